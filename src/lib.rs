@@ -1,0 +1,6 @@
+//! OpsKnight: holds incidents and sends their events to webhooks, without losing one.
+//!
+//! ARCHITECTURE.md at the top of the repository says what lives in which folder.
+
+pub mod cli;
+pub mod model;

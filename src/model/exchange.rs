@@ -1,0 +1,248 @@
+//! One request to a receiver and what came of it: the language between adapters and the outbound client.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use url::Url;
+
+/// A request ready to be sent. Signing has been done; the client adds only `Host` and `Content-Length`.
+#[derive(Debug, Clone)]
+pub struct OutboundRequest {
+    /// The method, `POST` for almost every receiver.
+    pub method: Method,
+    /// Where to, with scheme `http` or `https` and no credentials.
+    pub url: Url,
+    /// Every header but `Host` and `Content-Length`, in the order in which they are sent.
+    pub headers: HeaderMap,
+    /// The body, byte for byte.
+    pub body: Bytes,
+    /// From the start until the response head has been read.
+    pub timeout: Duration,
+    /// Certificates of this webhook's own, if it has any.
+    pub tls: Option<Arc<TlsProfile>>,
+}
+
+/// TLS settings of one webhook, beyond the public certificate authorities.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct TlsProfile {
+    /// Additional trusted authorities, PEM.
+    pub ca_pem: Option<String>,
+    /// Client certificate chain and private key (mTLS), PEM, both in one text.
+    pub identity_pem: Option<String>,
+}
+
+impl std::fmt::Debug for TlsProfile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsProfile").finish_non_exhaustive()
+    }
+}
+
+/// What one attempt to send came to.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// How long each phase took.
+    pub timings: PhaseTimings,
+    /// The address that was connected to, when it came that far.
+    pub remote_address: Option<SocketAddr>,
+    /// The answer, or why there is none.
+    pub result: Result<Response, SendFailure>,
+}
+
+/// How long the phases of a request took, in microseconds. DNS, connect and TLS are absent on a reused connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PhaseTimings {
+    /// Looking the host name up.
+    pub dns_us: Option<u64>,
+    /// Opening the TCP connection.
+    pub connect_us: Option<u64>,
+    /// The TLS handshake.
+    pub tls_us: Option<u64>,
+    /// From writing the request until the response head was read.
+    pub first_byte_us: Option<u64>,
+    /// Everything, from start to the end of the (capped) body.
+    pub total_us: u64,
+}
+
+/// A response, its body cut at the cap.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// The response headers.
+    pub headers: HeaderMap,
+    /// The first bytes of the body.
+    pub body: Bytes,
+    /// Whether the body was longer, or stopped coming, before its end was seen.
+    pub body_is_truncated: bool,
+}
+
+/// Why a request got no response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendFailure {
+    /// The stable code.
+    pub code: FailureCode,
+    /// One sentence for people, without secrets: lower case, no full stop.
+    pub detail: String,
+}
+
+/// Why an attempt failed: stable codes that the API, pages and metrics show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureCode {
+    /// The host name could not be looked up.
+    DnsFailed,
+    /// Looking the host name up took too long.
+    DnsTimeout,
+    /// The address is one the server may not connect to (SSRF guard); never connected.
+    AddressNotAllowed,
+    /// The connection was refused.
+    ConnectRefused,
+    /// Connecting took too long.
+    ConnectTimeout,
+    /// The connection could not be made for another reason.
+    ConnectFailed,
+    /// The TLS handshake or the certificate failed.
+    TlsFailed,
+    /// The TLS handshake took too long.
+    TlsTimeout,
+    /// The webhook's own TLS settings cannot be used.
+    TlsSettingsInvalid,
+    /// No response head within the timeout.
+    ResponseTimeout,
+    /// The connection closed before a response head came.
+    ConnectionClosed,
+    /// What came back is not HTTP.
+    ResponseInvalid,
+    /// A redirect (3xx), which is never followed.
+    Redirect,
+    /// 410: the receiver says it is gone for good.
+    Gone,
+    /// 429: the receiver asks to slow down.
+    RateLimited,
+    /// Any other 4xx status.
+    ClientError,
+    /// Any 5xx status.
+    ServerError,
+    /// A status outside 200–599.
+    UnexpectedStatus,
+    /// The request could not be built from the webhook's settings.
+    RequestInvalid,
+    /// The webhook was deleted while the delivery waited.
+    WebhookDeleted,
+}
+
+impl FailureCode {
+    /// Every code, for documentation and parsing.
+    pub const ALL: [Self; 20] = [
+        Self::DnsFailed,
+        Self::DnsTimeout,
+        Self::AddressNotAllowed,
+        Self::ConnectRefused,
+        Self::ConnectTimeout,
+        Self::ConnectFailed,
+        Self::TlsFailed,
+        Self::TlsTimeout,
+        Self::TlsSettingsInvalid,
+        Self::ResponseTimeout,
+        Self::ConnectionClosed,
+        Self::ResponseInvalid,
+        Self::Redirect,
+        Self::Gone,
+        Self::RateLimited,
+        Self::ClientError,
+        Self::ServerError,
+        Self::UnexpectedStatus,
+        Self::RequestInvalid,
+        Self::WebhookDeleted,
+    ];
+
+    /// The stable code as it is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DnsFailed => "dns_failed",
+            Self::DnsTimeout => "dns_timeout",
+            Self::AddressNotAllowed => "address_not_allowed",
+            Self::ConnectRefused => "connect_refused",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ConnectFailed => "connect_failed",
+            Self::TlsFailed => "tls_failed",
+            Self::TlsTimeout => "tls_timeout",
+            Self::TlsSettingsInvalid => "tls_settings_invalid",
+            Self::ResponseTimeout => "response_timeout",
+            Self::ConnectionClosed => "connection_closed",
+            Self::ResponseInvalid => "response_invalid",
+            Self::Redirect => "redirect",
+            Self::Gone => "gone",
+            Self::RateLimited => "rate_limited",
+            Self::ClientError => "client_error",
+            Self::ServerError => "server_error",
+            Self::UnexpectedStatus => "unexpected_status",
+            Self::RequestInvalid => "request_invalid",
+            Self::WebhookDeleted => "webhook_deleted",
+        }
+    }
+
+    /// The code read back from its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+
+    /// What a person can do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::DnsFailed | Self::DnsTimeout => "check the host name of the URL and the server's DNS",
+            Self::AddressNotAllowed => {
+                "the address is internal; an administrator can allow it under [outbound] allow"
+            }
+            Self::ConnectRefused | Self::ConnectTimeout | Self::ConnectFailed => {
+                "check that the receiver is running and reachable from this server"
+            }
+            Self::TlsFailed | Self::TlsTimeout => {
+                "check the receiver's certificate, or give the webhook its authority"
+            }
+            Self::TlsSettingsInvalid => "check the PEM texts in the webhook's TLS settings",
+            Self::ResponseTimeout => "answer 2xx first and work later, or raise the webhook's timeout",
+            Self::ConnectionClosed | Self::ResponseInvalid => {
+                "check that the receiver speaks HTTP at this URL"
+            }
+            Self::Redirect => "redirects are not followed: give the webhook the final URL",
+            Self::Gone => "the receiver said 410: enable the webhook again once the receiver is back",
+            Self::RateLimited => "the receiver asks for fewer requests: set the webhook's rate",
+            Self::ClientError => "the receiver refused the request: check its URL, headers and secret",
+            Self::ServerError => "the receiver failed: look at its own log",
+            Self::UnexpectedStatus => "check that the receiver answers with a final HTTP status",
+            Self::RequestInvalid => "check the webhook's URL and headers",
+            Self::WebhookDeleted => "create the webhook again and recover its events",
+        }
+    }
+
+    /// Whether the receiver was never reached: the breaker holds such deliveries back without spending attempts.
+    pub fn means_unreachable(self) -> bool {
+        matches!(
+            self,
+            Self::DnsFailed
+                | Self::DnsTimeout
+                | Self::ConnectRefused
+                | Self::ConnectTimeout
+                | Self::ConnectFailed
+                | Self::TlsTimeout
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_code_reads_back_and_advises() {
+        let read_back: Vec<_> = FailureCode::ALL
+            .iter()
+            .map(|code| FailureCode::parse(code.as_str()))
+            .collect();
+        assert_eq!(read_back, FailureCode::ALL.map(Some));
+        assert!(FailureCode::ALL.iter().all(|code| !code.advice().is_empty()));
+    }
+}
