@@ -3,7 +3,19 @@
 //! Nothing here reads a clock, draws a random number, opens a file or a socket: all of that comes in as
 //! arguments, so that tests and the simulation decide what happens.
 
+pub mod access;
+pub mod attempt;
+pub mod audit;
+pub mod delivery;
+pub mod escalation;
+pub mod event;
 pub mod exchange;
+pub mod filter;
 pub mod id;
+pub mod incident;
+pub mod retry;
 pub mod secret;
+pub mod service;
 pub mod time;
+pub mod user;
+pub mod webhook;

@@ -19,6 +19,9 @@ pub struct Timestamp(i64);
 pub struct InvalidTimestamp;
 
 impl Timestamp {
+    /// The start of Unix time.
+    pub const EPOCH: Self = Self(0);
+
     /// A time out of milliseconds since the epoch; what lies outside 1970–9999 is brought to the nearest bound.
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(0, LATEST_MILLIS))

@@ -1,0 +1,300 @@
+//! Webhooks: configured receivers, what they want, and how they want it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::model::event::{EventName, EventSet};
+use crate::model::exchange::{FailureCode, TlsProfile};
+use crate::model::filter::Filter;
+use crate::model::id::{ServiceId, WebhookId};
+use crate::model::incident::{Incident, Severity};
+use crate::model::retry::RetrySchedule;
+use crate::model::secret::SecretText;
+use crate::model::time::Timestamp;
+
+/// The timeout unless a webhook says otherwise, and its bounds (CONTRACT.md § 2).
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The shortest timeout a webhook may have.
+pub const MIN_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest timeout a webhook may have.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many lanes of one webhook are in flight at once, unless it says otherwise.
+pub const DEFAULT_CONCURRENCY: u16 = 16;
+/// The most lanes one webhook may have in flight.
+pub const MAX_CONCURRENCY: u16 = 256;
+/// The highest rate a webhook may ask for, per unit.
+pub const MAX_RATE: u32 = 100_000;
+/// The most headers of their own a webhook may have.
+pub const MAX_HEADERS: usize = 20;
+/// The longest name of a webhook, in characters.
+pub const MAX_NAME_LENGTH: usize = 100;
+/// The longest URL, in bytes.
+pub const MAX_URL_BYTES: usize = 2048;
+/// The longest secret, in bytes.
+pub const MAX_SECRET_BYTES: usize = 512;
+/// How long the old secret keeps signing after a rotation, unless the call says otherwise.
+pub const DEFAULT_ROTATION_OVERLAP: Duration = Duration::from_secs(24 * 3600);
+/// The longest overlap of a rotation.
+pub const MAX_ROTATION_OVERLAP: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Which adapter speaks to a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WebhookKind {
+    /// Signed JSON over HTTP: the default format.
+    Generic,
+}
+
+impl WebhookKind {
+    /// Every kind.
+    pub const ALL: [Self; 1] = [Self::Generic];
+
+    /// The kind as the API and the store write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+        }
+    }
+
+    /// The kind read back from its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A bound on requests per time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: u32,
+    /// Per what.
+    pub per: RateUnit,
+}
+
+/// The time a [`Rate`] counts over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateUnit {
+    /// A second.
+    Second,
+    /// A minute.
+    Minute,
+}
+
+impl Rate {
+    /// Reads `20/s` or `100/m`; nothing if the text is not a rate within bounds.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (count, unit) = text.split_once('/')?;
+        let per = match unit {
+            "s" => RateUnit::Second,
+            "m" => RateUnit::Minute,
+            _ => return None,
+        };
+        let count = count.parse().ok().filter(|count| (1..=MAX_RATE).contains(count))?;
+        Some(Self { count, per })
+    }
+
+    /// The time between two requests at this rate.
+    pub fn interval(self) -> Duration {
+        let unit = match self.per {
+            RateUnit::Second => Duration::from_secs(1),
+            RateUnit::Minute => Duration::from_secs(60),
+        };
+        unit / self.count.max(1)
+    }
+}
+
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = match self.per {
+            RateUnit::Second => "s",
+            RateUnit::Minute => "m",
+        };
+        write!(f, "{}/{unit}", self.count)
+    }
+}
+
+/// Whether the events of one incident wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ordering {
+    /// In the order in which they happened.
+    Incident,
+    /// In any order.
+    None,
+}
+
+impl Ordering {
+    /// The ordering as the API and the store write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Incident => "incident",
+            Self::None => "none",
+        }
+    }
+
+    /// The ordering read back from its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Incident, Self::None].into_iter().find(|ordering| ordering.as_str() == text)
+    }
+}
+
+/// What becomes of events while a webhook is disabled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenDisabled {
+    /// They are kept and sent, in order, once it is enabled.
+    Hold,
+    /// They are not delivered to it.
+    Drop,
+}
+
+impl WhenDisabled {
+    /// The choice as the API and the store write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Drop => "drop",
+        }
+    }
+
+    /// The choice read back from its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Hold, Self::Drop].into_iter().find(|choice| choice.as_str() == text)
+    }
+}
+
+/// What a user sets on a webhook, without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSettings {
+    /// A friendly name.
+    pub name: String,
+    /// Which adapter speaks to it.
+    pub kind: WebhookKind,
+    /// Where events go.
+    pub url: Url,
+    /// Which events go there.
+    pub events: EventSet,
+    /// Only these services; all if empty.
+    pub services: Vec<ServiceId>,
+    /// Only these severities; all if empty.
+    pub severities: Vec<Severity>,
+    /// Only what this expression lets pass.
+    pub filter: Option<Filter>,
+    /// The waits before retries.
+    pub retry_schedule: RetrySchedule,
+    /// Until the response head must have come.
+    pub timeout: Duration,
+    /// Lanes in flight at once.
+    pub concurrency: u16,
+    /// Requests per time, if bounded.
+    pub rate: Option<Rate>,
+    /// Whether the events of one incident wait for each other.
+    pub ordering: Ordering,
+    /// What becomes of events while it is disabled.
+    pub when_disabled: WhenDisabled,
+}
+
+/// Whether a webhook gets events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebhookState {
+    /// It does.
+    Enabled,
+    /// It does not.
+    Disabled {
+        /// Since when.
+        since: Timestamp,
+        /// Why: a sentence.
+        reason: String,
+    },
+}
+
+/// A webhook whose last attempts failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Degraded {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why the attempt that tipped the balance failed.
+    pub code: FailureCode,
+}
+
+/// A configured receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// Its id.
+    pub id: WebhookId,
+    /// What the user set.
+    pub settings: WebhookSettings,
+    /// Whether it gets events.
+    pub state: WebhookState,
+    /// Set while its breaker is open.
+    pub degraded: Option<Degraded>,
+    /// The names of its own headers; the values are secrets.
+    pub header_names: Vec<String>,
+    /// Whether it has a client certificate of its own.
+    pub has_tls_identity: bool,
+    /// Whether it trusts an additional authority.
+    pub has_extra_ca: bool,
+    /// Until when the secret before the present one signs too.
+    pub previous_secret_until: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Webhook {
+    /// Whether it is enabled.
+    pub fn is_enabled(&self) -> bool {
+        self.state == WebhookState::Enabled
+    }
+
+    /// Whether an event makes a delivery for this webhook.
+    pub fn wants(&self, event: EventName, incident: &Incident) -> bool {
+        let settings = &self.settings;
+        let is_open = self.is_enabled() || settings.when_disabled == WhenDisabled::Hold;
+        is_open
+            && settings.events.contains(event)
+            && (settings.services.is_empty() || settings.services.contains(&incident.service.id))
+            && (settings.severities.is_empty() || settings.severities.contains(&incident.severity))
+            && settings.filter.as_ref().is_none_or(|filter| filter.matches(event, incident))
+    }
+}
+
+/// The secrets of a webhook. They leave the store only towards the dispatcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSecrets {
+    /// What signs.
+    pub signing: SecretText,
+    /// What signs too until a time: the secret before a rotation.
+    pub previous: Option<(SecretText, Timestamp)>,
+    /// Headers of the user's own.
+    pub headers: Vec<(String, SecretText)>,
+    /// TLS settings of its own.
+    pub tls: Option<Arc<TlsProfile>>,
+}
+
+/// A webhook with its secrets: all that the dispatcher needs to send.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// Its secrets.
+    pub secrets: WebhookSecrets,
+}
+
+/// Makes a secret (`whsec_…`, Standard Webhooks) out of 32 random bytes.
+pub fn new_secret(random: &[u8; 32]) -> SecretText {
+    use base64::Engine;
+    SecretText::new(format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(random)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_reads_back_and_nonsense_is_refused() {
+        let texts = ["20/s", "100/m"].map(|text| Rate::parse(text).map(|rate| rate.to_string()));
+        assert_eq!(texts, [Some("20/s".to_owned()), Some("100/m".to_owned())]);
+        assert_eq!(["0/s", "1/h", "x/s", "5", "100001/s"].map(Rate::parse), [None; 5]);
+    }
+}
