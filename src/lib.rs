@@ -3,4 +3,8 @@
 //! ARCHITECTURE.md at the top of the repository says what lives in which folder.
 
 pub mod cli;
+pub mod clock;
 pub mod model;
+pub mod store;
+pub mod telemetry;
+pub mod wakeup;

@@ -89,7 +89,10 @@ impl ScopeSet {
 
     /// The scopes in the set.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL.iter().copied().filter(move |scope| self.contains(*scope))
+        Scope::ALL
+            .iter()
+            .copied()
+            .filter(move |scope| self.contains(*scope))
     }
 
     /// The set as the store keeps it.
@@ -127,7 +130,9 @@ impl Role {
 
     /// The role read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Admin, Self::Responder, Self::Viewer].into_iter().find(|role| role.as_str() == text)
+        [Self::Admin, Self::Responder, Self::Viewer]
+            .into_iter()
+            .find(|role| role.as_str() == text)
     }
 
     /// The scopes that the role brings.
@@ -139,7 +144,11 @@ impl Role {
             Scope::EventsRead,
             Scope::SystemRead,
         ];
-        let act = [Scope::IncidentsWrite, Scope::WebhooksTest, Scope::DeliveriesReplay];
+        let act = [
+            Scope::IncidentsWrite,
+            Scope::WebhooksTest,
+            Scope::DeliveriesReplay,
+        ];
         match self {
             Self::Admin => ScopeSet::all(),
             Self::Responder => ScopeSet(ScopeSet::of(&look).0 | ScopeSet::of(&act).0),
@@ -203,7 +212,10 @@ mod tests {
 
     #[test]
     fn scopes_read_back_and_roles_grow() {
-        let parsed: Vec<_> = Scope::ALL.iter().map(|scope| Scope::parse(scope.as_str())).collect();
+        let parsed: Vec<_> = Scope::ALL
+            .iter()
+            .map(|scope| Scope::parse(scope.as_str()))
+            .collect();
         assert_eq!(parsed, Scope::ALL.iter().copied().map(Some).collect::<Vec<_>>());
         assert!(Role::Admin.scopes().includes(Role::Responder.scopes()));
         assert!(Role::Responder.scopes().includes(Role::Viewer.scopes()));

@@ -57,12 +57,14 @@ impl Actor {
     pub fn decode(text: &str) -> Self {
         let mut parts = text.splitn(3, ':');
         match (parts.next(), parts.next(), parts.next()) {
-            (Some("key"), Some(id), Some(name)) => {
-                id.parse().map_or(Self::System, |id| Self::Key { id, name: name.into() })
-            }
-            (Some("user"), Some(id), Some(name)) => {
-                id.parse().map_or(Self::System, |id| Self::User { id, name: name.into() })
-            }
+            (Some("key"), Some(id), Some(name)) => id.parse().map_or(Self::System, |id| Self::Key {
+                id,
+                name: name.into(),
+            }),
+            (Some("user"), Some(id), Some(name)) => id.parse().map_or(Self::System, |id| Self::User {
+                id,
+                name: name.into(),
+            }),
             _ => Self::System,
         }
     }
@@ -109,7 +111,10 @@ mod tests {
     #[test]
     fn an_actor_reads_back_from_the_store_even_with_colons_in_its_name() {
         let id = KeyId::new(Timestamp::EPOCH, [1; 10]);
-        let actor = Actor::Key { id, name: "ci: deploy".into() };
+        let actor = Actor::Key {
+            id,
+            name: "ci: deploy".into(),
+        };
         assert_eq!(Actor::decode(&actor.encode()), actor);
         assert_eq!(Actor::decode("key:broken"), Actor::System);
     }

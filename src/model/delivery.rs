@@ -28,8 +28,14 @@ pub enum DeliveryState {
 
 impl DeliveryState {
     /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Scheduled, Self::Queued, Self::Claimed, Self::Held, Self::Delivered, Self::Dead];
+    pub const ALL: [Self; 6] = [
+        Self::Scheduled,
+        Self::Queued,
+        Self::Claimed,
+        Self::Held,
+        Self::Delivered,
+        Self::Dead,
+    ];
 
     /// The state as the API and the store write it.
     pub fn as_str(self) -> &'static str {
@@ -151,16 +157,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn failure() -> Failure {
-        Failure { code: FailureCode::ServerError, detail: "answered 500".into(), retry_after: None }
+        Failure {
+            code: FailureCode::ServerError,
+            detail: "answered 500".into(),
+            retry_after: None,
+        }
     }
 
     #[test]
     fn four_failed_attempts_make_a_dead_delivery() {
         let failed = Outcome::Failed(failure());
-        let step = |made| {
-            NextStep::after_attempt(&failed, &RetrySchedule::default(), made, Timestamp::EPOCH, 0.0)
+        let step =
+            |made| NextStep::after_attempt(&failed, &RetrySchedule::default(), made, Timestamp::EPOCH, 0.0);
+        let at = |seconds: i64| NextStep::Retry {
+            at: Timestamp::from_millis(seconds * 1000),
         };
-        let at = |seconds: i64| NextStep::Retry { at: Timestamp::from_millis(seconds * 1000) };
         assert_eq!([1, 2, 3, 4].map(step), [at(60), at(300), at(900), NextStep::Dead]);
     }
 

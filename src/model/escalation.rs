@@ -36,11 +36,14 @@ pub struct EscalationStep {
 impl EscalationPolicy {
     /// The step with this index, counted from zero.
     pub fn step(&self, index: u32) -> Option<&EscalationStep> {
-        usize::try_from(index).ok().and_then(|index| self.steps.get(index))
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| self.steps.get(index))
     }
 
     /// How long the step with this index waits.
     pub fn wait_of_step(&self, index: u32) -> Option<Duration> {
-        self.step(index).map(|step| Duration::from_secs(u64::from(step.wait_minutes) * 60))
+        self.step(index)
+            .map(|step| Duration::from_secs(u64::from(step.wait_minutes) * 60))
     }
 }

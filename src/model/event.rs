@@ -27,8 +27,13 @@ pub enum EventName {
 
 impl EventName {
     /// Every event, in the order of the contract.
-    pub const ALL: [Self; 5] =
-        [Self::Triggered, Self::Acknowledged, Self::Resolved, Self::Escalated, Self::Reopened];
+    pub const ALL: [Self; 5] = [
+        Self::Triggered,
+        Self::Acknowledged,
+        Self::Resolved,
+        Self::Escalated,
+        Self::Reopened,
+    ];
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
@@ -80,7 +85,9 @@ impl EventSet {
 
     /// The events in the set, in the order of the contract.
     pub fn names(self) -> impl Iterator<Item = EventName> {
-        EventName::ALL.into_iter().filter(move |name| self.contains(*name))
+        EventName::ALL
+            .into_iter()
+            .filter(move |name| self.contains(*name))
     }
 
     /// The set as the store keeps it.
@@ -119,7 +126,16 @@ impl Event {
     /// The event of a transition, with the incident as it stands afterwards.
     pub fn new(id: EventId, name: EventName, incident: &Incident, actor: Actor, at: Timestamp) -> Self {
         let body = Bytes::from(default_body(name, incident, at));
-        Self { id, sequence: 0, name, at, incident_id: incident.id, actor, is_test: false, body }
+        Self {
+            id,
+            sequence: 0,
+            name,
+            at,
+            incident_id: incident.id,
+            actor,
+            is_test: false,
+            body,
+        }
     }
 }
 
@@ -187,8 +203,14 @@ mod tests {
             description: Some("not in the body".into()),
             status: IncidentStatus::Acknowledged,
             severity: Severity::Critical,
-            service: ServiceRef { id: ServiceId::new(at, [2; 10]), name: "API Gateway".into() },
-            assignee: Some(UserRef { id: UserId::new(at, [3; 10]), name: "Zoë".into() }),
+            service: ServiceRef {
+                id: ServiceId::new(at, [2; 10]),
+                name: "API Gateway".into(),
+            },
+            assignee: Some(UserRef {
+                id: UserId::new(at, [3; 10]),
+                name: "Zoë".into(),
+            }),
             dedup_key: Some("not in the body".into()),
             escalation_steps_fired: 0,
             escalate_at: None,
@@ -197,7 +219,13 @@ mod tests {
             acknowledged_at: None,
             resolved_at: None,
         };
-        let event = Event::new(EventId::new(at, [4; 10]), EventName::Acknowledged, &incident, Actor::System, at);
+        let event = Event::new(
+            EventId::new(at, [4; 10]),
+            EventName::Acknowledged,
+            &incident,
+            Actor::System,
+            at,
+        );
         let expected = format!(
             concat!(
                 r#"{{"event":"incident.acknowledged","timestamp":"2024-01-15T10:30:00Z","incident":{{"id":"{}","#,
@@ -207,7 +235,11 @@ mod tests {
             ),
             incident.id,
             incident.service.id,
-            incident.assignee.as_ref().map(|user| user.id.to_string()).unwrap_or_default()
+            incident
+                .assignee
+                .as_ref()
+                .map(|user| user.id.to_string())
+                .unwrap_or_default()
         );
         assert_eq!(String::from_utf8_lossy(&event.body), expected);
     }
@@ -215,9 +247,9 @@ mod tests {
     #[test]
     fn a_set_of_events_reads_back_from_its_bits() {
         let set = EventSet::of(&[EventName::Resolved, EventName::Triggered]);
-        assert_eq!(EventSet::from_bits(set.bits()).names().collect::<Vec<_>>(), [
-            EventName::Triggered,
-            EventName::Resolved
-        ]);
+        assert_eq!(
+            EventSet::from_bits(set.bits()).names().collect::<Vec<_>>(),
+            [EventName::Triggered, EventName::Resolved]
+        );
     }
 }

@@ -56,11 +56,17 @@ impl Filter {
         check_bounds(source)?;
         let program = compile(source)?;
         let references = program.references();
-        let unknown = references.variables().into_iter().find(|name| !VARIABLES.contains(name));
+        let unknown = references
+            .variables()
+            .into_iter()
+            .find(|name| !VARIABLES.contains(name));
         if let Some(name) = unknown {
             return Err(InvalidFilter::UnknownName(name.to_owned()));
         }
-        Ok(Self { source: source.to_owned(), program: Arc::new(program) })
+        Ok(Self {
+            source: source.to_owned(),
+            program: Arc::new(program),
+        })
     }
 
     /// The expression as the user wrote it.
@@ -101,7 +107,9 @@ impl std::fmt::Debug for Filter {
 }
 
 /// The names an expression may use.
-const VARIABLES: [&str; 7] = ["event", "severity", "status", "service", "assignee", "title", "incident"];
+const VARIABLES: [&str; 7] = [
+    "event", "severity", "status", "service", "assignee", "title", "incident",
+];
 
 fn check_bounds(source: &str) -> Result<(), InvalidFilter> {
     if source.len() > MAX_EXPRESSION_BYTES {
@@ -120,9 +128,19 @@ fn check_bounds(source: &str) -> Result<(), InvalidFilter> {
     if deepest > MAX_NESTING {
         return Err(InvalidFilter::TooDeep);
     }
-    let squeezed: String = source.chars().filter(|character| !character.is_whitespace()).collect();
-    let loops: usize = LOOPING_MACROS.iter().map(|name| squeezed.matches(name).count()).sum();
-    if loops > MAX_LOOPS { Err(InvalidFilter::TooManyLoops) } else { Ok(()) }
+    let squeezed: String = source
+        .chars()
+        .filter(|character| !character.is_whitespace())
+        .collect();
+    let loops: usize = LOOPING_MACROS
+        .iter()
+        .map(|name| squeezed.matches(name).count())
+        .sum();
+    if loops > MAX_LOOPS {
+        Err(InvalidFilter::TooManyLoops)
+    } else {
+        Ok(())
+    }
 }
 
 /// Compiles with the parser's own panics turned into refusals: its input is whatever a user typed.
@@ -142,7 +160,10 @@ fn compile(source: &str) -> Result<Program, InvalidFilter> {
 }
 
 fn event_context(event: EventName, incident: &Incident) -> Context<'static, 'static> {
-    let service = text_map(&[("id", incident.service.id.to_string()), ("name", incident.service.name.clone())]);
+    let service = text_map(&[
+        ("id", incident.service.id.to_string()),
+        ("name", incident.service.name.clone()),
+    ]);
     let assignee = incident.assignee.as_ref().map_or(Value::Null, |user| {
         text_map(&[("id", user.id.to_string()), ("name", user.name.clone())])
     });
@@ -156,7 +177,10 @@ fn event_context(event: EventName, incident: &Incident) -> Context<'static, 'sta
         ("status".to_owned(), status.clone()),
         ("service".to_owned(), service.clone()),
         ("assignee".to_owned(), assignee.clone()),
-        ("createdAt".to_owned(), Value::from(incident.created_at.to_rfc3339_seconds())),
+        (
+            "createdAt".to_owned(),
+            Value::from(incident.created_at.to_rfc3339_seconds()),
+        ),
     ]);
     let mut context = Context::default();
     context.add_variable_from_value("event", event.as_str());
@@ -170,7 +194,9 @@ fn event_context(event: EventName, incident: &Incident) -> Context<'static, 'sta
 }
 
 fn text_map(entries: &[(&str, String)]) -> Value {
-    let map: std::collections::HashMap<String, Value> =
-        entries.iter().map(|(key, text)| ((*key).to_owned(), Value::from(text.clone()))).collect();
+    let map: std::collections::HashMap<String, Value> = entries
+        .iter()
+        .map(|(key, text)| ((*key).to_owned(), Value::from(text.clone())))
+        .collect();
     Value::from(map)
 }

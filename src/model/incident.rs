@@ -33,7 +33,9 @@ impl IncidentStatus {
 
     /// The status read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Triggered, Self::Acknowledged, Self::Resolved].into_iter().find(|status| status.as_str() == text)
+        [Self::Triggered, Self::Acknowledged, Self::Resolved]
+            .into_iter()
+            .find(|status| status.as_str() == text)
     }
 }
 
@@ -149,11 +151,18 @@ impl Incident {
     /// Starts the clock of the first escalation step: called once, when the incident is triggered.
     pub fn schedule_first_escalation(&mut self, policy: Option<&EscalationPolicy>, now: Timestamp) {
         self.escalation_steps_fired = 0;
-        self.escalate_at = policy.and_then(|policy| policy.wait_of_step(0)).map(|wait| now.plus(wait));
+        self.escalate_at = policy
+            .and_then(|policy| policy.wait_of_step(0))
+            .map(|wait| now.plus(wait));
     }
 
     /// Decides what an action does to this incident.
-    pub fn after(&self, action: IncidentAction, policy: Option<&EscalationPolicy>, now: Timestamp) -> Transition {
+    pub fn after(
+        &self,
+        action: IncidentAction,
+        policy: Option<&EscalationPolicy>,
+        now: Timestamp,
+    ) -> Transition {
         use IncidentStatus::{Acknowledged, Resolved, Triggered};
         let mut next = self.clone();
         next.updated_at = now.max(self.updated_at);
@@ -187,7 +196,10 @@ impl Incident {
             (IncidentAction::Acknowledge | IncidentAction::Escalate, Resolved)
             | (IncidentAction::Reopen, Acknowledged) => return Transition::Refused,
         };
-        Transition::Changed { incident: Box::new(next), event }
+        Transition::Changed {
+            incident: Box::new(next),
+            event,
+        }
     }
 
     /// Decides what the escalation timer does: nothing unless the incident is unacknowledged and the wait is over.
@@ -196,7 +208,9 @@ impl Incident {
         match (self.status, due) {
             (IncidentStatus::Triggered, true) => self.after(IncidentAction::Escalate, policy, now),
             (IncidentStatus::Triggered, false)
-            | (IncidentStatus::Acknowledged | IncidentStatus::Resolved, true | false) => Transition::Unchanged,
+            | (IncidentStatus::Acknowledged | IncidentStatus::Resolved, true | false) => {
+                Transition::Unchanged
+            }
         }
     }
 
@@ -208,7 +222,9 @@ impl Incident {
         }
         let waits_for_somebody = self.status == IncidentStatus::Triggered;
         let next_wait = policy.and_then(|policy| policy.wait_of_step(self.escalation_steps_fired));
-        self.escalate_at = next_wait.filter(|_| waits_for_somebody).map(|wait| now.plus(wait));
+        self.escalate_at = next_wait
+            .filter(|_| waits_for_somebody)
+            .map(|wait| now.plus(wait));
     }
 }
 
@@ -228,7 +244,10 @@ mod tests {
             description: None,
             status,
             severity: Severity::Critical,
-            service: ServiceRef { id: ServiceId::new(NOW, [2; 10]), name: "API Gateway".into() },
+            service: ServiceRef {
+                id: ServiceId::new(NOW, [2; 10]),
+                name: "API Gateway".into(),
+            },
             assignee: None,
             dedup_key: None,
             escalation_steps_fired: 0,
@@ -241,15 +260,29 @@ mod tests {
     }
 
     fn user(number: u8) -> UserRef {
-        UserRef { id: UserId::new(NOW, [number; 10]), name: format!("user {number}") }
+        UserRef {
+            id: UserId::new(NOW, [number; 10]),
+            name: format!("user {number}"),
+        }
     }
 
     fn policy() -> EscalationPolicy {
         let steps = vec![
-            EscalationStep { wait_minutes: 5, assignee: Some(user(1)) },
-            EscalationStep { wait_minutes: 10, assignee: None },
+            EscalationStep {
+                wait_minutes: 5,
+                assignee: Some(user(1)),
+            },
+            EscalationStep {
+                wait_minutes: 10,
+                assignee: None,
+            },
         ];
-        EscalationPolicy { id: PolicyId::new(NOW, [3; 10]), name: "night".into(), steps, created_at: NOW }
+        EscalationPolicy {
+            id: PolicyId::new(NOW, [3; 10]),
+            name: "night".into(),
+            steps,
+            created_at: NOW,
+        }
     }
 
     fn minutes(count: u64) -> Timestamp {
@@ -269,20 +302,44 @@ mod tests {
             changed(incident(IncidentStatus::Triggered).after(IncidentAction::Acknowledge, None, NOW));
         let (resolved, second) = changed(acknowledged.after(IncidentAction::Resolve, None, minutes(1)));
         let (reopened, third) = changed(resolved.after(IncidentAction::Reopen, None, minutes(2)));
-        assert_eq!([first, second, third], [EventName::Acknowledged, EventName::Resolved, EventName::Reopened]);
+        assert_eq!(
+            [first, second, third],
+            [EventName::Acknowledged, EventName::Resolved, EventName::Reopened]
+        );
         assert_eq!(resolved.resolved_at, Some(minutes(1)));
-        assert_eq!((reopened.status, reopened.resolved_at), (IncidentStatus::Triggered, None));
+        assert_eq!(
+            (reopened.status, reopened.resolved_at),
+            (IncidentStatus::Triggered, None)
+        );
     }
 
     #[test]
     fn what_changes_nothing_makes_no_event_and_what_does_not_apply_is_refused() {
         let after = |status, action| incident(status).after(action, None, NOW);
-        assert_eq!(after(IncidentStatus::Acknowledged, IncidentAction::Acknowledge), Transition::Unchanged);
-        assert_eq!(after(IncidentStatus::Resolved, IncidentAction::Resolve), Transition::Unchanged);
-        assert_eq!(after(IncidentStatus::Triggered, IncidentAction::Reopen), Transition::Unchanged);
-        assert_eq!(after(IncidentStatus::Resolved, IncidentAction::Acknowledge), Transition::Refused);
-        assert_eq!(after(IncidentStatus::Resolved, IncidentAction::Escalate), Transition::Refused);
-        assert_eq!(after(IncidentStatus::Acknowledged, IncidentAction::Reopen), Transition::Refused);
+        assert_eq!(
+            after(IncidentStatus::Acknowledged, IncidentAction::Acknowledge),
+            Transition::Unchanged
+        );
+        assert_eq!(
+            after(IncidentStatus::Resolved, IncidentAction::Resolve),
+            Transition::Unchanged
+        );
+        assert_eq!(
+            after(IncidentStatus::Triggered, IncidentAction::Reopen),
+            Transition::Unchanged
+        );
+        assert_eq!(
+            after(IncidentStatus::Resolved, IncidentAction::Acknowledge),
+            Transition::Refused
+        );
+        assert_eq!(
+            after(IncidentStatus::Resolved, IncidentAction::Escalate),
+            Transition::Refused
+        );
+        assert_eq!(
+            after(IncidentStatus::Acknowledged, IncidentAction::Reopen),
+            Transition::Refused
+        );
     }
 
     #[test]
@@ -290,21 +347,42 @@ mod tests {
         let policy = policy();
         let mut triggered = incident(IncidentStatus::Triggered);
         triggered.schedule_first_escalation(Some(&policy), NOW);
-        assert_eq!(triggered.after_escalation_timer(Some(&policy), minutes(4)), Transition::Unchanged);
+        assert_eq!(
+            triggered.after_escalation_timer(Some(&policy), minutes(4)),
+            Transition::Unchanged
+        );
         let (first, _) = changed(triggered.after_escalation_timer(Some(&policy), minutes(5)));
-        assert_eq!((first.assignee.clone(), first.escalate_at), (Some(user(1)), Some(minutes(15))));
-        assert_eq!(first.after_escalation_timer(Some(&policy), minutes(5)), Transition::Unchanged);
+        assert_eq!(
+            (first.assignee.clone(), first.escalate_at),
+            (Some(user(1)), Some(minutes(15)))
+        );
+        assert_eq!(
+            first.after_escalation_timer(Some(&policy), minutes(5)),
+            Transition::Unchanged
+        );
         let (second, _) = changed(first.after_escalation_timer(Some(&policy), minutes(15)));
-        assert_eq!((second.assignee.clone(), second.escalate_at), (Some(user(1)), None));
-        assert_eq!(second.after_escalation_timer(Some(&policy), minutes(99)), Transition::Unchanged);
+        assert_eq!(
+            (second.assignee.clone(), second.escalate_at),
+            (Some(user(1)), None)
+        );
+        assert_eq!(
+            second.after_escalation_timer(Some(&policy), minutes(99)),
+            Transition::Unchanged
+        );
     }
 
     #[test]
     fn an_acknowledged_incident_escalates_by_hand_but_never_by_the_timer() {
         let policy = policy();
-        let (escalated, event) =
-            changed(incident(IncidentStatus::Acknowledged).after(IncidentAction::Escalate, Some(&policy), NOW));
-        assert_eq!((event, escalated.status), (EventName::Escalated, IncidentStatus::Acknowledged));
+        let (escalated, event) = changed(incident(IncidentStatus::Acknowledged).after(
+            IncidentAction::Escalate,
+            Some(&policy),
+            NOW,
+        ));
+        assert_eq!(
+            (event, escalated.status),
+            (EventName::Escalated, IncidentStatus::Acknowledged)
+        );
         assert_eq!(escalated.escalate_at, None);
     }
 

@@ -80,7 +80,10 @@ pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(value.parse().map_or(MAX_RETRY_AFTER, Duration::from_secs));
     }
-    let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp().as_millisecond();
+    let at = jiff::fmt::rfc2822::parse(value)
+        .ok()?
+        .timestamp()
+        .as_millisecond();
     Some(Timestamp::from_millis(at).since(now))
 }
 
@@ -94,7 +97,11 @@ mod tests {
     #[test]
     fn the_default_waits_are_one_five_and_fifteen_minutes_and_then_nothing() {
         let schedule = RetrySchedule::default();
-        let seconds = |made| schedule.next_attempt_at(made, None, NOW, 0.0).map(Timestamp::as_seconds);
+        let seconds = |made| {
+            schedule
+                .next_attempt_at(made, None, NOW, 0.0)
+                .map(Timestamp::as_seconds)
+        };
         assert_eq!([1, 2, 3, 4].map(seconds), [Some(60), Some(300), Some(900), None]);
     }
 
@@ -102,19 +109,33 @@ mod tests {
     fn retry_after_lengthens_a_wait_up_to_an_hour_and_never_shortens_it() {
         let schedule = RetrySchedule::default();
         let seconds = |asked| {
-            schedule.next_attempt_at(2, Some(Duration::from_secs(asked)), NOW, 0.0).map(Timestamp::as_seconds)
+            schedule
+                .next_attempt_at(2, Some(Duration::from_secs(asked)), NOW, 0.0)
+                .map(Timestamp::as_seconds)
         };
-        assert_eq!([10, 400, 999_999].map(seconds), [Some(300), Some(400), Some(3600)]);
+        assert_eq!(
+            [10, 400, 999_999].map(seconds),
+            [Some(300), Some(400), Some(3600)]
+        );
     }
 
     #[test]
     fn retry_after_is_read_in_both_forms() {
         let now = Timestamp::from_millis(1_705_314_600_000);
         assert_eq!(parse_retry_after("120", now), Some(Duration::from_secs(120)));
-        assert_eq!(parse_retry_after("Mon, 15 Jan 2024 10:32:00 GMT", now), Some(Duration::from_secs(120)));
-        assert_eq!(parse_retry_after("Mon, 15 Jan 2024 10:00:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(
+            parse_retry_after("Mon, 15 Jan 2024 10:32:00 GMT", now),
+            Some(Duration::from_secs(120))
+        );
+        assert_eq!(
+            parse_retry_after("Mon, 15 Jan 2024 10:00:00 GMT", now),
+            Some(Duration::ZERO)
+        );
         assert_eq!(parse_retry_after("soon", now), None);
-        assert_eq!(parse_retry_after("99999999999999999999999", now), Some(MAX_RETRY_AFTER));
+        assert_eq!(
+            parse_retry_after("99999999999999999999999", now),
+            Some(MAX_RETRY_AFTER)
+        );
     }
 
     proptest! {

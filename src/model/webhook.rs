@@ -90,7 +90,10 @@ impl Rate {
             "m" => RateUnit::Minute,
             _ => return None,
         };
-        let count = count.parse().ok().filter(|count| (1..=MAX_RATE).contains(count))?;
+        let count = count
+            .parse()
+            .ok()
+            .filter(|count| (1..=MAX_RATE).contains(count))?;
         Some(Self { count, per })
     }
 
@@ -134,7 +137,9 @@ impl Ordering {
 
     /// The ordering read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Incident, Self::None].into_iter().find(|ordering| ordering.as_str() == text)
+        [Self::Incident, Self::None]
+            .into_iter()
+            .find(|ordering| ordering.as_str() == text)
     }
 }
 
@@ -158,7 +163,9 @@ impl WhenDisabled {
 
     /// The choice read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Hold, Self::Drop].into_iter().find(|choice| choice.as_str() == text)
+        [Self::Hold, Self::Drop]
+            .into_iter()
+            .find(|choice| choice.as_str() == text)
     }
 }
 
@@ -255,7 +262,10 @@ impl Webhook {
             && settings.events.contains(event)
             && (settings.services.is_empty() || settings.services.contains(&incident.service.id))
             && (settings.severities.is_empty() || settings.severities.contains(&incident.severity))
-            && settings.filter.as_ref().is_none_or(|filter| filter.matches(event, incident))
+            && settings
+                .filter
+                .as_ref()
+                .is_none_or(|filter| filter.matches(event, incident))
     }
 }
 
@@ -284,7 +294,10 @@ pub struct Endpoint {
 /// Makes a secret (`whsec_…`, Standard Webhooks) out of 32 random bytes.
 pub fn new_secret(random: &[u8; 32]) -> SecretText {
     use base64::Engine;
-    SecretText::new(format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(random)))
+    SecretText::new(format!(
+        "whsec_{}",
+        base64::engine::general_purpose::STANDARD.encode(random)
+    ))
 }
 
 #[cfg(test)]

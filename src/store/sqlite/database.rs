@@ -1,0 +1,473 @@
+//! The SQLite file: its writer thread and its readers.
+//!
+//! Group commit: the writer takes every command that waits (up to [`MAX_BATCH`]), runs them in one transaction with
+//! one fsync, and only then answers each. A command that fails is undone alone, by its savepoint.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::model::id::WebhookId;
+use crate::model::webhook::Webhook;
+use crate::store::seal::Sealer;
+use crate::store::{HandOver, StoreError, StoreResult};
+
+use super::migrate::migrate;
+use super::subscriptions;
+
+/// The most commands in one transaction.
+const MAX_BATCH: usize = 512;
+/// The most commands that wait for the writer; beyond it, callers wait.
+const MAX_WAITING: usize = 8192;
+/// How many reads run at once.
+const READERS: usize = 4;
+/// Page cache of the writer, in KiB.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+/// Page cache of each reader, in KiB.
+const READER_CACHE_KIB: i64 = 1024;
+/// The write-ahead log is folded back when it has this many pages (4 KiB each).
+const CHECKPOINT_PAGES: u32 = 4000;
+/// Prepared statements kept per connection.
+const STATEMENT_CACHE: usize = 128;
+/// Below this version SQLite can damage a database in WAL mode.
+const MIN_SQLITE_VERSION: i32 = 3_051_003;
+/// How long a statement waits for a lock that a backup tool may hold.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The database file inside the data directory.
+const FILE_NAME: &str = "opsknight.db";
+/// The lock file inside the data directory.
+const LOCK_NAME: &str = "opsknight.lock";
+
+/// How to open the store.
+pub struct Settings {
+    /// The folder for the database and its lock.
+    pub directory: PathBuf,
+    /// Seals secrets.
+    pub sealer: Sealer,
+    /// Takes born-claimed deliveries.
+    pub hand_over: Arc<dyn HandOver>,
+    /// This run of this node: unlike any before it.
+    pub node: i64,
+    /// Told about every commit.
+    pub observer: Arc<dyn CommitObserver>,
+}
+
+/// Told about every commit: for metrics.
+pub trait CommitObserver: Send + Sync {
+    /// A transaction of so many commands took so long from its first statement until it was on disk.
+    fn committed(&self, commands: usize, took: Duration);
+}
+
+/// Watches nothing.
+pub struct NoObserver;
+
+impl CommitObserver for NoObserver {
+    fn committed(&self, _: usize, _: Duration) {}
+}
+
+/// An open SQLite file.
+pub struct Database {
+    writer: mpsc::Sender<Command>,
+    readers: Arc<Readers>,
+    path: PathBuf,
+    schema_version: u32,
+    sealer: Sealer,
+    node: i64,
+    _lock: File,
+}
+
+/// A command in the writer thread: does its work, and gives back how to answer once the commit's result is known.
+type Command = Box<dyn FnOnce(&mut Writer) -> Reply + Send>;
+type Reply = Box<dyn FnOnce(&StoreResult<()>, &dyn HandOver) + Send>;
+type Effect = Box<dyn FnOnce(&dyn HandOver) + Send>;
+
+/// What a command finds in the writer thread, inside the transaction of its batch.
+pub struct WriteContext<'a> {
+    /// The connection.
+    pub connection: &'a Connection,
+    /// Seals secrets.
+    pub sealer: &'a Sealer,
+    /// This run of this node.
+    pub node: i64,
+    /// Takes born-claimed deliveries: ask it for room here, hand over after the commit.
+    pub hand_over: &'a dyn HandOver,
+    effects: Effects,
+    writer: &'a mut WriterState,
+}
+
+/// What a command leaves behind for when its result is certain.
+#[derive(Default)]
+struct Effects {
+    after_commit: Vec<Effect>,
+    after_rollback: Vec<Effect>,
+    accepted: HashMap<WebhookId, i64>,
+    forgets_subscriptions: bool,
+}
+
+impl WriteContext<'_> {
+    /// Runs something once the transaction is on disk; it is dropped if it never gets there.
+    pub fn after_commit(&mut self, effect: impl FnOnce(&dyn HandOver) + Send + 'static) {
+        self.effects.after_commit.push(Box::new(effect));
+    }
+
+    /// Runs something if the command or its transaction is undone.
+    pub fn after_rollback(&mut self, effect: impl FnOnce(&dyn HandOver) + Send + 'static) {
+        self.effects.after_rollback.push(Box::new(effect));
+    }
+
+    /// Counts a new delivery into the ledger, which is written once per transaction.
+    pub fn count_accepted(&mut self, webhook_id: WebhookId) {
+        *self.effects.accepted.entry(webhook_id).or_default() += 1;
+    }
+
+    /// A claim unlike any other of this run.
+    pub fn new_claim(&mut self) -> i64 {
+        self.writer.last_claim += 1;
+        self.writer.last_claim
+    }
+
+    /// Every webhook that is not deleted, from memory.
+    pub fn subscriptions(&mut self) -> StoreResult<Arc<Vec<Webhook>>> {
+        if let Some(subscriptions) = &self.writer.subscriptions {
+            return Ok(Arc::clone(subscriptions));
+        }
+        let loaded = Arc::new(subscriptions::load(self.connection)?);
+        self.writer.subscriptions = Some(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// Says that a webhook changed: the subscriptions in memory no longer hold, and the dispatcher must look again.
+    pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
+        self.effects.forgets_subscriptions = true;
+        self.writer.subscriptions = None;
+        self.after_commit(move |hand_over| hand_over.webhook_changed(webhook_id));
+    }
+}
+
+impl Database {
+    /// Opens (or creates) the store in a folder, brings its schema up to date and starts its writer.
+    pub fn open(settings: Settings) -> StoreResult<Self> {
+        check_library_version()?;
+        let lock = lock_directory(&settings.directory)?;
+        let path = settings.directory.join(FILE_NAME);
+        let mut connection = Connection::open(&path).map_err(unavailable)?;
+        configure(&connection, WRITER_CACHE_KIB)?;
+        let schema_version = migrate(&mut connection)?;
+        restrict_access(&path)?;
+        let readers = Arc::new(Readers::open(&path)?);
+        let (writer, commands) = mpsc::channel(MAX_WAITING);
+        let database = Self {
+            writer,
+            readers,
+            path,
+            schema_version,
+            sealer: settings.sealer.clone(),
+            node: settings.node,
+            _lock: lock,
+        };
+        let writer = Writer {
+            connection,
+            sealer: settings.sealer,
+            node: settings.node,
+            hand_over: settings.hand_over,
+            observer: settings.observer,
+            state: WriterState::default(),
+            batch: Effects::default(),
+        };
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run(commands))
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(database)
+    }
+
+    /// Runs a command in the writer thread and answers once it is on disk. The command runs even if the caller goes
+    /// away.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut WriteContext<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let (sender, receiver) = oneshot::channel();
+        let command: Command = Box::new(move |writer| {
+            let (result, effects) = writer.run_one(command);
+            Box::new(move |committed, hand_over| {
+                let certain = committed.clone().and(result);
+                effects.settle(certain.is_ok(), hand_over);
+                // The caller may have gone away; what it asked for is done all the same.
+                let _ = sender.send(certain);
+            })
+        });
+        let closed = || StoreError::Unavailable("the store is closed".into());
+        self.writer.send(command).await.map_err(|_| closed())?;
+        receiver.await.map_err(|_| closed())?
+    }
+
+    /// Runs a query on one of the readers.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        Arc::clone(&self.readers).run(query).await
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of the last migration.
+    pub fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    /// Seals secrets.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// This run of this node.
+    pub fn node(&self) -> i64 {
+        self.node
+    }
+}
+
+/// The one thread that writes.
+struct Writer {
+    connection: Connection,
+    sealer: Sealer,
+    node: i64,
+    hand_over: Arc<dyn HandOver>,
+    observer: Arc<dyn CommitObserver>,
+    state: WriterState,
+    batch: Effects,
+}
+
+#[derive(Default)]
+struct WriterState {
+    subscriptions: Option<Arc<Vec<Webhook>>>,
+    last_claim: i64,
+}
+
+impl Writer {
+    fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut waiting = Vec::with_capacity(MAX_BATCH);
+        while commands.blocking_recv_many(&mut waiting, MAX_BATCH) > 0 {
+            self.run_batch(waiting.drain(..));
+        }
+        // The last checkpoint empties the log, so that the next start has nothing to recover.
+        let _ = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+    }
+
+    fn run_batch(&mut self, commands: impl ExactSizeIterator<Item = Command>) {
+        let started = Instant::now();
+        let count = commands.len();
+        let begun = self.execute("BEGIN IMMEDIATE");
+        let replies: Vec<Reply> = commands.map(|command| command(self)).collect();
+        let committed = begun
+            .and_then(|()| self.flush_ledger())
+            .and_then(|()| self.execute("COMMIT"));
+        if let Err(error) = &committed {
+            tracing::error!(%error, commands = count, "a transaction could not be committed and was undone");
+            let _ = self.execute("ROLLBACK");
+            self.state.subscriptions = None;
+        }
+        self.batch = Effects::default();
+        for reply in replies {
+            reply(&committed, self.hand_over.as_ref());
+        }
+        self.observer.committed(count, started.elapsed());
+    }
+
+    /// Runs one command in a savepoint of its own.
+    fn run_one<T>(
+        &mut self,
+        command: impl FnOnce(&mut WriteContext<'_>) -> StoreResult<T>,
+    ) -> (StoreResult<T>, Effects) {
+        if let Err(error) = self.execute("SAVEPOINT command") {
+            return (Err(error), Effects::default());
+        }
+        let mut context = WriteContext {
+            connection: &self.connection,
+            sealer: &self.sealer,
+            node: self.node,
+            hand_over: self.hand_over.as_ref(),
+            effects: Effects::default(),
+            writer: &mut self.state,
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| command(&mut context)))
+            .unwrap_or_else(|_| Err(StoreError::Corrupt("a command of the store panicked".into())));
+        let effects = context.effects;
+        if result.is_err() {
+            let _ = self.execute("ROLLBACK TO command");
+            self.state.subscriptions = None;
+        } else {
+            for (webhook_id, count) in &effects.accepted {
+                *self.batch.accepted.entry(*webhook_id).or_default() += count;
+            }
+        }
+        let released = self.execute("RELEASE command");
+        (released.and(result), effects)
+    }
+
+    fn flush_ledger(&self) -> StoreResult<()> {
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO ledger (webhook_id, accepted) VALUES (?1, ?2)
+                 ON CONFLICT (webhook_id) DO UPDATE SET accepted = accepted + excluded.accepted",
+            )
+            .map_err(unavailable)?;
+        for (webhook_id, count) in &self.batch.accepted {
+            statement
+                .execute((webhook_id.as_bytes(), count))
+                .map_err(unavailable)?;
+        }
+        Ok(())
+    }
+
+    fn execute(&self, statement: &str) -> StoreResult<()> {
+        self.connection
+            .prepare_cached(statement)
+            .and_then(|mut prepared| prepared.execute(()))
+            .map(|_| ())
+            .map_err(unavailable)
+    }
+}
+
+impl Effects {
+    fn settle(self, is_committed: bool, hand_over: &dyn HandOver) {
+        let effects = if is_committed {
+            self.after_commit
+        } else {
+            self.after_rollback
+        };
+        for effect in effects {
+            effect(hand_over);
+        }
+    }
+}
+
+/// Connections for reading, taken in turn.
+struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    fn open(path: &Path) -> StoreResult<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = |_| {
+            let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
+            connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+            connection
+                .pragma_update(None, "cache_size", -READER_CACHE_KIB)
+                .map_err(unavailable)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+            Ok(connection)
+        };
+        let idle = (0..READERS).map(open).collect::<StoreResult<Vec<_>>>()?;
+        Ok(Self {
+            idle: Mutex::new(idle),
+            permits: Semaphore::new(READERS),
+        })
+    }
+
+    async fn run<T: Send + 'static>(
+        self: Arc<Self>,
+        query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let closed = || StoreError::Unavailable("the store is closed".into());
+        let readers = Arc::clone(&self);
+        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = connection.ok_or_else(closed)?;
+            let result = catch_unwind(AssertUnwindSafe(|| query(&connection)))
+                .unwrap_or_else(|_| Err(StoreError::Corrupt("a query of the store panicked".into())));
+            readers
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
+            result
+        });
+        task.await.map_err(|_| closed())?
+    }
+}
+
+fn check_library_version() -> StoreResult<()> {
+    if rusqlite::version_number() < MIN_SQLITE_VERSION {
+        let version = rusqlite::version();
+        return Err(StoreError::Unavailable(format!(
+            "SQLite {version} is too old; 3.51.3 or later is needed"
+        )));
+    }
+    Ok(())
+}
+
+/// Takes the data directory for this process alone, for as long as the file is open.
+fn lock_directory(directory: &Path) -> StoreResult<File> {
+    let failed = |error: std::io::Error| {
+        StoreError::Unavailable(format!(
+            "the data directory {} cannot be used: {error}",
+            directory.display()
+        ))
+    };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let path = directory.join(LOCK_NAME);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
+            "another OpsKnight uses the data directory {}; stop it first, or give this one another --data",
+            directory.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Only the owner may read the file: it holds incidents and sealed secrets.
+fn restrict_access(path: &Path) -> StoreResult<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let permissions = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(path, permissions).map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+fn configure(connection: &Connection, cache_kib: i64) -> StoreResult<()> {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    let set = |name: &str, value: &dyn rusqlite::ToSql| {
+        connection.pragma_update(None, name, value).map_err(unavailable)
+    };
+    set("journal_mode", &"WAL")?;
+    set("synchronous", &"FULL")?;
+    set("foreign_keys", &true)?;
+    set("temp_store", &"MEMORY")?;
+    set("wal_autocheckpoint", &CHECKPOINT_PAGES)?;
+    set("cache_size", &-cache_kib)
+}
+
+/// Turns what SQLite says into what callers tell apart.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+pub fn unavailable(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(error.to_string()),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => {
+            StoreError::Corrupt(error.to_string())
+        }
+        Some(_) => StoreError::Unavailable(error.to_string()),
+        None => StoreError::Corrupt(error.to_string()),
+    }
+}

@@ -1,0 +1,71 @@
+//! Webhooks in the store. Secrets go in, and come out only as an [`Endpoint`].
+
+use async_trait::async_trait;
+
+use crate::model::audit::Change;
+use crate::model::id::WebhookId;
+use crate::model::secret::SecretText;
+use crate::model::time::Timestamp;
+use crate::model::webhook::{Degraded, Endpoint, Webhook, WebhookSecrets, WebhookSettings, WebhookState};
+use crate::store::{Page, StoreResult};
+
+/// Changes of a webhook. Absent fields stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookEdit {
+    /// All settings as they shall be.
+    pub settings: WebhookSettings,
+    /// All headers of its own, if they change.
+    pub headers: Option<Vec<(String, SecretText)>>,
+    /// Another authority to trust (PEM), or none, if it changes.
+    pub ca_pem: Option<Option<String>>,
+    /// A client certificate and key (PEM), or none, if it changes.
+    pub identity_pem: Option<Option<SecretText>>,
+}
+
+/// Webhooks.
+#[async_trait]
+pub trait Webhooks: Send + Sync {
+    /// Creates a webhook.
+    async fn create(
+        &self,
+        id: WebhookId,
+        settings: WebhookSettings,
+        secrets: WebhookSecrets,
+        state: WebhookState,
+        change: Change,
+    ) -> StoreResult<Webhook>;
+
+    /// Webhooks, newest first.
+    async fn list(&self, page: Page) -> StoreResult<Vec<Webhook>>;
+
+    /// One webhook.
+    async fn get(&self, id: WebhookId) -> StoreResult<Webhook>;
+
+    /// Changes a webhook.
+    async fn update(&self, id: WebhookId, edit: WebhookEdit, change: Change) -> StoreResult<Webhook>;
+
+    /// Deletes a webhook. Its history stays until it is pruned; its open deliveries die with `webhook_deleted`.
+    async fn delete(&self, id: WebhookId, change: Change) -> StoreResult<()>;
+
+    /// Enables or disables a webhook. Being so already changes nothing.
+    async fn set_state(&self, id: WebhookId, state: WebhookState, change: Change) -> StoreResult<Webhook>;
+
+    /// Makes `secret` the one that signs; the one before signs too until a time.
+    async fn rotate_secret(
+        &self,
+        id: WebhookId,
+        secret: SecretText,
+        previous_until: Timestamp,
+        change: Change,
+    ) -> StoreResult<Webhook>;
+}
+
+/// Webhooks with their secrets, for the dispatcher.
+#[async_trait]
+pub trait Endpoints: Send + Sync {
+    /// One webhook with its secrets; nothing if it was deleted.
+    async fn load(&self, id: WebhookId) -> StoreResult<Option<Endpoint>>;
+
+    /// Notes that a webhook's breaker opened or closed.
+    async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()>;
+}

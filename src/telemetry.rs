@@ -1,0 +1,171 @@
+//! Metrics in the Prometheus text format, and the program's log.
+
+use std::fmt::Write as _;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::model::attempt::Outcome;
+use crate::store::sqlite::CommitObserver;
+
+/// The outcome of an attempt, as a label: `delivered` or a failure code.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    /// The value.
+    pub outcome: &'static str,
+}
+
+/// A state, as a label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StateLabel {
+    /// The value.
+    pub state: &'static str,
+}
+
+/// Every metric. Those named in `refresh` functions are read from the store when `/metrics` is asked for.
+pub struct Metrics {
+    registry: Registry,
+    /// Events committed.
+    pub events_accepted: Counter,
+    /// Attempts, by outcome.
+    pub attempts: Family<OutcomeLabel, Counter>,
+    /// From the event's commit until its first successful attempt ended, in seconds.
+    pub delivery_seconds: Histogram,
+    /// Open and dead deliveries, by state.
+    pub deliveries: Family<StateLabel, Gauge>,
+    /// For how long the oldest due delivery has been due, in seconds.
+    pub oldest_due_seconds: Gauge<f64, AtomicU64>,
+    /// Webhooks by state of their breaker.
+    pub breakers: Family<StateLabel, Gauge>,
+    /// Commands in one transaction of the store.
+    pub store_batch_commands: Histogram,
+    /// How long a transaction of the store took, in seconds.
+    pub store_commit_seconds: Histogram,
+    /// Deliveries that the balance misses: zero when nothing is lost.
+    pub balance_missing: Gauge,
+    /// Requests to the API, by class of status.
+    pub api_requests: Family<StateLabel, Counter>,
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    pub fn new() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.000_5, 2.0, 22));
+        let mut metrics = Self {
+            registry: Registry::with_prefix("opsknight"),
+            events_accepted: Counter::default(),
+            attempts: Family::default(),
+            delivery_seconds: seconds(),
+            deliveries: Family::default(),
+            oldest_due_seconds: Gauge::default(),
+            breakers: Family::default(),
+            store_batch_commands: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
+            store_commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 18)),
+            balance_missing: Gauge::default(),
+            api_requests: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "events_accepted",
+            "Events committed",
+            self.events_accepted.clone(),
+        );
+        registry.register("attempts", "Attempts by outcome", self.attempts.clone());
+        registry.register(
+            "delivery_seconds",
+            "From the event until its delivery, in seconds",
+            self.delivery_seconds.clone(),
+        );
+        registry.register(
+            "deliveries",
+            "Open and dead deliveries by state",
+            self.deliveries.clone(),
+        );
+        registry.register(
+            "oldest_due_seconds",
+            "For how long the oldest due delivery has been due",
+            self.oldest_due_seconds.clone(),
+        );
+        registry.register(
+            "breakers",
+            "Webhooks by state of their breaker",
+            self.breakers.clone(),
+        );
+        registry.register(
+            "store_batch_commands",
+            "Commands in one transaction of the store",
+            self.store_batch_commands.clone(),
+        );
+        registry.register(
+            "store_commit_seconds",
+            "How long a transaction of the store took",
+            self.store_commit_seconds.clone(),
+        );
+        registry.register(
+            "balance_missing",
+            "Accepted deliveries that are nowhere: zero when nothing is lost",
+            self.balance_missing.clone(),
+        );
+        registry.register(
+            "api_requests",
+            "Requests to the API by class of status",
+            self.api_requests.clone(),
+        );
+    }
+
+    /// Counts an attempt.
+    pub fn attempted(&self, outcome: &Outcome) {
+        let label = outcome
+            .failure()
+            .map_or("delivered", |failure| failure.code.as_str());
+        self.attempts
+            .get_or_create(&OutcomeLabel { outcome: label })
+            .inc();
+    }
+
+    /// Everything in the Prometheus text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            text.clear();
+            let _ = writeln!(text, "# EOF");
+        }
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CommitObserver for Metrics {
+    fn committed(&self, commands: usize, took: Duration) {
+        self.store_batch_commands
+            .observe(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
+        self.store_commit_seconds.observe(took.as_secs_f64());
+    }
+}
+
+/// Starts the log on standard error. `filter` is in the form of `RUST_LOG`.
+pub fn start_log(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "info".into());
+    // A second start in one process keeps the first log.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
