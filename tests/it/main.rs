@@ -1,3 +1,7 @@
 //! The integration tests: one binary, so that they link once.
 
+// Clippy's exception for tests covers test functions only, not what they call.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod receivers;
+mod tidy;

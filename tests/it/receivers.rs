@@ -11,7 +11,11 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 #[path = "../../docs/receivers/rust/verify.rs"]
-#[allow(dead_code, reason = "its main is for people who copy the file")]
+#[allow(
+    dead_code,
+    clippy::print_stdout,
+    reason = "its command form is for people who copy the file"
+)]
 mod verify;
 
 const BODY: &str = r#"{"event":"incident.triggered","incident":{"id":"inc_abc123","assignee":null}}"#;
