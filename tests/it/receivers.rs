@@ -110,7 +110,7 @@ fn expect_verdicts(command_line: &[&str], cases: &[Case]) {
     assert_eq!(verdicts, expected, "verdicts of {command_line:?}");
 }
 
-/// What the snippet prints, and its exit code.
+/// What the snippet prints (its complaint if it gives no verdict), and its exit code.
 fn verdict(command_line: &[&str], case: &Case) -> (String, i32) {
     let mut child = Command::new(command_line[0])
         .args(&command_line[1..])
@@ -122,12 +122,19 @@ fn verdict(command_line: &[&str], case: &Case) -> (String, i32) {
         .env("GOFLAGS", "-mod=mod -buildvcs=false")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     // A snippet may decide before it has read everything; its verdict is what counts.
     let _ = child.stdin.take().unwrap().write_all(case.body.as_bytes());
     let output = child.wait_with_output().unwrap();
-    let printed = String::from_utf8(output.stdout).unwrap();
+    // A snippet that breaks says why; `go run` also repeats the exit code there.
+    let printed = if output.stdout.is_empty() {
+        output.stderr
+    } else {
+        output.stdout
+    };
+    let printed = String::from_utf8(printed).unwrap();
     (printed.trim().to_owned(), output.status.code().unwrap())
 }
 
