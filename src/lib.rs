@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod clock;
 pub mod model;
+pub mod outbound;
 pub mod store;
 pub mod telemetry;
 pub mod wakeup;

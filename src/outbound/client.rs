@@ -1,0 +1,246 @@
+//! Sends requests over HTTP/1.1 and reads the answers: one request, one [`Exchange`], whatever happens.
+//!
+//! Connections are kept alive between requests. Redirects are answers like any other, bodies are cut at
+//! [`BODY_CAP_BYTES`] and never decompressed. The sentences of failures name hosts and addresses, but never paths,
+//! queries, headers or bodies, for those may hold secrets.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderValue, Request, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use tokio::time::{Instant, timeout, timeout_at};
+use url::{Position, Url};
+
+use super::address::{AllowList, LoopbackRule};
+use super::connector::{Connector, PhaseLimits, Progress, failure, micros_since};
+use super::pool::{Connection, Pool};
+use super::resolver::Resolve;
+use super::tls::{self, TlsConfigs};
+use crate::model::exchange::{Exchange, FailureCode, OutboundRequest, Response, SendFailure, TlsProfile};
+
+/// How much of a response body is kept.
+pub const BODY_CAP_BYTES: usize = 16 * 1024;
+
+/// What a [`Client`] is made of.
+pub struct OutboundSettings {
+    /// Internal networks and names that may be connected to all the same.
+    pub allow: AllowList,
+    /// Whether receivers on this machine may be connected to.
+    pub loopback: LoopbackRule,
+    /// Looks host names up.
+    pub resolver: Arc<dyn Resolve>,
+    /// How long each phase may take.
+    pub limits: PhaseLimits,
+}
+
+/// Sends requests. Clones are cheap and share their connections.
+#[derive(Clone)]
+pub struct Client(Arc<Parts>);
+
+struct Parts {
+    connector: Connector,
+    pool: Arc<Pool>,
+}
+
+impl Client {
+    /// A client without connections yet.
+    pub fn new(settings: OutboundSettings) -> Self {
+        let connector = Connector {
+            allow: settings.allow,
+            loopback: settings.loopback,
+            resolver: settings.resolver,
+            limits: settings.limits,
+            tls_configs: TlsConfigs::default(),
+        };
+        let pool = Arc::new(Pool::default());
+        Self(Arc::new(Parts { connector, pool }))
+    }
+
+    /// Sends a request and reads the answer. To be called within a Tokio runtime; dropping the future gives the
+    /// request up and closes its connection.
+    pub async fn send(&self, request: OutboundRequest) -> Exchange {
+        let started_at = Instant::now();
+        let mut progress = Progress::default();
+        let result = self.exchange(request, started_at, &mut progress).await;
+        progress.timings.total_us = micros_since(started_at);
+        Exchange {
+            timings: progress.timings,
+            remote_address: progress.remote_address,
+            result,
+        }
+    }
+
+    async fn exchange(
+        &self,
+        mut request: OutboundRequest,
+        started_at: Instant,
+        progress: &mut Progress,
+    ) -> Result<Response, SendFailure> {
+        let message = render(&mut request)?;
+        let (url, profile, deadline) = (request.url, request.tls, started_at + request.timeout);
+        let origin = &url[..Position::BeforePath];
+        let (connection, answer) = self
+            .ask(&url, profile.as_ref(), message, deadline, progress)
+            .await?;
+        let (head, mut body) = answer.into_parts();
+        let mut kept = Vec::new();
+        let is_whole = read_body(&mut body, &mut kept, self.0.connector.limits.body).await;
+        if is_whole && !head.status.is_informational() {
+            self.0.pool.put(origin, profile, connection, Instant::now());
+        }
+        Ok(Response {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: Bytes::from(kept),
+            body_is_truncated: !is_whole,
+        })
+    }
+
+    /// Asks on an idle connection, if there is one. The receiver may have closed that one just now, so that a request
+    /// which got no answer on it goes out once more on a fresh one; it carries the same delivery id.
+    async fn ask(
+        &self,
+        url: &Url,
+        profile: Option<&Arc<TlsProfile>>,
+        message: Request<Full<Bytes>>,
+        deadline: Instant,
+        progress: &mut Progress,
+    ) -> Result<(Connection, http::Response<Incoming>), SendFailure> {
+        let origin = &url[..Position::BeforePath];
+        if let Some(mut idle) = self.0.pool.take(origin, profile, Instant::now()) {
+            match ask_on(&mut idle, message.clone(), deadline, progress).await {
+                Ok(answer) => return Ok((idle, answer)),
+                Err(Unanswered::Failed(failure)) => return Err(failure),
+                Err(Unanswered::Closed(_)) => progress.remote_address = None,
+            }
+        }
+        let mut fresh = self.0.connector.open(url, profile, deadline, progress).await?;
+        match ask_on(&mut fresh, message, deadline, progress).await {
+            Ok(answer) => Ok((fresh, answer)),
+            Err(Unanswered::Failed(failure) | Unanswered::Closed(failure)) => Err(failure),
+        }
+    }
+}
+
+/// Why a connection gave no answer.
+enum Unanswered {
+    /// It was closed: nothing is known about the receiver if it had been idle.
+    Closed(SendFailure),
+    /// The receiver failed, or took too long.
+    Failed(SendFailure),
+}
+
+async fn ask_on(
+    connection: &mut Connection,
+    message: Request<Full<Bytes>>,
+    deadline: Instant,
+    progress: &mut Progress,
+) -> Result<http::Response<Incoming>, Unanswered> {
+    progress.remote_address = Some(connection.remote_address);
+    let written_at = Instant::now();
+    match timeout_at(deadline, connection.sender.send_request(message)).await {
+        Ok(Ok(answer)) => {
+            progress.timings.first_byte_us = Some(micros_since(written_at));
+            Ok(answer)
+        }
+        Ok(Err(error)) => Err(explain(&error)),
+        Err(_) => {
+            let detail = "the receiver did not answer in time";
+            Err(Unanswered::Failed(failure(FailureCode::ResponseTimeout, detail)))
+        }
+    }
+}
+
+/// Turns the request into HTTP's terms. Its headers and body move into the message.
+fn render(request: &mut OutboundRequest) -> Result<Request<Full<Bytes>>, SendFailure> {
+    let invalid = |detail: &str| failure(FailureCode::RequestInvalid, detail);
+    let url = &request.url;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(invalid("the URL is not one of HTTP"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("the URL holds a user name or a password"));
+    }
+    let uri = Uri::try_from(&url[Position::BeforePath..Position::AfterQuery]);
+    let uri = uri.map_err(|_| invalid("the path of the URL cannot be sent"))?;
+    let host = HeaderValue::try_from(&url[Position::BeforeHost..Position::AfterPort]);
+    let host = host.map_err(|_| invalid("the host of the URL cannot be sent"))?;
+
+    let mut message = Request::new(Full::new(std::mem::take(&mut request.body)));
+    let body_bytes = message.body().size_hint().exact().unwrap_or_default();
+    *message.method_mut() = request.method.clone();
+    *message.uri_mut() = uri;
+    let mut headers = std::mem::take(&mut request.headers);
+    for framing in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(framing);
+    }
+    headers.insert(HOST, host);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body_bytes));
+    *message.headers_mut() = headers;
+    Ok(message)
+}
+
+/// Reads a body into `kept`, up to the cap and the limit. Whether its end was seen.
+async fn read_body(body: &mut Incoming, kept: &mut Vec<u8>, limit: Duration) -> bool {
+    if body.is_end_stream() {
+        return true;
+    }
+    timeout(limit, read_frames(body, kept)).await.unwrap_or(false)
+}
+
+async fn read_frames(body: &mut Incoming, kept: &mut Vec<u8>) -> bool {
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        let Ok(data) = frame.into_data() else { continue };
+        let room = BODY_CAP_BYTES - kept.len();
+        kept.extend_from_slice(&data[..data.len().min(room)]);
+        if data.len() > room {
+            return false;
+        }
+    }
+    true
+}
+
+/// Puts hyper's error into our terms. Its own texts are about connections and parsing only, so they can be shown.
+fn explain(error: &hyper::Error) -> Unanswered {
+    if let Some(tls) = io_error(error).and_then(tls::tls_error) {
+        return Unanswered::Failed(failure(FailureCode::TlsFailed, tls::explain(tls)));
+    }
+    if error.is_parse() {
+        let detail = format!("the receiver's answer is not HTTP: {error}");
+        return Unanswered::Failed(failure(FailureCode::ResponseInvalid, detail));
+    }
+    if error.is_user() {
+        let detail = format!("the request cannot be sent: {error}");
+        return Unanswered::Failed(failure(FailureCode::RequestInvalid, detail));
+    }
+    if spoke_unasked(error) {
+        let detail = "the receiver spoke before it was asked, so it is no HTTP server";
+        return Unanswered::Closed(failure(FailureCode::ResponseInvalid, detail));
+    }
+    let detail = "the receiver closed the connection before it answered";
+    Unanswered::Closed(failure(FailureCode::ConnectionClosed, detail))
+}
+
+/// Whether the connection ended because bytes came that no request had asked for: hyper cancels the request and names
+/// its own error as the cause.
+fn spoke_unasked(error: &hyper::Error) -> bool {
+    let cause = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    error.is_canceled()
+        && cause.is_some_and(|cause| cause.source().is_none() && !cause.is_incomplete_message())
+}
+
+/// The I/O error at the bottom of an error, if there is one.
+fn io_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+    let source_of = |error: &&'a (dyn Error + 'static)| (*error).source();
+    let mut causes = std::iter::successors(Some(error), source_of);
+    causes.find_map(|cause| cause.downcast_ref())
+}

@@ -1,0 +1,21 @@
+//! The only code that connects out: signs requests, refuses internal addresses, dials, sends, reads answers.
+//!
+//! [`client::Client`] is the way in. The SSRF rules are pure and live in [`address`]; [`connector`] applies them to
+//! the very address it dials, so that neither a name that resolves anew nor an IP literal can slip past them.
+//! Nothing here knows webhooks, deliveries or retries, and nothing here follows a redirect.
+
+pub mod address;
+pub mod client;
+pub mod connector;
+mod pool;
+pub mod resolver;
+pub mod signature;
+pub mod tls;
+mod url_rules;
+
+pub use address::{AllowList, LoopbackRule};
+pub use client::{Client, OutboundSettings};
+pub use connector::PhaseLimits;
+pub use resolver::{Resolve, SystemResolver};
+pub use signature::{Signer, SigningSecrets};
+pub use url_rules::{UrlRefusal, check_url};

@@ -1,0 +1,105 @@
+//! Looks host names up. What comes back is not yet trusted: [`super::connector`] tests every address.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hickory_resolver::config::{LookupIpStrategy, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::{ResolverBuilder, TokioResolver};
+
+use super::url_rules::is_localhost;
+
+/// How long an answer is kept at most, so that a receiver that moves is found again soon.
+const POSITIVE_ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
+/// How long it is remembered that a name does not exist, so that a mended name works at the next retry.
+const NEGATIVE_ANSWER_LIMIT: Duration = Duration::from_secs(15);
+
+/// A way to look host names up.
+#[async_trait]
+pub trait Resolve: Send + Sync {
+    /// Every address of a name, in the order in which they should be tried.
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError>;
+}
+
+/// Why a name has no addresses: a sentence for people, lower case and without a full stop.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ResolveError(pub String);
+
+/// Looks names up as this machine is set up to: the hosts file, then the name servers of the system.
+#[derive(Clone)]
+pub struct SystemResolver(TokioResolver);
+
+impl SystemResolver {
+    /// Reads the system's settings. Without name servers only the hosts file and `localhost` are known, so that a
+    /// machine whose network is not there yet can start.
+    pub fn new() -> Result<Self, ResolveError> {
+        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|error| {
+            tracing::warn!(%error, "no name servers found: only the hosts file is used to look names up");
+            without_name_servers()
+        });
+        let options = builder.options_mut();
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.positive_max_ttl = Some(POSITIVE_ANSWER_LIMIT);
+        options.negative_max_ttl = Some(NEGATIVE_ANSWER_LIMIT);
+        let resolver = builder.build();
+        resolver
+            .map(Self)
+            .map_err(|error| ResolveError(error.to_string()))
+    }
+}
+
+#[async_trait]
+impl Resolve for SystemResolver {
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        if is_localhost(host) {
+            return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+        }
+        let answer = self.0.lookup_ip(host).await;
+        answer
+            .map(|addresses| addresses.iter().collect())
+            .map_err(|error| explain(&error))
+    }
+}
+
+fn without_name_servers() -> ResolverBuilder<TokioRuntimeProvider> {
+    TokioResolver::builder_with_config(ResolverConfig::default(), TokioRuntimeProvider::default())
+}
+
+fn explain(error: &NetError) -> ResolveError {
+    ResolveError(if error.is_nx_domain() {
+        "the host name does not exist".to_owned()
+    } else if error.is_no_records_found() {
+        "the host name has no address".to_owned()
+    } else if matches!(error, NetError::Timeout) {
+        "the name servers did not answer".to_owned()
+    } else {
+        format!("the host name could not be looked up: {error}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn localhost_needs_no_name_server() {
+        let resolver = SystemResolver(without_name_servers().build().unwrap());
+        let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        assert_eq!(resolver.resolve("localhost").await, Ok(loopback.to_vec()));
+        assert_eq!(resolver.resolve("app.LOCALHOST.").await, Ok(loopback.to_vec()));
+    }
+
+    #[tokio::test]
+    async fn without_name_servers_other_names_fail_with_a_sentence() {
+        let resolver = SystemResolver(without_name_servers().build().unwrap());
+        let error = resolver.resolve("receiver.example").await.unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("the host name could not be looked up: ")
+        );
+    }
+}
