@@ -2,8 +2,10 @@
 //!
 //! ARCHITECTURE.md at the top of the repository says what lives in which folder.
 
+pub mod adapters;
 pub mod cli;
 pub mod clock;
+pub mod dispatch;
 pub mod model;
 pub mod outbound;
 pub mod store;

@@ -91,8 +91,8 @@ pub trait Queue: Send + Sync {
     /// Frees the claims of nodes whose lease ran out; says how many.
     async fn rescue(&self, now: Timestamp) -> StoreResult<u64>;
 
-    /// Moves everything that is scheduled after `after` (deliveries and escalations) by `by_ms`: the wall clock jumped.
-    async fn shift_schedule(&self, after: Timestamp, by_ms: i64) -> StoreResult<()>;
+    /// Moves everything that is scheduled between two times (deliveries and escalations) by `by_ms`: the wall clock jumped.
+    async fn shift_schedule(&self, after: Timestamp, before: Timestamp, by_ms: i64) -> StoreResult<()>;
 
     /// Stores a sample event and its one delivery to a webhook, claimed by this node.
     async fn begin_test(&self, webhook_id: WebhookId, sample: Event) -> StoreResult<ClaimedDelivery>;

@@ -1,0 +1,140 @@
+//! What an HTTP status means for a delivery: the table "What counts as what" of the contract.
+
+use http::HeaderMap;
+use http::header::{LOCATION, RETRY_AFTER};
+
+use crate::model::attempt::{Failure, Outcome};
+use crate::model::exchange::{Exchange, FailureCode, Response};
+use crate::model::retry::parse_retry_after;
+use crate::model::time::Timestamp;
+
+/// Judges an exchange by its status.
+pub fn classify(exchange: &Exchange, now: Timestamp) -> Outcome {
+    let response = match &exchange.result {
+        Ok(response) => response,
+        Err(failure) => {
+            let (code, detail) = (failure.code, failure.detail.clone());
+            return Outcome::Failed(Failure {
+                code,
+                detail,
+                retry_after: None,
+            });
+        }
+    };
+    let code = match response.status {
+        200..=299 => return Outcome::Delivered,
+        300..=399 => FailureCode::Redirect,
+        410 => FailureCode::Gone,
+        429 => FailureCode::RateLimited,
+        400..=499 => FailureCode::ClientError,
+        500..=599 => FailureCode::ServerError,
+        _ => FailureCode::UnexpectedStatus,
+    };
+    let asks_to_wait = matches!(response.status, 429 | 503);
+    let retry_after = asks_to_wait
+        .then(|| retry_after(&response.headers, now))
+        .flatten();
+    let failure = Failure {
+        code,
+        detail: sentence(response),
+        retry_after,
+    };
+    if code == FailureCode::Gone {
+        Outcome::Gone(failure)
+    } else {
+        Outcome::Failed(failure)
+    }
+}
+
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<std::time::Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    parse_retry_after(value, now)
+}
+
+fn sentence(response: &Response) -> String {
+    match response.headers.get(LOCATION) {
+        Some(_) if (300..=399).contains(&response.status) => {
+            format!(
+                "the receiver answered {} and points elsewhere; redirects are not followed",
+                response.status
+            )
+        }
+        Some(_) | None => format!("the receiver answered {}", response.status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::exchange::{PhaseTimings, SendFailure};
+    use bytes::Bytes;
+    use http::HeaderValue;
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp::EPOCH;
+
+    fn exchange(status: u16, retry_after: Option<&'static str>) -> Exchange {
+        let mut headers = HeaderMap::new();
+        headers.extend(retry_after.map(|value| (RETRY_AFTER, HeaderValue::from_static(value))));
+        let response = Response {
+            status,
+            headers,
+            body: Bytes::new(),
+            body_is_truncated: false,
+        };
+        Exchange {
+            timings: PhaseTimings::default(),
+            remote_address: None,
+            result: Ok(response),
+        }
+    }
+
+    fn code(status: u16) -> Option<FailureCode> {
+        classify(&exchange(status, None), NOW)
+            .failure()
+            .map(|failure| failure.code)
+    }
+
+    #[test]
+    fn only_2xx_is_delivered() {
+        assert_eq!([200, 201, 204, 299].map(code), [None; 4]);
+        assert_eq!(code(302), Some(FailureCode::Redirect));
+        assert_eq!(code(404), Some(FailureCode::ClientError));
+        assert_eq!(code(500), Some(FailureCode::ServerError));
+        assert_eq!(code(999), Some(FailureCode::UnexpectedStatus));
+    }
+
+    #[test]
+    fn gone_ends_the_delivery() {
+        assert!(matches!(classify(&exchange(410, None), NOW), Outcome::Gone(_)));
+    }
+
+    #[test]
+    fn retry_after_counts_only_with_429_and_503() {
+        let wait = |status| {
+            classify(&exchange(status, Some("120")), NOW)
+                .failure()
+                .and_then(|failure| failure.retry_after)
+        };
+        let two_minutes = Some(Duration::from_secs(120));
+        assert_eq!([429, 503, 500].map(wait), [two_minutes, two_minutes, None]);
+    }
+
+    #[test]
+    fn no_response_keeps_its_own_code() {
+        let failure = SendFailure {
+            code: FailureCode::ConnectRefused,
+            detail: "refused".into(),
+        };
+        let exchange = Exchange {
+            timings: PhaseTimings::default(),
+            remote_address: None,
+            result: Err(failure),
+        };
+        let outcome = classify(&exchange, NOW);
+        assert_eq!(
+            outcome.failure().map(|failure| failure.code),
+            Some(FailureCode::ConnectRefused)
+        );
+    }
+}

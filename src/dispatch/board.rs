@@ -1,0 +1,444 @@
+//! The board: which deliveries this node holds, which may start now, and what to fetch from the store. Pure: times come
+//! in, decisions go out.
+//!
+//! Webhooks take turns. Each has at most `concurrency` deliveries in flight; its breaker and its pace hold back only
+//! itself. A lane (webhook and incident) never has two deliveries here: the store gives out a lane's next one only when
+//! the one before is finished. Memory is bounded: what finds no room stays in the store.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::dispatch::breaker::{Breaker, Verdict};
+use crate::dispatch::pace::Pace;
+use crate::model::delivery::{Claim, ClaimedDelivery};
+use crate::model::id::{DeliveryId, WebhookId};
+use crate::model::time::Timestamp;
+use crate::model::webhook::{Degraded, Rate};
+use crate::store::queue::ClaimRequest;
+
+/// Deliveries of one webhook that wait here, at most.
+pub const READY_PER_WEBHOOK: usize = 256;
+/// A webhook with fewer waiting here than this is given more from the store.
+const LOW_WATER: usize = READY_PER_WEBHOOK / 2;
+
+/// How long a webhook waits before it asks again for room that others take up.
+const NO_ROOM_WAIT: Duration = Duration::from_millis(50);
+
+/// Bounds of the whole node.
+#[derive(Debug, Clone, Copy)]
+pub struct BoardLimits {
+    /// Deliveries in flight at once, over all webhooks.
+    pub max_in_flight: usize,
+    /// Deliveries that wait here, over all webhooks.
+    pub max_ready: usize,
+    /// Attempts that were made but are not yet on disk.
+    pub max_unrecorded: usize,
+}
+
+impl Default for BoardLimits {
+    fn default() -> Self {
+        Self {
+            max_in_flight: 512,
+            max_ready: 4096,
+            max_unrecorded: 4096,
+        }
+    }
+}
+
+/// What the board must know of a webhook to start its deliveries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookLimits {
+    /// Whether it gets deliveries at all.
+    pub is_enabled: bool,
+    /// Deliveries in flight at once.
+    pub concurrency: usize,
+    /// Requests per time.
+    pub rate: Option<Rate>,
+}
+
+/// What is to be done outside, collected since it was last asked for.
+#[derive(Debug, Default)]
+pub struct Errands {
+    /// Start sending these; each was counted as in flight.
+    pub start: Vec<ClaimedDelivery>,
+    /// Claim these from the store, then call [`Board::claimed`].
+    pub claim: Vec<ClaimRequest>,
+    /// Give these claims back.
+    pub release: Vec<(DeliveryId, Claim)>,
+    /// Load these webhooks, then call [`Board::set_limits`] (or [`Board::forget`]).
+    pub load: Vec<WebhookId>,
+    /// Note that these webhooks' breakers opened or closed.
+    pub health: Vec<(WebhookId, Option<Degraded>)>,
+    /// Look again at this time, even if nothing happens before.
+    pub next_look_at: Option<Timestamp>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Board {
+    limits: BoardLimits,
+    webhooks: HashMap<WebhookId, Entry>,
+    turns: VecDeque<WebhookId>,
+    alarms: BinaryHeap<Reverse<(Timestamp, WebhookId)>>,
+    errands: Errands,
+    ready: usize,
+    reserved: usize,
+    in_flight: usize,
+    unrecorded: usize,
+    last_look_at: Timestamp,
+    is_stopping: bool,
+}
+
+/// What the board knows of one webhook.
+#[derive(Debug, Default)]
+struct Entry {
+    limits: Option<WebhookLimits>,
+    is_loading: bool,
+    ready: VecDeque<ClaimedDelivery>,
+    reserved: usize,
+    in_flight: usize,
+    breaker: Breaker,
+    pace: Pace,
+    /// When something in the store is due, as far as known.
+    due_at: Option<Timestamp>,
+    is_claiming: bool,
+    has_turn: bool,
+}
+
+/// Why a webhook cannot start a delivery now.
+enum Blocked {
+    /// Something else must happen first, which will give it a turn again.
+    Otherwise,
+    /// A time must come.
+    Until(Timestamp),
+}
+
+impl Board {
+    /// An empty board.
+    pub fn new(limits: BoardLimits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Keeps room for one delivery that is about to be committed, if there is room and nothing older waits in the store.
+    pub fn reserve(&mut self, webhook_id: WebhookId) -> bool {
+        if self.is_stopping || self.ready + self.reserved >= self.limits.max_ready {
+            return false;
+        }
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        let is_open = entry.limits.as_ref().is_none_or(|limits| limits.is_enabled);
+        let has_backlog = entry.is_claiming || entry.due_at.is_some_and(|due_at| due_at <= self.last_look_at);
+        let has_room = entry.ready.len() + entry.reserved < READY_PER_WEBHOOK;
+        if !is_open || has_backlog || !has_room || entry.breaker.probe_at().is_some() {
+            return false;
+        }
+        entry.reserved += 1;
+        self.reserved += 1;
+        true
+    }
+
+    /// Gives back room that was not used.
+    pub fn cancel(&mut self, webhook_id: WebhookId) {
+        if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
+            entry.reserved = entry.reserved.saturating_sub(1);
+            self.reserved = self.reserved.saturating_sub(1);
+        }
+    }
+
+    /// Takes a delivery for which room was kept.
+    pub fn take(&mut self, delivery: ClaimedDelivery) {
+        self.cancel(delivery.webhook_id);
+        self.add(delivery);
+    }
+
+    /// Something of a webhook is due in the store at a time.
+    pub fn wake(&mut self, webhook_id: WebhookId, due_at: Timestamp) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        if entry.due_at.is_none_or(|known| due_at < known) {
+            entry.due_at = Some(due_at);
+            self.alarms.push(Reverse((due_at, webhook_id)));
+        }
+    }
+
+    /// A webhook was changed: its limits must be loaded anew before it goes on.
+    pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        entry.limits = None;
+        entry.is_loading = true;
+        self.errands.load.push(webhook_id);
+    }
+
+    /// A webhook was loaded. One that is disabled gives back what it holds.
+    pub fn set_limits(&mut self, webhook_id: WebhookId, limits: WebhookLimits, now: Timestamp) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        let was_disabled = entry.limits.as_ref().is_none_or(|limits| !limits.is_enabled);
+        entry.is_loading = false;
+        entry.pace.set_rate(limits.rate);
+        let is_enabled = limits.is_enabled;
+        entry.limits = Some(limits);
+        if is_enabled {
+            if was_disabled {
+                entry.due_at = None;
+                self.wake(webhook_id, now);
+            }
+            self.give_turn(webhook_id);
+        } else {
+            self.release_ready(webhook_id);
+        }
+    }
+
+    /// A webhook no longer exists.
+    pub fn forget(&mut self, webhook_id: WebhookId) {
+        self.release_ready(webhook_id);
+        if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
+            entry.is_loading = false;
+            entry.limits = Some(WebhookLimits {
+                is_enabled: false,
+                concurrency: 0,
+                rate: None,
+            });
+        }
+    }
+
+    /// A claim came back: its deliveries, and when the next one is due.
+    pub fn claimed(
+        &mut self,
+        webhook_id: WebhookId,
+        deliveries: Vec<ClaimedDelivery>,
+        next_due_at: Option<Timestamp>,
+    ) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        entry.is_claiming = false;
+        let woken_at = entry.due_at.take();
+        if let Some(due_at) = woken_at.into_iter().chain(next_due_at).min() {
+            self.wake(webhook_id, due_at);
+        }
+        for delivery in deliveries {
+            self.add(delivery);
+        }
+    }
+
+    /// A claim failed: it is tried again a little later.
+    pub fn claim_failed(&mut self, webhook_id: WebhookId, retry_at: Timestamp) {
+        self.claimed(webhook_id, Vec::new(), Some(retry_at));
+    }
+
+    /// An attempt ended. It counts as unrecorded until [`Board::recorded`].
+    pub fn finished(&mut self, webhook_id: WebhookId, verdict: Verdict, now: Timestamp) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        entry.in_flight = entry.in_flight.saturating_sub(1);
+        let after = entry.breaker.after(verdict, now);
+        let before = std::mem::replace(&mut entry.breaker, after.clone());
+        if before.degraded() != after.degraded() {
+            self.errands.health.push((webhook_id, after.degraded().cloned()));
+            if after.degraded().is_some() {
+                self.release_ready(webhook_id);
+            }
+        }
+        self.give_turn(webhook_id);
+        self.consider_claim(webhook_id, now);
+    }
+
+    /// So many attempts are on disk.
+    pub fn recorded(&mut self, count: usize) {
+        self.unrecorded = self.unrecorded.saturating_sub(count);
+    }
+
+    /// Starts nothing any more, and gives back all that waits.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+        let webhook_ids: Vec<_> = self.webhooks.keys().copied().collect();
+        for webhook_id in webhook_ids {
+            self.release_ready(webhook_id);
+        }
+    }
+
+    /// Whether nothing is in flight or waits to be recorded.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.unrecorded == 0
+    }
+
+    /// Webhooks with a closed and with an open breaker.
+    pub fn breaker_counts(&self) -> (usize, usize) {
+        let open = self
+            .webhooks
+            .values()
+            .filter(|entry| entry.breaker.probe_at().is_some())
+            .count();
+        (self.webhooks.len() - open, open)
+    }
+
+    /// Decides what happens now. Call it after anything happened, and at [`Errands::next_look_at`].
+    pub fn look(&mut self, now: Timestamp) -> Errands {
+        self.last_look_at = now;
+        self.ring_alarms(now);
+        self.start_ready(now);
+        let mut errands = std::mem::take(&mut self.errands);
+        errands.next_look_at = self.alarms.peek().map(|Reverse((at, _))| *at);
+        errands
+    }
+
+    fn add(&mut self, delivery: ClaimedDelivery) {
+        let webhook_id = delivery.webhook_id;
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        let is_refused = entry.limits.as_ref().is_some_and(|limits| !limits.is_enabled) || self.is_stopping;
+        if is_refused {
+            self.errands.release.push((delivery.id, delivery.claim));
+            return;
+        }
+        if entry.limits.is_none() && !entry.is_loading {
+            entry.is_loading = true;
+            self.errands.load.push(webhook_id);
+        }
+        entry.ready.push_back(delivery);
+        self.ready += 1;
+        self.give_turn(webhook_id);
+    }
+
+    fn give_turn(&mut self, webhook_id: WebhookId) {
+        if let Some(entry) = self.webhooks.get_mut(&webhook_id)
+            && !entry.has_turn
+            && !entry.ready.is_empty()
+        {
+            entry.has_turn = true;
+            self.turns.push_back(webhook_id);
+        }
+    }
+
+    fn release_ready(&mut self, webhook_id: WebhookId) {
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        self.ready -= entry.ready.len();
+        let claims = entry
+            .ready
+            .drain(..)
+            .map(|delivery| (delivery.id, delivery.claim));
+        self.errands.release.extend(claims);
+    }
+
+    fn ring_alarms(&mut self, now: Timestamp) {
+        while let Some(Reverse((at, webhook_id))) = self.alarms.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.alarms.pop();
+            self.give_turn(webhook_id);
+            self.consider_claim(webhook_id, now);
+        }
+    }
+
+    /// Asks the store for more of a webhook if something is due there and there is room here.
+    fn consider_claim(&mut self, webhook_id: WebhookId, now: Timestamp) {
+        let room = self.limits.max_ready.saturating_sub(self.ready + self.reserved);
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        if self.is_stopping || entry.is_claiming || entry.due_at.is_none_or(|due_at| due_at > now) {
+            return;
+        }
+        let Some(limits) = &entry.limits else {
+            if !entry.is_loading {
+                entry.is_loading = true;
+                self.errands.load.push(webhook_id);
+            }
+            return;
+        };
+        let held = entry.ready.len() + entry.reserved;
+        let limit = match entry.breaker.probe_at() {
+            _ if !limits.is_enabled => 0,
+            Some(probe_at) if probe_at > now => {
+                self.alarms.push(Reverse((probe_at, webhook_id)));
+                0
+            }
+            Some(_) => 1_usize.saturating_sub(held + entry.in_flight),
+            None if held >= LOW_WATER => 0,
+            None if room == 0 => {
+                self.alarms.push(Reverse((now.plus(NO_ROOM_WAIT), webhook_id)));
+                0
+            }
+            None => (READY_PER_WEBHOOK - held).min(room),
+        };
+        if limit > 0 {
+            entry.is_claiming = true;
+            entry.due_at = None;
+            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+            self.errands.claim.push(ClaimRequest { webhook_id, limit });
+        }
+    }
+
+    fn start_ready(&mut self, now: Timestamp) {
+        while !self.is_stopping
+            && self.in_flight < self.limits.max_in_flight
+            && self.unrecorded < self.limits.max_unrecorded
+        {
+            let Some(webhook_id) = self.turns.pop_front() else {
+                return;
+            };
+            let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+                continue;
+            };
+            match entry.blocked(now) {
+                Some(blocked) => {
+                    entry.has_turn = false;
+                    if let Blocked::Until(at) = blocked {
+                        self.alarms.push(Reverse((at, webhook_id)));
+                    }
+                }
+                None => self.start_one(webhook_id, now),
+            }
+        }
+    }
+
+    fn start_one(&mut self, webhook_id: WebhookId, now: Timestamp) {
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        let Some(delivery) = entry.ready.pop_front() else {
+            return;
+        };
+        entry.in_flight += 1;
+        entry.pace.spend(now);
+        entry.has_turn = !entry.ready.is_empty();
+        if entry.has_turn {
+            self.turns.push_back(webhook_id);
+        }
+        let runs_low = entry.ready.len() < LOW_WATER && entry.due_at.is_some();
+        self.ready -= 1;
+        self.in_flight += 1;
+        self.unrecorded += 1;
+        self.errands.start.push(delivery);
+        if runs_low {
+            self.consider_claim(webhook_id, now);
+        }
+    }
+}
+
+impl Entry {
+    fn blocked(&self, now: Timestamp) -> Option<Blocked> {
+        let Some(limits) = &self.limits else {
+            return Some(Blocked::Otherwise);
+        };
+        if self.ready.is_empty() || !limits.is_enabled {
+            return Some(Blocked::Otherwise);
+        }
+        let allowed = if self.breaker.probe_at().is_some() {
+            1
+        } else {
+            limits.concurrency
+        };
+        if self.in_flight >= allowed {
+            return Some(Blocked::Otherwise);
+        }
+        let probe_at = self.breaker.probe_at().filter(|at| *at > now);
+        probe_at
+            .or_else(|| self.pace.blocked_until(now))
+            .map(Blocked::Until)
+    }
+}

@@ -1,0 +1,160 @@
+//! The breaker of one webhook: after many failures in a row only one probe at a time goes out, until one succeeds.
+
+use std::time::Duration;
+
+use crate::model::exchange::FailureCode;
+use crate::model::time::Timestamp;
+use crate::model::webhook::Degraded;
+
+/// So many failures in a row open the breaker.
+pub const FAILURES_TO_OPEN: u32 = 10;
+/// The wait before the first probe of a receiver that cannot be reached; it doubles with each failed probe.
+pub const FIRST_PROBE_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait between two probes.
+pub const MAX_PROBE_WAIT: Duration = Duration::from_secs(30);
+
+/// The breaker of one webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Breaker {
+    /// Deliveries flow.
+    Closed {
+        /// Failures since the last success.
+        failures: u32,
+    },
+    /// One probe at a time.
+    Open {
+        /// Since when and why.
+        degraded: Degraded,
+        /// When the next probe may start.
+        probe_at: Timestamp,
+        /// The wait after the next failed probe, if the receiver cannot be reached.
+        next_wait: Duration,
+    },
+}
+
+/// How an attempt bears on the breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The receiver took it.
+    Succeeded,
+    /// It failed with this code.
+    Failed(FailureCode),
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::Closed { failures: 0 }
+    }
+}
+
+impl Breaker {
+    /// The breaker after an attempt.
+    pub fn after(&self, verdict: Verdict, now: Timestamp) -> Self {
+        match (self, verdict) {
+            (_, Verdict::Succeeded) => Self::default(),
+            (Self::Closed { failures }, Verdict::Failed(code)) if failures + 1 >= FAILURES_TO_OPEN => {
+                let degraded = Degraded { since: now, code };
+                Self::Open {
+                    degraded,
+                    probe_at: now,
+                    next_wait: FIRST_PROBE_WAIT,
+                }
+                .after_failed_probe(code, now)
+            }
+            (Self::Closed { failures }, Verdict::Failed(_)) => Self::Closed {
+                failures: failures + 1,
+            },
+            (Self::Open { .. }, Verdict::Failed(code)) => self.clone().after_failed_probe(code, now),
+        }
+    }
+
+    /// When the next attempt may start while the breaker is open; nothing while it is closed.
+    pub fn probe_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Closed { .. } => None,
+            Self::Open { probe_at, .. } => Some(*probe_at),
+        }
+    }
+
+    /// Since when and why it is open.
+    pub fn degraded(&self) -> Option<&Degraded> {
+        match self {
+            Self::Closed { .. } => None,
+            Self::Open { degraded, .. } => Some(degraded),
+        }
+    }
+
+    /// A receiver that answers wrongly is probed again at once (one at a time); one that cannot be reached after a wait.
+    fn after_failed_probe(self, code: FailureCode, now: Timestamp) -> Self {
+        match self {
+            Self::Closed { .. } => self,
+            Self::Open {
+                degraded, next_wait, ..
+            } if code.means_unreachable() => Self::Open {
+                degraded,
+                probe_at: now.plus(next_wait),
+                next_wait: (next_wait * 2).min(MAX_PROBE_WAIT),
+            },
+            Self::Open { degraded, .. } => Self::Open {
+                degraded,
+                probe_at: now,
+                next_wait: FIRST_PROBE_WAIT,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(count: u64) -> Timestamp {
+        Timestamp::EPOCH.plus(Duration::from_secs(count))
+    }
+
+    fn after_failures(count: u32, code: FailureCode) -> Breaker {
+        (0..count).fold(Breaker::default(), |breaker, _| {
+            breaker.after(Verdict::Failed(code), seconds(0))
+        })
+    }
+
+    #[test]
+    fn it_opens_after_failures_in_a_row_and_closes_with_one_success() {
+        assert_eq!(
+            after_failures(FAILURES_TO_OPEN - 1, FailureCode::ServerError).probe_at(),
+            None
+        );
+        let open = after_failures(FAILURES_TO_OPEN, FailureCode::ServerError);
+        assert_eq!(
+            open.degraded().map(|degraded| degraded.code),
+            Some(FailureCode::ServerError)
+        );
+        assert_eq!(open.after(Verdict::Succeeded, seconds(1)), Breaker::default());
+    }
+
+    #[test]
+    fn a_success_in_between_starts_the_count_again() {
+        let nearly = after_failures(FAILURES_TO_OPEN - 1, FailureCode::ServerError);
+        let again = nearly.after(Verdict::Succeeded, seconds(1));
+        let once_more = again.after(Verdict::Failed(FailureCode::ServerError), seconds(2));
+        assert_eq!(once_more, Breaker::Closed { failures: 1 });
+    }
+
+    #[test]
+    fn an_unreachable_receiver_is_probed_ever_more_slowly_up_to_a_bound() {
+        let mut breaker = after_failures(FAILURES_TO_OPEN, FailureCode::ConnectRefused);
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            waits.push(breaker.probe_at().unwrap().since(seconds(0)).as_secs());
+            breaker = breaker.after(Verdict::Failed(FailureCode::ConnectRefused), seconds(0));
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    }
+
+    #[test]
+    fn a_receiver_that_answers_wrongly_is_probed_without_a_wait() {
+        let breaker = after_failures(FAILURES_TO_OPEN, FailureCode::ServerError);
+        let again = breaker.after(Verdict::Failed(FailureCode::ServerError), seconds(7));
+        assert_eq!(again.probe_at(), Some(seconds(7)));
+    }
+}

@@ -1,0 +1,286 @@
+//! The dispatcher: does what the board decides.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::clock::Source;
+use crate::dispatch::board::Errands;
+use crate::dispatch::breaker::Verdict;
+use crate::dispatch::deliver::Deliverer;
+use crate::dispatch::inbox::Inbox;
+use crate::dispatch::prepared::Prepared;
+use crate::dispatch::recorder;
+use crate::model::attempt::Outcome;
+use crate::model::delivery::ClaimedDelivery;
+use crate::model::event::Event;
+use crate::model::exchange::FailureCode;
+use crate::model::id::WebhookId;
+use crate::model::time::Timestamp;
+use crate::store::deliveries::DeliveryDetail;
+use crate::store::queue::{AttemptRecord, ClaimRequest};
+use crate::store::{Store, StoreError, StoreResult};
+use crate::telemetry::Metrics;
+
+/// The longest time between two looks at the board.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the store is asked what is due, whatever the board believes.
+const SURVEY_INTERVAL: Duration = Duration::from_secs(5);
+/// The wait before something that the store did not do is tried again.
+const RETRY_WAIT: Duration = Duration::from_millis(500);
+
+/// Sends deliveries. Clones share everything.
+#[derive(Clone)]
+pub struct Dispatcher(Arc<Parts>);
+
+struct Parts {
+    inbox: Arc<Inbox>,
+    store: Store,
+    deliverer: Deliverer,
+    source: Source,
+    metrics: Arc<Metrics>,
+    prepared: RwLock<HashMap<WebhookId, Arc<Prepared>>>,
+    attempts: mpsc::UnboundedSender<AttemptRecord>,
+}
+
+impl Dispatcher {
+    /// Starts recording; [`Dispatcher::run`] starts sending.
+    pub fn start(inbox: Arc<Inbox>, store: Store, deliverer: Deliverer, metrics: Arc<Metrics>) -> Self {
+        let (attempts, receiver) = mpsc::unbounded_channel();
+        let source = deliverer.source.clone();
+        tokio::spawn(recorder::run(
+            receiver,
+            store.clone(),
+            Arc::clone(&inbox),
+            source.clone(),
+        ));
+        let prepared = RwLock::default();
+        Self(Arc::new(Parts {
+            inbox,
+            store,
+            deliverer,
+            source,
+            metrics,
+            prepared,
+            attempts,
+        }))
+    }
+
+    /// Sends what is due until the task is dropped.
+    pub async fn run(self) {
+        let mut next_survey_at = Timestamp::EPOCH;
+        loop {
+            let now = self.0.source.now();
+            if now >= next_survey_at || next_survey_at.since(now) > SURVEY_INTERVAL {
+                self.survey().await;
+                next_survey_at = now.plus(SURVEY_INTERVAL);
+            }
+            let next_look_at = self.look();
+            let wait = next_look_at.map_or(LOOK_INTERVAL, |at| at.since(self.0.source.now()));
+            // Something happened, or a time came: the board is looked at either way.
+            let _ = tokio::time::timeout(wait.min(LOOK_INTERVAL), self.0.inbox.rung()).await;
+        }
+    }
+
+    /// Starts nothing new, gives back what waits, and waits for what is in flight. Says whether all of it ended in time.
+    pub async fn stop(&self, grace: Duration) -> bool {
+        self.0.inbox.board().stop();
+        let all_ended = async {
+            loop {
+                self.look();
+                if self.0.inbox.board().is_idle() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(grace, all_ended).await.is_ok()
+    }
+
+    /// Makes one real attempt with a sample event, past the queue: Send Test.
+    pub async fn send_test(&self, webhook_id: WebhookId, sample: Event) -> StoreResult<DeliveryDetail> {
+        let parts = &self.0;
+        let endpoint = parts.store.endpoints.load(webhook_id).await?;
+        let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
+        let prepared = Prepared::new(endpoint);
+        let delivery = parts.store.queue.begin_test(webhook_id, sample).await?;
+        let record = parts.deliverer.attempt(&prepared, &delivery).await;
+        parts.store.queue.record(vec![record], parts.source.now()).await?;
+        parts.store.deliveries.get(delivery.id).await
+    }
+
+    /// Asks the store what is due: what makes polling the guarantee and every other signal a hint.
+    async fn survey(&self) {
+        match self.0.store.queue.next_due().await {
+            Ok(due) => {
+                let mut board = self.0.inbox.board();
+                for (webhook_id, due_at) in due {
+                    board.wake(webhook_id, due_at);
+                }
+            }
+            Err(error) => tracing::error!(%error, "the store does not say what is due; asking again"),
+        }
+    }
+
+    fn look(&self) -> Option<Timestamp> {
+        let errands = self.0.inbox.board().look(self.0.source.now());
+        let next_look_at = errands.next_look_at;
+        self.run_errands(errands);
+        next_look_at
+    }
+
+    fn run_errands(&self, errands: Errands) {
+        for delivery in errands.start {
+            self.start_attempt(delivery);
+        }
+        for webhook_id in errands.load {
+            tokio::spawn(self.clone().load(webhook_id));
+        }
+        if !errands.claim.is_empty() {
+            tokio::spawn(self.clone().claim(errands.claim));
+        }
+        if !errands.release.is_empty() {
+            let store = self.0.store.clone();
+            tokio::spawn(async move {
+                if let Err(error) = store.queue.release(errands.release).await {
+                    tracing::error!(%error, "claims could not be given back; they end with this node's lease");
+                }
+            });
+        }
+        for (webhook_id, degraded) in errands.health {
+            let store = self.0.store.clone();
+            tokio::spawn(async move {
+                if let Err(error) = store.endpoints.set_degraded(webhook_id, degraded).await {
+                    tracing::warn!(%error, %webhook_id, "the state of a breaker could not be noted");
+                }
+            });
+        }
+    }
+
+    fn start_attempt(&self, delivery: ClaimedDelivery) {
+        let known = self.0.prepared.read().unwrap_or_else(PoisonError::into_inner);
+        let prepared = known.get(&delivery.webhook_id).map(Arc::clone);
+        drop(known);
+        let in_flight = InFlight {
+            dispatcher: self.clone(),
+            delivery: Some(delivery),
+        };
+        match prepared {
+            Some(prepared) => drop(tokio::spawn(in_flight.run(prepared))),
+            // The webhook went away in this moment: dropping the guard gives the claim back.
+            None => drop(in_flight),
+        }
+    }
+
+    async fn load(self, webhook_id: WebhookId) {
+        let parts = &self.0;
+        let endpoint = loop {
+            match parts.store.endpoints.load(webhook_id).await {
+                Ok(endpoint) => break endpoint,
+                Err(error) => {
+                    tracing::error!(%error, %webhook_id, "a webhook could not be loaded; trying again");
+                    tokio::time::sleep(RETRY_WAIT).await;
+                }
+            }
+        };
+        let mut known = parts.prepared.write().unwrap_or_else(PoisonError::into_inner);
+        match endpoint.map(|endpoint| Arc::new(Prepared::new(endpoint))) {
+            Some(prepared) => {
+                let limits = prepared.limits();
+                known.insert(webhook_id, prepared);
+                parts
+                    .inbox
+                    .board()
+                    .set_limits(webhook_id, limits, parts.source.now());
+            }
+            None => {
+                known.remove(&webhook_id);
+                parts.inbox.board().forget(webhook_id);
+            }
+        }
+        drop(known);
+        parts.inbox.ring();
+    }
+
+    async fn claim(self, requests: Vec<ClaimRequest>) {
+        let parts = &self.0;
+        let claimed = parts
+            .store
+            .queue
+            .claim_due(requests.clone(), parts.source.now())
+            .await;
+        let mut board = parts.inbox.board();
+        match claimed {
+            Ok(claimed) => {
+                for webhook in claimed {
+                    board.claimed(webhook.webhook_id, webhook.deliveries, webhook.next_due_at);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "due deliveries could not be claimed; trying again");
+                let retry_at = parts.source.now().plus(RETRY_WAIT);
+                for request in requests {
+                    board.claim_failed(request.webhook_id, retry_at);
+                }
+            }
+        }
+        drop(board);
+        parts.inbox.ring();
+    }
+}
+
+/// A delivery that is being sent. If its task ends before its time (a bug), the claim is given back.
+struct InFlight {
+    dispatcher: Dispatcher,
+    delivery: Option<ClaimedDelivery>,
+}
+
+impl InFlight {
+    async fn run(mut self, prepared: Arc<Prepared>) {
+        let Some(delivery) = &self.delivery else { return };
+        let parts = Arc::clone(&self.dispatcher.0);
+        let record = parts.deliverer.attempt(&prepared, delivery).await;
+        let now = parts.source.now();
+        parts.metrics.attempted(&record.attempt.outcome);
+        let verdict = match &record.attempt.outcome {
+            Outcome::Delivered => {
+                parts
+                    .metrics
+                    .delivery_seconds
+                    .observe(now.since(delivery.created_at).as_secs_f64());
+                Verdict::Succeeded
+            }
+            Outcome::Failed(failure) | Outcome::Gone(failure) => Verdict::Failed(failure.code),
+        };
+        self.delivery = None;
+        let webhook_id = record.webhook_id;
+        // The recorder outlives every attempt: it ends when the last sender is dropped.
+        let _ = parts.attempts.send(record);
+        parts.inbox.board().finished(webhook_id, verdict, now);
+        self.dispatcher.look();
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Some(delivery) = self.delivery.take() else {
+            return;
+        };
+        let parts = &self.dispatcher.0;
+        let mut board = parts.inbox.board();
+        board.finished(
+            delivery.webhook_id,
+            Verdict::Failed(FailureCode::RequestInvalid),
+            parts.source.now(),
+        );
+        board.recorded(1);
+        drop(board);
+        let store = parts.store.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { store.queue.release(vec![(delivery.id, delivery.claim)]).await });
+        }
+        parts.inbox.ring();
+    }
+}

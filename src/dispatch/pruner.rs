@@ -1,0 +1,59 @@
+//! Deletes what is older than it must be kept, in small batches, and lets deliveries of deleted webhooks die.
+
+use std::time::Duration;
+
+use crate::clock::Source;
+use crate::store::receipts::RECEIPT_LIFETIME;
+use crate::store::upkeep::Retention;
+use crate::store::{Store, StoreResult};
+
+/// How often old rows are looked for.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+/// How often open deliveries of deleted webhooks are looked for.
+const BURY_INTERVAL: Duration = Duration::from_secs(2);
+/// The pause between two batches, so that deliveries come first.
+const BATCH_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long finished deliveries are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepFor {
+    /// Delivered ones.
+    pub delivered: Duration,
+    /// Dead ones.
+    pub dead: Duration,
+}
+
+/// Prunes until the task is dropped.
+pub async fn run(store: Store, source: Source, keep_for: KeepFor) {
+    loop {
+        tokio::time::sleep(PRUNE_INTERVAL).await;
+        let now = source.now();
+        let retention = Retention {
+            delivered_before: now.minus(keep_for.delivered),
+            dead_before: now.minus(keep_for.dead),
+            receipts_before: now.minus(RECEIPT_LIFETIME),
+        };
+        until_none(async || store.upkeep.prune(retention).await).await;
+    }
+}
+
+/// Buries open deliveries of deleted webhooks until the task is dropped.
+pub async fn bury(store: Store, source: Source) {
+    loop {
+        tokio::time::sleep(BURY_INTERVAL).await;
+        until_none(async || store.upkeep.bury_deleted(source.now()).await).await;
+    }
+}
+
+async fn until_none(batch: impl AsyncFn() -> StoreResult<u64>) {
+    loop {
+        match batch().await {
+            Ok(0) => return,
+            Ok(_) => tokio::time::sleep(BATCH_PAUSE).await,
+            Err(error) => {
+                tracing::error!(%error, "old rows could not be deleted; trying again later");
+                return;
+            }
+        }
+    }
+}
