@@ -17,7 +17,8 @@ use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
 use url::{Position, Url};
 
-use super::address::{AllowList, LoopbackRule};
+use super::address::LoopbackRule;
+use super::allow_list::AllowList;
 use super::connector::{Connector, PhaseLimits, Progress, failure, micros_since};
 use super::pool::{Connection, Pool};
 use super::resolver::Resolve;

@@ -17,7 +17,8 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
-use super::address::{self, AllowList, LoopbackRule, Refusal};
+use super::address::{self, LoopbackRule, Refusal};
+use super::allow_list::AllowList;
 use super::pool::Connection;
 use super::resolver::Resolve;
 use super::tls::{self, TlsConfigs};

@@ -5,15 +5,18 @@
 //! Nothing here knows webhooks, deliveries or retries, and nothing here follows a redirect.
 
 pub mod address;
+pub mod allow_list;
 pub mod client;
 pub mod connector;
+mod network;
 mod pool;
 pub mod resolver;
 pub mod signature;
 pub mod tls;
 mod url_rules;
 
-pub use address::{AllowList, LoopbackRule};
+pub use address::LoopbackRule;
+pub use allow_list::AllowList;
 pub use client::{Client, OutboundSettings};
 pub use connector::PhaseLimits;
 pub use resolver::{Resolve, SystemResolver};

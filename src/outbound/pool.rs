@@ -235,12 +235,12 @@ mod tests {
     #[tokio::test]
     async fn there_is_a_limit_per_origin() {
         let (pool, now) = (Arc::new(Pool::default()), Instant::now());
-        let mut far_ends = Vec::new();
-        for _ in 0..=IDLE_LIMIT_PER_ORIGIN {
-            let (one, far) = connection(now).await;
-            pool.put(ORIGIN, None, one, now);
-            far_ends.push(far);
-        }
+        let one_too_many = (0..=IDLE_LIMIT_PER_ORIGIN).map(|_| connection(now));
+        let connections = futures_util::future::join_all(one_too_many).await;
+        let (near_ends, _far_ends): (Vec<_>, Vec<_>) = connections.into_iter().unzip();
+        near_ends
+            .into_iter()
+            .for_each(|one| pool.put(ORIGIN, None, one, now));
         assert_eq!(pool.lock().idle_count, IDLE_LIMIT_PER_ORIGIN);
     }
 }

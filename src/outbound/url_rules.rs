@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use url::{Host, Url};
 
-use super::address::{self, AllowList, LoopbackRule, Refusal};
+use super::address::{self, LoopbackRule, Refusal};
+use super::allow_list::AllowList;
 
 /// Ports on which something other than HTTP listens: the Fetch standard's bad ports, plus mail, file sharing,
 /// databases, queues and remote desktops. A request sent there could be read as that protocol's commands.
