@@ -11,6 +11,8 @@ use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 use super::url_rules::is_localhost;
 
+/// How long one query may take, so that a lost packet leaves time for another within the whole look-up's limit.
+const QUERY_LIMIT: Duration = Duration::from_secs(2);
 /// How long an answer is kept at most, so that a receiver that moves is found again soon.
 const POSITIVE_ANSWER_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// How long it is remembered that a name does not exist, so that a mended name works at the next retry.
@@ -42,6 +44,7 @@ impl SystemResolver {
         });
         let options = builder.options_mut();
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.timeout = options.timeout.min(QUERY_LIMIT);
         options.positive_max_ttl = Some(POSITIVE_ANSWER_LIMIT);
         options.negative_max_ttl = Some(NEGATIVE_ANSWER_LIMIT);
         let resolver = builder.build();
