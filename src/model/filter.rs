@@ -143,6 +143,21 @@ fn check_bounds(source: &str) -> Result<(), InvalidFilter> {
     }
 }
 
+/// Whether a looping macro names its variable so: `.exists(name, …)`.
+fn is_loop_variable(source: &str, name: &str) -> bool {
+    let squeezed = squeeze(source);
+    LOOPING_MACROS
+        .iter()
+        .any(|looping| squeezed.contains(&format!("{looping}{name},")))
+}
+
+fn squeeze(source: &str) -> String {
+    source
+        .chars()
+        .filter(|character| !character.is_whitespace())
+        .collect()
+}
+
 /// Compiles with the parser's own panics turned into refusals: its input is whatever a user typed.
 fn compile(source: &str) -> Result<Program, InvalidFilter> {
     match catch_unwind(|| Program::compile(source)) {
@@ -199,4 +214,101 @@ fn text_map(entries: &[(&str, String)]) -> Value {
         .map(|(key, text)| ((*key).to_owned(), Value::from(text.clone())))
         .collect();
     Value::from(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::{IncidentId, ServiceId};
+    use crate::model::incident::{IncidentStatus, Severity};
+    use crate::model::service::ServiceRef;
+    use crate::model::time::Timestamp;
+    use proptest::prelude::*;
+
+    fn incident() -> Incident {
+        let at = Timestamp::EPOCH;
+        Incident {
+            id: IncidentId::new(at, [1; 10]),
+            title: "Database timeout".into(),
+            description: None,
+            status: IncidentStatus::Triggered,
+            severity: Severity::Critical,
+            service: ServiceRef {
+                id: ServiceId::new(at, [2; 10]),
+                name: "API Gateway".into(),
+            },
+            assignee: None,
+            dedup_key: None,
+            escalation_steps_fired: 0,
+            escalate_at: None,
+            created_at: at,
+            updated_at: at,
+            acknowledged_at: None,
+            resolved_at: None,
+        }
+    }
+
+    fn evaluate(source: &str) -> Result<bool, InvalidFilter> {
+        Filter::parse(source)?.evaluate(EventName::Triggered, &incident())
+    }
+
+    #[test]
+    fn an_expression_reads_every_part_of_the_event() {
+        let expressions = [
+            r#"severity == "critical""#,
+            r#"event == "incident.triggered" && status == "triggered""#,
+            r#"service.name.startsWith("API") && assignee == null"#,
+            r#"title.contains("timeout")"#,
+            r#"incident.service.name in ["API Gateway", "Web"]"#,
+            r#"["critical", "error"].exists(s, s == severity)"#,
+        ];
+        assert_eq!(expressions.map(evaluate), [const { Ok(true) }; 6]);
+        assert_eq!(evaluate(r#"severity == "info""#), Ok(false));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_with_its_place() {
+        assert!(matches!(
+            Filter::parse("severity =="),
+            Err(InvalidFilter::NotCel(_))
+        ));
+        assert!(matches!(Filter::parse(""), Err(InvalidFilter::NotCel(_))));
+        assert_eq!(
+            Filter::parse("priority == 1"),
+            Err(InvalidFilter::UnknownName("priority".into()))
+        );
+        assert!(matches!(evaluate("title"), Err(InvalidFilter::NotBoolean(_))));
+    }
+
+    #[test]
+    fn what_could_take_long_is_refused() {
+        let nested = "[1].all(a, [1].all(b, true))";
+        assert_eq!(Filter::parse(nested), Err(InvalidFilter::TooManyLoops));
+        assert_eq!(
+            Filter::parse(&"a".repeat(MAX_EXPRESSION_BYTES + 1)),
+            Err(InvalidFilter::TooLong)
+        );
+        let deep = format!("{}1{}", "(".repeat(MAX_NESTING + 1), ")".repeat(MAX_NESTING + 1));
+        assert_eq!(Filter::parse(&deep), Err(InvalidFilter::TooDeep));
+        assert!(Filter::parse(&"!".repeat(1000)).is_err());
+    }
+
+    #[test]
+    fn an_expression_that_fails_lets_the_event_pass() {
+        let filter = Filter::parse(r#"assignee.name == "Zoë""#).unwrap();
+        assert!(filter.matches(EventName::Triggered, &incident()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(source in ".{0,200}") {
+            let _ = evaluate(&source);
+        }
+
+        #[test]
+        fn no_salad_of_words_makes_the_parser_panic(words in prop::collection::vec(
+            prop::sample::select(vec!["severity", "==", "(", ")", "[", "]", "&&", "!", "-", ".all(", "x,", "\"a\"", "1", "in", "?", ":", "has(", "title", ".", "null"]), 0..30)) {
+            let _ = evaluate(&words.join(" "));
+        }
+    }
 }
