@@ -59,7 +59,7 @@ impl Filter {
         let unknown = references
             .variables()
             .into_iter()
-            .find(|name| !VARIABLES.contains(name));
+            .find(|name| !VARIABLES.contains(name) && !is_loop_variable(source, name));
         if let Some(name) = unknown {
             return Err(InvalidFilter::UnknownName(name.to_owned()));
         }
