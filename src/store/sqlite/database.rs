@@ -107,7 +107,6 @@ struct Effects {
     after_commit: Vec<Effect>,
     after_rollback: Vec<Effect>,
     accepted: HashMap<WebhookId, i64>,
-    forgets_subscriptions: bool,
 }
 
 impl WriteContext<'_> {
@@ -142,10 +141,14 @@ impl WriteContext<'_> {
         Ok(loaded)
     }
 
+    /// Says that the webhooks in memory no longer hold: the next command that wants them reads them anew.
+    pub fn forget_subscriptions(&mut self) {
+        self.writer.subscriptions = None;
+    }
+
     /// Says that a webhook changed: the subscriptions in memory no longer hold, and the dispatcher must look again.
     pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
-        self.effects.forgets_subscriptions = true;
-        self.writer.subscriptions = None;
+        self.forget_subscriptions();
         self.after_commit(move |hand_over| hand_over.webhook_changed(webhook_id));
     }
 }

@@ -2,9 +2,20 @@
 //!
 //! The files here have the names of the contracts they fulfil; each statement stands beside the function that runs it.
 
+mod access;
+mod audit;
 mod columns;
 mod database;
+mod endpoints;
 mod migrate;
+mod policies;
+mod receipts;
+mod sealed;
+mod services;
+mod statements;
 mod subscriptions;
+mod users;
+mod webhook_columns;
+mod webhooks;
 
 pub use database::{CommitObserver, Database, NoObserver, Settings};

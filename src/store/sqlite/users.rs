@@ -1,0 +1,162 @@
+//! Users.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+
+use crate::model::access::Role;
+use crate::model::audit::Change;
+use crate::model::id::UserId;
+use crate::model::user::User;
+use crate::store::catalog::Users;
+use crate::store::{Page, StoreError, StoreResult};
+
+use super::audit;
+use super::columns::{id_bytes, parsed, time};
+use super::database::{Database, unavailable};
+use super::statements::{execute, page_bounds, query_all, query_one, refusal};
+
+#[async_trait]
+impl Users for Database {
+    async fn create(&self, user: User, change: Change) -> StoreResult<User> {
+        self.write(move |context| create(context.connection, user, &change))
+            .await
+    }
+
+    async fn list(&self, page: Page) -> StoreResult<Vec<User>> {
+        self.read(move |connection| list(connection, page)).await
+    }
+
+    async fn get(&self, id: UserId) -> StoreResult<User> {
+        self.read(move |connection| get(connection, id)).await
+    }
+
+    async fn update(&self, user: User, change: Change) -> StoreResult<User> {
+        self.write(move |context| update(context.connection, user, &change))
+            .await
+    }
+
+    async fn delete(&self, id: UserId, change: Change) -> StoreResult<()> {
+        self.write(move |context| delete(context.connection, id, &change))
+            .await
+    }
+}
+
+fn create(connection: &Connection, user: User, change: &Change) -> StoreResult<User> {
+    execute(
+        connection,
+        "INSERT INTO users (id, name, email, role, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        (
+            user.id.as_bytes(),
+            &user.name,
+            &user.email,
+            user.role.as_str(),
+            user.created_at.as_millis(),
+        ),
+    )
+    .map_err(refused)?;
+    let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
+    audit::write(connection, change, "user.create", user.id, &detail)?;
+    Ok(user)
+}
+
+fn list(connection: &Connection, page: Page) -> StoreResult<Vec<User>> {
+    query_all(
+        connection,
+        "SELECT id, name, email, role, created_at FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+        page_bounds(page),
+        user_from_row,
+    )
+    .map_err(unavailable)
+}
+
+fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
+    query_one(
+        connection,
+        "SELECT id, name, email, role, created_at FROM users WHERE id = ?1",
+        [id.as_bytes()],
+        user_from_row,
+    )
+    .map_err(unavailable)?
+    .ok_or(StoreError::NotFound { what: "user" })
+}
+
+fn update(connection: &Connection, user: User, change: &Change) -> StoreResult<User> {
+    let before = get(connection, user.id)?;
+    let role = format!("the role (now {})", user.role.as_str());
+    let fields = [
+        ("the name", before.name != user.name),
+        ("the address", before.email != user.email),
+        (role.as_str(), before.role != user.role),
+    ];
+    let Some(detail) = audit::changed_sentence(&before.name, &fields) else {
+        return Ok(before);
+    };
+    execute(
+        connection,
+        "UPDATE users SET name = ?2, email = ?3, role = ?4 WHERE id = ?1",
+        (user.id.as_bytes(), &user.name, &user.email, user.role.as_str()),
+    )
+    .map_err(refused)?;
+    audit::write(connection, change, "user.update", user.id, &detail)?;
+    Ok(User {
+        created_at: before.created_at,
+        ..user
+    })
+}
+
+fn delete(connection: &Connection, id: UserId, change: &Change) -> StoreResult<()> {
+    let user = get(connection, id)?;
+    let in_use = |used_by| StoreError::InUse {
+        what: "user",
+        used_by,
+    };
+    if has_incidents(connection, id)? {
+        return Err(in_use("incidents"));
+    }
+    if is_named_by_policies(connection, id)? {
+        return Err(in_use("escalation policies"));
+    }
+    execute(connection, "DELETE FROM users WHERE id = ?1", [id.as_bytes()]).map_err(unavailable)?;
+    let detail = format!("deleted \"{}\"", user.name);
+    audit::write(connection, change, "user.delete", id, &detail)
+}
+
+fn has_incidents(connection: &Connection, id: UserId) -> StoreResult<bool> {
+    let found = query_one(
+        connection,
+        "SELECT 1 FROM incidents WHERE assignee_id = ?1 LIMIT 1",
+        [id.as_bytes()],
+        |_| Ok(()),
+    );
+    found.map(|row| row.is_some()).map_err(unavailable)
+}
+
+fn is_named_by_policies(connection: &Connection, id: UserId) -> StoreResult<bool> {
+    let found = query_one(
+        connection,
+        "SELECT 1 FROM policy_steps WHERE assignee_id = ?1 LIMIT 1",
+        [id.as_bytes()],
+        |_| Ok(()),
+    );
+    found.map(|row| row.is_some()).map_err(unavailable)
+}
+
+fn refused(error: rusqlite::Error) -> StoreError {
+    let taken = StoreError::Taken {
+        what: "user",
+        field: "address",
+    };
+    // A user refers to nothing.
+    let unknown = StoreError::Corrupt(error.to_string());
+    refusal(error, taken, unknown)
+}
+
+fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: UserId::from_bytes(id_bytes(row, "id")?),
+        name: row.get("name")?,
+        email: row.get("email")?,
+        role: parsed(row, "role", Role::parse)?,
+        created_at: time(row, "created_at")?,
+    })
+}
