@@ -34,6 +34,14 @@ pub struct TlsProfile {
     pub identity_pem: Option<String>,
 }
 
+impl TlsProfile {
+    /// The profile of these texts; nothing if there is neither.
+    pub fn of(ca_pem: Option<String>, identity_pem: Option<String>) -> Option<Self> {
+        let profile = Self { ca_pem, identity_pem };
+        (profile.ca_pem.is_some() || profile.identity_pem.is_some()).then_some(profile)
+    }
+}
+
 impl std::fmt::Debug for TlsProfile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TlsProfile").finish_non_exhaustive()

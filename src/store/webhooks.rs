@@ -1,8 +1,11 @@
 //! Webhooks in the store. Secrets go in, and come out only as an [`Endpoint`].
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::model::audit::Change;
+use crate::model::exchange::TlsProfile;
 use crate::model::id::WebhookId;
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
@@ -20,6 +23,27 @@ pub struct WebhookEdit {
     pub ca_pem: Option<Option<String>>,
     /// A client certificate and key (PEM), or none, if it changes.
     pub identity_pem: Option<Option<SecretText>>,
+}
+
+impl WebhookEdit {
+    /// The secrets as they are after the edit.
+    pub fn apply_to(&self, secrets: &WebhookSecrets) -> WebhookSecrets {
+        let tls = secrets.tls.as_deref();
+        let ca_pem = match &self.ca_pem {
+            Some(ca_pem) => ca_pem.clone(),
+            None => tls.and_then(|tls| tls.ca_pem.clone()),
+        };
+        let identity_pem = match &self.identity_pem {
+            Some(identity_pem) => identity_pem.as_ref().map(|pem| pem.reveal().to_owned()),
+            None => tls.and_then(|tls| tls.identity_pem.clone()),
+        };
+        WebhookSecrets {
+            signing: secrets.signing.clone(),
+            previous: secrets.previous.clone(),
+            headers: self.headers.clone().unwrap_or_else(|| secrets.headers.clone()),
+            tls: TlsProfile::of(ca_pem, identity_pem).map(Arc::new),
+        }
+    }
 }
 
 /// Webhooks.

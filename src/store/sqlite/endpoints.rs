@@ -1,0 +1,134 @@
+//! Webhooks with their secrets, for the dispatcher: the one place that opens them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+
+use crate::model::exchange::TlsProfile;
+use crate::model::id::WebhookId;
+use crate::model::secret::SecretText;
+use crate::model::time::Timestamp;
+use crate::model::webhook::{Degraded, Endpoint, WebhookSecrets};
+use crate::store::seal::Sealer;
+use crate::store::webhooks::Endpoints;
+use crate::store::{StoreError, StoreResult};
+
+use super::columns::{WEBHOOK_COLUMNS, optional_time, webhook_from_row};
+use super::database::{Database, WriteContext, unavailable};
+use super::sealed::{open, webhook_place};
+use super::statements::{execute, query_one};
+
+/// What [`SealedSecrets::from_row`] reads.
+const SECRET_COLUMNS: &str = "secret, previous_secret, headers, ca_pem, identity_pem";
+
+#[async_trait]
+impl Endpoints for Database {
+    async fn load(&self, id: WebhookId) -> StoreResult<Option<Endpoint>> {
+        let sealer = self.sealer().clone();
+        self.read(move |connection| load(connection, &sealer, id)).await
+    }
+
+    async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()> {
+        self.write(move |context| set_degraded(context, id, degraded))
+            .await
+    }
+}
+
+fn load(connection: &Connection, sealer: &Sealer, id: WebhookId) -> StoreResult<Option<Endpoint>> {
+    // One statement, so that settings and secrets are of one moment.
+    let statement = format!(
+        "SELECT {WEBHOOK_COLUMNS}, {SECRET_COLUMNS} FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
+    );
+    let found = query_one(connection, &statement, [id.as_bytes()], |row| {
+        Ok((webhook_from_row(row)?, SealedSecrets::from_row(row)?))
+    });
+    let Some((webhook, sealed)) = found.map_err(unavailable)? else {
+        return Ok(None);
+    };
+    let secrets = sealed.open(sealer, id)?;
+    Ok(Some(Endpoint { webhook, secrets }))
+}
+
+/// The secrets of a webhook that is not deleted.
+pub fn load_secrets(connection: &Connection, sealer: &Sealer, id: WebhookId) -> StoreResult<WebhookSecrets> {
+    let statement = format!(
+        "SELECT {SECRET_COLUMNS}, previous_secret_until FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
+    );
+    query_one(connection, &statement, [id.as_bytes()], SealedSecrets::from_row)
+        .map_err(unavailable)?
+        .ok_or(StoreError::NotFound { what: "webhook" })?
+        .open(sealer, id)
+}
+
+/// The breaker says this, not a person: no audit, and the dispatcher is not told what it told. A webhook that was
+/// deleted meanwhile has no breaker any more.
+fn set_degraded(
+    context: &mut WriteContext<'_>,
+    id: WebhookId,
+    degraded: Option<Degraded>,
+) -> StoreResult<()> {
+    execute(
+        context.connection,
+        "UPDATE webhooks SET degraded_since = ?2, degraded_code = ?3 WHERE id = ?1 AND deleted_at IS NULL",
+        (
+            id.as_bytes(),
+            degraded.as_ref().map(|degraded| degraded.since.as_millis()),
+            degraded.as_ref().map(|degraded| degraded.code.as_str()),
+        ),
+    )
+    .map_err(unavailable)?;
+    context.forget_subscriptions();
+    Ok(())
+}
+
+struct SealedSecrets {
+    secret: Vec<u8>,
+    previous: Option<(Vec<u8>, Timestamp)>,
+    headers: Option<Vec<u8>>,
+    ca_pem: Option<String>,
+    identity_pem: Option<Vec<u8>>,
+}
+
+impl SealedSecrets {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let previous: Option<Vec<u8>> = row.get("previous_secret")?;
+        Ok(Self {
+            secret: row.get("secret")?,
+            previous: previous.zip(optional_time(row, "previous_secret_until")?),
+            headers: row.get("headers")?,
+            ca_pem: row.get("ca_pem")?,
+            identity_pem: row.get("identity_pem")?,
+        })
+    }
+
+    fn open(self, sealer: &Sealer, id: WebhookId) -> StoreResult<WebhookSecrets> {
+        let open_field = |field, sealed: &[u8]| open(sealer, &webhook_place(id, field), sealed);
+        let previous = self
+            .previous
+            .map(|(sealed, until)| open_field("previous_secret", &sealed).map(|secret| (secret, until)));
+        let headers = self.headers.map(|sealed| open_field("headers", &sealed));
+        let identity = self
+            .identity_pem
+            .map(|sealed| open_field("identity_pem", &sealed));
+        Ok(WebhookSecrets {
+            signing: open_field("secret", &self.secret)?,
+            previous: previous.transpose()?,
+            headers: headers
+                .transpose()?
+                .map_or_else(|| Ok(Vec::new()), |json| parse_headers(&json))?,
+            tls: TlsProfile::of(
+                self.ca_pem,
+                identity.transpose()?.map(|pem| pem.reveal().to_owned()),
+            )
+            .map(Arc::new),
+        })
+    }
+}
+
+fn parse_headers(json: &SecretText) -> StoreResult<Vec<(String, SecretText)>> {
+    let pairs: Vec<(String, String)> = serde_json::from_str(json.reveal())
+        .map_err(|_| StoreError::Corrupt("the headers of a webhook are not as expected".into()))?;
+    let secret = |(name, value)| (name, SecretText::new(value));
+    Ok(pairs.into_iter().map(secret).collect())
+}
