@@ -12,8 +12,10 @@ use crate::store::{Page, StoreError, StoreResult};
 
 use super::audit;
 use super::columns::{id_bytes, optional_time, time};
-use super::database::{Database, unavailable};
-use super::statements::{execute, page_bounds, query_all, query_one, refusal};
+use super::database::Database;
+use super::pages::page_bounds;
+use super::refusals::{Refusal, execute_or_refuse};
+use super::statements::{execute, read_all, read_one};
 
 #[async_trait]
 impl Access for Database {
@@ -54,12 +56,17 @@ impl Access for Database {
     }
 }
 
-fn create_key(connection: &Connection, key: ApiKey, change: &Change) -> StoreResult<ApiKey> {
-    let taken = StoreError::Taken {
+/// A key refers to nothing, so that no reference can lead nowhere.
+const REFUSAL: Refusal = Refusal {
+    taken: StoreError::Taken {
         what: "API key",
         field: "value",
-    };
-    execute(
+    },
+    unknown: StoreError::NotFound { what: "API key" },
+};
+
+fn create_key(connection: &Connection, key: ApiKey, change: &Change) -> StoreResult<ApiKey> {
+    execute_or_refuse(
         connection,
         "INSERT INTO api_keys (id, name, hash, hint, scopes, created_at, expires_at, revoked_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -73,8 +80,8 @@ fn create_key(connection: &Connection, key: ApiKey, change: &Change) -> StoreRes
             key.expires_at.map(Timestamp::as_millis),
             key.revoked_at.map(Timestamp::as_millis),
         ),
-    )
-    .map_err(|error| refusal(error, taken.clone(), taken))?;
+        REFUSAL,
+    )?;
     let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     let detail = format!("created \"{}\" with {}", key.name, scopes.join(", "));
     audit::write(connection, change, "key.create", key.id, &detail)?;
@@ -82,34 +89,31 @@ fn create_key(connection: &Connection, key: ApiKey, change: &Change) -> StoreRes
 }
 
 fn list_keys(connection: &Connection, page: Page) -> StoreResult<Vec<ApiKey>> {
-    query_all(
+    read_all(
         connection,
         "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys
          WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page_bounds(page),
         key_from_row,
     )
-    .map_err(unavailable)
 }
 
 fn find_key(connection: &Connection, hash: KeyHash) -> StoreResult<Option<ApiKey>> {
-    query_one(
+    read_one(
         connection,
         "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE hash = ?1",
         [hash.0],
         key_from_row,
     )
-    .map_err(unavailable)
 }
 
 fn revoke_key(connection: &Connection, id: KeyId, change: &Change) -> StoreResult<ApiKey> {
-    let key = query_one(
+    let key = read_one(
         connection,
         "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE id = ?1",
         [id.as_bytes()],
         key_from_row,
-    )
-    .map_err(unavailable)?
+    )?
     .ok_or(StoreError::NotFound { what: "API key" })?;
     if key.revoked_at.is_some() {
         return Ok(key);
@@ -118,8 +122,7 @@ fn revoke_key(connection: &Connection, id: KeyId, change: &Change) -> StoreResul
         connection,
         "UPDATE api_keys SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL",
         (id.as_bytes(), change.at.as_millis()),
-    )
-    .map_err(unavailable)?;
+    )?;
     let detail = format!("revoked \"{}\"", key.name);
     audit::write(connection, change, "key.revoke", id, &detail)?;
     Ok(ApiKey {
@@ -129,9 +132,7 @@ fn revoke_key(connection: &Connection, id: KeyId, change: &Change) -> StoreResul
 }
 
 fn has_keys(connection: &Connection) -> StoreResult<bool> {
-    query_one(connection, "SELECT 1 FROM api_keys LIMIT 1", (), |_| Ok(()))
-        .map(|row| row.is_some())
-        .map_err(unavailable)
+    read_one(connection, "SELECT 1 FROM api_keys LIMIT 1", (), |_| Ok(())).map(|row| row.is_some())
 }
 
 fn key_from_row(row: &Row<'_>) -> rusqlite::Result<ApiKey> {

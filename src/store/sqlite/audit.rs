@@ -9,10 +9,11 @@ use crate::model::id::AuditId;
 use crate::store::{Page, StoreResult};
 
 use super::columns::{id_bytes, parsed, time};
-use super::database::unavailable;
-use super::statements::{execute, page_bounds, query_all};
+use super::pages::page_bounds;
+use super::statements::{execute, read_all};
 
-/// Writes the row of a change. The detail is a sentence without secrets.
+/// Writes the row of a change. The detail is a sentence without secrets. A change of several steps, each told with the
+/// same id, leaves one row.
 pub fn write(
     connection: &Connection,
     change: &Change,
@@ -22,7 +23,8 @@ pub fn write(
 ) -> StoreResult<()> {
     execute(
         connection,
-        "INSERT INTO audit (id, at, actor, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO audit (id, at, actor, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (id) DO NOTHING",
         (
             change.audit_id.as_bytes(),
             change.at.as_millis(),
@@ -33,18 +35,16 @@ pub fn write(
         ),
     )
     .map(|_| ())
-    .map_err(unavailable)
 }
 
 /// The rows of the log, newest first.
 pub fn list(connection: &Connection, page: Page) -> StoreResult<Vec<AuditEntry>> {
-    query_all(
+    read_all(
         connection,
         "SELECT id, at, actor, action, subject, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page_bounds(page),
         entry_from_row,
     )
-    .map_err(unavailable)
 }
 
 fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {

@@ -15,9 +15,9 @@ use crate::store::webhooks::Endpoints;
 use crate::store::{StoreError, StoreResult};
 
 use super::columns::{WEBHOOK_COLUMNS, optional_time, webhook_from_row};
-use super::database::{Database, WriteContext, unavailable};
+use super::database::{Database, WriteContext};
 use super::sealed::{open, webhook_place};
-use super::statements::{execute, query_one};
+use super::statements::{execute, read_one};
 
 /// What [`SealedSecrets::from_row`] reads.
 const SECRET_COLUMNS: &str = "secret, previous_secret, headers, ca_pem, identity_pem";
@@ -30,7 +30,7 @@ impl Endpoints for Database {
     }
 
     async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()> {
-        self.write(move |context| set_degraded(context, id, degraded))
+        self.write(move |context| set_degraded(context, id, degraded.as_ref()))
             .await
     }
 }
@@ -40,10 +40,10 @@ fn load(connection: &Connection, sealer: &Sealer, id: WebhookId) -> StoreResult<
     let statement = format!(
         "SELECT {WEBHOOK_COLUMNS}, {SECRET_COLUMNS} FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
     );
-    let found = query_one(connection, &statement, [id.as_bytes()], |row| {
+    let found = read_one(connection, &statement, [id.as_bytes()], |row| {
         Ok((webhook_from_row(row)?, SealedSecrets::from_row(row)?))
     });
-    let Some((webhook, sealed)) = found.map_err(unavailable)? else {
+    let Some((webhook, sealed)) = found? else {
         return Ok(None);
     };
     let secrets = sealed.open(sealer, id)?;
@@ -55,8 +55,7 @@ pub fn load_secrets(connection: &Connection, sealer: &Sealer, id: WebhookId) -> 
     let statement = format!(
         "SELECT {SECRET_COLUMNS}, previous_secret_until FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
     );
-    query_one(connection, &statement, [id.as_bytes()], SealedSecrets::from_row)
-        .map_err(unavailable)?
+    read_one(connection, &statement, [id.as_bytes()], SealedSecrets::from_row)?
         .ok_or(StoreError::NotFound { what: "webhook" })?
         .open(sealer, id)
 }
@@ -66,18 +65,17 @@ pub fn load_secrets(connection: &Connection, sealer: &Sealer, id: WebhookId) -> 
 fn set_degraded(
     context: &mut WriteContext<'_>,
     id: WebhookId,
-    degraded: Option<Degraded>,
+    degraded: Option<&Degraded>,
 ) -> StoreResult<()> {
     execute(
         context.connection,
         "UPDATE webhooks SET degraded_since = ?2, degraded_code = ?3 WHERE id = ?1 AND deleted_at IS NULL",
         (
             id.as_bytes(),
-            degraded.as_ref().map(|degraded| degraded.since.as_millis()),
-            degraded.as_ref().map(|degraded| degraded.code.as_str()),
+            degraded.map(|degraded| degraded.since.as_millis()),
+            degraded.map(|degraded| degraded.code.as_str()),
         ),
-    )
-    .map_err(unavailable)?;
+    )?;
     context.forget_subscriptions();
     Ok(())
 }

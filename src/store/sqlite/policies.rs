@@ -12,8 +12,10 @@ use crate::store::{Page, StoreError, StoreResult};
 
 use super::audit;
 use super::columns::{id_bytes, time, unexpected};
-use super::database::{Database, unavailable};
-use super::statements::{execute, page_bounds, query_all, query_one, refusal};
+use super::database::Database;
+use super::pages::page_bounds;
+use super::refusals::{Refusal, execute_or_refuse};
+use super::statements::{execute, read_all, read_one};
 
 #[async_trait]
 impl Policies for Database {
@@ -46,12 +48,12 @@ fn create(
     policy: &EscalationPolicy,
     change: &Change,
 ) -> StoreResult<EscalationPolicy> {
-    execute(
+    execute_or_refuse(
         connection,
         "INSERT INTO policies (id, name, created_at) VALUES (?1, ?2, ?3)",
         (policy.id.as_bytes(), &policy.name, policy.created_at.as_millis()),
-    )
-    .map_err(refused)?;
+        REFUSAL,
+    )?;
     insert_steps(connection, policy)?;
     let detail = format!("created \"{}\"", policy.name);
     audit::write(connection, change, "policy.create", policy.id, &detail)?;
@@ -59,13 +61,12 @@ fn create(
 }
 
 fn list(connection: &Connection, page: Page) -> StoreResult<Vec<EscalationPolicy>> {
-    let policies = query_all(
+    let policies = read_all(
         connection,
         "SELECT id, name, created_at FROM policies WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page_bounds(page),
         policy_from_row,
-    )
-    .map_err(unavailable)?;
+    )?;
     policies
         .into_iter()
         .map(|policy| with_steps(connection, policy))
@@ -74,13 +75,12 @@ fn list(connection: &Connection, page: Page) -> StoreResult<Vec<EscalationPolicy
 
 /// One policy with its steps.
 pub fn get(connection: &Connection, id: PolicyId) -> StoreResult<EscalationPolicy> {
-    let policy = query_one(
+    let policy = read_one(
         connection,
         "SELECT id, name, created_at FROM policies WHERE id = ?1",
         [id.as_bytes()],
         policy_from_row,
-    )
-    .map_err(unavailable)?
+    )?
     .ok_or(StoreError::NotFound {
         what: "escalation policy",
     })?;
@@ -100,18 +100,17 @@ fn update(
     let Some(detail) = audit::changed_sentence(&before.name, &fields) else {
         return Ok(before);
     };
-    execute(
+    execute_or_refuse(
         connection,
         "UPDATE policies SET name = ?2 WHERE id = ?1",
         (policy.id.as_bytes(), &policy.name),
-    )
-    .map_err(refused)?;
+        REFUSAL,
+    )?;
     execute(
         connection,
         "DELETE FROM policy_steps WHERE policy_id = ?1",
         [policy.id.as_bytes()],
-    )
-    .map_err(unavailable)?;
+    )?;
     insert_steps(connection, policy)?;
     audit::write(connection, change, "policy.update", policy.id, &detail)?;
     get(connection, policy.id)
@@ -119,19 +118,19 @@ fn update(
 
 fn delete(connection: &Connection, id: PolicyId, change: &Change) -> StoreResult<()> {
     let policy = get(connection, id)?;
-    let used = query_one(
+    let used = read_one(
         connection,
         "SELECT 1 FROM services WHERE policy_id = ?1 LIMIT 1",
         [id.as_bytes()],
         |_| Ok(()),
     );
-    if used.map_err(unavailable)?.is_some() {
+    if used?.is_some() {
         return Err(StoreError::InUse {
             what: "escalation policy",
             used_by: "services",
         });
     }
-    execute(connection, "DELETE FROM policies WHERE id = ?1", [id.as_bytes()]).map_err(unavailable)?;
+    execute(connection, "DELETE FROM policies WHERE id = ?1", [id.as_bytes()])?;
     let detail = format!("deleted \"{}\"", policy.name);
     audit::write(connection, change, "policy.delete", id, &detail)
 }
@@ -144,7 +143,7 @@ fn plan(policy: &EscalationPolicy) -> Vec<(u32, Option<UserId>)> {
 
 fn insert_steps(connection: &Connection, policy: &EscalationPolicy) -> StoreResult<()> {
     for (position, (wait_minutes, assignee_id)) in plan(policy).into_iter().enumerate() {
-        execute(
+        execute_or_refuse(
             connection,
             "INSERT INTO policy_steps (policy_id, position, wait_minutes, assignee_id) VALUES (?1, ?2, ?3, ?4)",
             (
@@ -153,33 +152,32 @@ fn insert_steps(connection: &Connection, policy: &EscalationPolicy) -> StoreResu
                 wait_minutes,
                 assignee_id.as_ref().map(UserId::as_bytes),
             ),
-        )
-        .map_err(refused)?;
+            REFUSAL,
+        )?;
     }
     Ok(())
 }
 
 fn with_steps(connection: &Connection, mut policy: EscalationPolicy) -> StoreResult<EscalationPolicy> {
-    policy.steps = query_all(
+    policy.steps = read_all(
         connection,
         "SELECT s.wait_minutes, s.assignee_id, u.name AS assignee_name
          FROM policy_steps s LEFT JOIN users u ON u.id = s.assignee_id
          WHERE s.policy_id = ?1 ORDER BY s.position LIMIT ?2",
         (policy.id.as_bytes(), i64::try_from(MAX_STEPS).unwrap_or(i64::MAX)),
         step_from_row,
-    )
-    .map_err(unavailable)?;
+    )?;
     Ok(policy)
 }
 
 /// Of a policy's references only the assignees can lead nowhere.
-fn refused(error: rusqlite::Error) -> StoreError {
-    let taken = StoreError::Taken {
+const REFUSAL: Refusal = Refusal {
+    taken: StoreError::Taken {
         what: "escalation policy",
         field: "name",
-    };
-    refusal(error, taken, StoreError::UnknownReference { what: "user" })
-}
+    },
+    unknown: StoreError::UnknownReference { what: "user" },
+};
 
 fn policy_from_row(row: &Row<'_>) -> rusqlite::Result<EscalationPolicy> {
     Ok(EscalationPolicy {

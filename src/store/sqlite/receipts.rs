@@ -8,9 +8,9 @@ use crate::store::receipts::{Answer, Known, RECEIPT_LIFETIME, Receipts};
 use crate::store::{StoreError, StoreResult};
 
 use super::columns::time;
-use super::database::{Database, WriteContext, unavailable};
+use super::database::{Database, WriteContext};
 use super::sealed::{open_bytes, receipt_place};
-use super::statements::{execute, query_one};
+use super::statements::{execute, read_one};
 
 #[async_trait]
 impl Receipts for Database {
@@ -74,13 +74,12 @@ fn begin(
 }
 
 fn find(connection: &Connection, owner: &str, key: &str) -> StoreResult<Option<Kept>> {
-    query_one(
+    read_one(
         connection,
         "SELECT request_hash, node, created_at, status, answer FROM receipts WHERE owner = ?1 AND key = ?2",
         (owner, key),
         kept_from_row,
     )
-    .map_err(unavailable)
 }
 
 fn reserve(
@@ -96,7 +95,6 @@ fn reserve(
         (owner, key, request_hash, context.node, now.as_millis()),
     )
     .map(|_| ())
-    .map_err(unavailable)
 }
 
 fn finish(context: &WriteContext<'_>, owner: &str, key: &str, answer: &Answer) -> StoreResult<()> {
@@ -107,8 +105,7 @@ fn finish(context: &WriteContext<'_>, owner: &str, key: &str, answer: &Answer) -
         "UPDATE receipts SET status = ?4, answer = ?5
          WHERE owner = ?1 AND key = ?2 AND node = ?3 AND status IS NULL",
         (owner, key, context.node, answer.status, sealed),
-    )
-    .map_err(unavailable)?;
+    )?;
     match finished {
         0 => Err(StoreError::NotFound {
             what: "reserved idempotency key",
@@ -124,7 +121,6 @@ fn forget(context: &WriteContext<'_>, owner: &str, key: &str) -> StoreResult<()>
         (owner, key, context.node),
     )
     .map(|_| ())
-    .map_err(unavailable)
 }
 
 fn kept_from_row(row: &Row<'_>) -> rusqlite::Result<Kept> {

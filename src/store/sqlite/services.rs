@@ -11,8 +11,10 @@ use crate::store::{Page, StoreError, StoreResult};
 
 use super::audit;
 use super::columns::{id_bytes, time};
-use super::database::{Database, unavailable};
-use super::statements::{execute, page_bounds, query_all, query_one, refusal};
+use super::database::Database;
+use super::pages::page_bounds;
+use super::refusals::{Refusal, execute_or_refuse};
+use super::statements::{execute, read_all, read_one};
 
 #[async_trait]
 impl Services for Database {
@@ -41,7 +43,7 @@ impl Services for Database {
 }
 
 fn create(connection: &Connection, service: Service, change: &Change) -> StoreResult<Service> {
-    execute(
+    execute_or_refuse(
         connection,
         "INSERT INTO services (id, name, description, policy_id, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         (
@@ -51,32 +53,30 @@ fn create(connection: &Connection, service: Service, change: &Change) -> StoreRe
             service.policy_id.as_ref().map(PolicyId::as_bytes),
             service.created_at.as_millis(),
         ),
-    )
-    .map_err(refused)?;
+        REFUSAL,
+    )?;
     let detail = format!("created \"{}\"", service.name);
     audit::write(connection, change, "service.create", service.id, &detail)?;
     Ok(service)
 }
 
 fn list(connection: &Connection, page: Page) -> StoreResult<Vec<Service>> {
-    query_all(
+    read_all(
         connection,
         "SELECT id, name, description, policy_id, created_at FROM services
          WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page_bounds(page),
         service_from_row,
     )
-    .map_err(unavailable)
 }
 
 fn get(connection: &Connection, id: ServiceId) -> StoreResult<Service> {
-    query_one(
+    read_one(
         connection,
         "SELECT id, name, description, policy_id, created_at FROM services WHERE id = ?1",
         [id.as_bytes()],
         service_from_row,
-    )
-    .map_err(unavailable)?
+    )?
     .ok_or(StoreError::NotFound { what: "service" })
 }
 
@@ -90,7 +90,7 @@ fn update(connection: &Connection, service: Service, change: &Change) -> StoreRe
     let Some(detail) = audit::changed_sentence(&before.name, &fields) else {
         return Ok(before);
     };
-    execute(
+    execute_or_refuse(
         connection,
         "UPDATE services SET name = ?2, description = ?3, policy_id = ?4 WHERE id = ?1",
         (
@@ -99,8 +99,8 @@ fn update(connection: &Connection, service: Service, change: &Change) -> StoreRe
             &service.description,
             service.policy_id.as_ref().map(PolicyId::as_bytes),
         ),
-    )
-    .map_err(refused)?;
+        REFUSAL,
+    )?;
     audit::write(connection, change, "service.update", service.id, &detail)?;
     Ok(Service {
         created_at: before.created_at,
@@ -120,42 +120,41 @@ fn delete(connection: &Connection, id: ServiceId, change: &Change) -> StoreResul
     if is_named_by_webhooks(connection, id)? {
         return Err(in_use("webhooks"));
     }
-    execute(connection, "DELETE FROM services WHERE id = ?1", [id.as_bytes()]).map_err(unavailable)?;
+    execute(connection, "DELETE FROM services WHERE id = ?1", [id.as_bytes()])?;
     let detail = format!("deleted \"{}\"", service.name);
     audit::write(connection, change, "service.delete", id, &detail)
 }
 
 fn has_incidents(connection: &Connection, id: ServiceId) -> StoreResult<bool> {
-    let found = query_one(
+    let found = read_one(
         connection,
         "SELECT 1 FROM incidents WHERE service_id = ?1 LIMIT 1",
         [id.as_bytes()],
         |_| Ok(()),
     );
-    found.map(|row| row.is_some()).map_err(unavailable)
+    found.map(|row| row.is_some())
 }
 
 fn is_named_by_webhooks(connection: &Connection, id: ServiceId) -> StoreResult<bool> {
-    let found = query_one(
+    let found = read_one(
         connection,
         "SELECT 1 FROM webhooks
          WHERE deleted_at IS NULL AND instr(' ' || services || ' ', ' ' || ?1 || ' ') > 0 LIMIT 1",
         [id.to_string()],
         |_| Ok(()),
     );
-    found.map(|row| row.is_some()).map_err(unavailable)
+    found.map(|row| row.is_some())
 }
 
-fn refused(error: rusqlite::Error) -> StoreError {
-    let taken = StoreError::Taken {
+const REFUSAL: Refusal = Refusal {
+    taken: StoreError::Taken {
         what: "service",
         field: "name",
-    };
-    let unknown = StoreError::UnknownReference {
+    },
+    unknown: StoreError::UnknownReference {
         what: "escalation policy",
-    };
-    refusal(error, taken, unknown)
-}
+    },
+};
 
 fn service_from_row(row: &Row<'_>) -> rusqlite::Result<Service> {
     Ok(Service {

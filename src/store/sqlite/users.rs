@@ -12,8 +12,10 @@ use crate::store::{Page, StoreError, StoreResult};
 
 use super::audit;
 use super::columns::{id_bytes, parsed, time};
-use super::database::{Database, unavailable};
-use super::statements::{execute, page_bounds, query_all, query_one, refusal};
+use super::database::Database;
+use super::pages::page_bounds;
+use super::refusals::{Refusal, execute_or_refuse};
+use super::statements::{execute, read_all, read_one};
 
 #[async_trait]
 impl Users for Database {
@@ -42,7 +44,7 @@ impl Users for Database {
 }
 
 fn create(connection: &Connection, user: User, change: &Change) -> StoreResult<User> {
-    execute(
+    execute_or_refuse(
         connection,
         "INSERT INTO users (id, name, email, role, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         (
@@ -52,31 +54,29 @@ fn create(connection: &Connection, user: User, change: &Change) -> StoreResult<U
             user.role.as_str(),
             user.created_at.as_millis(),
         ),
-    )
-    .map_err(refused)?;
+        REFUSAL,
+    )?;
     let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
     audit::write(connection, change, "user.create", user.id, &detail)?;
     Ok(user)
 }
 
 fn list(connection: &Connection, page: Page) -> StoreResult<Vec<User>> {
-    query_all(
+    read_all(
         connection,
         "SELECT id, name, email, role, created_at FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page_bounds(page),
         user_from_row,
     )
-    .map_err(unavailable)
 }
 
 fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
-    query_one(
+    read_one(
         connection,
         "SELECT id, name, email, role, created_at FROM users WHERE id = ?1",
         [id.as_bytes()],
         user_from_row,
-    )
-    .map_err(unavailable)?
+    )?
     .ok_or(StoreError::NotFound { what: "user" })
 }
 
@@ -91,12 +91,12 @@ fn update(connection: &Connection, user: User, change: &Change) -> StoreResult<U
     let Some(detail) = audit::changed_sentence(&before.name, &fields) else {
         return Ok(before);
     };
-    execute(
+    execute_or_refuse(
         connection,
         "UPDATE users SET name = ?2, email = ?3, role = ?4 WHERE id = ?1",
         (user.id.as_bytes(), &user.name, &user.email, user.role.as_str()),
-    )
-    .map_err(refused)?;
+        REFUSAL,
+    )?;
     audit::write(connection, change, "user.update", user.id, &detail)?;
     Ok(User {
         created_at: before.created_at,
@@ -116,40 +116,39 @@ fn delete(connection: &Connection, id: UserId, change: &Change) -> StoreResult<(
     if is_named_by_policies(connection, id)? {
         return Err(in_use("escalation policies"));
     }
-    execute(connection, "DELETE FROM users WHERE id = ?1", [id.as_bytes()]).map_err(unavailable)?;
+    execute(connection, "DELETE FROM users WHERE id = ?1", [id.as_bytes()])?;
     let detail = format!("deleted \"{}\"", user.name);
     audit::write(connection, change, "user.delete", id, &detail)
 }
 
 fn has_incidents(connection: &Connection, id: UserId) -> StoreResult<bool> {
-    let found = query_one(
+    let found = read_one(
         connection,
         "SELECT 1 FROM incidents WHERE assignee_id = ?1 LIMIT 1",
         [id.as_bytes()],
         |_| Ok(()),
     );
-    found.map(|row| row.is_some()).map_err(unavailable)
+    found.map(|row| row.is_some())
 }
 
 fn is_named_by_policies(connection: &Connection, id: UserId) -> StoreResult<bool> {
-    let found = query_one(
+    let found = read_one(
         connection,
         "SELECT 1 FROM policy_steps WHERE assignee_id = ?1 LIMIT 1",
         [id.as_bytes()],
         |_| Ok(()),
     );
-    found.map(|row| row.is_some()).map_err(unavailable)
+    found.map(|row| row.is_some())
 }
 
-fn refused(error: rusqlite::Error) -> StoreError {
-    let taken = StoreError::Taken {
+/// A user refers to nothing, so that no reference can lead nowhere.
+const REFUSAL: Refusal = Refusal {
+    taken: StoreError::Taken {
         what: "user",
         field: "address",
-    };
-    // A user refers to nothing.
-    let unknown = StoreError::Corrupt(error.to_string());
-    refusal(error, taken, unknown)
-}
+    },
+    unknown: StoreError::NotFound { what: "user" },
+};
 
 fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {

@@ -13,10 +13,11 @@ use crate::store::{Page, StoreError, StoreResult};
 
 use super::audit;
 use super::columns::{WEBHOOK_COLUMNS, webhook_from_row};
-use super::database::{Database, WriteContext, unavailable};
+use super::database::{Database, WriteContext};
 use super::endpoints::load_secrets;
+use super::pages::page_bounds;
 use super::sealed::{seal, webhook_place};
-use super::statements::{execute, page_bounds, query_all, query_one};
+use super::statements::{execute, read_all, read_one};
 use super::webhook_columns::{SecretColumns, SettingsColumns, changed_settings};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "webhook" };
@@ -101,14 +102,12 @@ fn create(
             ":header_names": sealed.header_names, ":ca_pem": sealed.ca_pem,
             ":identity_pem": sealed.identity_pem, ":at": change.at.as_millis(),
         },
-    )
-    .map_err(unavailable)?;
+    )?;
     execute(
         context.connection,
         "INSERT INTO ledger (webhook_id) VALUES (?1)",
         [id.as_bytes()],
-    )
-    .map_err(unavailable)?;
+    )?;
     let detail = format!("created \"{}\"", settings.name);
     finish(context, id, change, "webhook.create", &detail)?;
     get(context.connection, id)
@@ -118,15 +117,13 @@ fn list(connection: &Connection, page: Page) -> StoreResult<Vec<Webhook>> {
     let statement = format!(
         "SELECT {WEBHOOK_COLUMNS} FROM webhooks WHERE id < ?1 AND deleted_at IS NULL ORDER BY id DESC LIMIT ?2"
     );
-    query_all(connection, &statement, page_bounds(page), webhook_from_row).map_err(unavailable)
+    read_all(connection, &statement, page_bounds(page), webhook_from_row)
 }
 
 /// One webhook that is not deleted.
 pub fn get(connection: &Connection, id: WebhookId) -> StoreResult<Webhook> {
     let statement = format!("SELECT {WEBHOOK_COLUMNS} FROM webhooks WHERE id = ?1 AND deleted_at IS NULL");
-    query_one(connection, &statement, [id.as_bytes()], webhook_from_row)
-        .map_err(unavailable)?
-        .ok_or(NOT_FOUND)
+    read_one(connection, &statement, [id.as_bytes()], webhook_from_row)?.ok_or(NOT_FOUND)
 }
 
 fn update(
@@ -265,13 +262,12 @@ fn finish(
 
 fn check_services(connection: &Connection, services: &[ServiceId]) -> StoreResult<()> {
     for id in services {
-        query_one(
+        read_one(
             connection,
             "SELECT 1 FROM services WHERE id = ?1",
             [id.as_bytes()],
             |_| Ok(()),
-        )
-        .map_err(unavailable)?
+        )?
         .ok_or(StoreError::UnknownReference { what: "service" })?;
     }
     Ok(())
@@ -284,8 +280,8 @@ fn state_columns(state: &WebhookState) -> (Option<i64>, Option<&str>) {
     }
 }
 
-fn expect_one(changed: rusqlite::Result<usize>) -> StoreResult<()> {
-    match changed.map_err(unavailable)? {
+fn expect_one(changed: StoreResult<usize>) -> StoreResult<()> {
+    match changed? {
         1 => Ok(()),
         _ => Err(NOT_FOUND),
     }
