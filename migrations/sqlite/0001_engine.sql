@@ -130,7 +130,7 @@ CREATE TABLE deliveries (
     id                 BLOB PRIMARY KEY CHECK (length(id) = 16),
     webhook_id         BLOB NOT NULL REFERENCES webhooks (id),
     incident_id        BLOB NOT NULL,
-    event_sequence     INTEGER NOT NULL REFERENCES events (sequence),
+    event_sequence     INTEGER NOT NULL,  -- no foreign key: deleting an event would search all deliveries for it
     state              TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'claimed', 'delivered', 'dead')),
     due_at             INTEGER NOT NULL,
     node               INTEGER,

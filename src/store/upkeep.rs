@@ -48,7 +48,7 @@ impl Balance {
 /// One finding of the deep check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// A stable code: `integrity`, `lane_blocked`, `events_without_deliveries`, …
+    /// A stable code: `integrity`, `lane_blocked`, `claim_of_nobody`, `event_missing`, `balance`.
     pub code: &'static str,
     /// A sentence.
     pub sentence: String,
@@ -71,6 +71,7 @@ pub struct StoreInfo {
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// Deletes a small batch of what may go; says how many rows, so that the caller goes on until it is zero.
+    /// Incidents, and webhooks that were deleted, are never pruned.
     async fn prune(&self, retention: Retention) -> StoreResult<u64>;
 
     /// Lets a small batch of open deliveries of deleted webhooks die; says how many.
@@ -82,7 +83,7 @@ pub trait Upkeep: Send + Sync {
     /// Looks for anything the schema cannot forbid: lanes without a head, claims of nobody, damaged pages.
     async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>>;
 
-    /// Writes a copy of the whole store to a new file while it is in use.
+    /// Writes a copy of the whole store to a new file while it is in use; a conflict if the file exists.
     async fn backup(&self, to: PathBuf) -> StoreResult<()>;
 
     /// Seals every secret anew under the current master key; says how many.

@@ -1,4 +1,4 @@
-//! The SQLite file: its writer thread and its readers.
+//! The SQLite file and its writer thread.
 //!
 //! Group commit: the writer takes every command that waits (up to [`MAX_BATCH`]), runs them in one transaction with
 //! one fsync, and only then answers each. A command that fails is undone alone, by its savepoint.
@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::model::id::WebhookId;
 use crate::model::webhook::Webhook;
@@ -19,26 +19,24 @@ use crate::store::seal::Sealer;
 use crate::store::{HandOver, StoreError, StoreResult};
 
 use super::migrate::migrate;
+use super::prune::PruneRound;
+use super::readers::Readers;
 use super::subscriptions;
 
 /// The most commands in one transaction.
 const MAX_BATCH: usize = 512;
 /// The most commands that wait for the writer; beyond it, callers wait.
 const MAX_WAITING: usize = 8192;
-/// How many reads run at once.
-const READERS: usize = 4;
 /// Page cache of the writer, in KiB.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
-/// Page cache of each reader, in KiB.
-const READER_CACHE_KIB: i64 = 1024;
 /// The write-ahead log is folded back when it has this many pages (4 KiB each).
 const CHECKPOINT_PAGES: u32 = 4000;
 /// Prepared statements kept per connection.
-const STATEMENT_CACHE: usize = 128;
+pub const STATEMENT_CACHE: usize = 128;
 /// Below this version SQLite can damage a database in WAL mode.
 const MIN_SQLITE_VERSION: i32 = 3_051_003;
 /// How long a statement waits for a lock that a backup tool may hold.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The database file inside the data directory.
 const FILE_NAME: &str = "opsknight.db";
 /// The lock file inside the data directory.
@@ -56,6 +54,8 @@ pub struct Settings {
     pub node: i64,
     /// Told about every commit.
     pub observer: Arc<dyn CommitObserver>,
+    /// The most pages (4 KiB each) that the file may have, `store.max_size`: beyond it writes fail as on a full disk.
+    pub max_pages: Option<u32>,
 }
 
 /// Told about every commit: for metrics.
@@ -79,6 +79,7 @@ pub struct Database {
     schema_version: u32,
     sealer: Sealer,
     node: i64,
+    prune_round: Mutex<PruneRound>,
     _lock: File,
 }
 
@@ -159,9 +160,8 @@ impl Database {
         check_library_version()?;
         let lock = lock_directory(&settings.directory)?;
         let path = settings.directory.join(FILE_NAME);
-        let mut connection = Connection::open(&path).map_err(unavailable)?;
-        configure(&connection, WRITER_CACHE_KIB)?;
-        let schema_version = migrate(&mut connection)?;
+        let (connection, schema_version) =
+            open_writer(&path, settings.max_pages).map_err(|error| at_path(error, &path))?;
         restrict_access(&path)?;
         let readers = Arc::new(Readers::open(&path)?);
         let (writer, commands) = mpsc::channel(MAX_WAITING);
@@ -172,6 +172,7 @@ impl Database {
             schema_version,
             sealer: settings.sealer.clone(),
             node: settings.node,
+            prune_round: Mutex::default(),
             _lock: lock,
         };
         let writer = Writer {
@@ -182,6 +183,7 @@ impl Database {
             observer: settings.observer,
             state: WriterState::default(),
             batch: Effects::default(),
+            undone: None,
         };
         std::thread::Builder::new()
             .name("store-writer".into())
@@ -200,7 +202,7 @@ impl Database {
         let command: Command = Box::new(move |writer| {
             let (result, effects) = writer.run_one(command);
             Box::new(move |committed, hand_over| {
-                let certain = committed.clone().and(result);
+                let certain = result.and_then(|value| committed.clone().map(|()| value));
                 effects.settle(certain.is_ok(), hand_over);
                 // The caller may have gone away; what it asked for is done all the same.
                 let _ = sender.send(certain);
@@ -238,6 +240,11 @@ impl Database {
     pub fn node(&self) -> i64 {
         self.node
     }
+
+    /// How far the pruner has come.
+    pub(super) fn prune_round(&self) -> MutexGuard<'_, PruneRound> {
+        self.prune_round.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The one thread that writes.
@@ -249,6 +256,8 @@ struct Writer {
     observer: Arc<dyn CommitObserver>,
     state: WriterState,
     batch: Effects,
+    /// Why the present transaction is none any more.
+    undone: Option<StoreError>,
 }
 
 #[derive(Default)]
@@ -270,13 +279,15 @@ impl Writer {
     fn run_batch(&mut self, commands: impl ExactSizeIterator<Item = Command>) {
         let started = Instant::now();
         let count = commands.len();
-        let begun = self.execute("BEGIN IMMEDIATE");
+        self.undone = self.execute("BEGIN IMMEDIATE").err();
         let replies: Vec<Reply> = commands.map(|command| command(self)).collect();
-        let committed = begun
+        let committed = self
+            .check_transaction()
             .and_then(|()| self.flush_ledger())
             .and_then(|()| self.execute("COMMIT"));
         if let Err(error) = &committed {
             tracing::error!(%error, commands = count, "a transaction could not be committed and was undone");
+            // There is nothing to undo if SQLite did so by itself.
             let _ = self.execute("ROLLBACK");
             self.state.subscriptions = None;
         }
@@ -292,7 +303,10 @@ impl Writer {
         &mut self,
         command: impl FnOnce(&mut WriteContext<'_>) -> StoreResult<T>,
     ) -> (StoreResult<T>, Effects) {
-        if let Err(error) = self.execute("SAVEPOINT command") {
+        let begun = self
+            .check_transaction()
+            .and_then(|()| self.execute("SAVEPOINT command"));
+        if let Err(error) = begun {
             return (Err(error), Effects::default());
         }
         let mut context = WriteContext {
@@ -315,7 +329,20 @@ impl Writer {
             }
         }
         let released = self.execute("RELEASE command");
-        (released.and(result), effects)
+        let result = result.and_then(|value| released.map(|()| value));
+        if self.connection.is_autocommit() {
+            self.undone = result.as_ref().err().cloned();
+        }
+        (result, effects)
+    }
+
+    /// A full disk makes SQLite undo the whole transaction at once. Whatever ran after that would be outside of it, and
+    /// would stay although its caller is told that it failed.
+    fn check_transaction(&self) -> StoreResult<()> {
+        match &self.undone {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
     }
 
     fn flush_ledger(&self) -> StoreResult<()> {
@@ -353,54 +380,6 @@ impl Effects {
         for effect in effects {
             effect(hand_over);
         }
-    }
-}
-
-/// Connections for reading, taken in turn.
-struct Readers {
-    idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-}
-
-impl Readers {
-    fn open(path: &Path) -> StoreResult<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let open = |_| {
-            let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
-            connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
-            connection
-                .pragma_update(None, "cache_size", -READER_CACHE_KIB)
-                .map_err(unavailable)?;
-            connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-            Ok(connection)
-        };
-        let idle = (0..READERS).map(open).collect::<StoreResult<Vec<_>>>()?;
-        Ok(Self {
-            idle: Mutex::new(idle),
-            permits: Semaphore::new(READERS),
-        })
-    }
-
-    async fn run<T: Send + 'static>(
-        self: Arc<Self>,
-        query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
-    ) -> StoreResult<T> {
-        let closed = || StoreError::Unavailable("the store is closed".into());
-        let readers = Arc::clone(&self);
-        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
-        let task = tokio::task::spawn_blocking(move || {
-            let connection = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = connection.ok_or_else(closed)?;
-            let result = catch_unwind(AssertUnwindSafe(|| query(&connection)))
-                .unwrap_or_else(|_| Err(StoreError::Corrupt("a query of the store panicked".into())));
-            readers
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
-            result
-        });
-        task.await.map_err(|_| closed())?
     }
 }
 
@@ -459,6 +438,34 @@ fn configure(connection: &Connection, cache_kib: i64) -> StoreResult<()> {
     set("temp_store", &"MEMORY")?;
     set("wal_autocheckpoint", &CHECKPOINT_PAGES)?;
     set("cache_size", &-cache_kib)
+}
+
+fn open_writer(path: &Path, max_pages: Option<u32>) -> StoreResult<(Connection, u32)> {
+    let mut connection = Connection::open(path).map_err(unavailable)?;
+    configure(&connection, WRITER_CACHE_KIB)?;
+    if let Some(max_pages) = max_pages {
+        connection
+            .pragma_update(None, "max_page_count", max_pages)
+            .map_err(unavailable)?;
+    }
+    let schema_version = migrate(&mut connection)?;
+    Ok((connection, schema_version))
+}
+
+/// Says which file it is that cannot be used, and what to do.
+fn at_path(error: StoreError, path: &Path) -> StoreError {
+    let path = path.display();
+    match error {
+        StoreError::Corrupt(cause) => StoreError::Corrupt(format!(
+            "{path} is damaged or no database of OpsKnight ({cause}); restore a backup, or move the file away"
+        )),
+        StoreError::Unavailable(cause) => StoreError::Unavailable(format!("{path}: {cause}")),
+        StoreError::NotFound { .. }
+        | StoreError::UnknownReference { .. }
+        | StoreError::Taken { .. }
+        | StoreError::InUse { .. }
+        | StoreError::Conflict(_) => error,
+    }
 }
 
 /// Turns what SQLite says into what callers tell apart.

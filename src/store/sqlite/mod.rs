@@ -4,16 +4,24 @@
 
 mod access;
 mod audit;
+mod backup;
 mod columns;
 mod database;
 mod endpoints;
+mod examine;
 mod migrate;
+mod pages;
 mod policies;
+mod prune;
+mod readers;
 mod receipts;
+mod refusals;
+mod rekey;
 mod sealed;
 mod services;
 mod statements;
 mod subscriptions;
+mod upkeep;
 mod users;
 mod webhook_columns;
 mod webhooks;

@@ -1,0 +1,67 @@
+//! The connections that read: a few, each used by one query at a time, off the async threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use crate::store::{StoreError, StoreResult};
+
+use super::database::{BUSY_TIMEOUT, STATEMENT_CACHE, unavailable};
+
+/// How many reads run at once.
+const READERS: usize = 4;
+/// Page cache of each reader, in KiB.
+const READER_CACHE_KIB: i64 = 1024;
+
+/// Connections for reading, taken in turn.
+pub struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    /// Opens them all.
+    pub fn open(path: &Path) -> StoreResult<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = |_| {
+            let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
+            connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+            connection
+                .pragma_update(None, "cache_size", -READER_CACHE_KIB)
+                .map_err(unavailable)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+            Ok(connection)
+        };
+        let idle = (0..READERS).map(open).collect::<StoreResult<Vec<_>>>()?;
+        Ok(Self {
+            idle: Mutex::new(idle),
+            permits: Semaphore::new(READERS),
+        })
+    }
+
+    /// Runs a query on one that is idle; waits if none is.
+    pub async fn run<T: Send + 'static>(
+        self: Arc<Self>,
+        query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let closed = || StoreError::Unavailable("the store is closed".into());
+        let readers = Arc::clone(&self);
+        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
+        let task = tokio::task::spawn_blocking(move || {
+            let connection = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = connection.ok_or_else(closed)?;
+            let result = catch_unwind(AssertUnwindSafe(|| query(&connection)))
+                .unwrap_or_else(|_| Err(StoreError::Corrupt("a query of the store panicked".into())));
+            readers
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
+            result
+        });
+        task.await.map_err(|_| closed())?
+    }
+}
