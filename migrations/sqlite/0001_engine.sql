@@ -146,9 +146,12 @@ CREATE TABLE deliveries (
     CHECK ((state IN ('delivered', 'dead')) = (finished_at IS NOT NULL))
 ) WITHOUT ROWID, STRICT;
 
+-- SQLite uses a partial index only for a query that repeats its condition word for word.
 CREATE INDEX deliveries_open ON deliveries (webhook_id, state, due_at)
     WHERE state IN ('scheduled', 'queued', 'claimed');
 CREATE INDEX deliveries_lane ON deliveries (incident_id, webhook_id, event_sequence);
+CREATE INDEX deliveries_queued ON deliveries (incident_id, webhook_id, event_sequence) WHERE state = 'queued';
+CREATE INDEX deliveries_test ON deliveries (webhook_id, state) WHERE is_test = 1;
 CREATE INDEX deliveries_webhook ON deliveries (webhook_id, id);
 CREATE INDEX deliveries_dead ON deliveries (webhook_id, id) WHERE state = 'dead';
 

@@ -3,27 +3,66 @@
 //! The files here have the names of the contracts they fulfil; each statement stands beside the function that runs it.
 
 mod access;
+mod answers;
 mod audit;
 mod backup;
+mod claims;
 mod columns;
 mod database;
+mod deliveries;
+mod delivery_lists;
+mod delivery_rows;
+mod delivery_stats;
 mod endpoints;
+mod events;
 mod examine;
+mod incident_edits;
+mod incident_rows;
+mod incidents;
+mod lanes;
 mod migrate;
+mod outbox;
 mod pages;
 mod policies;
 mod prune;
+mod queue;
 mod readers;
 mod receipts;
+mod recording;
 mod refusals;
 mod rekey;
+mod replays;
 mod sealed;
 mod services;
 mod statements;
 mod subscriptions;
+mod transitions;
 mod upkeep;
 mod users;
 mod webhook_columns;
 mod webhooks;
 
+use std::sync::Arc;
+
+use crate::store::{Store, StoreResult};
+
 pub use database::{CommitObserver, Database, NoObserver, Settings};
+
+/// Opens (or creates) the store in a folder.
+pub fn open(settings: Settings) -> StoreResult<Store> {
+    let database = Arc::new(Database::open(settings)?);
+    Ok(Store {
+        incidents: Arc::clone(&database) as _,
+        events: Arc::clone(&database) as _,
+        queue: Arc::clone(&database) as _,
+        deliveries: Arc::clone(&database) as _,
+        webhooks: Arc::clone(&database) as _,
+        endpoints: Arc::clone(&database) as _,
+        services: Arc::clone(&database) as _,
+        users: Arc::clone(&database) as _,
+        policies: Arc::clone(&database) as _,
+        access: Arc::clone(&database) as _,
+        receipts: Arc::clone(&database) as _,
+        upkeep: database,
+    })
+}

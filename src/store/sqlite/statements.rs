@@ -1,6 +1,6 @@
 //! Running one prepared statement: the three shapes that all statements here have.
 
-use rusqlite::{Connection, OptionalExtension, Params, Result, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Result, Row, Transaction};
 
 use crate::store::StoreResult;
 
@@ -38,4 +38,9 @@ pub fn read_all<T>(
         .prepare_cached(sql)
         .and_then(|mut statement| statement.query_map(params, read)?.collect())
         .map_err(unavailable)
+}
+
+/// Several reads that must see the same state: the store as it is at the first of them.
+pub fn snapshot(connection: &Connection) -> StoreResult<Transaction<'_>> {
+    connection.unchecked_transaction().map_err(unavailable)
 }

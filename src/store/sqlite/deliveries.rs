@@ -1,0 +1,80 @@
+//! The people's side of deliveries.
+
+use async_trait::async_trait;
+
+use crate::model::audit::Change;
+use crate::model::delivery::Delivery;
+use crate::model::id::{DeliveryId, WebhookId};
+use crate::model::time::Timestamp;
+use crate::store::deliveries::{
+    Deliveries, DeliveryDetail, DeliveryFilter, MAX_ATTEMPTS_SHOWN, RecoverStep, Replayed, StateCounts,
+    WebhookStats,
+};
+use crate::store::{Page, StoreResult};
+
+use super::database::Database;
+use super::statements::snapshot;
+use super::{delivery_lists, delivery_rows, delivery_stats, events, replays};
+
+#[async_trait]
+impl Deliveries for Database {
+    async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Vec<Delivery>> {
+        self.read(move |connection| {
+            let snapshot = snapshot(connection)?;
+            delivery_lists::list(&snapshot, &filter, page)
+        })
+        .await
+    }
+
+    async fn get(&self, id: DeliveryId) -> StoreResult<DeliveryDetail> {
+        self.read(move |connection| {
+            let snapshot = snapshot(connection)?;
+            let delivery = delivery_rows::load(&snapshot, id)?;
+            Ok(DeliveryDetail {
+                body: events::load(&snapshot, delivery.event_sequence)?.body,
+                attempts: delivery_rows::load_attempts(&snapshot, id, MAX_ATTEMPTS_SHOWN)?,
+                delivery,
+            })
+        })
+        .await
+    }
+
+    async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed> {
+        self.write(move |context| replays::replay(context, id, &change))
+            .await
+    }
+
+    async fn count_dead(
+        &self,
+        webhook_id: WebhookId,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> StoreResult<u64> {
+        self.read(move |connection| replays::count_dead(connection, webhook_id, since, until))
+            .await
+    }
+
+    async fn recover(
+        &self,
+        webhook_id: WebhookId,
+        since: Timestamp,
+        until: Timestamp,
+        change: Change,
+    ) -> StoreResult<RecoverStep> {
+        self.write(move |context| replays::recover(context, webhook_id, since, until, &change))
+            .await
+    }
+
+    async fn counts(&self) -> StoreResult<StateCounts> {
+        self.read(|connection| {
+            let snapshot = snapshot(connection)?;
+            delivery_stats::counts(&snapshot)
+        })
+        .await
+    }
+
+    async fn webhook_stats(&self, webhook_id: WebhookId, since: Timestamp) -> StoreResult<WebhookStats> {
+        self.read(move |connection| delivery_stats::webhook_stats(connection, webhook_id, since))
+            .await
+    }
+}

@@ -1,0 +1,209 @@
+//! Replaying: a finished delivery starts a fresh schedule, at its place in its lane; its history stays.
+
+use rusqlite::Connection;
+
+use crate::model::audit::Change;
+use crate::model::delivery::Delivery;
+use crate::model::id::{DeliveryId, IncidentId, WebhookId};
+use crate::model::time::Timestamp;
+use crate::model::webhook::Ordering;
+use crate::store::deliveries::{RECOVER_BATCH, RecoverStep, Replayed};
+use crate::store::{StoreError, StoreResult};
+
+use super::audit;
+use super::claims::{Wakes, is_enabled};
+use super::database::WriteContext;
+use super::delivery_rows;
+use super::lanes;
+use super::statements::{execute, read_all, read_one};
+
+/// Replays one delivery that is delivered or dead.
+pub fn replay(context: &mut WriteContext<'_>, id: DeliveryId, change: &Change) -> StoreResult<Replayed> {
+    let before = delivery_rows::load(context.connection, id)?;
+    if before.state.is_open() {
+        return Ok(Replayed::StillOpen(before));
+    }
+    let Some(ordering) = ordering_of(context, before.webhook_id)? else {
+        return Err(StoreError::Conflict("the webhook was deleted".into()));
+    };
+    let finished = Finished::from(&before);
+    let mut wakes = Wakes::default();
+    reopen(
+        context,
+        &finished,
+        before.webhook_id,
+        ordering,
+        change.at,
+        &mut wakes,
+    )?;
+    wakes.send_after_commit(context);
+    audit::write(
+        context.connection,
+        change,
+        "delivery.replay",
+        id,
+        &format!("replayed a delivery that was {}", before.state.as_str()),
+    )?;
+    Ok(Replayed::Scheduled(delivery_rows::load(context.connection, id)?))
+}
+
+/// Replays a batch of a webhook's dead deliveries made in a period, oldest first. One that died after `change.at` is
+/// left out: so a caller that repeats the same change until it is done comes to an end, even if replayed deliveries
+/// die again meanwhile. All steps of one change make one entry in the audit log.
+pub fn recover(
+    context: &mut WriteContext<'_>,
+    webhook_id: WebhookId,
+    since: Timestamp,
+    until: Timestamp,
+    change: &Change,
+) -> StoreResult<RecoverStep> {
+    let Some(ordering) = ordering_of(context, webhook_id)? else {
+        return Err(StoreError::NotFound { what: "webhook" });
+    };
+    let mut batch = dead_deliveries(context.connection, webhook_id, since, until, change.at)?;
+    let is_done = batch.len() < RECOVER_BATCH as usize;
+    if !is_done {
+        leave_last_millisecond(&mut batch);
+    }
+    // Ids made in the same millisecond are in no order; the places in the feed are.
+    batch.sort_unstable_by_key(|finished| finished.event_sequence);
+    let mut wakes = Wakes::default();
+    for finished in &batch {
+        reopen(context, finished, webhook_id, ordering, change.at, &mut wakes)?;
+    }
+    wakes.send_after_commit(context);
+    let detail = format!("replayed the dead deliveries made from {since} until {until}");
+    audit::write(
+        context.connection,
+        change,
+        "webhook.recover",
+        webhook_id,
+        &detail,
+    )?;
+    Ok(RecoverStep {
+        count: batch.len() as u64,
+        is_done,
+    })
+}
+
+/// Counts what a recovery would replay.
+pub fn count_dead(
+    connection: &Connection,
+    webhook_id: WebhookId,
+    since: Timestamp,
+    until: Timestamp,
+) -> StoreResult<u64> {
+    let count: Option<i64> = read_one(
+        connection,
+        "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead
+         WHERE webhook_id = ?1 AND state = 'dead' AND id >= ?2 AND id < ?3 AND is_test = 0",
+        (
+            webhook_id.as_bytes(),
+            DeliveryId::lower_bound(since).as_bytes(),
+            DeliveryId::lower_bound(until).as_bytes(),
+        ),
+        |row| row.get(0),
+    )?;
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+}
+
+/// A finished delivery, as far as replaying it matters.
+struct Finished {
+    id: DeliveryId,
+    incident_id: IncidentId,
+    event_sequence: i64,
+    created_at: Timestamp,
+    is_test: bool,
+}
+
+impl From<&Delivery> for Finished {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            id: delivery.id,
+            incident_id: delivery.incident_id,
+            event_sequence: delivery.event_sequence,
+            created_at: delivery.created_at,
+            is_test: delivery.is_test,
+        }
+    }
+}
+
+fn dead_deliveries(
+    connection: &Connection,
+    webhook_id: WebhookId,
+    since: Timestamp,
+    until: Timestamp,
+    died_until: Timestamp,
+) -> StoreResult<Vec<Finished>> {
+    read_all(
+        connection,
+        "SELECT id, incident_id, event_sequence, created_at FROM deliveries INDEXED BY deliveries_dead
+         WHERE webhook_id = ?1 AND state = 'dead' AND id >= ?2 AND id < ?3 AND is_test = 0 AND finished_at <= ?4
+         ORDER BY id LIMIT ?5",
+        (
+            webhook_id.as_bytes(),
+            DeliveryId::lower_bound(since).as_bytes(),
+            DeliveryId::lower_bound(until).as_bytes(),
+            died_until.as_millis(),
+            RECOVER_BATCH,
+        ),
+        |row| {
+            Ok(Finished {
+                id: DeliveryId::from_bytes(row.get(0)?),
+                incident_id: IncidentId::from_bytes(row.get(1)?),
+                event_sequence: row.get(2)?,
+                created_at: Timestamp::from_millis(row.get(3)?),
+                is_test: false,
+            })
+        },
+    )
+}
+
+/// A full batch may end between two deliveries of one lane made in one millisecond: their order would be lost.
+fn leave_last_millisecond(batch: &mut Vec<Finished>) {
+    let last = batch.last().map(|finished| finished.created_at);
+    let kept = batch
+        .iter()
+        .filter(|finished| Some(finished.created_at) != last)
+        .count();
+    if kept > 0 {
+        batch.truncate(kept);
+    }
+}
+
+/// Starts a fresh schedule: due now, or queued if the lane has an open delivery.
+fn reopen(
+    context: &mut WriteContext<'_>,
+    finished: &Finished,
+    webhook_id: WebhookId,
+    ordering: Ordering,
+    now: Timestamp,
+    wakes: &mut Wakes,
+) -> StoreResult<()> {
+    let must_wait = ordering == Ordering::Incident
+        && !finished.is_test
+        && lanes::has_open(context.connection, finished.incident_id, webhook_id)?;
+    let state = if must_wait { "queued" } else { "scheduled" };
+    let reopened = execute(
+        context.connection,
+        "UPDATE deliveries SET state = ?2, due_at = ?3, schedule_attempts = 0, finished_at = NULL
+         WHERE id = ?1 AND state IN ('delivered', 'dead')",
+        (finished.id.as_bytes(), state, now.as_millis()),
+    )?;
+    if reopened != 1 {
+        return Err(StoreError::Corrupt(
+            "a delivery changed within a transaction".into(),
+        ));
+    }
+    if !must_wait && is_enabled(context, webhook_id)? {
+        wakes.add(webhook_id, now);
+    }
+    Ok(())
+}
+
+/// How a webhook orders its deliveries; nothing if it was deleted.
+fn ordering_of(context: &mut WriteContext<'_>, webhook_id: WebhookId) -> StoreResult<Option<Ordering>> {
+    let subscriptions = context.subscriptions()?;
+    let found = subscriptions.binary_search_by_key(&webhook_id, |webhook| webhook.id);
+    Ok(found.ok().map(|index| subscriptions[index].settings.ordering))
+}
