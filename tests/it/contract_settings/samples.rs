@@ -1,0 +1,166 @@
+//! Values that are right, to be changed where a test needs them to be otherwise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering as Memory};
+use std::time::Duration;
+
+use opsknight::clock::{Clock, Entropy, Source};
+use opsknight::model::access::{ApiKey, KeyHash, Scope, ScopeSet};
+use opsknight::model::audit::Actor;
+use opsknight::model::escalation::{EscalationPolicy, EscalationStep};
+use opsknight::model::event::{EventName, EventSet};
+use opsknight::model::exchange::TlsProfile;
+use opsknight::model::id::{PolicyId, ServiceId};
+use opsknight::model::incident::Severity;
+use opsknight::model::retry::RetrySchedule;
+use opsknight::model::secret::SecretText;
+use opsknight::model::service::Service;
+use opsknight::model::time::Timestamp;
+use opsknight::model::user::{User, UserRef};
+use opsknight::model::webhook::{
+    Ordering, Rate, WebhookKind, WebhookSecrets, WebhookSettings, WebhookState, WhenDisabled,
+};
+use opsknight::store::Page;
+
+/// The time at which tests begin.
+pub fn now() -> Timestamp {
+    Timestamp::from_millis(1_705_314_600_000)
+}
+
+/// So many hours before the tests begin.
+pub fn hours_ago(hours: u64) -> Timestamp {
+    now().minus(Duration::from_secs(3600 * hours))
+}
+
+/// A clock that moves a millisecond each time it is read, so that ids sort by the order in which they were made.
+struct Ticking(AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.monotonic_millis())
+    }
+    fn monotonic_millis(&self) -> i64 {
+        self.0.fetch_add(1, Memory::Relaxed)
+    }
+}
+
+/// Bytes that count up.
+struct Counting(AtomicI64);
+
+impl Entropy for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer[..8].copy_from_slice(&self.0.fetch_add(1, Memory::Relaxed).to_le_bytes());
+    }
+}
+
+pub fn source() -> Source {
+    let ticking = Ticking(AtomicI64::new(now().as_millis()));
+    Source::new(Arc::new(ticking), Arc::new(Counting(AtomicI64::new(1))))
+}
+
+pub fn actor(source: &Source) -> Actor {
+    Actor::Key {
+        id: source.new_key_id(),
+        name: "ci: tests".into(),
+    }
+}
+
+pub fn everything() -> Page {
+    Page {
+        limit: Page::MAX_LIMIT,
+        before: None,
+    }
+}
+
+pub fn enabled() -> WebhookState {
+    WebhookState::Enabled
+}
+
+pub fn disabled() -> WebhookState {
+    WebhookState::Disabled {
+        since: now(),
+        reason: "too noisy".into(),
+    }
+}
+
+/// Settings in which nothing is as by default.
+pub fn settings(name: &str, services: Vec<ServiceId>) -> WebhookSettings {
+    WebhookSettings {
+        name: name.into(),
+        kind: WebhookKind::Generic,
+        url: "https://receiver.example/hook?token=1".parse().unwrap(),
+        events: EventSet::of(&[EventName::Triggered, EventName::Resolved]),
+        services,
+        severities: vec![Severity::Critical, Severity::Error],
+        filter: None,
+        retry_schedule: RetrySchedule::new(vec![Duration::from_millis(250), Duration::from_secs(60)])
+            .unwrap(),
+        timeout: Duration::from_secs(7),
+        concurrency: 3,
+        rate: Rate::parse("20/s"),
+        ordering: Ordering::None,
+        when_disabled: WhenDisabled::Drop,
+    }
+}
+
+pub fn secrets(signing: &str) -> WebhookSecrets {
+    WebhookSecrets {
+        signing: SecretText::new(signing),
+        previous: None,
+        headers: vec![("X-Token".into(), SecretText::new(format!("header of {signing}")))],
+        tls: Some(Arc::new(TlsProfile {
+            ca_pem: Some("an authority".into()),
+            identity_pem: Some(format!("identity of {signing}")),
+        })),
+    }
+}
+
+pub fn user(source: &Source, name: &str) -> User {
+    User {
+        id: source.new_user_id(),
+        name: name.into(),
+        email: Some(format!("{name}@example.org")),
+        role: opsknight::model::access::Role::Responder,
+        created_at: now(),
+    }
+}
+
+pub fn policy(source: &Source, name: &str, assignee: Option<&User>) -> EscalationPolicy {
+    let assignee = assignee.map(|user| UserRef {
+        id: user.id,
+        name: user.name.clone(),
+    });
+    let step = |wait_minutes, assignee| EscalationStep {
+        wait_minutes,
+        assignee,
+    };
+    EscalationPolicy {
+        id: source.new_policy_id(),
+        name: name.into(),
+        steps: vec![step(5, assignee), step(0, None)],
+        created_at: now(),
+    }
+}
+
+pub fn service(source: &Source, name: &str, policy_id: Option<PolicyId>) -> Service {
+    Service {
+        id: source.new_service_id(),
+        name: name.into(),
+        description: Some("what it does".into()),
+        policy_id,
+        created_at: now(),
+    }
+}
+
+pub fn key(source: &Source, name: &str) -> ApiKey {
+    ApiKey {
+        id: source.new_key_id(),
+        name: name.into(),
+        hash: KeyHash::of(name),
+        hint: "ok_abcdef".into(),
+        scopes: ScopeSet::of(&[Scope::IncidentsRead, Scope::WebhooksTest]),
+        created_at: now(),
+        expires_at: Some(now().plus(Duration::from_secs(60))),
+        revoked_at: None,
+    }
+}

@@ -1,0 +1,129 @@
+//! What can be wrong with the file itself.
+
+use std::sync::Arc;
+
+use opsknight::store::StoreError;
+
+use super::backend::{Backend, Opening, open_database};
+use super::samples;
+
+fn opening_fails(directory: &std::path::Path) -> StoreError {
+    open_database(directory, &Opening::default(), &Arc::default())
+        .err()
+        .expect("the store opened")
+}
+
+#[tokio::test]
+async fn a_data_directory_serves_one_at_a_time() {
+    let backend = Backend::open();
+    let bystanders = backend.plant_bystanders().await;
+    let refused = opening_fails(backend.directory());
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    assert!(
+        refused
+            .to_string()
+            .contains("another OpsKnight uses the data directory"),
+        "{refused}"
+    );
+    assert_eq!(backend.see(&bystanders).await, bystanders);
+}
+
+#[test]
+fn a_data_directory_that_is_a_file_is_said_to_be_unusable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, "").unwrap();
+    let refused = opening_fails(&path);
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    assert!(refused.to_string().contains("cannot be used"), "{refused}");
+}
+
+#[test]
+fn a_file_of_garbage_is_named_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("opsknight.db");
+    std::fs::write(
+        &path,
+        "no database, but long enough to be looked at. ".repeat(200),
+    )
+    .unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let refused = opening_fails(folder.path());
+    assert!(matches!(refused, StoreError::Corrupt(_)), "{refused:?}");
+    assert!(
+        refused.to_string().contains(&path.display().to_string()),
+        "{refused}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let backend = Backend::open();
+    backend
+        .beside()
+        .pragma_update(None, "user_version", 9999)
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    backend
+        .upkeep()
+        .backup(folder.path().join("opsknight.db"))
+        .await
+        .unwrap();
+    let refused = opening_fails(folder.path());
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    assert!(
+        refused.to_string().contains("written by a newer version"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_writes_whole_and_more_room_heals_it() {
+    let backend = Backend::open();
+    let bystanders = backend.plant_bystanders().await;
+    let pages = backend.count("SELECT page_count FROM pragma_page_count");
+    let bounded = Opening {
+        max_pages: Some(u32::try_from(pages).unwrap() + 3),
+        ..Opening::default()
+    };
+    let backend = backend.reopen(&bounded);
+    let audit_length = backend.audit_length().await;
+    let source = &backend.source;
+    let create = |size: usize, name: &str| {
+        let mut service = samples::service(source, name, None);
+        service.description = Some("x".repeat(size));
+        backend
+            .services()
+            .create(service, source.change(samples::actor(source)))
+    };
+    // Both wait for the writer at once, and may share a transaction with the one that fails.
+    let (small, large, other) =
+        tokio::join!(create(10, "small"), create(100_000, "large"), create(10, "other"));
+    let error = large.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(error.to_string().contains("full"), "{error}");
+    let kept = [&small, &other]
+        .map(|created| usize::from(created.is_ok()))
+        .iter()
+        .sum::<usize>();
+    let services = backend.services().list(samples::everything()).await.unwrap();
+    assert_eq!(services.len(), 1 + kept);
+    assert_eq!(backend.audit_length().await, audit_length + kept);
+    assert_eq!(
+        create(10, "after").await.map(|service| service.name),
+        Ok("after".into())
+    );
+    assert_eq!(backend.see(&bystanders).await, bystanders);
+
+    let backend = backend.reopen(&Opening::default());
+    let source = &backend.source;
+    let mut service = samples::service(source, "large", None);
+    service.description = Some("x".repeat(100_000));
+    let created = backend
+        .services()
+        .create(service, source.change(samples::actor(source)));
+    assert!(created.await.is_ok());
+    assert_eq!(backend.upkeep().examine(samples::now()).await, Ok(vec![]));
+    assert_eq!(backend.see(&bystanders).await, bystanders);
+}
