@@ -4,10 +4,11 @@
 //! one fsync, and only then answers each. A command that fails is undone alone, by its savepoint.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -18,6 +19,7 @@ use crate::model::webhook::Webhook;
 use crate::store::seal::Sealer;
 use crate::store::{HandOver, StoreError, StoreResult};
 
+use super::directory::{lock_directory, restrict_access};
 use super::migrate::migrate;
 use super::prune::PruneRound;
 use super::readers::Readers;
@@ -39,8 +41,6 @@ const MIN_SQLITE_VERSION: i32 = 3_051_003;
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The database file inside the data directory.
 const FILE_NAME: &str = "opsknight.db";
-/// The lock file inside the data directory.
-const LOCK_NAME: &str = "opsknight.lock";
 
 /// How to open the store.
 pub struct Settings {
@@ -73,8 +73,10 @@ impl CommitObserver for NoObserver {
 
 /// An open SQLite file.
 pub struct Database {
-    writer: mpsc::Sender<Command>,
+    // Dropped in this order: the last connection to close is the writer's, which empties the log, and only then is the
+    // directory free for another.
     readers: Arc<Readers>,
+    writer: WriterThread,
     path: PathBuf,
     schema_version: u32,
     sealer: Sealer,
@@ -164,20 +166,9 @@ impl Database {
             open_writer(&path, settings.max_pages).map_err(|error| at_path(error, &path))?;
         restrict_access(&path)?;
         let readers = Arc::new(Readers::open(&path)?);
-        let (writer, commands) = mpsc::channel(MAX_WAITING);
-        let database = Self {
-            writer,
-            readers,
-            path,
-            schema_version,
-            sealer: settings.sealer.clone(),
-            node: settings.node,
-            prune_round: Mutex::default(),
-            _lock: lock,
-        };
         let writer = Writer {
             connection,
-            sealer: settings.sealer,
+            sealer: settings.sealer.clone(),
             node: settings.node,
             hand_over: settings.hand_over,
             observer: settings.observer,
@@ -185,11 +176,16 @@ impl Database {
             batch: Effects::default(),
             undone: None,
         };
-        std::thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || writer.run(commands))
-            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        Ok(database)
+        Ok(Self {
+            readers,
+            writer: WriterThread::start(writer)?,
+            path,
+            schema_version,
+            sealer: settings.sealer,
+            node: settings.node,
+            prune_round: Mutex::default(),
+            _lock: lock,
+        })
     }
 
     /// Runs a command in the writer thread and answers once it is on disk. The command runs even if the caller goes
@@ -209,7 +205,8 @@ impl Database {
             })
         });
         let closed = || StoreError::Unavailable("the store is closed".into());
-        self.writer.send(command).await.map_err(|_| closed())?;
+        let commands = self.writer.commands.as_ref().ok_or_else(closed)?;
+        commands.send(command).await.map_err(|_| closed())?;
         receiver.await.map_err(|_| closed())?
     }
 
@@ -244,6 +241,37 @@ impl Database {
     /// How far the pruner has come.
     pub(super) fn prune_round(&self) -> MutexGuard<'_, PruneRound> {
         self.prune_round.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The writer's thread. Dropping it waits until every command that was sent is done and the file is closed.
+struct WriterThread {
+    commands: Option<mpsc::Sender<Command>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriterThread {
+    fn start(writer: Writer) -> StoreResult<Self> {
+        let (sender, commands) = mpsc::channel(MAX_WAITING);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run(commands))
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self {
+            commands: Some(sender),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        self.commands = None;
+        // An effect of the last command may be what drops the store: the thread cannot wait for itself.
+        let others = |thread: &JoinHandle<()>| thread.thread().id() != std::thread::current().id();
+        if let Some(thread) = self.thread.take().filter(others) {
+            let _ = thread.join();
+        }
     }
 }
 
@@ -391,39 +419,6 @@ fn check_library_version() -> StoreResult<()> {
         )));
     }
     Ok(())
-}
-
-/// Takes the data directory for this process alone, for as long as the file is open.
-fn lock_directory(directory: &Path) -> StoreResult<File> {
-    let failed = |error: std::io::Error| {
-        StoreError::Unavailable(format!(
-            "the data directory {} cannot be used: {error}",
-            directory.display()
-        ))
-    };
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let path = directory.join(LOCK_NAME);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
-            "another OpsKnight uses the data directory {}; stop it first, or give this one another --data",
-            directory.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
-}
-
-/// Only the owner may read the file: it holds incidents and sealed secrets.
-fn restrict_access(path: &Path) -> StoreResult<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let permissions = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(path, permissions).map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 fn configure(connection: &Connection, cache_kib: i64) -> StoreResult<()> {

@@ -13,6 +13,7 @@ mod deliveries;
 mod delivery_lists;
 mod delivery_rows;
 mod delivery_stats;
+mod directory;
 mod endpoints;
 mod events;
 mod examine;
