@@ -37,13 +37,7 @@ pub fn edit(
             &sentence,
         ),
     )?;
-    audit::write(
-        context.connection,
-        change,
-        "incident.edit",
-        id,
-        &sentence,
-    )?;
+    audit::write(context.connection, change, "incident.edit", id, &sentence)?;
     Ok(incident)
 }
 

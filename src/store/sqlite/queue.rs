@@ -78,7 +78,12 @@ impl Queue for Database {
     }
 }
 
-fn shift_schedule(context: &mut WriteContext<'_>, after: Timestamp, before: Timestamp, by_ms: i64) -> StoreResult<()> {
+fn shift_schedule(
+    context: &mut WriteContext<'_>,
+    after: Timestamp,
+    before: Timestamp,
+    by_ms: i64,
+) -> StoreResult<()> {
     let mut wakes = Wakes::default();
     for webhook_id in claims::all_webhooks(context.connection)? {
         execute(
@@ -86,7 +91,12 @@ fn shift_schedule(context: &mut WriteContext<'_>, after: Timestamp, before: Time
             "UPDATE deliveries INDEXED BY deliveries_open SET due_at = max(0, due_at + ?4)
              WHERE webhook_id = ?1 AND state = 'scheduled' AND state IN ('scheduled', 'queued', 'claimed')
                AND due_at > ?2 AND due_at < ?3",
-            (webhook_id.as_bytes(), after.as_millis(), before.as_millis(), by_ms),
+            (
+                webhook_id.as_bytes(),
+                after.as_millis(),
+                before.as_millis(),
+                by_ms,
+            ),
         )?;
         let next = next_due_at(context.connection, webhook_id)?;
         if let Some(due_at) = next

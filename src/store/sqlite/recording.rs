@@ -164,13 +164,7 @@ fn disable_webhook(
         at: now,
         audit_id: AuditId::from_bytes(*record.attempt.id.as_bytes()),
     };
-    audit::write(
-        context.connection,
-        &change,
-        "webhook.disable",
-        webhook_id,
-        reason,
-    )
+    audit::write(context.connection, &change, "webhook.disable", webhook_id, reason)
 }
 
 fn outcome_name(outcome: &Outcome) -> &'static str {

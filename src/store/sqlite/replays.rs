@@ -73,13 +73,7 @@ pub fn recover(
     }
     wakes.send_after_commit(context);
     let detail = format!("replayed the dead deliveries made from {since} until {until}");
-    audit::write(
-        context.connection,
-        change,
-        "webhook.recover",
-        webhook_id,
-        &detail,
-    )?;
+    audit::write(context.connection, change, "webhook.recover", webhook_id, &detail)?;
     Ok(RecoverStep {
         count: batch.len() as u64,
         is_done,

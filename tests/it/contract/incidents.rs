@@ -1,0 +1,211 @@
+//! Triggers, transitions, escalations, edits, and reading incidents.
+
+use opsknight::model::audit::Actor;
+use opsknight::model::event::EventName;
+use opsknight::model::id::{IncidentId, ServiceId, UserId};
+use opsknight::model::incident::{IncidentAction, IncidentStatus, Severity};
+use opsknight::store::incidents::{
+    Committed, IncidentEdit, IncidentFilter, ServiceKey, TimelineKind, Trigger,
+};
+use opsknight::store::{Page, StoreError};
+
+use super::contract_tests;
+use super::world::{changed, created};
+
+contract_tests! {
+    async fn a_trigger_makes_an_incident_one_event_and_a_delivery_for_each_webhook(world) {
+        let trigger = Trigger {
+            service: ServiceKey::Name("API Gateway".into()),
+            assignee: Some(world.bob),
+            description: Some("since noon".into()),
+            ..world.new_trigger("Database connection timeout")
+        };
+        let incident = created(world.store().incidents.trigger(trigger).await.unwrap());
+        assert_eq!(world.store().incidents.get(incident.id).await.unwrap(), incident);
+        assert_eq!(incident.assignee.as_ref().unwrap().name, "Bob");
+        assert_eq!(incident.escalate_at, Some(world.at(5 * 60_000)));
+        let events = world.store().events.list_after(3, 10).await.unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!((events[0].name, events[0].incident_id), (EventName::Triggered, incident.id));
+        assert_eq!(world.lane(world.ordered, incident.id).await.len(), 1);
+        assert_eq!(world.lane(world.loose, incident.id).await.len(), 1);
+        assert_eq!(world.backend.accepted(world.ordered).await, 1);
+        assert_eq!(*world.dispatcher.latest_event.lock().unwrap(), events[0].sequence);
+    }
+
+    async fn an_open_incident_with_the_dedup_key_is_returned_without_an_event(world) {
+        let keyed = |title: &str| Trigger { dedup_key: Some("db".into()), ..world.new_trigger(title) };
+        let first = created(world.store().incidents.trigger(keyed("first")).await.unwrap());
+        let second = world.store().incidents.trigger(keyed("second")).await.unwrap();
+        assert_eq!(second, Committed::Unchanged(first.clone()));
+        assert_eq!(world.lane(world.ordered, first.id).await.len(), 1);
+        world.act(first.id, IncidentAction::Resolve, world.at(1)).await;
+        let third = created(world.store().incidents.trigger(keyed("third")).await.unwrap());
+        assert_ne!(third.id, first.id);
+        let reopen = world.new_transition(first.id, IncidentAction::Reopen, world.at(2));
+        let refused = world.store().incidents.transition(reopen).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(_))));
+    }
+
+    async fn a_trigger_that_names_what_does_not_exist_changes_nothing(world) {
+        let unknown_service = ServiceId::new(world.at(9), [9; 10]);
+        let triggers = [
+            (Trigger { service: ServiceKey::Id(unknown_service), ..world.new_trigger("a") }, "service"),
+            (Trigger { service: ServiceKey::Name("api gateway".into()), ..world.new_trigger("b") }, "service"),
+            (Trigger { assignee: Some(UserId::new(world.at(9), [9; 10])), ..world.new_trigger("c") }, "user"),
+        ];
+        let before = world.store().events.latest_sequence().await.unwrap();
+        for (trigger, what) in triggers {
+            let result = world.store().incidents.trigger(trigger).await;
+            assert_eq!(result, Err(StoreError::UnknownReference { what }));
+        }
+        assert_eq!(world.store().events.latest_sequence().await, Ok(before));
+    }
+
+    async fn each_transition_makes_its_event_and_the_timeline_tells_them(world) {
+        let incident = world.trigger("one").await;
+        for (action, ms) in [
+            (IncidentAction::Acknowledge, 1),
+            (IncidentAction::Escalate, 2),
+            (IncidentAction::Resolve, 3),
+            (IncidentAction::Reopen, 4),
+        ] {
+            let after = changed(world.act(incident.id, action, world.at(ms)).await);
+            assert_eq!(world.store().incidents.get(incident.id).await.unwrap(), after);
+        }
+        let timeline = world.store().incidents.timeline(incident.id).await.unwrap();
+        let names: Vec<_> = timeline
+            .into_iter()
+            .filter_map(|entry| match entry.kind {
+                TimelineKind::Event { name, .. } => Some(name),
+                TimelineKind::Note(_) => None,
+            })
+            .collect();
+        assert_eq!(
+            names,
+            [
+                EventName::Triggered,
+                EventName::Acknowledged,
+                EventName::Escalated,
+                EventName::Resolved,
+                EventName::Reopened
+            ]
+        );
+        assert_eq!(world.backend.accepted(world.loose).await, 5);
+    }
+
+    async fn what_changes_nothing_or_does_not_apply_makes_no_event(world) {
+        let incident = world.trigger("one").await;
+        let acknowledged = changed(world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await);
+        let before = world.store().events.latest_sequence().await.unwrap();
+        assert_eq!(
+            world.act(incident.id, IncidentAction::Acknowledge, world.at(2)).await,
+            Committed::Unchanged(acknowledged.clone())
+        );
+        assert_eq!(
+            world.act(incident.id, IncidentAction::Reopen, world.at(2)).await,
+            Committed::Refused(acknowledged)
+        );
+        let unknown = IncidentId::new(world.at(0), [99; 10]);
+        let request = world.new_transition(unknown, IncidentAction::Resolve, world.at(3));
+        assert_eq!(
+            world.store().incidents.transition(request).await,
+            Err(StoreError::NotFound { what: "incident" })
+        );
+        assert_eq!(world.store().events.latest_sequence().await, Ok(before));
+        assert_eq!(world.lane(world.ordered, incident.id).await.len(), 2);
+    }
+
+    async fn an_escalation_fires_once_per_step(world) {
+        let incident = world.trigger("one").await;
+        let incidents = &world.store().incidents;
+        let minutes = |count: i64| world.at(count * 60_000);
+        let fire = |at| incidents.fire_escalation(incident.id, world.event_id(at), world.change(at));
+        assert_eq!(incidents.due_escalations(minutes(4), 10).await.unwrap(), []);
+        assert_eq!(incidents.due_escalations(minutes(5), 10).await.unwrap(), [incident.id]);
+        assert!(matches!(fire(minutes(4)).await.unwrap(), Committed::Unchanged(_)));
+        let first = changed(fire(minutes(5)).await.unwrap());
+        assert_eq!(first.assignee.unwrap().id, world.ann);
+        assert!(matches!(fire(minutes(5)).await.unwrap(), Committed::Unchanged(_)));
+        assert_eq!(incidents.due_escalations(minutes(14), 10).await.unwrap(), []);
+        let second = changed(fire(minutes(15)).await.unwrap());
+        assert_eq!(second.assignee.unwrap().id, world.bob);
+        assert!(matches!(fire(minutes(99)).await.unwrap(), Committed::Unchanged(_)));
+        assert_eq!(world.lane(world.ordered, incident.id).await.len(), 3);
+    }
+
+    async fn an_edit_leaves_a_note_and_makes_no_event(world) {
+        let incident = world.trigger("one").await;
+        let before = world.store().events.latest_sequence().await.unwrap();
+        let edit = IncidentEdit {
+            title: Some("two".into()),
+            severity: Some(Severity::Info),
+            description: Some(Some("more".into())),
+            assignee: Some(Some(world.ann)),
+        };
+        let incidents = &world.store().incidents;
+        let edited = incidents.edit(incident.id, edit.clone(), world.change(world.at(1))).await.unwrap();
+        assert_eq!((edited.title.as_str(), edited.severity), ("two", Severity::Info));
+        assert_eq!(incidents.get(incident.id).await.unwrap(), edited);
+        assert_eq!(incidents.edit(incident.id, edit, world.change(world.at(2))).await.unwrap(), edited);
+        let timeline = incidents.timeline(incident.id).await.unwrap();
+        assert_eq!(timeline.len(), 2);
+        assert_eq!(timeline[1].actor, Actor::System);
+        assert!(matches!(&timeline[1].kind, TimelineKind::Note(sentence) if sentence.contains("assigned it to Ann")));
+        assert_eq!(world.backend.audited(&incident.id.to_string()).await, [r"incident.edit"]);
+        assert_eq!(world.store().events.latest_sequence().await, Ok(before));
+        let nobody = IncidentEdit {
+            assignee: Some(Some(UserId::new(world.at(9), [9; 10]))),
+            ..IncidentEdit::default()
+        };
+        assert_eq!(
+            incidents.edit(incident.id, nobody, world.change(world.at(3))).await,
+            Err(StoreError::UnknownReference { what: "user" })
+        );
+    }
+
+    async fn incidents_are_listed_newest_first_by_filter_and_page(world) {
+        let first = world.trigger("Ärger with DNS").await;
+        let second = world.trigger("dns again 100%").await;
+        let third = world.trigger("disk").await;
+        world.act(third.id, IncidentAction::Resolve, world.at(1)).await;
+        let list = async |filter: IncidentFilter, page| {
+            let incidents = world.store().incidents.list(filter, page).await.unwrap();
+            incidents.into_iter().map(|incident| incident.id).collect::<Vec<_>>()
+        };
+        let ours = || IncidentFilter { service_id: Some(world.service), ..IncidentFilter::default() };
+        let of_text = |text: &str| IncidentFilter { text: Some(text.into()), ..ours() };
+        assert_eq!(list(ours(), Page::first()).await, [third.id, second.id, first.id]);
+        let one = Page { limit: 1, before: Some(*third.id.as_bytes()) };
+        assert_eq!(list(ours(), one).await, [second.id]);
+        assert_eq!(list(of_text("DNS"), Page::first()).await, [second.id, first.id]);
+        assert_eq!(list(of_text("äRGER"), Page::first()).await, [first.id]);
+        assert_eq!(list(of_text("0%"), Page::first()).await, [second.id]);
+        let open = vec![IncidentStatus::Triggered, IncidentStatus::Acknowledged];
+        let open = IncidentFilter { statuses: open, severity: Some(Severity::Critical), ..ours() };
+        assert_eq!(list(open, Page::first()).await, [second.id, first.id]);
+        let resolved = IncidentFilter { statuses: vec![IncidentStatus::Resolved], ..IncidentFilter::default() };
+        let page = Page { limit: 1, before: None };
+        assert_eq!(list(resolved, page).await, [third.id]);
+    }
+
+    async fn a_webhook_that_drops_while_disabled_gets_nothing(world) {
+        let (id, service) = (opsknight::model::id::WebhookId::new(world.at(0), [50; 10]), world.service);
+        world
+            .restart_as(2, async |backend| {
+                let webhook = super::backend::WebhookRow {
+                    id,
+                    name: "dropping",
+                    services: vec![service],
+                    ordering: "incident",
+                    when_disabled: "drop",
+                };
+                backend.insert_webhook(webhook).await;
+                backend.disable_webhook(id).await;
+            })
+            .await;
+        let incident = world.trigger("one").await;
+        assert_eq!(world.lane(id, incident.id).await, []);
+        assert_eq!(world.lane(world.ordered, incident.id).await.len(), 1);
+    }
+}

@@ -1,0 +1,111 @@
+//! Lists of deliveries.
+
+use opsknight::model::delivery::{Delivery, DeliveryState, NextStep};
+use opsknight::model::event::EventName;
+use opsknight::model::id::DeliveryId;
+use opsknight::model::incident::IncidentAction;
+use opsknight::store::deliveries::DeliveryFilter;
+use opsknight::store::{Page, StoreError};
+
+use super::contract_tests;
+
+fn ids(deliveries: &[Delivery]) -> Vec<DeliveryId> {
+    deliveries.iter().map(|delivery| delivery.id).collect()
+}
+
+contract_tests! {
+    async fn filters_combine(world) {
+        let incident = world.trigger("one").await;
+        let other = world.trigger("two").await;
+        world.act(incident.id, IncidentAction::Resolve, world.at(10)).await;
+        let resolved = DeliveryFilter {
+            webhook_id: Some(world.ordered),
+            event: Some(EventName::Resolved),
+            ..DeliveryFilter::default()
+        };
+        let lane = world.lane(world.ordered, incident.id).await;
+        assert_eq!(world.list(resolved.clone()).await, lane[1..]);
+        assert_eq!(world.list(DeliveryFilter { incident_id: Some(other.id), ..resolved }).await, []);
+        let period = |since, until| DeliveryFilter {
+            webhook_id: Some(world.ordered),
+            since: Some(world.at(since)),
+            until: Some(world.at(until)),
+            ..DeliveryFilter::default()
+        };
+        assert_eq!(world.list(period(1, 10)).await, []);
+        assert_eq!(world.list(period(10, 11)).await, lane[1..]);
+        assert_eq!(world.list(period(0, 10)).await.len(), 2);
+    }
+
+    async fn states_are_found_with_and_without_a_webhook(world) {
+        let incident = world.trigger("one").await;
+        world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
+        world.act(incident.id, IncidentAction::Resolve, world.at(2)).await;
+        let dead = world.finish_next(world.ordered, NextStep::Dead, world.at(3)).await;
+        let delivered = world.finish_next(world.loose, NextStep::Delivered, world.at(3)).await;
+        let claimed = world.claim(world.ordered, 1, world.at(3)).await.deliveries.remove(0);
+        let lane = world.lane(world.ordered, incident.id).await;
+        let loose = world.lane(world.loose, incident.id).await;
+        let of = |webhook_id, state| DeliveryFilter {
+            webhook_id,
+            state: Some(state),
+            since: Some(world.at(0)),
+            ..DeliveryFilter::default()
+        };
+        for webhook in [None, Some(world.ordered)] {
+            assert_eq!(ids(&world.list(of(webhook, DeliveryState::Dead)).await), [dead.id]);
+            assert_eq!(ids(&world.list(of(webhook, DeliveryState::Claimed)).await), [claimed.id]);
+            assert_eq!(ids(&world.list(of(webhook, DeliveryState::Queued)).await), [lane[2].id]);
+        }
+        for webhook in [None, Some(world.loose)] {
+            assert_eq!(ids(&world.list(of(webhook, DeliveryState::Delivered)).await), [delivered.id]);
+            assert_eq!(
+                ids(&world.list(of(webhook, DeliveryState::Scheduled)).await),
+                [loose[2].id, loose[1].id]
+            );
+        }
+        let id = world.loose;
+        world.restart_as(2, async |backend| backend.disable_webhook(id).await).await;
+        let of = |state| DeliveryFilter {
+            state: Some(state),
+            since: Some(world.at(0)),
+            ..DeliveryFilter::default()
+        };
+        let held = world.list(of(DeliveryState::Held)).await;
+        assert_eq!(ids(&held), [loose[2].id, loose[1].id]);
+        assert!(held.iter().all(|delivery| delivery.state == DeliveryState::Held));
+        assert_eq!(world.list(of(DeliveryState::Scheduled)).await, []);
+        let in_lane = DeliveryFilter { incident_id: Some(incident.id), ..of(DeliveryState::Held) };
+        assert_eq!(world.list(in_lane).await.len(), 2);
+    }
+
+    async fn pages_follow_each_other_without_gap_or_repetition(world) {
+        for title in ["one", "two", "three"] {
+            world.trigger(title).await;
+        }
+        let all = ids(&world.list(DeliveryFilter::default()).await);
+        assert!(all.is_sorted_by(|a, b| a > b));
+        let mut paged = Vec::new();
+        let mut before = None;
+        while paged.len() < all.len() {
+            let page = Page { limit: 2, before };
+            let rows = world.store().deliveries.list(DeliveryFilter::default(), page).await.unwrap();
+            assert!((1..=2).contains(&rows.len()));
+            paged.extend(ids(&rows));
+            before = paged.last().map(|id| *id.as_bytes());
+        }
+        assert_eq!(paged, all);
+        let scheduled = DeliveryFilter { state: Some(DeliveryState::Scheduled), ..DeliveryFilter::default() };
+        let page = Page { limit: 1, before: Some(*all[2].as_bytes()) };
+        let rows = world.store().deliveries.list(scheduled, page).await.unwrap();
+        assert_eq!(ids(&rows), [all[3]]);
+    }
+
+    async fn what_does_not_exist_is_not_found(world) {
+        let id = DeliveryId::new(world.at(0), [9; 10]);
+        let missing = StoreError::NotFound { what: "delivery" };
+        assert_eq!(world.store().deliveries.get(id).await, Err(missing.clone()));
+        let replayed = world.store().deliveries.replay(id, world.change(world.at(0))).await;
+        assert_eq!(replayed, Err(missing));
+    }
+}

@@ -1,0 +1,74 @@
+//! Recording attempts.
+
+use opsknight::model::delivery::DeliveryState::{Dead, Delivered, Held, Scheduled};
+use opsknight::model::delivery::{Claim, NextStep};
+use opsknight::model::exchange::FailureCode;
+use opsknight::model::id::DeliveryId;
+use opsknight::model::incident::IncidentAction;
+use opsknight::store::queue::{AttemptRecord, Recorded};
+
+use super::contract_tests;
+
+contract_tests! {
+    async fn an_attempt_is_kept_whole_and_the_delivery_moves_on(world) {
+        world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
+        let retry = NextStep::Retry { at: world.at(60_000) };
+        let failed = world.attempt(&delivery, retry, world.at(2));
+        world.dispatcher.forget();
+        let recorded = world.store().queue.record(vec![failed.clone()], world.at(3)).await;
+        assert_eq!(recorded, Ok(vec![Recorded::Applied]));
+        assert_eq!(world.dispatcher.woken(), [(world.ordered, world.at(60_000))]);
+        let detail = world.store().deliveries.get(delivery.id).await.unwrap();
+        assert_eq!(detail.attempts, [failed.attempt]);
+        assert_eq!(detail.body, delivery.event.body);
+        assert_eq!((detail.delivery.state, detail.delivery.due_at), (Scheduled, world.at(60_000)));
+        assert_eq!(detail.delivery.last_failure, Some(FailureCode::ServerError));
+        world.finish_next(world.ordered, NextStep::Delivered, world.at(60_000)).await;
+        let detail = world.store().deliveries.get(delivery.id).await.unwrap();
+        assert_eq!((detail.delivery.state, detail.delivery.attempts_made), (Delivered, 2));
+        assert_eq!((detail.delivery.finished_at, detail.delivery.last_failure), (Some(world.at(60_000)), None));
+        assert_eq!(detail.attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    async fn a_late_attempt_is_kept_but_moves_nothing(world) {
+        let incident = world.trigger("one").await;
+        world.act(incident.id, IncidentAction::Resolve, world.at(1)).await;
+        let delivery = world.finish_next(world.ordered, NextStep::Dead, world.at(2)).await;
+        let late = world.attempt(&delivery, NextStep::Delivered, world.at(3));
+        let gone = AttemptRecord {
+            delivery_id: DeliveryId::new(world.at(0), [88; 10]),
+            ..world.attempt(&delivery, NextStep::Delivered, world.at(3))
+        };
+        let wrong_claim = AttemptRecord { claim: Claim(9999), ..world.attempt(&delivery, NextStep::Dead, world.at(4)) };
+        let records = vec![late.clone(), gone, wrong_claim, late];
+        let recorded = world.store().queue.record(records, world.at(5)).await.unwrap();
+        assert_eq!(recorded, [Recorded::Late, Recorded::Gone, Recorded::Late, Recorded::Late]);
+        let detail = world.store().deliveries.get(delivery.id).await.unwrap();
+        assert_eq!((detail.delivery.state, detail.delivery.finished_at), (Dead, Some(world.at(2))));
+        assert_eq!((detail.delivery.attempts_made, detail.attempts.len()), (3, 3));
+        assert_eq!(world.states(world.ordered, incident.id).await, [Dead, Scheduled]);
+    }
+
+    async fn a_receiver_that_is_gone_disables_its_webhook_once(world) {
+        let incident = world.trigger("one").await;
+        world.trigger("two").await;
+        world.act(incident.id, IncidentAction::Resolve, world.at(1)).await;
+        let claimed = world.claim(world.ordered, 2, world.at(2)).await.deliveries;
+        let gone = |index: usize, reason: &str| AttemptRecord {
+            disable_webhook: Some(reason.into()),
+            ..world.attempt(&claimed[index], NextStep::Dead, world.at(3))
+        };
+        let records = vec![gone(0, "answered 410"), gone(1, "answered 410 again")];
+        world.dispatcher.forget();
+        world.store().queue.record(records, world.at(3)).await.unwrap();
+        assert_eq!(world.backend.disabled_reason(world.ordered).await.as_deref(), Some("answered 410"));
+        assert_eq!(*world.dispatcher.changed.lock().unwrap(), [world.ordered]);
+        assert_eq!(world.dispatcher.woken(), []);
+        assert_eq!(world.states(world.ordered, incident.id).await, [Dead, Held]);
+        assert_eq!(world.backend.audited(&world.ordered.to_string()).await, ["webhook.disable"]);
+        world.act(incident.id, IncidentAction::Reopen, world.at(4)).await;
+        assert_eq!(world.states(world.ordered, incident.id).await, [Dead, Held, Held]);
+        assert_eq!(world.backend.disabled_reason(world.loose).await, None);
+    }
+}
