@@ -22,15 +22,18 @@ pub const READY_PER_WEBHOOK: usize = 256;
 /// A webhook with fewer waiting here than this is given more from the store.
 const LOW_WATER: usize = READY_PER_WEBHOOK / 2;
 
-/// How long a webhook waits before it asks again for room that others take up.
-const NO_ROOM_WAIT: Duration = Duration::from_millis(50);
+/// What a webhook that holds nothing may always claim: the backlog of others takes the room, but not all of it.
+pub const OWN_SHARE: usize = 8;
+
+/// A clock that goes back by more than this was set, which is no longer drift.
+const MAX_DRIFT_BACK: Duration = Duration::from_secs(1);
 
 /// Bounds of the whole node.
 #[derive(Debug, Clone, Copy)]
 pub struct BoardLimits {
     /// Deliveries in flight at once, over all webhooks.
     pub max_in_flight: usize,
-    /// Deliveries that wait here, over all webhooks.
+    /// Deliveries that wait here, over all webhooks; only [`OWN_SHARE`] of each webhook may come on top.
     pub max_ready: usize,
     /// Attempts that were made but are not yet on disk.
     pub max_unrecorded: usize,
@@ -55,6 +58,8 @@ pub struct WebhookLimits {
     pub concurrency: usize,
     /// Requests per time.
     pub rate: Option<Rate>,
+    /// Since when and why its breaker is open, as the store knows it: where an earlier run left off.
+    pub degraded: Option<Degraded>,
 }
 
 /// What is to be done outside, collected since it was last asked for.
@@ -64,7 +69,7 @@ pub struct Errands {
     pub start: Vec<ClaimedDelivery>,
     /// Claim these from the store, then call [`Board::claimed`].
     pub claim: Vec<ClaimRequest>,
-    /// Give these claims back.
+    /// Give these claims back. Whoever does it wakes the board once they are due in the store.
     pub release: Vec<(DeliveryId, Claim)>,
     /// Load these webhooks, then call [`Board::set_limits`] (or [`Board::forget`]).
     pub load: Vec<WebhookId>,
@@ -95,6 +100,10 @@ pub struct Board {
 struct Entry {
     limits: Option<WebhookLimits>,
     is_loading: bool,
+    /// It changed while it was being loaded, so that what is loaded may be out of date.
+    must_reload: bool,
+    /// It was loaded before in this run: its breaker knows more than the store.
+    is_known: bool,
     ready: VecDeque<ClaimedDelivery>,
     reserved: usize,
     in_flight: usize,
@@ -140,17 +149,17 @@ impl Board {
         true
     }
 
-    /// Gives back room that was not used.
+    /// Gives back room that was not used. What waited in the store for that room is considered again.
     pub fn cancel(&mut self, webhook_id: WebhookId) {
-        if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
-            entry.reserved = entry.reserved.saturating_sub(1);
-            self.reserved = self.reserved.saturating_sub(1);
+        self.give_back_room(webhook_id);
+        if let Some(due_at) = self.webhooks.get(&webhook_id).and_then(|entry| entry.due_at) {
+            self.alarms.push(Reverse((due_at, webhook_id)));
         }
     }
 
     /// Takes a delivery for which room was kept.
     pub fn take(&mut self, delivery: ClaimedDelivery) {
-        self.cancel(delivery.webhook_id);
+        self.give_back_room(delivery.webhook_id);
         self.add(delivery);
     }
 
@@ -167,23 +176,27 @@ impl Board {
     pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
         let entry = self.webhooks.entry(webhook_id).or_default();
         entry.limits = None;
-        entry.is_loading = true;
-        self.errands.load.push(webhook_id);
+        entry.must_reload = entry.is_loading;
+        self.load(webhook_id);
     }
 
     /// A webhook was loaded. One that is disabled gives back what it holds.
     pub fn set_limits(&mut self, webhook_id: WebhookId, limits: WebhookLimits, now: Timestamp) {
         let entry = self.webhooks.entry(webhook_id).or_default();
-        let was_disabled = entry.limits.as_ref().is_none_or(|limits| !limits.is_enabled);
         entry.is_loading = false;
+        if std::mem::take(&mut entry.must_reload) {
+            return self.load(webhook_id);
+        }
+        if !std::mem::replace(&mut entry.is_known, true) {
+            entry.breaker = Breaker::resume(limits.degraded.clone(), now);
+        }
         entry.pace.set_rate(limits.rate);
         let is_enabled = limits.is_enabled;
         entry.limits = Some(limits);
         if is_enabled {
-            if was_disabled {
-                entry.due_at = None;
-                self.wake(webhook_id, now);
-            }
+            // What the store holds is not known for certain: it is asked.
+            entry.due_at = None;
+            self.wake(webhook_id, now);
             self.give_turn(webhook_id);
         } else {
             self.release_ready(webhook_id);
@@ -195,10 +208,13 @@ impl Board {
         self.release_ready(webhook_id);
         if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
             entry.is_loading = false;
+            entry.must_reload = false;
+            entry.breaker = Breaker::default();
             entry.limits = Some(WebhookLimits {
                 is_enabled: false,
                 concurrency: 0,
                 rate: None,
+                degraded: None,
             });
         }
     }
@@ -276,6 +292,9 @@ impl Board {
 
     /// Decides what happens now. Call it after anything happened, and at [`Errands::next_look_at`].
     pub fn look(&mut self, now: Timestamp) -> Errands {
+        if self.last_look_at.since(now) > MAX_DRIFT_BACK {
+            self.follow_clock_back(now);
+        }
         self.last_look_at = now;
         self.ring_alarms(now);
         self.start_ready(now);
@@ -287,18 +306,34 @@ impl Board {
     fn add(&mut self, delivery: ClaimedDelivery) {
         let webhook_id = delivery.webhook_id;
         let entry = self.webhooks.entry(webhook_id).or_default();
-        let is_refused = entry.limits.as_ref().is_some_and(|limits| !limits.is_enabled) || self.is_stopping;
-        if is_refused {
+        let is_closed = entry.limits.as_ref().is_some_and(|limits| !limits.is_enabled) || self.is_stopping;
+        let has_probe = entry.breaker.probe_at().is_some() && entry.ready.len() + entry.in_flight > 0;
+        if is_closed || has_probe {
             self.errands.release.push((delivery.id, delivery.claim));
             return;
         }
-        if entry.limits.is_none() && !entry.is_loading {
-            entry.is_loading = true;
-            self.errands.load.push(webhook_id);
-        }
+        let is_unknown = entry.limits.is_none();
         entry.ready.push_back(delivery);
         self.ready += 1;
+        if is_unknown {
+            self.load(webhook_id);
+        }
         self.give_turn(webhook_id);
+    }
+
+    /// Has a webhook loaded, unless that is under way.
+    fn load(&mut self, webhook_id: WebhookId) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        if !std::mem::replace(&mut entry.is_loading, true) {
+            self.errands.load.push(webhook_id);
+        }
+    }
+
+    fn give_back_room(&mut self, webhook_id: WebhookId) {
+        if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
+            entry.reserved = entry.reserved.saturating_sub(1);
+            self.reserved = self.reserved.saturating_sub(1);
+        }
     }
 
     fn give_turn(&mut self, webhook_id: WebhookId) {
@@ -323,6 +358,17 @@ impl Board {
         self.errands.release.extend(claims);
     }
 
+    /// The wall clock was set back: nothing here waits for the old time to come again.
+    fn follow_clock_back(&mut self, now: Timestamp) {
+        self.alarms.clear();
+        for (webhook_id, entry) in &mut self.webhooks {
+            entry.breaker.follow_clock_back(now);
+            entry.pace.forget_spent();
+            entry.due_at = entry.due_at.map(|_| now);
+            self.alarms.push(Reverse((now, *webhook_id)));
+        }
+    }
+
     fn ring_alarms(&mut self, now: Timestamp) {
         while let Some(Reverse((at, webhook_id))) = self.alarms.peek().copied() {
             if at > now {
@@ -344,11 +390,7 @@ impl Board {
             return;
         }
         let Some(limits) = &entry.limits else {
-            if !entry.is_loading {
-                entry.is_loading = true;
-                self.errands.load.push(webhook_id);
-            }
-            return;
+            return self.load(webhook_id);
         };
         let held = entry.ready.len() + entry.reserved;
         let limit = match entry.breaker.probe_at() {
@@ -359,10 +401,7 @@ impl Board {
             }
             Some(_) => 1_usize.saturating_sub(held + entry.in_flight),
             None if held >= LOW_WATER => 0,
-            None if room == 0 => {
-                self.alarms.push(Reverse((now.plus(NO_ROOM_WAIT), webhook_id)));
-                0
-            }
+            None if held == 0 => READY_PER_WEBHOOK.min(room.max(OWN_SHARE)),
             None => (READY_PER_WEBHOOK - held).min(room),
         };
         if limit > 0 {
@@ -442,3 +481,8 @@ impl Entry {
             .map(Blocked::Until)
     }
 }
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,23 @@ impl Default for Breaker {
 }
 
 impl Breaker {
+    /// The breaker of a webhook that an earlier run left degraded (or not): open ones are probed at once.
+    pub fn resume(degraded: Option<Degraded>, now: Timestamp) -> Self {
+        degraded.map_or_else(Self::default, |degraded| Self::Open {
+            degraded,
+            probe_at: now,
+            next_wait: FIRST_PROBE_WAIT,
+        })
+    }
+
+    /// The clock was set back: a probe waits no longer than one ever does.
+    pub fn follow_clock_back(&mut self, now: Timestamp) {
+        match self {
+            Self::Closed { .. } => {}
+            Self::Open { probe_at, .. } => *probe_at = now.plus(MAX_PROBE_WAIT).min(*probe_at),
+        }
+    }
+
     /// The breaker after an attempt.
     pub fn after(&self, verdict: Verdict, now: Timestamp) -> Self {
         match (self, verdict) {
@@ -64,6 +81,8 @@ impl Breaker {
             (Self::Closed { failures }, Verdict::Failed(_)) => Self::Closed {
                 failures: failures + 1,
             },
+            // No probe: it was under way before the breaker opened.
+            (Self::Open { probe_at, .. }, Verdict::Failed(_)) if now < *probe_at => self.clone(),
             (Self::Open { .. }, Verdict::Failed(code)) => self.clone().after_failed_probe(code, now),
         }
     }
@@ -144,11 +163,44 @@ mod tests {
     fn an_unreachable_receiver_is_probed_ever_more_slowly_up_to_a_bound() {
         let mut breaker = after_failures(FAILURES_TO_OPEN, FailureCode::ConnectRefused);
         let mut waits = Vec::new();
+        let mut now = seconds(0);
         for _ in 0..7 {
-            waits.push(breaker.probe_at().unwrap().since(seconds(0)).as_secs());
-            breaker = breaker.after(Verdict::Failed(FailureCode::ConnectRefused), seconds(0));
+            let probe_at = breaker.probe_at().unwrap();
+            waits.push(probe_at.since(now).as_secs());
+            now = probe_at;
+            breaker = breaker.after(Verdict::Failed(FailureCode::ConnectRefused), now);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    }
+
+    #[test]
+    fn attempts_that_were_under_way_when_it_opened_are_no_probes() {
+        let open = after_failures(FAILURES_TO_OPEN, FailureCode::ConnectRefused);
+        let still_open = open.after(Verdict::Failed(FailureCode::ConnectRefused), seconds(0));
+        assert_eq!(still_open, open);
+    }
+
+    #[test]
+    fn a_breaker_that_an_earlier_run_left_open_is_probed_at_once() {
+        let degraded = Degraded {
+            since: seconds(1),
+            code: FailureCode::ServerError,
+        };
+        let resumed = Breaker::resume(Some(degraded.clone()), seconds(90));
+        assert_eq!(
+            (resumed.probe_at(), resumed.degraded()),
+            (Some(seconds(90)), Some(&degraded))
+        );
+        assert_eq!(Breaker::resume(None, seconds(90)), Breaker::default());
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_a_probe_comes_within_its_longest_wait() {
+        let mut breaker = after_failures(FAILURES_TO_OPEN, FailureCode::ConnectRefused);
+        let long_before = Timestamp::EPOCH;
+        breaker = breaker.after(Verdict::Failed(FailureCode::ConnectRefused), seconds(3600));
+        breaker.follow_clock_back(long_before);
+        assert_eq!(breaker.probe_at(), Some(long_before.plus(MAX_PROBE_WAIT)));
     }
 
     #[test]

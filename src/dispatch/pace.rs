@@ -22,6 +22,11 @@ impl Pace {
         self.rate = rate;
     }
 
+    /// Forgets what was spent: the clock was set back, and its old times mean nothing now.
+    pub fn forget_spent(&mut self) {
+        self.full_at_us = 0;
+    }
+
     /// When the next request may start: nothing if it may start now.
     pub fn blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
         let rate = self.rate?;

@@ -63,6 +63,7 @@ impl Prepared {
             is_enabled: self.webhook.is_enabled(),
             concurrency: usize::from(self.webhook.settings.concurrency),
             rate: self.webhook.settings.rate,
+            degraded: self.webhook.degraded.clone(),
         }
     }
 }
