@@ -3,9 +3,12 @@
 //! ARCHITECTURE.md at the top of the repository says what lives in which folder.
 
 pub mod adapters;
+pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod dispatch;
+pub mod master_key;
 pub mod model;
 pub mod outbound;
 pub mod store;

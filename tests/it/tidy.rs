@@ -14,6 +14,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("wakeup", &["model"]),
     ("telemetry", &["model", "store"]),
     ("config", &["model"]),
+    ("master_key", &["store", "clock"]),
     ("adapters", &["model"]),
     ("outbound", &["model"]),
     ("store", &["model"]),
