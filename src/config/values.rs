@@ -55,7 +55,7 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
 pub(super) mod address {
     use std::net::SocketAddr;
 
-    use super::*;
+    use super::{Deserializer, Error as _, Serializer, text};
 
     pub fn serialize<S: Serializer>(address: &SocketAddr, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(address)
@@ -71,7 +71,7 @@ pub(super) mod address {
 pub(super) mod duration {
     use std::time::Duration;
 
-    use super::*;
+    use super::{Deserializer, Error as _, Serializer, text};
     use crate::model::time::{format_duration, parse_duration};
 
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -85,7 +85,7 @@ pub(super) mod duration {
 }
 
 pub(super) mod log_filter {
-    use super::*;
+    use super::{Deserializer, Error as _, Serializer, text};
 
     pub fn serialize<S: Serializer>(filter: &str, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(filter)
@@ -106,7 +106,7 @@ pub(super) mod log_filter {
 pub(super) mod optional_url {
     use url::Url;
 
-    use super::*;
+    use super::{Deserializer, Error as _, Serializer, text};
 
     pub fn serialize<S: Serializer>(url: &Option<Url>, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(url.as_ref().map_or("", Url::as_str))
@@ -130,7 +130,7 @@ pub(super) mod optional_url {
 
 /// A number of bytes that is absent when its text is empty.
 pub(super) mod optional_size {
-    use super::*;
+    use super::{Deserializer, Error as _, Serializer, text};
 
     const UNITS: [(&str, u64); 4] = [
         ("TiB", 1 << 40),

@@ -1,0 +1,107 @@
+//! `opsknight deliveries`: lists them, or shows one with every attempt.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::client::{Query, segment};
+use super::failure::Failure;
+use super::output::{self, Column, text};
+use super::replay::time;
+use super::session::Session;
+
+const COLUMNS: [Column; 7] = [
+    ("ID", "/id"),
+    ("STATUS", "/status"),
+    ("EVENT", "/event"),
+    ("WEBHOOK", "/webhookId"),
+    ("INCIDENT", "/incidentId"),
+    ("ATTEMPTS", "/attemptsMade"),
+    ("CREATED", "/createdAt"),
+];
+
+/// Which deliveries.
+#[derive(Args)]
+pub struct Arguments {
+    /// One delivery (dlv_…), to show it with its attempts.
+    delivery: Option<String>,
+    /// Only this webhook's, by name or id.
+    #[arg(long, value_name = "NAME|ID")]
+    webhook: Option<String>,
+    /// Only this incident's.
+    #[arg(long, value_name = "ID")]
+    incident: Option<String>,
+    /// Only this event's, such as incident.triggered.
+    #[arg(long)]
+    event: Option<String>,
+    /// scheduled, queued, claimed, held, delivered or dead.
+    #[arg(long)]
+    status: Option<String>,
+    /// Only made since: a time (2024-01-15T10:30:00Z) or how long ago (2h).
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only made before: a time or how long ago.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// How many at most (1 to 200).
+    #[arg(long)]
+    limit: Option<u32>,
+    /// Where the page before ended.
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+/// Lists or shows.
+pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
+    if let Some(id) = &arguments.delivery {
+        let path = format!("/api/v1/deliveries/{}", segment(id));
+        let answer = session.api.get(&path, &Vec::new())?;
+        return session.print(&answer, in_words);
+    }
+    let mut query: Query = Vec::new();
+    if let Some(webhook) = &arguments.webhook {
+        query.push(("webhook", session.webhook_id(webhook)?));
+    }
+    for (name, given) in [("since", &arguments.since), ("until", &arguments.until)] {
+        if let Some(given) = given {
+            query.push((name, time(session, name, given)?.to_string()));
+        }
+    }
+    let plain = [
+        ("incident", arguments.incident),
+        ("event", arguments.event),
+        ("status", arguments.status),
+        ("limit", arguments.limit.map(|limit| limit.to_string())),
+        ("cursor", arguments.cursor),
+    ];
+    query.extend(plain.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    session.print_page(&session.api.get("/api/v1/deliveries", &query)?, &COLUMNS)
+}
+
+/// A delivery with its attempts, for people.
+pub fn in_words(delivery: &Value) -> String {
+    let mut head = delivery.clone();
+    if let Some(members) = head.as_object_mut() {
+        members.shift_remove("attempts");
+        members.shift_remove("body");
+    }
+    let attempts = delivery["attempts"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let mut parts = vec![output::details(&head)];
+    parts.extend(attempts.iter().map(attempt_in_words));
+    parts.join("\n\n")
+}
+
+fn attempt_in_words(attempt: &Value) -> String {
+    format!(
+        "attempt {}\n{}",
+        text(attempt, "/number"),
+        indented(&output::details(attempt))
+    )
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+    lines.join("\n")
+}

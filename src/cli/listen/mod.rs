@@ -1,0 +1,140 @@
+//! `opsknight listen`: a local receiver, to see what a webhook gets and to try how it copes with trouble.
+
+mod connection;
+mod fault;
+mod report;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::clock::SystemClock;
+use crate::model::secret::SecretText;
+
+use super::failure::Failure;
+use super::output;
+use fault::{Fault, Faults};
+use report::Report;
+
+/// The most connections at once; further ones wait.
+const MAX_CONNECTIONS: usize = 1024;
+/// Requests that wait to be printed.
+const MAX_WAITING_REPORTS: usize = 64;
+/// After the last request of `--count`: how long its answer may take.
+const LAST_ANSWER_LIMIT: Duration = Duration::from_secs(60);
+/// A wait when the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where to listen and how to behave.
+#[derive(Args)]
+pub struct Arguments {
+    /// The port; 0 for any that is free.
+    #[arg(long, default_value_t = 9000)]
+    port: u16,
+    /// The address; 0.0.0.0 for every network.
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    host: IpAddr,
+    /// The webhook's secret, to verify signatures.
+    #[arg(long, env = "OPSKNIGHT_LISTEN_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+    /// How to misbehave, one for each request in turn, then 200: a status, timeout, close, reset, slow (5 s), drip
+    /// (a byte a second), redirect, garbage, ok.
+    #[arg(long, value_delimiter = ',', value_name = "FAULTS")]
+    fail: Vec<Fault>,
+    /// Begin the list of --fail anew instead of answering 200.
+    #[arg(long, requires = "fail")]
+    repeat: bool,
+    /// Stop after so many requests.
+    #[arg(long)]
+    count: Option<u64>,
+    /// Print a line of JSON for each request; the URL goes to standard error.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What all connections share.
+struct Shared {
+    faults: Faults,
+    secret: Option<SecretText>,
+    clock: SystemClock,
+    reports: mpsc::Sender<Report>,
+    stop: watch::Receiver<bool>,
+}
+
+/// Receives until stopped.
+pub fn run(arguments: Arguments, is_json_before: bool) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let is_json = arguments.json || is_json_before;
+    runtime.block_on(listen(arguments, is_json))
+}
+
+async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
+    let address = SocketAddr::from((arguments.host, arguments.port));
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::other(format!(
+            "cannot listen on {address}: {error}; choose another --port"
+        ))
+    })?;
+    announce(listener.local_addr()?, is_json)?;
+    let (reports, mut arrived) = mpsc::channel(MAX_WAITING_REPORTS);
+    let (stop, stopped) = watch::channel(false);
+    let shared = Arc::new(Shared {
+        faults: Faults::new(arguments.fail, arguments.repeat),
+        secret: arguments.secret.map(SecretText::new),
+        clock: SystemClock::new(),
+        reports,
+        stop: stopped,
+    });
+    let mut connections = JoinSet::new();
+    let mut left = arguments.count.unwrap_or(u64::MAX);
+    while left > 0 {
+        tokio::select! {
+            // What has come is printed before anything new is taken.
+            biased;
+            Some(report) = arrived.recv() => {
+                print(&report, is_json)?;
+                left -= 1;
+            }
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection::serve(stream, Arc::clone(&shared)));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+    drop(listener);
+    // Every connection holds a receiver, so that this cannot fail while one is open.
+    let _ = stop.send(true);
+    let all_answered = async { while connections.join_next().await.is_some() {} };
+    // A sender that never hangs up does not keep us.
+    let _ = tokio::time::timeout(LAST_ANSWER_LIMIT, all_answered).await;
+    Ok(())
+}
+
+fn announce(address: SocketAddr, is_json: bool) -> Result<(), Failure> {
+    if is_json {
+        use std::io::Write;
+        writeln!(std::io::stderr(), "http://{address}/")?;
+        return Ok(());
+    }
+    output::print(&format!(
+        "listening: give webhooks the URL http://{address}/ (a server on this machine needs --dev to reach it)"
+    ))
+}
+
+fn print(report: &Report, is_json: bool) -> Result<(), Failure> {
+    if is_json {
+        output::print_json(&report.to_json().to_string())
+    } else {
+        output::print(&report.in_words())
+    }
+}

@@ -1,0 +1,77 @@
+//! `opsknight users`: people that incidents are assigned to.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
+
+use super::client::segment;
+use super::failure::Failure;
+use super::output::{Column, text};
+use super::services::Page;
+use super::session::Session;
+
+const COLUMNS: [Column; 4] = [
+    ("ID", "/id"),
+    ("NAME", "/name"),
+    ("ROLE", "/role"),
+    ("EMAIL", "/email"),
+];
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// List users.
+    List(Page),
+    /// Add a user.
+    Add(Add),
+    /// Delete a user that nothing uses.
+    Delete(Which),
+}
+
+/// A new user.
+#[derive(Args)]
+pub struct Add {
+    /// The name that is shown.
+    name: String,
+    /// The address to sign in with, unique.
+    #[arg(long)]
+    email: Option<String>,
+    /// admin, responder or viewer [default: responder].
+    #[arg(long)]
+    role: Option<String>,
+}
+
+/// A user.
+#[derive(Args)]
+pub struct Which {
+    /// Its id (usr_…).
+    user: String,
+}
+
+/// Runs one of the group.
+pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::List(page) => {
+            session.print_page(&session.api.get("/api/v1/users", &page.query())?, &COLUMNS)
+        }
+        Command::Add(add) => {
+            let answer = session.api.post("/api/v1/users", Some(&body(add)))?;
+            session.print(&answer, |user| {
+                format!("added {} ({})", text(user, "/name"), text(user, "/id"))
+            })
+        }
+        Command::Delete(which) => {
+            let answer = session
+                .api
+                .delete(&format!("/api/v1/users/{}", segment(&which.user)))?;
+            session.print(&answer, |_| format!("deleted {}", which.user))
+        }
+    }
+}
+
+fn body(add: Add) -> Value {
+    let mut body = Map::new();
+    body.insert("name".into(), add.name.into());
+    body.extend(add.email.map(|email| ("email".to_owned(), email.into())));
+    body.extend(add.role.map(|role| ("role".to_owned(), role.into())));
+    Value::Object(body)
+}

@@ -1,0 +1,156 @@
+//! The file of `opsknight webhooks apply`: a list of `[[webhook]]`, with the API's fields in snake_case.
+//!
+//! Pure but for the environment, which comes in as a function. Says what each webhook shall be; `apply.rs` decides
+//! what has to be done for it.
+
+use serde_json::{Map, Value};
+use toml::Table;
+
+/// Each field: its name in the file and in the API.
+const FIELDS: [(&str, &str); 16] = [
+    ("name", "name"),
+    ("url", "url"),
+    ("secret", "secret"),
+    ("events", "events"),
+    ("kind", "kind"),
+    ("enabled", "enabled"),
+    ("filter", "filter"),
+    ("services", "services"),
+    ("severities", "severities"),
+    ("headers", "headers"),
+    ("retry_schedule", "retrySchedule"),
+    ("timeout", "timeout"),
+    ("concurrency", "concurrency"),
+    ("rate", "rate"),
+    ("ordering", "ordering"),
+    ("when_disabled", "whenDisabled"),
+];
+
+/// A webhook as the file wants it: its name, and every field that the file mentions, as the API writes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared {
+    /// Its name, by which it is found on the server.
+    pub name: String,
+    /// What the file says about it.
+    pub fields: Map<String, Value>,
+}
+
+/// Reads the file. `service_id` finds the id of a service by its name; `environment` tells the value of a name.
+pub fn read(
+    text: &str,
+    environment: impl Fn(&str) -> Option<String>,
+    service_id: impl Fn(&str) -> Result<String, String>,
+) -> Result<Vec<Declared>, String> {
+    let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+    if let Some(name) = table.keys().find(|name| *name != "webhook") {
+        return Err(format!("unknown {name:?}: the file is a list of [[webhook]]"));
+    }
+    let list = match table.get("webhook") {
+        None => return Ok(Vec::new()),
+        Some(toml::Value::Array(list)) => list,
+        Some(_) => return Err("write [[webhook]], with two brackets: it is a list".into()),
+    };
+    let mut declared: Vec<Declared> = Vec::with_capacity(list.len());
+    for (index, item) in list.iter().enumerate() {
+        let table = item
+            .as_table()
+            .ok_or_else(|| format!("webhook {} is not a table", index + 1))?;
+        let webhook = read_webhook(table, &environment, &service_id)
+            .map_err(|reason| format!("webhook {}: {reason}", place(table, index)))?;
+        if declared.iter().any(|other| other.name == webhook.name) {
+            return Err(format!(
+                "two webhooks are called {:?}; names tell them apart",
+                webhook.name
+            ));
+        }
+        declared.push(webhook);
+    }
+    Ok(declared)
+}
+
+fn place(table: &Table, index: usize) -> String {
+    let name = table.get("name").and_then(toml::Value::as_str);
+    name.map_or_else(|| format!("{}", index + 1), |name| format!("{name:?}"))
+}
+
+fn read_webhook(
+    table: &Table,
+    environment: &impl Fn(&str) -> Option<String>,
+    service_id: &impl Fn(&str) -> Result<String, String>,
+) -> Result<Declared, String> {
+    let mut fields = Map::new();
+    for (written, value) in table {
+        // Both spellings are read, so that JSON of the API can be pasted; snake_case is the documented one.
+        let field = FIELDS
+            .iter()
+            .find(|(snake, camel)| snake == written || camel == written)
+            .map(|(_, camel)| *camel);
+        let field = field.ok_or_else(|| {
+            let known: Vec<&str> = FIELDS.iter().map(|(snake, _)| *snake).collect();
+            format!("there is no field {written:?}; there are {}", known.join(", "))
+        })?;
+        let value = match field {
+            "secret" => revealed(value, environment)?,
+            "headers" => headers(value, environment)?,
+            "services" => services(value, service_id)?,
+            _ => plain(value)?,
+        };
+        fields.insert(field.to_owned(), value);
+    }
+    let name = fields.get("name").and_then(Value::as_str);
+    let name = name.ok_or("it has no name")?.to_owned();
+    Ok(Declared { name, fields })
+}
+
+/// A secret: a text, or `{ env = "NAME" }`.
+fn revealed(value: &toml::Value, environment: &impl Fn(&str) -> Option<String>) -> Result<Value, String> {
+    let table = match value {
+        toml::Value::String(text) => return Ok(Value::from(text.as_str())),
+        toml::Value::Table(table) if table.len() == 1 => table,
+        _ => return Err("write a secret as a text or as { env = \"NAME\" }".into()),
+    };
+    let name = table.get("env").and_then(toml::Value::as_str);
+    let name = name.ok_or("write a secret as a text or as { env = \"NAME\" }")?;
+    environment(name)
+        .map(Value::from)
+        .ok_or_else(|| format!("the environment has no {name}"))
+}
+
+fn headers(value: &toml::Value, environment: &impl Fn(&str) -> Option<String>) -> Result<Value, String> {
+    let table = value
+        .as_table()
+        .ok_or("headers is a table: { Name = \"value\" }")?;
+    let header = |(name, value): (&String, &toml::Value)| {
+        let value = revealed(value, environment).map_err(|reason| format!("header {name}: {reason}"))?;
+        Ok((name.clone(), value))
+    };
+    table
+        .iter()
+        .map(header)
+        .collect::<Result<Map<_, _>, String>>()
+        .map(Value::Object)
+}
+
+fn services(
+    value: &toml::Value,
+    service_id: &impl Fn(&str) -> Result<String, String>,
+) -> Result<Value, String> {
+    let list = value.as_array().ok_or("services is a list of names or ids")?;
+    let id = |item: &toml::Value| {
+        let text = item.as_str().ok_or("services is a list of names or ids")?;
+        let id = if text.starts_with("svc_") {
+            text.to_owned()
+        } else {
+            service_id(text)?
+        };
+        Ok(Value::from(id))
+    };
+    list.iter()
+        .map(id)
+        .collect::<Result<Vec<_>, String>>()
+        .map(Value::Array)
+}
+
+fn plain(value: &toml::Value) -> Result<Value, String> {
+    serde_json::to_value(value).map_err(|error| error.to_string())
+}
