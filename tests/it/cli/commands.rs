@@ -1,0 +1,311 @@
+//! What commands ask of the API, and how they show its answers.
+
+use std::io::{BufRead, BufReader};
+
+use serde_json::json;
+
+use super::fake_api::FakeApi;
+use super::{file, piped, program, run, run_alone};
+
+const WEBHOOKS: &str = r#"{"items":[{"id":"whk_1","name":"Pager","enabled":true,"events":["incident.triggered","incident.resolved"],"url":"https://pager.example/","concurrency":16}],"nextCursor":null}"#;
+
+#[test]
+fn a_list_is_a_table_for_people_and_the_apis_json_for_machines() {
+    let api = FakeApi::answering(&[(200, WEBHOOKS), (200, WEBHOOKS)]);
+    let table = run(&api, &["webhooks", "list"]);
+    let json = run(&api, &["webhooks", "list", "--json", "--limit", "2"]);
+    let lines: Vec<Vec<&str>> = table
+        .out
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0], ["ID", "NAME", "ENABLED", "EVENTS", "URL"]);
+    let row = [
+        "whk_1",
+        "Pager",
+        "true",
+        "incident.triggered,",
+        "incident.resolved",
+        "https://pager.example/",
+    ];
+    assert_eq!(lines[1], row);
+    assert_eq!(json.out, format!("{WEBHOOKS}\n"));
+    assert_eq!(api.lines()[1], "GET /api/v1/webhooks?limit=2");
+    assert_eq!(api.asked()[0].authorization, "Bearer ok_test");
+}
+
+#[test]
+fn an_incident_is_triggered_and_moved_on() {
+    let incident = r#"{"id":"inc_1","status":"triggered","severity":"critical","title":"Down"}"#;
+    let api = FakeApi::answering(&[(201, incident), (200, incident)]);
+    let title = ["send", "trigger", "--title", "Down", "--service", "API Gateway"];
+    let more = [
+        "--severity",
+        "critical",
+        "--dedup-key",
+        "k",
+        "--assignee",
+        "usr_1",
+    ];
+    let triggered = run(&api, &[title.as_slice(), &more].concat());
+    let acknowledged = run(&api, &["send", "acknowledge", "inc_1"]);
+    assert_eq!(triggered.out, "inc_1 is triggered: Down (critical)\n");
+    assert_eq!(acknowledged.code, Some(0));
+    let expected = json!({ "title": "Down", "service": { "name": "API Gateway" }, "severity": "critical",
+        "dedupKey": "k", "assignee": { "id": "usr_1" } });
+    assert_eq!(api.body(0), expected);
+    let lines = [
+        "POST /api/v1/incidents",
+        "POST /api/v1/incidents/inc_1/acknowledge",
+    ];
+    assert_eq!(api.lines(), lines);
+}
+
+#[test]
+fn a_webhook_is_added_and_its_secret_shown() {
+    let created = r#"{"id":"whk_1","name":"Pager","secret":"whsec_x"}"#;
+    let services = r#"{"items":[{"id":"svc_1","name":"API"}],"nextCursor":null}"#;
+    let api = FakeApi::answering(&[(200, services), (201, created)]);
+    let what = [
+        "webhooks",
+        "add",
+        "--name",
+        "Pager",
+        "--url",
+        "https://pager.example",
+    ];
+    let how = [
+        "--event",
+        "incident.triggered",
+        "--service",
+        "API",
+        "--header",
+        "X-Team: a: b",
+    ];
+    let run = run(
+        &api,
+        &[what.as_slice(), &how, &["--retry-schedule", "1m,2m"]].concat(),
+    );
+    assert!(run.out.contains("secret: whsec_x"), "{run:?}");
+    let expected = json!({ "name": "Pager", "url": "https://pager.example", "events": ["incident.triggered"],
+        "services": ["svc_1"], "headers": { "X-Team": "a: b" }, "retrySchedule": ["1m", "2m"] });
+    assert_eq!(api.body(1), expected);
+}
+
+#[test]
+fn a_webhook_is_found_by_its_name_and_a_failed_test_fails() {
+    let failed =
+        r#"{"id":"dlv_1","status":"dead","attempts":[{"number":1,"status":500,"timings":{"totalUs":1200}}]}"#;
+    let api = FakeApi::answering(&[(200, WEBHOOKS), (200, failed), (200, WEBHOOKS)]);
+    let test = run(&api, &["webhooks", "test", "Pager"]);
+    let unknown = run(&api, &["webhooks", "test", "Pgaer"]);
+    assert_eq!(test.code, Some(1));
+    assert!(
+        test.out.contains("timings.totalUs") && test.out.contains("500"),
+        "{}",
+        test.out
+    );
+    assert_eq!(api.lines()[1], "POST /api/v1/webhooks/whk_1/test");
+    assert!(
+        unknown.err.contains("there is no webhook called \"Pgaer\""),
+        "{}",
+        unknown.err
+    );
+}
+
+#[test]
+fn an_id_that_was_typed_cannot_leave_its_place_in_the_path() {
+    let api = FakeApi::answering(&[(200, "{}")]);
+    run(&api, &["deliveries", "../webhooks?x=1"]);
+    assert_eq!(api.lines(), ["GET /api/v1/deliveries/..%2Fwebhooks%3Fx%3D1"]);
+}
+
+#[test]
+fn apply_shows_its_plan_and_with_dry_run_only_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[[webhook]]\nname = \"Pager\"\nconcurrency = 4\n[[webhook]]\nname = \"New\"\nurl = \"https://new.example\"";
+    let path = file(&folder, "webhooks.toml", text);
+    let created = r#"{"id":"whk_2","secret":"whsec_new"}"#;
+    let api = FakeApi::answering(&[(200, WEBHOOKS), (200, WEBHOOKS), (200, "{}"), (201, created)]);
+    let dry = run(&api, &["webhooks", "apply", "-f", &path, "--dry-run"]);
+    let wet = run(&api, &["webhooks", "apply", "-f", &path]);
+    let words: Vec<Vec<&str>> = dry
+        .out
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(words[1], ["change", "Pager", "concurrency", "16", "4"]);
+    assert_eq!(words[2], ["create", "New"]);
+    assert!(wet.out.contains("whsec_new"), "{wet:?}");
+    let lists = "GET /api/v1/webhooks?limit=200";
+    let lines = [
+        lists,
+        lists,
+        "PATCH /api/v1/webhooks/whk_1",
+        "POST /api/v1/webhooks",
+    ];
+    assert_eq!(api.lines(), lines);
+    assert_eq!(api.body(2), json!({ "concurrency": 4 }));
+}
+
+#[test]
+fn recover_counts_and_then_asks_until_it_is_done() {
+    let answers = [
+        (200, r#"{"count":700,"isDone":true}"#),
+        (200, r#"{"count":500,"isDone":false}"#),
+        (200, r#"{"count":200,"isDone":true}"#),
+    ];
+    let api = FakeApi::answering(&answers);
+    let since = "2024-01-15T10:30:00Z";
+    let run = run(&api, &["recover", "--webhook", "whk_1", "--since", since]);
+    assert_eq!(run.out, "700 dead deliveries are sent again\n");
+    assert_eq!(api.lines(), ["POST /api/v1/webhooks/whk_1/recover"; 3]);
+    assert_eq!(api.body(0)["dryRun"], true);
+    assert_eq!(api.body(1)["since"], "2024-01-15T10:30:00.000Z");
+    assert_eq!(api.body(1), api.body(2));
+}
+
+#[test]
+fn recover_does_not_ask_for_ever() {
+    let stuck = (200, r#"{"count":0,"isDone":false}"#);
+    let api = FakeApi::answering(&[stuck; 5]);
+    let run = run(&api, &["recover", "--webhook", "whk_1", "--since", "1h"]);
+    assert_eq!((run.code, api.lines().len()), (Some(1), 2));
+}
+
+#[test]
+fn replay_goes_on_after_one_that_is_refused() {
+    let refused = (
+        409,
+        r#"{"code":"still_open","detail":"the delivery is still open"}"#,
+    );
+    let api = FakeApi::answering(&[refused, (200, r#"{"id":"dlv_2","status":"scheduled"}"#)]);
+    let run = run(&api, &["replay", "dlv_1", "dlv_2"]);
+    assert_eq!(run.code, Some(1));
+    assert_eq!(run.out, "dlv_2 is scheduled\nreplayed 1, refused 1\n");
+}
+
+#[test]
+fn replay_of_everything_dead_works_through_all_pages() {
+    let first = r#"{"items":[{"id":"dlv_1"}],"nextCursor":"c"}"#;
+    let second = r#"{"items":[{"id":"dlv_2"}],"nextCursor":null}"#;
+    let done = (200, "{}");
+    let api = FakeApi::answering(&[(200, first), done, (200, second), done]);
+    let run = run(&api, &["replay", "--dead", "--webhook", "whk_1"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let lines = [
+        "GET /api/v1/deliveries?status=dead&limit=200&webhook=whk_1",
+        "POST /api/v1/deliveries/dlv_1/replay",
+        "GET /api/v1/deliveries?status=dead&limit=200&webhook=whk_1&cursor=c",
+        "POST /api/v1/deliveries/dlv_2/replay",
+    ];
+    assert_eq!(api.lines(), lines);
+}
+
+#[test]
+fn doctor_fails_when_the_balance_misses_a_delivery() {
+    let system = |missing: u8| {
+        json!({ "version": "0.1.0", "store": { "backend": "SQLite 3", "schemaVersion": 1, "sizeBytes": 4096 },
+            "balance": [{ "webhookId": "whk_1", "accepted": 9, "missing": missing }], "counts": { "dead": 2 },
+            "findings": [] })
+        .to_string()
+    };
+    let (well, ill) = (system(0), system(1));
+    let up = (200, "{}");
+    let api = FakeApi::answering(&[
+        up,
+        up,
+        (200, &well),
+        up,
+        up,
+        (200, &ill),
+        up,
+        (503, "{}"),
+        (200, &well),
+    ]);
+    let [well, ill, unready] = [(); 3].map(|()| run(&api, &["doctor"]));
+    assert_eq!([well.code, ill.code, unready.code], [Some(0), Some(1), Some(1)]);
+    assert!(
+        well.out.contains("ok      nothing lost: 9 deliveries accepted"),
+        "{}",
+        well.out
+    );
+    assert!(
+        ill.out
+            .contains("FAILED  nothing lost: deliveries are missing: 1 of whk_1"),
+        "{}",
+        ill.out
+    );
+    assert!(
+        unready.out.contains("FAILED  ready: /readyz answers 503"),
+        "{}",
+        unready.out
+    );
+}
+
+#[test]
+fn following_events_goes_on_after_an_interruption_where_it_stopped() {
+    let first = ": alive\n\nid: 7\ndata: {\"event\":\"incident.triggered\",\"sequence\":7}\n\n";
+    let second = "id: 8\ndata: {\"event\":\"incident.resolved\",\"sequence\":8}\n\n";
+    let forbidden = r#"{"code":"forbidden","detail":"the key was revoked"}"#;
+    let api = FakeApi::answering(&[(200, first), (503, "{}"), (200, second), (403, forbidden)]);
+    let run = run(&api, &["events", "--follow", "--json", "--after", "6"]);
+    assert_eq!(run.code, Some(4), "{run:?}");
+    let lines = [
+        "{\"event\":\"incident.triggered\",\"sequence\":7}",
+        "{\"event\":\"incident.resolved\",\"sequence\":8}",
+    ];
+    assert_eq!(run.out.lines().collect::<Vec<_>>(), lines);
+    let ids: Vec<_> = api.asked().into_iter().map(|asked| asked.last_event_id).collect();
+    assert_eq!(ids, ["6", "7", "7", "8"]);
+}
+
+#[test]
+fn keys_policies_and_services_are_asked_for_in_the_apis_words() {
+    let api = FakeApi::answering(&[
+        (201, r#"{"key":"ok_new"}"#),
+        (201, "{}"),
+        (201, "{}"),
+        (200, "{}"),
+    ]);
+    let setup = run(&api, &["keys", "setup", "--token", "t"]);
+    run(
+        &api,
+        &["policies", "add", "night", "--step", "15m:usr_1", "--step", "1h"],
+    );
+    run(&api, &["services", "add", "API", "--policy", "pol_1"]);
+    run(&api, &["backup", "today.db"]);
+    assert!(setup.out.contains("API key: ok_new"), "{}", setup.out);
+    assert_eq!(api.body(0), json!({ "token": "t", "name": "first key" }));
+    let steps = json!([{ "waitMinutes": 15, "assignee": { "id": "usr_1" } }, { "waitMinutes": 60 }]);
+    assert_eq!(api.body(1), json!({ "name": "night", "steps": steps }));
+    assert_eq!(
+        api.body(2),
+        json!({ "name": "API", "escalationPolicy": { "id": "pol_1" } })
+    );
+    assert_eq!(api.body(3), json!({ "name": "today.db" }));
+}
+
+#[test]
+fn a_completion_script_knows_the_commands() {
+    let run = run_alone(&["completions", "bash"]);
+    assert!(run.out.contains("webhooks") && run.code == Some(0));
+}
+
+#[test]
+fn the_server_may_be_given_before_or_after_the_command() {
+    let api = FakeApi::answering(&[(200, WEBHOOKS), (200, WEBHOOKS)]);
+    let before = run_alone(&["--url", api.url(), "--key", "ok_a", "webhooks", "list"]);
+    let mut command = program();
+    command.args(["webhooks", "list", "--url", api.url(), "--key", "ok_b"]);
+    let mut after = piped(command.env("OPSKNIGHT_URL", "http://127.0.0.1:1"))
+        .spawn()
+        .unwrap();
+    let mut heading = String::new();
+    BufReader::new(after.stdout.take().unwrap())
+        .read_line(&mut heading)
+        .unwrap();
+    assert_eq!((before.code, after.wait().unwrap().code()), (Some(0), Some(0)));
+    let keys: Vec<_> = api.asked().into_iter().map(|asked| asked.authorization).collect();
+    assert_eq!(keys, ["Bearer ok_a", "Bearer ok_b"]);
+}
