@@ -201,13 +201,10 @@ fn header_names(headers: &Value) -> Vec<String> {
     names
 }
 
-/// The server tells names only: as a list, or as an object with masked values.
+/// The server tells names only.
 fn present_header_names(found: &Value) -> Vec<String> {
-    let lists = ["headerNames", "headers"].map(|member| found[member].as_array());
-    let Some(list) = lists.into_iter().flatten().next() else {
-        return header_names(&found["headers"]);
-    };
-    let names = list.iter().filter_map(Value::as_str).map(str::to_ascii_lowercase);
+    let names = found["headers"].as_array().into_iter().flatten();
+    let names = names.filter_map(Value::as_str).map(str::to_ascii_lowercase);
     let mut names: Vec<String> = names.collect();
     names.sort();
     names
@@ -219,7 +216,6 @@ fn comparable(field: &str, value: &Value) -> Vec<String> {
         Value::Array(items) => items.iter().flat_map(|item| comparable(field, item)).collect(),
         // An absent list and an empty one ask for the same.
         Value::Null if SETS.contains(&field) => Vec::new(),
-        Value::Object(members) if members.contains_key("id") => vec![text(value, "/id")],
         Value::String(written) => vec![canonical(field, written)],
         other => vec![other.to_string()],
     };

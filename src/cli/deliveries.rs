@@ -13,8 +13,8 @@ const COLUMNS: [Column; 7] = [
     ("ID", "/id"),
     ("STATUS", "/status"),
     ("EVENT", "/event"),
-    ("WEBHOOK", "/webhookId"),
-    ("INCIDENT", "/incidentId"),
+    ("WEBHOOK", "/webhook"),
+    ("INCIDENT", "/incident"),
     ("ATTEMPTS", "/attemptsMade"),
     ("CREATED", "/createdAt"),
 ];
@@ -83,6 +83,7 @@ pub fn in_words(delivery: &Value) -> String {
     if let Some(members) = head.as_object_mut() {
         members.shift_remove("attempts");
         members.shift_remove("body");
+        members.shift_remove("payload");
     }
     let attempts = delivery["attempts"]
         .as_array()

@@ -88,18 +88,15 @@ fn system_checks(system: &Value) -> Vec<Check> {
                 .unwrap_or_default(),
         ),
     ];
-    let findings = system["findings"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    if findings.is_empty() {
+    let findings = system["findings"].as_array();
+    if findings.is_some_and(Vec::is_empty) {
         checks.push(Check {
             name: "deep check",
             trouble: None,
             detail: "nothing found".into(),
         });
     }
-    checks.extend(findings.iter().map(|finding| Check {
+    checks.extend(findings.into_iter().flatten().map(|finding| Check {
         name: "deep check",
         trouble: Some(format!(
             "{} ({}); make a backup and report it",
@@ -108,7 +105,7 @@ fn system_checks(system: &Value) -> Vec<Check> {
         )),
         detail: String::new(),
     }));
-    checks.push(queue(&system["counts"]));
+    checks.push(queue(&system["deliveries"]));
     checks
 }
 

@@ -21,7 +21,7 @@ const MAX_LINE_BYTES: u64 = 1024 * 1024;
 /// Which events.
 #[derive(Args)]
 pub struct Arguments {
-    /// Only events after this place in the feed, as `--json` shows it.
+    /// Only events after this `cursor`, as `--json` shows it.
     #[arg(long, value_name = "CURSOR")]
     after: Option<String>,
     /// How many at most (1 to 200); not with --follow.
@@ -124,28 +124,15 @@ fn print_event(session: &Session, line: &str) -> Result<(), Failure> {
     output::print(&in_words(&event))
 }
 
-/// The event itself may stand at the top or under `body`.
 fn in_words(event: &Value) -> String {
-    let body = if event["body"].is_object() {
-        &event["body"]
-    } else {
-        event
-    };
-    let first = |places: [&str; 2]| {
-        let texts = places.map(|place| text(body, place));
-        texts
-            .into_iter()
-            .find(|text| !text.is_empty())
-            .unwrap_or_default()
-    };
     format!(
         "{}  {:<22}  {}  {} ({}, {})",
-        first(["/timestamp", "/at"]),
-        first(["/event", "/name"]),
-        text(body, "/incident/id"),
-        text(body, "/incident/title"),
-        text(body, "/incident/severity"),
-        text(body, "/incident/service"),
+        text(event, "/timestamp"),
+        text(event, "/event"),
+        text(event, "/incident/id"),
+        text(event, "/incident/title"),
+        text(event, "/incident/severity"),
+        text(event, "/incident/service"),
     )
 }
 

@@ -73,7 +73,9 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             session.print(&answer, in_words)
         }
         Command::Revoke(which) => {
-            let answer = session.api.delete(&format!("{LIST}/{}", segment(&which.id)))?;
+            let answer = session
+                .api
+                .post(&format!("{LIST}/{}/revoke", segment(&which.id)), None)?;
             session.print(&answer, |_| format!("revoked {}", which.id))
         }
         Command::Setup(setup) => {

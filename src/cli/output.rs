@@ -104,11 +104,17 @@ fn in_words(value: &Value) -> String {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
-        // A reference to a service or user is known by its name.
-        Value::Object(members) => match members.get("name") {
-            Some(Value::String(name)) => name.clone(),
-            _ => value.to_string(),
-        },
+        Value::Object(_) => reference_in_words(value),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// A header is its name and value; a service, user or webhook its name, or else its id.
+fn reference_in_words(value: &Value) -> String {
+    let member = |name: &str| value.get(name).and_then(Value::as_str);
+    match (member("name"), member("value")) {
+        (Some(name), Some(value)) => format!("{name}: {value}"),
+        (Some(name), None) => name.to_owned(),
+        (None, _) => member("id").map_or_else(|| value.to_string(), str::to_owned),
     }
 }

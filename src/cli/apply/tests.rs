@@ -15,7 +15,7 @@ fn present() -> Value {
     json!({
         "id": "whk_1", "name": "Pager", "url": "https://pager.example/", "enabled": true,
         "events": ["incident.triggered", "incident.resolved"], "kind": "generic", "filter": null,
-        "services": ["svc_1"], "severities": [], "headerNames": ["authorization"],
+        "services": ["svc_1"], "severities": [], "headers": ["authorization"],
         "retrySchedule": ["1m", "5m", "15m"], "timeout": "10s", "concurrency": 16,
     })
 }

@@ -94,14 +94,13 @@ fn a_webhook_is_added_and_its_secret_shown() {
 
 #[test]
 fn a_webhook_is_found_by_its_name_and_a_failed_test_fails() {
-    let failed =
-        r#"{"id":"dlv_1","status":"dead","attempts":[{"number":1,"status":500,"timings":{"totalUs":1200}}]}"#;
+    let failed = r#"{"id":"dlv_1","status":"dead","attempts":[{"number":1,"status":500,"timings":{"totalMs":1.2},"response":{"headers":[{"name":"server","value":"x"}]}}]}"#;
     let api = FakeApi::answering(&[(200, WEBHOOKS), (200, failed), (200, WEBHOOKS)]);
     let test = run(&api, &["webhooks", "test", "Pager"]);
     let unknown = run(&api, &["webhooks", "test", "Pgaer"]);
     assert_eq!(test.code, Some(1));
     assert!(
-        test.out.contains("timings.totalUs") && test.out.contains("500"),
+        test.out.contains("timings.totalMs") && test.out.contains("server: x"),
         "{}",
         test.out
     );
@@ -206,7 +205,7 @@ fn replay_of_everything_dead_works_through_all_pages() {
 fn doctor_fails_when_the_balance_misses_a_delivery() {
     let system = |missing: u8| {
         json!({ "version": "0.1.0", "store": { "backend": "SQLite 3", "schemaVersion": 1, "sizeBytes": 4096 },
-            "balance": [{ "webhookId": "whk_1", "accepted": 9, "missing": missing }], "counts": { "dead": 2 },
+            "balance": [{ "webhookId": "whk_1", "accepted": 9, "missing": missing }], "deliveries": { "dead": 2 },
             "findings": [] })
         .to_string()
     };
