@@ -2,6 +2,7 @@
 //!
 //! ARCHITECTURE.md at the top of the repository says what lives in which folder.
 
+pub mod actions;
 pub mod adapters;
 pub mod app;
 pub mod cli;
