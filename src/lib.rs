@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod adapters;
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -42,6 +42,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "telemetry",
             "config",
             "clock",
+            "wakeup",
         ],
     ),
     (

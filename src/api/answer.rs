@@ -1,0 +1,91 @@
+//! Answers: JSON with a status, lists with a cursor, and answers that were kept.
+
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::api::cursor::list_cursor;
+use crate::api::guard::mark_as_repeated;
+use crate::api::problem::{Code, PROBLEM_JSON, Problem};
+use crate::store::Page;
+use crate::store::receipts::Answer;
+
+/// What every route gives.
+pub type ApiResult = Result<Response, Problem>;
+
+/// One page of a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct List<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+/// A JSON answer.
+pub fn json<T: Serialize>(status: StatusCode, value: &T) -> ApiResult {
+    let body = serde_json::to_vec(value).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON");
+        Problem::plain(Code::Internal)
+    })?;
+    Ok(json_bytes(status, body))
+}
+
+/// A 200 with JSON.
+pub fn ok<T: Serialize>(value: &T) -> ApiResult {
+    json(StatusCode::OK, value)
+}
+
+/// A 201 with JSON.
+pub fn created<T: Serialize>(value: &T) -> ApiResult {
+    json(StatusCode::CREATED, value)
+}
+
+/// A 204.
+pub fn no_content() -> ApiResult {
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// An answer of these JSON bytes.
+pub fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = (status, body).into_response();
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+/// A page of a list. A page that is not full is the last one.
+pub fn list<'a, R, T: Serialize>(
+    rows: &'a [R],
+    page: Page,
+    id: impl Fn(&R) -> &[u8; 16],
+    view: impl Fn(&'a R) -> T,
+) -> ApiResult {
+    let is_full = u32::try_from(rows.len()).is_ok_and(|length| length >= page.limit);
+    let last = rows.last().filter(|_| is_full);
+    ok(&List {
+        items: rows.iter().map(view).collect(),
+        next_cursor: last.map(|row| list_cursor(id(row))),
+    })
+}
+
+/// An answer as it is kept, as a response.
+pub fn answer_to_response(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if answer.body.is_empty() {
+        return status.into_response();
+    }
+    let mut response = json_bytes(status, answer.body);
+    if status.is_client_error() {
+        let problem = HeaderValue::from_static(PROBLEM_JSON);
+        response.headers_mut().insert(CONTENT_TYPE, problem);
+    }
+    response
+}
+
+/// An answer that was given before.
+pub fn repeated(answer: Answer) -> Response {
+    let mut response = answer_to_response(answer);
+    mark_as_repeated(&mut response);
+    response
+}

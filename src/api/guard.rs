@@ -1,0 +1,246 @@
+//! What happens to every request before and after its route: who calls, may they, how often, and idempotency keys.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use sha2::{Digest, Sha256};
+
+use crate::api::answer::{answer_to_response, repeated};
+use crate::api::auth::{authenticate, too_many_failures};
+use crate::api::body::{MAX_BODY_BYTES, read};
+use crate::api::problem::{Code, Problem};
+use crate::api::state::ApiState;
+use crate::model::access::Scope;
+use crate::store::incidents::Committed;
+use crate::store::receipts::{Answer, Known, MAX_KEY_BYTES, Receipt};
+use crate::telemetry::StateLabel;
+
+/// The header that makes a POST safe to repeat.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Open,
+    /// Everybody, and their failures are counted: the route checks a token of its own.
+    OwnToken,
+    /// Keys with a scope.
+    Scope(Scope),
+    /// Keys with a scope, or everybody if the settings say so.
+    Metrics(Scope),
+}
+
+/// How a route keeps its answers for repeated requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repetition {
+    /// It does not.
+    NotKept,
+    /// In the transaction of its change.
+    KeptByStore,
+    /// Around the route.
+    KeptAround,
+}
+
+/// What the guard does for one route.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Who may call it.
+    pub access: Access,
+    /// How it keeps its answers.
+    pub repetition: Repetition,
+}
+
+/// The idempotency key of the request at hand, if its route keeps it in the transaction.
+#[derive(Clone, Default)]
+pub struct RequestKey(Option<KeyOfRequest>);
+
+#[derive(Clone)]
+struct KeyOfRequest {
+    owner: String,
+    key: String,
+    request_hash: [u8; 32],
+}
+
+impl RequestKey {
+    /// The receipt for the store.
+    pub fn into_receipt(self, render: fn(&Committed) -> Answer) -> Option<Receipt> {
+        self.0.map(|key| Receipt {
+            owner: key.owner,
+            key: key.key,
+            request_hash: key.request_hash,
+            render,
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestKey {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.remove::<Self>().unwrap_or_default())
+    }
+}
+
+/// Guards one route.
+pub async fn guard(State((state, rule)): State<(ApiState, Rule)>, request: Request, next: Next) -> Response {
+    let response = match admit(&state, rule, request).await {
+        Ok(Admitted::Through(request)) => next.run(request).await,
+        Ok(Admitted::Keyed(request, key)) => run_keyed(state.clone(), request, key, next).await,
+        Err(problem) => problem.into_response(),
+    };
+    count(&state, response.status());
+    response
+}
+
+enum Admitted {
+    Through(Request),
+    Keyed(Request, KeyOfRequest),
+}
+
+async fn admit(state: &ApiState, rule: Rule, mut request: Request) -> Result<Admitted, Problem> {
+    let address = client_address(&request);
+    let scope = match rule.access {
+        Access::Open => return Ok(Admitted::Through(request)),
+        Access::Metrics(_) if state.settings.metrics_are_public => return Ok(Admitted::Through(request)),
+        Access::OwnToken => {
+            let limited = state.failures.take(address, state.source.monotonic_millis());
+            limited.map_err(|refused| too_many_failures(refused.wait_seconds))?;
+            return Ok(Admitted::Through(request));
+        }
+        Access::Scope(scope) | Access::Metrics(scope) => scope,
+    };
+    let caller = authenticate(state, request.headers(), address).await?;
+    caller.must_have(scope)?;
+    let limited = state
+        .key_limits
+        .take(caller.0.id, state.source.monotonic_millis());
+    limited.map_err(|refused| Problem::plain(Code::RateLimited).retry_after(refused.wait_seconds))?;
+    let owner = caller.0.id;
+    request.extensions_mut().insert(caller);
+    if request.method() != Method::POST || rule.repetition == Repetition::NotKept {
+        return Ok(Admitted::Through(request));
+    }
+    let Some(key) = idempotency_key(request.headers())? else {
+        return Ok(Admitted::Through(request));
+    };
+    let (mut request, request_hash) = hash(request).await?;
+    let key = KeyOfRequest {
+        owner: owner.to_string(),
+        key,
+        request_hash,
+    };
+    if rule.repetition == Repetition::KeptAround {
+        return Ok(Admitted::Keyed(request, key));
+    }
+    request.extensions_mut().insert(RequestKey(Some(key)));
+    Ok(Admitted::Through(request))
+}
+
+/// The address of the other end of the connection. Without one (in tests), all callers count as one.
+fn client_address(request: &Request) -> IpAddr {
+    let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    if text.is_empty() || text.len() > MAX_KEY_BYTES {
+        return Err(Problem::plain(Code::InvalidIdempotencyKey));
+    }
+    Ok(Some(text.to_owned()))
+}
+
+/// Hashes method, path with query, and body; gives the request back with its body.
+async fn hash(request: Request) -> Result<(Request, [u8; 32]), Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(body).await?;
+    let mut hasher = Sha256::new();
+    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
+    for part in [parts.method.as_str().as_bytes(), path.as_bytes(), &bytes] {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part);
+    }
+    let hash = hasher.finalize().into();
+    Ok((Request::from_parts(parts, Body::from(bytes)), hash))
+}
+
+/// Runs a request under its idempotency key, in a task of its own: a client that goes away must not leave the key
+/// reserved for ever.
+async fn run_keyed(state: ApiState, request: Request, key: KeyOfRequest, next: Next) -> Response {
+    let now = state.source.now();
+    let KeyOfRequest {
+        owner,
+        key,
+        request_hash,
+    } = key;
+    let receipts = &state.store.receipts;
+    match receipts
+        .begin(owner.clone(), key.clone(), request_hash, now)
+        .await
+    {
+        Ok(Known::New) => {}
+        Ok(Known::Answered(answer)) => return repeated(answer),
+        Ok(Known::InProgress) => {
+            return Problem::plain(Code::IdempotencyInProgress)
+                .retry_after(1)
+                .into_response();
+        }
+        Ok(Known::Misused) => return Problem::plain(Code::IdempotencyKeyReused).into_response(),
+        Err(error) => return Problem::from(error).into_response(),
+    }
+    let task = tokio::spawn(async move {
+        let response = tokio::spawn(next.run(request)).await;
+        let response = response.unwrap_or_else(|_| Problem::plain(Code::Internal).into_response());
+        keep(&state, owner, key, response).await
+    });
+    task.await
+        .unwrap_or_else(|_| Problem::plain(Code::Internal).into_response())
+}
+
+/// Keeps an answer, or forgets the key if the same request may do better another time.
+async fn keep(state: &ApiState, owner: String, key: String, response: Response) -> Response {
+    let status = response.status();
+    let receipts = &state.store.receipts;
+    let kept = if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        receipts.forget(owner, key).await.map(|()| response)
+    } else {
+        let limit = 16 * MAX_BODY_BYTES;
+        let body = axum::body::to_bytes(response.into_body(), limit).await;
+        let answer = Answer {
+            status: status.as_u16(),
+            body: body.map(|bytes| bytes.to_vec()).unwrap_or_default(),
+        };
+        let finished = receipts.finish(owner, key, answer.clone()).await;
+        finished.map(|()| answer_to_response(answer))
+    };
+    kept.unwrap_or_else(|error| Problem::from(error).into_response())
+}
+
+fn count(state: &ApiState, status: StatusCode) {
+    let class = match status.as_u16() {
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        _ => "5xx",
+    };
+    state
+        .metrics
+        .api_requests
+        .get_or_create(&StateLabel { state: class })
+        .inc();
+}
+
+/// Marks an answer as one that was given before.
+pub fn mark_as_repeated(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+}

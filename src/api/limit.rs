@@ -1,0 +1,141 @@
+//! Token buckets: how many requests a key or an address may send. Full tables refuse: they fail closed.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, PoisonError};
+
+/// How many requests are let through.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit {
+    /// On average, per second.
+    pub per_second: f64,
+    /// At once, after a rest.
+    pub burst: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    at_ms: i64,
+}
+
+impl Bucket {
+    fn full(limit: Limit, now_ms: i64) -> Self {
+        Self {
+            tokens: limit.burst,
+            at_ms: now_ms,
+        }
+    }
+
+    fn refill(&mut self, limit: Limit, now_ms: i64) {
+        let passed_ms = u32::try_from(now_ms.saturating_sub(self.at_ms).max(0)).unwrap_or(u32::MAX);
+        self.tokens = (self.tokens + f64::from(passed_ms) / 1000.0 * limit.per_second).min(limit.burst);
+        self.at_ms = now_ms.max(self.at_ms);
+    }
+
+    /// Whole seconds until there is a token.
+    fn wait_seconds(&self, limit: Limit) -> u32 {
+        let seconds = ((1.0 - self.tokens) / limit.per_second).ceil();
+        // Saturates: a float beyond u32 becomes its greatest value, and one below zero becomes zero.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let seconds = seconds as u32;
+        seconds.max(1)
+    }
+}
+
+/// A bucket for each key or address.
+pub struct Limiter<K> {
+    limit: Limit,
+    capacity: usize,
+    buckets: Mutex<HashMap<K, Bucket>>,
+}
+
+/// The caller must wait for so many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// How long.
+    pub wait_seconds: u32,
+}
+
+impl<K: Eq + Hash> Limiter<K> {
+    /// Buckets of this limit, for at most `capacity` keys at a time.
+    pub fn new(limit: Limit, capacity: usize) -> Self {
+        Self {
+            limit,
+            capacity,
+            buckets: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Takes one token.
+    pub fn take(&self, key: K, now_ms: i64) -> Result<(), Refused> {
+        self.with_bucket(key, now_ms, |bucket| bucket.tokens -= 1.0)
+    }
+
+    /// Whether there is a token, without taking it.
+    pub fn check(&self, key: K, now_ms: i64) -> Result<(), Refused> {
+        self.with_bucket(key, now_ms, |_| ())
+    }
+
+    fn with_bucket(&self, key: K, now_ms: i64, act: impl FnOnce(&mut Bucket)) -> Result<(), Refused> {
+        let limit = self.limit;
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= self.capacity && !buckets.contains_key(&key) {
+            forget_full_buckets(&mut buckets, limit, now_ms);
+        }
+        if buckets.len() >= self.capacity && !buckets.contains_key(&key) {
+            return Err(Refused { wait_seconds: 1 });
+        }
+        let bucket = buckets.entry(key).or_insert_with(|| Bucket::full(limit, now_ms));
+        bucket.refill(limit, now_ms);
+        if bucket.tokens < 1.0 {
+            return Err(Refused {
+                wait_seconds: bucket.wait_seconds(limit),
+            });
+        }
+        act(bucket);
+        Ok(())
+    }
+}
+
+/// A full bucket says no more than no bucket.
+fn forget_full_buckets<K: Eq + Hash>(buckets: &mut HashMap<K, Bucket>, limit: Limit, now_ms: i64) {
+    buckets.retain(|_, bucket| {
+        bucket.refill(limit, now_ms);
+        bucket.tokens < limit.burst
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Limit = Limit {
+        per_second: 1.0,
+        burst: 2.0,
+    };
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate_holds() {
+        let limiter = Limiter::new(LIMIT, 10);
+        let results = [0, 0, 0, 1000, 1000].map(|now_ms| limiter.take("a", now_ms).is_ok());
+        assert_eq!(results, [true, true, false, true, false]);
+        assert_eq!(limiter.take("b", 1000), Ok(()));
+    }
+
+    #[test]
+    fn a_full_table_forgets_the_rested_and_otherwise_refuses() {
+        let limiter = Limiter::new(LIMIT, 1);
+        assert_eq!(limiter.take("a", 0), Ok(()));
+        assert_eq!(limiter.take("b", 0), Err(Refused { wait_seconds: 1 }));
+        assert_eq!(limiter.take("b", 5000), Ok(()));
+    }
+
+    #[test]
+    fn checking_takes_nothing_and_time_going_back_gives_nothing() {
+        let limiter = Limiter::new(LIMIT, 1);
+        let checks = [(); 5].map(|()| limiter.check("a", 1000).is_ok());
+        let takes = [1000, 1000, 0].map(|now_ms| limiter.take("a", now_ms).is_ok());
+        assert_eq!((checks, takes), ([true; 5], [true, true, false]));
+    }
+}

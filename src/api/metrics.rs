@@ -1,0 +1,88 @@
+//! `GET /metrics`: what is counted in memory, and what is read from the store, though not at every scrape.
+
+use std::sync::{Mutex, PoisonError};
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::header::CONTENT_TYPE;
+
+use crate::api::answer::ApiResult;
+use crate::api::problem::Problem;
+use crate::api::state::ApiState;
+use crate::store::deliveries::StateCounts;
+use crate::telemetry::StateLabel;
+
+/// How long counts from the store hold.
+const COUNTS_HOLD_MS: i64 = 1000;
+/// How long the balance holds: it counts every delivery.
+const BALANCE_HOLDS_MS: i64 = 60_000;
+/// The Prometheus text format.
+const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// When the metrics were last read from the store, in monotonic milliseconds.
+#[derive(Default)]
+pub struct Scrapes {
+    counts_ms: Mutex<Option<i64>>,
+    balance_ms: Mutex<Option<i64>>,
+}
+
+/// `GET /metrics`
+pub async fn metrics(State(state): State<ApiState>) -> ApiResult {
+    let now_ms = state.source.monotonic_millis();
+    if is_due(&state.scrapes.counts_ms, now_ms, COUNTS_HOLD_MS) {
+        refresh_counts(&state).await?;
+    }
+    if is_due(&state.scrapes.balance_ms, now_ms, BALANCE_HOLDS_MS) {
+        let balance = state.store.upkeep.balance().await?;
+        let missing = balance.iter().map(|balance| balance.missing().abs()).sum();
+        state.metrics.balance_missing.set(missing);
+    }
+    Ok(([(CONTENT_TYPE, TEXT)], state.metrics.render()).into_response())
+}
+
+/// Whether it is time again; if so, the next time counts from now.
+fn is_due(last_ms: &Mutex<Option<i64>>, now_ms: i64, holds_ms: i64) -> bool {
+    let mut last_ms = last_ms.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = last_ms.is_none_or(|last_ms| now_ms - last_ms >= holds_ms);
+    if is_due {
+        *last_ms = Some(now_ms);
+    }
+    is_due
+}
+
+async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
+    let counts = state.store.deliveries.counts().await?;
+    for (name, count) in by_state(&counts) {
+        let gauge = state
+            .metrics
+            .deliveries
+            .get_or_create(&StateLabel { state: name });
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    let now = state.source.now();
+    let oldest_due = counts.oldest_due_at.map(|at| now.since(at).as_secs_f64());
+    state.metrics.oldest_due_seconds.set(oldest_due.unwrap_or(0.0));
+    Ok(())
+}
+
+fn by_state(counts: &StateCounts) -> [(&'static str, u64); 5] {
+    [
+        ("scheduled", counts.scheduled),
+        ("queued", counts.queued),
+        ("claimed", counts.claimed),
+        ("held", counts.held),
+        ("dead", counts.dead),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_store_is_asked_at_once_and_then_once_per_period() {
+        let last_ms = Mutex::new(None);
+        let asked = [0, 500, 999, 1000, 1500].map(|now_ms| is_due(&last_ms, now_ms, 1000));
+        assert_eq!(asked, [true, false, false, true, false]);
+    }
+}

@@ -1,0 +1,101 @@
+//! The HTTP API: JSON in, JSON out. All routes stand in one list (`routes.rs`), from which both the router and the
+//! OpenAPI document are made. Nothing here decides: actions do, and the store is only read.
+
+mod answer;
+mod api_keys;
+mod audit;
+mod auth;
+mod body;
+mod cursor;
+mod deliveries;
+mod escalation_policies;
+mod events;
+mod guard;
+mod health;
+mod incidents;
+pub mod limit;
+mod metrics;
+mod openapi;
+pub mod problem;
+mod query;
+mod recovery;
+mod route;
+mod routes;
+mod services;
+mod state;
+mod stream;
+mod system;
+mod users;
+mod webhook_view;
+mod webhooks;
+
+use std::any::Any;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::api::problem::{Code, Problem};
+
+pub use state::{ApiParts, ApiSettings, ApiState};
+
+/// The API as a router, ready to be served with connect info (the client's address). Whoever adds routes of their own
+/// merges them; the fallbacks here answer what is left.
+pub fn router(state: ApiState) -> Router {
+    let mut router = Router::new();
+    for route in routes::all() {
+        router = route.add_to(router, &state);
+    }
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(state)
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// The OpenAPI 3.1 document.
+pub fn openapi_document() -> serde_json::Value {
+    openapi::document(&routes::all())
+}
+
+async fn unknown_route() -> Problem {
+    Problem::plain(Code::UnknownRoute)
+}
+
+async fn method_not_allowed() -> Problem {
+    Problem::plain(Code::MethodNotAllowed)
+}
+
+// The layer passes the payload by value.
+#[expect(clippy::needless_pass_by_value)]
+fn panicked(payload: Box<dyn Any + Send>) -> Response {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("unknown"), "a request panicked: a bug");
+    Problem::plain(Code::Internal).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn panicking() {
+        panic!("a bug");
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_as_an_internal_error_without_its_text() {
+        let router: Router = Router::new().route("/", get(panicking));
+        let router = router.layer(CatchPanicLayer::custom(panicked));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), 500);
+        let body = body::read(response.into_body()).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains("internal_error") && !text.contains("a bug"));
+    }
+}

@@ -1,0 +1,217 @@
+//! One route: where it is, who may call it, what it takes and gives, and the function behind it.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::path::ParameterIn;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::guard::{Access, Repetition, Rule, guard};
+use crate::api::state::ApiState;
+use crate::model::access::Scope;
+
+/// A method that routes have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Reads.
+    Get,
+    /// Creates or does.
+    Post,
+    /// Changes; what is absent stays as it is.
+    Patch,
+    /// The same as [`Verb::Patch`].
+    Put,
+    /// Deletes.
+    Delete,
+}
+
+impl Verb {
+    /// As the OpenAPI document writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+            Self::Patch => "patch",
+            Self::Put => "put",
+            Self::Delete => "delete",
+        }
+    }
+
+    fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Patch => MethodFilter::PATCH,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+}
+
+/// One answer of a route, for the OpenAPI document.
+pub struct Answers {
+    /// The status.
+    pub status: u16,
+    /// The media type; nothing without a body.
+    pub media_type: Option<&'static str>,
+    /// The schema of the body.
+    pub schema: Value,
+}
+
+/// One route.
+pub struct Route {
+    /// The method.
+    pub verb: Verb,
+    /// The path, with `{id}` where an id stands.
+    pub path: &'static str,
+    /// What it does.
+    pub summary: &'static str,
+    /// What the guard does for it.
+    pub rule: Rule,
+    /// The query parameters, as the OpenAPI document shows them.
+    pub parameters: Vec<Value>,
+    /// The schema of the body that it takes, and whether there must be one.
+    pub takes: Option<(Value, bool)>,
+    /// What it answers when all is well.
+    pub answers: Vec<Answers>,
+    /// Schemas that the ones above refer to, by name.
+    pub schemas: Map<String, Value>,
+    handler: MethodRouter<ApiState>,
+}
+
+impl Route {
+    /// A route that needs a scope.
+    pub fn new<H, T>(verb: Verb, path: &'static str, scope: Scope, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, ApiState>,
+        T: 'static,
+    {
+        let repetition = match verb {
+            Verb::Post => Repetition::KeptAround,
+            Verb::Get | Verb::Patch | Verb::Put | Verb::Delete => Repetition::NotKept,
+        };
+        Self {
+            verb,
+            path,
+            summary,
+            rule: Rule {
+                access: Access::Scope(scope),
+                repetition,
+            },
+            parameters: Vec::new(),
+            takes: None,
+            answers: Vec::new(),
+            schemas: Map::new(),
+            handler: on(verb.filter(), handler),
+        }
+    }
+
+    /// Lets in whom `access` says, instead of keys with a scope. Such a route keeps no answers: nobody owns them.
+    pub fn open_to(mut self, access: Access) -> Self {
+        self.rule = Rule {
+            access,
+            repetition: Repetition::NotKept,
+        };
+        self
+    }
+
+    /// Keeps its answers in the transaction of its change.
+    pub fn kept_by_store(mut self) -> Self {
+        self.rule.repetition = Repetition::KeptByStore;
+        self
+    }
+
+    /// Takes query parameters.
+    pub fn asks<T: IntoParams>(mut self) -> Self {
+        let parameters = T::into_params(|| Some(ParameterIn::Query));
+        self.parameters.extend(
+            parameters
+                .iter()
+                .filter_map(|parameter| serde_json::to_value(parameter).ok()),
+        );
+        self
+    }
+
+    /// Takes a JSON body.
+    pub fn takes<T: ToSchema>(mut self) -> Self {
+        self.takes = Some((self.reference::<T>(), true));
+        self
+    }
+
+    /// Takes a JSON body that creates something: these members must be there.
+    pub fn takes_with<T: ToSchema>(mut self, required: &[&str]) -> Self {
+        let schema = json!({ "allOf": [self.reference::<T>(), { "required": required }] });
+        self.takes = Some((schema, true));
+        self
+    }
+
+    /// Takes a JSON body, or none.
+    pub fn may_take<T: ToSchema>(mut self) -> Self {
+        self.takes = Some((self.reference::<T>(), false));
+        self
+    }
+
+    /// Answers with JSON.
+    pub fn gives<T: ToSchema>(mut self, status: u16) -> Self {
+        let schema = self.reference::<T>();
+        self.gives_content(status, "application/json", schema)
+    }
+
+    /// Answers with a page of a list.
+    pub fn lists<T: ToSchema>(mut self) -> Self {
+        let schema = json!({
+            "type": "object",
+            "required": ["items", "nextCursor"],
+            "additionalProperties": false,
+            "properties": {
+                "items": { "type": "array", "items": self.reference::<T>() },
+                "nextCursor": { "type": ["string", "null"], "description": "For the next page; null on the last" },
+            },
+        });
+        self.gives_content(200, "application/json", schema)
+    }
+
+    /// Answers with something else than JSON.
+    pub fn gives_text(self, media_type: &'static str) -> Self {
+        self.gives_content(200, media_type, json!({ "type": "string" }))
+    }
+
+    /// Answers without a body.
+    pub fn gives_nothing(mut self) -> Self {
+        self.answers.push(Answers {
+            status: 204,
+            media_type: None,
+            schema: Value::Null,
+        });
+        self
+    }
+
+    fn gives_content(mut self, status: u16, media_type: &'static str, schema: Value) -> Self {
+        self.answers.push(Answers {
+            status,
+            media_type: Some(media_type),
+            schema,
+        });
+        self
+    }
+
+    /// Adds the route to a router, behind its guard.
+    pub fn add_to(self, router: Router<ApiState>, state: &ApiState) -> Router<ApiState> {
+        let layer = from_fn_with_state((state.clone(), self.rule), guard);
+        router.route(self.path, self.handler.route_layer(layer))
+    }
+
+    /// A reference to a schema, which is kept with all that it refers to.
+    fn reference<T: ToSchema>(&mut self) -> Value {
+        let mut schemas = vec![(T::name().into_owned(), T::schema())];
+        T::schemas(&mut schemas);
+        for (name, schema) in schemas {
+            if let Ok(schema) = serde_json::to_value(schema) {
+                self.schemas.insert(name, schema);
+            }
+        }
+        json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
+    }
+}

@@ -1,0 +1,453 @@
+//! All routes, in one list: the router and the OpenAPI document are both made from it.
+
+use crate::actions::access::KeyDraft;
+use crate::actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
+use crate::actions::incidents::{IncidentChange, IncidentDraft};
+use crate::actions::webhook_settings::WebhookDraft;
+use crate::actions::webhooks::RotationDraft;
+use crate::api::api_keys::{KeyView, SetupBody};
+use crate::api::audit::AuditView;
+use crate::api::body::Nothing;
+use crate::api::deliveries::{DeliveryDetailView, DeliveryQuery, DeliveryView};
+use crate::api::escalation_policies::PolicyView;
+use crate::api::events::{FeedQuery, FeedView, NDJSON};
+use crate::api::guard::Access;
+use crate::api::health::HealthView;
+use crate::api::incidents::{IncidentDetail, IncidentQuery, IncidentView};
+use crate::api::recovery::{RecoverBody, RecoveredView, SelectionBody, SelectionView};
+use crate::api::route::Route;
+use crate::api::route::Verb::{Delete, Get, Patch, Post, Put};
+use crate::api::services::{PageQuery, ServiceView};
+use crate::api::stream::StreamQuery;
+use crate::api::system::{BackupBody, RekeyedView, SystemQuery, SystemView};
+use crate::api::users::UserView;
+use crate::api::webhook_view::WebhookView;
+use crate::api::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
+use crate::api::{
+    api_keys, audit, deliveries, escalation_policies, events, health, incidents, metrics, recovery, services,
+    stream, system, users, webhooks,
+};
+use crate::model::access::Scope;
+
+/// Every route.
+pub fn all() -> Vec<Route> {
+    let groups = [
+        incident_routes(),
+        service_routes(),
+        user_routes(),
+        policy_routes(),
+        webhook_routes(),
+        webhook_action_routes(),
+        delivery_routes(),
+        event_routes(),
+        access_routes(),
+        system_routes(),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+fn incident_routes() -> Vec<Route> {
+    const READ: Scope = Scope::IncidentsRead;
+    const WRITE: Scope = Scope::IncidentsWrite;
+    const ONE: &str = "/api/v1/incidents/{id}";
+    let transition = |route: Route| {
+        let route = route.kept_by_store().may_take::<Nothing>();
+        route.gives::<IncidentView<'_>>(200)
+    };
+    vec![
+        Route::new(Get, "/api/v1/incidents", READ, "List incidents", incidents::list)
+            .asks::<IncidentQuery>()
+            .lists::<IncidentView<'_>>(),
+        Route::new(
+            Post,
+            "/api/v1/incidents",
+            WRITE,
+            "Trigger an incident",
+            incidents::trigger,
+        )
+        .kept_by_store()
+        .takes::<IncidentDraft>()
+        .gives::<IncidentView<'_>>(201)
+        .gives::<IncidentView<'_>>(200),
+        Route::new(
+            Get,
+            ONE,
+            READ,
+            "See an incident with its timeline",
+            incidents::get,
+        )
+        .gives::<IncidentDetail<'_>>(200),
+        Route::new(Patch, ONE, WRITE, "Change what is no transition", incidents::edit)
+            .takes::<IncidentChange>()
+            .gives::<IncidentView<'_>>(200),
+        Route::new(Put, ONE, WRITE, "The same as PATCH", incidents::edit)
+            .takes::<IncidentChange>()
+            .gives::<IncidentView<'_>>(200),
+        transition(Route::new(
+            Post,
+            "/api/v1/incidents/{id}/acknowledge",
+            WRITE,
+            "Take an incident",
+            incidents::acknowledge,
+        )),
+        transition(Route::new(
+            Post,
+            "/api/v1/incidents/{id}/resolve",
+            WRITE,
+            "Close an incident",
+            incidents::resolve,
+        )),
+        transition(Route::new(
+            Post,
+            "/api/v1/incidents/{id}/escalate",
+            WRITE,
+            "Call the next one of the escalation policy",
+            incidents::escalate,
+        )),
+        transition(Route::new(
+            Post,
+            "/api/v1/incidents/{id}/reopen",
+            WRITE,
+            "Open a resolved incident again",
+            incidents::reopen,
+        )),
+    ]
+}
+
+fn service_routes() -> Vec<Route> {
+    const READ: Scope = Scope::IncidentsRead;
+    const WRITE: Scope = Scope::CatalogWrite;
+    const ALL: &str = "/api/v1/services";
+    const ONE: &str = "/api/v1/services/{id}";
+    let change = |route: Route| route.takes::<ServiceDraft>().gives::<ServiceView<'_>>(200);
+    vec![
+        Route::new(Get, ALL, READ, "List services", services::list)
+            .asks::<PageQuery>()
+            .lists::<ServiceView<'_>>(),
+        Route::new(Post, ALL, WRITE, "Create a service", services::create)
+            .takes_with::<ServiceDraft>(&["name"])
+            .gives::<ServiceView<'_>>(201),
+        Route::new(Get, ONE, READ, "See a service", services::get).gives::<ServiceView<'_>>(200),
+        change(Route::new(
+            Patch,
+            ONE,
+            WRITE,
+            "Change a service",
+            services::change,
+        )),
+        change(Route::new(Put, ONE, WRITE, "The same as PATCH", services::change)),
+        Route::new(Delete, ONE, WRITE, "Delete a service", services::delete).gives_nothing(),
+    ]
+}
+
+fn user_routes() -> Vec<Route> {
+    const READ: Scope = Scope::IncidentsRead;
+    const WRITE: Scope = Scope::CatalogWrite;
+    const ALL: &str = "/api/v1/users";
+    const ONE: &str = "/api/v1/users/{id}";
+    let change = |route: Route| route.takes::<UserDraft>().gives::<UserView<'_>>(200);
+    vec![
+        Route::new(Get, ALL, READ, "List users", users::list)
+            .asks::<PageQuery>()
+            .lists::<UserView<'_>>(),
+        Route::new(Post, ALL, WRITE, "Create a user", users::create)
+            .takes_with::<UserDraft>(&["name"])
+            .gives::<UserView<'_>>(201),
+        Route::new(Get, ONE, READ, "See a user", users::get).gives::<UserView<'_>>(200),
+        change(Route::new(Patch, ONE, WRITE, "Change a user", users::change)),
+        change(Route::new(Put, ONE, WRITE, "The same as PATCH", users::change)),
+        Route::new(Delete, ONE, WRITE, "Delete a user", users::delete).gives_nothing(),
+    ]
+}
+
+fn policy_routes() -> Vec<Route> {
+    use escalation_policies as policies;
+    const READ: Scope = Scope::IncidentsRead;
+    const WRITE: Scope = Scope::CatalogWrite;
+    const ALL: &str = "/api/v1/escalation-policies";
+    const ONE: &str = "/api/v1/escalation-policies/{id}";
+    let change = |route: Route| route.takes::<PolicyDraft>().gives::<PolicyView<'_>>(200);
+    vec![
+        Route::new(Get, ALL, READ, "List escalation policies", policies::list)
+            .asks::<PageQuery>()
+            .lists::<PolicyView<'_>>(),
+        Route::new(Post, ALL, WRITE, "Create an escalation policy", policies::create)
+            .takes_with::<PolicyDraft>(&["name"])
+            .gives::<PolicyView<'_>>(201),
+        Route::new(Get, ONE, READ, "See an escalation policy", policies::get).gives::<PolicyView<'_>>(200),
+        change(Route::new(
+            Patch,
+            ONE,
+            WRITE,
+            "Change an escalation policy",
+            policies::change,
+        )),
+        change(Route::new(Put, ONE, WRITE, "The same as PATCH", policies::change)),
+        Route::new(
+            Delete,
+            ONE,
+            WRITE,
+            "Delete an escalation policy",
+            policies::delete,
+        )
+        .gives_nothing(),
+    ]
+}
+
+fn webhook_routes() -> Vec<Route> {
+    const READ: Scope = Scope::WebhooksRead;
+    const WRITE: Scope = Scope::WebhooksWrite;
+    const ALL: &str = "/api/v1/webhooks";
+    const ONE: &str = "/api/v1/webhooks/{id}";
+    let change = |route: Route| route.takes::<WebhookDraft>().gives::<WebhookView<'_>>(200);
+    vec![
+        Route::new(Get, ALL, READ, "List webhooks", webhooks::list)
+            .asks::<PageQuery>()
+            .lists::<WebhookView<'_>>(),
+        Route::new(
+            Post,
+            ALL,
+            WRITE,
+            "Create a webhook; its secret is shown once",
+            webhooks::create,
+        )
+        .takes_with::<WebhookDraft>(&["name", "url", "events"])
+        .gives::<WebhookView<'_>>(201),
+        Route::new(Get, ONE, READ, "See a webhook", webhooks::get).gives::<WebhookView<'_>>(200),
+        change(Route::new(
+            Patch,
+            ONE,
+            WRITE,
+            "Change a webhook",
+            webhooks::change,
+        )),
+        change(Route::new(Put, ONE, WRITE, "The same as PATCH", webhooks::change)),
+        Route::new(Delete, ONE, WRITE, "Delete a webhook", webhooks::delete).gives_nothing(),
+        Route::new(
+            Get,
+            "/api/v1/webhooks/{id}/stats",
+            READ,
+            "What a webhook did since a time",
+            webhooks::stats,
+        )
+        .asks::<StatsQuery>()
+        .gives::<StatsView>(200),
+    ]
+}
+
+fn webhook_action_routes() -> Vec<Route> {
+    const WRITE: Scope = Scope::WebhooksWrite;
+    vec![
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/test",
+            Scope::WebhooksTest,
+            "Send a test event, once, and see what comes of it",
+            webhooks::test,
+        )
+        .may_take::<TestBody>()
+        .gives::<DeliveryDetailView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/rotate-secret",
+            WRITE,
+            "Give a webhook a new secret, shown once; the old one signs too for a while",
+            webhooks::rotate_secret,
+        )
+        .may_take::<RotationDraft>()
+        .gives::<WebhookView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/enable",
+            WRITE,
+            "Enable a webhook; what was held is sent",
+            webhooks::enable,
+        )
+        .may_take::<Nothing>()
+        .gives::<WebhookView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/disable",
+            WRITE,
+            "Disable a webhook",
+            webhooks::disable,
+        )
+        .may_take::<DisableBody>()
+        .gives::<WebhookView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/recover",
+            Scope::DeliveriesReplay,
+            "Replay everything dead that was made in a period",
+            recovery::recover,
+        )
+        .takes::<RecoverBody>()
+        .gives::<RecoveredView>(200),
+    ]
+}
+
+fn delivery_routes() -> Vec<Route> {
+    const READ: Scope = Scope::DeliveriesRead;
+    const REPLAY: Scope = Scope::DeliveriesReplay;
+    vec![
+        Route::new(
+            Get,
+            "/api/v1/deliveries",
+            READ,
+            "List deliveries",
+            deliveries::list,
+        )
+        .asks::<DeliveryQuery>()
+        .lists::<DeliveryView>(),
+        Route::new(
+            Get,
+            "/api/v1/deliveries/{id}",
+            READ,
+            "See a delivery with every attempt",
+            deliveries::get,
+        )
+        .gives::<DeliveryDetailView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/deliveries/{id}/replay",
+            REPLAY,
+            "Start a fresh schedule for a delivery",
+            recovery::replay,
+        )
+        .may_take::<Nothing>()
+        .gives::<DeliveryView>(200),
+        Route::new(
+            Post,
+            "/api/v1/deliveries/replay",
+            REPLAY,
+            "Start a fresh schedule for each of a selection",
+            recovery::replay_selection,
+        )
+        .takes::<SelectionBody>()
+        .gives::<SelectionView>(200),
+    ]
+}
+
+fn event_routes() -> Vec<Route> {
+    const READ: Scope = Scope::EventsRead;
+    vec![
+        Route::new(
+            Get,
+            "/api/v1/events",
+            READ,
+            "Read the event feed, oldest first",
+            events::list,
+        )
+        .asks::<FeedQuery>()
+        .gives::<FeedView>(200)
+        .gives_text(NDJSON),
+        Route::new(
+            Get,
+            "/api/v1/events/stream",
+            READ,
+            "Follow the event feed; resumes from Last-Event-ID without a gap",
+            stream::stream,
+        )
+        .asks::<StreamQuery>()
+        .gives_text("text/event-stream"),
+    ]
+}
+
+fn access_routes() -> Vec<Route> {
+    const ADMIN: Scope = Scope::Admin;
+    vec![
+        Route::new(Get, "/api/v1/api-keys", ADMIN, "List API keys", api_keys::list)
+            .asks::<PageQuery>()
+            .lists::<KeyView<'_>>(),
+        Route::new(
+            Post,
+            "/api/v1/api-keys",
+            ADMIN,
+            "Make an API key, shown once",
+            api_keys::create,
+        )
+        .takes::<KeyDraft>()
+        .gives::<KeyView<'_>>(201),
+        Route::new(
+            Post,
+            "/api/v1/api-keys/{id}/revoke",
+            ADMIN,
+            "Revoke an API key",
+            api_keys::revoke,
+        )
+        .may_take::<Nothing>()
+        .gives::<KeyView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/setup",
+            ADMIN,
+            "Make the first API key with the set-up token",
+            api_keys::set_up,
+        )
+        .open_to(Access::OwnToken)
+        .takes::<SetupBody>()
+        .gives::<KeyView<'_>>(201),
+        Route::new(Get, "/api/v1/audit", ADMIN, "Read the audit log", audit::list)
+            .asks::<PageQuery>()
+            .lists::<AuditView<'_>>(),
+    ]
+}
+
+fn system_routes() -> Vec<Route> {
+    const READ: Scope = Scope::SystemRead;
+    const ADMIN: Scope = Scope::Admin;
+    vec![
+        Route::new(
+            Get,
+            "/api/v1/system",
+            READ,
+            "The state of the installation, and whether anything is lost",
+            system::get,
+        )
+        .asks::<SystemQuery>()
+        .gives::<SystemView>(200),
+        Route::new(
+            Post,
+            "/api/v1/system/backup",
+            ADMIN,
+            "Write a backup",
+            system::back_up,
+        )
+        .takes::<BackupBody>()
+        .gives::<BackupBody>(201),
+        Route::new(
+            Post,
+            "/api/v1/system/rekey",
+            ADMIN,
+            "Seal every secret anew",
+            system::rekey,
+        )
+        .may_take::<Nothing>()
+        .gives::<RekeyedView>(200),
+        Route::new(
+            Get,
+            "/api/v1/openapi.json",
+            READ,
+            "This document",
+            health::openapi,
+        )
+        .open_to(Access::Open)
+        .gives::<serde_json::Value>(200),
+        Route::new(Get, "/healthz", READ, "Whether the server lives", health::healthz)
+            .open_to(Access::Open)
+            .gives::<HealthView>(200),
+        Route::new(
+            Get,
+            "/readyz",
+            READ,
+            "Whether the server is ready",
+            health::readyz,
+        )
+        .open_to(Access::Open)
+        .gives::<HealthView>(200)
+        .gives::<HealthView>(503),
+        Route::new(Get, "/metrics", READ, "Metrics for Prometheus", metrics::metrics)
+            .open_to(Access::Metrics(READ))
+            .gives_text("text/plain"),
+    ]
+}

@@ -1,0 +1,84 @@
+//! Users over HTTP.
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::actions::catalog::UserDraft;
+use crate::api::answer::{ApiResult, created, list as list_answer, no_content, ok};
+use crate::api::auth::Caller;
+use crate::api::body::JsonBody;
+use crate::api::query::{PathId, QueryOf, page};
+use crate::api::services::PageQuery;
+use crate::api::state::ApiState;
+use crate::model::id::UserId;
+use crate::model::time::Timestamp;
+use crate::model::user::User;
+
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = User)]
+pub struct UserView<'a> {
+    #[schema(value_type = String)]
+    id: UserId,
+    name: &'a str,
+    /// The address to sign in with.
+    #[schema(required)]
+    email: Option<&'a str>,
+    /// `admin`, `responder` or `viewer`.
+    role: &'a str,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl<'a> From<&'a User> for UserView<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            id: user.id,
+            name: &user.name,
+            email: user.email.as_deref(),
+            role: user.role.as_str(),
+            created_at: user.created_at,
+        }
+    }
+}
+
+/// `POST /users`
+pub async fn create(
+    State(state): State<ApiState>,
+    caller: Caller,
+    JsonBody(draft): JsonBody<UserDraft>,
+) -> ApiResult {
+    let user = state.actions.create_user(caller.actor(), draft).await?;
+    created(&UserView::from(&user))
+}
+
+/// `GET /users`
+pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<PageQuery>) -> ApiResult {
+    let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
+    let rows = state.store.users.list(page).await?;
+    list_answer(&rows, page, |row| row.id.as_bytes(), UserView::from)
+}
+
+/// `GET /users/{id}`
+pub async fn get(State(state): State<ApiState>, PathId(id): PathId<UserId>) -> ApiResult {
+    ok(&UserView::from(&state.store.users.get(id).await?))
+}
+
+/// `PATCH /users/{id}`
+pub async fn change(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathId(id): PathId<UserId>,
+    JsonBody(draft): JsonBody<UserDraft>,
+) -> ApiResult {
+    let user = state.actions.change_user(caller.actor(), id, draft).await?;
+    ok(&UserView::from(&user))
+}
+
+/// `DELETE /users/{id}`
+pub async fn delete(State(state): State<ApiState>, caller: Caller, PathId(id): PathId<UserId>) -> ApiResult {
+    state.actions.delete_user(caller.actor(), id).await?;
+    no_content()
+}
