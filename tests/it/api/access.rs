@@ -1,0 +1,123 @@
+//! Keys, scopes, set-up and limits.
+
+use opsknight::api::ApiSettings;
+use opsknight::api::limit::Limit;
+use serde_json::json;
+
+use super::server::{SETUP_TOKEN, Server};
+
+#[tokio::test]
+async fn without_a_usable_key_the_answer_is_401_and_names_the_scheme() {
+    let mut server = Server::start().await;
+    server.key = "ok_wrong".into();
+    let answer = server.get("/api/v1/incidents").await;
+    assert_eq!(answer.problem(), (401, "unauthorized".into()));
+    assert!(answer.header("www-authenticate").starts_with("Bearer"));
+}
+
+#[tokio::test]
+async fn a_key_without_the_scope_is_told_which_one_it_lacks() {
+    let mut server = Server::start().await;
+    server.key = server.with_scopes(&["incidents:read"]).await.1;
+    let answer = server.post("/api/v1/services", json!({ "name": "API" })).await;
+    assert_eq!(answer.problem(), (403, "forbidden".into()));
+    assert!(
+        answer.json()["detail"]
+            .as_str()
+            .unwrap()
+            .contains("catalog:write")
+    );
+    assert_eq!(server.get("/api/v1/incidents").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_cannot_grant_what_its_maker_lacks() {
+    let mut server = Server::start().await;
+    server.key = server.with_scopes(&["admin"]).await.1;
+    let wider = json!({ "name": "wider", "scopes": ["incidents:read"] });
+    assert_eq!(
+        server.post("/api/v1/api-keys", wider).await.problem(),
+        (403, "forbidden".into())
+    );
+    let equal = json!({ "name": "equal", "scopes": ["admin"] });
+    assert_eq!(server.post("/api/v1/api-keys", equal).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_revoked_key_stops_working_at_once_and_stays_in_the_list() {
+    let mut server = Server::start().await;
+    let admin = server.key.clone();
+    let (id, key) = server.with_scopes(&["incidents:read"]).await;
+    server.key.clone_from(&key);
+    assert_eq!(server.get("/api/v1/incidents").await.status, 200);
+    server.key.clone_from(&admin);
+    let revoked = server
+        .post(&format!("/api/v1/api-keys/{id}/revoke"), json!({}))
+        .await;
+    assert!(revoked.json()["revokedAt"].is_string());
+    server.key = key;
+    assert_eq!(server.get("/api/v1/incidents").await.status, 401);
+    server.key = admin;
+    let list = server.get("/api/v1/api-keys").await;
+    assert_eq!(list.json()["items"].as_array().unwrap().len(), 2);
+    assert!(!list.text().contains("\"key\":"));
+}
+
+#[tokio::test]
+async fn the_set_up_token_works_once() {
+    let server = Server::start().await;
+    let again = server
+        .post("/api/v1/setup", json!({ "token": SETUP_TOKEN }))
+        .await;
+    assert_eq!(again.problem(), (403, "setup_refused".into()));
+}
+
+#[tokio::test]
+async fn an_address_that_fails_too_often_is_asked_to_wait_while_known_keys_still_pass() {
+    let failure_limit = Limit {
+        per_second: 0.001,
+        burst: 3.0,
+    };
+    let mut server = Server::start_with(ApiSettings {
+        failure_limit,
+        ..ApiSettings::default()
+    })
+    .await;
+    let admin = server.key.clone();
+    assert_eq!(server.get("/api/v1/incidents").await.status, 200);
+    server.key = "ok_wrong".into();
+    let first = server.get("/api/v1/incidents").await.status;
+    server.get("/api/v1/incidents").await;
+    let last = server.get("/api/v1/incidents").await;
+    assert_eq!(first, 401);
+    assert_eq!(last.problem(), (429, "too_many_failures".into()));
+    assert!(!last.header("retry-after").is_empty());
+    server.key = admin;
+    assert_eq!(server.get("/api/v1/incidents").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_sends_too_much_is_asked_to_wait() {
+    let key_limit = Limit {
+        per_second: 0.001,
+        burst: 1.0,
+    };
+    let server = Server::start_with(ApiSettings {
+        key_limit,
+        ..ApiSettings::default()
+    })
+    .await;
+    assert_eq!(server.get("/api/v1/incidents").await.status, 200);
+    let answer = server.get("/api/v1/incidents").await;
+    assert_eq!(answer.problem(), (429, "rate_limited".into()));
+}
+
+#[tokio::test]
+async fn the_audit_log_names_who_did_what() {
+    let server = Server::start().await;
+    let id = server.service("API").await;
+    let log = server.get("/api/v1/audit").await.json();
+    let entry = &log["items"][0];
+    assert_eq!(entry["subject"], id);
+    assert_eq!(entry["actor"]["kind"], "key");
+}

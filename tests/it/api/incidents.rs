@@ -1,0 +1,198 @@
+//! Incidents, and the catalog that they refer to.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::server::Server;
+
+async fn event_count(server: &Server) -> usize {
+    let feed = server.get("/api/v1/events").await.json();
+    feed["items"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn an_incident_lives_from_trigger_to_reopen_and_keeps_its_timeline() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let id = server.incident("Down").await;
+    let act = async |action: &str| {
+        let answer = server
+            .post(&format!("/api/v1/incidents/{id}/{action}"), json!({}))
+            .await;
+        (answer.status.as_u16(), answer.json()["status"].clone())
+    };
+    assert_eq!(act("acknowledge").await, (200, "acknowledged".into()));
+    assert_eq!(act("acknowledge").await, (200, "acknowledged".into()));
+    assert_eq!(act("resolve").await, (200, "resolved".into()));
+    assert_eq!(act("acknowledge").await.0, 409);
+    assert_eq!(act("reopen").await, (200, "triggered".into()));
+    let incident = server.get(&format!("/api/v1/incidents/{id}")).await.json();
+    let events: Vec<_> = incident["timeline"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| &line["event"])
+        .collect();
+    let expected = [
+        "incident.triggered",
+        "incident.acknowledged",
+        "incident.resolved",
+        "incident.reopened",
+    ];
+    assert_eq!(events, expected);
+}
+
+#[tokio::test]
+async fn a_transition_that_does_not_apply_answers_with_the_present_status() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let id = server.incident("Down").await;
+    server
+        .post(&format!("/api/v1/incidents/{id}/resolve"), json!({}))
+        .await;
+    let refused = server
+        .post(&format!("/api/v1/incidents/{id}/escalate"), json!({}))
+        .await;
+    assert_eq!(refused.problem(), (409, "wrong_status".into()));
+    assert_eq!(refused.json()["incidentStatus"], "resolved");
+}
+
+#[tokio::test]
+async fn transitions_need_no_body_and_no_content_type() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let id = server.incident("Down").await;
+    let path = format!("/api/v1/incidents/{id}/acknowledge");
+    let answer = server.send(server.request(Method::POST, &path), "").await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn the_same_open_dedup_key_gives_the_open_incident_and_no_event() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let body = json!({ "title": "Down", "service": { "name": "API" }, "dedupKey": "k" });
+    let first = server.post("/api/v1/incidents", body.clone()).await;
+    let second = server.post("/api/v1/incidents", body).await;
+    assert_eq!((first.status.as_u16(), second.status.as_u16()), (201, 200));
+    assert_eq!(first.json()["id"], second.json()["id"]);
+    assert_eq!(event_count(&server).await, 1);
+}
+
+#[tokio::test]
+async fn severity_is_error_unless_said_and_the_service_may_be_named_by_id() {
+    let server = Server::start().await;
+    let service = server.service("API").await;
+    let body = json!({ "title": "Down", "service": { "id": service } });
+    let incident = server.post("/api/v1/incidents", body).await.json();
+    assert_eq!(incident["severity"], "error");
+    assert_eq!(incident["service"]["name"], "API");
+    assert_eq!(incident["assignee"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_unknown_service_or_user_is_named_as_such() {
+    let server = Server::start().await;
+    let body = json!({ "title": "Down", "service": { "name": "nowhere" } });
+    let answer = server.post("/api/v1/incidents", body).await;
+    assert_eq!(answer.problem(), (422, "unknown_service".into()));
+    server.service("API").await;
+    let nobody = "usr_00000000000070008000000000000000";
+    let body = json!({ "title": "Down", "service": { "name": "API" }, "assignee": { "id": nobody } });
+    let answer = server.post("/api/v1/incidents", body).await;
+    assert_eq!(answer.problem(), (422, "unknown_user".into()));
+}
+
+#[tokio::test]
+async fn editing_changes_what_is_given_and_makes_no_event() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let user = server
+        .post(
+            "/api/v1/users",
+            json!({ "name": "Ada", "email": "ada@example.com" }),
+        )
+        .await;
+    let id = server.incident("Down").await;
+    let change = json!({ "title": "Up", "assignee": { "id": user.json()["id"] } });
+    let path = format!("/api/v1/incidents/{id}");
+    let edited = server.send_json(Method::PATCH, &path, &[], change).await.json();
+    assert_eq!(
+        (&edited["title"], &edited["assignee"]["name"]),
+        (&"Up".into(), &"Ada".into())
+    );
+    let cleared = server
+        .send_json(Method::PATCH, &path, &[], json!({ "assignee": null }))
+        .await
+        .json();
+    assert_eq!(
+        (&cleared["title"], &cleared["assignee"]),
+        (&"Up".into(), &Value::Null)
+    );
+    assert_eq!(event_count(&server).await, 1);
+}
+
+#[tokio::test]
+async fn lists_page_newest_first_and_filter() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let first = server.incident("first").await;
+    let second = server.incident("second").await;
+    let page = server.get("/api/v1/incidents?limit=1").await.json();
+    assert_eq!(page["items"][0]["id"], second);
+    let cursor = page["nextCursor"].as_str().unwrap();
+    let next = server
+        .get(&format!("/api/v1/incidents?limit=1&cursor={cursor}"))
+        .await
+        .json();
+    assert_eq!(next["items"][0]["id"], first);
+    server
+        .post(&format!("/api/v1/incidents/{first}/resolve"), json!({}))
+        .await;
+    let open = server
+        .get("/api/v1/incidents?status=triggered,acknowledged")
+        .await
+        .json();
+    assert_eq!(open["items"].as_array().unwrap().len(), 1);
+    let found = server
+        .get("/api/v1/incidents?q=FIRST&severity=error")
+        .await
+        .json();
+    assert_eq!(found["items"][0]["id"], first);
+    assert_eq!(found["nextCursor"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_is_used_cannot_be_deleted_and_names_are_unique() {
+    let server = Server::start().await;
+    let service = server.service("API").await;
+    let taken = server.post("/api/v1/services", json!({ "name": "API" })).await;
+    assert_eq!(taken.problem(), (409, "already_exists".into()));
+    server.incident("Down").await;
+    let delete = server.request(Method::DELETE, &format!("/api/v1/services/{service}"));
+    assert_eq!(server.send(delete, "").await.problem(), (409, "in_use".into()));
+    let unused = server.service("unused").await;
+    let delete = server.request(Method::DELETE, &format!("/api/v1/services/{unused}"));
+    assert_eq!(server.send(delete, "").await.status, 204);
+}
+
+#[tokio::test]
+async fn an_escalation_policy_gives_its_step_to_its_assignee() {
+    let server = Server::start().await;
+    let ada = server
+        .post("/api/v1/users", json!({ "name": "Ada" }))
+        .await
+        .json();
+    let steps = json!([{ "waitMinutes": 5, "assignee": { "id": ada["id"] } }]);
+    let policy = json!({ "name": "Night", "steps": steps });
+    let policy = server.post("/api/v1/escalation-policies", policy).await.json();
+    assert_eq!(policy["steps"][0]["assignee"]["name"], "Ada");
+    let service = json!({ "name": "API", "escalationPolicy": { "id": policy["id"] } });
+    assert_eq!(server.post("/api/v1/services", service).await.status, 201);
+    let id = server.incident("Down").await;
+    let escalated = server
+        .post(&format!("/api/v1/incidents/{id}/escalate"), json!({}))
+        .await
+        .json();
+    assert_eq!(escalated["assignee"]["name"], "Ada");
+}

@@ -1,0 +1,12 @@
+//! The HTTP API from outside: a real server over a real store, one file per area.
+
+mod access;
+mod deliveries;
+mod events;
+mod idempotency;
+mod incidents;
+mod openapi;
+mod problems;
+mod server;
+mod system;
+mod webhooks;

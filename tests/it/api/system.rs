@@ -1,0 +1,83 @@
+//! Health, metrics, the state of the installation, backups.
+
+use opsknight::api::ApiSettings;
+use serde_json::json;
+
+use super::server::Server;
+
+#[tokio::test]
+async fn a_running_server_lives_and_is_ready_without_a_key() {
+    let mut server = Server::start().await;
+    server.key.clear();
+    assert_eq!(server.get("/healthz").await.json(), json!({ "status": "ok" }));
+    assert_eq!(server.get("/readyz").await.json(), json!({ "status": "ok" }));
+    assert_eq!(
+        server.get("/metrics").await.problem(),
+        (401, "unauthorized".into())
+    );
+}
+
+#[tokio::test]
+async fn metrics_show_what_the_store_holds_and_may_be_public() {
+    let settings = ApiSettings {
+        metrics_are_public: true,
+        ..ApiSettings::default()
+    };
+    let mut server = Server::start_with(settings).await;
+    server.service("API").await;
+    server.webhook().await;
+    server.incident("Down").await;
+    server.key.clear();
+    let text = server.get("/metrics").await.text();
+    assert!(
+        text.contains("opsknight_deliveries{state=\"scheduled\"} 1"),
+        "{text}"
+    );
+    assert!(text.contains("opsknight_events_accepted_total 1"));
+    assert!(text.contains("opsknight_balance_missing 0"));
+}
+
+#[tokio::test]
+async fn the_system_shows_that_nothing_is_lost() {
+    let server = Server::start().await;
+    server.service("API").await;
+    server.webhook().await;
+    server.incident("Down").await;
+    let system = server.get("/api/v1/system?deep=true").await.json();
+    assert_eq!(system["findings"], json!([]));
+    assert_eq!(
+        (&system["missing"], &system["deliveries"]["scheduled"]),
+        (&json!(0), &json!(1))
+    );
+    assert_eq!(
+        (&system["balance"][0]["accepted"], &system["balance"][0]["open"]),
+        (&json!(1), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn a_backup_is_written_once_and_only_into_its_folder() {
+    let server = Server::start().await;
+    let back_up = async |name: &str| {
+        server
+            .post("/api/v1/system/backup", json!({ "name": name }))
+            .await
+    };
+    assert_eq!(back_up("monday.db").await.status, 201);
+    assert_eq!(
+        back_up("monday.db").await.problem(),
+        (409, "already_exists".into())
+    );
+    assert_eq!(
+        back_up("../monday.db").await.problem(),
+        (422, "invalid_fields".into())
+    );
+}
+
+#[tokio::test]
+async fn rekeying_counts_the_secrets() {
+    let server = Server::start().await;
+    server.webhook().await;
+    let rekeyed = server.post("/api/v1/system/rekey", json!({})).await.json();
+    assert!(rekeyed["count"].as_u64().unwrap() >= 1);
+}
