@@ -37,7 +37,10 @@ pub async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         let takes_socket = takes_socket.clone();
         async move { answer(request, &shared, takes_socket).await }
     });
-    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // A sender that has hung up already has still sent a request: it is reported all the same.
+    let mut connection = http1::Builder::new()
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
     let mut is_stopping = false;
     let fault = loop {
         tokio::select! {
