@@ -1,12 +1,354 @@
 //! The server put together: opens the store, starts the dispatcher and the doors, stops them in order.
 
-use crate::config::Config;
+mod first_key;
+mod server;
 
-/// Runs a server until it is told to stop.
-#[expect(clippy::needless_pass_by_value, reason = "the server keeps it")]
-pub fn serve(config: Config) -> anyhow::Result<()> {
-    anyhow::bail!(
-        "this build has no server yet (it would listen on {})",
-        config.listen
-    )
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::actions::{ActionError, Actions, Tester, UrlRules};
+use crate::api::{ApiParts, ApiSettings, ApiState, Limit};
+use crate::clock::Source;
+use crate::config::Config;
+use crate::dispatch::board::BoardLimits;
+use crate::dispatch::deliver::Deliverer;
+use crate::dispatch::dispatcher::Dispatcher;
+use crate::dispatch::inbox::Inbox;
+use crate::dispatch::pruner::KeepFor;
+use crate::dispatch::{auditor, escalator, pruner, rescuer};
+use crate::master_key;
+use crate::model::event::Event;
+use crate::model::id::WebhookId;
+use crate::outbound::{
+    AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver, check_url,
+};
+use crate::store::deliveries::DeliveryDetail;
+use crate::store::seal::Sealer;
+use crate::store::{Store, sqlite};
+use crate::telemetry::{Metrics, start_log};
+use crate::wakeup::Wakeup;
+
+pub use first_key::FirstKey;
+
+/// How long tasks that still use the store may take to notice that the server has stopped.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const CLOSE_POLL: Duration = Duration::from_millis(2);
+
+/// A running server.
+pub struct App {
+    address: SocketAddr,
+    first_key: FirstKey,
+    store: Store,
+    dispatcher: Dispatcher,
+    inbox: Arc<Inbox>,
+    timers: JoinSet<()>,
+    server: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    stop_grace: Duration,
+}
+
+/// What a server is given from outside.
+pub struct Surroundings {
+    /// Time and randomness.
+    pub source: Source,
+    /// Looks host names up.
+    pub resolver: Arc<dyn Resolve>,
+}
+
+impl Surroundings {
+    /// The machine's own.
+    pub fn system() -> anyhow::Result<Self> {
+        let resolver = SystemResolver::new().context("the system's name resolution cannot be read")?;
+        Ok(Self {
+            source: Source::system(),
+            resolver: Arc::new(resolver),
+        })
+    }
+}
+
+impl App {
+    /// Starts a server; it answers and delivers when this returns.
+    pub async fn start(config: &Config, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let Surroundings { source, resolver } = surroundings;
+        let (metrics, wakeup) = (Arc::new(Metrics::new()), Wakeup::new());
+        let inbox = Arc::new(Inbox::new(board_limits(config), wakeup.clone()));
+        let store = open_store(config, &source, &inbox, &metrics)?;
+        // Whatever an earlier run had in hand is free again before anything new is claimed.
+        store.queue.heartbeat(source.now()).await?;
+        let freed = store.queue.rescue(source.now()).await?;
+        if freed > 0 {
+            tracing::info!(
+                freed,
+                "deliveries that were in flight when the last run ended will be sent again"
+            );
+        }
+        let rules = OutboundRules::new(config)?;
+        let client = Client::new(rules.settings(resolver));
+        let deliverer = Deliverer {
+            client,
+            source: source.clone(),
+        };
+        let dispatcher =
+            Dispatcher::start(Arc::clone(&inbox), store.clone(), deliverer, Arc::clone(&metrics));
+        let tester = Arc::new(TestSender(dispatcher.clone()));
+        let actions = Actions::new(store.clone(), source.clone(), Arc::new(rules), tester);
+        let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}; is the port taken?", config.listen))?;
+        let address = listener.local_addr()?;
+        let (stop, stopping) = watch::channel(false);
+        let state = ApiState::new(ApiParts {
+            actions: Arc::new(actions),
+            store: store.clone(),
+            source: source.clone(),
+            wakeup,
+            metrics: Arc::clone(&metrics),
+            settings: api_settings(config),
+            setup: setup_token,
+            stopping: stopping.clone(),
+        });
+        let server = tokio::spawn(server::serve(listener, crate::api::router(state), stopping));
+        let timers = start_timers(config, &store, &source, &dispatcher, &metrics);
+        let stop_grace = config.stop_grace;
+        Ok(Self {
+            address,
+            first_key,
+            store,
+            dispatcher,
+            inbox,
+            timers,
+            server,
+            stop,
+            stop_grace,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How to get the first key.
+    pub fn first_key(&self) -> &FirstKey {
+        &self.first_key
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Looks for due deliveries now rather than within a second: for whoever moves the clock by hand.
+    pub fn look_now(&self) {
+        self.inbox.ring();
+    }
+
+    /// Soft stop: accepts nothing new, finishes what is in flight, up to the grace. Says whether all of it ended. The data
+    /// directory is free for another server afterwards.
+    pub async fn stop(mut self) -> bool {
+        self.stop.send_replace(true);
+        let all_ended = self.dispatcher.stop(self.stop_grace).await;
+        // The doors close last, so that answers under way still get out.
+        let _ = self.server.await;
+        self.timers.shutdown().await;
+        let last_handle = Arc::clone(&self.store.upkeep);
+        drop((self.dispatcher, self.store, self.inbox));
+        let all_gone = async {
+            while Arc::strong_count(&last_handle) > 1 {
+                tokio::time::sleep(CLOSE_POLL).await;
+            }
+        };
+        let closed = tokio::time::timeout(CLOSE_TIMEOUT, all_gone).await.is_ok();
+        all_ended && closed
+    }
+}
+
+/// Runs a server until it is told to stop: softly by the first signal, at once by the second.
+pub fn serve(config: &Config) -> anyhow::Result<()> {
+    start_log(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut signals = Signals::new()?;
+        let app = App::start(config, Surroundings::system()?).await?;
+        announce(config, &app);
+        signals.next().await;
+        tracing::info!("stopping: what is in flight may finish; a second signal stops at once");
+        tokio::select! {
+            all_ended = app.stop() => {
+                if !all_ended {
+                    tracing::warn!("some deliveries were still in flight; they are sent again after the next start");
+                }
+            }
+            () = signals.next() => tracing::warn!("stopped at once; what was in flight is sent again after the next start"),
+        }
+        Ok(())
+    })
+}
+
+fn board_limits(config: &Config) -> BoardLimits {
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    BoardLimits {
+        max_in_flight: count(config.limits.max_in_flight),
+        max_ready: count(config.limits.max_ready),
+        ..BoardLimits::default()
+    }
+}
+
+fn open_store(
+    config: &Config,
+    source: &Source,
+    inbox: &Arc<Inbox>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Store> {
+    let keys = master_key::load(&config.data, |name| std::env::var(name).ok(), source)?;
+    let store = sqlite::open(sqlite::Settings {
+        directory: config.data.clone(),
+        sealer: Sealer::new(&keys.current, keys.previous.as_ref()),
+        hand_over: Arc::clone(inbox) as Arc<dyn crate::store::HandOver>,
+        node: i64::from(u32::from_le_bytes(source.random())),
+        observer: Arc::clone(metrics) as Arc<dyn sqlite::CommitObserver>,
+        max_pages: None,
+    })?;
+    Ok(store)
+}
+
+fn api_settings(config: &Config) -> ApiSettings {
+    let per_second = f64::from(config.api.requests_per_second);
+    let failures_per_minute = f64::from(config.api.failed_sign_ins_per_minute);
+    ApiSettings {
+        key_limit: Limit {
+            per_second,
+            burst: per_second,
+        },
+        failure_limit: Limit {
+            per_second: failures_per_minute / 60.0,
+            burst: failures_per_minute,
+        },
+        metrics_are_public: config.metrics_public,
+        backup_directory: Some(config.data.join("backups")),
+        ..ApiSettings::default()
+    }
+}
+
+fn start_timers(
+    config: &Config,
+    store: &Store,
+    source: &Source,
+    dispatcher: &Dispatcher,
+    metrics: &Arc<Metrics>,
+) -> JoinSet<()> {
+    let keep_for = KeepFor {
+        delivered: config.retention.delivered,
+        dead: config.retention.dead,
+    };
+    let mut timers = JoinSet::new();
+    timers.spawn(dispatcher.clone().run());
+    timers.spawn(rescuer::run(store.clone(), source.clone()));
+    timers.spawn(escalator::run(store.clone(), source.clone()));
+    timers.spawn(pruner::run(store.clone(), source.clone(), keep_for));
+    timers.spawn(pruner::bury(store.clone(), source.clone()));
+    timers.spawn(auditor::run(store.clone(), Arc::clone(metrics)));
+    timers
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "these lines are what a person or a script reads at start"
+)]
+fn announce(config: &Config, app: &App) {
+    println!("Data: {}", config.data.display());
+    match &app.first_key {
+        FirstKey::Dev(key) => {
+            println!("Development mode: receivers on this machine are allowed. Do not use it in production.");
+            println!("API key: {}", key.reveal());
+        }
+        FirstKey::SetUp(token) => {
+            println!("There is no API key yet. Make the first one with:");
+            println!(
+                "  opsknight keys setup --url http://{} --token {}",
+                app.address,
+                token.reveal()
+            );
+        }
+        FirstKey::Exists => {}
+    }
+    println!(
+        "OpsKnight {} is ready on http://{}",
+        env!("CARGO_PKG_VERSION"),
+        app.address
+    );
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Which receivers may be reached, for saving a webhook and for sending.
+struct OutboundRules {
+    allow: AllowList,
+    loopback: LoopbackRule,
+}
+
+impl OutboundRules {
+    fn new(config: &Config) -> anyhow::Result<Self> {
+        let allow = AllowList::parse(&config.outbound.allow).context("the setting outbound.allow")?;
+        let loopback = if config.dev {
+            LoopbackRule::Allowed
+        } else {
+            LoopbackRule::Refused
+        };
+        Ok(Self { allow, loopback })
+    }
+
+    fn settings(&self, resolver: Arc<dyn Resolve>) -> OutboundSettings {
+        OutboundSettings {
+            allow: self.allow.clone(),
+            loopback: self.loopback,
+            resolver,
+            limits: PhaseLimits::default(),
+        }
+    }
+}
+
+impl UrlRules for OutboundRules {
+    fn check(&self, url: &url::Url) -> Result<(), String> {
+        check_url(url, &self.allow, self.loopback).map_err(|refusal| refusal.to_string())
+    }
+}
+
+/// Send Test by way of the dispatcher.
+struct TestSender(Dispatcher);
+
+#[async_trait::async_trait]
+impl Tester for TestSender {
+    async fn send(&self, webhook_id: WebhookId, sample: Event) -> Result<DeliveryDetail, ActionError> {
+        Ok(self.0.send_test(webhook_id, sample).await?)
+    }
 }

@@ -37,6 +37,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::problem::{Code, Problem};
 
+pub use limit::Limit;
 pub use state::{ApiParts, ApiSettings, ApiState};
 
 /// The API as a router, ready to be served with connect info (the client's address). Whoever adds routes of their own

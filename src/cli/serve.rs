@@ -55,7 +55,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             "warning: {name} in the environment is no setting"
         );
     }
-    app::serve(config).map_err(|error| Failure::other(format!("{error:#}")))
+    app::serve(&config).map_err(|error| Failure::other(format!("{error:#}")))
 }
 
 fn flags(arguments: Arguments) -> Result<Vec<Flag>, Failure> {

@@ -33,7 +33,7 @@ pub async fn run(store: Store, source: Source, keep_for: KeepFor) {
             dead_before: now.minus(keep_for.dead),
             receipts_before: now.minus(RECEIPT_LIFETIME),
         };
-        until_none(async || store.upkeep.prune(retention).await).await;
+        while goes_on(store.upkeep.prune(retention).await).await {}
     }
 }
 
@@ -41,19 +41,21 @@ pub async fn run(store: Store, source: Source, keep_for: KeepFor) {
 pub async fn bury(store: Store, source: Source) {
     loop {
         tokio::time::sleep(BURY_INTERVAL).await;
-        until_none(async || store.upkeep.bury_deleted(source.now()).await).await;
+        while goes_on(store.upkeep.bury_deleted(source.now()).await).await {}
     }
 }
 
-async fn until_none(batch: impl AsyncFn() -> StoreResult<u64>) {
-    loop {
-        match batch().await {
-            Ok(0) => return,
-            Ok(_) => tokio::time::sleep(BATCH_PAUSE).await,
-            Err(error) => {
-                tracing::error!(%error, "old rows could not be deleted; trying again later");
-                return;
-            }
+/// What follows a batch: another one after a pause, or nothing.
+async fn goes_on(deleted: StoreResult<u64>) -> bool {
+    match deleted {
+        Ok(0) => false,
+        Ok(_) => {
+            tokio::time::sleep(BATCH_PAUSE).await;
+            true
+        }
+        Err(error) => {
+            tracing::error!(%error, "old rows could not be deleted; trying again later");
+            false
         }
     }
 }

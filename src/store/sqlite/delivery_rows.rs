@@ -41,7 +41,7 @@ pub fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> Sto
         "SELECT id, number, started_at, outcome, failure, failure_detail, retry_after_ms, status, dns_us, connect_us,
              tls_us, first_byte_us, total_us, remote_address, request_head, response_head, response_body,
              response_body_truncated
-         FROM attempts WHERE delivery_id = ?1 ORDER BY id DESC LIMIT ?2",
+         FROM attempts WHERE delivery_id = ?1 ORDER BY number DESC, id DESC LIMIT ?2",
         (id.as_bytes(), limit),
         attempt_from_row,
     )?;
