@@ -8,6 +8,8 @@ mod cli;
 mod config;
 mod contract;
 mod contract_settings;
+mod crash;
+mod delivery;
 mod outbound;
 mod receivers;
 mod support;

@@ -1,4 +1,8 @@
 //! What the integration tests share: scripted receivers and their certificates.
 
+pub mod api_client;
 pub mod certificates;
 pub mod receiver;
+pub mod seed;
+pub mod server_process;
+pub mod test_app;

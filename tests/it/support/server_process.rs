@@ -1,0 +1,63 @@
+//! The real program as a child process, to be stopped softly or killed.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// A running `opsknight serve --dev`.
+pub struct ServerProcess {
+    child: Child,
+    pub url: String,
+    pub key: String,
+}
+
+impl ServerProcess {
+    /// Starts the program on a data directory and waits until it says that it is ready.
+    pub async fn start(data: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_opsknight"))
+            .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .env("OPSKNIGHT_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (mut key, mut url) = (None, None);
+        while url.is_none() {
+            let line = lines
+                .next_line()
+                .await
+                .unwrap()
+                .expect("the server ended before it was ready");
+            key = line.strip_prefix("API key: ").map(str::to_owned).or(key);
+            url = line
+                .split_whitespace()
+                .find(|word| word.starts_with("http://"))
+                .map(str::to_owned);
+        }
+        Self {
+            child,
+            url: url.unwrap(),
+            key: key.expect("--dev prints a key"),
+        }
+    }
+
+    /// `kill -9`.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM; waits for the end and says whether it was a clean one.
+    pub async fn terminate(mut self) -> bool {
+        let pid = i32::try_from(self.child.id().unwrap()).unwrap();
+        // The child is ours and not yet waited for, so the number still names it.
+        #[allow(unsafe_code)]
+        let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
+        assert_eq!(sent, 0);
+        self.child.wait().await.unwrap().success()
+    }
+}

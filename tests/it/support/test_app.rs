@@ -1,0 +1,226 @@
+//! A whole server inside the test, with a clock moved by hand and host names that resolve as the test says.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use opsknight::app::{App, FirstKey, Surroundings};
+use opsknight::clock::{Clock, Source, SystemEntropy};
+use opsknight::config::Config;
+use opsknight::model::time::Timestamp;
+use opsknight::outbound::Resolve;
+use opsknight::outbound::resolver::ResolveError;
+use serde_json::{Value, json};
+
+use crate::support::api_client::ApiClient;
+
+/// 2026-01-05T12:00:00Z.
+const START_MILLIS: i64 = 1_767_614_400_000;
+/// How long something that must happen may take before the test says that it does not.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A clock that stands still until it is moved.
+pub struct HandClock(AtomicI64);
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    fn monotonic_millis(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Host names of the test.
+#[derive(Default, Clone)]
+pub struct Names(pub HashMap<String, Vec<IpAddr>>);
+
+#[async_trait::async_trait]
+impl Resolve for Names {
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        self.0
+            .get(host)
+            .cloned()
+            .ok_or_else(|| ResolveError("no such host in this test".into()))
+    }
+}
+
+/// A running server.
+pub struct TestApp {
+    app: App,
+    pub api: ApiClient,
+    clock: Arc<HandClock>,
+}
+
+impl TestApp {
+    /// Starts on a data directory. The clock starts where it always starts.
+    pub async fn start(directory: &Path) -> Self {
+        Self::start_at(directory, START_MILLIS, &|_| (), Names::default()).await
+    }
+
+    /// Starts with other settings and names.
+    pub async fn start_with(directory: &Path, change: &dyn Fn(&mut Config), names: Names) -> Self {
+        Self::start_at(directory, START_MILLIS, change, names).await
+    }
+
+    /// Stops softly and starts again on the same data, at the same time of the clock.
+    pub async fn restart(self, directory: &Path) -> Self {
+        let millis = self.clock.0.load(Ordering::SeqCst);
+        assert!(self.app.stop().await, "a soft stop ends in time");
+        Self::start_at(directory, millis, &|_| (), Names::default()).await
+    }
+
+    async fn start_at(directory: &Path, millis: i64, change: &dyn Fn(&mut Config), names: Names) -> Self {
+        let clock = Arc::new(HandClock(AtomicI64::new(millis)));
+        let mut config = Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data: directory.to_owned(),
+            dev: true,
+            ..Config::default()
+        };
+        change(&mut config);
+        let source = Source::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
+        let surroundings = Surroundings {
+            source,
+            resolver: Arc::new(names),
+        };
+        let app = App::start(&config, surroundings).await.unwrap();
+        let base = format!("http://{}", app.address());
+        let key = match app.first_key() {
+            FirstKey::Dev(key) => key.reveal().to_owned(),
+            FirstKey::SetUp(token) => {
+                let setup = ApiClient::new(&base, "");
+                let answer = setup
+                    .post("/api/v1/setup", json!({"token": token.reveal()}))
+                    .await;
+                answer.expect(201).json()["key"].as_str().unwrap().to_owned()
+            }
+            FirstKey::Exists => panic!("the test has lost its key"),
+        };
+        Self {
+            app,
+            api: ApiClient::new(&base, &key),
+            clock,
+        }
+    }
+
+    /// Moves the clock, and lets the dispatcher see it.
+    pub fn advance(&self, duration: Duration) {
+        self.clock
+            .0
+            .fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+        self.app.look_now();
+    }
+
+    /// A service called `API Gateway`.
+    pub async fn create_service(&self) {
+        self.api
+            .post("/api/v1/services", json!({"name": "API Gateway"}))
+            .await
+            .expect(201);
+    }
+
+    /// A webhook for all events to a receiver, with changes; its id.
+    pub async fn create_webhook(&self, url: &str, changes: Value) -> String {
+        let mut webhook = json!({
+            "name": "receiver",
+            "url": url,
+            "secret": "my secret ✓",
+            "events": ["incident.triggered", "incident.acknowledged", "incident.resolved",
+                       "incident.escalated", "incident.reopened"],
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            webhook[name] = value.clone();
+        }
+        text(
+            &self
+                .api
+                .post("/api/v1/webhooks", webhook)
+                .await
+                .expect(201)
+                .json()["id"],
+        )
+    }
+
+    /// A critical incident about `API Gateway`; its id.
+    pub async fn trigger(&self, title: &str) -> String {
+        let incident = json!({"title": title, "severity": "critical", "service": {"name": "API Gateway"}});
+        text(
+            &self
+                .api
+                .post("/api/v1/incidents", incident)
+                .await
+                .expect(201)
+                .json()["id"],
+        )
+    }
+
+    /// An action on an incident.
+    pub async fn act(&self, incident: &str, action: &str) {
+        self.api
+            .post(&format!("/api/v1/incidents/{incident}/{action}"), json!({}))
+            .await
+            .expect(200);
+    }
+
+    /// The deliveries of a query, newest first.
+    pub async fn deliveries(&self, query: &str) -> Vec<Value> {
+        let page = self
+            .api
+            .get(&format!("/api/v1/deliveries?{query}"))
+            .await
+            .expect(200)
+            .json();
+        page["items"].as_array().unwrap().clone()
+    }
+
+    /// Waits until so many deliveries of a query are there, and gives them.
+    pub async fn wait_for(&self, query: &str, count: usize) -> Vec<Value> {
+        let found = async {
+            loop {
+                let deliveries = self.deliveries(query).await;
+                if deliveries.len() == count {
+                    return deliveries;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(deliveries) => deliveries,
+            Err(_) => panic!(
+                "expected {count} of {query}, found {:#?}",
+                self.deliveries("").await
+            ),
+        }
+    }
+
+    /// Waits until a delivery has had so many attempts, and gives it with all of them.
+    pub async fn wait_for_attempts(&self, delivery: &str, count: u64) -> Value {
+        let found = async {
+            loop {
+                let detail = self
+                    .api
+                    .get(&format!("/api/v1/deliveries/{delivery}"))
+                    .await
+                    .expect(200)
+                    .json();
+                if detail["attemptsMade"].as_u64().unwrap() >= count && detail["status"] != "claimed" {
+                    return detail;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, found)
+            .await
+            .expect("the attempts are made")
+    }
+}
+
+/// The text of a JSON string.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
