@@ -78,7 +78,11 @@ impl App {
     pub async fn start(config: &Config, surroundings: Surroundings) -> anyhow::Result<Self> {
         let Surroundings { source, resolver } = surroundings;
         let (metrics, wakeup) = (Arc::new(Metrics::new()), Wakeup::new());
-        let inbox = Arc::new(Inbox::new(board_limits(config), wakeup.clone()));
+        let inbox = Arc::new(Inbox::new(
+            board_limits(config),
+            wakeup.clone(),
+            Arc::clone(&metrics),
+        ));
         let store = open_store(config, &source, &inbox, &metrics)?;
         // Whatever an earlier run had in hand is free again before anything new is claimed.
         store.queue.heartbeat(source.now()).await?;
@@ -215,7 +219,7 @@ fn open_store(
         hand_over: Arc::clone(inbox) as Arc<dyn crate::store::HandOver>,
         node: i64::from(u32::from_le_bytes(source.random())),
         observer: Arc::clone(metrics) as Arc<dyn sqlite::CommitObserver>,
-        max_pages: None,
+        max_pages: config.max_database_bytes.map(sqlite::pages_of),
     })?;
     Ok(store)
 }

@@ -135,6 +135,14 @@ impl Metrics {
             .inc();
     }
 
+    /// Notes how many webhooks have a closed and an open breaker.
+    pub fn count_breakers(&self, closed: usize, open: usize) {
+        for (state, count) in [("closed", closed), ("open", open)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.breakers.get_or_create(&StateLabel { state }).set(count);
+        }
+    }
+
     /// Everything in the Prometheus text format.
     pub fn render(&self) -> String {
         let mut text = String::new();

@@ -169,9 +169,6 @@ pub async fn trigger(
 ) -> ApiResult {
     let receipt = key.into_receipt(render);
     let committed = state.actions.trigger(caller.actor(), draft, receipt).await?;
-    if matches!(committed, Committed::Created(_)) {
-        state.metrics.events_accepted.inc();
-    }
     Ok(answer(committed))
 }
 
@@ -231,9 +228,6 @@ async fn transition(
         .actions
         .transition(caller.actor(), id, action, receipt)
         .await?;
-    if matches!(committed, Committed::Changed(_)) {
-        state.metrics.events_accepted.inc();
-    }
     Ok(answer(committed))
 }
 

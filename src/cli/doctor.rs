@@ -37,7 +37,9 @@ pub fn run(session: &Session) -> Result<(), Failure> {
             "check the disk of the data directory: space, rights, errors",
         )?,
     ];
-    let system = session.api.get("/api/v1/system", &Vec::new())?;
+    let system = session
+        .api
+        .get("/api/v1/system", &vec![("deep", "true".to_owned())])?;
     let mut checks = Vec::from(probes);
     checks.extend(system_checks(&system.value));
     if session.is_json {

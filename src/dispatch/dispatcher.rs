@@ -119,6 +119,8 @@ impl Dispatcher {
                 for (webhook_id, due_at) in due {
                     board.wake(webhook_id, due_at);
                 }
+                let (closed, open) = board.breaker_counts();
+                self.0.metrics.count_breakers(closed, open);
             }
             Err(error) => tracing::error!(%error, "the store does not say what is due; asking again"),
         }

@@ -1,6 +1,6 @@
 //! The dispatcher's side of a commit: room is kept on the board before it, deliveries land on the board after it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -9,6 +9,7 @@ use crate::model::delivery::ClaimedDelivery;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::store::HandOver;
+use crate::telemetry::Metrics;
 use crate::wakeup::Wakeup;
 
 /// The board behind a lock, and the bell that says something happened.
@@ -16,15 +17,17 @@ pub struct Inbox {
     board: Mutex<Board>,
     bell: Notify,
     wakeup: Wakeup,
+    metrics: Arc<Metrics>,
 }
 
 impl Inbox {
     /// An empty board.
-    pub fn new(limits: BoardLimits, wakeup: Wakeup) -> Self {
+    pub fn new(limits: BoardLimits, wakeup: Wakeup, metrics: Arc<Metrics>) -> Self {
         Self {
             board: Mutex::new(Board::new(limits)),
             bell: Notify::new(),
             wakeup,
+            metrics,
         }
     }
 
@@ -69,6 +72,7 @@ impl HandOver for Inbox {
     }
 
     fn events_up_to(&self, sequence: i64) {
+        self.metrics.events_accepted.inc();
         self.wakeup.events_up_to(sequence);
     }
 }

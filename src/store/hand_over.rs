@@ -22,7 +22,7 @@ pub trait HandOver: Send + Sync {
     /// Says that a webhook was created, changed, enabled, disabled or deleted.
     fn webhook_changed(&self, webhook_id: WebhookId);
 
-    /// Says that events up to this place in the feed are on disk.
+    /// Says that one more event is on disk, with its place in the feed.
     fn events_up_to(&self, sequence: i64);
 }
 

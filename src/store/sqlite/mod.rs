@@ -49,6 +49,14 @@ use crate::store::{Store, StoreResult};
 
 pub use database::{CommitObserver, Database, NoObserver, Settings};
 
+/// The size of a page of the file, in bytes.
+const PAGE_BYTES: u64 = 4096;
+
+/// How many pages fit into so many bytes.
+pub fn pages_of(bytes: u64) -> u32 {
+    u32::try_from(bytes / PAGE_BYTES).unwrap_or(u32::MAX)
+}
+
 /// Opens (or creates) the store in a folder.
 pub fn open(settings: Settings) -> StoreResult<Store> {
     let database = Arc::new(Database::open(settings)?);

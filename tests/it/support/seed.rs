@@ -10,7 +10,10 @@ impl Seeded {
     }
 
     /// Seeded by `OPSKNIGHT_SEED`, or by the time; prints how to repeat the test.
-    #[allow(clippy::print_stdout, reason = "a failing test is repeated with what is printed here")]
+    #[allow(
+        clippy::print_stdout,
+        reason = "a failing test is repeated with what is printed here"
+    )]
     pub fn from_environment(test: &str) -> Self {
         let given = std::env::var("OPSKNIGHT_SEED")
             .ok()
