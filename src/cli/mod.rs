@@ -1,9 +1,10 @@
 //! The command line: reads the arguments, runs one command, turns what came of it into an exit code.
 //!
-//! All commands but `serve`, `listen` and `completions` are clients of the HTTP API: they never open the store.
+//! All commands but `serve`, `listen`, `bench` and `completions` are clients of the HTTP API: they never open the store.
 
 mod apply;
 mod backup;
+mod bench;
 mod client;
 mod completions;
 mod deliveries;
@@ -94,6 +95,8 @@ enum Command {
     Backup(Remote<backup::Arguments>),
     /// Seal every secret anew under the current master key.
     Rekey(Remote<rekey::Arguments>),
+    /// Measure what this machine delivers, how fast and at what cost.
+    Bench(bench::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
 }
@@ -159,6 +162,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Doctor(remote) => doctor::run(&open(remote.server)?),
         Command::Backup(remote) => backup::run(&open(remote.server)?, &remote.arguments),
         Command::Rekey(remote) => rekey::run(&open(remote.server)?),
+        Command::Bench(bench) => bench::run(bench, root.json),
         Command::Completions(completions) => completions::run(&completions),
     }
 }

@@ -54,10 +54,8 @@ impl ServerProcess {
     /// SIGTERM; waits for the end and says whether it was a clean one.
     pub async fn terminate(mut self) -> bool {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
-        // The child is ours and not yet waited for, so the number still names it.
-        #[allow(unsafe_code)]
-        let sent = unsafe { libc::kill(pid, libc::SIGTERM) };
-        assert_eq!(sent, 0);
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.child.wait().await.unwrap().success()
     }
 }

@@ -1,0 +1,120 @@
+//! The bars that the project set itself. They inform: a machine may be too small or too busy for them.
+
+use serde::Serialize;
+
+use super::report::Report;
+
+const A_DELIVERED_PER_SECOND: f64 = 10_000.0;
+const A_INGEST_P99_MS: f64 = 20.0;
+const B_DELIVERED_PER_SECOND: f64 = 25_000.0;
+const C_P99_RATIO: f64 = 2.0;
+const C_P99_MS: f64 = 25.0;
+const D_READY_MS: f64 = 50.0;
+const D_IDLE_MIB: f64 = 20.0;
+const D_PENDING_MIB: f64 = 150.0;
+
+/// A bar and what was measured against it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bar {
+    name: &'static str,
+    wanted: Wanted,
+    limit: f64,
+    unit: &'static str,
+    measured: f64,
+    is_met: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Wanted {
+    AtLeast,
+    Below,
+}
+
+impl Bar {
+    fn at_least(limit: f64, unit: &'static str, name: &'static str, measured: f64) -> Self {
+        Self {
+            name,
+            wanted: Wanted::AtLeast,
+            limit,
+            unit,
+            measured,
+            is_met: measured >= limit,
+        }
+    }
+
+    fn below(limit: f64, unit: &'static str, name: &'static str, measured: f64) -> Self {
+        Self {
+            name,
+            wanted: Wanted::Below,
+            limit,
+            unit,
+            measured,
+            is_met: measured < limit,
+        }
+    }
+
+    /// As a row of a table: what, how much is wanted, how much it is, the verdict.
+    pub fn row(&self) -> Vec<String> {
+        let sign = match self.wanted {
+            Wanted::AtLeast => '≥',
+            Wanted::Below => '<',
+        };
+        vec![
+            self.name.to_owned(),
+            format!("{sign} {} {}", self.limit, self.unit),
+            format!("{:.1} {}", self.measured, self.unit),
+            if self.is_met { "met" } else { "missed" }.to_owned(),
+        ]
+    }
+}
+
+/// The bars that apply to what was measured.
+pub fn of(report: &Report) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    if let Some(a) = &report.a {
+        bars.push(Bar::at_least(
+            A_DELIVERED_PER_SECOND,
+            "/s",
+            "A delivered",
+            a.delivered_per_second,
+        ));
+        bars.push(Bar::below(A_INGEST_P99_MS, "ms", "A ingest p99", a.ingest.p99_ms));
+    }
+    if let Some(b) = &report.b {
+        bars.push(Bar::at_least(
+            B_DELIVERED_PER_SECOND,
+            "/s",
+            "B delivered",
+            b.delivered_per_second,
+        ));
+    }
+    if let Some(c) = &report.c {
+        let p99_ms = c.beside_bad.delivery.p99_ms;
+        bars.push(Bar::below(C_P99_MS, "ms", "C p99 beside bad receivers", p99_ms));
+        bars.push(Bar::below(C_P99_RATIO, "×", "C p99 to that alone", c.p99_ratio));
+    }
+    if let Some(d) = &report.d {
+        bars.push(Bar::below(
+            D_READY_MS,
+            "ms",
+            "D ready, empty folder",
+            d.ready_fresh_ms,
+        ));
+        bars.push(Bar::below(
+            D_READY_MS,
+            "ms",
+            "D ready, own folder",
+            d.ready_existing_ms,
+        ));
+        bars.push(Bar::below(D_IDLE_MIB, "MiB", "D memory idle", d.idle_mib));
+        bars.push(Bar::below(
+            D_PENDING_MIB,
+            "MiB",
+            "D memory pending, peak",
+            d.pending_peak_mib,
+        ));
+    }
+    bars
+}

@@ -1,0 +1,141 @@
+//! `opsknight bench`: what this machine delivers, how fast and at what cost, with sender and receivers on it.
+//!
+//! Every scenario starts a server of its own, this same program, as a child process with a fresh data directory. The
+//! load and the receivers live in this process, so that the cost of the server is told apart from theirs. All of it
+//! stays on the loopback interface. Bars that are missed are shown and change nothing; a delivery that is missing or
+//! wrongly signed makes the command fail.
+
+mod bars;
+mod baseline;
+mod fan_out;
+mod footprint;
+mod ingest;
+mod isolation;
+mod latency;
+mod load;
+mod machine;
+mod receiver;
+mod report;
+mod round;
+mod scratch;
+mod server;
+mod usage;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use super::failure::Failure;
+use super::output;
+use report::Report;
+
+/// What to measure, and how much of it.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    /// What to measure; everything unless given.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SCENARIO")]
+    scenario: Vec<Scenario>,
+    /// Incidents in A; B makes a tenth of them for its ten webhooks, the baseline five times as many requests.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    incidents: u32,
+    /// How long each of the two runs of C lasts.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
+    /// Requests in flight at once, to the API and in the baseline.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=512))]
+    in_flight: u16,
+    /// Deliveries in flight at once to A's one webhook. The product's default is 16 for each webhook.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256))]
+    concurrency: u16,
+    /// Deliveries that wait while D measures the memory.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pending: u32,
+    /// Where the servers keep their data, to choose the disk: a folder that exists [default: the temporary folder].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Something to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Signed requests straight to a receiver, without a server.
+    Baseline,
+    /// One webhook, many incidents.
+    A,
+    /// Ten webhooks on every incident.
+    B,
+    /// Eight healthy receivers beside one that is slow and one that never answers.
+    C,
+    /// Start, idle memory, memory with a million deliveries pending.
+    D,
+}
+
+/// What the scenarios share.
+struct Setting {
+    arguments: Arguments,
+    /// The folder under which each server gets its own.
+    disk: PathBuf,
+}
+
+/// Measures, and prints a table or JSON.
+pub fn run(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
+    let is_json = is_json || arguments.json;
+    let report = measure(arguments).map_err(|error| Failure::other(format!("{error:#}")))?;
+    if is_json {
+        let text =
+            serde_json::to_string_pretty(&report).map_err(|error| Failure::other(error.to_string()))?;
+        output::print(&text)?;
+    } else {
+        output::print(&report.in_words())?;
+    }
+    match report.wrong() {
+        None => Ok(()),
+        Some(sentence) => Err(Failure::other(sentence)),
+    }
+}
+
+fn measure(arguments: Arguments) -> anyhow::Result<Report> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime did not start")?;
+    let disk = arguments.data.clone().unwrap_or_else(std::env::temp_dir);
+    runtime.block_on(measure_all(&Setting { arguments, disk }))
+}
+
+async fn measure_all(setting: &Setting) -> anyhow::Result<Report> {
+    let mut report = Report::new(machine::describe(&setting.disk)?);
+    let wanted = &setting.arguments.scenario;
+    let is_wanted = |scenario| wanted.is_empty() || wanted.contains(&scenario);
+    if is_wanted(Scenario::Baseline) {
+        announce("baseline: signed requests straight to a receiver");
+        report.baseline = Some(baseline::run(setting).await?);
+    }
+    if is_wanted(Scenario::A) {
+        announce("A: one webhook");
+        report.a = Some(ingest::run(setting).await?);
+    }
+    if is_wanted(Scenario::B) {
+        announce("B: ten webhooks on every incident");
+        report.b = Some(fan_out::run(setting).await?);
+    }
+    if is_wanted(Scenario::C) {
+        announce("C: healthy receivers, alone and beside two bad ones");
+        report.c = Some(isolation::run(setting).await?);
+    }
+    if is_wanted(Scenario::D) {
+        announce("D: start, idle, and many deliveries pending");
+        report.d = Some(footprint::run(setting).await?);
+    }
+    Ok(report.conclude())
+}
+
+/// Says on standard error what is being measured: it takes a while, and standard output is for the result.
+fn announce(what: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "measuring {what}");
+}

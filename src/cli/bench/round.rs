@@ -1,0 +1,185 @@
+//! One round: a server of its own, webhooks to receivers, incidents in, deliveries out, and the figures.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::Setting;
+use super::latency::Latency;
+use super::load::{Load, LoadOutcome, Session};
+use super::receiver::{Manner, Receiver, Tally};
+use super::scratch::Scratch;
+use super::server::Server;
+use super::usage::{self, Usage};
+
+/// How long no delivery may arrive before the rest counts as missing: longer than the first retry's minute and its
+/// tenth, so that an attempt that failed on a busy machine still arrives.
+const STALL_LIMIT: Duration = Duration::from_secs(90);
+/// How often the count of arrivals is looked at. Their times are taken by the receivers.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+/// After the last arrival the server still records attempts: that is part of what a delivery costs.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// What a round does.
+pub struct Plan {
+    /// A webhook for each.
+    pub targets: Vec<Target>,
+    /// How many incidents there are.
+    pub incidents: u32,
+    /// How fast they come; as fast as they are accepted if nothing is said.
+    pub incidents_per_second: Option<u32>,
+}
+
+/// A webhook and the receiver behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// How the receiver answers.
+    pub manner: Manner,
+    /// The webhook's limit of deliveries in flight; the product's default if nothing is said.
+    pub concurrency: Option<u16>,
+}
+
+/// What came out, for the healthy receivers of a round.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Figures {
+    /// Incidents made.
+    pub incidents: u32,
+    /// Deliveries owed to healthy receivers.
+    pub deliveries: u64,
+    /// Incidents accepted per second, first request to last answer.
+    pub accepted_per_second: f64,
+    /// Deliveries per second, first incident sent to last delivery received.
+    pub delivered_per_second: f64,
+    /// That as a share of what the baseline of the same run reached, if there was one.
+    pub share_of_baseline: Option<f64>,
+    /// From sending an incident to its answer.
+    pub ingest: Latency,
+    /// From sending an incident to the arrival of a delivery of it.
+    pub delivery: Latency,
+    /// Processor time of the server, by the deliveries above.
+    pub server_cpu_micros_per_delivery: f64,
+    /// Processor time of the load and the receivers, likewise.
+    pub bench_cpu_micros_per_delivery: f64,
+    /// The server's memory at its highest.
+    pub server_peak_mib: f64,
+    /// Deliveries that never arrived.
+    pub missing: u64,
+    /// Deliveries that arrived again.
+    pub duplicates: u64,
+    /// Requests that were not what was agreed: no delivery id, no known title, two ids for one delivery.
+    pub malformed: u64,
+    /// How many signatures were checked.
+    pub signatures_checked: u64,
+    /// How many of these were wrong.
+    pub signatures_invalid: u64,
+}
+
+/// Runs a round.
+pub async fn run(setting: &Setting, plan: Plan) -> anyhow::Result<Figures> {
+    let folder = Scratch::new(&setting.disk)?;
+    let epoch = Instant::now();
+    let mut receivers = Vec::new();
+    for target in &plan.targets {
+        receivers.push(Receiver::start(target.manner, plan.incidents, epoch).await?);
+    }
+    let server = Server::start(folder.path())?;
+    let mut session = Session::connect(server.address, Some(&server.key)).await?;
+    let service_id = session.create_service("Bench").await?;
+    for (number, (target, receiver)) in plan.targets.iter().zip(&receivers).enumerate() {
+        let url = format!("http://{}/", receiver.address);
+        session
+            .create_webhook(&format!("bench {number}"), &url, target.concurrency)
+            .await?;
+    }
+    let before = (server.usage()?, usage::own()?);
+    let load = Load {
+        address: server.address,
+        key: server.key.clone(),
+        service_id,
+        incidents: plan.incidents,
+        in_flight: setting.arguments.in_flight,
+        incidents_per_second: plan.incidents_per_second,
+        epoch,
+    };
+    let outcome = load.run().await?;
+    let healthy = healthy_receivers(&plan, &receivers);
+    wait_for_arrivals(&healthy, plan.incidents).await;
+    tokio::time::sleep(SETTLE).await;
+    let after = (server.usage()?, usage::own()?);
+    let tallies: Vec<Tally> = receivers.into_iter().map(Receiver::stop).collect();
+    server.stop()?;
+    let healthy = plan.targets.iter().zip(tallies);
+    let healthy = healthy.filter(|(target, _)| target.manner == Manner::Prompt);
+    let healthy = healthy.map(|(_, tally)| tally).collect();
+    Ok(figures(&plan, outcome, healthy, &before, &after))
+}
+
+fn healthy_receivers<'a>(plan: &Plan, receivers: &'a [Receiver]) -> Vec<&'a Receiver> {
+    let pairs = plan.targets.iter().zip(receivers);
+    let healthy = pairs.filter(|(target, _)| target.manner == Manner::Prompt);
+    healthy.map(|(_, receiver)| receiver).collect()
+}
+
+/// Returns when everything has arrived, or nothing more does.
+async fn wait_for_arrivals(receivers: &[&Receiver], incidents: u32) {
+    let mut last_count = 0;
+    let mut last_progress_at = Instant::now();
+    loop {
+        let counts: Vec<u32> = receivers.iter().map(|one| one.unique_incidents()).collect();
+        if counts.iter().all(|count| *count >= incidents) {
+            return;
+        }
+        let count: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+        if count != last_count {
+            last_count = count;
+            last_progress_at = Instant::now();
+        }
+        if last_progress_at.elapsed() > STALL_LIMIT {
+            return;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
+fn figures(
+    plan: &Plan,
+    outcome: LoadOutcome,
+    tallies: Vec<Tally>,
+    before: &(Usage, Usage),
+    after: &(Usage, Usage),
+) -> Figures {
+    let sum = |part: fn(&Tally) -> u64| tallies.iter().map(part).sum::<u64>();
+    let arrived = sum(|tally| u64::from(tally.unique_incidents()));
+    let deliveries = u64::from(plan.incidents) * tallies.len() as u64;
+    let last_arrival_at = tallies.iter().filter_map(|tally| tally.last_arrival_at).max();
+    let seconds = last_arrival_at.map_or(f64::NAN, |at| {
+        at.saturating_duration_since(outcome.first_sent_at).as_secs_f64()
+    });
+    let micros_each =
+        |after: Duration, before: Duration| after.saturating_sub(before).as_secs_f64() * 1e6 / arrived as f64;
+    let (duplicates, malformed) = (sum(Tally::duplicates), sum(|tally| tally.malformed));
+    let signatures_checked = sum(|tally| tally.signatures_checked);
+    let signatures_invalid = sum(|tally| tally.signatures_invalid);
+    let latencies = tallies
+        .into_iter()
+        .flat_map(|tally| tally.latencies_nanos)
+        .collect();
+    Figures {
+        incidents: plan.incidents,
+        deliveries,
+        accepted_per_second: f64::from(plan.incidents) / outcome.elapsed.as_secs_f64(),
+        delivered_per_second: arrived as f64 / seconds,
+        share_of_baseline: None,
+        ingest: Latency::of(outcome.latencies_nanos),
+        delivery: Latency::of(latencies),
+        server_cpu_micros_per_delivery: micros_each(after.0.cpu, before.0.cpu),
+        bench_cpu_micros_per_delivery: micros_each(after.1.cpu, before.1.cpu),
+        server_peak_mib: after.0.peak_mib(),
+        missing: deliveries - arrived,
+        duplicates,
+        malformed,
+        signatures_checked,
+        signatures_invalid,
+    }
+}
