@@ -194,9 +194,27 @@ impl Database {
         &self,
         command: impl FnOnce(&mut WriteContext<'_>) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
+        self.write_within(Boundary::Savepoint, command).await
+    }
+
+    /// The same for the commands that run most: without a savepoint, which would copy every page they touch. Such a
+    /// command must check everything before it changes anything; should it fail later all the same (a full disk), the
+    /// whole batch is undone.
+    pub async fn write_checked<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut WriteContext<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        self.write_within(Boundary::Batch, command).await
+    }
+
+    async fn write_within<T: Send + 'static>(
+        &self,
+        boundary: Boundary,
+        command: impl FnOnce(&mut WriteContext<'_>) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
         let (sender, receiver) = oneshot::channel();
         let command: Command = Box::new(move |writer| {
-            let (result, effects) = writer.run_one(command);
+            let (result, effects) = writer.run_one(boundary, command);
             Box::new(move |committed, hand_over| {
                 let certain = result.and_then(|value| committed.clone().map(|()| value));
                 effects.settle(certain.is_ok(), hand_over);
@@ -275,6 +293,15 @@ impl Drop for WriterThread {
     }
 }
 
+/// What is undone when a command fails.
+#[derive(Debug, Clone, Copy)]
+enum Boundary {
+    /// The command alone.
+    Savepoint,
+    /// Everything in its transaction, if it has changed anything.
+    Batch,
+}
+
 /// The one thread that writes.
 struct Writer {
     connection: Connection,
@@ -326,17 +353,20 @@ impl Writer {
         self.observer.committed(count, started.elapsed());
     }
 
-    /// Runs one command in a savepoint of its own.
+    /// Runs one command. What it changed is undone if it fails: alone, or with the whole batch, as its boundary says.
     fn run_one<T>(
         &mut self,
+        boundary: Boundary,
         command: impl FnOnce(&mut WriteContext<'_>) -> StoreResult<T>,
     ) -> (StoreResult<T>, Effects) {
-        let begun = self
-            .check_transaction()
-            .and_then(|()| self.execute("SAVEPOINT command"));
+        let begun = self.check_transaction().and_then(|()| match boundary {
+            Boundary::Savepoint => self.execute("SAVEPOINT command"),
+            Boundary::Batch => Ok(()),
+        });
         if let Err(error) = begun {
             return (Err(error), Effects::default());
         }
+        let changes_before = self.connection.total_changes();
         let mut context = WriteContext {
             connection: &self.connection,
             sealer: &self.sealer,
@@ -348,20 +378,39 @@ impl Writer {
         let result = catch_unwind(AssertUnwindSafe(|| command(&mut context)))
             .unwrap_or_else(|_| Err(StoreError::Corrupt("a command of the store panicked".into())));
         let effects = context.effects;
-        if result.is_err() {
-            let _ = self.execute("ROLLBACK TO command");
-            self.state.subscriptions = None;
-        } else {
+        if result.is_ok() {
             for (webhook_id, count) in &effects.accepted {
                 *self.batch.accepted.entry(*webhook_id).or_default() += count;
             }
+        } else {
+            self.state.subscriptions = None;
         }
-        let released = self.execute("RELEASE command");
-        let result = result.and_then(|value| released.map(|()| value));
-        if self.connection.is_autocommit() {
+        let has_changed = self.connection.total_changes() != changes_before;
+        let result = self.end_command(boundary, result, has_changed);
+        (result, effects)
+    }
+
+    fn end_command<T>(
+        &mut self,
+        boundary: Boundary,
+        result: StoreResult<T>,
+        has_changed: bool,
+    ) -> StoreResult<T> {
+        let result = match boundary {
+            Boundary::Savepoint => {
+                if result.is_err() {
+                    let _ = self.execute("ROLLBACK TO command");
+                }
+                let released = self.execute("RELEASE command");
+                result.and_then(|value| released.map(|()| value))
+            }
+            Boundary::Batch => result,
+        };
+        let is_half_done = matches!(boundary, Boundary::Batch) && has_changed;
+        if self.connection.is_autocommit() || is_half_done {
             self.undone = result.as_ref().err().cloned();
         }
-        (result, effects)
+        result
     }
 
     /// A full disk makes SQLite undo the whole transaction at once. Whatever ran after that would be outside of it, and

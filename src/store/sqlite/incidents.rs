@@ -25,12 +25,12 @@ use super::transitions;
 #[async_trait]
 impl Incidents for Database {
     async fn trigger(&self, trigger: Trigger) -> StoreResult<Committed> {
-        self.write(move |context| transitions::trigger(context, trigger))
+        self.write_checked(move |context| transitions::trigger(context, trigger))
             .await
     }
 
     async fn transition(&self, request: TransitionRequest) -> StoreResult<Committed> {
-        self.write(move |context| transitions::transition(context, request))
+        self.write_checked(move |context| transitions::transition(context, request))
             .await
     }
 

@@ -20,12 +20,12 @@ use super::statements::{execute, read_all};
 #[async_trait]
 impl Queue for Database {
     async fn claim_due(&self, requests: Vec<ClaimRequest>, now: Timestamp) -> StoreResult<Vec<Claimed>> {
-        self.write(move |context| claims::claim_due(context, &requests, now))
+        self.write_checked(move |context| claims::claim_due(context, &requests, now))
             .await
     }
 
     async fn record(&self, records: Vec<AttemptRecord>, now: Timestamp) -> StoreResult<Vec<Recorded>> {
-        self.write(move |context| recording::record(context, &records, now))
+        self.write_checked(move |context| recording::record(context, &records, now))
             .await
     }
 
