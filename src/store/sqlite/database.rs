@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::id::WebhookId;
@@ -473,6 +474,10 @@ fn check_library_version() -> StoreResult<()> {
 fn configure(connection: &Connection, cache_kib: i64) -> StoreResult<()> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // Without this SQLite plans a statement anew for every value it is given, to see whether a partial index fits.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(unavailable)?;
     let set = |name: &str, value: &dyn rusqlite::ToSql| {
         connection.pragma_update(None, name, value).map_err(unavailable)
     };
