@@ -89,6 +89,7 @@ pub struct Board {
     errands: Errands,
     ready: usize,
     reserved: usize,
+    asked: usize,
     in_flight: usize,
     unrecorded: usize,
     last_look_at: Timestamp,
@@ -111,7 +112,8 @@ struct Entry {
     pace: Pace,
     /// When something in the store is due, as far as known.
     due_at: Option<Timestamp>,
-    is_claiming: bool,
+    /// How many the store was asked for, if it was.
+    asked: Option<usize>,
     has_turn: bool,
 }
 
@@ -134,12 +136,13 @@ impl Board {
 
     /// Keeps room for one delivery that is about to be committed, if there is room and nothing older waits in the store.
     pub fn reserve(&mut self, webhook_id: WebhookId) -> bool {
-        if self.is_stopping || self.ready + self.reserved >= self.limits.max_ready {
+        if self.is_stopping || self.room() == 0 {
             return false;
         }
         let entry = self.webhooks.entry(webhook_id).or_default();
         let is_open = entry.limits.as_ref().is_none_or(|limits| limits.is_enabled);
-        let has_backlog = entry.is_claiming || entry.due_at.is_some_and(|due_at| due_at <= self.last_look_at);
+        let has_backlog =
+            entry.asked.is_some() || entry.due_at.is_some_and(|due_at| due_at <= self.last_look_at);
         let has_room = entry.ready.len() + entry.reserved < READY_PER_WEBHOOK;
         if !is_open || has_backlog || !has_room || entry.breaker.probe_at().is_some() {
             return false;
@@ -227,7 +230,7 @@ impl Board {
         next_due_at: Option<Timestamp>,
     ) {
         let entry = self.webhooks.entry(webhook_id).or_default();
-        entry.is_claiming = false;
+        self.asked -= entry.asked.take().unwrap_or(0);
         let woken_at = entry.due_at.take();
         if let Some(due_at) = woken_at.into_iter().chain(next_due_at).min() {
             self.wake(webhook_id, due_at);
@@ -329,6 +332,12 @@ impl Board {
         }
     }
 
+    /// For how many more deliveries there is room. What the store was asked for may come any moment.
+    fn room(&self) -> usize {
+        let held = self.ready + self.reserved + self.asked;
+        self.limits.max_ready.saturating_sub(held)
+    }
+
     fn give_back_room(&mut self, webhook_id: WebhookId) {
         if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
             entry.reserved = entry.reserved.saturating_sub(1);
@@ -382,11 +391,11 @@ impl Board {
 
     /// Asks the store for more of a webhook if something is due there and there is room here.
     fn consider_claim(&mut self, webhook_id: WebhookId, now: Timestamp) {
-        let room = self.limits.max_ready.saturating_sub(self.ready + self.reserved);
+        let room = self.room();
         let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
             return;
         };
-        if self.is_stopping || entry.is_claiming || entry.due_at.is_none_or(|due_at| due_at > now) {
+        if self.is_stopping || entry.asked.is_some() || entry.due_at.is_none_or(|due_at| due_at > now) {
             return;
         }
         let Some(limits) = &entry.limits else {
@@ -405,7 +414,8 @@ impl Board {
             None => (READY_PER_WEBHOOK - held).min(room),
         };
         if limit > 0 {
-            entry.is_claiming = true;
+            entry.asked = Some(limit);
+            self.asked += limit;
             entry.due_at = None;
             let limit = u32::try_from(limit).unwrap_or(u32::MAX);
             self.errands.claim.push(ClaimRequest { webhook_id, limit });

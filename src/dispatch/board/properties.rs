@@ -122,6 +122,8 @@ impl World {
         let reserved: usize = entries.map(|entry| entry.reserved).sum();
         assert_eq!((self.board.ready, self.board.reserved), (ready, reserved));
         assert_eq!(reserved, self.reserved.len());
+        let bound = LIMITS.max_ready + usize::from(WEBHOOKS) * OWN_SHARE;
+        assert!(ready + reserved + self.board.asked <= bound);
     }
 
     fn give_birth(&mut self) {
