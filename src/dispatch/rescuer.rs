@@ -82,8 +82,8 @@ impl JumpWatch {
         }
     }
 
-    /// Whether the wall clock jumped since the last look. Forward, only what would now come early is moved; backward,
-    /// everything that would now come late.
+    /// Whether the wall clock jumped since the last look. Everything that was planned for later moves with it: forward,
+    /// it would come early; backward, late.
     pub fn look(&mut self, wall: Timestamp, monotonic_millis: i64) -> Option<Jump> {
         let passed =
             Duration::from_millis(u64::try_from(monotonic_millis - self.monotonic_millis).unwrap_or(0));
@@ -96,13 +96,11 @@ impl JumpWatch {
         if by_ms.unsigned_abs() < MIN_JUMP.as_millis() as u64 {
             return None;
         }
-        let latest = Timestamp::from_millis(i64::MAX);
-        let (after, before) = if by_ms > 0 {
-            (expected, wall)
-        } else {
-            (wall, latest)
-        };
-        Some(Jump { after, before, by_ms })
+        Some(Jump {
+            after: expected.min(wall),
+            before: Timestamp::from_millis(i64::MAX),
+            by_ms,
+        })
     }
 }
 
@@ -122,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_forward_moves_what_would_come_early() {
+    fn a_jump_forward_moves_all_that_is_planned() {
         let mut watch = JumpWatch::new(at(1000), 0);
         let jump = watch.look(at(4601), 1000);
         assert_eq!(
             jump,
             Some(Jump {
                 after: at(1001),
-                before: at(4601),
+                before: Timestamp::from_millis(i64::MAX),
                 by_ms: 3_600_000
             })
         );
