@@ -12,7 +12,7 @@ use crate::model::delivery::{Claim, ClaimedDelivery};
 use crate::model::event::Event;
 use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::time::Timestamp;
-use crate::store::queue::{ClaimRequest, Claimed};
+use crate::store::queue::{ClaimRequest, Claimed, NODE_LEASE};
 use crate::store::{StoreError, StoreResult};
 
 use super::database::WriteContext;
@@ -174,8 +174,11 @@ pub fn release(context: &mut WriteContext<'_>, claims: &[(DeliveryId, Claim)]) -
     Ok(())
 }
 
-/// Frees the claims of other nodes without a lease, and forgets those nodes. Says how many claims.
+/// Frees the claims of other nodes without a lease, and forgets those nodes. Says how many claims. A lease that runs for
+/// longer than any is given was written before the clock was set back: its node is as good as gone.
 pub fn rescue(context: &mut WriteContext<'_>, now: Timestamp) -> StoreResult<u64> {
+    // Twice, for the sake of nodes whose clocks differ a little.
+    let longest = now.plus(2 * NODE_LEASE);
     let mut wakes = Wakes::default();
     let mut count = 0;
     for webhook_id in all_webhooks(context.connection)? {
@@ -184,9 +187,15 @@ pub fn rescue(context: &mut WriteContext<'_>, now: Timestamp) -> StoreResult<u64
             "UPDATE deliveries INDEXED BY deliveries_open SET state = 'scheduled', node = NULL, claim = NULL
              WHERE webhook_id = ?1 AND state = 'claimed' AND state IN ('scheduled', 'queued', 'claimed')
                AND node <> ?2
-               AND NOT EXISTS (SELECT 1 FROM nodes WHERE nodes.id = deliveries.node AND nodes.lease_until >= ?3)
+               AND NOT EXISTS (SELECT 1 FROM nodes
+                               WHERE nodes.id = deliveries.node AND nodes.lease_until BETWEEN ?3 AND ?4)
              RETURNING webhook_id, due_at",
-            (webhook_id.as_bytes(), context.node, now.as_millis()),
+            (
+                webhook_id.as_bytes(),
+                context.node,
+                now.as_millis(),
+                longest.as_millis(),
+            ),
             webhook_and_due_at,
         )?;
         count += rescued.len() as u64;
@@ -199,8 +208,8 @@ pub fn rescue(context: &mut WriteContext<'_>, now: Timestamp) -> StoreResult<u64
     }
     execute(
         context.connection,
-        "DELETE FROM nodes WHERE id <> ?1 AND lease_until < ?2",
-        (context.node, now.as_millis()),
+        "DELETE FROM nodes WHERE id <> ?1 AND lease_until NOT BETWEEN ?2 AND ?3",
+        (context.node, now.as_millis(), longest.as_millis()),
     )?;
     wakes.send_after_commit(context);
     Ok(count)

@@ -78,6 +78,7 @@ impl Queue for Database {
     }
 }
 
+/// Claimed ones move too: they may be given back.
 fn shift_schedule(
     context: &mut WriteContext<'_>,
     after: Timestamp,
@@ -89,8 +90,8 @@ fn shift_schedule(
         execute(
             context.connection,
             "UPDATE deliveries INDEXED BY deliveries_open SET due_at = max(0, due_at + ?4)
-             WHERE webhook_id = ?1 AND state = 'scheduled' AND state IN ('scheduled', 'queued', 'claimed')
-               AND due_at > ?2 AND due_at < ?3",
+             WHERE webhook_id = ?1 AND state IN ('scheduled', 'claimed')
+               AND state IN ('scheduled', 'queued', 'claimed') AND due_at > ?2 AND due_at < ?3",
             (
                 webhook_id.as_bytes(),
                 after.as_millis(),

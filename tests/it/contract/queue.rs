@@ -114,6 +114,25 @@ contract_tests! {
         assert_eq!(moved.escalate_at, Some(world.at(5 * 60_000 - 1_000)));
     }
 
+    async fn a_delivery_that_is_given_back_has_moved_with_the_clock_too(world) {
+        let incident = world.trigger("one").await;
+        world.finish_next(world.ordered, NextStep::Retry { at: world.at(60_000) }, world.at(1)).await;
+        let claimed = world.claim(world.ordered, 1, world.at(60_000)).await.deliveries.remove(0);
+        let queue = &world.store().queue;
+        queue.shift_schedule(world.at(10), world.at(600_000), -30_000).await.unwrap();
+        queue.release(vec![(claimed.id, claimed.claim)]).await.unwrap();
+        assert_eq!(world.lane(world.ordered, incident.id).await[0].due_at, world.at(30_000));
+    }
+
+    async fn a_lease_from_before_the_clock_was_set_back_does_not_hold(world) {
+        let incident = world.trigger("one").await;
+        world.store().queue.heartbeat(world.at(3_600_000)).await.unwrap();
+        world.claim(world.ordered, 1, world.at(3_600_000)).await;
+        world.restart_as(NODE + 1, async |_| ()).await;
+        assert_eq!(world.store().queue.rescue(world.at(1)).await, Ok(1));
+        assert_eq!(world.states(world.ordered, incident.id).await, [Scheduled]);
+    }
+
     async fn a_test_goes_to_a_disabled_webhook_too_and_stands_outside_of_everything(world) {
         let incident = world.trigger("one").await;
         let ordered = world.ordered;
