@@ -46,69 +46,86 @@ impl Deliverer {
             }
             Err(failure) => (String::new(), Outcome::Failed(failure), None),
         };
-        self.conclude(
-            prepared,
-            delivery,
+        let made = Made {
             started_at,
             request_head,
             outcome,
-            exchange.as_ref(),
-        )
-    }
-
-    fn conclude(
-        &self,
-        prepared: &Prepared,
-        delivery: &ClaimedDelivery,
-        started_at: Timestamp,
-        request_head: String,
-        outcome: Outcome,
-        exchange: Option<&Exchange>,
-    ) -> AttemptRecord {
-        let none = RetrySchedule::none();
-        let is_test = delivery.event.is_test;
-        let schedule = if is_test {
-            &none
-        } else {
-            &prepared.webhook.settings.retry_schedule
+            exchange,
         };
-        let share = self.source.random_share();
-        let made = delivery.schedule_attempts + 1;
-        let next_step = NextStep::after_attempt(&outcome, schedule, made, self.source.now(), share);
-        let disable_webhook = match &outcome {
-            Outcome::Gone(_) if !is_test => Some("the receiver answered 410 Gone".to_owned()),
-            Outcome::Gone(_) | Outcome::Delivered | Outcome::Failed(_) => None,
-        };
-        let response = exchange.and_then(|exchange| exchange.result.as_ref().ok());
-        let attempt = Attempt {
-            id: self.source.new_attempt_id(),
-            number: delivery.attempts_made + 1,
-            started_at,
-            timings: exchange.map_or_else(PhaseTimings::default, |exchange| exchange.timings),
-            remote_address: exchange.and_then(|exchange| exchange.remote_address),
-            status: response.map(|response| response.status),
-            request_head,
-            response_head: response
-                .map(|response| describe_headers(&response.headers))
-                .unwrap_or_default(),
-            response_body: response.map(|response| response.body.clone()).unwrap_or_default(),
-            response_body_is_truncated: response.is_some_and(|response| response.body_is_truncated),
-            outcome,
-        };
-        AttemptRecord {
-            delivery_id: delivery.id,
-            webhook_id: delivery.webhook_id,
-            incident_id: delivery.event.incident_id,
-            event_sequence: delivery.event.sequence,
-            claim: delivery.claim,
-            attempt,
-            next_step,
-            disable_webhook,
-        }
+        conclude(&self.source, prepared, delivery, made)
     }
 }
 
-fn build_request(
+/// An attempt as it was made, before it is known what follows.
+pub struct Made {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// What was sent, without secrets.
+    pub request_head: String,
+    /// How the adapter judged it.
+    pub outcome: Outcome,
+    /// What came back, unless nothing could be sent.
+    pub exchange: Option<Exchange>,
+}
+
+/// Decides what follows an attempt that ended now.
+pub fn conclude(
+    source: &Source,
+    prepared: &Prepared,
+    delivery: &ClaimedDelivery,
+    made: Made,
+) -> AttemptRecord {
+    let none = RetrySchedule::none();
+    let is_test = delivery.event.is_test;
+    let schedule = if is_test {
+        &none
+    } else {
+        &prepared.webhook.settings.retry_schedule
+    };
+    let share = source.random_share();
+    let Made {
+        started_at,
+        request_head,
+        outcome,
+        exchange,
+    } = made;
+    let schedule_attempts = delivery.schedule_attempts + 1;
+    let next_step = NextStep::after_attempt(&outcome, schedule, schedule_attempts, source.now(), share);
+    let disable_webhook = match &outcome {
+        Outcome::Gone(_) if !is_test => Some("the receiver answered 410 Gone".to_owned()),
+        Outcome::Gone(_) | Outcome::Delivered | Outcome::Failed(_) => None,
+    };
+    let exchange = exchange.as_ref();
+    let response = exchange.and_then(|exchange| exchange.result.as_ref().ok());
+    let attempt = Attempt {
+        id: source.new_attempt_id(),
+        number: delivery.attempts_made + 1,
+        started_at,
+        timings: exchange.map_or_else(PhaseTimings::default, |exchange| exchange.timings),
+        remote_address: exchange.and_then(|exchange| exchange.remote_address),
+        status: response.map(|response| response.status),
+        request_head,
+        response_head: response
+            .map(|response| describe_headers(&response.headers))
+            .unwrap_or_default(),
+        response_body: response.map(|response| response.body.clone()).unwrap_or_default(),
+        response_body_is_truncated: response.is_some_and(|response| response.body_is_truncated),
+        outcome,
+    };
+    AttemptRecord {
+        delivery_id: delivery.id,
+        webhook_id: delivery.webhook_id,
+        incident_id: delivery.event.incident_id,
+        event_sequence: delivery.event.sequence,
+        claim: delivery.claim,
+        attempt,
+        next_step,
+        disable_webhook,
+    }
+}
+
+/// The request of an attempt that begins now, signed.
+pub fn build_request(
     prepared: &Prepared,
     delivery: &ClaimedDelivery,
     now: Timestamp,
