@@ -12,5 +12,6 @@ mod crash;
 mod delivery;
 mod outbound;
 mod receivers;
+mod simulation;
 mod support;
 mod tidy;

@@ -1,0 +1,368 @@
+//! The simulated world: a node, receivers, time. It does what the dispatcher and the timers around it do, one step at a
+//! time, so that anything can happen between two steps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use opsknight::clock::{Clock, Source};
+use opsknight::dispatch::breaker::Verdict;
+use opsknight::dispatch::deliver::{Made, build_request, conclude};
+use opsknight::dispatch::escalator;
+use opsknight::dispatch::prepared::Prepared;
+use opsknight::model::attempt::Outcome;
+use opsknight::model::delivery::ClaimedDelivery;
+use opsknight::model::exchange::FailureCode;
+use opsknight::model::id::WebhookId;
+use opsknight::store::Store;
+use opsknight::store::queue::Recorded;
+
+use super::chance::{Dice, HandClock, SeededEntropy};
+use super::expectation::{Expectation, State};
+use super::node::{Errand, Flight, Node};
+use super::receiver::{Mood, react};
+
+const HEARTBEAT_MILLIS: i64 = 15_000;
+/// For how long after a crash the next run must look for what the one before had in hand.
+const RESCUE_MILLIS: i64 = 90_000;
+
+pub struct World {
+    pub dice: Dice,
+    pub clock: Arc<HandClock>,
+    pub source: Source,
+    pub node: Node,
+    pub moods: BTreeMap<WebhookId, Mood>,
+    pub expectation: Expectation,
+    pub crashes: u64,
+    node_number: i64,
+    runtime: Runtime,
+    directory: TempDir,
+    rescue_until: i64,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let shared_memory = std::path::Path::new("/dev/shm");
+        let directory = if shared_memory.is_dir() {
+            TempDir::new_in(shared_memory)
+        } else {
+            TempDir::new()
+        };
+        let directory = directory.unwrap();
+        let clock = Arc::new(HandClock::new());
+        let source = Source::new(Arc::clone(&clock) as _, Arc::new(SeededEntropy::new(seed)));
+        let node = Node::open(directory.path(), 1, source.now(), source.monotonic_millis());
+        let mut world = Self {
+            dice: Dice::new(seed),
+            clock,
+            source,
+            node,
+            moods: BTreeMap::new(),
+            expectation: Expectation::default(),
+            crashes: 0,
+            node_number: 1,
+            runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
+            directory,
+            rescue_until: 0,
+        };
+        world.beat();
+        world
+    }
+
+    /// Waits for the store.
+    pub fn run<T>(&self, work: impl AsyncFnOnce(Store) -> T) -> T {
+        let store = self.node.store().clone();
+        self.runtime.block_on(work(store))
+    }
+
+    pub fn monotonic(&self) -> i64 {
+        self.clock.monotonic_millis()
+    }
+
+    /// Does what the board wants done.
+    pub fn look(&mut self) {
+        let errands = self.node.inbox.board().look(self.clock.now());
+        for (webhook_id, degraded) in &errands.health {
+            let subscriber = self.expectation.subscribers.get_mut(webhook_id).unwrap();
+            subscriber.has_open_breaker = degraded.is_some();
+            subscriber.disturbed_at = self.clock.monotonic_millis();
+        }
+        for delivery in self.node.take_errands(errands) {
+            self.start(delivery);
+        }
+    }
+
+    fn start(&mut self, delivery: ClaimedDelivery) {
+        let webhook_id = delivery.webhook_id;
+        let Some(prepared) = self.node.prepared.get(&webhook_id).map(Arc::clone) else {
+            let mut board = self.node.inbox.board();
+            let verdict = Verdict::Failed(FailureCode::RequestInvalid);
+            board.finished(webhook_id, verdict, self.clock.now());
+            board.recorded(1);
+            drop(board);
+            self.node
+                .errands
+                .push(Errand::Release(vec![(delivery.id, delivery.claim)]));
+            return;
+        };
+        let now = self.clock.now();
+        let request = build_request(&prepared, &delivery, now).unwrap();
+        assert_eq!(
+            request.headers["x-opsknight-delivery"],
+            delivery.id.to_string().as_str()
+        );
+        let mood = self.moods[&webhook_id];
+        let reaction = react(mood, &mut self.dice, now, request.timeout);
+        let monotonic = self.monotonic();
+        let is_taken = reaction.is_success();
+        self.expectation.started(
+            &delivery,
+            &request.body,
+            reaction.is_received,
+            is_taken,
+            monotonic,
+        );
+        let takes = i64::try_from(reaction.takes.as_millis()).unwrap();
+        self.node.flights.push(Flight {
+            delivery,
+            prepared,
+            started_at: now,
+            ends_at: monotonic + takes,
+            exchange: reaction.exchange,
+        });
+        self.note_crowding(webhook_id);
+    }
+
+    /// Deliveries that wait for others of their webhook or node may be late.
+    fn note_crowding(&mut self, webhook_id: WebhookId) {
+        let now = self.monotonic();
+        let flights = &self.node.flights;
+        let own = flights
+            .iter()
+            .filter(|flight| flight.delivery.webhook_id == webhook_id)
+            .count();
+        let is_node_full = flights.len() >= 12;
+        for (id, subscriber) in &mut self.expectation.subscribers {
+            let concurrency = usize::from(subscriber.webhook.settings.concurrency);
+            if is_node_full || (*id == webhook_id && own >= concurrency) {
+                subscriber.disturbed_at = now;
+            }
+        }
+    }
+
+    /// Lets time pass: at most so long, and no further than the next thing that happens by itself.
+    pub fn pass_time(&mut self, longest: Duration) {
+        let now = self.monotonic();
+        let next_look = self.node.next_look_at;
+        let until_look = next_look.map(|at| at.since(self.clock.now()));
+        let until_landing = self
+            .node
+            .flights
+            .iter()
+            .map(|flight| Duration::from_millis(u64::try_from(flight.ends_at - now).unwrap_or(0)));
+        let is_rescuing = now < self.rescue_until;
+        let until_beat = is_rescuing.then_some(Duration::from_millis(HEARTBEAT_MILLIS.unsigned_abs()));
+        let candidates = until_landing.chain(until_look).chain(until_beat);
+        self.clock.advance(candidates.fold(longest, Duration::min));
+        self.land();
+        if self.monotonic() >= self.node.beat_at + HEARTBEAT_MILLIS {
+            self.beat();
+        }
+        self.fire_escalations();
+    }
+
+    fn land(&mut self) {
+        let now = self.monotonic();
+        let (landed, flying) = self
+            .node
+            .flights
+            .drain(..)
+            .partition::<Vec<_>, _>(|flight| flight.ends_at <= now);
+        self.node.flights = flying;
+        for flight in landed {
+            let outcome = flight
+                .prepared
+                .adapter
+                .classify(&flight.exchange, self.clock.now());
+            let verdict = match &outcome {
+                Outcome::Delivered => Verdict::Succeeded,
+                Outcome::Failed(failure) | Outcome::Gone(failure) => Verdict::Failed(failure.code),
+            };
+            let made = Made {
+                started_at: flight.started_at,
+                request_head: String::new(),
+                outcome,
+                exchange: Some(flight.exchange),
+            };
+            let record = conclude(&self.source, &flight.prepared, &flight.delivery, made);
+            let webhook_id = record.webhook_id;
+            self.node.errands.push(Errand::Record(Box::new(record), now));
+            self.node
+                .inbox
+                .board()
+                .finished(webhook_id, verdict, self.clock.now());
+        }
+    }
+
+    /// What the rescuer, the surveyor and the burier do every few seconds.
+    pub fn beat(&mut self) {
+        let now = self.clock.now();
+        self.node.beat_at = self.monotonic();
+        let (due, buried) = self.run(async |store| {
+            store.queue.heartbeat(now).await.unwrap();
+            store.queue.rescue(now).await.unwrap();
+            let mut buried = 0;
+            loop {
+                let count = store.upkeep.bury_deleted(now).await.unwrap();
+                buried += count;
+                if count == 0 {
+                    return (store.queue.next_due().await.unwrap(), buried);
+                }
+            }
+        });
+        for (webhook_id, due_at) in due {
+            self.node.inbox.board().wake(webhook_id, due_at);
+        }
+        if buried > 0 {
+            self.note_buried();
+        }
+    }
+
+    fn note_buried(&mut self) {
+        let subscribers = &self.expectation.subscribers;
+        let open: Vec<_> = self
+            .expectation
+            .deliveries
+            .iter()
+            .filter(|((id, _), expected)| subscribers[id].is_deleted && expected.state == State::Open)
+            .map(|(key, expected)| (*key, expected.id))
+            .collect();
+        for (key, id) in open {
+            let detail = self.run(async |store| store.deliveries.get(id).await.unwrap());
+            if !detail.delivery.state.is_open() {
+                assert_eq!(detail.delivery.last_failure, Some(FailureCode::WebhookDeleted));
+                self.expectation.deliveries.get_mut(&key).unwrap().state = State::Dead;
+            }
+        }
+    }
+
+    fn fire_escalations(&mut self) {
+        let fired = self
+            .runtime
+            .block_on(escalator::fire_due(self.node.store(), &self.source));
+        for _ in 0..fired {
+            self.note_new_events();
+        }
+    }
+
+    /// Ends one errand, chosen at random; sometimes the node dies right after.
+    pub fn run_errand(&mut self) {
+        let index = self.dice.below(self.node.errands.len());
+        let now = self.clock.now();
+        match self.node.take_errand(index) {
+            Errand::Load(id) => {
+                let endpoint = self.run(async |store| store.endpoints.load(id).await.unwrap());
+                self.node.errands.push(Errand::Loaded(id, endpoint.map(Box::new)));
+            }
+            Errand::Loaded(id, None) => {
+                self.node.prepared.remove(&id);
+                self.node.inbox.board().forget(id);
+            }
+            Errand::Loaded(id, Some(endpoint)) => {
+                let prepared = Arc::new(Prepared::new(*endpoint));
+                let limits = prepared.limits();
+                let subscriber = self.expectation.subscribers.get_mut(&id).unwrap();
+                // A breaker that an earlier run left open is open again; a later load only repeats what is known.
+                subscriber.has_open_breaker |= limits.degraded.is_some();
+                self.node.prepared.insert(id, prepared);
+                self.node.inbox.board().set_limits(id, limits, now);
+            }
+            Errand::Claim(requests) => {
+                let claimed = self.run(async |store| store.queue.claim_due(requests, now).await.unwrap());
+                self.node.errands.push(Errand::Claimed(claimed));
+            }
+            Errand::Claimed(claimed) => {
+                let mut board = self.node.inbox.board();
+                for webhook in claimed {
+                    board.claimed(webhook.webhook_id, webhook.deliveries, webhook.next_due_at);
+                }
+            }
+            Errand::Release(claims) => self.run(async |store| store.queue.release(claims).await.unwrap()),
+            Errand::Health(id, degraded) => {
+                self.run(async |store| store.endpoints.set_degraded(id, degraded).await.unwrap());
+            }
+            Errand::Record(record, failed_at) => {
+                let copy = record.clone();
+                let results = self.run(async |store| store.queue.record(vec![*copy], now).await.unwrap());
+                assert_eq!(results, [Recorded::Applied]);
+                self.expectation.recorded(&record, failed_at);
+                if record.disable_webhook.is_some() {
+                    self.refresh(record.webhook_id);
+                }
+                if !self.dice.one_in(200) {
+                    self.node.inbox.board().recorded(1);
+                } else {
+                    self.crash();
+                }
+            }
+        }
+    }
+
+    /// Reads a webhook anew after it changed.
+    pub fn refresh(&mut self, id: WebhookId) {
+        let now = self.monotonic();
+        let found = self.run(async |store| store.webhooks.get(id).await.ok());
+        let subscriber = self.expectation.subscribers.get_mut(&id).unwrap();
+        subscriber.disturbed_at = now;
+        if let Some(webhook) = found {
+            subscriber.webhook = webhook;
+        }
+    }
+
+    /// The node dies, and another run begins: sometimes at once, sometimes later.
+    pub fn crash(&mut self) {
+        self.crashes += 1;
+        self.expectation.crashed(self.monotonic());
+        let pause = self.dice.pick(&[0, 1, 59, 61, 1000]);
+        self.clock.advance(Duration::from_secs(pause));
+        self.expectation.crashed(self.monotonic());
+        self.start_node();
+    }
+
+    /// A soft stop: nothing is started, what is in flight ends, everything is given back.
+    pub fn restart(&mut self) {
+        self.node.inbox.board().stop();
+        self.look();
+        let runs = self.node_number;
+        while !self.node.is_at_rest() && self.node_number == runs {
+            if self.node.errands.is_empty() {
+                self.pass_time(Duration::from_secs(60));
+            } else {
+                self.run_errand();
+            }
+            self.look();
+        }
+        if self.node_number == runs {
+            if self.node.beat_at > self.rescue_until {
+                let counts = self.run(async |store| store.deliveries.counts().await.unwrap());
+                assert_eq!(counts.claimed, 0, "a soft stop kept claims");
+            }
+            self.expectation.crashed(self.monotonic());
+            self.start_node();
+        }
+    }
+
+    fn start_node(&mut self) {
+        self.node_number += 1;
+        // The old run goes first: the store is for one at a time. Nobody looks at the node in between.
+        let (now, monotonic) = (self.clock.now(), self.monotonic());
+        self.node.close();
+        self.node = Node::open(self.directory.path(), self.node_number, now, monotonic);
+        self.rescue_until = self.monotonic() + RESCUE_MILLIS;
+        self.beat();
+        self.look();
+    }
+}
