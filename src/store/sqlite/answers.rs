@@ -9,8 +9,8 @@ use crate::store::receipts::{Answer, RECEIPT_LIFETIME, Receipt};
 use crate::store::seal::{SealError, Sealer};
 use crate::store::{StoreError, StoreResult};
 
-use super::database::WriteContext;
 use super::statements::{execute, read_one};
+use super::writer::WriteContext;
 
 struct Kept {
     request_hash: [u8; 32],

@@ -15,9 +15,9 @@ use crate::model::time::Timestamp;
 use crate::store::queue::{ClaimRequest, Claimed, NODE_LEASE};
 use crate::store::{StoreError, StoreResult};
 
-use super::database::WriteContext;
 use super::events;
 use super::statements::{execute, read_all, read_one};
+use super::writer::WriteContext;
 
 /// Claims what is due.
 pub fn claim_due(

@@ -15,9 +15,10 @@ use crate::store::webhooks::Endpoints;
 use crate::store::{StoreError, StoreResult};
 
 use super::columns::{WEBHOOK_COLUMNS, optional_time, webhook_from_row};
-use super::database::{Database, WriteContext};
+use super::database::Database;
 use super::sealed::{open, webhook_place};
 use super::statements::{execute, read_one};
+use super::writer::WriteContext;
 
 /// What [`SealedSecrets::from_row`] reads.
 const SECRET_COLUMNS: &str = "secret, previous_secret, headers, ca_pem, identity_pem";

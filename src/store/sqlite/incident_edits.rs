@@ -7,9 +7,9 @@ use crate::store::StoreResult;
 use crate::store::incidents::IncidentEdit;
 
 use super::audit;
-use super::database::WriteContext;
 use super::incident_rows;
 use super::statements::execute;
+use super::writer::WriteContext;
 
 /// Makes the changes. What is already so is left out; if nothing is left, nothing is written.
 pub fn edit(

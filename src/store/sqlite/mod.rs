@@ -42,6 +42,7 @@ mod upkeep;
 mod users;
 mod webhook_columns;
 mod webhooks;
+mod writer;
 
 use std::sync::Arc;
 

@@ -14,9 +14,9 @@ use crate::model::time::Timestamp;
 use crate::model::webhook::{Ordering, Webhook};
 use crate::store::{StoreError, StoreResult};
 
-use super::database::WriteContext;
 use super::lanes;
 use super::statements::execute;
+use super::writer::WriteContext;
 
 /// Whether an incident can have open deliveries of earlier events.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,10 +12,11 @@ use crate::store::queue::{AttemptRecord, ClaimRequest, Claimed, NODE_LEASE, Queu
 use crate::store::{StoreError, StoreResult};
 
 use super::claims::{self, Wakes, is_enabled, next_due_at};
-use super::database::{Database, WriteContext};
+use super::database::Database;
 use super::outbox::{Birth, claimed_delivery, delivery_id, insert_delivery, insert_event};
 use super::recording;
 use super::statements::{execute, read_all};
+use super::writer::WriteContext;
 
 #[async_trait]
 impl Queue for Database {

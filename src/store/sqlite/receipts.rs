@@ -8,9 +8,10 @@ use crate::store::receipts::{Answer, Known, RECEIPT_LIFETIME, Receipts};
 use crate::store::{StoreError, StoreResult};
 
 use super::columns::time;
-use super::database::{Database, WriteContext};
+use super::database::Database;
 use super::sealed::{open_bytes, receipt_place};
 use super::statements::{execute, read_one};
+use super::writer::WriteContext;
 
 #[async_trait]
 impl Receipts for Database {

@@ -13,9 +13,9 @@ use crate::store::queue::{AttemptRecord, Recorded};
 
 use super::audit;
 use super::claims::{Wakes, is_enabled};
-use super::database::WriteContext;
 use super::lanes;
 use super::statements::{execute, read_one};
+use super::writer::WriteContext;
 
 /// Records attempts, in order.
 pub fn record(

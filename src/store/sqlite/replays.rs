@@ -12,10 +12,10 @@ use crate::store::{StoreError, StoreResult};
 
 use super::audit;
 use super::claims::{Wakes, is_enabled};
-use super::database::WriteContext;
 use super::delivery_rows;
 use super::lanes;
 use super::statements::{execute, read_all, read_one};
+use super::writer::WriteContext;
 
 /// Replays one delivery that is delivered or dead.
 pub fn replay(context: &mut WriteContext<'_>, id: DeliveryId, change: &Change) -> StoreResult<Replayed> {

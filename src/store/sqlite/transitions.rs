@@ -15,10 +15,10 @@ use crate::store::incidents::{Committed, ServiceKey, TransitionRequest, Trigger}
 use crate::store::{StoreError, StoreResult};
 
 use super::answers::answer_once;
-use super::database::WriteContext;
 use super::incident_rows;
 use super::outbox::{LaneHistory, publish};
 use super::statements::{read_all, read_one};
+use super::writer::WriteContext;
 
 /// Creates an incident with its event, or finds the open one with the same dedup key.
 pub fn trigger(context: &mut WriteContext<'_>, trigger: Trigger) -> StoreResult<Committed> {

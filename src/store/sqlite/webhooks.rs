@@ -13,12 +13,13 @@ use crate::store::{Page, StoreError, StoreResult};
 
 use super::audit;
 use super::columns::{WEBHOOK_COLUMNS, webhook_from_row};
-use super::database::{Database, WriteContext};
+use super::database::Database;
 use super::endpoints::load_secrets;
 use super::pages::page_bounds;
 use super::sealed::{seal, webhook_place};
 use super::statements::{execute, read_all, read_one};
 use super::webhook_columns::{SecretColumns, SettingsColumns, changed_settings};
+use super::writer::WriteContext;
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "webhook" };
 
