@@ -1,10 +1,11 @@
 //! The dispatcher: does what the board decides.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::clock::Source;
 use crate::dispatch::board::Errands;
@@ -19,6 +20,7 @@ use crate::model::event::Event;
 use crate::model::exchange::FailureCode;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
+use crate::model::webhook::Degraded;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::queue::{AttemptRecord, ClaimRequest};
 use crate::store::{Store, StoreError, StoreResult};
@@ -28,6 +30,8 @@ use crate::telemetry::Metrics;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the store is asked what is due, whatever the board believes.
 const SURVEY_INTERVAL: Duration = Duration::from_secs(5);
+/// Send Tests under way at once.
+const MAX_TESTS: usize = 32;
 /// The wait before something that the store did not do is tried again.
 const RETRY_WAIT: Duration = Duration::from_millis(500);
 
@@ -43,7 +47,13 @@ struct Parts {
     metrics: Arc<Metrics>,
     prepared: RwLock<HashMap<WebhookId, Arc<Prepared>>>,
     attempts: mpsc::UnboundedSender<AttemptRecord>,
+    health: mpsc::UnboundedSender<HealthChange>,
+    tests: Semaphore,
+    is_surveying: AtomicBool,
 }
+
+/// A breaker opened or closed.
+type HealthChange = (WebhookId, Option<Degraded>);
 
 impl Dispatcher {
     /// Starts recording; [`Dispatcher::run`] starts sending.
@@ -56,6 +66,8 @@ impl Dispatcher {
             Arc::clone(&inbox),
             source.clone(),
         ));
+        let (health, changes) = mpsc::unbounded_channel();
+        tokio::spawn(note_health(changes, store.clone()));
         let prepared = RwLock::default();
         Self(Arc::new(Parts {
             inbox,
@@ -65,6 +77,9 @@ impl Dispatcher {
             metrics,
             prepared,
             attempts,
+            health,
+            tests: Semaphore::new(MAX_TESTS),
+            is_surveying: AtomicBool::new(false),
         }))
     }
 
@@ -74,7 +89,7 @@ impl Dispatcher {
         loop {
             let now = self.0.source.now();
             if now >= next_survey_at || next_survey_at.since(now) > SURVEY_INTERVAL {
-                self.survey().await;
+                self.start_survey();
                 next_survey_at = now.plus(SURVEY_INTERVAL);
             }
             let next_look_at = self.look();
@@ -99,20 +114,35 @@ impl Dispatcher {
         tokio::time::timeout(grace, all_ended).await.is_ok()
     }
 
-    /// Makes one real attempt with a sample event, past the queue: Send Test.
+    /// Makes one real attempt with a sample event, past the queue: Send Test. It goes on when the caller goes away.
     pub async fn send_test(&self, webhook_id: WebhookId, sample: Event) -> StoreResult<DeliveryDetail> {
+        let test = tokio::spawn(self.clone().run_test(webhook_id, sample));
+        test.await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the server is stopping".into())))
+    }
+
+    async fn run_test(self, webhook_id: WebhookId, sample: Event) -> StoreResult<DeliveryDetail> {
         let parts = &self.0;
+        let closed = || StoreError::Unavailable("the server is stopping".into());
+        let _permit = parts.tests.acquire().await.map_err(|_| closed())?;
         let endpoint = parts.store.endpoints.load(webhook_id).await?;
         let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
         let prepared = Prepared::new(endpoint);
         let delivery = parts.store.queue.begin_test(webhook_id, sample).await?;
         let record = parts.deliverer.attempt(&prepared, &delivery).await;
-        parts.store.queue.record(vec![record], parts.source.now()).await?;
+        recorder::record(&[record], &parts.store, &parts.source).await;
         parts.store.deliveries.get(delivery.id).await
     }
 
-    /// Asks the store what is due: what makes polling the guarantee and every other signal a hint.
-    async fn survey(&self) {
+    /// Asks the store what is due: what makes polling the guarantee and every other signal a hint. One at a time, beside
+    /// the sending, so that a slow store holds nothing up.
+    fn start_survey(&self) {
+        if !self.0.is_surveying.swap(true, Ordering::AcqRel) {
+            tokio::spawn(self.clone().survey());
+        }
+    }
+
+    async fn survey(self) {
         match self.0.store.queue.next_due().await {
             Ok(due) => {
                 let mut board = self.0.inbox.board();
@@ -124,6 +154,8 @@ impl Dispatcher {
             }
             Err(error) => tracing::error!(%error, "the store does not say what is due; asking again"),
         }
+        self.0.is_surveying.store(false, Ordering::Release);
+        self.0.inbox.ring();
     }
 
     fn look(&self) -> Option<Timestamp> {
@@ -151,13 +183,9 @@ impl Dispatcher {
                 }
             });
         }
-        for (webhook_id, degraded) in errands.health {
-            let store = self.0.store.clone();
-            tokio::spawn(async move {
-                if let Err(error) = store.endpoints.set_degraded(webhook_id, degraded).await {
-                    tracing::warn!(%error, %webhook_id, "the state of a breaker could not be noted");
-                }
-            });
+        for change in errands.health {
+            // The noting task lives as long as this sender.
+            let _ = self.0.health.send(change);
         }
     }
 
@@ -230,6 +258,16 @@ impl Dispatcher {
         }
         drop(board);
         parts.inbox.ring();
+    }
+}
+
+/// Notes breakers in the order in which they opened and closed.
+async fn note_health(mut changes: mpsc::UnboundedReceiver<HealthChange>, store: Store) {
+    while let Some((webhook_id, degraded)) = changes.recv().await {
+        while let Err(error) = store.endpoints.set_degraded(webhook_id, degraded.clone()).await {
+            tracing::warn!(%error, %webhook_id, "the state of a breaker could not be noted; trying again");
+            tokio::time::sleep(RETRY_WAIT).await;
+        }
     }
 }
 

@@ -32,7 +32,8 @@ pub async fn run(
     }
 }
 
-async fn record(batch: &[AttemptRecord], store: &Store, source: &Source) {
+/// Records attempts, however often it takes.
+pub async fn record(batch: &[AttemptRecord], store: &Store, source: &Source) {
     loop {
         match store.queue.record(batch.to_vec(), source.now()).await {
             Ok(results) => {

@@ -16,7 +16,14 @@ pub const MAX_EXPRESSION_BYTES: usize = 1024;
 /// The deepest nesting of brackets.
 pub const MAX_NESTING: usize = 24;
 /// Macros that loop over a list: at most one, since nested loops multiply.
-const LOOPING_MACROS: [&str; 5] = [".all(", ".exists(", ".exists_one(", ".map(", ".filter("];
+const LOOPING_MACROS: [&str; 6] = [
+    ".all(",
+    ".exists(",
+    ".exists_one(",
+    ".existsOne(",
+    ".map(",
+    ".filter(",
+];
 /// How many looping macros one expression may have.
 pub const MAX_LOOPS: usize = 1;
 
@@ -39,6 +46,9 @@ pub enum InvalidFilter {
     /// More than [`MAX_LOOPS`] looping macros.
     #[error("the expression loops over lists more than once")]
     TooManyLoops,
+    /// A comment could hide a looping macro from the count.
+    #[error("the expression must not contain comments (//) and line breaks together")]
+    HasComment,
     /// Not CEL.
     #[error("{0}")]
     NotCel(String),
@@ -128,10 +138,10 @@ fn check_bounds(source: &str) -> Result<(), InvalidFilter> {
     if deepest > MAX_NESTING {
         return Err(InvalidFilter::TooDeep);
     }
-    let squeezed: String = source
-        .chars()
-        .filter(|character| !character.is_whitespace())
-        .collect();
+    if source.contains("//") && source.contains(['\n', '\r']) {
+        return Err(InvalidFilter::HasComment);
+    }
+    let squeezed = squeeze(source);
     let loops: usize = LOOPING_MACROS
         .iter()
         .map(|name| squeezed.matches(name).count())
@@ -288,6 +298,10 @@ mod tests {
             Filter::parse(&"a".repeat(MAX_EXPRESSION_BYTES + 1)),
             Err(InvalidFilter::TooLong)
         );
+        let other_spelling = "[1].existsOne(a, [1].existsOne(title, true))";
+        assert_eq!(Filter::parse(other_spelling), Err(InvalidFilter::TooManyLoops));
+        let hidden = "[1].all//\n(a, [1].all//\n(b, true))";
+        assert_eq!(Filter::parse(hidden), Err(InvalidFilter::HasComment));
         let deep = format!("{}1{}", "(".repeat(MAX_NESTING + 1), ")".repeat(MAX_NESTING + 1));
         assert_eq!(Filter::parse(&deep), Err(InvalidFilter::TooDeep));
         assert!(Filter::parse(&"!".repeat(1000)).is_err());

@@ -61,9 +61,12 @@ impl RetrySchedule {
     ) -> Option<Timestamp> {
         let index = usize::try_from(attempts_made).ok()?.checked_sub(1)?;
         let delay = *self.0.get(index)?;
+        let spread = 1.0 + MAX_ADDED_SHARE * share.clamp(0.0, 1.0);
         let asked_for = retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
-        let wait = delay.max(asked_for);
-        Some(now.plus(wait.mul_f64(1.0 + MAX_ADDED_SHARE * share.clamp(0.0, 1.0))))
+        let wait = delay
+            .mul_f64(spread)
+            .max(asked_for.mul_f64(spread).min(MAX_RETRY_AFTER));
+        Some(now.plus(wait))
     }
 }
 

@@ -103,18 +103,15 @@ impl Sealer {
         sealed
     }
 
+    /// Whether the key that a value was sealed under is at hand.
+    pub fn knows_key_of(&self, sealed: &[u8]) -> Result<(), SealError> {
+        self.cipher_of(sealed).map(|_| ())
+    }
+
     /// Opens a value sealed for the same place.
     pub fn open(&self, place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        if sealed.len() < HEAD_BYTES || sealed[0] != FORMAT {
-            return Err(SealError::Damaged);
-        }
-        let key_id: [u8; 4] = sealed[1..5].try_into().map_err(|_| SealError::Damaged)?;
+        let cipher = self.cipher_of(sealed)?;
         let nonce: [u8; NONCE_BYTES] = sealed[5..HEAD_BYTES].try_into().map_err(|_| SealError::Damaged)?;
-        let candidates = std::iter::once(&self.current).chain(self.previous.as_ref());
-        let (_, cipher) = candidates
-            .into_iter()
-            .find(|(id, _)| *id == key_id)
-            .ok_or_else(|| SealError::UnknownKey(hex::encode(key_id)))?;
         let payload = Payload {
             msg: &sealed[HEAD_BYTES..],
             aad: place,
@@ -123,6 +120,17 @@ impl Sealer {
             .decrypt(&XNonce::from(nonce), payload)
             .map(Zeroizing::new)
             .map_err(|_| SealError::Damaged)
+    }
+
+    fn cipher_of(&self, sealed: &[u8]) -> Result<&XChaCha20Poly1305, SealError> {
+        if sealed.len() < HEAD_BYTES || sealed[0] != FORMAT {
+            return Err(SealError::Damaged);
+        }
+        let candidates = std::iter::once(&self.current).chain(self.previous.as_ref());
+        let found = candidates.into_iter().find(|(id, _)| *id == sealed[1..5]);
+        found
+            .map(|(_, cipher)| cipher)
+            .ok_or_else(|| SealError::UnknownKey(hex::encode(&sealed[1..5])))
     }
 }
 

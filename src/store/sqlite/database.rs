@@ -9,13 +9,14 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
-use crate::store::seal::Sealer;
+use crate::store::seal::{SealError, Sealer};
 use crate::store::{HandOver, StoreError, StoreResult};
 
 use super::directory::{lock_directory, restrict_access};
 use super::migrate::migrate;
 use super::prune::PruneRound;
 use super::readers::Readers;
+use super::statements::read_all;
 use super::writer::{Boundary, WriteContext, Writer, WriterThread};
 
 /// Page cache of the writer, in KiB.
@@ -80,9 +81,11 @@ impl Database {
         check_library_version()?;
         let lock = lock_directory(&settings.directory)?;
         let path = settings.directory.join(FILE_NAME);
+        restrict_access(&path)?;
         let (connection, schema_version) =
             open_writer(&path, settings.max_pages).map_err(|error| at_path(error, &path))?;
-        restrict_access(&path)?;
+        forget_other_nodes(&connection)?;
+        check_master_key(&connection, &settings.sealer)?;
         let readers = Arc::new(Readers::open(&path)?);
         let sealer = settings.sealer;
         let writer = Writer::new(
@@ -129,6 +132,14 @@ impl Database {
         query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         Arc::clone(&self.readers).run(query).await
+    }
+
+    /// Runs a query that may take long: one such at a time.
+    pub async fn read_long<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        Arc::clone(&self.readers).run_long(query).await
     }
 
     /// The database file.
@@ -195,6 +206,35 @@ fn open_writer(path: &Path, max_pages: Option<u32>) -> StoreResult<(Connection, 
     }
     let schema_version = migrate(&mut connection)?;
     Ok((connection, schema_version))
+}
+
+/// The lock on the directory proves that no earlier run lives: what it had in hand can be freed at once.
+fn forget_other_nodes(connection: &Connection) -> StoreResult<()> {
+    connection
+        .execute("DELETE FROM nodes", ())
+        .map(|_| ())
+        .map_err(unavailable)
+}
+
+/// A server that cannot open its webhooks' secrets would accept everything and deliver nothing.
+fn check_master_key(connection: &Connection, sealer: &Sealer) -> StoreResult<()> {
+    let sealed: Vec<Vec<u8>> = read_all(
+        connection,
+        "SELECT secret FROM webhooks WHERE deleted_at IS NULL GROUP BY substr(secret, 1, 5)",
+        (),
+        |row| row.get(0),
+    )?;
+    let unknown = sealed
+        .iter()
+        .find_map(|secret| match sealer.knows_key_of(secret) {
+            Err(error @ SealError::UnknownKey(_)) => Some(error),
+            // One damaged value is that webhook's trouble, not the server's.
+            Err(SealError::Damaged) | Ok(()) => None,
+        });
+    if let Some(error) = unknown {
+        return Err(StoreError::Unavailable(error.to_string()));
+    }
+    Ok(())
 }
 
 /// Says which file it is that cannot be used, and what to do.

@@ -34,9 +34,19 @@ pub fn lock_directory(directory: &Path) -> StoreResult<File> {
     }
 }
 
-/// Only the owner may read the file: it holds incidents and sealed secrets.
+/// Only the owner may read the file: it holds incidents and sealed secrets. The files that SQLite puts beside it get
+/// the same rights, so this comes before it is opened.
 pub fn restrict_access(path: &Path) -> StoreResult<()> {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let mut options = OpenOptions::new();
+    let created = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path);
     let permissions = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(path, permissions).map_err(|error| StoreError::Unavailable(error.to_string()))
+    created
+        .and_then(|file| file.set_permissions(permissions))
+        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))
 }

@@ -19,7 +19,9 @@ const READER_CACHE_KIB: i64 = 1024;
 /// Connections for reading, taken in turn.
 pub struct Readers {
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
+    /// Room for one query that may take long, so that the others are never all taken up by such.
+    long_permit: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -38,7 +40,8 @@ impl Readers {
         let idle = (0..READERS).map(open).collect::<StoreResult<Vec<_>>>()?;
         Ok(Self {
             idle: Mutex::new(idle),
-            permits: Semaphore::new(READERS),
+            permits: Arc::new(Semaphore::new(READERS)),
+            long_permit: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -49,8 +52,13 @@ impl Readers {
     ) -> StoreResult<T> {
         let closed = || StoreError::Unavailable("the store is closed".into());
         let readers = Arc::clone(&self);
-        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())?;
         let task = tokio::task::spawn_blocking(move || {
+            // Kept until the query has ended, even if its caller goes away meanwhile.
+            let _permit = permit;
             let connection = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = connection.ok_or_else(closed)?;
             let result = catch_unwind(AssertUnwindSafe(|| query(&connection)))
@@ -63,5 +71,22 @@ impl Readers {
             result
         });
         task.await.map_err(|_| closed())?
+    }
+
+    /// Runs a query that may take long: one at a time.
+    pub async fn run_long<T: Send + 'static>(
+        self: Arc<Self>,
+        query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let closed = || StoreError::Unavailable("the store is closed".into());
+        let permit = Arc::clone(&self.long_permit)
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())?;
+        self.run(move |connection| {
+            let _permit = permit;
+            query(connection)
+        })
+        .await
     }
 }

@@ -23,6 +23,8 @@ pub fn record(
     records: &[AttemptRecord],
     now: Timestamp,
 ) -> StoreResult<Vec<Recorded>> {
+    // Whatever may fail comes before the first change.
+    context.subscriptions()?;
     let mut wakes = Wakes::default();
     let mut results = Vec::with_capacity(records.len());
     for record in records {

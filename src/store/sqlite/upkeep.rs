@@ -32,16 +32,17 @@ impl Upkeep for Database {
     }
 
     async fn balance(&self) -> StoreResult<Vec<Balance>> {
-        self.read(balance).await
+        self.read_long(balance).await
     }
 
     async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
-        self.read(move |connection| examine::examine(connection, now))
+        self.read_long(move |connection| examine::examine(connection, now))
             .await
     }
 
     async fn backup(&self, to: PathBuf) -> StoreResult<()> {
-        self.read(move |connection| backup::backup(connection, &to)).await
+        self.read_long(move |connection| backup::backup(connection, &to))
+            .await
     }
 
     async fn rekey(&self) -> StoreResult<u64> {

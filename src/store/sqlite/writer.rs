@@ -225,7 +225,10 @@ impl Writer {
         }
         self.batch = Effects::default();
         for reply in replies {
-            reply(&committed, self.hand_over.as_ref());
+            let settled = catch_unwind(AssertUnwindSafe(|| reply(&committed, self.hand_over.as_ref())));
+            if settled.is_err() {
+                tracing::error!("what follows a commit panicked: a bug");
+            }
         }
         self.observer.committed(count, started.elapsed());
     }

@@ -33,7 +33,6 @@ async fn metrics_show_what_the_store_holds_and_may_be_public() {
         text.contains("opsknight_deliveries{state=\"scheduled\"} 1"),
         "{text}"
     );
-    assert!(text.contains("opsknight_events_accepted_total 1"));
     assert!(text.contains("opsknight_balance_missing 0"));
 }
 

@@ -64,3 +64,20 @@ async fn a_refusal_is_retried() {
     assert_eq!(verdict(&detail), ("scheduled", "client_error"));
     assert_eq!(detail["attempts"][0]["status"], 404);
 }
+
+#[tokio::test]
+async fn metrics_count_events_and_attempts() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let (_receiver, url) = receiver(&[crate::support::receiver::OK]).await;
+    app.create_service().await;
+    app.create_webhook(&url, json!({})).await;
+    app.trigger("counted").await;
+    app.wait_for("status=delivered", 1).await;
+    let metrics = app.api.get("/metrics").await.expect(200).text;
+    assert!(metrics.contains("opsknight_events_accepted_total 1"), "{metrics}");
+    assert!(
+        metrics.contains(r#"opsknight_attempts_total{outcome="delivered"} 1"#),
+        "{metrics}"
+    );
+}
