@@ -1,0 +1,68 @@
+//! `opsknight bench` with small numbers: its measuring is sound. How fast the product is, no test says.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+fn measured(scenarios: &str) -> Value {
+    let disk = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_opsknight"))
+        .args([
+            "bench",
+            "--json",
+            "--incidents",
+            "200",
+            "--in-flight",
+            "8",
+            "--pending",
+            "200",
+        ])
+        .args(["--seconds", "1", "--scenario", scenarios, "--data"])
+        .arg(disk.path())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let left = std::fs::read_dir(disk.path()).unwrap().count();
+    assert_eq!(left, 0, "bench leaves nothing behind");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn number(report: &Value, place: &str) -> f64 {
+    report
+        .pointer(place)
+        .and_then(Value::as_f64)
+        .unwrap_or_else(|| panic!("no {place} in {report}"))
+}
+
+#[test]
+fn every_delivery_of_a_round_is_received_once_and_signed() {
+    let report = measured("baseline,a,b");
+    for scenario in ["/a", "/b"] {
+        let figure = |name: &str| number(&report, &format!("{scenario}/{name}"));
+        assert_eq!(figure("deliveries"), 200.0);
+        assert_eq!(
+            ["missing", "duplicates", "malformed", "signaturesInvalid"].map(figure),
+            [0.0; 4]
+        );
+        assert!(figure("signaturesChecked") >= 1.0);
+        assert!(figure("deliveredPerSecond") > 0.0);
+        assert!(figure("shareOfBaseline") > 0.0);
+        assert!(figure("serverCpuMicrosPerDelivery") > 0.0);
+        assert!(figure("delivery/p50Ms") <= figure("delivery/p99Ms"));
+    }
+    assert_eq!(number(&report, "/baseline/requests"), 1000.0);
+    assert_eq!(report["bars"].as_array().unwrap().len(), 3);
+    assert_eq!(report["c"], Value::Null);
+}
+
+#[test]
+fn bad_receivers_and_pending_deliveries_are_measured_too() {
+    let report = measured("c,d");
+    assert_eq!(number(&report, "/c/alone/deliveries"), 1600.0);
+    assert_eq!(number(&report, "/c/besideBad/missing"), 0.0);
+    assert!(number(&report, "/c/p99Ratio") > 0.0);
+    assert_eq!(number(&report, "/d/pending"), 200.0);
+    assert!(number(&report, "/d/idleMib") > 0.0);
+    assert!(number(&report, "/d/readyFreshMs") > 0.0);
+}
