@@ -1,5 +1,6 @@
 -- The engine: incidents, events, webhooks, deliveries, attempts.
 -- Times are milliseconds since the Unix epoch (UTC). Ids are the 16 bytes of a version 7 UUID.
+-- Conditions on more than two values are written with OR: for an IN, SQLite would build a table at each write.
 
 CREATE TABLE policies (
     id          BLOB PRIMARY KEY CHECK (length(id) = 16),
@@ -11,7 +12,7 @@ CREATE TABLE users (
     id          BLOB PRIMARY KEY CHECK (length(id) = 16),
     name        TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
     email       TEXT UNIQUE,
-    role        TEXT NOT NULL CHECK (role IN ('admin', 'responder', 'viewer')),
+    role        TEXT NOT NULL CHECK (role = 'admin' OR role = 'responder' OR role = 'viewer'),
     created_at  INTEGER NOT NULL
 ) WITHOUT ROWID, STRICT;
 
@@ -39,8 +40,9 @@ CREATE TABLE incidents (
     id                      BLOB PRIMARY KEY CHECK (length(id) = 16),
     title                   TEXT NOT NULL CHECK (length(title) >= 1),
     description             TEXT,
-    status                  TEXT NOT NULL CHECK (status IN ('triggered', 'acknowledged', 'resolved')),
-    severity                TEXT NOT NULL CHECK (severity IN ('critical', 'error', 'warning', 'info')),
+    status                  TEXT NOT NULL CHECK (status = 'triggered' OR status = 'acknowledged' OR status = 'resolved'),
+    severity                TEXT NOT NULL CHECK (severity = 'critical' OR severity = 'error'
+                                                           OR severity = 'warning' OR severity = 'info'),
     service_id              BLOB NOT NULL REFERENCES services (id),
     assignee_id             BLOB REFERENCES users (id),
     dedup_key               TEXT,
@@ -65,8 +67,9 @@ CREATE TABLE events (
     sequence     INTEGER PRIMARY KEY AUTOINCREMENT,
     id           BLOB NOT NULL CHECK (length(id) = 16),
     incident_id  BLOB NOT NULL,
-    name         TEXT NOT NULL CHECK (name IN ('incident.triggered', 'incident.acknowledged', 'incident.resolved',
-                                               'incident.escalated', 'incident.reopened')),
+    name         TEXT NOT NULL CHECK (name = 'incident.triggered' OR name = 'incident.acknowledged'
+                                            OR name = 'incident.resolved' OR name = 'incident.escalated'
+                                            OR name = 'incident.reopened'),
     at           INTEGER NOT NULL,
     actor        TEXT NOT NULL,
     is_test      INTEGER NOT NULL DEFAULT 0 CHECK (is_test IN (0, 1)),
@@ -131,7 +134,8 @@ CREATE TABLE deliveries (
     webhook_id         BLOB NOT NULL REFERENCES webhooks (id),
     incident_id        BLOB NOT NULL,
     event_sequence     INTEGER NOT NULL,  -- no foreign key: deleting an event would search all deliveries for it
-    state              TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'claimed', 'delivered', 'dead')),
+    state              TEXT NOT NULL CHECK (state = 'scheduled' OR state = 'queued' OR state = 'claimed'
+                                                  OR state = 'delivered' OR state = 'dead'),
     due_at             INTEGER NOT NULL,
     node               INTEGER,
     claim              INTEGER,
@@ -148,7 +152,7 @@ CREATE TABLE deliveries (
 
 -- SQLite uses a partial index only for a query that repeats its condition word for word.
 CREATE INDEX deliveries_open ON deliveries (webhook_id, state, due_at)
-    WHERE state IN ('scheduled', 'queued', 'claimed');
+    WHERE finished_at IS NULL;
 CREATE INDEX deliveries_lane ON deliveries (incident_id, webhook_id, event_sequence);
 CREATE INDEX deliveries_queued ON deliveries (incident_id, webhook_id, event_sequence) WHERE state = 'queued';
 CREATE INDEX deliveries_test ON deliveries (webhook_id, state) WHERE is_test = 1;
@@ -160,7 +164,7 @@ CREATE TABLE attempts (
     id                       BLOB NOT NULL CHECK (length(id) = 16),
     number                   INTEGER NOT NULL CHECK (number >= 1),
     started_at               INTEGER NOT NULL,
-    outcome                  TEXT NOT NULL CHECK (outcome IN ('delivered', 'failed', 'gone')),
+    outcome                  TEXT NOT NULL CHECK (outcome = 'delivered' OR outcome = 'failed' OR outcome = 'gone'),
     failure                  TEXT,
     failure_detail           TEXT,
     retry_after_ms           INTEGER,

@@ -106,7 +106,7 @@ fn due_deliveries(
         connection,
         "SELECT id, event_sequence, attempts_made, schedule_attempts, created_at, due_at
          FROM deliveries INDEXED BY deliveries_open
-         WHERE webhook_id = ?1 AND state = 'scheduled' AND state IN ('scheduled', 'queued', 'claimed') AND due_at <= ?2
+         WHERE webhook_id = ?1 AND state = 'scheduled' AND finished_at IS NULL AND due_at <= ?2
          ORDER BY due_at, id LIMIT ?3",
         (request.webhook_id.as_bytes(), now.as_millis(), request.limit),
         DueDelivery::from_row,
@@ -145,7 +145,7 @@ pub fn next_due_at(connection: &Connection, webhook_id: WebhookId) -> StoreResul
     read_one(
         connection,
         "SELECT due_at FROM deliveries INDEXED BY deliveries_open
-         WHERE webhook_id = ?1 AND state = 'scheduled' AND state IN ('scheduled', 'queued', 'claimed')
+         WHERE webhook_id = ?1 AND state = 'scheduled' AND finished_at IS NULL
          ORDER BY due_at LIMIT 1",
         [webhook_id.as_bytes()],
         |row| row.get(0).map(Timestamp::from_millis),
@@ -185,7 +185,7 @@ pub fn rescue(context: &mut WriteContext<'_>, now: Timestamp) -> StoreResult<u64
         let rescued = read_all(
             context.connection,
             "UPDATE deliveries INDEXED BY deliveries_open SET state = 'scheduled', node = NULL, claim = NULL
-             WHERE webhook_id = ?1 AND state = 'claimed' AND state IN ('scheduled', 'queued', 'claimed')
+             WHERE webhook_id = ?1 AND state = 'claimed' AND finished_at IS NULL
                AND node <> ?2
                AND NOT EXISTS (SELECT 1 FROM nodes
                                WHERE nodes.id = deliveries.node AND nodes.lease_until BETWEEN ?3 AND ?4)

@@ -86,9 +86,7 @@ impl Index {
             Self::Age => "FROM deliveries d WHERE TRUE",
             Self::Webhook => "FROM deliveries d INDEXED BY deliveries_webhook WHERE TRUE",
             Self::Lane => "FROM deliveries d INDEXED BY deliveries_lane WHERE TRUE",
-            Self::Open => {
-                "FROM deliveries d INDEXED BY deliveries_open WHERE d.state IN ('scheduled', 'queued', 'claimed')"
-            }
+            Self::Open => "FROM deliveries d INDEXED BY deliveries_open WHERE d.finished_at IS NULL",
             Self::Dead => "FROM deliveries d INDEXED BY deliveries_dead WHERE d.state = 'dead'",
         }
     }

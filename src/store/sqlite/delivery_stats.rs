@@ -48,7 +48,7 @@ fn count_open(connection: &Connection, webhook_id: WebhookId, state: &'static st
         "SELECT count(*) - (SELECT count(*) FROM deliveries INDEXED BY deliveries_test
                             WHERE webhook_id = ?1 AND state = ?2 AND is_test = 1)
          FROM deliveries INDEXED BY deliveries_open
-         WHERE webhook_id = ?1 AND state = ?2 AND state IN ('scheduled', 'queued', 'claimed')",
+         WHERE webhook_id = ?1 AND state = ?2 AND finished_at IS NULL",
         (webhook_id.as_bytes(), state),
     )
 }

@@ -43,7 +43,7 @@ fn blocked_lanes(connection: &Connection) -> StoreResult<Vec<Finding>> {
         connection,
         "SELECT q.webhook_id, q.incident_id, count(*)
          FROM webhooks w CROSS JOIN deliveries q ON q.webhook_id = w.id
-         WHERE w.deleted_at IS NULL AND q.state IN ('scheduled', 'queued', 'claimed') AND q.state = 'queued'
+         WHERE w.deleted_at IS NULL AND q.finished_at IS NULL AND q.state = 'queued'
              AND NOT EXISTS (SELECT 1 FROM deliveries head
                              WHERE head.incident_id = q.incident_id AND head.webhook_id = q.webhook_id
                                  AND head.state IN ('scheduled', 'claimed'))
@@ -67,7 +67,7 @@ fn claims_of_nobody(connection: &Connection, now: Timestamp) -> StoreResult<Vec<
     read_all(
         connection,
         "SELECT c.node, count(*) FROM webhooks w CROSS JOIN deliveries c ON c.webhook_id = w.id
-         WHERE c.state IN ('scheduled', 'queued', 'claimed') AND c.state = 'claimed'
+         WHERE c.finished_at IS NULL AND c.state = 'claimed'
              AND c.node NOT IN (SELECT id FROM nodes WHERE lease_until > ?1)
          GROUP BY c.node LIMIT ?2",
         (now.as_millis(), MAX_FINDINGS),

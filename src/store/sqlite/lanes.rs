@@ -20,7 +20,7 @@ pub fn has_open(
     // The newest first: where one is open, it is most likely that one.
     let sql = "SELECT 1 FROM deliveries INDEXED BY deliveries_lane
                WHERE incident_id = ?1 AND webhook_id = ?2 AND is_test = 0
-                 AND state IN ('scheduled', 'queued', 'claimed')
+                 AND finished_at IS NULL
                ORDER BY event_sequence DESC LIMIT 1";
     let lane = (incident_id.as_bytes(), webhook_id.as_bytes());
     Ok(read_one(connection, sql, lane, |_| Ok(()))?.is_some())

@@ -92,7 +92,7 @@ fn shift_schedule(
             context.connection,
             "UPDATE deliveries INDEXED BY deliveries_open SET due_at = max(0, due_at + ?4)
              WHERE webhook_id = ?1 AND state IN ('scheduled', 'claimed')
-               AND state IN ('scheduled', 'queued', 'claimed') AND due_at > ?2 AND due_at < ?3",
+               AND finished_at IS NULL AND due_at > ?2 AND due_at < ?3",
             (
                 webhook_id.as_bytes(),
                 after.as_millis(),

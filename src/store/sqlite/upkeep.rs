@@ -69,7 +69,7 @@ fn bury_deleted(connection: &Connection, now: Timestamp) -> StoreResult<u64> {
         connection,
         "UPDATE deliveries SET state = 'dead', finished_at = ?1, last_failure = ?2
          WHERE id IN (SELECT d.id FROM webhooks w CROSS JOIN deliveries d ON d.webhook_id = w.id
-                      WHERE w.deleted_at IS NOT NULL AND d.state IN ('scheduled', 'queued', 'claimed')
+                      WHERE w.deleted_at IS NOT NULL AND d.finished_at IS NULL
                           AND d.state <> 'claimed'
                       LIMIT ?3)",
         (now.as_millis(), FailureCode::WebhookDeleted.as_str(), BURY_BATCH),
