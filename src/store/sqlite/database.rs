@@ -78,14 +78,29 @@ pub struct Database {
 impl Database {
     /// Opens (or creates) the store in a folder, brings its schema up to date and starts its writer.
     pub fn open(settings: Settings) -> StoreResult<Self> {
+        Self::open_prepared(settings, |_, _| Ok(()))
+    }
+
+    /// The same for a server, the only node there can be on this file: what earlier runs had in hand is no longer
+    /// protected by their leases, and a master key that does not fit is refused.
+    pub fn open_as_server(settings: Settings) -> StoreResult<Self> {
+        Self::open_prepared(settings, |connection, sealer| {
+            forget_other_nodes(connection)?;
+            check_master_key(connection, sealer)
+        })
+    }
+
+    fn open_prepared(
+        settings: Settings,
+        prepare: impl FnOnce(&Connection, &Sealer) -> StoreResult<()>,
+    ) -> StoreResult<Self> {
         check_library_version()?;
         let lock = lock_directory(&settings.directory)?;
         let path = settings.directory.join(FILE_NAME);
         restrict_access(&path)?;
         let (connection, schema_version) =
             open_writer(&path, settings.max_pages).map_err(|error| at_path(error, &path))?;
-        forget_other_nodes(&connection)?;
-        check_master_key(&connection, &settings.sealer)?;
+        prepare(&connection, &settings.sealer)?;
         let readers = Arc::new(Readers::open(&path)?);
         let sealer = settings.sealer;
         let writer = Writer::new(

@@ -58,9 +58,9 @@ pub fn pages_of(bytes: u64) -> u32 {
     u32::try_from(bytes / PAGE_BYTES).unwrap_or(u32::MAX)
 }
 
-/// Opens (or creates) the store in a folder.
+/// Opens (or creates) the store in a folder, for a server.
 pub fn open(settings: Settings) -> StoreResult<Store> {
-    let database = Arc::new(Database::open(settings)?);
+    let database = Arc::new(Database::open_as_server(settings)?);
     Ok(Store {
         incidents: Arc::clone(&database) as _,
         events: Arc::clone(&database) as _,

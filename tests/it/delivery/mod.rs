@@ -6,6 +6,7 @@ mod order;
 mod refused;
 mod replay;
 mod request;
+mod restart;
 mod schedule;
 mod switches;
 
