@@ -92,6 +92,11 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
         |name| service_id(&services, name),
     )
     .map_err(|reason| Failure::Usage(format!("{path}: {reason}")))?;
+    if arguments.prune && declared.is_empty() {
+        let reason =
+            "names no webhook, and --prune would delete them all; delete them one by one if that is meant";
+        return Err(Failure::Usage(format!("{path}: {reason}")));
+    }
     let choices = Choices {
         prune: arguments.prune,
         send_headers: arguments.send_headers,
@@ -261,7 +266,7 @@ fn carry_out(session: &Session, step: &Step) -> Result<Value, Failure> {
 
 fn in_words(steps: &[Step]) -> String {
     if steps.is_empty() {
-        return "nothing to do: the server is as the file says".into();
+        return "nothing to do: the server is as the file says (secrets and header values cannot be compared)".into();
     }
     let rows = steps.iter().flat_map(|step| match step {
         Step::Create { name, .. } => vec![row("create", name, "", "", "")],

@@ -25,6 +25,8 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
         } else {
             path
         };
-        format!("copied to {place}; keep the master key with it: without it the secrets cannot be read")
+        format!(
+            "copied to {place}; keep the master key too, elsewhere: without it the secrets cannot be read"
+        )
     })
 }
