@@ -171,8 +171,8 @@ impl CommitObserver for Metrics {
 /// Starts the log on standard error. `filter` is in the form of `RUST_LOG`.
 pub fn start_log(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "info".into());
-    // A second start in one process keeps the first log.
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // A second start in one process keeps the first log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(is_terminal)

@@ -1,6 +1,6 @@
 //! The program is killed at random moments under load, started again, and must have lost nothing.
 //!
-//! `./check` does it ten times, `./check --long` two hundred times. The seed is printed; `OPSKNIGHT_SEED` sets it.
+//! `./check` does it some ten times, `./check --long` more than two hundred times. The seed is printed; `OPSKNIGHT_SEED` sets it.
 
 #![allow(clippy::print_stdout, reason = "the counts belong into the report")]
 
@@ -17,8 +17,10 @@ use crate::support::server_process::ServerProcess;
 use load::Load;
 use receiver::CrashReceiver;
 
-const KILLS: u32 = 10;
-const LONG_KILLS: u32 = 210;
+/// How often the program is stopped, one way or the other.
+const ROUNDS: u32 = 12;
+/// The same for the long test: at least 200 of them are kills.
+const LONG_ROUNDS: u32 = 280;
 /// Every so many rounds the program is stopped softly instead.
 const SOFT_STOP_EVERY: u32 = 4;
 /// How long everything may take to be delivered in the end, before the test says that it never will be.
@@ -32,12 +34,12 @@ async fn nothing_accepted_is_lost_when_the_program_is_killed_under_load() {
     let mut load = Load::new(8);
     set_up(directory.path(), &receiver).await;
 
-    let kills = if std::env::var_os("OPSKNIGHT_LONG").is_some() {
-        LONG_KILLS
+    let rounds = if std::env::var_os("OPSKNIGHT_LONG").is_some() {
+        LONG_ROUNDS
     } else {
-        KILLS
+        ROUNDS
     };
-    for round in 0..kills {
+    for round in 0..rounds {
         let ends_softly = round % SOFT_STOP_EVERY == SOFT_STOP_EVERY - 1;
         receiver.next_run(ends_softly);
         let server = ServerProcess::start(directory.path()).await;

@@ -60,3 +60,24 @@ async fn another_master_key_is_refused_at_the_start() {
     assert!(!output.status.success());
     assert!(complaint.contains("OPSKNIGHT_PREVIOUS_MASTER_KEY"), "{complaint}");
 }
+
+#[tokio::test]
+async fn a_second_signal_ends_the_wait_for_what_is_in_flight() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut receiver = Receiver::start(&[Reply::Hang]).await;
+    let server = ServerProcess::start(directory.path()).await;
+    let api = ApiClient::new(&server.url, &server.key);
+    api.post("/api/v1/services", serde_json::json!({"name": "API"}))
+        .await
+        .expect(201);
+    let webhook = serde_json::json!({
+        "name": "hangs",
+        "url": format!("http://{}/", receiver.address),
+        "events": ["incident.triggered"],
+    });
+    api.post("/api/v1/webhooks", webhook).await.expect(201);
+    let incident = serde_json::json!({"title": "hangs", "service": {"name": "API"}});
+    api.post("/api/v1/incidents", incident).await.expect(201);
+    receiver.next_request().await;
+    assert!(server.terminate_twice().await);
+}

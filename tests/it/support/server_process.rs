@@ -2,9 +2,13 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+/// How long a soft stop must be seen to wait.
+const SOFT_STOP_SHOWN: Duration = Duration::from_millis(700);
 
 /// A running `opsknight serve --dev`.
 pub struct ServerProcess {
@@ -53,9 +57,24 @@ impl ServerProcess {
 
     /// SIGTERM; waits for the end and says whether it was a clean one.
     pub async fn terminate(mut self) -> bool {
+        self.signal();
+        self.child.wait().await.unwrap().success()
+    }
+
+    /// SIGTERM, and once more when the program has said that it is stopping softly.
+    pub async fn terminate_twice(mut self) -> bool {
+        self.signal();
+        let still_runs = tokio::time::timeout(SOFT_STOP_SHOWN, self.child.wait())
+            .await
+            .is_err();
+        assert!(still_runs, "something is in flight, so a soft stop waits");
+        self.signal();
+        self.child.wait().await.unwrap().success()
+    }
+
+    fn signal(&self) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().await.unwrap().success()
     }
 }
