@@ -114,12 +114,13 @@ impl Actions {
             count: 0,
             is_done: false,
         };
+        // One time for all steps: what dies again after it is left alone, or a failing receiver would never be done.
+        let change = self.source.change(actor);
         for _ in 0..MAX_RECOVER_STEPS {
-            let change = self.source.change(actor.clone());
             let step = self
                 .store
                 .deliveries
-                .recover(webhook_id, period.since, period.until, change)
+                .recover(webhook_id, period.since, period.until, change.clone())
                 .await?;
             recovered.count += step.count;
             recovered.is_done = step.is_done;
