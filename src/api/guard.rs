@@ -1,6 +1,7 @@
 //! What happens to every request before and after its route: who calls, may they, how often, and idempotency keys.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
@@ -22,6 +23,10 @@ use crate::telemetry::StateLabel;
 
 /// The header that makes a POST safe to repeat.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// How often the store is told what came of a key, if it cannot take it.
+const MAX_SETTLE_TRIES: u32 = 10;
+/// How long to wait before telling it again.
+const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,56 +178,78 @@ async fn hash(request: Request) -> Result<(Request, [u8; 32]), Problem> {
     Ok((Request::from_parts(parts, Body::from(bytes)), hash))
 }
 
-/// Runs a request under its idempotency key, in a task of its own: a client that goes away must not leave the key
-/// reserved for ever.
+/// Runs a request under its idempotency key, in a task of its own from the reservation on: a client that goes away
+/// must not leave the key reserved for ever.
 async fn run_keyed(state: ApiState, request: Request, key: KeyOfRequest, next: Next) -> Response {
-    let now = state.source.now();
-    let KeyOfRequest {
-        owner,
-        key,
-        request_hash,
-    } = key;
-    let receipts = &state.store.receipts;
-    match receipts
-        .begin(owner.clone(), key.clone(), request_hash, now)
-        .await
-    {
-        Ok(Known::New) => {}
-        Ok(Known::Answered(answer)) => return repeated(answer),
-        Ok(Known::InProgress) => {
-            return Problem::plain(Code::IdempotencyInProgress)
-                .retry_after(1)
-                .into_response();
-        }
-        Ok(Known::Misused) => return Problem::plain(Code::IdempotencyKeyReused).into_response(),
-        Err(error) => return Problem::from(error).into_response(),
-    }
     let task = tokio::spawn(async move {
+        match reserve(&state, &key).await {
+            Ok(Reserved::New) => {}
+            Ok(Reserved::Answered(response)) => return response,
+            Err(problem) => return problem.into_response(),
+        }
         let response = tokio::spawn(next.run(request)).await;
         let response = response.unwrap_or_else(|_| Problem::plain(Code::Internal).into_response());
-        keep(&state, owner, key, response).await
+        keep(&state, &key, response).await
     });
     task.await
         .unwrap_or_else(|_| Problem::plain(Code::Internal).into_response())
 }
 
-/// Keeps an answer, or forgets the key if the same request may do better another time.
-async fn keep(state: &ApiState, owner: String, key: String, response: Response) -> Response {
-    let status = response.status();
+enum Reserved {
+    New,
+    Answered(Response),
+}
+
+async fn reserve(state: &ApiState, key: &KeyOfRequest) -> Result<Reserved, Problem> {
+    let now = state.source.now();
     let receipts = &state.store.receipts;
-    let kept = if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        receipts.forget(owner, key).await.map(|()| response)
-    } else {
-        let limit = 16 * MAX_BODY_BYTES;
-        let body = axum::body::to_bytes(response.into_body(), limit).await;
-        let answer = Answer {
-            status: status.as_u16(),
-            body: body.map(|bytes| bytes.to_vec()).unwrap_or_default(),
-        };
-        let finished = receipts.finish(owner, key, answer.clone()).await;
-        finished.map(|()| answer_to_response(answer))
+    let known = receipts.begin(key.owner.clone(), key.key.clone(), key.request_hash, now);
+    match known.await? {
+        Known::New => Ok(Reserved::New),
+        Known::Answered(answer) => Ok(Reserved::Answered(repeated(answer))),
+        Known::InProgress => Err(Problem::plain(Code::IdempotencyInProgress).retry_after(1)),
+        Known::Misused => Err(Problem::plain(Code::IdempotencyKeyReused)),
+    }
+}
+
+/// Keeps an answer, or forgets the key if the same request may do better another time.
+async fn keep(state: &ApiState, key: &KeyOfRequest, response: Response) -> Response {
+    let status = response.status();
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        settle(state, key, None).await;
+        return response;
+    }
+    let limit = 16 * MAX_BODY_BYTES;
+    let body = axum::body::to_bytes(response.into_body(), limit).await;
+    let answer = Answer {
+        status: status.as_u16(),
+        body: body.map(|bytes| bytes.to_vec()).unwrap_or_default(),
     };
-    kept.unwrap_or_else(|error| Problem::from(error).into_response())
+    settle(state, key, Some(&answer)).await;
+    answer_to_response(answer)
+}
+
+/// Tells the store what came of a reserved key: its answer, or nothing. The change is made and this client gets its
+/// answer whatever the store says now, so that a refusal is only logged.
+async fn settle(state: &ApiState, key: &KeyOfRequest, answer: Option<&Answer>) {
+    let receipts = &state.store.receipts;
+    let mut tries = 0;
+    loop {
+        let (owner, name) = (key.owner.clone(), key.key.clone());
+        let settled = match answer {
+            Some(answer) => receipts.finish(owner, name, answer.clone()).await,
+            None => receipts.forget(owner, name).await,
+        };
+        tries += 1;
+        match settled {
+            Ok(()) => return,
+            Err(_) if tries < MAX_SETTLE_TRIES => tokio::time::sleep(SETTLE_PAUSE).await,
+            Err(error) => {
+                tracing::error!(%error, "an idempotency key stays reserved until the server starts again");
+                return;
+            }
+        }
+    }
 }
 
 fn count(state: &ApiState, status: StatusCode) {

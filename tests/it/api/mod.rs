@@ -4,6 +4,7 @@ mod access;
 mod deliveries;
 mod events;
 mod idempotency;
+mod idempotency_faults;
 mod incidents;
 mod openapi;
 mod problems;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::Router;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -37,6 +38,8 @@ pub struct Server {
     pub store: Store,
     pub key: String,
     pub stop: watch::Sender<bool>,
+    /// The same API without a network.
+    pub router: Router,
     client: Client<HttpConnector, Full<Bytes>>,
     _directory: tempfile::TempDir,
 }
@@ -76,7 +79,12 @@ impl Server {
         Self::start_with(ApiSettings::default()).await
     }
 
-    pub async fn start_with(mut settings: ApiSettings) -> Self {
+    pub async fn start_with(settings: ApiSettings) -> Self {
+        Self::start_on(settings, |store| store).await
+    }
+
+    /// Starts one whose API sees the store as `dress` leaves it.
+    pub async fn start_on(mut settings: ApiSettings, dress: impl FnOnce(Store) -> Store) -> Self {
         let directory = tempfile::tempdir().unwrap();
         settings.backup_directory = Some(directory.path().join("backups"));
         let wakeup = Wakeup::new();
@@ -88,6 +96,7 @@ impl Server {
             observer: Arc::new(NoObserver),
             max_pages: None,
         })
+        .map(dress)
         .unwrap();
         let source = Source::system();
         let actions = Actions::new(
@@ -109,13 +118,15 @@ impl Server {
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = router(state).into_make_service_with_connect_info::<SocketAddr>();
+        let router = router(state);
+        let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
         let mut server = Self {
             address,
             store,
             key: String::new(),
             stop,
+            router,
             client: Client::builder(TokioExecutor::new()).build_http(),
             _directory: directory,
         };
