@@ -23,6 +23,8 @@ use crate::store::webhooks::WebhookEdit;
 
 /// The longest reason for disabling a webhook, in characters.
 pub const MAX_REASON_LENGTH: usize = 500;
+/// How often a change is put on top of the present settings, if others change them at the same time.
+const MAX_MERGES: u32 = 3;
 
 /// A new secret.
 #[derive(Clone, Default, Deserialize, ToSchema)]
@@ -74,12 +76,35 @@ impl Actions {
         id: WebhookId,
         draft: WebhookDraft,
     ) -> Result<Webhook, ActionError> {
+        let mut tries = 1;
+        let (webhook, enabled) = loop {
+            match self.merge_webhook(&actor, id, draft.clone()).await {
+                Err(ActionError::Conflict(_)) if tries < MAX_MERGES => tries += 1,
+                merged => break merged?,
+            }
+        };
+        match enabled {
+            Some(true) => self.enable_webhook(actor, id).await,
+            Some(false) => self.disable_webhook(actor, id, None).await,
+            None => Ok(webhook),
+        }
+    }
+
+    /// Puts a draft on top of the settings as they are now; a conflict if they change meanwhile. Answers also whether
+    /// the draft enables or disables.
+    async fn merge_webhook(
+        &self,
+        actor: &Actor,
+        id: WebhookId,
+        draft: WebhookDraft,
+    ) -> Result<(Webhook, Option<bool>), ActionError> {
         let before = self.store.webhooks.get(id).await?;
         let checked = check_webhook(draft, Some(&before), self.url_rules.as_ref())?;
         if checked.settings.services != before.settings.services {
             self.check_services(&checked.settings).await?;
         }
         let edit = WebhookEdit {
+            expected: before.settings,
             settings: checked.settings,
             headers: checked.headers,
             ca_pem: checked.tls.ca_pem,
@@ -87,11 +112,7 @@ impl Actions {
         };
         let change = self.source.change(actor.clone());
         let webhook = self.store.webhooks.update(id, edit, change).await?;
-        match checked.enabled {
-            Some(true) => self.enable_webhook(actor, id).await,
-            Some(false) => self.disable_webhook(actor, id, None).await,
-            None => Ok(webhook),
-        }
+        Ok((webhook, checked.enabled))
     }
 
     /// Deletes a webhook; its history stays until it is pruned.

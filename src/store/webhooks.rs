@@ -15,6 +15,8 @@ use crate::store::{Page, StoreResult};
 /// Changes of a webhook. Absent fields stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookEdit {
+    /// All settings as they were when the edit was made.
+    pub expected: WebhookSettings,
     /// All settings as they shall be.
     pub settings: WebhookSettings,
     /// All headers of its own, if they change.
@@ -65,7 +67,7 @@ pub trait Webhooks: Send + Sync {
     /// One webhook.
     async fn get(&self, id: WebhookId) -> StoreResult<Webhook>;
 
-    /// Changes a webhook.
+    /// Changes a webhook; a conflict if its settings are no longer the expected ones.
     async fn update(&self, id: WebhookId, edit: WebhookEdit, change: Change) -> StoreResult<Webhook>;
 
     /// Deletes a webhook. Its history stays until it is pruned; its open deliveries die with `webhook_deleted`.

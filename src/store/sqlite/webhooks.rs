@@ -134,6 +134,10 @@ fn update(
     change: &Change,
 ) -> StoreResult<Webhook> {
     let before = get(context.connection, id)?;
+    if before.settings != edit.expected {
+        let sentence = "the webhook was changed by another request at the same time";
+        return Err(StoreError::Conflict(sentence.into()));
+    }
     let secrets = load_secrets(context.connection, context.sealer, id)?;
     let edited = edit.apply_to(&secrets);
     let mut fields = changed_settings(&before.settings, &edit.settings).to_vec();

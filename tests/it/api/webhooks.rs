@@ -231,3 +231,22 @@ async fn a_deleted_webhook_is_gone() {
         (404, "not_found".into())
     );
 }
+
+#[tokio::test]
+async fn changes_at_the_same_time_lose_nothing_of_each_other() {
+    let server = Server::start().await;
+    let made = server.webhook().await;
+    let path = format!("{WEBHOOKS}/{}", made["id"].as_str().unwrap());
+    let change = |body| server.send_json(Method::PATCH, &path, &[], body);
+    let (named, timed, limited) = tokio::join!(
+        change(json!({ "name": "New" })),
+        change(json!({ "timeout": "3s" })),
+        change(json!({ "concurrency": 3 })),
+    );
+    assert_eq!([named.status, timed.status, limited.status], [200; 3]);
+    let webhook = server.get(&path).await.json();
+    assert_eq!(
+        (&webhook["name"], &webhook["timeout"], &webhook["concurrency"]),
+        (&json!("New"), &json!("3s"), &json!(3))
+    );
+}

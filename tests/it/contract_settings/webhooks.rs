@@ -32,6 +32,7 @@ async fn secrets_of(backend: &Backend, id: WebhookId) -> WebhookSecrets {
 
 fn edit(webhook: &Webhook) -> WebhookEdit {
     WebhookEdit {
+        expected: webhook.settings.clone(),
         settings: webhook.settings.clone(),
         headers: None,
         ca_pem: None,
@@ -275,4 +276,26 @@ async fn a_breaker_is_noted_without_audit_and_without_telling_the_dispatcher() {
     backend.endpoints().set_degraded(webhook.id, None).await.unwrap();
     assert_eq!(backend.webhooks().get(webhook.id).await, Ok(webhook));
     assert_eq!(backend.see(&bystanders).await, bystanders);
+}
+
+#[tokio::test]
+async fn an_edit_of_settings_that_have_changed_meanwhile_is_a_conflict() {
+    let backend = Backend::open();
+    let webhook = create(&backend, "before").await;
+    let named = |name: &str| {
+        let mut edit = edit(&webhook);
+        edit.settings.name = name.into();
+        edit
+    };
+    let first = backend
+        .webhooks()
+        .update(webhook.id, named("first"), change(&backend));
+    assert_eq!(first.await.unwrap().settings.name, "first");
+    let second = backend
+        .webhooks()
+        .update(webhook.id, named("second"), change(&backend))
+        .await;
+    assert!(matches!(second, Err(StoreError::Conflict(_))), "{second:?}");
+    let now = backend.webhooks().get(webhook.id).await.unwrap();
+    assert_eq!(now.settings.name, "first");
 }

@@ -300,7 +300,8 @@ impl World {
 
     fn edit_webhook(&mut self) {
         let Some(id) = self.any_webhook() else { return };
-        let mut settings = self.expectation.subscribers[&id].webhook.settings.clone();
+        let expected = self.expectation.subscribers[&id].webhook.settings.clone();
+        let mut settings = expected.clone();
         settings.events = self.any_events();
         let filter = self
             .dice
@@ -308,6 +309,7 @@ impl World {
             .then(|| Filter::parse("severity != 'info'").unwrap());
         settings.filter = filter;
         let edit = WebhookEdit {
+            expected,
             settings,
             headers: None,
             ca_pem: None,
