@@ -64,7 +64,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Keys that were good a moment ago.
+/// Keys that were good when last looked up. They are believed for a moment only, but known until they fail.
 #[derive(Default)]
 pub struct KeyCache {
     keys: Mutex<HashMap<KeyHash, (Arc<CallerKey>, i64)>>,
@@ -77,12 +77,23 @@ impl KeyCache {
         (now_ms - checked_ms < BELIEVED_MS).then(|| Arc::clone(key))
     }
 
+    /// Whether a key was good when it was last looked up, however long ago.
+    fn knows(&self, hash: &KeyHash) -> bool {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.contains_key(hash)
+    }
+
     fn put(&self, key: &Arc<CallerKey>, now_ms: i64) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() >= MAX_REMEMBERED {
             keys.clear();
         }
         keys.insert(key.hash, (Arc::clone(key), now_ms));
+    }
+
+    fn forget_hash(&self, hash: &KeyHash) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.remove(hash);
     }
 
     /// Forgets a key that was revoked.
@@ -92,20 +103,24 @@ impl KeyCache {
     }
 }
 
-/// Finds out who calls. An address that failed too often is refused before the store is asked.
+/// Finds out who calls. An address that failed too often is refused before the store is asked, but not with a key
+/// that was good before: behind a proxy, all callers share one address.
 pub async fn authenticate(state: &ApiState, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
     let now_ms = state.source.monotonic_millis();
     let Some(token) = bearer_token(headers) else {
         return Err(failed(state, address, now_ms));
     };
     let hash = KeyHash::of(token);
-    if state.keys.get(&hash, now_ms).is_none() {
+    if !state.keys.knows(&hash) {
         let limited = state.failures.check(address, now_ms);
         limited.map_err(|refused| too_many_failures(refused.wait_seconds))?;
     }
     match find(state, hash).await? {
         Some(caller) => Ok(caller),
-        None => Err(failed(state, address, now_ms)),
+        None => {
+            state.keys.forget_hash(&hash);
+            Err(failed(state, address, now_ms))
+        }
     }
 }
 
@@ -151,4 +166,26 @@ fn failed(state: &ApiState, address: IpAddr, now_ms: i64) -> Problem {
 /// The answer to an address that failed too often.
 pub fn too_many_failures(wait_seconds: u32) -> Problem {
     Problem::plain(Code::TooManyFailures).retry_after(wait_seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_key_is_believed_for_a_moment_and_known_until_it_fails() {
+        let cache = KeyCache::default();
+        let key = Arc::new(CallerKey {
+            id: KeyId::new(Timestamp::EPOCH, [1; 10]),
+            actor: Actor::System,
+            scopes: ScopeSet::default(),
+            hash: KeyHash::of("ok_good"),
+            expires_at: None,
+        });
+        cache.put(&key, 0);
+        let believed = [0, BELIEVED_MS].map(|now_ms| cache.get(&key.hash, now_ms).is_some());
+        assert_eq!((believed, cache.knows(&key.hash)), ([true, false], true));
+        cache.forget_hash(&key.hash);
+        assert!(!cache.knows(&key.hash) && !cache.knows(&KeyHash::of("ok_other")));
+    }
 }
