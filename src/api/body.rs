@@ -1,5 +1,7 @@
 //! Reads request bodies: JSON of at most 256 KiB, and every way in which it is not.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use http::HeaderMap;
@@ -15,6 +17,8 @@ use crate::api::problem::{Code, Problem};
 
 /// The largest body (CONTRACT.md § 2).
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// How long a client may take to send its body.
+const BODY_DEADLINE: Duration = Duration::from_secs(15);
 
 /// A JSON body.
 pub struct JsonBody<T>(pub T);
@@ -51,9 +55,16 @@ impl<T: DeserializeOwned + Default, S: Sync> FromRequest<S> for OptionalBody<T> 
     }
 }
 
-/// Reads a whole body, within the limit.
+/// Reads a whole body, within the limits of size and time.
 pub async fn read(body: Body) -> Result<Bytes, Problem> {
-    let collected = Limited::new(body, MAX_BODY_BYTES).collect().await;
+    read_within(BODY_DEADLINE, body).await
+}
+
+async fn read_within(deadline: Duration, body: Body) -> Result<Bytes, Problem> {
+    let collected = Limited::new(body, MAX_BODY_BYTES).collect();
+    let Ok(collected) = tokio::time::timeout(deadline, collected).await else {
+        return Err(Problem::plain(Code::BodyTooSlow));
+    };
     match collected {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::plain(Code::BodyTooLarge)),
@@ -165,6 +176,15 @@ mod tests {
             error["field"].as_str().unwrap(),
             error["code"].as_str().unwrap()
         )
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_in_time_is_given_up() {
+        let stuck = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        let problem = read_within(Duration::from_millis(1), stuck).await.unwrap_err();
+        assert_eq!(problem.code(), Code::BodyTooSlow);
+        let arrived = read_within(Duration::from_secs(10), Body::from("{}")).await;
+        assert_eq!(arrived.unwrap(), "{}");
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn problem_statuses(route: &Route) -> Vec<u16> {
         statuses.push(404);
     }
     if route.verb != Verb::Get {
-        statuses.extend([400, 409, 413, 415, 422]);
+        statuses.extend([400, 408, 409, 413, 415, 422]);
     } else if !route.parameters.is_empty() {
         statuses.extend([400, 422]);
     }

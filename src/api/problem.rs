@@ -65,6 +65,8 @@ define_problems! {
         "compare method and path with /api/v1/openapi.json"
     MethodNotAllowed "method_not_allowed" METHOD_NOT_ALLOWED "the route does not take this method"
         "use one of the methods in the Allow header"
+    BodyTooSlow "body_too_slow" REQUEST_TIMEOUT "the body did not arrive within 15 seconds"
+        "send the request again, in one go"
     WrongStatus "wrong_status" CONFLICT "the action does not apply to the incident's present status"
         "look at status in this answer and decide anew"
     AlreadyExists "already_exists" CONFLICT "a field that must be unique is taken"
