@@ -4,13 +4,14 @@ use std::path::Path;
 
 use crate::actions::checks::Checks;
 use crate::actions::{ActionError, Actions};
+use crate::model::audit::Actor;
 
 /// The longest name of a backup, in bytes.
 pub const MAX_BACKUP_NAME_BYTES: usize = 100;
 
 impl Actions {
     /// Writes a copy of the whole store to a new file in the folder of backups.
-    pub async fn back_up(&self, directory: &Path, name: &str) -> Result<(), ActionError> {
+    pub async fn back_up(&self, actor: Actor, directory: &Path, name: &str) -> Result<(), ActionError> {
         check_backup_name(name)?;
         tokio::fs::create_dir_all(directory).await.map_err(|error| {
             ActionError::Unavailable(format!("the folder of backups cannot be made: {error}"))
@@ -23,12 +24,12 @@ impl Actions {
                 field: "name",
             });
         }
-        Ok(self.store.upkeep.backup(file).await?)
+        Ok(self.store.upkeep.backup(file, self.source.change(actor)).await?)
     }
 
     /// Seals every secret anew under the current master key; says how many.
-    pub async fn rekey(&self) -> Result<u64, ActionError> {
-        Ok(self.store.upkeep.rekey().await?)
+    pub async fn rekey(&self, actor: Actor) -> Result<u64, ActionError> {
+        Ok(self.store.upkeep.rekey(self.source.change(actor)).await?)
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::answer::{ApiResult, created, ok};
+use crate::api::auth::Caller;
 use crate::api::body::{JsonBody, Nothing, OptionalBody};
 use crate::api::problem::{Code, Problem};
 use crate::api::query::QueryOf;
@@ -176,17 +177,24 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQu
 }
 
 /// `POST /system/backup`
-pub async fn back_up(State(state): State<ApiState>, JsonBody(body): JsonBody<BackupBody>) -> ApiResult {
+pub async fn back_up(
+    State(state): State<ApiState>,
+    caller: Caller,
+    JsonBody(body): JsonBody<BackupBody>,
+) -> ApiResult {
     let Some(directory) = &state.settings.backup_directory else {
         let detail = "this server has no folder of backups; use the database's own tools";
         return Err(Problem::new(Code::Conflict, detail));
     };
-    state.actions.back_up(directory, &body.name).await?;
+    state
+        .actions
+        .back_up(caller.actor(), directory, &body.name)
+        .await?;
     created(&body)
 }
 
 /// `POST /system/rekey`
-pub async fn rekey(State(state): State<ApiState>, _: OptionalBody<Nothing>) -> ApiResult {
-    let count = state.actions.rekey().await?;
+pub async fn rekey(State(state): State<ApiState>, caller: Caller, _: OptionalBody<Nothing>) -> ApiResult {
+    let count = state.actions.rekey(caller.actor()).await?;
     ok(&RekeyedView { count })
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
+use crate::model::audit::Change;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::store::StoreResult;
@@ -84,10 +85,10 @@ pub trait Upkeep: Send + Sync {
     async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>>;
 
     /// Writes a copy of the whole store to a new file while it is in use; a conflict if the file exists.
-    async fn backup(&self, to: PathBuf) -> StoreResult<()>;
+    async fn backup(&self, to: PathBuf, change: Change) -> StoreResult<()>;
 
     /// Seals every secret anew under the current master key; says how many.
-    async fn rekey(&self) -> StoreResult<u64>;
+    async fn rekey(&self, change: Change) -> StoreResult<u64>;
 
     /// Whether the store answers and can be written.
     async fn ping(&self) -> StoreResult<()>;

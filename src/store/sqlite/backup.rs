@@ -3,20 +3,41 @@
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
+use crate::model::audit::Change;
 use crate::store::{StoreError, StoreResult};
 
-use super::database::unavailable;
+use super::audit;
+use super::database::{Database, unavailable};
 
 /// How many pages one step copies.
 const STEP_PAGES: i32 = 1024;
 
+/// Copies the whole store to a new file and leaves a row in the audit log: no copy without one.
+pub async fn backup(database: &Database, to: PathBuf, change: Change) -> StoreResult<()> {
+    let file = to.clone();
+    database
+        .read_long(move |connection| copy_to(connection, &file))
+        .await?;
+    let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let written = database.write(move |context| {
+        let detail = format!("copied the whole store to \"{name}\"");
+        audit::write(context.connection, &change, "system.backup", &name, &detail)
+    });
+    let written = written.await;
+    if written.is_err() {
+        // The error that matters is the one that made it fail.
+        let _ = std::fs::remove_file(&to);
+    }
+    written
+}
+
 /// Copies the file behind a connection to a new file. What was begun is removed if it fails.
-pub fn backup(source: &Connection, to: &Path) -> StoreResult<()> {
+fn copy_to(source: &Connection, to: &Path) -> StoreResult<()> {
     create_file(to)?;
     let copied = copy(source, to).and_then(|()| check(to));
     if copied.is_err() {

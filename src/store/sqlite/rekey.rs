@@ -2,15 +2,17 @@
 
 use rusqlite::Connection;
 
+use crate::model::audit::Change;
 use crate::model::id::WebhookId;
 use crate::store::StoreResult;
 use crate::store::seal::Sealer;
 
+use super::audit;
 use super::sealed::{open_bytes, receipt_place, webhook_place};
 use super::statements::{execute, read_all, read_one};
 
 /// Seals every secret anew; says how many.
-pub fn rekey(connection: &Connection, sealer: &Sealer) -> StoreResult<u64> {
+pub fn rekey(connection: &Connection, sealer: &Sealer, change: &Change) -> StoreResult<u64> {
     let webhooks = read_all(connection, "SELECT id FROM webhooks", (), |row| {
         row.get(0).map(WebhookId::from_bytes)
     });
@@ -28,7 +30,10 @@ pub fn rekey(connection: &Connection, sealer: &Sealer) -> StoreResult<u64> {
     for (owner, key) in &receipts {
         rekey_receipt(connection, sealer, owner, key)?;
     }
-    Ok(count + receipts.len() as u64)
+    let count = count + receipts.len() as u64;
+    let detail = format!("sealed {count} secrets anew under the present master key");
+    audit::write(connection, change, "system.rekey", "master-key", &detail)?;
+    Ok(count)
 }
 
 /// Deleted webhooks too: whatever is sealed must open under the present key alone.

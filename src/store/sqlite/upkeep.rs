@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
+use crate::model::audit::Change;
 use crate::model::exchange::FailureCode;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
@@ -40,13 +41,12 @@ impl Upkeep for Database {
             .await
     }
 
-    async fn backup(&self, to: PathBuf) -> StoreResult<()> {
-        self.read_long(move |connection| backup::backup(connection, &to))
-            .await
+    async fn backup(&self, to: PathBuf, change: Change) -> StoreResult<()> {
+        backup::backup(self, to, change).await
     }
 
-    async fn rekey(&self) -> StoreResult<u64> {
-        self.write(|context| rekey::rekey(context.connection, context.sealer))
+    async fn rekey(&self, change: Change) -> StoreResult<u64> {
+        self.write(move |context| rekey::rekey(context.connection, context.sealer, &change))
             .await
     }
 

@@ -80,3 +80,20 @@ async fn rekeying_counts_the_secrets() {
     let rekeyed = server.post("/api/v1/system/rekey", json!({})).await.json();
     assert!(rekeyed["count"].as_u64().unwrap() >= 1);
 }
+
+#[tokio::test]
+async fn backups_and_new_master_keys_are_in_the_audit_log() {
+    let server = Server::start().await;
+    server
+        .post("/api/v1/system/backup", json!({ "name": "monday.db" }))
+        .await;
+    server.post("/api/v1/system/rekey", json!({})).await;
+    let log = server.get("/api/v1/audit").await.json();
+    let entries = [1, 0].map(|index| (&log["items"][index]["action"], &log["items"][index]["subject"]));
+    let expected = [
+        (&json!("system.backup"), &json!("monday.db")),
+        (&json!("system.rekey"), &json!("master-key")),
+    ];
+    assert_eq!(entries, expected);
+    assert_eq!(log["items"][0]["actor"]["kind"], "key");
+}

@@ -67,7 +67,10 @@ async fn a_newer_schema_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     backend
         .upkeep()
-        .backup(folder.path().join("opsknight.db"))
+        .backup(
+            folder.path().join("opsknight.db"),
+            backend.source.change(opsknight::model::audit::Actor::System),
+        )
         .await
         .unwrap();
     let refused = opening_fails(folder.path());

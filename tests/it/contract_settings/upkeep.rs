@@ -245,7 +245,10 @@ async fn a_backup_opens_as_a_store_with_everything_in_it() {
     let bystanders = backend.plant_bystanders().await;
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("opsknight.db");
-    assert_eq!(backend.upkeep().backup(to.clone()).await, Ok(()));
+    assert_eq!(
+        backend.upkeep().backup(to.clone(), change(&backend)).await,
+        Ok(())
+    );
     let mode = std::fs::metadata(&to).unwrap().permissions().mode() & 0o777;
     let files = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!((mode, files), (0o600, 1));
@@ -260,10 +263,13 @@ async fn a_backup_never_overwrites_a_file() {
     let backend = Backend::open();
     let to = backend.directory().join("precious");
     std::fs::write(&to, "precious").unwrap();
-    let refused = backend.upkeep().backup(to.clone()).await;
+    let refused = backend.upkeep().backup(to.clone(), change(&backend)).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     assert_eq!(std::fs::read_to_string(to).unwrap(), "precious");
-    let nowhere = backend.upkeep().backup("/no/such/folder/copy".into()).await;
+    let nowhere = backend
+        .upkeep()
+        .backup("/no/such/folder/copy".into(), change(&backend))
+        .await;
     assert!(matches!(nowhere, Err(StoreError::Unavailable(_))), "{nowhere:?}");
 }
 
@@ -288,10 +294,10 @@ async fn after_a_rekey_the_new_master_key_alone_opens_everything() {
     };
     let backend = backend.reopen(&both);
     // Secret, headers and identity of one webhook, the empty secret of the other, one answer.
-    assert_eq!(backend.upkeep().rekey().await, Ok(5));
+    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(5));
     let backend = backend.reopen(&new);
     assert_eq!(backend.see(&bystanders).await, bystanders);
-    assert_eq!(backend.upkeep().rekey().await, Ok(5));
+    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(5));
 }
 
 #[tokio::test]
@@ -308,7 +314,7 @@ async fn another_master_key_opens_nothing_and_says_what_to_do() {
         refused.to_string().contains("OPSKNIGHT_PREVIOUS_MASTER_KEY"),
         "{refused}"
     );
-    assert!(backend.upkeep().rekey().await.is_err());
+    assert!(backend.upkeep().rekey(change(&backend)).await.is_err());
     let backend = backend.reopen(&Opening::default());
     assert_eq!(backend.see(&bystanders).await, bystanders);
 }
