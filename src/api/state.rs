@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::actions::Actions;
 use crate::actions::access::SetupToken;
 use crate::api::auth::KeyCache;
+use crate::api::health::Pinged;
 use crate::api::limit::{Limit, Limiter};
 use crate::api::metrics::Scrapes;
 use crate::clock::Source;
@@ -81,7 +82,7 @@ pub struct ApiState(Arc<Inner>);
 /// The parts of [`ApiState`] and what it counts.
 pub struct Inner {
     parts: ApiParts,
-    /// Keys that were good a moment ago.
+    /// Keys that were good when last looked up.
     pub keys: KeyCache,
     /// Requests by key.
     pub key_limits: Limiter<KeyId>,
@@ -91,6 +92,8 @@ pub struct Inner {
     pub streams: Arc<Semaphore>,
     /// When the metrics were last read from the store.
     pub scrapes: Scrapes,
+    /// Whether the store answered when it was last asked.
+    pub pinged: Pinged,
 }
 
 impl ApiState {
@@ -103,6 +106,7 @@ impl ApiState {
             failures: Limiter::new(settings.failure_limit, MAX_COUNTED),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             scrapes: Scrapes::default(),
+            pinged: Pinged::default(),
             parts,
         }))
     }
