@@ -85,6 +85,11 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would take an array as the members of an object in their order.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        let detail = "the body must be a JSON object, not an array";
+        return Err(Problem::new(Code::InvalidBody, detail.to_owned()));
+    }
     // Only what failed is parsed again with its path: the good case stays cheap.
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
         Category::Io | Category::Syntax | Category::Eof => Problem::new(Code::InvalidJson, error.to_string()),

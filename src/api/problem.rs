@@ -68,7 +68,7 @@ define_problems! {
     BodyTooSlow "body_too_slow" REQUEST_TIMEOUT "the body did not arrive within 15 seconds"
         "send the request again, in one go"
     WrongStatus "wrong_status" CONFLICT "the action does not apply to the incident's present status"
-        "look at status in this answer and decide anew"
+        "look at the incident's status (incidentStatus in the API's answer) and decide anew"
     AlreadyExists "already_exists" CONFLICT "a field that must be unique is taken"
         "choose another value, or use what exists"
     InUse "in_use" CONFLICT "it cannot be deleted while something uses it"

@@ -232,6 +232,10 @@ fn rotate_secret(
 ) -> StoreResult<Webhook> {
     let webhook = get(context.connection, id)?;
     let before = load_secrets(context.connection, context.sealer, id)?.signing;
+    if before == *secret {
+        let sentence = "the webhook has this secret already; rotating to it would end the one before";
+        return Err(StoreError::Conflict(sentence.into()));
+    }
     let sealed = |field, text: &SecretText| seal(context.sealer, &webhook_place(id, field), text.reveal());
     let updated = execute(
         context.connection,

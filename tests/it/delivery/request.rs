@@ -37,6 +37,18 @@ async fn the_default_body_is_exactly_the_documents_and_signed_with_the_secret_as
 }
 
 #[tokio::test]
+async fn an_array_is_no_incident() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let array = json!(["title", null, null, {"name": "API Gateway"}, null, null]);
+    assert_eq!(
+        app.api.post("/api/v1/incidents", array).await.expect(422).json()["code"],
+        "invalid_body"
+    );
+}
+
+#[tokio::test]
 async fn every_request_says_what_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let app = TestApp::start(directory.path()).await;
@@ -77,6 +89,11 @@ async fn during_a_rotation_both_secrets_sign_and_afterwards_only_the_new_one() {
         .post(&format!("/api/v1/webhooks/{webhook}/rotate-secret"), rotation)
         .await
         .expect(200);
+    let again = json!({"secret": "new secret"});
+    app.api
+        .post(&format!("/api/v1/webhooks/{webhook}/rotate-secret"), again)
+        .await
+        .expect(409);
     app.trigger("while both sign").await;
     let request = receiver.next_request().await;
     let signature = |secret| format!("sha256={}", hmac_hex(secret, body(&request)));
