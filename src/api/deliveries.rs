@@ -51,11 +51,12 @@ pub struct DeliveryView {
     last_failure: Option<FailureView>,
 }
 
-/// A webhook by id.
+/// A webhook by id, with its present name.
 #[derive(Serialize, ToSchema)]
 pub struct WebhookRef {
     #[schema(value_type = String)]
     id: WebhookId,
+    name: String,
 }
 
 /// An incident by id.
@@ -205,6 +206,7 @@ impl From<&Delivery> for DeliveryView {
             id: delivery.id,
             webhook: WebhookRef {
                 id: delivery.webhook_id,
+                name: delivery.webhook_name.clone(),
             },
             incident: IncidentRef {
                 id: delivery.incident_id,

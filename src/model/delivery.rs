@@ -70,6 +70,8 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// To whom.
     pub webhook_id: WebhookId,
+    /// The webhook's present name.
+    pub webhook_name: String,
     /// About what.
     pub incident_id: IncidentId,
     /// The event's place in the feed.

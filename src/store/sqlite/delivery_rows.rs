@@ -24,7 +24,7 @@ pub fn load(connection: &Connection, id: DeliveryId) -> StoreResult<Delivery> {
         connection,
         "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, e.name, d.is_test, d.state, d.due_at,
              d.attempts_made, d.created_at, d.finished_at, d.last_failure,
-             w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL
+             w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL, w.name
          FROM deliveries d CROSS JOIN events e ON e.sequence = d.event_sequence
              CROSS JOIN webhooks w ON w.id = d.webhook_id
          WHERE d.id = ?1",
@@ -55,6 +55,7 @@ fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {
     Ok(Delivery {
         id: DeliveryId::from_bytes(row.get(0)?),
         webhook_id: WebhookId::from_bytes(row.get(1)?),
+        webhook_name: row.get(13)?,
         incident_id: IncidentId::from_bytes(row.get(2)?),
         event_sequence: row.get(3)?,
         event_name: EventName::parse(row.get_ref(4)?.as_str()?).ok_or_else(|| unexpected("event"))?,

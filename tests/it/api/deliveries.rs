@@ -102,7 +102,10 @@ async fn an_incident_has_a_delivery_for_each_webhook_that_wants_it() {
         .await
         .json();
     let delivery = &list["items"][0];
-    assert_eq!(delivery["webhook"]["id"], webhook["id"]);
+    assert_eq!(
+        delivery["webhook"],
+        json!({ "id": webhook["id"], "name": webhook["name"] })
+    );
     assert_eq!(delivery["event"], "incident.triggered");
     assert_eq!(
         (&delivery["status"], &delivery["attemptsMade"]),

@@ -247,6 +247,7 @@ impl Tester for FakeTester {
             delivery: Delivery {
                 id: DeliveryId::new(sample.at, [7; 10]),
                 webhook_id,
+                webhook_name: "Ops".into(),
                 incident_id: sample.incident_id,
                 event_sequence: 0,
                 event_name: sample.name,
