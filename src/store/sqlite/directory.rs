@@ -2,11 +2,18 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::store::{StoreError, StoreResult};
 
 /// The lock file inside the data directory.
 const LOCK_NAME: &str = "opsknight.lock";
+
+/// How often the lock is asked for. A process that has just ended, or a child that is about to become another program,
+/// may hold it for a moment longer.
+const LOCK_TRIES: u32 = 20;
+/// The pause before it is asked for again.
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// Takes the data directory for this process alone, for as long as the file is open.
 pub fn lock_directory(directory: &Path) -> StoreResult<File> {
@@ -24,14 +31,25 @@ pub fn lock_directory(directory: &Path) -> StoreResult<File> {
         .write(true)
         .open(path)
         .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(format!(
-            "another OpsKnight uses the data directory {}; stop it first, or give this one another --data",
-            directory.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => pause(),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
+    Err(StoreError::Unavailable(format!(
+        "another OpsKnight uses the data directory {}; stop it first, or give this one another --data",
+        directory.display()
+    )))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program has not started yet: there is nothing else to wait on"
+)]
+fn pause() {
+    std::thread::sleep(LOCK_PAUSE);
 }
 
 /// Only the owner may read the file: it holds incidents and sealed secrets. The files that SQLite puts beside it get
