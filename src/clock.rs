@@ -1,6 +1,7 @@
 //! The only reader of time and randomness. Everything else takes them as arguments, so that tests decide both.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::model::audit::{Actor, Change};
 use crate::model::id::{
@@ -72,14 +73,22 @@ impl Entropy for SystemEntropy {
 pub struct Source {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    last_tick: Arc<AtomicI64>,
 }
+
+/// Ids made in one millisecond are told apart by a counter of so many values, so that ids sort in the order in which
+/// they were made.
+const TICKS_PER_MILLISECOND: i64 = 4096;
+/// The counter may run ahead of the clock by this much; beyond it, the clock was set back and counts again.
+const MAX_AHEAD_MILLIS: i64 = 1000;
 
 macro_rules! define_new_id {
     ($($name:ident -> $id:ident),+ $(,)?) => {
         $(
             #[doc = concat!("A new [`", stringify!($id), "`].")]
             pub fn $name(&self) -> $id {
-                $id::new(self.now(), self.random())
+                let (at, random) = self.id_parts();
+                $id::new(at, random)
             }
         )+
     };
@@ -88,7 +97,12 @@ macro_rules! define_new_id {
 impl Source {
     /// A source of this clock and this randomness.
     pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { clock, entropy }
+        let last_tick = Arc::default();
+        Self {
+            clock,
+            entropy,
+            last_tick,
+        }
     }
 
     /// The machine's own.
@@ -111,6 +125,23 @@ impl Source {
         let mut bytes = [0; LENGTH];
         self.entropy.fill(&mut bytes);
         bytes
+    }
+
+    /// A time and bits for an id that sorts behind every id made before.
+    fn id_parts(&self) -> (Timestamp, [u8; 10]) {
+        let now = self.now().as_millis() * TICKS_PER_MILLISECOND;
+        let next = |last: i64| {
+            let is_set_back = last - now > MAX_AHEAD_MILLIS * TICKS_PER_MILLISECOND;
+            if is_set_back { now } else { now.max(last + 1) }
+        };
+        let last = self
+            .last_tick
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(next(last)));
+        let tick = next(last.unwrap_or(now));
+        let mut random: [u8; 10] = self.random();
+        let [.., high, low] = (tick % TICKS_PER_MILLISECOND).to_be_bytes();
+        (random[0], random[1]) = (high, low);
+        (Timestamp::from_millis(tick / TICKS_PER_MILLISECOND), random)
     }
 
     /// A random share, at least 0 and below 1.
@@ -137,5 +168,39 @@ impl Source {
         new_policy_id -> PolicyId,
         new_key_id -> KeyId,
         new_audit_id -> AuditId,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct StandingClock(AtomicI64);
+
+    impl Clock for StandingClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        }
+
+        fn monotonic_millis(&self) -> i64 {
+            0
+        }
+    }
+
+    #[test]
+    fn ids_sort_in_the_order_in_which_they_were_made_even_within_a_millisecond() {
+        let clock = Arc::new(StandingClock(AtomicI64::new(1_767_614_400_000)));
+        let source = Source::new(clock, Arc::new(SystemEntropy));
+        let ids: Vec<_> = (0..10_000).map(|_| source.new_incident_id()).collect();
+        assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn after_the_clock_is_set_back_ids_carry_its_time_again() {
+        let clock = Arc::new(StandingClock(AtomicI64::new(1_767_614_400_000)));
+        let source = Source::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
+        let before = source.new_incident_id();
+        clock.0.fetch_sub(3_600_000, Ordering::SeqCst);
+        assert!(source.new_incident_id() < before);
     }
 }
