@@ -4,7 +4,7 @@
 #   docker build -t opsknight .
 #   docker run -p 8080:8080 -v opsknight-data:/data opsknight
 #
-# The first start prints a one-time set-up link to the log. There is no HEALTHCHECK, since the image has no shell and
+# The first start prints a one-time set-up command. There is no HEALTHCHECK, since the image has no shell and
 # orchestrators ask over HTTP anyway: GET /healthz (alive) and GET /readyz (the store answers).
 
 FROM rust:1.95-slim-bookworm AS build

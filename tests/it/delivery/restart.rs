@@ -1,5 +1,6 @@
 //! What a new start finds: claims of a killed run, another master key.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::support::api_client::ApiClient;
@@ -11,18 +12,7 @@ async fn what_was_in_flight_at_a_kill_is_sent_again_right_after_the_next_start()
     let directory = tempfile::tempdir().unwrap();
     let mut receiver = Receiver::start(&[Reply::Hang, OK]).await;
     let server = ServerProcess::start(directory.path()).await;
-    let api = ApiClient::new(&server.url, &server.key);
-    api.post("/api/v1/services", serde_json::json!({"name": "API"}))
-        .await
-        .expect(201);
-    let webhook = serde_json::json!({
-        "name": "slow",
-        "url": format!("http://{}/", receiver.address),
-        "events": ["incident.triggered"],
-    });
-    api.post("/api/v1/webhooks", webhook).await.expect(201);
-    let incident = serde_json::json!({"title": "in flight", "service": {"name": "API"}});
-    api.post("/api/v1/incidents", incident).await.expect(201);
+    trigger_one(&server, receiver.address).await;
     let first = receiver.next_request().await;
     server.kill().await;
     let server = ServerProcess::start(directory.path()).await;
@@ -66,18 +56,23 @@ async fn a_second_signal_ends_the_wait_for_what_is_in_flight() {
     let directory = tempfile::tempdir().unwrap();
     let mut receiver = Receiver::start(&[Reply::Hang]).await;
     let server = ServerProcess::start(directory.path()).await;
+    trigger_one(&server, receiver.address).await;
+    receiver.next_request().await;
+    assert!(server.terminate_twice().await);
+}
+
+/// A webhook to a receiver, and one incident for it.
+async fn trigger_one(server: &ServerProcess, receiver: SocketAddr) {
     let api = ApiClient::new(&server.url, &server.key);
     api.post("/api/v1/services", serde_json::json!({"name": "API"}))
         .await
         .expect(201);
     let webhook = serde_json::json!({
-        "name": "hangs",
-        "url": format!("http://{}/", receiver.address),
+        "name": "receiver",
+        "url": format!("http://{receiver}/"),
         "events": ["incident.triggered"],
     });
     api.post("/api/v1/webhooks", webhook).await.expect(201);
-    let incident = serde_json::json!({"title": "hangs", "service": {"name": "API"}});
+    let incident = serde_json::json!({"title": "in flight", "service": {"name": "API"}});
     api.post("/api/v1/incidents", incident).await.expect(201);
-    receiver.next_request().await;
-    assert!(server.terminate_twice().await);
 }
