@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::model::audit::{Actor, Change};
 use crate::model::id::{
-    AttemptId, AuditId, EventId, IncidentId, KeyId, PolicyId, ServiceId, UserId, WebhookId,
+    AttemptId, AuditId, EventId, InboxId, InboxRequestId, IncidentId, KeyId, PolicyId, ServiceId, SessionId,
+    UserId, WebhookId,
 };
 use crate::model::time::Timestamp;
 
@@ -168,6 +169,9 @@ impl Source {
         new_policy_id -> PolicyId,
         new_key_id -> KeyId,
         new_audit_id -> AuditId,
+        new_session_id -> SessionId,
+        new_inbox_id -> InboxId,
+        new_inbox_request_id -> InboxRequestId,
     }
 }
 

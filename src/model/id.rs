@@ -106,6 +106,9 @@ define_id!(/** Names a user. */ UserId, "usr");
 define_id!(/** Names an API key (not the key itself). */ KeyId, "key");
 define_id!(/** Names an escalation policy. */ PolicyId, "pol");
 define_id!(/** Names an entry of the audit log. */ AuditId, "aud");
+define_id!(/** Names a session (not the token in its cookie). */ SessionId, "ses");
+define_id!(/** Names an inbox. */ InboxId, "inb");
+define_id!(/** Names a request that came to an inbox. */ InboxRequestId, "req");
 
 #[cfg(test)]
 mod tests {

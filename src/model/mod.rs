@@ -4,6 +4,7 @@
 //! arguments, so that tests and the simulation decide what happens.
 
 pub mod access;
+pub mod activity;
 pub mod attempt;
 pub mod audit;
 pub mod delivery;
@@ -12,10 +13,12 @@ pub mod event;
 pub mod exchange;
 pub mod filter;
 pub mod id;
+pub mod inbox;
 pub mod incident;
 pub mod retry;
 pub mod secret;
 pub mod service;
+pub mod session;
 pub mod time;
 pub mod user;
 pub mod webhook;

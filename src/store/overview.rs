@@ -1,0 +1,71 @@
+//! Counts for pages that show everything at a glance. Reading these costs little, however much there is.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::model::activity::Activity;
+use crate::model::exchange::FailureCode;
+use crate::model::id::{IncidentId, WebhookId};
+use crate::model::incident::{IncidentStatus, Severity};
+use crate::model::time::Timestamp;
+use crate::store::StoreResult;
+
+/// How many dead deliveries of each webhook, the latest, are grouped by cause.
+pub const MAX_DEAD_GROUPED: u32 = 10_000;
+
+/// Open incidents of one severity and status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenIncidents {
+    /// Which severity.
+    pub severity: Severity,
+    /// Triggered or acknowledged.
+    pub status: IncidentStatus,
+    /// How many.
+    pub count: u64,
+}
+
+/// Dead deliveries of one webhook that died of the same cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadGroup {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// Its present name.
+    pub webhook_name: String,
+    /// Why their last attempt failed.
+    pub cause: Option<FailureCode>,
+    /// How many, of the latest [`MAX_DEAD_GROUPED`].
+    pub count: u64,
+    /// When the first and the last of them were made.
+    pub made_between: (Timestamp, Timestamp),
+}
+
+/// Counts for pages.
+#[async_trait]
+pub trait Overview: Send + Sync {
+    /// Open incidents by severity and status.
+    async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>>;
+
+    /// What every webhook's attempts came to, in the periods that begin at or after a time, oldest first.
+    async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>>;
+
+    /// When each webhook last delivered, as far as its latest 100 deliveries tell, and how many are dead; tests left out.
+    async fn webhook_health(&self) -> StoreResult<HashMap<WebhookId, WebhookHealth>>;
+
+    /// Dead deliveries by webhook and cause, the most first; tests left out.
+    async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>>;
+
+    /// The titles of incidents; those that do not exist are left out.
+    async fn titles(&self, ids: Vec<IncidentId>) -> StoreResult<HashMap<IncidentId, String>>;
+}
+
+/// How a webhook does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WebhookHealth {
+    /// When it last delivered.
+    pub last_delivered_at: Option<Timestamp>,
+    /// Its dead deliveries.
+    pub dead: u64,
+    /// Its open deliveries.
+    pub open: u64,
+}
