@@ -24,7 +24,7 @@ pub trait Services: Send + Sync {
     async fn delete(&self, id: ServiceId, change: Change) -> StoreResult<()>;
 }
 
-/// Users. Addresses are unique; one that has incidents or steps of a policy cannot be deleted.
+/// Users. Addresses are unique without regard to ASCII case; one that has incidents or steps of a policy cannot be deleted.
 #[async_trait]
 pub trait Users: Send + Sync {
     /// Creates a user.

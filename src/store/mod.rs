@@ -57,6 +57,14 @@ pub struct Store {
     pub access: Arc<dyn access::Access>,
     /// Idempotency keys.
     pub receipts: Arc<dyn receipts::Receipts>,
+    /// Passwords and one-time links.
+    pub sign_in: Arc<dyn sign_in::SignIn>,
+    /// Sessions of people who signed in.
+    pub sessions: Arc<dyn sessions::Sessions>,
+    /// Inboxes and what came to them.
+    pub inboxes: Arc<dyn inboxes::Inboxes>,
+    /// Counts for pages.
+    pub overview: Arc<dyn overview::Overview>,
     /// Pruning, checking, backing up.
     pub upkeep: Arc<dyn upkeep::Upkeep>,
 }

@@ -42,7 +42,8 @@ pub fn counts(connection: &Connection) -> StoreResult<StateCounts> {
     Ok(counts)
 }
 
-fn count_open(connection: &Connection, webhook_id: WebhookId, state: &'static str) -> StoreResult<u64> {
+/// How many open deliveries of a webhook are in a state, tests left out.
+pub fn count_open(connection: &Connection, webhook_id: WebhookId, state: &'static str) -> StoreResult<u64> {
     count(
         connection,
         "SELECT count(*) - (SELECT count(*) FROM deliveries INDEXED BY deliveries_test
@@ -53,7 +54,8 @@ fn count_open(connection: &Connection, webhook_id: WebhookId, state: &'static st
     )
 }
 
-fn count_dead(connection: &Connection, webhook_id: WebhookId) -> StoreResult<u64> {
+/// How many deliveries of a webhook are dead, tests left out.
+pub fn count_dead(connection: &Connection, webhook_id: WebhookId) -> StoreResult<u64> {
     count(
         connection,
         "SELECT count(*) - (SELECT count(*) FROM deliveries INDEXED BY deliveries_test

@@ -7,7 +7,10 @@ use crate::store::{StoreError, StoreResult};
 use super::database::unavailable;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_engine.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/sqlite/0001_engine.sql"),
+    include_str!("../../../migrations/sqlite/0002_pages.sql"),
+];
 
 /// Brings the schema up to date and says its number.
 pub fn migrate(connection: &mut Connection) -> StoreResult<u32> {

@@ -3,6 +3,7 @@
 //! The files here have the names of the contracts they fulfil; each statement stands beside the function that runs it.
 
 mod access;
+mod activity;
 mod answers;
 mod audit;
 mod backup;
@@ -17,12 +18,14 @@ mod directory;
 mod endpoints;
 mod events;
 mod examine;
+mod inboxes;
 mod incident_edits;
 mod incident_rows;
 mod incidents;
 mod lanes;
 mod migrate;
 mod outbox;
+mod overview;
 mod pages;
 mod policies;
 mod prune;
@@ -35,6 +38,8 @@ mod rekey;
 mod replays;
 mod sealed;
 mod services;
+mod sessions;
+mod sign_in;
 mod statements;
 mod subscriptions;
 mod transitions;
@@ -73,6 +78,10 @@ pub fn open(settings: Settings) -> StoreResult<Store> {
         policies: Arc::clone(&database) as _,
         access: Arc::clone(&database) as _,
         receipts: Arc::clone(&database) as _,
+        sign_in: Arc::clone(&database) as _,
+        sessions: Arc::clone(&database) as _,
+        inboxes: Arc::clone(&database) as _,
+        overview: Arc::clone(&database) as _,
         upkeep: database,
     })
 }

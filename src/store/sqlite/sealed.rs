@@ -2,7 +2,7 @@
 //!
 //! A place names table, row and field, so that a sealed value that is moved elsewhere does not open.
 
-use crate::model::id::WebhookId;
+use crate::model::id::{InboxId, WebhookId};
 use crate::model::secret::SecretText;
 use crate::store::seal::{SealError, Sealer};
 use crate::store::{StoreError, StoreResult};
@@ -10,6 +10,11 @@ use crate::store::{StoreError, StoreResult};
 /// The place of a webhook's field.
 pub fn webhook_place(id: WebhookId, field: &str) -> String {
     format!("webhooks:{}:{field}", hex::encode(id.as_bytes()))
+}
+
+/// The place of an inbox's field.
+pub fn inbox_place(id: InboxId, field: &str) -> String {
+    format!("inboxes:{}:{field}", hex::encode(id.as_bytes()))
 }
 
 /// The place of the answer under an idempotency key.

@@ -44,6 +44,7 @@ impl Users for Database {
 }
 
 fn create(connection: &Connection, user: User, change: &Change) -> StoreResult<User> {
+    check_address(connection, &user)?;
     execute_or_refuse(
         connection,
         "INSERT INTO users (id, name, email, role, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -70,7 +71,8 @@ fn list(connection: &Connection, page: Page) -> StoreResult<Vec<User>> {
     )
 }
 
-fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
+/// One user.
+pub fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
     read_one(
         connection,
         "SELECT id, name, email, role, created_at FROM users WHERE id = ?1",
@@ -91,6 +93,7 @@ fn update(connection: &Connection, user: User, change: &Change) -> StoreResult<U
     let Some(detail) = audit::changed_sentence(&before.name, &fields) else {
         return Ok(before);
     };
+    check_address(connection, &user)?;
     execute_or_refuse(
         connection,
         "UPDATE users SET name = ?2, email = ?3, role = ?4 WHERE id = ?1",
@@ -102,6 +105,20 @@ fn update(connection: &Connection, user: User, change: &Change) -> StoreResult<U
         created_at: before.created_at,
         ..user
     })
+}
+
+/// The schema knows only that no two addresses are the same to the letter; signing in does not look at the case.
+fn check_address(connection: &Connection, user: &User) -> StoreResult<()> {
+    let other = read_one(
+        connection,
+        "SELECT 1 FROM users WHERE email = ?1 COLLATE NOCASE AND id <> ?2",
+        (&user.email, user.id.as_bytes()),
+        |_| Ok(()),
+    )?;
+    match other {
+        Some(()) => Err(REFUSAL.taken),
+        None => Ok(()),
+    }
 }
 
 fn delete(connection: &Connection, id: UserId, change: &Change) -> StoreResult<()> {
@@ -150,7 +167,8 @@ const REFUSAL: Refusal = Refusal {
     unknown: StoreError::NotFound { what: "user" },
 };
 
-fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
+/// A user as a row; more columns do not matter.
+pub fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
         id: UserId::from_bytes(id_bytes(row, "id")?),
         name: row.get("name")?,

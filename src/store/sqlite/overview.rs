@@ -1,0 +1,154 @@
+//! Counts for pages. Each is read along an index; what cannot be bounded by one is bounded by a number.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+
+use crate::model::activity::Activity;
+use crate::model::id::{IncidentId, WebhookId};
+use crate::model::incident::{IncidentStatus, Severity};
+use crate::model::time::Timestamp;
+use crate::store::StoreResult;
+use crate::store::overview::{DeadGroup, MAX_DEAD_GROUPED, OpenIncidents, Overview, WebhookHealth};
+
+use super::activity;
+use super::columns::parsed;
+use super::database::Database;
+use super::delivery_rows::parse_failure_code;
+use super::delivery_stats::{count_dead, count_open};
+use super::statements::{read_all, read_one, snapshot};
+
+/// How many of a webhook's latest deliveries are searched for those that were delivered.
+const LATEST_SEARCHED: u32 = 100;
+
+#[async_trait]
+impl Overview for Database {
+    async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>> {
+        self.read(open_incidents).await
+    }
+
+    async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>> {
+        self.read(move |connection| activity::list(connection, since))
+            .await
+    }
+
+    async fn webhook_health(&self) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {
+        self.read(|connection| {
+            let snapshot = snapshot(connection)?;
+            webhook_health(&snapshot)
+        })
+        .await
+    }
+
+    async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>> {
+        self.read(|connection| {
+            let snapshot = snapshot(connection)?;
+            dead_groups(&snapshot)
+        })
+        .await
+    }
+
+    async fn titles(&self, ids: Vec<IncidentId>) -> StoreResult<HashMap<IncidentId, String>> {
+        self.read(move |connection| titles(connection, &ids)).await
+    }
+}
+
+fn open_incidents(connection: &Connection) -> StoreResult<Vec<OpenIncidents>> {
+    read_all(
+        connection,
+        "SELECT severity, status, count(*) AS count FROM incidents INDEXED BY incidents_open
+         WHERE status <> 'resolved' GROUP BY severity, status",
+        (),
+        |row| {
+            Ok(OpenIncidents {
+                severity: parsed(row, "severity", Severity::parse)?,
+                status: parsed(row, "status", IncidentStatus::parse)?,
+                count: row.get::<_, i64>("count")?.unsigned_abs(),
+            })
+        },
+    )
+}
+
+fn webhook_health(connection: &Connection) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {
+    let webhooks = read_all(
+        connection,
+        "SELECT id FROM webhooks WHERE deleted_at IS NULL",
+        (),
+        |row| row.get(0).map(WebhookId::from_bytes),
+    )?;
+    webhooks
+        .into_iter()
+        .map(|id| Ok((id, health_of(connection, id)?)))
+        .collect()
+}
+
+fn health_of(connection: &Connection, id: WebhookId) -> StoreResult<WebhookHealth> {
+    let last_delivered_at: Option<Option<i64>> = read_one(
+        connection,
+        "SELECT max(finished_at)
+         FROM (SELECT state, finished_at, is_test FROM deliveries INDEXED BY deliveries_webhook
+               WHERE webhook_id = ?1 ORDER BY id DESC LIMIT ?2)
+         WHERE state = 'delivered' AND is_test = 0",
+        (id.as_bytes(), LATEST_SEARCHED),
+        |row| row.get(0),
+    )?;
+    Ok(WebhookHealth {
+        last_delivered_at: last_delivered_at.flatten().map(Timestamp::from_millis),
+        dead: count_dead(connection, id)?,
+        open: count_open(connection, id, "scheduled")?
+            + count_open(connection, id, "queued")?
+            + count_open(connection, id, "claimed")?,
+    })
+}
+
+fn dead_groups(connection: &Connection) -> StoreResult<Vec<DeadGroup>> {
+    let webhooks = read_all(connection, "SELECT id, name FROM webhooks", (), |row| {
+        Ok((WebhookId::from_bytes(row.get(0)?), row.get::<_, String>(1)?))
+    })?;
+    let mut groups = Vec::new();
+    for (id, name) in webhooks {
+        groups.extend(dead_groups_of(connection, id, &name)?);
+    }
+    groups.sort_by(|a, b| b.count.cmp(&a.count));
+    Ok(groups)
+}
+
+fn dead_groups_of(connection: &Connection, id: WebhookId, name: &str) -> StoreResult<Vec<DeadGroup>> {
+    let from_row = |row: &Row<'_>| {
+        let cause: Option<String> = row.get(0)?;
+        Ok(DeadGroup {
+            webhook_id: id,
+            webhook_name: name.to_owned(),
+            cause: cause.as_deref().map(parse_failure_code).transpose()?,
+            count: row.get::<_, i64>(1)?.unsigned_abs(),
+            made_between: (
+                Timestamp::from_millis(row.get(2)?),
+                Timestamp::from_millis(row.get(3)?),
+            ),
+        })
+    };
+    read_all(
+        connection,
+        "SELECT last_failure, count(*), min(created_at), max(created_at)
+         FROM (SELECT last_failure, created_at FROM deliveries INDEXED BY deliveries_dead_causes
+               WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0 ORDER BY id DESC LIMIT ?2)
+         GROUP BY last_failure",
+        (id.as_bytes(), MAX_DEAD_GROUPED),
+        from_row,
+    )
+}
+
+fn titles(connection: &Connection, ids: &[IncidentId]) -> StoreResult<HashMap<IncidentId, String>> {
+    let mut titles = HashMap::with_capacity(ids.len());
+    for id in ids {
+        let title = read_one(
+            connection,
+            "SELECT title FROM incidents WHERE id = ?1",
+            [id.as_bytes()],
+            |row| row.get(0),
+        )?;
+        titles.extend(title.map(|title| (*id, title)));
+    }
+    Ok(titles)
+}
