@@ -21,7 +21,8 @@ pub const BUCKETS: usize = 64;
 /// Where the first bucket ends, in microseconds.
 const FIRST_BOUND_US: f64 = 100.0;
 
-/// How often durations fell into each bucket. A percentile read from it is off by at most a fifth.
+/// How often durations fell into each bucket. A percentile read from it is off by at most a fifth (below a tenth of a
+/// millisecond, by at most that).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
     counts: [u32; BUCKETS],
@@ -90,20 +91,15 @@ fn bucket_of(duration_us: u64) -> usize {
     (doublings * 2.0).ceil().clamp(0.0, (BUCKETS - 1) as f64) as usize
 }
 
-/// The last duration of a bucket.
+/// The geometric middle of a bucket: as far, as a factor, from its first duration as from its last.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "between 100 and 2^31.5 times that"
+    reason = "between 84 and 2^31.25 times 100"
 )]
-fn bound_of(index: usize) -> u64 {
-    (FIRST_BOUND_US * 2f64.powf(index as f64 / 2.0)).round() as u64
-}
-
 fn middle_of(index: usize) -> u64 {
-    let start = index.checked_sub(1).map_or(0, bound_of);
-    u64::midpoint(start, bound_of(index))
+    (FIRST_BOUND_US * 2f64.powf((index as f64 - 0.5) / 2.0)).round() as u64
 }
 
 /// What one webhook's attempts came to in one period. Tests do not count.
@@ -140,6 +136,13 @@ mod tests {
     #[test]
     fn nothing_counted_has_no_percentile() {
         assert_eq!(Histogram::default().percentile(50), None);
+    }
+
+    #[test]
+    fn the_first_duration_of_a_bucket_is_read_as_closely_as_any() {
+        let mut histogram = Histogram::default();
+        histogram.add(18_102);
+        assert_eq!(histogram.percentile(50), Some(21_527));
     }
 
     proptest! {
