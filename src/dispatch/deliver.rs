@@ -116,6 +116,8 @@ pub fn conclude(
         delivery_id: delivery.id,
         webhook_id: delivery.webhook_id,
         incident_id: delivery.event.incident_id,
+        delivery_created_at: delivery.created_at,
+        is_test,
         event_sequence: delivery.event.sequence,
         claim: delivery.claim,
         attempt,

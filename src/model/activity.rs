@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::delivery::NextStep;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 
@@ -119,6 +120,34 @@ pub struct Activity {
     pub attempt_times: Histogram,
     /// From the making of a delivery until it was delivered.
     pub delivery_times: Histogram,
+}
+
+impl Activity {
+    /// A period in which nothing happened yet.
+    pub fn none(webhook_id: WebhookId, period_at: Timestamp) -> Self {
+        Self {
+            webhook_id,
+            period_at,
+            delivered: 0,
+            retried: 0,
+            dead: 0,
+            attempt_times: Histogram::default(),
+            delivery_times: Histogram::default(),
+        }
+    }
+
+    /// Counts one attempt: what followed, how long it took, and how old the delivery was at its end.
+    pub fn count(&mut self, next_step: NextStep, attempt_us: u64, delivery_us: u64) {
+        self.attempt_times.add(attempt_us);
+        match next_step {
+            NextStep::Delivered => {
+                self.delivered += 1;
+                self.delivery_times.add(delivery_us);
+            }
+            NextStep::Retry { .. } => self.retried += 1,
+            NextStep::Dead => self.dead += 1,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -49,10 +49,11 @@ pub trait Overview: Send + Sync {
     /// What every webhook's attempts came to, in the periods that begin at or after a time, oldest first.
     async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>>;
 
-    /// When each webhook last delivered, as far as its latest 100 deliveries tell, and how many are dead; tests left out.
+    /// How each webhook does that is not deleted; when it last delivered only as far as its latest 100 deliveries tell.
+    /// Tests are left out.
     async fn webhook_health(&self) -> StoreResult<HashMap<WebhookId, WebhookHealth>>;
 
-    /// Dead deliveries by webhook and cause, the most first; tests left out.
+    /// Dead deliveries by webhook (deleted ones too) and cause, the most first; tests left out.
     async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>>;
 
     /// The titles of incidents; those that do not exist are left out.

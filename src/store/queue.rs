@@ -46,6 +46,10 @@ pub struct AttemptRecord {
     pub webhook_id: WebhookId,
     /// Its incident: with the webhook, the lane.
     pub incident_id: IncidentId,
+    /// When it was made.
+    pub delivery_created_at: Timestamp,
+    /// Whether it is a Send Test.
+    pub is_test: bool,
     /// Its event's place in the feed.
     pub event_sequence: i64,
     /// The claim under which the attempt was made.
@@ -76,7 +80,8 @@ pub trait Queue: Send + Sync {
     async fn claim_due(&self, requests: Vec<ClaimRequest>, now: Timestamp) -> StoreResult<Vec<Claimed>>;
 
     /// Records attempts and moves their deliveries on; the next delivery of a finished one's lane becomes due.
-    /// Answers in the order of the records.
+    /// Attempts that were applied count as activity of their webhooks, unless they are tests. Answers in the order of
+    /// the records.
     async fn record(&self, records: Vec<AttemptRecord>, now: Timestamp) -> StoreResult<Vec<Recorded>>;
 
     /// Gives claims back without an attempt: the deliveries are due as before.

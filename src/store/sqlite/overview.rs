@@ -1,5 +1,6 @@
 //! Counts for pages. Each is read along an index; what cannot be bounded by one is bounded by a number.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -110,7 +111,7 @@ fn dead_groups(connection: &Connection) -> StoreResult<Vec<DeadGroup>> {
     for (id, name) in webhooks {
         groups.extend(dead_groups_of(connection, id, &name)?);
     }
-    groups.sort_by(|a, b| b.count.cmp(&a.count));
+    groups.sort_by_key(|group| Reverse(group.count));
     Ok(groups)
 }
 

@@ -1,5 +1,6 @@
 //! Recording attempts: what the dispatcher does most often after triggering. Per record one update, one insert, and
-//! for a finished delivery one look at the index of queued deliveries, which is mostly empty.
+//! for a finished delivery one look at the index of queued deliveries, which is mostly empty; per webhook and batch one row
+//! of activity.
 
 use rusqlite::Connection;
 
@@ -11,6 +12,7 @@ use crate::model::time::Timestamp;
 use crate::store::StoreResult;
 use crate::store::queue::{AttemptRecord, Recorded};
 
+use super::activity::Tally;
 use super::audit;
 use super::claims::{Wakes, is_enabled};
 use super::lanes;
@@ -25,11 +27,17 @@ pub fn record(
 ) -> StoreResult<Vec<Recorded>> {
     // Whatever may fail comes before the first change.
     context.subscriptions()?;
+    let mut tally = Tally::read(context.connection, records, now)?;
     let mut wakes = Wakes::default();
     let mut results = Vec::with_capacity(records.len());
     for record in records {
-        results.push(record_one(context, record, now, &mut wakes)?);
+        let recorded = record_one(context, record, now, &mut wakes)?;
+        if recorded == Recorded::Applied {
+            tally.count(record);
+        }
+        results.push(recorded);
     }
+    tally.write(context.connection)?;
     wakes.send_after_commit(context);
     Ok(results)
 }

@@ -58,6 +58,8 @@ async fn kill_deliveries(server: &Server, webhook_id: &str) {
             delivery_id: delivery.id,
             webhook_id,
             incident_id: delivery.event.incident_id,
+            delivery_created_at: delivery.created_at,
+            is_test: delivery.event.is_test,
             event_sequence: delivery.event.sequence,
             claim: delivery.claim,
             attempt: Attempt {

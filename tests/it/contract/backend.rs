@@ -8,6 +8,7 @@ use opsknight::store::HandOver;
 use opsknight::store::deliveries::Deliveries;
 use opsknight::store::events::Events;
 use opsknight::store::incidents::Incidents;
+use opsknight::store::overview::Overview;
 use opsknight::store::queue::Queue;
 
 /// The contracts under test, of one open store.
@@ -16,6 +17,7 @@ pub struct Handles {
     pub events: Arc<dyn Events>,
     pub queue: Arc<dyn Queue>,
     pub deliveries: Arc<dyn Deliveries>,
+    pub overview: Arc<dyn Overview>,
 }
 
 /// A webhook to be put into the store.

@@ -10,6 +10,7 @@ mod events;
 mod incidents;
 mod lanes;
 mod lists;
+mod overview;
 mod queue;
 mod receipts;
 mod recording;

@@ -77,7 +77,8 @@ impl Backend for SqliteBackend {
             incidents: Arc::clone(&database) as _,
             events: Arc::clone(&database) as _,
             queue: Arc::clone(&database) as _,
-            deliveries: database,
+            deliveries: Arc::clone(&database) as _,
+            overview: database,
         }
     }
 
@@ -150,6 +151,7 @@ impl Backend for SqliteBackend {
             "SELECT * FROM webhooks WHERE id = ?1",
             "SELECT * FROM ledger WHERE webhook_id = ?1",
             "SELECT * FROM deliveries WHERE webhook_id = ?1 ORDER BY id",
+            "SELECT * FROM activity WHERE webhook_id = ?1 ORDER BY period_at",
             "SELECT * FROM attempts WHERE delivery_id IN (SELECT id FROM deliveries WHERE webhook_id = ?1) ORDER BY id",
         ];
         let mut rows = Vec::new();

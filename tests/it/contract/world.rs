@@ -230,6 +230,8 @@ impl World {
             delivery_id: delivery.id,
             webhook_id: delivery.webhook_id,
             incident_id: delivery.event.incident_id,
+            delivery_created_at: delivery.created_at,
+            is_test: delivery.event.is_test,
             event_sequence: delivery.event.sequence,
             claim: delivery.claim,
             attempt,
