@@ -3,12 +3,12 @@
 use rusqlite::Connection;
 
 use crate::model::audit::Change;
-use crate::model::id::WebhookId;
+use crate::model::id::{InboxId, WebhookId};
 use crate::store::StoreResult;
 use crate::store::seal::Sealer;
 
 use super::audit;
-use super::sealed::{open_bytes, receipt_place, webhook_place};
+use super::sealed::{inbox_place, open_bytes, receipt_place, webhook_place};
 use super::statements::{execute, read_all, read_one};
 
 /// Seals every secret anew; says how many.
@@ -20,6 +20,16 @@ pub fn rekey(connection: &Connection, sealer: &Sealer, change: &Change) -> Store
     for id in webhooks? {
         count += rekey_webhook(connection, sealer, id)?;
     }
+    let inboxes = read_all(
+        connection,
+        "SELECT id, secret FROM inboxes WHERE secret IS NOT NULL",
+        (),
+        |row| Ok((InboxId::from_bytes(row.get(0)?), row.get(1)?)),
+    );
+    let inboxes: Vec<(InboxId, Vec<u8>)> = inboxes?;
+    for (id, secret) in &inboxes {
+        rekey_inbox(connection, sealer, *id, secret)?;
+    }
     let receipts = read_all(
         connection,
         "SELECT owner, key FROM receipts WHERE answer IS NOT NULL",
@@ -30,7 +40,7 @@ pub fn rekey(connection: &Connection, sealer: &Sealer, change: &Change) -> Store
     for (owner, key) in &receipts {
         rekey_receipt(connection, sealer, owner, key)?;
     }
-    let count = count + receipts.len() as u64;
+    count += inboxes.len() as u64 + receipts.len() as u64;
     let detail = format!("sealed {count} secrets anew under the present master key");
     audit::write(connection, change, "system.rekey", "master-key", &detail)?;
     Ok(count)
@@ -63,6 +73,16 @@ fn rekey_webhook(connection: &Connection, sealer: &Sealer, id: WebhookId) -> Sto
         ),
     )?;
     Ok(sealed.iter().flatten().count() as u64)
+}
+
+fn rekey_inbox(connection: &Connection, sealer: &Sealer, id: InboxId, secret: &[u8]) -> StoreResult<()> {
+    let again = reseal(sealer, &inbox_place(id, "secret"), secret)?;
+    execute(
+        connection,
+        "UPDATE inboxes SET secret = ?2 WHERE id = ?1",
+        (id.as_bytes(), again),
+    )
+    .map(|_| ())
 }
 
 fn rekey_receipt(connection: &Connection, sealer: &Sealer, owner: &str, key: &str) -> StoreResult<()> {
