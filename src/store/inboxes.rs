@@ -39,9 +39,9 @@ pub trait Inboxes: Send + Sync {
     /// [`crate::model::inbox::INBOX_REQUEST_LIFETIME`] go. Not found if there is no such inbox. Leaves no audit row.
     async fn keep(&self, request: InboxRequest) -> StoreResult<()>;
 
-    /// What came to an inbox, newest first.
+    /// What came to an inbox, newest first; nothing if there is no such inbox.
     async fn requests(&self, id: InboxId) -> StoreResult<Vec<InboxRequest>>;
 
-    /// Deletes one request, or all of them.
+    /// Deletes one request, or all of them. What is gone already is passed over.
     async fn clear(&self, id: InboxId, request: Option<InboxRequestId>) -> StoreResult<()>;
 }

@@ -14,13 +14,14 @@ use crate::store::StoreResult;
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// Keeps a new session, and removes those of anybody that have expired by then. Beyond
-    /// [`crate::model::session::MAX_SESSIONS_PER_USER`], the person's longest unused ones end.
+    /// [`crate::model::session::MAX_SESSIONS_PER_USER`], the person's longest unused ones end. An unknown reference if
+    /// there is no such person.
     async fn begin(&self, session: Session, change: Change) -> StoreResult<()>;
 
     /// The usable session with this hash, with its person as they are now.
     async fn find(&self, hash: KeyHash, now: Timestamp) -> StoreResult<Option<(Session, User)>>;
 
-    /// Notes that a session is used now.
+    /// Notes that a session is used now. One that ended meanwhile is passed over.
     async fn touch(&self, id: SessionId, now: Timestamp) -> StoreResult<()>;
 
     /// A person's usable sessions, the last used first.

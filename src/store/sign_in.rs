@@ -23,7 +23,7 @@ pub struct SignInRecord {
 #[async_trait]
 pub trait SignIn: Send + Sync {
     /// Keeps the first person who can sign in, as given; a conflict if anybody can sign in already. A user with the same
-    /// address who cannot sign in yet becomes that person, as an administrator.
+    /// address becomes that person, as an administrator: name and address are as given then, id and creation time stay.
     async fn create_first_admin(
         &self,
         user: User,
@@ -55,6 +55,7 @@ pub trait SignIn: Send + Sync {
     /// Whose link this is, while it works.
     async fn find_link(&self, hash: KeyHash, now: Timestamp) -> StoreResult<Option<User>>;
 
-    /// Uses a link up: sets the password as [`SignIn::set_password`] does. Not found if the link does not work (any more).
+    /// Uses a link up: sets the password as [`SignIn::set_password`] does. Not found if the link does not work (any more)
+    /// at the time of the change.
     async fn use_link(&self, hash: KeyHash, password: PasswordHash, change: Change) -> StoreResult<User>;
 }

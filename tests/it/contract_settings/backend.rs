@@ -7,15 +7,22 @@ use opsknight::clock::Source;
 use opsknight::model::access::{ApiKey, KeyHash};
 use opsknight::model::delivery::ClaimedDelivery;
 use opsknight::model::escalation::EscalationPolicy;
-use opsknight::model::id::{DeliveryId, EventId, IncidentId, WebhookId};
+use opsknight::model::id::{
+    DeliveryId, EventId, InboxId, IncidentId, PolicyId, ServiceId, UserId, WebhookId,
+};
+use opsknight::model::inbox::{Inbox, InboxRequest};
 use opsknight::model::service::Service;
+use opsknight::model::session::Session;
 use opsknight::model::time::Timestamp;
 use opsknight::model::user::User;
 use opsknight::model::webhook::{Webhook, WebhookSecrets};
 use opsknight::store::access::Access;
 use opsknight::store::catalog::{Policies, Services, Users};
+use opsknight::store::inboxes::Inboxes;
 use opsknight::store::receipts::{Answer, Known, Receipts};
 use opsknight::store::seal::{MasterKey, Sealer};
+use opsknight::store::sessions::Sessions;
+use opsknight::store::sign_in::SignIn;
 use opsknight::store::sqlite::{Database, NoObserver, Settings};
 use opsknight::store::upkeep::Upkeep;
 use opsknight::store::webhooks::{Endpoints, Webhooks};
@@ -117,6 +124,15 @@ impl Backend {
         &*self.database
     }
     pub fn receipts(&self) -> &dyn Receipts {
+        &*self.database
+    }
+    pub fn sign_in(&self) -> &dyn SignIn {
+        &*self.database
+    }
+    pub fn sessions(&self) -> &dyn Sessions {
+        &*self.database
+    }
+    pub fn inboxes(&self) -> &dyn Inboxes {
         &*self.database
     }
     pub fn upkeep(&self) -> &dyn Upkeep {
@@ -272,42 +288,48 @@ impl Backend {
         self.plant(webhook.id, "delivered", young);
         self.plant(webhook.id, "dead", young);
         self.plant(webhook.id, "scheduled", young);
+        let session = samples::session(source, user.id, "bystander token");
+        self.sessions().begin(session.clone(), change()).await.unwrap();
+        let inbox = samples::inbox(source, "Bystander");
+        let inbox = self.inboxes().create(inbox, change()).await.unwrap();
+        let request = samples::inbox_request(source, inbox.id, samples::now());
+        self.inboxes().keep(request).await.unwrap();
         self.told();
-        self.look_at(&webhook, &service, &user, &policy, key.hash).await
+        let ids = BystanderIds {
+            service: service.id,
+            user: user.id,
+            policy: policy.id,
+            webhook: webhook.id,
+            key: key.hash,
+            session: session.hash,
+            inbox: inbox.id,
+        };
+        self.look_at(ids).await
     }
 
     /// The bystanders as they are now.
     pub async fn see(&self, before: &Bystanders) -> Bystanders {
-        self.look_at(
-            &before.webhook,
-            &before.service,
-            &before.user,
-            &before.policy,
-            before.key.hash,
-        )
-        .await
+        self.look_at(before.ids).await
     }
 
-    async fn look_at(
-        &self,
-        webhook: &Webhook,
-        service: &Service,
-        user: &User,
-        policy: &EscalationPolicy,
-        key: KeyHash,
-    ) -> Bystanders {
+    async fn look_at(&self, ids: BystanderIds) -> Bystanders {
         let receipt = self
             .receipts()
             .begin("bystander".into(), "key".into(), [9; 32], samples::now());
+        let session = self.sessions().find(ids.session, samples::now());
         Bystanders {
-            service: self.services().get(service.id).await.unwrap(),
-            user: self.users().get(user.id).await.unwrap(),
-            policy: self.policies().get(policy.id).await.unwrap(),
-            webhook: self.webhooks().get(webhook.id).await.unwrap(),
-            secrets: self.endpoints().load(webhook.id).await.unwrap().unwrap().secrets,
-            key: self.access().find_key(key).await.unwrap().unwrap(),
+            ids,
+            service: self.services().get(ids.service).await.unwrap(),
+            user: self.users().get(ids.user).await.unwrap(),
+            policy: self.policies().get(ids.policy).await.unwrap(),
+            webhook: self.webhooks().get(ids.webhook).await.unwrap(),
+            secrets: self.endpoints().load(ids.webhook).await.unwrap().unwrap().secrets,
+            key: self.access().find_key(ids.key).await.unwrap().unwrap(),
             receipt: receipt.await.unwrap(),
-            deliveries: self.states_of(webhook.id),
+            deliveries: self.states_of(ids.webhook),
+            session: session.await.unwrap().unwrap().0,
+            inbox: self.inboxes().get(ids.inbox).await.unwrap(),
+            inbox_requests: self.inboxes().requests(ids.inbox).await.unwrap(),
         }
     }
 
@@ -322,9 +344,22 @@ impl Backend {
     }
 }
 
+/// How to find the bystanders.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct BystanderIds {
+    service: ServiceId,
+    user: UserId,
+    policy: PolicyId,
+    webhook: WebhookId,
+    key: KeyHash,
+    session: KeyHash,
+    inbox: InboxId,
+}
+
 /// What must be the same after a test.
 #[derive(Debug, PartialEq)]
 pub struct Bystanders {
+    ids: BystanderIds,
     pub service: Service,
     pub user: User,
     pub policy: EscalationPolicy,
@@ -333,6 +368,9 @@ pub struct Bystanders {
     pub key: ApiKey,
     pub receipt: Known,
     pub deliveries: Vec<String>,
+    pub session: Session,
+    pub inbox: Inbox,
+    pub inbox_requests: Vec<InboxRequest>,
 }
 
 pub fn open_database(directory: &Path, opening: &Opening, told: &Arc<Told>) -> StoreResult<Database> {

@@ -67,6 +67,29 @@ async fn names_and_addresses_are_taken_once() {
 }
 
 #[tokio::test]
+async fn addresses_that_differ_in_case_alone_are_the_same() {
+    let backend = Backend::open();
+    let bystanders = backend.plant_bystanders().await;
+    let taken = StoreError::Taken {
+        what: "user",
+        field: "address",
+    };
+    let mut user = samples::user(&backend.source, "BYSTANDER");
+    let created = backend.users().create(user.clone(), change(&backend));
+    assert_eq!(created.await, Err(taken.clone()));
+    user.email = Some("ada@example.org".into());
+    let created = backend.users().create(user.clone(), change(&backend));
+    assert_eq!(created.await, Ok(user.clone()));
+    user.email = Some("Bystander@EXAMPLE.org".into());
+    let changed = backend.users().update(user.clone(), change(&backend));
+    assert_eq!(changed.await, Err(taken));
+    user.email = Some("Ada@example.org".into());
+    let changed = backend.users().update(user.clone(), change(&backend));
+    assert_eq!(changed.await, Ok(user));
+    assert_eq!(backend.see(&bystanders).await, bystanders);
+}
+
+#[tokio::test]
 async fn a_rename_to_a_taken_name_is_refused() {
     let backend = Backend::open();
     let bystanders = backend.plant_bystanders().await;

@@ -1,12 +1,15 @@
-//! What every backend must do with settings: webhooks, services, users, policies, keys, receipts, upkeep. The tests
-//! speak to the contracts alone; `backend.rs` opens a store and plants rows that no contract here can make. Beside what
-//! a test touches stand bystanders, which must be the same afterwards.
+//! What every backend must do with settings: webhooks, services, users, policies, keys, people who sign in, inboxes,
+//! receipts, upkeep. The tests speak to the contracts alone; `backend.rs` opens a store and plants rows that no contract
+//! here can make. Beside what a test touches stand bystanders, which must be the same afterwards.
 
 mod access;
 mod backend;
 mod catalog;
+mod inboxes;
 mod receipts;
 mod samples;
+mod sessions;
+mod sign_in;
 mod sqlite_file;
 mod upkeep;
 mod webhooks;

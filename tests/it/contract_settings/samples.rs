@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering as Memory};
 use std::time::Duration;
 
+use bytes::Bytes;
 use opsknight::clock::{Clock, Entropy, Source};
 use opsknight::model::access::{ApiKey, KeyHash, Scope, ScopeSet};
 use opsknight::model::audit::Actor;
 use opsknight::model::escalation::{EscalationPolicy, EscalationStep};
 use opsknight::model::event::{EventName, EventSet};
 use opsknight::model::exchange::TlsProfile;
-use opsknight::model::id::{PolicyId, ServiceId};
+use opsknight::model::id::{InboxId, InboxRequestId, PolicyId, ServiceId, UserId};
+use opsknight::model::inbox::{Inbox, InboxAnswer, InboxRequest};
 use opsknight::model::incident::Severity;
 use opsknight::model::retry::RetrySchedule;
 use opsknight::model::secret::SecretText;
 use opsknight::model::service::Service;
+use opsknight::model::session::{PasswordHash, Session};
 use opsknight::model::time::Timestamp;
 use opsknight::model::user::{User, UserRef};
 use opsknight::model::webhook::{
@@ -162,5 +165,50 @@ pub fn key(source: &Source, name: &str) -> ApiKey {
         created_at: now(),
         expires_at: Some(now().plus(Duration::from_secs(60))),
         revoked_at: None,
+    }
+}
+
+pub fn password(name: &str) -> PasswordHash {
+    PasswordHash::new(format!("$argon2id$hash of {name}"))
+}
+
+/// A session that begins when the tests begin.
+pub fn session(source: &Source, user_id: UserId, token: &str) -> Session {
+    Session {
+        id: source.new_session_id(),
+        user_id,
+        hash: KeyHash::of(token),
+        created_at: now(),
+        last_seen_at: now(),
+        address: "192.0.2.7".into(),
+        agent: "a browser".into(),
+    }
+}
+
+pub fn inbox(source: &Source, name: &str) -> Inbox {
+    Inbox {
+        id: source.new_inbox_id(),
+        name: name.into(),
+        answer: InboxAnswer {
+            status: 503,
+            delay: Duration::from_millis(250),
+        },
+        secret: Some(SecretText::new(format!("inbox secret of {name}"))),
+        created_at: now(),
+    }
+}
+
+pub fn inbox_request(source: &Source, inbox_id: InboxId, at: Timestamp) -> InboxRequest {
+    InboxRequest {
+        id: InboxRequestId::new(at, source.random()),
+        inbox_id,
+        at,
+        method: "POST".into(),
+        target: "/in?a=b".into(),
+        remote_address: "192.0.2.7:4711".into(),
+        head: "host: example.org\ncontent-type: application/json".into(),
+        body: Bytes::from_static(b"\xff{}"),
+        body_is_truncated: true,
+        answered_status: 503,
     }
 }

@@ -293,11 +293,11 @@ async fn after_a_rekey_the_new_master_key_alone_opens_everything() {
         ..Opening::default()
     };
     let backend = backend.reopen(&both);
-    // Secret, headers and identity of one webhook, the empty secret of the other, one answer.
-    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(5));
+    // Secret, headers and identity of one webhook, the empty secret of the other, an inbox, one answer.
+    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(6));
     let backend = backend.reopen(&new);
     assert_eq!(backend.see(&bystanders).await, bystanders);
-    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(5));
+    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(6));
 }
 
 #[tokio::test]
@@ -352,7 +352,15 @@ async fn no_plain_secret_is_in_the_files() {
         .collect();
     let holds = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(holds("X-Token"));
-    let secrets = ["bystander secret", "bystander answer", "plain answer"];
-    assert_eq!(secrets.map(holds), [false; 3]);
+    let secrets = [
+        "bystander secret",
+        "bystander answer",
+        "plain answer",
+        "bystander token",
+        "inbox secret of Bystander",
+    ];
+    assert_eq!(secrets.map(holds), [false; 5]);
     assert_eq!(bystanders.secrets.signing.reveal(), "bystander secret");
+    let inbox_secret = bystanders.inbox.secret.unwrap();
+    assert_eq!(inbox_secret.reveal(), "inbox secret of Bystander");
 }
