@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::clock::Source;
+use crate::model::activity::ACTIVITY_LIFETIME;
+use crate::model::inbox::INBOX_REQUEST_LIFETIME;
 use crate::store::receipts::RECEIPT_LIFETIME;
 use crate::store::upkeep::Retention;
 use crate::store::{Store, StoreResult};
@@ -32,6 +34,9 @@ pub async fn run(store: Store, source: Source, keep_for: KeepFor) {
             delivered_before: now.minus(keep_for.delivered),
             dead_before: now.minus(keep_for.dead),
             receipts_before: now.minus(RECEIPT_LIFETIME),
+            activity_before: now.minus(ACTIVITY_LIFETIME),
+            inbox_requests_before: now.minus(INBOX_REQUEST_LIFETIME),
+            expired_by: now,
         };
         while goes_on(store.upkeep.prune(retention).await).await {}
     }

@@ -18,6 +18,12 @@ pub struct Retention {
     pub dead_before: Timestamp,
     /// Idempotency keys made before this.
     pub receipts_before: Timestamp,
+    /// Periods of activity that began before this.
+    pub activity_before: Timestamp,
+    /// Requests that came to inboxes before this.
+    pub inbox_requests_before: Timestamp,
+    /// Sessions and sign-in links that no longer hold at this time.
+    pub expired_by: Timestamp,
 }
 
 /// The balance of one webhook: what was accepted must be somewhere.

@@ -56,8 +56,8 @@ impl Inboxes for Database {
     async fn keep(&self, request: InboxRequest) -> StoreResult<()> {
         self.write(move |context| {
             insert_request(context.connection, &request)?;
-            let expired_at = request.at.minus(INBOX_REQUEST_LIFETIME);
-            delete_surplus(context.connection, request.inbox_id, expired_at)
+            let before = request.at.minus(INBOX_REQUEST_LIFETIME);
+            delete_surplus(context.connection, request.inbox_id, before)
         })
         .await
     }
@@ -189,9 +189,13 @@ fn delete_surplus(connection: &Connection, id: InboxId, before: Timestamp) -> St
     execute(
         connection,
         "DELETE FROM inbox_requests WHERE inbox_id = ?1
-             AND (at < ?2 OR id <= (SELECT id FROM inbox_requests WHERE inbox_id = ?1
+             AND (id < ?2 OR id <= (SELECT id FROM inbox_requests WHERE inbox_id = ?1
                                     ORDER BY id DESC LIMIT 1 OFFSET ?3))",
-        (id.as_bytes(), before.as_millis(), MAX_INBOX_REQUESTS),
+        (
+            id.as_bytes(),
+            InboxRequestId::lower_bound(before).as_bytes(),
+            MAX_INBOX_REQUESTS,
+        ),
     )
     .map(|_| ())
 }

@@ -1,4 +1,4 @@
-//! Pruning: finished deliveries with their attempts, then events that nothing refers to, then idempotency keys.
+//! Pruning: finished deliveries with their attempts, then events that nothing refers to, then the small things.
 //! Incidents are never pruned.
 //!
 //! What may go is looked for on a reader, in the order of ids, and deleted by the writer in small batches, so that
@@ -8,15 +8,16 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Row};
 
-use crate::model::id::DeliveryId;
+use crate::model::id::{DeliveryId, InboxRequestId};
 use crate::model::time::Timestamp;
 use crate::store::StoreResult;
 use crate::store::upkeep::Retention;
 
 use super::database::Database;
+use super::sessions;
 use super::statements::{execute, read_all, read_one};
 
-/// The most rows that one call deletes.
+/// The most rows of one kind that one call deletes.
 const PRUNE_BATCH: u32 = 500;
 
 /// How far the present round has come. It begins anew when a call finds nothing more.
@@ -48,9 +49,8 @@ pub async fn prune(database: &Database, retention: Retention) -> StoreResult<u64
         return Ok(count);
     }
     *database.prune_round() = PruneRound::default();
-    let before = retention.receipts_before;
     database
-        .write(move |context| delete_receipts(context.connection, before))
+        .write(move |context| delete_small_things(context.connection, retention))
         .await
 }
 
@@ -174,12 +174,48 @@ fn delete_events(connection: &Connection, found: &[i64]) -> StoreResult<u64> {
     Ok(count)
 }
 
-fn delete_receipts(connection: &Connection, before: Timestamp) -> StoreResult<u64> {
+/// What is found by an index, or is little, needs no search on a reader.
+fn delete_small_things(connection: &Connection, retention: Retention) -> StoreResult<u64> {
+    let count = delete_receipts(connection, retention.receipts_before)?
+        + delete_activity(connection, retention.activity_before)?
+        + delete_inbox_requests(connection, retention.inbox_requests_before)?
+        + delete_sign_in_links(connection, retention.expired_by)?
+        + sessions::delete_expired(connection, retention.expired_by, PRUNE_BATCH)?;
+    Ok(count as u64)
+}
+
+fn delete_receipts(connection: &Connection, before: Timestamp) -> StoreResult<usize> {
     execute(
         connection,
         "DELETE FROM receipts WHERE (owner, key) IN
              (SELECT owner, key FROM receipts WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)",
         (before.as_millis(), PRUNE_BATCH),
     )
-    .map(|count| count as u64)
+}
+
+fn delete_activity(connection: &Connection, before: Timestamp) -> StoreResult<usize> {
+    execute(
+        connection,
+        "DELETE FROM activity WHERE (period_at, webhook_id) IN
+             (SELECT period_at, webhook_id FROM activity WHERE period_at < ?1 ORDER BY period_at LIMIT ?2)",
+        (before.as_millis(), PRUNE_BATCH),
+    )
+}
+
+fn delete_inbox_requests(connection: &Connection, before: Timestamp) -> StoreResult<usize> {
+    execute(
+        connection,
+        "DELETE FROM inbox_requests WHERE (inbox_id, id) IN
+             (SELECT r.inbox_id, r.id FROM inboxes i CROSS JOIN inbox_requests r ON r.inbox_id = i.id
+              WHERE r.id < ?1 LIMIT ?2)",
+        (InboxRequestId::lower_bound(before).as_bytes(), PRUNE_BATCH),
+    )
+}
+
+fn delete_sign_in_links(connection: &Connection, at: Timestamp) -> StoreResult<usize> {
+    execute(
+        connection,
+        "DELETE FROM sign_in_links WHERE hash IN (SELECT hash FROM sign_in_links WHERE expires_at <= ?1 LIMIT ?2)",
+        (at.as_millis(), PRUNE_BATCH),
+    )
 }

@@ -1,7 +1,10 @@
 //! Pruning, the balance, the deep check, backups, new master keys.
 
+use opsknight::model::access::KeyHash;
 use opsknight::model::audit::Change;
 use opsknight::model::id::WebhookId;
+use opsknight::model::session::Session;
+use opsknight::model::time::Timestamp;
 use opsknight::store::StoreError;
 use opsknight::store::receipts::{Answer, Known};
 use opsknight::store::upkeep::{Balance, Retention};
@@ -30,6 +33,9 @@ fn retention() -> Retention {
         delivered_before: samples::hours_ago(10),
         dead_before: samples::hours_ago(100),
         receipts_before: samples::hours_ago(24),
+        activity_before: samples::hours_ago(48),
+        inbox_requests_before: samples::hours_ago(72),
+        expired_by: samples::now(),
     }
 }
 
@@ -115,6 +121,62 @@ async fn expired_receipts_go_last() {
     assert_eq!(backend.upkeep().prune(retention()).await, Ok(1));
     assert_eq!(backend.upkeep().prune(retention()).await, Ok(0));
     assert_eq!(backend.count("SELECT count(*) FROM receipts"), 1);
+    assert_eq!(backend.see(&bystanders).await, bystanders);
+}
+
+#[tokio::test]
+async fn old_activity_goes() {
+    let backend = Backend::open();
+    let id = webhook(&backend).await;
+    let plant = |at: Timestamp| {
+        let sql = "INSERT INTO activity VALUES (?1, ?2, 1, 2, 3, x'01000000', x'')";
+        backend
+            .beside()
+            .execute(sql, (at.as_millis(), id.as_bytes()))
+            .unwrap();
+    };
+    plant(samples::hours_ago(49));
+    plant(samples::hours_ago(48));
+    assert_eq!(backend.upkeep().prune(retention()).await, Ok(1));
+    assert_eq!(backend.upkeep().prune(retention()).await, Ok(0));
+    let left = "SELECT period_at FROM activity";
+    assert_eq!(backend.count(left), samples::hours_ago(48).as_millis());
+}
+
+#[tokio::test]
+async fn what_has_expired_goes_even_if_nobody_signs_in_and_nothing_comes() {
+    let backend = Backend::open();
+    let bystanders = backend.plant_bystanders().await;
+    let source = &backend.source;
+    let user = samples::user(source, "Ada");
+    let user = backend.users().create(user, change(&backend)).await.unwrap();
+    let long_ago = Change {
+        at: samples::hours_ago(1000),
+        ..change(&backend)
+    };
+    let old = Session {
+        created_at: samples::hours_ago(1000),
+        last_seen_at: samples::hours_ago(200),
+        ..samples::session(source, user.id, "old")
+    };
+    backend.sessions().begin(old, long_ago).await.unwrap();
+    let link = backend.sign_in().create_link(
+        KeyHash::of("link"),
+        user.id,
+        samples::hours_ago(0),
+        change(&backend),
+    );
+    link.await.unwrap();
+    let inbox = samples::inbox(source, "Tests");
+    let inbox = backend.inboxes().create(inbox, change(&backend)).await.unwrap();
+    let request = samples::inbox_request(source, inbox.id, samples::hours_ago(73));
+    backend.inboxes().keep(request).await.unwrap();
+    assert_eq!(backend.count("SELECT count(*) FROM sessions"), 2);
+    assert_eq!(backend.upkeep().prune(retention()).await, Ok(3));
+    assert_eq!(backend.upkeep().prune(retention()).await, Ok(0));
+    assert_eq!(backend.inboxes().requests(inbox.id).await, Ok(vec![]));
+    assert_eq!(backend.count("SELECT count(*) FROM sign_in_links"), 0);
+    assert_eq!(backend.count("SELECT count(*) FROM sessions"), 1);
     assert_eq!(backend.see(&bystanders).await, bystanders);
 }
 

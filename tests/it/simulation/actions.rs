@@ -376,6 +376,9 @@ impl World {
             delivered_before: now.minus(12 * HOUR),
             dead_before: now.minus(24 * HOUR),
             receipts_before: now.minus(24 * HOUR),
+            activity_before: now.minus(24 * HOUR),
+            inbox_requests_before: now.minus(24 * HOUR),
+            expired_by: now,
         };
         self.run(async |store| while store.upkeep.prune(retention).await.unwrap() > 0 {});
         self.expectation
