@@ -92,7 +92,8 @@ impl Client {
         let (head, mut body) = answer.into_parts();
         let mut kept = Vec::new();
         let is_whole = read_body(&mut body, &mut kept, self.0.connector.limits.body).await;
-        if is_whole && !head.status.is_informational() {
+        let may_be_kept = self.0.connector.may_be_kept(&url);
+        if is_whole && may_be_kept && !head.status.is_informational() {
             self.0.pool.put(origin, profile, connection, Instant::now());
         }
         Ok(Response {

@@ -133,6 +133,9 @@ impl Connector {
         deadline: Instant,
         progress: &mut Progress,
     ) -> Result<Vec<IpAddr>, SendFailure> {
+        if let Some(own) = self.allow.own_inbox(url) {
+            return Ok(vec![own.ip()]);
+        }
         let addresses = match url.host() {
             Some(Host::Ipv4(address)) => vec![address.into()],
             Some(Host::Ipv6(address)) => vec![address.into()],
@@ -142,7 +145,10 @@ impl Connector {
         if addresses.is_empty() {
             return Err(failure(FailureCode::DnsFailed, "the host name has no address"));
         }
-        let verdict = addresses.iter().try_for_each(|address| self.check(url, *address));
+        let port = url.port_or_known_default().unwrap_or_default();
+        let verdict = addresses
+            .iter()
+            .try_for_each(|address| self.check(url, SocketAddr::new(*address, port)));
         verdict
             .map(|()| addresses)
             .map_err(|refusal| not_allowed(&refusal))
@@ -206,7 +212,7 @@ impl Connector {
         address: SocketAddr,
         until: Instant,
     ) -> Result<TcpStream, SendFailure> {
-        self.check(url, address.ip())
+        self.check(url, address)
             .map_err(|refusal| not_allowed(&refusal))?;
         match timeout_at(until, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
@@ -223,9 +229,18 @@ impl Connector {
         }
     }
 
-    fn check(&self, url: &Url, address: IpAddr) -> Result<(), Refusal> {
+    fn check(&self, url: &Url, address: SocketAddr) -> Result<(), Refusal> {
+        if self.allow.own_inbox(url) == Some(address) {
+            return Ok(());
+        }
         let host = url.host_str().unwrap_or_default();
-        address::check(address, host, &self.allow, self.loopback)
+        address::check(address.ip(), host, &self.allow, self.loopback)
+    }
+
+    /// Whether a connection for this URL may serve others of the same origin. One to an own inbox may not: it is allowed
+    /// for its path, and the path of the next request is not looked at.
+    pub(super) fn may_be_kept(&self, url: &Url) -> bool {
+        self.allow.own_inbox(url).is_none()
     }
 
     async fn handshake(

@@ -64,6 +64,9 @@ pub fn check_url(url: &Url, allow: &AllowList, loopback: LoopbackRule) -> Result
     if REFUSED_PORTS.contains(&port) {
         return Err(UrlRefusal::Port(port));
     }
+    if allow.own_inbox(url).is_some() {
+        return Ok(());
+    }
     let Some(address) = known_address(&host) else {
         return Ok(());
     };
@@ -144,6 +147,17 @@ mod tests {
         );
         assert_eq!(judge(url.as_str()), Some("address_not_allowed"));
         assert_eq!(check_url(&url, &allow, LoopbackRule::Refused), Ok(()));
+    }
+
+    #[test]
+    fn the_servers_own_inboxes_are_accepted_and_nothing_else_on_its_address() {
+        let allow = AllowList::default().with_own_inboxes(Some(([127, 0, 0, 1], 8080).into()));
+        let judge = |path: &str| {
+            let url = Url::parse(&format!("http://127.0.0.1:8080{path}")).unwrap();
+            check_url(&url, &allow, LoopbackRule::Refused).is_ok()
+        };
+        assert!(judge("/in/inb_0190b6c88f3e7d2a8e4c5f6a7b8c9d0e"));
+        assert!(!judge("/in/") && !judge("/api/v1/incidents"));
     }
 
     #[test]

@@ -86,3 +86,25 @@ async fn further_addresses_are_tried_when_the_first_refuses() {
     assert_eq!(response(&exchange).status, 200);
     assert_eq!(exchange.remote_address, Some(receiver.address));
 }
+
+#[tokio::test]
+async fn a_connection_to_an_own_inbox_serves_no_other_path() {
+    let receiver = Receiver::start(&[OK]).await;
+    let client = Client::new(OutboundSettings {
+        allow: AllowList::default().with_own_inboxes(Some(receiver.address)),
+        loopback: LoopbackRule::Refused,
+        resolver: Arc::new(SilentResolver),
+        ..settings()
+    });
+    let inbox = format!(
+        "http://{}/in/inb_0190b6c88f3e7d2a8e4c5f6a7b8c9d0e",
+        receiver.address
+    );
+    let first = client.send(post(&inbox)).await;
+    let beside = client.send(post_to(receiver.address)).await;
+    let second = client.send(post(&inbox)).await;
+    assert_eq!(response(&first).status, 200);
+    assert_eq!(code(&beside), FailureCode::AddressNotAllowed);
+    assert_eq!(response(&second).status, 200);
+    assert_eq!(receiver.connection_count(), 2);
+}
