@@ -139,6 +139,31 @@ impl Event {
     }
 }
 
+impl Event {
+    /// The incident as it stood then, as far as the body tells; nothing if the body cannot be read.
+    pub fn incident(&self) -> Option<Incident> {
+        let body: EventBody<'_> = serde_json::from_slice(&self.body).ok()?;
+        let incident = body.incident;
+        let created_at = incident.created_at.parse().ok()?;
+        Some(Incident {
+            id: incident.id,
+            title: incident.title.into_owned(),
+            description: None,
+            status: incident.status,
+            severity: incident.severity,
+            service: incident.service,
+            assignee: incident.assignee,
+            dedup_key: None,
+            escalation_steps_fired: 0,
+            escalate_at: None,
+            created_at,
+            updated_at: self.at,
+            acknowledged_at: None,
+            resolved_at: None,
+        })
+    }
+}
+
 /// The body of the default format: its members and their order are the user's own document (CONTRACT.md § 1).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EventBody<'a> {
@@ -242,6 +267,11 @@ mod tests {
                 .unwrap_or_default()
         );
         assert_eq!(String::from_utf8_lossy(&event.body), expected);
+        let read_back = event.incident().unwrap();
+        assert_eq!(
+            (read_back.title, read_back.assignee),
+            (incident.title, incident.assignee)
+        );
     }
 
     #[test]

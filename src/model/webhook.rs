@@ -256,13 +256,18 @@ impl Webhook {
 
     /// Whether an event makes a delivery for this webhook.
     pub fn wants(&self, event: EventName, incident: &Incident) -> bool {
-        let settings = &self.settings;
-        let is_open = self.is_enabled() || settings.when_disabled == WhenDisabled::Hold;
-        is_open
-            && settings.events.contains(event)
-            && (settings.services.is_empty() || settings.services.contains(&incident.service.id))
-            && (settings.severities.is_empty() || settings.severities.contains(&incident.severity))
-            && settings
+        let is_open = self.is_enabled() || self.settings.when_disabled == WhenDisabled::Hold;
+        is_open && self.settings.choose(event, incident)
+    }
+}
+
+impl WebhookSettings {
+    /// Whether these settings choose an event, whatever state the webhook is in.
+    pub fn choose(&self, event: EventName, incident: &Incident) -> bool {
+        self.events.contains(event)
+            && (self.services.is_empty() || self.services.contains(&incident.service.id))
+            && (self.severities.is_empty() || self.severities.contains(&incident.severity))
+            && self
                 .filter
                 .as_ref()
                 .is_none_or(|filter| filter.matches(event, incident))
