@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::actions::checks::Checks;
 use crate::actions::{ActionError, Actions};
 use crate::model::audit::Actor;
+use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
@@ -42,7 +43,7 @@ pub struct Selection {
     pub replayed: Vec<DeliveryId>,
     /// These are still open.
     pub still_open: Vec<DeliveryId>,
-    /// These do not exist.
+    /// These do not exist, or their webhook was deleted.
     pub not_found: Vec<DeliveryId>,
 }
 
@@ -72,16 +73,32 @@ impl Actions {
             still_open: Vec::new(),
             not_found: Vec::new(),
         })?;
+        // The events of one incident go in the order in which they happened: the first to be opened again leads.
+        let mut ordered = Vec::with_capacity(ids.len());
         for id in ids {
-            let change = self.source.change(actor.clone());
-            match self.store.deliveries.replay(id, change).await {
-                Ok(Replayed::Scheduled(_)) => selection.replayed.push(id),
-                Ok(Replayed::StillOpen(_)) => selection.still_open.push(id),
+            match self.store.deliveries.get(id).await {
+                Ok(detail) => ordered.push((detail.delivery.event_sequence, id)),
                 Err(StoreError::NotFound { .. }) => selection.not_found.push(id),
                 Err(error) => return Err(error.into()),
             }
         }
+        ordered.sort_unstable();
+        for (_, id) in ordered {
+            let change = self.source.change(actor.clone());
+            match self.store.deliveries.replay(id, change).await {
+                Ok(Replayed::Scheduled(_)) => selection.replayed.push(id),
+                Ok(Replayed::StillOpen(_)) => selection.still_open.push(id),
+                Err(StoreError::NotFound { .. } | StoreError::Conflict(_)) => selection.not_found.push(id),
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(selection)
+    }
+
+    /// Lets a delivery that waits for its next attempt be attempted now; says whether it did wait.
+    pub async fn retry_now(&self, actor: Actor, id: DeliveryId) -> Result<bool, ActionError> {
+        let change = self.source.change(actor);
+        Ok(self.store.deliveries.retry_now(id, change).await?)
     }
 
     /// Counts what [`Actions::recover`] would replay.
@@ -99,12 +116,13 @@ impl Actions {
         Ok(Recovered { count, is_done: true })
     }
 
-    /// Replays the dead deliveries of a webhook made in a period, in batches, until none is left or a limit is met.
+    /// Replays the dead deliveries of a webhook made in a period (of one cause, if named), in batches, until none is left or a limit is met.
     pub async fn recover(
         &self,
         actor: Actor,
         webhook_id: WebhookId,
         period: Period,
+        cause: Option<FailureCode>,
     ) -> Result<Recovered, ActionError> {
         check_period(period)?;
         self.store.webhooks.get(webhook_id).await?;
@@ -120,7 +138,7 @@ impl Actions {
             let step = self
                 .store
                 .deliveries
-                .recover(webhook_id, period.since, period.until, change.clone())
+                .recover(webhook_id, period.since, period.until, cause, change.clone())
                 .await?;
             recovered.count += step.count;
             recovered.is_done = step.is_done;

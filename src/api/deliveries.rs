@@ -189,6 +189,8 @@ pub struct DeliveryQuery {
     event: Option<String>,
     /// Only in this status.
     status: Option<String>,
+    /// Only those whose last attempt failed with this code.
+    cause: Option<String>,
     /// Only made at or after this time.
     since: Option<String>,
     /// Only made before this time.
@@ -312,6 +314,7 @@ pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<Deliver
         incident_id: parse_parameter("incident", query.incident.as_deref(), |text| text.parse().ok())?,
         event: parse_parameter("event", query.event.as_deref(), EventName::parse)?,
         state: parse_parameter("status", query.status.as_deref(), DeliveryState::parse)?,
+        cause: parse_parameter("cause", query.cause.as_deref(), FailureCode::parse)?,
         since: parse_parameter("since", query.since.as_deref(), |text| text.parse().ok())?,
         until: parse_parameter("until", query.until.as_deref(), |text| text.parse().ok())?,
     };

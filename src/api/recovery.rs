@@ -120,7 +120,7 @@ pub async fn recover(
     let recovered = if body.dry_run {
         state.actions.count_recoverable(id, period).await?
     } else {
-        state.actions.recover(caller.actor(), id, period).await?
+        state.actions.recover(caller.actor(), id, period, None).await?
     };
     ok(&RecoveredView {
         count: recovered.count,

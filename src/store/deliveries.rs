@@ -28,6 +28,8 @@ pub struct DeliveryFilter {
     pub event: Option<EventName>,
     /// Only in this state.
     pub state: Option<DeliveryState>,
+    /// Only those whose last attempt failed for this reason.
+    pub cause: Option<FailureCode>,
     /// Only made at or after.
     pub since: Option<Timestamp>,
     /// Only made before.
@@ -113,16 +115,21 @@ pub trait Deliveries: Send + Sync {
     /// Starts a fresh schedule for a delivery that is delivered or dead; its history stays.
     async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed>;
 
+    /// Makes a scheduled delivery due now; says whether it was scheduled for later.
+    async fn retry_now(&self, id: DeliveryId, change: Change) -> StoreResult<bool>;
+
     /// Counts the dead deliveries of a webhook made in a period.
     async fn count_dead(&self, webhook_id: WebhookId, since: Timestamp, until: Timestamp)
     -> StoreResult<u64>;
 
-    /// Replays at most [`RECOVER_BATCH`] dead deliveries of a webhook made in a period, oldest first.
+    /// Replays at most [`RECOVER_BATCH`] dead deliveries of a webhook made in a period, oldest first; only those that
+    /// died of a cause, if one is named.
     async fn recover(
         &self,
         webhook_id: WebhookId,
         since: Timestamp,
         until: Timestamp,
+        cause: Option<FailureCode>,
         change: Change,
     ) -> StoreResult<RecoverStep>;
 

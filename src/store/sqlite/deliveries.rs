@@ -1,9 +1,11 @@
 //! The people's side of deliveries.
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 
 use crate::model::audit::Change;
 use crate::model::delivery::Delivery;
+use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::time::Timestamp;
 use crate::store::deliveries::{
@@ -19,11 +21,18 @@ use super::{delivery_lists, delivery_rows, delivery_stats, events, replays};
 #[async_trait]
 impl Deliveries for Database {
     async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Vec<Delivery>> {
-        self.read(move |connection| {
+        // A filter without an index of its own may walk the whole table: one such walk at a time leaves readers for
+        // everybody else.
+        let is_plain = filter.event.is_none() && filter.cause.is_none();
+        let query = move |connection: &Connection| {
             let snapshot = snapshot(connection)?;
             delivery_lists::list(&snapshot, &filter, page)
-        })
-        .await
+        };
+        if is_plain {
+            self.read(query).await
+        } else {
+            self.read_long(query).await
+        }
     }
 
     async fn get(&self, id: DeliveryId) -> StoreResult<DeliveryDetail> {
@@ -44,6 +53,11 @@ impl Deliveries for Database {
             .await
     }
 
+    async fn retry_now(&self, id: DeliveryId, change: Change) -> StoreResult<bool> {
+        self.write(move |context| replays::retry_now(context, id, &change))
+            .await
+    }
+
     async fn count_dead(
         &self,
         webhook_id: WebhookId,
@@ -59,9 +73,10 @@ impl Deliveries for Database {
         webhook_id: WebhookId,
         since: Timestamp,
         until: Timestamp,
+        cause: Option<FailureCode>,
         change: Change,
     ) -> StoreResult<RecoverStep> {
-        self.write(move |context| replays::recover(context, webhook_id, since, until, &change))
+        self.write(move |context| replays::recover(context, webhook_id, (since, until), cause, &change))
             .await
     }
 
@@ -74,7 +89,7 @@ impl Deliveries for Database {
     }
 
     async fn webhook_stats(&self, webhook_id: WebhookId, since: Timestamp) -> StoreResult<WebhookStats> {
-        self.read(move |connection| delivery_stats::webhook_stats(connection, webhook_id, since))
+        self.read_long(move |connection| delivery_stats::webhook_stats(connection, webhook_id, since))
             .await
     }
 }

@@ -128,6 +128,9 @@ fn ids_along(
             Value::Text(event.as_str().to_owned()),
         );
     }
+    if let Some(cause) = filter.cause {
+        bind(" AND d.last_failure = ?", Value::Text(cause.as_str().to_owned()));
+    }
     sql.push_str(filter.state.map_or("", state_condition));
     sql.push_str(" ORDER BY d.id DESC LIMIT ?");
     values.push(Value::Integer(i64::from(page.limit)));

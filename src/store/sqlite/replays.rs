@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use crate::model::audit::Change;
 use crate::model::delivery::Delivery;
+use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, IncidentId, WebhookId};
 use crate::model::time::Timestamp;
 use crate::model::webhook::Ordering;
@@ -47,20 +48,41 @@ pub fn replay(context: &mut WriteContext<'_>, id: DeliveryId, change: &Change) -
     Ok(Replayed::Scheduled(delivery_rows::load(context.connection, id)?))
 }
 
+/// Makes a scheduled delivery due now. Its place in its lane and its attempts stay.
+pub fn retry_now(context: &mut WriteContext<'_>, id: DeliveryId, change: &Change) -> StoreResult<bool> {
+    let delivery = delivery_rows::load(context.connection, id)?;
+    let hurried = execute(
+        context.connection,
+        "UPDATE deliveries SET due_at = ?2 WHERE id = ?1 AND state = 'scheduled' AND due_at > ?2",
+        (id.as_bytes(), change.at.as_millis()),
+    )?;
+    if hurried == 0 {
+        return Ok(false);
+    }
+    if is_enabled(context, delivery.webhook_id)? {
+        let mut wakes = Wakes::default();
+        wakes.add(delivery.webhook_id, change.at);
+        wakes.send_after_commit(context);
+    }
+    let detail = "made the next attempt due now";
+    audit::write(context.connection, change, "delivery.retry_now", id, detail)?;
+    Ok(true)
+}
+
 /// Replays a batch of a webhook's dead deliveries made in a period, oldest first. One that died after `change.at` is
 /// left out: so a caller that repeats the same change until it is done comes to an end, even if replayed deliveries
 /// die again meanwhile. All steps of one change make one entry in the audit log.
 pub fn recover(
     context: &mut WriteContext<'_>,
     webhook_id: WebhookId,
-    since: Timestamp,
-    until: Timestamp,
+    (since, until): (Timestamp, Timestamp),
+    cause: Option<FailureCode>,
     change: &Change,
 ) -> StoreResult<RecoverStep> {
     let Some(ordering) = ordering_of(context, webhook_id)? else {
         return Err(StoreError::NotFound { what: "webhook" });
     };
-    let mut batch = dead_deliveries(context.connection, webhook_id, since, until, change.at)?;
+    let mut batch = dead_deliveries(context.connection, webhook_id, (since, until), cause, change.at)?;
     let is_done = batch.len() < RECOVER_BATCH as usize;
     if !is_done {
         leave_last_millisecond(&mut batch);
@@ -72,7 +94,8 @@ pub fn recover(
         reopen(context, finished, webhook_id, ordering, change.at, &mut wakes)?;
     }
     wakes.send_after_commit(context);
-    let detail = format!("replayed the dead deliveries made from {since} until {until}");
+    let of_cause = cause.map_or(String::new(), |cause| format!(" that died of {}", cause.as_str()));
+    let detail = format!("replayed the dead deliveries{of_cause} made from {since} until {until}");
     audit::write(context.connection, change, "webhook.recover", webhook_id, &detail)?;
     Ok(RecoverStep {
         count: batch.len() as u64,
@@ -125,14 +148,15 @@ impl From<&Delivery> for Finished {
 fn dead_deliveries(
     connection: &Connection,
     webhook_id: WebhookId,
-    since: Timestamp,
-    until: Timestamp,
+    (since, until): (Timestamp, Timestamp),
+    cause: Option<FailureCode>,
     died_until: Timestamp,
 ) -> StoreResult<Vec<Finished>> {
     read_all(
         connection,
         "SELECT id, incident_id, event_sequence, created_at FROM deliveries INDEXED BY deliveries_dead
          WHERE webhook_id = ?1 AND state = 'dead' AND id >= ?2 AND id < ?3 AND is_test = 0 AND finished_at <= ?4
+             AND (?6 IS NULL OR last_failure = ?6)
          ORDER BY id LIMIT ?5",
         (
             webhook_id.as_bytes(),
@@ -140,6 +164,7 @@ fn dead_deliveries(
             DeliveryId::lower_bound(until).as_bytes(),
             died_until.as_millis(),
             RECOVER_BATCH,
+            cause.map(FailureCode::as_str),
         ),
         |row| {
             Ok(Finished {

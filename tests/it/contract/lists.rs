@@ -1,7 +1,9 @@
 //! Lists of deliveries.
 
+use opsknight::model::attempt::{Failure, Outcome};
 use opsknight::model::delivery::{Delivery, DeliveryState, NextStep};
 use opsknight::model::event::EventName;
+use opsknight::model::exchange::FailureCode;
 use opsknight::model::id::DeliveryId;
 use opsknight::model::incident::IncidentAction;
 use opsknight::store::deliveries::DeliveryFilter;
@@ -77,6 +79,23 @@ contract_tests! {
         assert_eq!(world.list(of(DeliveryState::Scheduled)).await, []);
         let in_lane = DeliveryFilter { incident_id: Some(incident.id), ..of(DeliveryState::Held) };
         assert_eq!(world.list(in_lane).await.len(), 2);
+    }
+
+    async fn a_cause_chooses_those_whose_last_attempt_failed_for_it(world) {
+        world.trigger("one").await;
+        let first = world.finish_next(world.ordered, NextStep::Dead, world.at(1)).await;
+        let second = world.claim(world.loose, 1, world.at(1)).await.deliveries.remove(0);
+        let mut record = world.attempt(&second, NextStep::Dead, world.at(1));
+        record.attempt.outcome = Outcome::Failed(Failure {
+            code: FailureCode::ConnectRefused,
+            detail: "refused".into(),
+            retry_after: None,
+        });
+        world.store().queue.record(vec![record], world.at(1)).await.unwrap();
+        let of = |cause| DeliveryFilter { cause: Some(cause), ..DeliveryFilter::default() };
+        assert_eq!(ids(&world.list(of(FailureCode::ConnectRefused)).await), [second.id]);
+        let dead = DeliveryFilter { state: Some(DeliveryState::Dead), ..of(FailureCode::ServerError) };
+        assert_eq!(ids(&world.list(dead).await), [first.id]);
     }
 
     async fn pages_follow_each_other_without_gap_or_repetition(world) {

@@ -53,7 +53,7 @@ contract_tests! {
         let replayed = world.store().deliveries.replay(delivery.id, world.change(world.at(2))).await;
         assert!(matches!(replayed, Err(StoreError::Conflict(_))));
         let change = world.change(world.at(2));
-        let recovered = world.store().deliveries.recover(ordered, world.at(0), world.at(9), change).await;
+        let recovered = world.store().deliveries.recover(ordered, world.at(0), world.at(9), None, change).await;
         assert_eq!(recovered, Err(StoreError::NotFound { what: "webhook" }));
     }
 
@@ -67,7 +67,7 @@ contract_tests! {
         let deliveries = &world.store().deliveries;
         assert_eq!(deliveries.count_dead(world.ordered, world.at(0), world.at(20)).await, Ok(2));
         let change = world.change(world.at(30));
-        let step = |change| deliveries.recover(world.ordered, world.at(0), world.at(20), change);
+        let step = |change| deliveries.recover(world.ordered, world.at(0), world.at(20), None, change);
         assert_eq!(step(change.clone()).await, Ok(RecoverStep { count: 2, is_done: true }));
         assert_eq!(world.states(world.ordered, incident.id).await, [Scheduled, Queued, Dead]);
         world.finish_next(world.ordered, NextStep::Dead, world.at(31)).await;

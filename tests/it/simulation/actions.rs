@@ -348,7 +348,7 @@ impl World {
         let (since, until) = (now.minus(6 * HOUR), now.plus(HOUR));
         let change = self.source.change(Actor::System);
         let step = self.run(async |store| {
-            let recover = store.deliveries.recover(webhook_id, since, until, change);
+            let recover = store.deliveries.recover(webhook_id, since, until, None, change);
             recover.await.unwrap()
         });
         let of_webhook = (webhook_id, 0)..=(webhook_id, i64::MAX);
