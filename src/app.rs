@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::actions::{ActionError, Actions, Tester, UrlRules};
-use crate::api::{ApiParts, ApiSettings, ApiState, Limit};
+use crate::api::{ApiParts, ApiSettings, ApiState};
 use crate::clock::Source;
 use crate::config::Config;
 use crate::dispatch::board::BoardLimits;
@@ -22,6 +22,7 @@ use crate::dispatch::dispatcher::Dispatcher;
 use crate::dispatch::inbox::Inbox;
 use crate::dispatch::pruner::KeepFor;
 use crate::dispatch::{auditor, escalator, pruner, rescuer};
+use crate::limit::Limit;
 use crate::master_key;
 use crate::model::event::Event;
 use crate::model::id::WebhookId;

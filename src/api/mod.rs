@@ -13,7 +13,6 @@ mod events;
 mod guard;
 mod health;
 mod incidents;
-pub mod limit;
 mod metrics;
 mod openapi;
 pub mod problem;
@@ -37,7 +36,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::problem::{Code, Problem};
 
-pub use limit::Limit;
 pub use state::{ApiParts, ApiSettings, ApiState};
 
 /// The API as a router, ready to be served with connect info (the client's address). Whoever adds routes of their own

@@ -72,6 +72,14 @@ impl<K: Eq + Hash> Limiter<K> {
         self.with_bucket(key, now_ms, |bucket| bucket.tokens -= 1.0)
     }
 
+    /// Gives a token back that was taken for nothing.
+    pub fn give_back(&self, key: &K) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(key) {
+            bucket.tokens = (bucket.tokens + 1.0).min(self.limit.burst);
+        }
+    }
+
     /// Whether there is a token, without taking it.
     pub fn check(&self, key: K, now_ms: i64) -> Result<(), Refused> {
         self.with_bucket(key, now_ms, |_| ())
@@ -129,6 +137,17 @@ mod tests {
         assert_eq!(limiter.take("a", 0), Ok(()));
         assert_eq!(limiter.take("b", 0), Err(Refused { wait_seconds: 1 }));
         assert_eq!(limiter.take("b", 5000), Ok(()));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let limiter = Limiter::new(LIMIT, 10);
+        let takes = [(); 3].map(|()| {
+            let taken = limiter.take("a", 0).is_ok();
+            limiter.give_back(&"a");
+            taken
+        });
+        assert_eq!(takes, [true; 3]);
     }
 
     #[test]
