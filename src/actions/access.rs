@@ -52,13 +52,13 @@ impl SetupToken {
     }
 
     /// Compares in constant time: over hashes, so that not even the length shows.
-    fn accepts(&self, token: &str) -> bool {
+    pub(super) fn accepts(&self, token: &str) -> bool {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let expected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         expected.is_some_and(|expected| expected.ct_eq(&hash).into())
     }
 
-    fn use_up(&self) {
+    pub(super) fn use_up(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

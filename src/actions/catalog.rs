@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::actions::checks::Checks;
 use crate::actions::incidents::{MAX_DESCRIPTION_LENGTH, UserChoice};
 use crate::actions::{ActionError, Actions, Patch};
-use crate::model::access::Role;
+use crate::model::access::{Role, Scope, ScopeSet};
 use crate::model::audit::Actor;
 use crate::model::escalation::{EscalationPolicy, EscalationStep, MAX_STEPS, MAX_WAIT_MINUTES};
 use crate::model::id::{PolicyId, ServiceId, UserId};
@@ -121,8 +121,13 @@ impl Actions {
         Ok(self.store.services.delete(id, self.source.change(actor)).await?)
     }
 
-    /// Creates a user.
-    pub async fn create_user(&self, actor: Actor, draft: UserDraft) -> Result<User, ActionError> {
+    /// Creates a user. Only administrators make administrators.
+    pub async fn create_user(
+        &self,
+        actor: Actor,
+        held: ScopeSet,
+        draft: UserDraft,
+    ) -> Result<User, ActionError> {
         let change = self.source.change(actor);
         let blank = User {
             id: self.source.new_user_id(),
@@ -132,18 +137,29 @@ impl Actions {
             created_at: change.at,
         };
         let user = apply_user(blank, draft)?;
+        may_touch(held, user.role)?;
         Ok(self.store.users.create(user, change).await?)
     }
 
-    /// Changes a user.
-    pub async fn change_user(&self, actor: Actor, id: UserId, draft: UserDraft) -> Result<User, ActionError> {
-        let user = apply_user(self.store.users.get(id).await?, draft)?;
+    /// Changes a user. Only administrators make administrators, and change those that there are.
+    pub async fn change_user(
+        &self,
+        actor: Actor,
+        held: ScopeSet,
+        id: UserId,
+        draft: UserDraft,
+    ) -> Result<User, ActionError> {
+        let before = self.store.users.get(id).await?;
+        may_touch(held, before.role)?;
+        let user = apply_user(before, draft)?;
+        may_touch(held, user.role)?;
         let change = self.source.change(actor);
         Ok(self.store.users.update(user, change).await?)
     }
 
     /// Deletes a user whom nothing refers to.
-    pub async fn delete_user(&self, actor: Actor, id: UserId) -> Result<(), ActionError> {
+    pub async fn delete_user(&self, actor: Actor, held: ScopeSet, id: UserId) -> Result<(), ActionError> {
+        may_touch(held, self.store.users.get(id).await?.role)?;
         Ok(self.store.users.delete(id, self.source.change(actor)).await?)
     }
 
@@ -182,6 +198,14 @@ impl Actions {
     }
 }
 
+/// Whoever may do everything must not be made, changed or removed by somebody who may do less.
+fn may_touch(held: ScopeSet, role: Role) -> Result<(), ActionError> {
+    if role == Role::Admin && !held.contains(Scope::Admin) {
+        return Err(ActionError::ScopeNotHeld(Scope::Admin));
+    }
+    Ok(())
+}
+
 fn apply_service(mut service: Service, draft: ServiceDraft) -> Result<Service, ActionError> {
     let mut checks = Checks::new();
     apply_name(&mut checks, &mut service.name, draft.name);
@@ -200,12 +224,8 @@ fn apply_user(mut user: User, draft: UserDraft) -> Result<User, ActionError> {
     let mut checks = Checks::new();
     apply_name(&mut checks, &mut user.name, draft.name);
     if let Some(email) = draft.email.into_change() {
-        if !email.as_deref().is_none_or(is_email) {
-            checks.fail(
-                "email",
-                "invalid_value",
-                "email must be an address such as ada@example.com",
-            );
+        if let Some(email) = &email {
+            check_email(&mut checks, email);
         }
         user.email = email;
     }
@@ -261,6 +281,14 @@ fn checked_steps(checks: &mut Checks, steps: Vec<StepDraft>) -> Vec<EscalationSt
 }
 
 /// Catches slips, not every impossible address: only sending tells.
+/// Notes that a text is no email address.
+pub(super) fn check_email(checks: &mut Checks, text: &str) {
+    if !is_email(text) {
+        let detail = "email must be an address such as ada@example.com";
+        checks.fail("email", "invalid_value", detail);
+    }
+}
+
 fn is_email(text: &str) -> bool {
     let is_plain = !text
         .chars()

@@ -52,8 +52,8 @@ pub enum ActionError {
     /// It does not fit the present state.
     #[error("{0}")]
     Conflict(String),
-    /// A key cannot grant what its maker lacks.
-    #[error("a key cannot grant the scope {}, which you do not have", .0.as_str())]
+    /// Nobody can grant, or take from others, what they lack.
+    #[error("this takes the scope {}, which you do not have", .0.as_str())]
     ScopeNotHeld(Scope),
     /// The set-up token is wrong or used up.
     #[error("the set-up token is wrong, or the first key exists already")]

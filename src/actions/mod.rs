@@ -6,10 +6,14 @@ pub mod catalog;
 pub mod checks;
 pub mod deliveries;
 pub mod error;
+pub mod inboxes;
 pub mod incidents;
+pub mod password;
 pub mod patch;
+pub mod people;
 pub mod system;
 pub mod webhook_fields;
+pub mod webhook_preview;
 pub mod webhook_settings;
 pub mod webhooks;
 
@@ -18,6 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use url::Url;
 
+use crate::actions::password::Passwords;
 use crate::clock::Source;
 use crate::model::event::Event;
 use crate::model::id::WebhookId;
@@ -46,12 +51,14 @@ pub struct Actions {
     source: Source,
     url_rules: Arc<dyn UrlRules>,
     tester: Arc<dyn Tester>,
+    passwords: Passwords,
 }
 
 impl Actions {
     /// Actions on this store.
     pub fn new(store: Store, source: Source, url_rules: Arc<dyn UrlRules>, tester: Arc<dyn Tester>) -> Self {
         Self {
+            passwords: Passwords::new(source.random()),
             store,
             source,
             url_rules,

@@ -20,7 +20,7 @@ use crate::api::route::Verb::{Delete, Get, Patch, Post, Put};
 use crate::api::services::{PageQuery, ServiceView};
 use crate::api::stream::StreamQuery;
 use crate::api::system::{BackupBody, RekeyedView, SystemQuery, SystemView};
-use crate::api::users::UserView;
+use crate::api::users::{SignInLinkView, UserView};
 use crate::api::webhook_view::WebhookView;
 use crate::api::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::api::{
@@ -157,6 +157,15 @@ fn user_routes() -> Vec<Route> {
         change(Route::new(Patch, ONE, WRITE, "Change a user", users::change)),
         change(Route::new(Put, ONE, WRITE, "The same as PATCH", users::change)),
         Route::new(Delete, ONE, WRITE, "Delete a user", users::delete).gives_nothing(),
+        Route::new(
+            Post,
+            "/api/v1/users/{id}/sign-in-link",
+            Scope::Admin,
+            "Make a one-time link with which a user chooses a password; earlier links end",
+            users::create_sign_in_link,
+        )
+        .may_take::<Nothing>()
+        .gives::<SignInLinkView>(201),
     ]
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
+use url::Url;
 
 use crate::actions::Actions;
 use crate::actions::access::SetupToken;
@@ -35,6 +36,8 @@ pub struct ApiSettings {
     pub max_streams: usize,
     /// The folder that backups are written to; without one, there are none over the API.
     pub backup_directory: Option<PathBuf>,
+    /// The address under which people reach this server, if it is not the one that they asked.
+    pub public_url: Option<Url>,
 }
 
 impl Default for ApiSettings {
@@ -51,6 +54,7 @@ impl Default for ApiSettings {
             metrics_are_public: false,
             max_streams: 256,
             backup_directory: None,
+            public_url: None,
         }
     }
 }

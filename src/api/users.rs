@@ -1,16 +1,18 @@
 //! Users over HTTP.
 
 use axum::extract::State;
+use http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::actions::catalog::UserDraft;
 use crate::api::answer::{ApiResult, created, list as list_answer, no_content, ok};
 use crate::api::auth::Caller;
-use crate::api::body::JsonBody;
+use crate::api::body::{JsonBody, Nothing, OptionalBody};
 use crate::api::query::{PathId, QueryOf, page};
 use crate::api::services::PageQuery;
 use crate::api::state::ApiState;
+use crate::config::base_url;
 use crate::model::id::UserId;
 use crate::model::time::Timestamp;
 use crate::model::user::User;
@@ -32,6 +34,17 @@ pub struct UserView<'a> {
     created_at: Timestamp,
 }
 
+/// A one-time link with which a person chooses a password and signs in.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SignInLink)]
+pub struct SignInLinkView {
+    /// The link. Only in this answer.
+    link: String,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
 impl<'a> From<&'a User> for UserView<'a> {
     fn from(user: &'a User) -> Self {
         Self {
@@ -50,7 +63,10 @@ pub async fn create(
     caller: Caller,
     JsonBody(draft): JsonBody<UserDraft>,
 ) -> ApiResult {
-    let user = state.actions.create_user(caller.actor(), draft).await?;
+    let user = state
+        .actions
+        .create_user(caller.actor(), caller.0.scopes, draft)
+        .await?;
     created(&UserView::from(&user))
 }
 
@@ -73,12 +89,34 @@ pub async fn change(
     PathId(id): PathId<UserId>,
     JsonBody(draft): JsonBody<UserDraft>,
 ) -> ApiResult {
-    let user = state.actions.change_user(caller.actor(), id, draft).await?;
+    let user = state
+        .actions
+        .change_user(caller.actor(), caller.0.scopes, id, draft)
+        .await?;
     ok(&UserView::from(&user))
 }
 
 /// `DELETE /users/{id}`
 pub async fn delete(State(state): State<ApiState>, caller: Caller, PathId(id): PathId<UserId>) -> ApiResult {
-    state.actions.delete_user(caller.actor(), id).await?;
+    state
+        .actions
+        .delete_user(caller.actor(), caller.0.scopes, id)
+        .await?;
     no_content()
+}
+
+/// `POST /users/{id}/sign-in-link`
+pub async fn create_sign_in_link(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathId(id): PathId<UserId>,
+    headers: HeaderMap,
+    _: OptionalBody<Nothing>,
+) -> ApiResult {
+    let (token, expires_at) = state.actions.create_sign_in_link(caller.actor(), id).await?;
+    let base = base_url(state.settings.public_url.as_ref(), &headers);
+    created(&SignInLinkView {
+        link: format!("{base}/welcome?token={}", token.reveal()),
+        expires_at,
+    })
 }

@@ -1,4 +1,4 @@
-//! `opsknight users`: people that incidents are assigned to.
+//! `opsknight users`: people that incidents are assigned to, and that may sign in.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
@@ -25,6 +25,8 @@ pub enum Command {
     Add(Add),
     /// Delete a user that nothing uses.
     Delete(Which),
+    /// Make a one-time link with which a user chooses a password and signs in to the pages.
+    SignInLink(Which),
 }
 
 /// A new user.
@@ -64,6 +66,17 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
                 .api
                 .delete(&format!("/api/v1/users/{}", segment(&which.user)))?;
             session.print(&answer, |_| format!("deleted {}", which.user))
+        }
+        Command::SignInLink(which) => {
+            let path = format!("/api/v1/users/{}/sign-in-link", segment(&which.user));
+            let answer = session.api.post(&path, None)?;
+            session.print(&answer, |link| {
+                format!(
+                    "{}\nworks once, until {}",
+                    text(link, "/link"),
+                    text(link, "/expiresAt")
+                )
+            })
         }
     }
 }

@@ -3,6 +3,7 @@
 //! [`load`] puts them together: flags win over the environment, that over the file, that over the defaults. The
 //! master key is not among them: see `master_key.rs`. Must never read a setting anywhere else than through [`load`].
 
+mod base_url;
 mod layers;
 mod values;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use base_url::base_url;
 pub use layers::{ConfigError, Flag, environment_name, load, names, unknown_names};
 pub use values::Database;
 
@@ -65,6 +67,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// Bounds on callers of the API.
     pub api: ApiConfig,
+    /// Addresses on this server that keep what is sent to them.
+    pub inbox: InboxConfig,
 }
 
 /// Connecting to receivers.
@@ -107,6 +111,20 @@ pub struct ApiConfig {
     pub failed_sign_ins_per_minute: u32,
 }
 
+/// Addresses on this server that keep what is sent to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InboxConfig {
+    /// Whether there are any.
+    pub enabled: bool,
+}
+
+impl Default for InboxConfig {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -123,6 +141,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             retention: RetentionConfig::default(),
             api: ApiConfig::default(),
+            inbox: InboxConfig::default(),
         }
     }
 }

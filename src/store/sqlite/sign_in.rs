@@ -201,7 +201,8 @@ fn delete_link_of(connection: &Connection, user_id: UserId) -> StoreResult<()> {
 fn find_link(connection: &Connection, hash: KeyHash, now: Timestamp) -> StoreResult<Option<User>> {
     let user_id = read_one(
         connection,
-        "SELECT user_id FROM sign_in_links WHERE hash = ?1 AND expires_at > ?2",
+        "SELECT l.user_id FROM sign_in_links l JOIN users u ON u.id = l.user_id
+         WHERE l.hash = ?1 AND l.expires_at > ?2 AND u.email IS NOT NULL",
         (hash.0, now.as_millis()),
         |row| row.get(0).map(UserId::from_bytes),
     )?;

@@ -121,3 +121,33 @@ async fn the_audit_log_names_who_did_what() {
     assert_eq!(entry["subject"], id);
     assert_eq!(entry["actor"]["kind"], "key");
 }
+
+#[tokio::test]
+async fn an_administrators_key_makes_a_one_time_link_for_whoever_has_an_address() {
+    let mut server = Server::start().await;
+    let ada = json!({ "name": "Ada", "email": "ada@example.com", "role": "admin" });
+    let ada = server.post("/api/v1/users", ada).await.json()["id"].clone();
+    let path = format!("/api/v1/users/{}/sign-in-link", ada.as_str().unwrap());
+    let made = server.post(&path, json!({})).await;
+    let link = made.json()["link"].as_str().unwrap().to_owned();
+    assert_eq!(made.status, 201);
+    assert!(
+        link.starts_with("http://127.0.0.1:") && link.contains("/welcome?token=link_"),
+        "{link}"
+    );
+    let nameless = server
+        .post("/api/v1/users", json!({ "name": "Bob" }))
+        .await
+        .json()["id"]
+        .clone();
+    let nowhere = format!("/api/v1/users/{}/sign-in-link", nameless.as_str().unwrap());
+    assert_eq!(
+        server.post(&nowhere, json!({})).await.problem(),
+        (409, "conflict".into())
+    );
+    server.key = server.with_scopes(&["catalog:write"]).await.1;
+    assert_eq!(
+        server.post(&path, json!({})).await.problem(),
+        (403, "forbidden".into())
+    );
+}

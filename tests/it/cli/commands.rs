@@ -308,3 +308,15 @@ fn the_server_may_be_given_before_or_after_the_command() {
     let keys: Vec<_> = api.asked().into_iter().map(|asked| asked.authorization).collect();
     assert_eq!(keys, ["Bearer ok_a", "Bearer ok_b"]);
 }
+
+#[test]
+fn a_sign_in_link_is_printed_with_its_end() {
+    let link = r#"{"link":"http://a.example/welcome?token=link_1","expiresAt":"2026-01-08T12:00:00.000Z"}"#;
+    let api = FakeApi::answering(&[(201, link)]);
+    let made = run(&api, &["users", "sign-in-link", "usr_1"]);
+    assert_eq!(
+        made.out,
+        "http://a.example/welcome?token=link_1\nworks once, until 2026-01-08T12:00:00.000Z\n"
+    );
+    assert_eq!(api.lines(), ["POST /api/v1/users/usr_1/sign-in-link"]);
+}
