@@ -1,9 +1,11 @@
 //! The server put together: opens the store, starts the dispatcher and the doors, stops them in order.
 
 mod first_key;
+mod pages;
 mod server;
 
-use std::net::SocketAddr;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,13 +29,17 @@ use crate::master_key;
 use crate::model::event::Event;
 use crate::model::id::WebhookId;
 use crate::outbound::{
-    AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver, check_url,
+    AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver, UrlRefusal,
+    check_url,
 };
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::seal::Sealer;
 use crate::store::{Store, sqlite};
 use crate::telemetry::{Metrics, start_log};
-use crate::wakeup::Wakeup;
+use crate::wakeup::{Commits, Wakeup};
+
+use crate::model::secret::SecretText;
+use pages::{CommitWatch, Shared};
 
 pub use first_key::FirstKey;
 
@@ -46,6 +52,7 @@ const CLOSE_POLL: Duration = Duration::from_millis(2);
 pub struct App {
     address: SocketAddr,
     first_key: FirstKey,
+    set_up_token: Option<SecretText>,
     store: Store,
     dispatcher: Dispatcher,
     inbox: Arc<Inbox>,
@@ -84,34 +91,39 @@ impl App {
             wakeup.clone(),
             Arc::clone(&metrics),
         ));
-        let store = open_store(config, &source, &inbox, &metrics)?;
-        // Whatever an earlier run had in hand is free again before anything new is claimed.
-        store.queue.heartbeat(source.now()).await?;
-        let freed = store.queue.rescue(source.now()).await?;
-        if freed > 0 {
-            tracing::info!(
-                freed,
-                "deliveries that were in flight when the last run ended will be sent again"
-            );
-        }
-        let rules = OutboundRules::new(config)?;
-        let client = Client::new(rules.settings(resolver));
+        let commits = Commits::new();
+        let watch = CommitWatch {
+            metrics: Arc::clone(&metrics),
+            commits: commits.clone(),
+        };
+        let store = open_store(config, &source, &inbox, watch)?;
+        take_back(&store, &source).await?;
+        // The address must be known before anything is sent: the server may reach its own inboxes there.
+        let listener = listen(config).await?;
+        let address = listener.local_addr()?;
+        let rules = OutboundRules::new(config, address)?;
         let deliverer = Deliverer {
-            client,
+            client: Client::new(rules.settings(resolver)),
             source: source.clone(),
         };
         let dispatcher =
             Dispatcher::start(Arc::clone(&inbox), store.clone(), deliverer, Arc::clone(&metrics));
         let tester = Arc::new(TestSender(dispatcher.clone()));
         let actions = Actions::new(store.clone(), source.clone(), Arc::new(rules), tester);
+        let actions = Arc::new(actions);
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}; is the port taken?", config.listen))?;
-        let address = listener.local_addr()?;
         let (stop, stopping) = watch::channel(false);
+        let shared = Shared {
+            actions: Arc::clone(&actions),
+            store: store.clone(),
+            source: source.clone(),
+            commits,
+            own_address: address_from_here(address),
+            stopping: stopping.clone(),
+        };
+        let (pages, set_up_token) = pages::prepare(config, shared).await?;
         let state = ApiState::new(ApiParts {
-            actions: Arc::new(actions),
+            actions,
             store: store.clone(),
             source: source.clone(),
             wakeup,
@@ -120,19 +132,20 @@ impl App {
             setup: setup_token,
             stopping: stopping.clone(),
         });
-        let server = tokio::spawn(server::serve(listener, crate::api::router(state), stopping));
+        let router = crate::api::router(state, pages);
+        let server = tokio::spawn(server::serve(listener, router, stopping));
         let timers = start_timers(config, &store, &source, &dispatcher, &metrics);
-        let stop_grace = config.stop_grace;
         Ok(Self {
             address,
             first_key,
+            set_up_token,
             store,
             dispatcher,
             inbox,
             timers,
             server,
             stop,
-            stop_grace,
+            stop_grace: config.stop_grace,
         })
     }
 
@@ -144,6 +157,11 @@ impl App {
     /// How to get the first key.
     pub fn first_key(&self) -> &FirstKey {
         &self.first_key
+    }
+
+    /// The one-time token of the link that makes the first administrator, if nobody could sign in at the start.
+    pub fn set_up_token(&self) -> Option<&SecretText> {
+        self.set_up_token.as_ref()
     }
 
     /// Its store.
@@ -198,6 +216,24 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     })
 }
 
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(config.listen).await;
+    listener.with_context(|| format!("cannot listen on {}; is the port taken?", config.listen))
+}
+
+/// Whatever an earlier run had in hand is free again before anything new is claimed.
+async fn take_back(store: &Store, source: &Source) -> anyhow::Result<()> {
+    store.queue.heartbeat(source.now()).await?;
+    let freed = store.queue.rescue(source.now()).await?;
+    if freed > 0 {
+        tracing::info!(
+            freed,
+            "deliveries that were in flight when the last run ended will be sent again"
+        );
+    }
+    Ok(())
+}
+
 fn board_limits(config: &Config) -> BoardLimits {
     let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     BoardLimits {
@@ -211,7 +247,7 @@ fn open_store(
     config: &Config,
     source: &Source,
     inbox: &Arc<Inbox>,
-    metrics: &Arc<Metrics>,
+    watch: CommitWatch,
 ) -> anyhow::Result<Store> {
     let keys = master_key::load(&config.data, |name| std::env::var(name).ok(), source)?;
     let store = sqlite::open(sqlite::Settings {
@@ -219,7 +255,7 @@ fn open_store(
         sealer: Sealer::new(&keys.current, keys.previous.as_ref()),
         hand_over: Arc::clone(inbox) as Arc<dyn crate::store::HandOver>,
         node: i64::from(u32::from_le_bytes(source.random())),
-        observer: Arc::clone(metrics) as Arc<dyn sqlite::CommitObserver>,
+        observer: Arc::new(watch),
         max_pages: config.max_database_bytes.map(sqlite::pages_of),
     })?;
     Ok(store)
@@ -239,6 +275,7 @@ fn api_settings(config: &Config) -> ApiSettings {
         },
         metrics_are_public: config.metrics_public,
         backup_directory: Some(config.data.join("backups")),
+        public_url: config.public_url.clone(),
         ..ApiSettings::default()
     }
 }
@@ -264,32 +301,62 @@ fn start_timers(
     timers
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "these lines are what a person or a script reads at start"
-)]
+/// Says on standard output what a person or a script reads at the start. Nobody may be reading (any more): a server is
+/// not stopped by that.
 fn announce(config: &Config, app: &App) {
-    println!("Data: {}", config.data.display());
+    let mut output = std::io::stdout().lock();
+    let _ = output.write_all(announcement(config, app).as_bytes());
+    let _ = output.flush();
+}
+
+fn announcement(config: &Config, app: &App) -> String {
+    let mut lines = vec![format!("Data: {}", config.data.display())];
     match &app.first_key {
         FirstKey::Dev(key) => {
-            println!("Development mode: receivers on this machine are allowed. Do not use it in production.");
-            println!("API key: {}", key.reveal());
+            let warning =
+                "Development mode: receivers on this machine are allowed. Do not use it in production.";
+            lines.push(warning.to_owned());
+            lines.push(format!("API key: {}", key.reveal()));
         }
         FirstKey::SetUp(token) => {
-            println!("There is no API key yet. Make the first one with:");
-            println!(
-                "  opsknight keys setup --url http://{} --token {}",
-                app.address,
-                token.reveal()
-            );
+            let (address, token) = (app.address, token.reveal());
+            lines.push("There is no API key yet. Make the first one in the pages, or with:".to_owned());
+            lines.push(format!(
+                "  opsknight keys setup --url http://{address} --token {token}"
+            ));
         }
         FirstKey::Exists => {}
     }
-    println!(
-        "OpsKnight {} is ready on http://{}",
-        env!("CARGO_PKG_VERSION"),
-        app.address
-    );
+    let version = env!("CARGO_PKG_VERSION");
+    lines.push(format!("OpsKnight {version} is ready on http://{}", app.address));
+    // Behind the line above, in which scripts look for the address.
+    if let Some(token) = &app.set_up_token {
+        let pages = base_url(config, app);
+        lines.push("Nobody can sign in yet. Open this link once to make the first administrator:".to_owned());
+        lines.push(format!("  {pages}setup?token={}", token.reveal()));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// Where this server reaches itself: an address that stands for all of the machine's holds its loopback one.
+fn address_from_here(address: SocketAddr) -> SocketAddr {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(loopback, address.port())
+}
+
+/// Where people find the pages, with a slash at the end.
+fn base_url(config: &Config, app: &App) -> String {
+    match &config.public_url {
+        Some(url) => url.to_string(),
+        // An address that stands for all of the machine's is none that a browser can open.
+        None if app.address.ip().is_unspecified() => format!("http://localhost:{}/", app.address.port()),
+        None => format!("http://{}/", app.address),
+    }
 }
 
 /// SIGTERM and SIGINT.
@@ -322,8 +389,9 @@ struct OutboundRules {
 }
 
 impl OutboundRules {
-    fn new(config: &Config) -> anyhow::Result<Self> {
+    fn new(config: &Config, address: SocketAddr) -> anyhow::Result<Self> {
         let allow = AllowList::parse(&config.outbound.allow).context("the setting outbound.allow")?;
+        let allow = allow.with_own_inboxes(config.inbox.enabled.then(|| address_from_here(address)));
         let loopback = if config.dev {
             LoopbackRule::Allowed
         } else {
@@ -344,7 +412,14 @@ impl OutboundRules {
 
 impl UrlRules for OutboundRules {
     fn check(&self, url: &url::Url) -> Result<(), String> {
-        check_url(url, &self.allow, self.loopback).map_err(|refusal| refusal.to_string())
+        check_url(url, &self.allow, self.loopback).map_err(|refusal| match refusal {
+            UrlRefusal::Address(_) => {
+                format!("{refusal}; an administrator can allow it in the settings: [outbound] allow")
+            }
+            UrlRefusal::Scheme | UrlRefusal::Credentials | UrlRefusal::NoHost | UrlRefusal::Port(_) => {
+                refusal.to_string()
+            }
+        })
     }
 }
 
@@ -355,5 +430,18 @@ struct TestSender(Dispatcher);
 impl Tester for TestSender {
     async fn send(&self, webhook_id: WebhookId, sample: Event) -> Result<DeliveryDetail, ActionError> {
         Ok(self.0.send_test(webhook_id, sample).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_listens_everywhere_reaches_itself_on_loopback() {
+        let from_here = |text: &str| address_from_here(text.parse().unwrap()).to_string();
+        assert_eq!(from_here("0.0.0.0:8080"), "127.0.0.1:8080");
+        assert_eq!(from_here("[::]:8080"), "[::1]:8080");
+        assert_eq!(from_here("10.0.0.5:80"), "10.0.0.5:80");
     }
 }

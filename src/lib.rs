@@ -17,3 +17,4 @@ pub mod outbound;
 pub mod store;
 pub mod telemetry;
 pub mod wakeup;
+pub mod web;

@@ -36,3 +36,34 @@ impl Default for Wakeup {
         Self::new()
     }
 }
+
+/// How many commits the store has made in this run. Only a hint, as above.
+#[derive(Debug, Clone)]
+pub struct Commits {
+    count: watch::Sender<u64>,
+}
+
+impl Commits {
+    /// None yet.
+    pub fn new() -> Self {
+        Self {
+            count: watch::Sender::new(0),
+        }
+    }
+
+    /// There is one more.
+    pub fn one_more(&self) {
+        self.count.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Hears of commits from now on.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.count.subscribe()
+    }
+}
+
+impl Default for Commits {
+    fn default() -> Self {
+        Self::new()
+    }
+}

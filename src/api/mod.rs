@@ -31,22 +31,33 @@ mod webhooks;
 use std::any::Any;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::problem::{Code, Problem};
 
 pub use state::{ApiParts, ApiSettings, ApiState};
 
-/// The API as a router, ready to be served with connect info (the client's address). Whoever adds routes of their own
-/// merges them; the fallbacks here answer what is left.
-pub fn router(state: ApiState) -> Router {
+/// What the paths of the API begin with, but for those of health and metrics.
+const PATH_PREFIX: &str = "/api/";
+
+/// The API as a router, ready to be served with connect info (the client's address). What does not belong to it goes to
+/// `others`: the pages.
+pub fn router(state: ApiState, others: Router) -> Router {
     let mut router = Router::new();
     for route in routes::all() {
         router = route.add_to(router, &state);
     }
+    let other = |request: Request| async move {
+        if request.uri().path().starts_with(PATH_PREFIX) {
+            return Problem::plain(Code::UnknownRoute).into_response();
+        }
+        others.oneshot(request).await.into_response()
+    };
     router
-        .fallback(unknown_route)
+        .fallback(other)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
         .layer(CatchPanicLayer::custom(panicked))
@@ -55,10 +66,6 @@ pub fn router(state: ApiState) -> Router {
 /// The OpenAPI 3.1 document.
 pub fn openapi_document() -> serde_json::Value {
     openapi::document(&routes::all())
-}
-
-async fn unknown_route() -> Problem {
-    Problem::plain(Code::UnknownRoute)
 }
 
 async fn method_not_allowed() -> Problem {
@@ -79,7 +86,6 @@ mod tests {
     use axum::body::Body;
     use axum::routing::get;
     use http::Request;
-    use tower::ServiceExt;
 
     use super::*;
 

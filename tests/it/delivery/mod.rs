@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod order;
+mod own_inbox;
 mod refused;
 mod replay;
 mod request;

@@ -45,6 +45,11 @@ impl ApiClient {
         }
     }
 
+    /// The key that it sends.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     pub async fn get(&self, path: &str) -> ApiAnswer {
         self.send("GET", path, None, &[]).await.unwrap()
     }

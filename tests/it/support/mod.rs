@@ -1,7 +1,8 @@
-//! What the integration tests share: scripted receivers and their certificates.
+//! What the integration tests share: scripted receivers and their certificates, servers, clients.
 
 pub mod api_client;
 pub mod certificates;
+pub mod page_client;
 pub mod receiver;
 pub mod seed;
 pub mod server_process;

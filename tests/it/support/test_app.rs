@@ -13,6 +13,7 @@ use opsknight::config::Config;
 use opsknight::model::time::Timestamp;
 use opsknight::outbound::Resolve;
 use opsknight::outbound::resolver::ResolveError;
+use opsknight::store::Store;
 use serde_json::{Value, json};
 
 use crate::support::api_client::ApiClient;
@@ -106,6 +107,27 @@ impl TestApp {
             api: ApiClient::new(&base, &key),
             clock,
         }
+    }
+
+    /// The address of its pages, without a slash at the end.
+    pub fn base(&self) -> String {
+        format!("http://{}", self.app.address())
+    }
+
+    /// The token of the link that makes the first administrator.
+    pub fn set_up_token(&self) -> String {
+        let token = self.app.set_up_token().expect("nobody can sign in yet");
+        token.reveal().to_owned()
+    }
+
+    /// Its store, for what no door gives to a test.
+    pub fn store(&self) -> &Store {
+        self.app.store()
+    }
+
+    /// A source of times and ids on the test's clock.
+    pub fn source(&self) -> Source {
+        Source::new(Arc::clone(&self.clock) as Arc<dyn Clock>, Arc::new(SystemEntropy))
     }
 
     /// Moves the clock, and lets the dispatcher see it.

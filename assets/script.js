@@ -1,0 +1,254 @@
+// What pages can do beyond links and forms: stay fresh, copy, check a filter while it is typed. Everything works
+// without it too, one load at a time.
+'use strict';
+
+const $ = (selector, within = document) => within.querySelector(selector);
+const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+// Times: relative ones kept fresh, exact ones in the viewer's zone.
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+function relative(seconds) {
+  const size = Math.abs(seconds);
+  if (size < 5) return 'now';
+  const [amount, unit] = size < 60 ? [size, 's'] : size < 3600 ? [size / 60, 'min'] : size < 86400 ? [size / 3600, 'h'] : [size / 86400, 'd'];
+  const text = `${Math.floor(amount)} ${unit}`;
+  return seconds >= 0 ? `${text} ago` : `in ${text}`;
+}
+let clockSkew = 0;
+function freshenTimes(within = document) {
+  for (const time of $$('time[datetime]', within)) {
+    const at = new Date(time.dateTime);
+    const shown = exact.format(at);
+    if (time.title !== shown) time.title = shown;
+    const text = 'exact' in time.dataset ? shown : relative((Date.now() + clockSkew - at) / 1000);
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+// The server's clock counts: without this, a wrong clock here would show "in 3 min" for what has just happened.
+const served = $('meta[name=served-at]');
+if (served) clockSkew = new Date(served.content) - Date.now();
+freshenTimes();
+setInterval(freshenTimes, 5000);
+
+// Takes over what is different, element by element, so that focus, selection and open parts stay as they are.
+function morph(from, to) {
+  if (from.isEqualNode(to)) return;
+  if (from.nodeType !== 1 || to.nodeType !== 1 || from.tagName !== to.tagName) {
+    from.replaceWith(to.cloneNode(true));
+    return;
+  }
+  for (const { name } of [...from.attributes]) {
+    if (!to.hasAttribute(name) && name !== 'open') from.removeAttribute(name);
+  }
+  for (const { name, value } of to.attributes) {
+    if (name !== 'open' && from.getAttribute(name) !== value) from.setAttribute(name, value);
+  }
+  if (from.matches('input, textarea, select')) return;
+  // What has a key stays the same element wherever it moves, so that it stays open. Rows of tables go by their place:
+  // their contents move on, and nothing shifts.
+  const keyOf = (node) => (node?.tagName === 'TR' ? undefined : node?.dataset?.key);
+  const keyed = new Map([...from.children].filter(keyOf).map((child) => [keyOf(child), child]));
+  let old = from.firstChild;
+  for (const node of to.childNodes) {
+    const key = keyOf(node);
+    const same = key ? keyed.get(key) : keyOf(old) ? null : old;
+    if (same && same === old) old = old.nextSibling;
+    else from.insertBefore(same || node.cloneNode(true), old);
+    if (same) morph(same, node);
+  }
+  while (old) {
+    const next = old.nextSibling;
+    old.remove();
+    old = next;
+  }
+}
+
+// Live pages: the stream says that something changed, the page asks for itself and takes over its live parts.
+const live = $('#live');
+const news = $('#news');
+let held = null;
+const keys = (part) => $$('[data-key]', part).map((row) => row.dataset.key);
+function isBusy(part) {
+  return part.matches('[data-rows]') && (part.matches(':hover, :focus-within') || part.getBoundingClientRect().top < 0);
+}
+function take(part, fresh) {
+  const known = new Set(keys(part));
+  const isFirst = known.size === 0;
+  morph(part, fresh);
+  for (const row of $$('[data-key]', part)) row.classList.toggle('is-new', !isFirst && !known.has(row.dataset.key));
+  freshenTimes(part);
+}
+function letGo() {
+  held = null;
+  news.hidden = true;
+}
+function offer(part, fresh) {
+  const known = new Set(keys(part));
+  const arrived = keys(fresh).filter((key) => !known.has(key));
+  // Whoever points at a row keeps it where it is; what changed within the rows is taken over all the same.
+  if (arrived.length > 0 && isBusy(part)) {
+    for (const row of $$('[data-key]', part)) {
+      const same = $$('[data-key]', fresh).find((other) => other.dataset.key === row.dataset.key);
+      if (same) morph(row, same);
+    }
+    freshenTimes(part);
+    held = [part.id, fresh];
+    news.textContent = `${arrived.length} new – show`;
+    news.hidden = false;
+    live.textContent = `${arrived.length} new rows; press the button Show to see them`;
+    return;
+  }
+  // What was held back is older than this.
+  if (held?.[0] === part.id) letGo();
+  take(part, fresh);
+}
+// A page that answers a form has an address of its own to look at.
+const address = $('link[rel=canonical]')?.href ?? location.href.split('#')[0];
+async function look() {
+  const answer = await fetch(address, { headers: { accept: 'text/html' }, redirect: 'manual' });
+  // The session has ended: the page leads to the sign-in by itself, unless somebody is typing.
+  if (answer.type === 'opaqueredirect' && !document.activeElement.matches('input, textarea, select')) location.reload();
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  for (const part of $$('[data-live]')) {
+    const fresh = page.getElementById(part.id);
+    if (!fresh || part.contains(document.activeElement) && document.activeElement.matches('input, textarea, select')) continue;
+    offer(part, fresh);
+  }
+  const said = $('[data-say]', page);
+  if (said && live.dataset.said !== said.dataset.say) {
+    if (live.dataset.said !== undefined) live.textContent = said.dataset.say;
+    live.dataset.said = said.dataset.say;
+  }
+}
+if ($('[data-live]')) {
+  let isLooking = false;
+  let isStale = false;
+  const refresh = async () => {
+    isStale = true;
+    if (isLooking || document.hidden) return;
+    isLooking = true;
+    while (isStale) {
+      isStale = false;
+      const began = Date.now();
+      await look().catch(() => {});
+      // A page that is slow to make is asked for less often.
+      await new Promise((done) => setTimeout(done, 4 * (Date.now() - began)));
+    }
+    isLooking = false;
+  };
+  const said = $('[data-say]');
+  if (said) live.dataset.said = said.dataset.say;
+  // Browsers open few connections to one server: pages that nobody sees give theirs back.
+  let stream = null;
+  const listen = () => {
+    stream?.close();
+    stream = document.hidden ? null : new EventSource('/live');
+    document.body.classList.remove('is-live');
+    if (!stream) return;
+    stream.onopen = () => { document.body.classList.add('is-live'); refresh(); };
+    stream.onmessage = refresh;
+    stream.onerror = () => {
+      document.body.classList.remove('is-live');
+      // A broken stream comes back by itself; a refused one does not.
+      if (stream.readyState !== EventSource.CLOSED) return;
+      refresh();
+      setTimeout(listen, 30000);
+    };
+  };
+  listen();
+  document.addEventListener('visibilitychange', listen);
+  addEventListener('pageshow', (event) => event.persisted && listen());
+  addEventListener('pagehide', () => stream?.close());
+  news.addEventListener('click', () => {
+    const part = held && document.getElementById(held[0]);
+    if (part) { take(part, held[1]); part.scrollIntoView({ block: 'nearest' }); }
+    letGo();
+  });
+}
+
+// The sentence about what was just done belongs to this visit, not to the address.
+if ($('[data-note]')) {
+  const url = new URL(location.href);
+  if (url.searchParams.has('did')) {
+    url.searchParams.delete('did');
+    history.replaceState(null, '', url);
+  }
+}
+
+document.addEventListener('click', async (event) => {
+  const copy = event.target.closest('[data-copy]');
+  if (copy) {
+    const source = document.getElementById(copy.dataset.copy);
+    const text = source.value ?? source.textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Without TLS there is no clipboard for scripts, but the old way still works.
+      const area = document.body.appendChild(Object.assign(document.createElement('textarea'), { value: text }));
+      area.select();
+      document.execCommand('copy');
+      area.remove();
+    }
+    copy.textContent = 'Copied';
+    if (live) live.textContent = 'Copied';
+  }
+  const generate = event.target.closest('[data-generate]');
+  if (generate) {
+    const bytes = crypto.getRandomValues(new Uint8Array(32));
+    const field = document.getElementById(generate.dataset.generate);
+    field.value = `whsec_${btoa(String.fromCharCode(...bytes))}`;
+    field.type = 'text';
+    field.focus();
+  }
+  const add = event.target.closest('[data-add]');
+  if (add) {
+    const template = document.getElementById(add.dataset.add);
+    const row = template.content.firstElementChild.cloneNode(true);
+    template.before(row);
+    const first = $('input, select', row);
+    if (first) first.focus();
+  }
+});
+
+// A second press of the same button must not do the same thing twice.
+document.addEventListener('submit', (event) => {
+  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+  if (question && !confirm(question)) {
+    event.preventDefault();
+    return;
+  }
+  const button = event.submitter;
+  if (button) setTimeout(() => { button.disabled = true; button.dataset.wait && (button.textContent = button.dataset.wait); });
+});
+addEventListener('pageshow', (event) => event.persisted && $$('button[disabled]').forEach((button) => { button.disabled = false; }));
+
+for (const all of $$('[data-all]')) {
+  all.addEventListener('change', () => {
+    for (const box of $$(`input[name="${all.dataset.all}"]`)) box.checked = all.checked;
+  });
+}
+for (const select of $$('select[data-go]')) select.addEventListener('change', () => select.form.requestSubmit());
+
+// A filter is checked while it is typed.
+const filter = $('[data-check-filter]');
+if (filter) {
+  const verdict = document.getElementById('filter-verdict');
+  let timer;
+  const check = async () => {
+    const body = new URLSearchParams(new FormData(filter.form));
+    // Trying is not sending: the form's own token is for that.
+    body.delete('once');
+    const answer = await fetch('/settings/integrations/check-filter', { method: 'POST', body, headers: { accept: 'text/html' } });
+    if (answer.ok) verdict.replaceChildren(...new DOMParser().parseFromString(await answer.text(), 'text/html').body.childNodes);
+  };
+  filter.form.addEventListener('input', (event) => {
+    if (!event.target.matches('[data-check-filter], [name=events], [name=severities], [name=services]')) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => check().catch(() => {}), 350);
+  });
+}
+
+// The first mistake of a form is where to go on.
+const mistake = $('.has-error input:not([type=hidden]), .has-error textarea, .has-error select');
+if (mistake) mistake.focus();

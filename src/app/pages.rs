@@ -1,0 +1,90 @@
+//! Wires the pages: their settings, the link that makes the first administrator, and who tells them of commits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::watch;
+
+use crate::actions::Actions;
+use crate::actions::access::SetupToken;
+use crate::clock::Source;
+use crate::config::Config;
+use crate::limit::Limit;
+use crate::model::secret::SecretText;
+use crate::store::{Store, sqlite};
+use crate::telemetry::Metrics;
+use crate::wakeup::Commits;
+use crate::web::{WebParts, WebSettings, WebState};
+
+/// How many pages are live at once.
+const MAX_LIVE_PAGES: usize = 512;
+
+/// What the pages share with the rest of the server.
+pub struct Shared {
+    /// What users may do.
+    pub actions: Arc<Actions>,
+    /// For reading.
+    pub store: Store,
+    /// Time and randomness.
+    pub source: Source,
+    /// Changes with every commit.
+    pub commits: Commits,
+    /// Where the server reaches itself.
+    pub own_address: SocketAddr,
+    /// Becomes true when the server stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// The pages, and the one-time token of the set-up link if nobody can sign in yet.
+pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router, Option<SecretText>)> {
+    let (setup, token) = set_up_token(&shared.store, &shared.source).await?;
+    let failures_per_minute = f64::from(config.api.failed_sign_ins_per_minute);
+    let settings = WebSettings {
+        public_url: config.public_url.clone(),
+        is_dev: config.dev,
+        has_inboxes: config.inbox.enabled,
+        own_address: shared.own_address,
+        failure_limit: Limit {
+            per_second: failures_per_minute / 60.0,
+            burst: failures_per_minute,
+        },
+        backup_directory: Some(config.data.join("backups")),
+        max_streams: MAX_LIVE_PAGES,
+    };
+    let state = WebState::new(WebParts {
+        actions: shared.actions,
+        store: shared.store,
+        source: shared.source,
+        commits: shared.commits.subscribe(),
+        settings,
+        setup,
+        openapi: crate::api::openapi_document,
+        stopping: shared.stopping,
+    });
+    Ok((crate::web::router(state), token))
+}
+
+async fn set_up_token(store: &Store, source: &Source) -> anyhow::Result<(SetupToken, Option<SecretText>)> {
+    if store.sign_in.has_passwords().await? {
+        return Ok((SetupToken::none(), None));
+    }
+    let token = format!("setup_{}", hex::encode(source.random::<24>()));
+    Ok((SetupToken::new(&token), Some(SecretText::new(token))))
+}
+
+/// Told about every commit of the store: counts it, and tells live pages.
+pub struct CommitWatch {
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Tells.
+    pub commits: Commits,
+}
+
+impl sqlite::CommitObserver for CommitWatch {
+    fn committed(&self, commands: usize, took: Duration) {
+        self.metrics.committed(commands, took);
+        self.commits.one_more();
+    }
+}

@@ -1,0 +1,39 @@
+//! The API's reference: our own OpenAPI document as a page.
+
+use askama::Template;
+use axum::extract::State;
+use http::HeaderMap;
+
+use crate::config::base_url;
+use crate::web::error::PageResult;
+use crate::web::frame::{Frame, Nav, render};
+use crate::web::openapi::Reference;
+use crate::web::state::WebState;
+use crate::web::visitor::Visitor;
+
+#[derive(Template)]
+#[template(path = "api_docs.html")]
+struct ApiDocsPage {
+    frame: Frame,
+    base: String,
+    reference: Reference,
+}
+
+/// The tone of a method's badge.
+fn tone(method: &str) -> &'static str {
+    match method {
+        "GET" => "info",
+        "POST" => "success",
+        "DELETE" => "error",
+        _ => "warning",
+    }
+}
+
+/// `GET /docs/api`
+pub async fn page(State(state): State<WebState>, visitor: Visitor, headers: HeaderMap) -> PageResult {
+    render(&ApiDocsPage {
+        frame: Frame::of(&visitor, "API reference", Nav::System),
+        base: base_url(state.settings.public_url.as_ref(), &headers),
+        reference: Reference::of(&(state.openapi)()),
+    })
+}

@@ -1,0 +1,116 @@
+//! One delivery: its body, every attempt with all that is known of it, and what comes next.
+
+use askama::Template;
+use axum::extract::State;
+
+use crate::model::delivery::{Delivery, DeliveryState};
+use crate::model::id::DeliveryId;
+use crate::model::time::{Timestamp, format_duration};
+use crate::model::webhook::Webhook;
+use crate::store::StoreError;
+use crate::store::deliveries::Replayed;
+use crate::web::attempt::AttemptView;
+use crate::web::deliveries::{DeliveryRow, delivery_rows};
+use crate::web::error::{PageError, PageResult};
+use crate::web::form::Form;
+use crate::web::frame::{Frame, Nav, go, local_path, render};
+use crate::web::query::PathId;
+use crate::web::show::{self, Markup};
+use crate::web::state::WebState;
+use crate::web::visitor::Visitor;
+
+#[derive(Template)]
+#[template(path = "delivery.html")]
+struct DeliveryPage {
+    frame: Frame,
+    delivery: DeliveryRow,
+    next: String,
+    next_at: Option<Markup>,
+    is_replayable: bool,
+    is_waiting: bool,
+    is_dead: bool,
+    is_test: bool,
+    pretty: Option<String>,
+    raw: String,
+    attempts: Vec<AttemptView>,
+}
+
+/// `GET /deliveries/{id}`
+pub async fn page(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<DeliveryId>,
+) -> PageResult {
+    let now = visitor.look.now;
+    let detail = state.store.deliveries.get(id).await?;
+    let delivery = &detail.delivery;
+    let webhook = match state.store.webhooks.get(delivery.webhook_id).await {
+        Ok(webhook) => Some(webhook),
+        Err(StoreError::NotFound { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut rows = delivery_rows(&state, std::slice::from_ref(delivery), now).await?;
+    let row = rows.pop().ok_or_else(|| PageError::not_found("delivery"))?;
+    let next_at = (delivery.state == DeliveryState::Scheduled).then(|| show::when(delivery.due_at, now));
+    render(&DeliveryPage {
+        frame: Frame::of(&visitor, format!("Delivery of {}", row.event), Nav::Deliveries),
+        next: what_comes_next(delivery, webhook.as_ref(), now),
+        next_at,
+        is_replayable: !delivery.state.is_open() && !delivery.is_test && webhook.is_some(),
+        is_waiting: delivery.state == DeliveryState::Scheduled && delivery.due_at > now,
+        is_dead: delivery.state == DeliveryState::Dead,
+        is_test: delivery.is_test,
+        pretty: show::pretty_json(&detail.body),
+        raw: show::body_text(&detail.body),
+        attempts: detail.attempts.iter().rev().map(AttemptView::of).collect(),
+        delivery: row,
+    })
+}
+
+/// What the state means for the future, in a sentence.
+fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestamp) -> String {
+    let schedule = webhook.map(|webhook| {
+        let delays = webhook.settings.retry_schedule.delays();
+        let texts: Vec<_> = delays.iter().map(|delay| format_duration(*delay)).collect();
+        texts.join(", ")
+    });
+    match delivery.state {
+        DeliveryState::Scheduled if delivery.attempts_made == 0 => "It is sent as soon as there is room.".to_owned(),
+        DeliveryState::Scheduled if delivery.due_at <= now => "The next attempt is due now.".to_owned(),
+        DeliveryState::Scheduled => {
+            let schedule = schedule.unwrap_or_default();
+            format!("The next attempt comes by itself. The webhook's retry schedule: {schedule}.")
+        }
+        DeliveryState::Queued => "It waits for an earlier event of the same incident to be delivered or dead, so that the receiver gets them in order.".to_owned(),
+        DeliveryState::Claimed => "It is being sent at this moment.".to_owned(),
+        DeliveryState::Held => "Its webhook is disabled. It is sent, in order, once the webhook is enabled.".to_owned(),
+        DeliveryState::Delivered => "The receiver took it. It can be replayed; the receiver knows it by the same delivery id.".to_owned(),
+        DeliveryState::Dead => "Every attempt failed and nothing more comes by itself. Replay begins a fresh schedule; the history stays.".to_owned(),
+    }
+}
+
+/// `POST /deliveries/{id}/replay`
+pub async fn replay(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<DeliveryId>,
+    form: Form,
+) -> PageResult {
+    let otherwise = format!("/deliveries/{id}");
+    let back = local_path(form.text("back"), &otherwise);
+    match state.actions.replay(visitor.actor(), id).await? {
+        Replayed::Scheduled(_) => go(back, "replayed"),
+        Replayed::StillOpen(_) => go(back, "still-open"),
+    }
+}
+
+/// `POST /deliveries/{id}/retry-now`
+pub async fn retry_now(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<DeliveryId>,
+) -> PageResult {
+    let did_wait = state.actions.retry_now(visitor.actor(), id).await?;
+    let did = if did_wait { "retried" } else { "not-waiting" };
+    go(&format!("/deliveries/{id}"), did)
+}

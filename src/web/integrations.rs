@@ -1,0 +1,111 @@
+//! Settings → Integrations: every webhook as a card, with how it does.
+
+use askama::Template;
+use axum::extract::State;
+
+use crate::model::activity::Activity;
+use crate::model::id::WebhookId;
+use crate::model::time::Timestamp;
+use crate::model::webhook::{Webhook, WebhookKind, WebhookState};
+use crate::store::overview::WebhookHealth;
+use crate::web::chart::{Day, chart_start};
+use crate::web::error::PageResult;
+use crate::web::frame::{Frame, Nav, render};
+use crate::web::paging::{Pager, page_of};
+use crate::web::query::Query;
+use crate::web::show::{self, Markup};
+use crate::web::state::WebState;
+use crate::web::visitor::Visitor;
+
+/// One webhook as a card.
+struct Card {
+    id: WebhookId,
+    name: String,
+    kind: &'static str,
+    url: String,
+    state: Markup,
+    trouble: Option<String>,
+    events: Vec<&'static str>,
+    success: String,
+    p95: String,
+    last: Markup,
+    sparkline: Markup,
+    dead: u64,
+}
+
+#[derive(Template)]
+#[template(path = "integrations.html")]
+struct IntegrationsPage {
+    frame: Frame,
+    cards: Vec<Card>,
+    pager: Pager,
+}
+
+/// `GET /settings/integrations`
+pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
+    let now = visitor.look.now;
+    let page = page_of(query.text("before"));
+    let webhooks = state.store.webhooks.list(page).await?;
+    let activity = state.store.overview.activity(chart_start(now)).await?;
+    let health = state.store.overview.webhook_health().await?;
+    let card = |webhook: &Webhook| {
+        let health = health.get(&webhook.id).copied().unwrap_or_default();
+        card(webhook, health, &activity, now)
+    };
+    let last_id = webhooks.last().map(|webhook| webhook.id.as_bytes());
+    render(&IntegrationsPage {
+        frame: Frame::of(&visitor, "Integrations", Nav::Integrations),
+        cards: webhooks.iter().map(card).collect(),
+        pager: Pager::new("/settings/integrations", &[], page, webhooks.len(), last_id),
+    })
+}
+
+fn card(webhook: &Webhook, health: WebhookHealth, activity: &[Activity], now: Timestamp) -> Card {
+    let day = Day::of(activity, Some(webhook.id), now);
+    let settings = &webhook.settings;
+    Card {
+        id: webhook.id,
+        name: settings.name.clone(),
+        kind: kind_name(settings.kind),
+        url: show::masked_url(&settings.url),
+        state: webhook_badge(webhook),
+        trouble: trouble(webhook),
+        events: settings
+            .events
+            .names()
+            .map(|name| name.as_str().trim_start_matches("incident."))
+            .collect(),
+        success: day.success_rate().unwrap_or_else(|| "–".into()),
+        p95: day.p95().unwrap_or_else(|| "–".into()),
+        last: show::when_or_dash(health.last_delivered_at, now),
+        sparkline: day.sparkline(),
+        dead: health.dead,
+    }
+}
+
+/// What people call a kind.
+pub fn kind_name(kind: WebhookKind) -> &'static str {
+    match kind {
+        WebhookKind::Generic => "Webhook",
+    }
+}
+
+/// The badge of a webhook's state.
+pub fn webhook_badge(webhook: &Webhook) -> Markup {
+    match (&webhook.state, &webhook.degraded) {
+        (WebhookState::Disabled { .. }, _) => show::badge("neutral", "Disabled"),
+        (WebhookState::Enabled, Some(_)) => show::badge("warning", "Degraded"),
+        (WebhookState::Enabled, None) => show::badge("success", "Enabled"),
+    }
+}
+
+/// Why a webhook is disabled or degraded.
+pub fn trouble(webhook: &Webhook) -> Option<String> {
+    match (&webhook.state, &webhook.degraded) {
+        (WebhookState::Disabled { reason, .. }, _) => Some(reason.clone()),
+        (WebhookState::Enabled, Some(degraded)) => {
+            Some(format!("{}: {}", degraded.code.as_str(), degraded.code.advice()))
+        }
+        (WebhookState::Enabled, None) => None,
+    }
+}

@@ -1,0 +1,75 @@
+//! The pages: HTML rendered on the server, forms that work without JavaScript, and a stream that says when to look
+//! again. All routes stand in one list (`routes.rs`). Nothing here decides: actions do, and the store is only read.
+//!
+//! A page is a file here and a template of the same name. The guard (`guard.rs`) lets nobody through whom the list does
+//! not admit, and no form without its token.
+
+mod account;
+mod api_docs;
+mod api_keys;
+mod assets;
+mod attempt;
+mod audit;
+mod chart;
+mod dashboard;
+mod dead;
+mod deliveries;
+mod delivery;
+mod error;
+mod escalation_policies;
+mod form;
+mod frame;
+mod guard;
+mod inbox;
+mod inbox_receiver;
+mod inboxes;
+mod incident;
+mod incident_new;
+mod incidents;
+mod integrations;
+mod live;
+mod not_found;
+mod once;
+mod openapi;
+mod openapi_schema;
+mod paging;
+mod query;
+mod route;
+pub mod routes;
+mod services;
+mod set_up;
+mod show;
+mod sign_in;
+mod signature_check;
+mod snippets;
+mod state;
+mod system;
+#[cfg(test)]
+mod tests;
+mod users;
+mod visitor;
+mod wall;
+mod webhook;
+mod webhook_form;
+mod webhook_new;
+mod welcome;
+
+use axum::Router;
+use axum::middleware::from_fn;
+
+pub use route::{Door, PageVerb};
+pub use state::{WebParts, WebSettings, WebState};
+
+/// The pages as a router, ready to be served with connect info (the client's address). What it does not know it answers
+/// with a page that says so.
+pub fn router(state: WebState) -> Router {
+    let mut router = Router::new();
+    for route in routes::all() {
+        router = route.add_to(router, &state);
+    }
+    router
+        .fallback(not_found::page)
+        .method_not_allowed_fallback(not_found::wrong_method)
+        .with_state(state)
+        .layer(from_fn(guard::add_security_headers))
+}

@@ -1,0 +1,363 @@
+//! The API's own description, read for people: groups of routes, what they take and give. It knows the shapes that our
+//! own document has, and leaves out what it does not know. The schemas behind the routes: `openapi_schema.rs`.
+
+use serde_json::Value;
+
+use crate::web::openapi_schema::{
+    Field, Kind, Schema, elements, example_of, fields_of, kind_of, members, schemas_of, sentence_of, text,
+};
+
+/// The schema of every problem.
+const PROBLEM: &str = "Problem";
+/// Methods in the order in which they are shown.
+const METHODS: [&str; 5] = ["get", "post", "patch", "put", "delete"];
+
+/// An answer that is no problem.
+pub struct Answer {
+    /// The status.
+    pub status: String,
+    /// What it holds; empty without a body.
+    pub kind: Kind,
+}
+
+/// One route; routes that do the same by different methods are one.
+pub struct Operation {
+    /// Its methods, in capitals.
+    pub methods: Vec<String>,
+    /// Its path.
+    pub path: String,
+    /// What it does.
+    pub summary: String,
+    /// The scope that it needs; nothing if it needs no key.
+    pub scope: Option<String>,
+    /// Parameters of the query.
+    pub parameters: Vec<Field>,
+    /// Members of the body.
+    pub body: Vec<Field>,
+    /// The route that takes the same members, if one stands before it: they are not said twice.
+    pub body_as: Option<String>,
+    /// What comes back if all is well.
+    pub answers: Vec<Answer>,
+    /// The statuses of problems; without those that every route with a key has.
+    pub problems: Vec<String>,
+    /// A command that calls it.
+    pub command: String,
+}
+
+/// Routes about the same thing.
+pub struct Group {
+    /// What they are about.
+    pub name: String,
+    /// The routes.
+    pub operations: Vec<Operation>,
+}
+
+/// What one status says about a problem.
+pub struct Problem {
+    /// The status.
+    pub status: String,
+    /// The codes that come with it.
+    pub codes: String,
+}
+
+/// The whole description.
+pub struct Reference {
+    /// The routes.
+    pub groups: Vec<Group>,
+    /// The schemas that they refer to.
+    pub schemas: Vec<Schema>,
+    /// The problems, by status.
+    pub problems: Vec<Problem>,
+    /// The statuses of problems that every route with a key has.
+    pub shared_problems: Vec<String>,
+}
+
+impl Group {
+    /// Members that were said at another route of the group are not said again.
+    fn push(&mut self, mut operation: Operation) {
+        let names = |operation: &Operation| -> Vec<_> {
+            operation.body.iter().map(|field| field.name.clone()).collect()
+        };
+        let same = self
+            .operations
+            .iter()
+            .find(|other| names(other) == names(&operation));
+        let is_worth_it = operation.body.len() > 1 && !operation.body.iter().any(|field| field.is_required);
+        if let Some(same) = same.filter(|_| is_worth_it) {
+            operation.body_as = Some(format!("{} {}", same.methods.join(" "), same.path));
+            operation.body.clear();
+        }
+        self.operations.push(operation);
+    }
+
+    /// The name as an anchor.
+    pub fn anchor(&self) -> String {
+        self.name.to_lowercase().replace(' ', "-")
+    }
+}
+
+impl Reference {
+    /// Reads a document.
+    pub fn of(document: &Value) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for (path, item) in members(&document["paths"]) {
+            for operation in operations_of(document, path, item) {
+                let name = group_name(item);
+                match groups.iter_mut().find(|group| group.name == name) {
+                    Some(group) => group.push(operation),
+                    None => groups.push(Group {
+                        name,
+                        operations: vec![operation],
+                    }),
+                }
+            }
+        }
+        Self {
+            shared_problems: share_problems(&mut groups),
+            schemas: schemas_of(document, wanted_of(&groups)),
+            problems: problems_of(document),
+            groups,
+        }
+    }
+}
+
+/// The tag of a path's first operation, with a capital: all operations of a path are about the same thing.
+fn group_name(item: &Value) -> String {
+    let tag = METHODS.iter().find_map(|method| item[method]["tags"][0].as_str());
+    let tag = tag.unwrap_or("more");
+    if tag.contains('.') {
+        return tag.to_owned();
+    }
+    let words = tag.replace('-', " ");
+    let mut letters = words.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect::<String>().replace("Api ", "API ")
+}
+
+fn operations_of(document: &Value, path: &str, item: &Value) -> Vec<Operation> {
+    let mut operations: Vec<(&Value, Operation)> = Vec::new();
+    for method in METHODS {
+        let Some(described) = item.get(method) else {
+            continue;
+        };
+        let same = operations.iter_mut().find(|(other, _)| is_same(other, described));
+        match same {
+            Some((_, operation)) => operation.methods.push(method.to_uppercase()),
+            None => operations.push((described, operation_of(document, method, path, described))),
+        }
+    }
+    operations.into_iter().map(|(_, operation)| operation).collect()
+}
+
+/// Whether two operations of one path differ only in their names.
+fn is_same(one: &Value, other: &Value) -> bool {
+    let parts = ["parameters", "requestBody", "responses", "security"];
+    parts.iter().all(|part| one[part] == other[part])
+}
+
+fn operation_of(document: &Value, method: &str, path: &str, described: &Value) -> Operation {
+    let body = &described["requestBody"];
+    let schema = &body["content"]["application/json"]["schema"];
+    let scope = described["security"][0]["apiKey"][0].as_str();
+    let (mut answers, mut problems) = (Vec::new(), Vec::new());
+    for (status, response) in members(&described["responses"]) {
+        if status.as_str() >= "400" && response["content"].get("application/problem+json").is_some() {
+            problems.push(status.clone());
+        } else {
+            answers.push(answer_of(document, status, response));
+        }
+    }
+    problems.sort_unstable();
+    let example = match body["required"].as_bool() {
+        Some(true) => Some(example_of(document, schema)),
+        Some(false) | None => None,
+    };
+    Operation {
+        methods: vec![method.to_uppercase()],
+        path: path.to_owned(),
+        summary: text(&described["summary"]),
+        scope: scope.map(str::to_owned),
+        parameters: elements(&described["parameters"])
+            .filter(|parameter| parameter["in"] == "query")
+            .map(parameter_of)
+            .collect(),
+        body: fields_of(document, schema),
+        body_as: None,
+        answers,
+        problems,
+        command: command_of(method, path, scope.is_some(), example),
+    }
+}
+
+/// Every parameter is a text.
+fn parameter_of(parameter: &Value) -> Field {
+    Field {
+        name: text(&parameter["name"]),
+        kind: Kind::default(),
+        is_required: parameter["required"].as_bool().unwrap_or(false),
+        about: sentence_of(&parameter["description"]),
+    }
+}
+
+fn answer_of(document: &Value, status: &str, response: &Value) -> Answer {
+    let content = members(&response["content"]).next();
+    let kind = match content {
+        None => Kind::default(),
+        Some((media_type, content)) if media_type == "application/json" => {
+            match &content["schema"]["properties"]["items"] {
+                Value::Null => kind_of(document, &content["schema"]),
+                items => Kind {
+                    text: format!("a page of {}", kind_of(document, &items["items"]).text),
+                    ..kind_of(document, &items["items"])
+                },
+            }
+        }
+        Some((media_type, _)) => Kind {
+            text: media_type.clone(),
+            schema: None,
+        },
+    };
+    Answer {
+        status: status.to_owned(),
+        kind,
+    }
+}
+
+/// The command stands for itself with the variables that the page names at its top.
+fn command_of(method: &str, path: &str, needs_key: bool, body: Option<Value>) -> String {
+    let mut command = "curl".to_owned();
+    match (method, &body) {
+        ("get", _) | ("post", Some(_)) => {}
+        _ => command = format!("{command} -X {}", method.to_uppercase()),
+    }
+    if needs_key {
+        command.push_str(" -H \"$KEY\"");
+    }
+    command = format!("{command} $URL{}", path.replace("{id}", "$ID"));
+    match body {
+        Some(body) => format!("{command} --json '{body}'"),
+        None => command,
+    }
+}
+
+/// Takes what all routes with a key have in common out of each.
+fn share_problems(groups: &mut [Group]) -> Vec<String> {
+    let operations = groups.iter_mut().flat_map(|group| &mut group.operations);
+    let mut with_key: Vec<_> = operations.filter(|operation| operation.scope.is_some()).collect();
+    let mut shared = with_key
+        .first()
+        .map(|operation| operation.problems.clone())
+        .unwrap_or_default();
+    shared.retain(|status| {
+        with_key
+            .iter()
+            .all(|operation| operation.problems.contains(status))
+    });
+    for operation in &mut with_key {
+        operation.problems.retain(|status| !shared.contains(status));
+    }
+    shared
+}
+
+/// The schemas that something on the page refers to.
+fn wanted_of(groups: &[Group]) -> Vec<String> {
+    let mut wanted = vec![PROBLEM.to_owned()];
+    for operation in groups.iter().flat_map(|group| &group.operations) {
+        let answers = operation.answers.iter().map(|answer| &answer.kind);
+        let kinds = answers.chain(operation.body.iter().map(|field| &field.kind));
+        wanted.extend(kinds.filter_map(|kind| kind.schema.clone()));
+    }
+    wanted
+}
+
+/// Each status says the same wherever it stands.
+fn problems_of(document: &Value) -> Vec<Problem> {
+    let items = members(&document["paths"]).flat_map(|(_, item)| members(item));
+    let responses = items.flat_map(|(_, operation)| members(&operation["responses"]));
+    let mut problems: Vec<Problem> = Vec::new();
+    for (status, response) in responses {
+        let description = text(&response["description"]);
+        let Some(codes) = description.strip_prefix("One of: ") else {
+            continue;
+        };
+        if !problems.iter().any(|problem| problem.status == *status) {
+            problems.push(Problem {
+                status: status.clone(),
+                codes: codes.to_owned(),
+            });
+        }
+    }
+    problems.sort_by(|one, other| one.status.cmp(&other.status));
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn document() -> Value {
+        let get = json!({
+            "operationId": "getPets", "summary": "List pets", "tags": ["pets"],
+            "parameters": [{ "name": "limit", "in": "query", "description": "At most `200`." }],
+            "responses": { "200": { "content": { "application/json": { "schema": {
+                "properties": { "items": { "type": "array", "items": { "$ref": "#/components/schemas/Pet" } } }
+            } } } },
+            "401": { "description": "One of: unauthorized", "content": { "application/problem+json": {} } } },
+            "security": [{ "apiKey": ["pets:read"] }],
+        });
+        let patch = json!({
+            "operationId": "patchPets", "summary": "Change a pet", "tags": ["pets"],
+            "requestBody": { "required": true, "content": { "application/json": {
+                "schema": { "$ref": "#/components/schemas/Pet" } } } },
+            "responses": { "204": { "description": "Done" } },
+        });
+        let mut put = patch.clone();
+        put["summary"] = "The same as PATCH".into();
+        json!({
+            "paths": { "/pets": { "get": get }, "/pets/{id}": { "patch": patch, "put": put } },
+            "components": { "schemas": { "Pet": { "required": ["name"], "properties": {
+                "name": { "type": "string" }, "age": { "type": ["integer", "null"] } } } } },
+        })
+    }
+
+    #[test]
+    fn routes_are_grouped_and_those_that_do_the_same_are_one() {
+        let reference = Reference::of(&document());
+        let group = &reference.groups[0];
+        assert_eq!((group.name.as_str(), group.operations.len()), ("Pets", 2));
+        assert_eq!(group.operations[1].methods, ["PATCH", "PUT"]);
+        assert_eq!(group.operations[1].summary, "Change a pet");
+    }
+
+    #[test]
+    fn a_route_says_what_it_needs_and_gives() {
+        let reference = Reference::of(&document());
+        let list = &reference.groups[0].operations[0];
+        assert_eq!(list.scope.as_deref(), Some("pets:read"));
+        assert_eq!(list.answers[0].kind.text, "a page of Pet");
+        assert_eq!(reference.problems[0].codes, "unauthorized");
+        assert_eq!(
+            (reference.shared_problems, list.problems.len()),
+            (vec!["401".to_owned()], 0)
+        );
+        assert_eq!(reference.schemas[0].name, "Pet");
+    }
+
+    #[test]
+    fn a_command_sends_what_must_be_there_and_a_key_where_one_is_needed() {
+        let reference = Reference::of(&document());
+        let [list, change] = &reference.groups[0].operations[..] else {
+            panic!("two routes");
+        };
+        assert_eq!(list.command, r#"curl -H "$KEY" $URL/pets"#);
+        let expected = r#"curl -X PATCH $URL/pets/$ID --json '{"name":"…"}'"#;
+        assert_eq!(change.command, expected);
+    }
+
+    #[test]
+    fn a_document_of_another_shape_is_no_trouble() {
+        let reference = Reference::of(&json!({ "paths": { "/x": { "get": 3 } }, "components": [] }));
+        assert_eq!((reference.groups.len(), reference.schemas.len()), (1, 0));
+    }
+}

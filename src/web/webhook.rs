@@ -1,0 +1,433 @@
+//! One webhook: how it does, Send Test with everything that was sent and came back, and what can be done to it.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect};
+
+use crate::actions::deliveries::Period;
+use crate::actions::webhooks::RotationDraft;
+use crate::model::access::Scope;
+use crate::model::delivery::DeliveryState;
+use crate::model::event::EventName;
+use crate::model::id::{DeliveryId, WebhookId};
+use crate::model::incident::Severity;
+use crate::model::time::{Timestamp, format_duration};
+use crate::model::webhook::{Ordering, Webhook, WebhookSettings, WhenDisabled};
+use crate::store::deliveries::{DeliveryDetail, DeliveryFilter, WebhookStats};
+use crate::web::attempt::AttemptView;
+use crate::web::chart::{Day, chart_start};
+use crate::web::deliveries::{DeliveryRow, delivery_rows, event_choices, since_of, state_choices};
+use crate::web::error::{FieldErrors, PageError, PageResult};
+use crate::web::form::Form;
+use crate::web::frame::{Frame, Nav, go, render, render_refused};
+use crate::web::incidents::Choice;
+use crate::web::integrations::{trouble, webhook_badge};
+use crate::web::paging::{Pager, page_of};
+use crate::web::query::{PathId, Query};
+use crate::web::show::{self, Markup};
+use crate::web::snippets::{SNIPPETS, Snippet, snippet};
+use crate::web::state::WebState;
+use crate::web::visitor::Visitor;
+use crate::web::webhook_new::show_secret;
+
+/// How an attempt failed, and how often.
+struct FailureLine {
+    code: &'static str,
+    advice: &'static str,
+    count: String,
+}
+
+/// A setting and what it is.
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+/// The result of a Send Test.
+struct TestResult {
+    delivery_id: DeliveryId,
+    attempt: AttemptView,
+    body: String,
+    curl: String,
+}
+
+/// What a recovery would do, or did.
+struct Recovery {
+    since: &'static str,
+    since_name: &'static str,
+    count: u64,
+    /// Whether it was only counted.
+    is_dry: bool,
+    is_done: bool,
+}
+
+#[derive(Template)]
+#[template(path = "webhook.html")]
+struct WebhookPage {
+    frame: Frame,
+    id: WebhookId,
+    name: String,
+    url: String,
+    badge: Markup,
+    is_enabled: bool,
+    is_degraded: bool,
+    trouble: Option<String>,
+    trouble_since: Option<Markup>,
+    day: Day,
+    stats: WebhookStats,
+    failures: Vec<FailureLine>,
+    last_delivered: Markup,
+    test: Option<TestResult>,
+    test_events: Vec<Choice>,
+    language: &'static Snippet,
+    deliveries: Vec<DeliveryRow>,
+    states: Vec<Choice>,
+    events: Vec<Choice>,
+    pager: Pager,
+    facts: Vec<Fact>,
+    overlap_until: Option<Markup>,
+    hold: bool,
+    recovery: Option<Recovery>,
+    rotation_errors: FieldErrors,
+    query: Query,
+}
+
+impl WebhookPage {
+    async fn of(state: &WebState, visitor: &Visitor, id: WebhookId, query: Query) -> Result<Self, PageError> {
+        let now = visitor.look.now;
+        let webhook = state.store.webhooks.get(id).await?;
+        let activity = state.store.overview.activity(chart_start(now)).await?;
+        let stats = state.store.deliveries.webhook_stats(id, chart_start(now)).await?;
+        let (deliveries, pager) = list_deliveries(state, id, &query, now).await?;
+        let test = match query.parsed("test", |text| text.parse().ok()) {
+            Some(delivery_id) => test_result(state, id, delivery_id).await?,
+            None => None,
+        };
+        let facts = facts(&webhook, state).await?;
+        Ok(Self {
+            frame: Frame::of(visitor, webhook.settings.name.clone(), Nav::Integrations),
+            id,
+            url: if visitor.may(Scope::WebhooksWrite) {
+                webhook.settings.url.to_string()
+            } else {
+                show::masked_url(&webhook.settings.url)
+            },
+            badge: webhook_badge(&webhook),
+            is_enabled: webhook.is_enabled(),
+            is_degraded: webhook.degraded.is_some(),
+            trouble: trouble(&webhook),
+            trouble_since: trouble_since(&webhook).map(|since| show::when(since, now)),
+            day: Day::of(&activity, Some(id), now),
+            failures: failure_lines(&stats),
+            last_delivered: show::when_or_dash(stats.last_delivered_at, now),
+            stats,
+            test,
+            test_events: event_choices("").split_off(1),
+            language: snippet(query.text("lang")),
+            deliveries: delivery_rows(state, &deliveries, now).await?,
+            states: state_choices(query.text("status")),
+            events: event_choices(query.text("event")),
+            pager,
+            facts,
+            overlap_until: webhook
+                .previous_secret_until
+                .filter(|until| now < *until)
+                .map(|until| show::when(until, now)),
+            hold: webhook.settings.when_disabled == WhenDisabled::Hold,
+            recovery: None,
+            rotation_errors: FieldErrors::default(),
+            query,
+            name: webhook.settings.name,
+        })
+    }
+
+    fn snippets() -> &'static [Snippet] {
+        &SNIPPETS
+    }
+
+    /// The same page with another language.
+    fn address_with(&self, language: &str) -> String {
+        let test = self.query.text("test");
+        let pairs = [("test", test), ("lang", language)];
+        crate::web::paging::address(&format!("/settings/integrations/{}", self.id), &pairs, None)
+    }
+
+    fn count(number: &u64) -> String {
+        show::count(*number)
+    }
+}
+
+async fn list_deliveries(
+    state: &WebState,
+    id: WebhookId,
+    query: &Query,
+    now: Timestamp,
+) -> Result<(Vec<crate::model::delivery::Delivery>, Pager), PageError> {
+    let filter = DeliveryFilter {
+        webhook_id: Some(id),
+        event: query.parsed("event", EventName::parse),
+        state: query.parsed("status", DeliveryState::parse),
+        since: since_of(query.text("since"), now),
+        ..DeliveryFilter::default()
+    };
+    let mut page = page_of(query.text("before"));
+    page.limit = 20;
+    let deliveries = state.store.deliveries.list(filter, page).await?;
+    let filters = ["event", "status"].map(|name| (name, query.text(name)));
+    let last_id = deliveries.last().map(|delivery| delivery.id.as_bytes());
+    let path = format!("/settings/integrations/{id}");
+    let pager = Pager::new(&path, &filters, page, deliveries.len(), last_id);
+    Ok((deliveries, pager))
+}
+
+async fn test_result(
+    state: &WebState,
+    id: WebhookId,
+    delivery_id: DeliveryId,
+) -> Result<Option<TestResult>, PageError> {
+    let detail: DeliveryDetail = state.store.deliveries.get(delivery_id).await?;
+    if detail.delivery.webhook_id != id || !detail.delivery.is_test {
+        return Ok(None);
+    }
+    let body = show::body_text(&detail.body);
+    Ok(detail.attempts.last().map(|attempt| {
+        let attempt = AttemptView::of(attempt);
+        TestResult {
+            delivery_id,
+            curl: attempt.curl(&body),
+            body: show::pretty_json(&detail.body).unwrap_or(body),
+            attempt,
+        }
+    }))
+}
+
+fn trouble_since(webhook: &Webhook) -> Option<Timestamp> {
+    use crate::model::webhook::WebhookState;
+    match (&webhook.state, &webhook.degraded) {
+        (WebhookState::Disabled { since, .. }, _) => Some(*since),
+        (WebhookState::Enabled, degraded) => degraded.as_ref().map(|degraded| degraded.since),
+    }
+}
+
+fn failure_lines(stats: &WebhookStats) -> Vec<FailureLine> {
+    let line = |(code, count): &(crate::model::exchange::FailureCode, u64)| FailureLine {
+        code: code.as_str(),
+        advice: code.advice(),
+        count: show::count(*count),
+    };
+    stats.failures.iter().map(line).collect()
+}
+
+async fn facts(webhook: &Webhook, state: &WebState) -> Result<Vec<Fact>, PageError> {
+    let settings = &webhook.settings;
+    let mut services = Vec::new();
+    for id in &settings.services {
+        let service = state.store.services.get(*id).await;
+        services.push(service.map_or_else(|_| id.to_string(), |service| service.name));
+    }
+    let events: Vec<_> = settings.events.names().map(EventName::as_str).collect();
+    let mut facts = vec![Fact {
+        name: "Events",
+        value: events.join(", "),
+    }];
+    facts.extend(choice_facts(settings, &services));
+    facts.extend(sending_facts(webhook));
+    Ok(facts)
+}
+
+/// What it chooses, if it does not take everything.
+fn choice_facts(settings: &WebhookSettings, services: &[String]) -> Vec<Fact> {
+    let severities: Vec<_> = settings
+        .severities
+        .iter()
+        .copied()
+        .map(Severity::as_str)
+        .collect();
+    let filter = settings.filter.as_ref().map_or("", |filter| filter.source());
+    [
+        ("Filter", filter.to_owned()),
+        ("Severities", severities.join(", ")),
+        ("Services", services.join(", ")),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| Fact { name, value })
+    .collect()
+}
+
+fn sending_facts(webhook: &Webhook) -> Vec<Fact> {
+    let settings = &webhook.settings;
+    let delays: Vec<_> = settings
+        .retry_schedule
+        .delays()
+        .iter()
+        .map(|delay| format_duration(*delay))
+        .collect();
+    let certificates = match (webhook.has_extra_ca, webhook.has_tls_identity) {
+        (true, true) => "another authority, a client certificate",
+        (true, false) => "another authority",
+        (false, true) => "a client certificate",
+        (false, false) => "",
+    };
+    let retries = match delays.is_empty() {
+        true => "none".to_owned(),
+        false => delays.join(", "),
+    };
+    let ordering = match settings.ordering {
+        Ordering::Incident => "each incident's events in order",
+        Ordering::None => "any",
+    };
+    let when_disabled = match settings.when_disabled {
+        WhenDisabled::Hold => "holds events",
+        WhenDisabled::Drop => "drops events",
+    };
+    [
+        ("Retries after", retries),
+        ("Timeout", format_duration(settings.timeout)),
+        ("Concurrency", settings.concurrency.to_string()),
+        (
+            "Rate",
+            settings.rate.map_or("unbounded".into(), |rate| rate.to_string()),
+        ),
+        ("Order", ordering.to_owned()),
+        ("While disabled", when_disabled.to_owned()),
+        ("Own headers", webhook.header_names.join(", ")),
+        ("Certificates", certificates.to_owned()),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| Fact { name, value })
+    .collect()
+}
+
+/// `GET /settings/integrations/{id}`
+pub async fn page(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<WebhookId>,
+    query: Query,
+) -> PageResult {
+    render(&WebhookPage::of(&state, &visitor, id, query).await?)
+}
+
+/// `POST /settings/integrations/{id}/test`
+pub async fn send_test(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<WebhookId>,
+    form: Form,
+) -> PageResult {
+    let event = EventName::parse(form.text("event")).unwrap_or(EventName::Triggered);
+    let detail = state.actions.send_test(visitor.actor(), id, event).await?;
+    let result = format!("/settings/integrations/{id}?test={}#test", detail.delivery.id);
+    Ok(Redirect::to(&result).into_response())
+}
+
+/// `POST /settings/integrations/{id}/rotate-secret`
+pub async fn rotate_secret(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<WebhookId>,
+    form: Form,
+) -> PageResult {
+    let secret = form.raw("secret");
+    let draft = RotationDraft {
+        secret: (!secret.is_empty()).then(|| secret.to_owned()),
+        overlap: form.optional("overlap"),
+    };
+    match state.actions.rotate_secret(visitor.actor(), id, draft).await {
+        Ok((webhook, secret)) => show_secret(&visitor, id, &webhook.settings.name, secret.reveal(), false),
+        Err(error @ crate::actions::ActionError::Conflict(_)) => {
+            let errors = FieldErrors::one("secret", &error.to_string());
+            refuse_rotation(&state, &visitor, id, errors).await
+        }
+        Err(error) => refuse_rotation(&state, &visitor, id, FieldErrors::of(error)?).await,
+    }
+}
+
+async fn refuse_rotation(
+    state: &WebState,
+    visitor: &Visitor,
+    id: WebhookId,
+    errors: FieldErrors,
+) -> PageResult {
+    let mut page = WebhookPage::of(state, visitor, id, Query::default()).await?;
+    page.rotation_errors = errors;
+    render_refused(&page)
+}
+
+/// `POST /settings/integrations/{id}/enable`
+pub async fn enable(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<WebhookId>,
+) -> PageResult {
+    state.actions.enable_webhook(visitor.actor(), id).await?;
+    go(&format!("/settings/integrations/{id}"), "enabled")
+}
+
+/// `POST /settings/integrations/{id}/disable`
+pub async fn disable(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<WebhookId>,
+    form: Form,
+) -> PageResult {
+    let reason = form.optional("reason");
+    state.actions.disable_webhook(visitor.actor(), id, reason).await?;
+    go(&format!("/settings/integrations/{id}"), "disabled")
+}
+
+/// `POST /settings/integrations/{id}/delete`
+pub async fn delete(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<WebhookId>,
+) -> PageResult {
+    state.actions.delete_webhook(visitor.actor(), id).await?;
+    go("/settings/integrations", "deleted")
+}
+
+/// How far a recovery can look back.
+const RECOVERY_TIMES: [(&str, &str); 4] = [
+    ("1h", "the last hour"),
+    ("24h", "the last 24 hours"),
+    ("7d", "the last 7 days"),
+    ("30d", "the last 30 days"),
+];
+
+/// `POST /settings/integrations/{id}/recover`: counts first, then, asked again, does it.
+pub async fn recover(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<WebhookId>,
+    form: Form,
+) -> PageResult {
+    let now = visitor.look.now;
+    let chosen = RECOVERY_TIMES.iter().find(|(key, _)| *key == form.text("since"));
+    let (key, name) = chosen.ok_or_else(|| PageError::bad_request("this is no time to recover since"))?;
+    let since =
+        since_of(key, now).ok_or_else(|| PageError::bad_request("this is no time to recover since"))?;
+    let period = Period { since, until: now };
+    let is_dry = !form.has("confirmed");
+    let recovered = if is_dry {
+        state.actions.count_recoverable(id, period).await?
+    } else {
+        state.actions.recover(visitor.actor(), id, period, None).await?
+    };
+    let mut page = WebhookPage::of(&state, &visitor, id, Query::default()).await?;
+    page.recovery = Some(Recovery {
+        since: key,
+        since_name: name,
+        count: recovered.count,
+        is_dry,
+        is_done: recovered.is_done,
+    });
+    render(&page)
+}
+
+impl WebhookPage {
+    fn recovery_times() -> &'static [(&'static str, &'static str)] {
+        &RECOVERY_TIMES
+    }
+}

@@ -1,0 +1,95 @@
+//! The one-time link that an administrator hands to somebody: choose a password, and be signed in.
+
+use askama::Template;
+use axum::extract::State;
+
+use crate::actions::people::{NewPassword, SignInError};
+use crate::web::error::{FieldErrors, PageError, PageResult};
+use crate::web::form::Form;
+use crate::web::frame::{Frame, render, render_refused};
+use crate::web::query::Query;
+use crate::web::sign_in::{SignInOrigin, signed_in};
+use crate::web::state::WebState;
+use crate::web::visitor::Look;
+
+#[derive(Template)]
+#[template(path = "welcome.html")]
+struct WelcomePage {
+    frame: Frame,
+    token: String,
+    /// Whose link it is; nothing if it does not work.
+    name: Option<String>,
+    errors: FieldErrors,
+}
+
+/// `GET /welcome`
+pub async fn page(
+    State(state): State<WebState>,
+    origin: SignInOrigin,
+    look: Look,
+    query: Query,
+) -> PageResult {
+    check_limit(&state, &origin)?;
+    let token = query.text("token").to_owned();
+    let user = state.actions.find_sign_in_link(&token).await?;
+    if user.is_none() {
+        count_failure(&state, &origin);
+    }
+    render(&WelcomePage {
+        frame: Frame::open("Welcome", &look),
+        token,
+        name: user.map(|user| user.name),
+        errors: FieldErrors::default(),
+    })
+}
+
+/// `POST /welcome`
+pub async fn set_password(
+    State(state): State<WebState>,
+    origin: SignInOrigin,
+    look: Look,
+    form: Form,
+) -> PageResult {
+    check_limit(&state, &origin)?;
+    let token = form.text("token").to_owned();
+    let password = NewPassword {
+        password: form.raw("password").to_owned(),
+        again: form.raw("passwordAgain").to_owned(),
+    };
+    let mut page = WelcomePage {
+        frame: Frame::open("Welcome", &look),
+        token,
+        name: None,
+        errors: FieldErrors::default(),
+    };
+    match state.actions.use_sign_in_link(&page.token, password).await {
+        Ok(user) => {
+            let session = state.actions.begin_session(&user, origin.of()).await?;
+            Ok(signed_in(&state, &session, "/"))
+        }
+        Err(SignInError::Refused) => {
+            count_failure(&state, &origin);
+            render_refused(&page)
+        }
+        Err(SignInError::Failed(error)) => {
+            page.errors = FieldErrors::of(error)?;
+            let user = state.actions.find_sign_in_link(&page.token).await?;
+            page.name = user.map(|user| user.name);
+            render_refused(&page)
+        }
+    }
+}
+
+/// Links cannot be guessed, and nobody shall try. Those that work cost nothing.
+fn check_limit(state: &WebState, origin: &SignInOrigin) -> Result<(), PageError> {
+    let now_ms = state.source.monotonic_millis();
+    let limited = state.link_failures.check(origin.address, now_ms);
+    limited.map_err(|_| PageError::too_many("too many links were tried from this address"))
+}
+
+fn count_failure(state: &WebState, origin: &SignInOrigin) {
+    // It was checked before that there is room; a race for the last place harms nobody.
+    let _ = state
+        .link_failures
+        .take(origin.address, state.source.monotonic_millis());
+}
