@@ -16,3 +16,4 @@ mod receivers;
 mod simulation;
 mod support;
 mod tidy;
+mod web;

@@ -1,0 +1,161 @@
+//! Nobody is shut out: names, headings, contrast, focus, on every page, light and dark, on a desk and on a phone.
+
+use std::collections::BTreeSet;
+
+use opsknight::model::access::Role;
+use opsknight::web::{PageVerb, routes};
+
+use super::browser::{Browser, DESKTOP, PHONE};
+use super::people::sign_in_link;
+use super::showroom::showroom;
+use crate::support::test_app::TestApp;
+
+const CHECKS: &str = include_str!("accessibility.js");
+const NOTHING: [String; 0] = [];
+
+/// What is wrong with the page that a browser shows, in both themes and sizes.
+async fn problems(browser: &mut Browser, path: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (size, device) in [(DESKTOP, "desk"), (PHONE, "phone")] {
+        browser.resize(size).await;
+        for theme in ["light", "dark"] {
+            browser
+                .eval(&format!("document.documentElement.dataset.theme = '{theme}'"))
+                .await;
+            let found = browser.eval(CHECKS).await;
+            let found = found
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(|problem| problem.as_str());
+            problems.extend(found.map(|problem| format!("{path} ({theme}, {device}): {problem}")));
+        }
+    }
+    problems
+}
+
+async fn problems_of_pages(browser: &mut Browser, paths: &[String]) -> Vec<String> {
+    let mut all = Vec::new();
+    for path in paths {
+        browser.goto(path).await;
+        all.extend(problems(browser, path).await);
+    }
+    all
+}
+
+#[tokio::test]
+async fn every_page_of_a_server_in_use_is_accessible() {
+    let showroom = showroom().await;
+    let mut browser = showroom.browser().await;
+    let found = problems_of_pages(&mut browser, &showroom.pages()).await;
+    assert_eq!(found, NOTHING);
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn every_page_of_an_empty_server_is_accessible() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let mut browser = Browser::open_as(&app, Role::Admin).await;
+    browser.expect_complaint("the server responded with a status of 401");
+    let found = problems_of_pages(&mut browser, &pages_without_id()).await;
+    assert_eq!(found, NOTHING);
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn every_page_for_people_who_are_not_signed_in_is_accessible() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let link = sign_in_link(&app, "grace@example.com").await;
+    let mut browser = Browser::open(&app).await;
+    browser.expect_complaint("the server responded with a status of 404");
+    browser.expect_complaint("the server responded with a status of 401");
+    let paths = [
+        format!("/setup?token={}", app.set_up_token()),
+        "/setup".to_owned(),
+        "/sign-in?did=signed-out".to_owned(),
+        format!("/welcome?token={link}"),
+        "/welcome?token=wrong".to_owned(),
+        "/wall".to_owned(),
+        "/no-such-page".to_owned(),
+    ];
+    let found = problems_of_pages(&mut browser, &paths).await;
+    assert_eq!(found, NOTHING);
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn a_form_that_is_refused_stays_accessible() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let mut browser = Browser::open_as(&app, Role::Responder).await;
+    browser.expect_complaint("the server responded with a status of 422");
+    browser.goto("/incidents/new").await;
+    // The browser itself would not send an empty title.
+    browser
+        .eval("document.querySelector('main form').noValidate = true")
+        .await;
+    browser.press("Trigger incident").await;
+    browser.wait_for("#wrong-title").await;
+    let found = problems(&mut browser, "/incidents/new, refused").await;
+    assert_eq!(found, NOTHING);
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn the_checks_find_what_they_look_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let browser = Browser::open(&app).await;
+    browser.show(include_str!("inaccessible.html")).await;
+    let found = browser.eval(CHECKS).await;
+    let found = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|problem| problem.as_str());
+    let rules: BTreeSet<_> = found.filter_map(|problem| problem.split(':').next()).collect();
+    let expected = [
+        "aria-labelledby of nothing",
+        "border of a field with a contrast of 1.16, needs 3",
+        "cannot be reached",
+        "drawing without a name",
+        "empty heading",
+        "focus cannot be seen",
+        "group without a legend",
+        "heading skips a level",
+        "id used twice",
+        "image without alt",
+        "jumps the order of the focus",
+        "mistake of no field",
+        "navigation without a name",
+        "no language",
+        "no title",
+        "not exactly one h1",
+        "not exactly one main",
+        "placeholder with a contrast of 1.61, needs 4.5",
+        "table head without text",
+        "text on a gradient cannot be judged",
+        "text with a contrast of 2.85, needs 3",
+        "text with a contrast of 2.85, needs 4.5",
+        "the word “acknowledged” is broken",
+        "too small for a finger",
+        "without a name",
+    ];
+    assert_eq!(rules, BTreeSet::from(expected));
+    browser.finish().await;
+}
+
+/// The addresses of pages that are about no one thing.
+fn pages_without_id() -> Vec<String> {
+    let pages = routes::all()
+        .into_iter()
+        .filter(|route| route.verb == PageVerb::Get);
+    let paths = pages.map(|route| route.path);
+    paths
+        .filter(|path| !path.contains('{') && !path.ends_with("/live"))
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,180 @@
+//! Incidents in a browser: triggered by hand, and live on pages that are already open.
+
+use opsknight::model::access::Role;
+
+use super::browser::Browser;
+use crate::support::test_app::TestApp;
+
+async fn trigger(browser: &Browser, title: &str) {
+    browser.goto("/incidents/new").await;
+    browser.fill("What is wrong", title).await;
+    browser.choose("Service", "API Gateway").await;
+    browser.choose("Severity", "Critical").await;
+    browser.press("Trigger incident").await;
+    browser
+        .wait_for_text("Triggered. Every webhook that wants to know is told.")
+        .await;
+}
+
+#[tokio::test]
+async fn an_incident_appears_on_an_open_list_without_loading_it_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    app.trigger("Certificate expires tomorrow").await;
+    let mut browser = Browser::open_as(&app, Role::Responder).await;
+    browser.goto("/incidents").await;
+    browser.wait_for("body.is-live").await;
+    browser.eval("window.isTheSamePage = true").await;
+    let list = browser.open_window().await;
+    trigger(&browser, "Disk full on db-1").await;
+    let form = browser.switch_to(list.clone()).await;
+    browser.wait_for_text("Disk full on db-1").await;
+    browser.wait_for("tr.is-new .badge.status-triggered").await;
+    browser.switch_to(form).await;
+    browser.press("Acknowledge").await;
+    browser
+        .wait_for_text("Acknowledged. Every webhook that wants to know is told.")
+        .await;
+    browser.switch_to(list).await;
+    browser.wait_for(".badge.status-acknowledged").await;
+    assert_eq!(browser.eval("return window.isTheSamePage").await, true);
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn an_open_incident_shows_live_what_somebody_else_does_about_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let incident = app.trigger("Disk full on db-1").await;
+    let browser = Browser::open_as(&app, Role::Responder).await;
+    browser.goto(&format!("/incidents/{incident}")).await;
+    browser.wait_for("body.is-live").await;
+    browser.eval("window.isTheSamePage = true").await;
+    app.act(&incident, "acknowledge").await;
+    browser.wait_for("#head .badge.status-acknowledged").await;
+    app.act(&incident, "resolve").await;
+    browser.wait_for("#head .badge.status-resolved").await;
+    browser
+        .wait_until("document.querySelectorAll('#timeline li').length === 3")
+        .await;
+    let said = "document.getElementById('live').textContent === 'Disk full on db-1: resolved'";
+    browser.wait_until(said).await;
+    assert_eq!(browser.eval("return window.isTheSamePage").await, true);
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn the_dashboard_counts_live() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let browser = Browser::open_as(&app, Role::Viewer).await;
+    browser.wait_for("body.is-live").await;
+    browser.wait_for_text("No incident is open").await;
+    app.trigger("Disk full on db-1").await;
+    browser.wait_for_text("Disk full on db-1").await;
+    browser.wait_for_text("1 not acknowledged").await;
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn while_somebody_points_at_a_list_new_rows_wait_for_their_word() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    app.trigger("Disk full on db-1").await;
+    let browser = Browser::open_as(&app, Role::Viewer).await;
+    browser.goto("/incidents").await;
+    browser.wait_for("body.is-live").await;
+    browser.point_at("#incidents tbody tr").await;
+    app.trigger("Disk full on db-2").await;
+    browser.press("1 new – show").await;
+    browser.wait_for_text("Disk full on db-2").await;
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_being_typed_stays_while_the_page_around_it_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let incident = app.trigger("Disk full on db-1").await;
+    let browser = Browser::open_as(&app, Role::Responder).await;
+    browser.goto(&format!("/incidents/{incident}")).await;
+    browser.wait_for("body.is-live").await;
+    browser.press("Change title, severity or description").await;
+    browser.fill("Title", "Disk nearly full").await;
+    app.act(&incident, "acknowledge").await;
+    browser.wait_for("#head .badge.status-acknowledged").await;
+    assert_eq!(
+        browser
+            .eval("return document.getElementById('title').value")
+            .await,
+        "Disk nearly full"
+    );
+    browser.press("Save").await;
+    browser.wait_for_text("Saved.").await;
+    assert_eq!(browser.text("h1").await, "Disk nearly full");
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn filters_narrow_the_list_and_stand_in_the_address() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let resolved = app.trigger("Certificate expired").await;
+    app.act(&resolved, "resolve").await;
+    app.trigger("Disk full on db-1").await;
+    let browser = Browser::open_as(&app, Role::Viewer).await;
+    browser.goto("/incidents").await;
+    browser.choose("Status", "Resolved").await;
+    browser.press("Filter").await;
+    browser.wait_for_text("Certificate expired").await;
+    assert!(!browser.text("#incidents").await.contains("Disk full"));
+    assert!(browser.path().await.contains("status=resolved"));
+    browser.click("#incidents a.main").await;
+    browser.wait_for("#timeline").await;
+    assert_eq!(browser.path().await, format!("/incidents/{resolved}"));
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn a_live_page_hears_nothing_more_when_its_session_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let mut browser = Browser::open_as(&app, Role::Viewer).await;
+    // Asking for the stream again leads to the sign-in page, which is none.
+    browser.expect_complaint("EventSource's response has a MIME type (\"text/html\")");
+    browser.goto("/incidents").await;
+    browser.wait_for("body.is-live").await;
+    let users = app.api.get("/api/v1/users").await.expect(200).json();
+    let user = format!("/api/v1/users/{}", users["items"][0]["id"].as_str().unwrap());
+    app.api
+        .send("DELETE", &user, None, &[])
+        .await
+        .unwrap()
+        .expect(204);
+    app.trigger("Nothing for former colleagues").await;
+    browser.wait_for("body:not(.is-live)").await;
+    assert!(!browser.text("main").await.contains("former colleagues"));
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn many_live_pages_leave_room_for_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let mut browser = Browser::open_as(&app, Role::Viewer).await;
+    browser.wait_for("body.is-live").await;
+    // Browsers open at most six connections to a server of HTTP/1.
+    for _ in 0..7 {
+        browser.open_tab().await;
+        browser.goto("/incidents").await;
+        browser.wait_for_text("No incidents yet").await;
+    }
+    browser.finish().await;
+}

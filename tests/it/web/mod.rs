@@ -1,0 +1,18 @@
+//! The pages: in a real browser, and form by form over HTTP.
+
+mod accessibility;
+mod answers;
+mod browser;
+mod chromedriver;
+mod doors;
+mod forms;
+mod hostile_text;
+mod incidents;
+mod looks;
+mod people;
+mod sample;
+mod screenshots;
+mod sessions;
+mod set_up;
+mod showroom;
+mod webhooks;

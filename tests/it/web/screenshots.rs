@@ -1,0 +1,97 @@
+//! The pictures in `docs/screenshots/`: every page, light and dark, on a desk and on a phone. `./check --screenshots`
+//! takes them anew; otherwise it is only seen to that every page has its pictures.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use opsknight::web::{PageVerb, routes};
+
+use super::browser::{Browser, DESKTOP, PHONE, Size};
+use super::showroom::showroom;
+
+/// Pictures are no higher than this.
+const MAX_HEIGHT: u64 = 1600;
+/// Every way in which a page is pictured.
+const WAYS: [(Size, &str); 4] = [
+    (DESKTOP, "light"),
+    (DESKTOP, "dark"),
+    (PHONE, "light"),
+    (PHONE, "dark"),
+];
+
+#[tokio::test]
+async fn every_page_has_its_pictures_in_the_documentation() {
+    take_pictures_if_asked_to().await;
+    let expected: BTreeSet<_> = pictured()
+        .into_iter()
+        .flat_map(|pattern| WAYS.map(|(size, theme)| file_name(pattern, size, theme)))
+        .collect();
+    let there: BTreeSet<_> = std::fs::read_dir(album())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(there, expected, "take them anew: ./check --screenshots");
+}
+
+async fn take_pictures_if_asked_to() {
+    if std::env::var_os("OPSKNIGHT_SCREENSHOTS").is_none() {
+        return;
+    }
+    let _ = std::fs::remove_dir_all(album());
+    std::fs::create_dir_all(album()).unwrap();
+    let showroom = showroom().await;
+    let mut browser = showroom.browser().await;
+    browser.hide_scroll_bars().await;
+    for pattern in pictured() {
+        browser.goto(&showroom.address(pattern)).await;
+        for (size, theme) in WAYS {
+            let picture = picture(&mut browser, size, theme).await;
+            std::fs::write(album().join(file_name(pattern, size, theme)), picture).unwrap();
+        }
+    }
+    browser.finish().await;
+}
+
+/// Where pictures are.
+fn album() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screenshots")
+}
+
+fn file_name(pattern: &str, size: Size, theme: &str) -> String {
+    format!("{}-{theme}-{}.webp", name_of(pattern), size.width)
+}
+
+/// Pages with something to see for somebody who is signed in.
+fn pictured() -> Vec<&'static str> {
+    let pages = routes::all()
+        .into_iter()
+        .filter(|route| route.verb == PageVerb::Get);
+    let unseen = ["/setup", "/sign-in", "/welcome", "/live", "/wall/live"];
+    let paths = pages.map(|route| route.path);
+    paths
+        .filter(|path| !unseen.contains(path) && !path.starts_with("/assets"))
+        .collect()
+}
+
+fn name_of(pattern: &str) -> String {
+    let name = pattern
+        .trim_matches('/')
+        .replace("{id}", "one")
+        .replace("{kind}", "generic");
+    match name.as_str() {
+        "" => "dashboard".to_owned(),
+        name => name.replace('/', "-"),
+    }
+}
+
+async fn picture(browser: &mut Browser, size: Size, theme: &str) -> Vec<u8> {
+    browser.resize(size).await;
+    let look = format!(
+        "document.documentElement.dataset.theme = '{theme}'; \
+                        return document.documentElement.scrollHeight"
+    );
+    let height = browser.eval(&look).await.as_u64().unwrap();
+    let height = u32::try_from(height.min(MAX_HEIGHT)).unwrap().max(size.height);
+    browser.resize(Size { height, ..size }).await;
+    browser.screenshot().await
+}

@@ -1,0 +1,289 @@
+//! Webhooks in a browser: added, tested, mended, rotated, recovered, against a real receiver.
+
+use std::time::Duration;
+
+use opsknight::model::access::Role;
+use serde_json::json;
+
+use super::browser::{Browser, Scripts};
+use super::people::{SESSION_COOKIE, new_session};
+use crate::support::receiver::{OK, Receiver, Reply};
+use crate::support::test_app::TestApp;
+
+const FAILING: Reply = Reply::Raw("HTTP/1.1 500 Oh no\r\ncontent-length: 9\r\n\r\nno memory");
+
+/// A port on which nothing listens.
+async fn nowhere() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}/", listener.local_addr().unwrap())
+}
+
+fn url_of(receiver: &Receiver) -> String {
+    format!("http://{}/hook", receiver.address)
+}
+
+/// Fills the form of a new webhook in, all events chosen.
+async fn add_webhook(browser: &Browser, url: &str) {
+    browser.goto("/settings/integrations").await;
+    browser.press("+ Add Webhook").await;
+    browser.click("a.kind[href$='/generic']").await;
+    browser.fill("Name", "Status display").await;
+    browser.fill("URL", url).await;
+    browser.fill("Secret", "my own secret").await;
+    browser.click("main form > .row button.primary").await;
+}
+
+/// Everything from adding a webhook to a delivery that has arrived, without and with scripts.
+async fn main_path(browser: &Browser, app: &TestApp, receiver: &mut Receiver) {
+    add_webhook(browser, &nowhere().await).await;
+    browser.wait_for_text("never shown again").await;
+    let secret = "return document.getElementById('secret').value";
+    assert_eq!(browser.eval(secret).await, "my own secret");
+    browser.press("Go on to Send Test").await;
+    browser.click("#test form button").await;
+    browser.wait_for_text("connect_refused").await;
+    browser.wait_for_text("check that the receiver is running").await;
+    browser.click(".page-head a[href$='/edit']").await;
+    browser.fill("URL", &url_of(receiver)).await;
+    browser.press("Save").await;
+    browser.wait_for_text("Saved.").await;
+    browser.click("#test form button").await;
+    browser.wait_for_text("The receiver answered 200").await;
+    browser.wait_for_text("x-opsknight-signature").await;
+    browser.wait_for_text("curl -X POST").await;
+    assert!(receiver.next_request().await.contains("x-opsknight-test: true"));
+    app.trigger("Disk full on db-1").await;
+    assert!(receiver.next_request().await.contains("Disk full on db-1"));
+    app.wait_for("status=delivered", 2).await;
+}
+
+#[tokio::test]
+async fn a_webhook_is_added_fails_its_test_with_the_reason_is_mended_and_delivers_live() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let mut receiver = Receiver::start(&[OK]).await;
+    let browser = Browser::open_as(&app, Role::Admin).await;
+    main_path(&browser, &app, &mut receiver).await;
+    // Nobody loaded the page since the incident was triggered.
+    browser.wait_for_text("Disk full on db-1").await;
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn all_of_it_works_without_scripts_one_load_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let mut receiver = Receiver::start(&[OK, OK, OK]).await;
+    let browser = Browser::open_with(&app, Scripts::Off).await;
+    browser
+        .keep_cookie(SESSION_COOKIE, &new_session(&app, Role::Admin).await)
+        .await;
+    main_path(&browser, &app, &mut receiver).await;
+    let deliveries = app.deliveries("").await;
+    let real = deliveries
+        .iter()
+        .find(|delivery| delivery["isTest"] == false)
+        .unwrap();
+    browser.goto("/deliveries").await;
+    browser
+        .click(&format!("tr[data-key={}] a.main", real["id"].as_str().unwrap()))
+        .await;
+    browser.wait_for_text("every 2xx counts as delivered").await;
+    browser.press("Replay").await;
+    browser.wait_for_text("a fresh schedule has begun").await;
+    assert!(receiver.next_request().await.contains("Disk full on db-1"));
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn every_mistake_stands_beside_its_field_and_nothing_typed_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let mut browser = Browser::open_as(&app, Role::Admin).await;
+    browser.expect_complaint("the server responded with a status of 422");
+    browser.goto("/settings/integrations/new/generic").await;
+    browser.fill("Name", "Display").await;
+    browser.fill("URL", "https://user:pass@example.com/").await;
+    browser
+        .press("Advanced: filters, headers, retries, rate, certificates")
+        .await;
+    browser.fill("Filter", "severity = oops").await;
+    browser.fill("Retry schedule", "1m, soon").await;
+    browser.click("main form > .row button.primary").await;
+    browser.wait_for_text("Not added yet").await;
+    let wrong = "return [...document.querySelectorAll('.has-error .wrong')].map((wrong) => wrong.id)";
+    assert_eq!(
+        browser.eval(wrong).await,
+        json!(["wrong-url", "wrong-filter", "wrong-retrySchedule"])
+    );
+    let typed = "return ['name', 'filter', 'retrySchedule'].map((id) => document.getElementById(id).value)";
+    assert_eq!(
+        browser.eval(typed).await,
+        json!(["Display", "severity = oops", "1m, soon"])
+    );
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn a_filter_is_tried_on_the_latest_events_while_it_is_typed() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let incident = app.trigger("Disk full on db-1").await;
+    app.act(&incident, "resolve").await;
+    app.trigger("Certificate expires").await;
+    let browser = Browser::open_as(&app, Role::Admin).await;
+    browser.goto("/settings/integrations/new/generic").await;
+    browser
+        .press("Advanced: filters, headers, retries, rate, certificates")
+        .await;
+    browser.fill("Filter", "title.contains(\"Disk\")").await;
+    browser.wait_for_text("Chooses 2 of the last 3 events").await;
+    browser.fill("Filter", "nobody == 1").await;
+    browser.wait_for_text("unknown name").await;
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn what_died_is_counted_recovered_and_seen_to_arrive() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let receiver = Receiver::start(&[FAILING, FAILING, OK]).await;
+    let webhook = app
+        .create_webhook(&url_of(&receiver), json!({"retrySchedule": []}))
+        .await;
+    app.trigger("Disk full on db-1").await;
+    app.trigger("Disk full on db-2").await;
+    app.wait_for("status=dead", 2).await;
+    app.advance(Duration::from_secs(60));
+    let browser = Browser::open_as(&app, Role::Responder).await;
+    browser.goto(&format!("/settings/integrations/{webhook}")).await;
+    browser.press("Recover what died").await;
+    browser.press("Count").await;
+    browser
+        .wait_for_text("2 dead deliveries of the last hour would begin a fresh schedule")
+        .await;
+    assert_eq!(
+        app.deliveries("status=dead").await.len(),
+        2,
+        "it was only counted"
+    );
+    browser.press("Recover 2").await;
+    browser.wait_for_text("2 began a fresh schedule").await;
+    app.wait_for("status=delivered", 2).await;
+    browser
+        .wait_until("document.querySelectorAll('#deliveries .badge.success').length === 2")
+        .await;
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn chosen_dead_deliveries_are_replayed_and_those_of_one_cause_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let receiver = Receiver::start(&[FAILING, FAILING, FAILING, OK]).await;
+    app.create_webhook(&url_of(&receiver), json!({"retrySchedule": []}))
+        .await;
+    for title in ["Disk full on db-1", "Disk full on db-2", "Disk full on db-3"] {
+        app.trigger(title).await;
+    }
+    app.wait_for("status=dead", 3).await;
+    let browser = Browser::open_as(&app, Role::Responder).await;
+    browser.goto("/dead").await;
+    browser.wait_for_text("server_error").await;
+    browser.click("input[name=delivery]").await;
+    browser.press("Replay chosen").await;
+    browser.wait_for_text("a fresh schedule has begun").await;
+    app.wait_for("status=delivered", 1).await;
+    browser.press("Replay all").await;
+    browser.accept_question().await;
+    browser.wait_for_text("has a fresh schedule").await;
+    app.wait_for("status=delivered", 3).await;
+    browser.wait_for_text("None is dead").await;
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn a_rotated_secret_is_shown_once_and_both_sign_for_a_while() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let mut receiver = Receiver::start(&[OK]).await;
+    let webhook = app.create_webhook(&url_of(&receiver), json!({})).await;
+    let browser = Browser::open_as(&app, Role::Admin).await;
+    browser.goto(&format!("/settings/integrations/{webhook}")).await;
+    browser.press("Rotate the secret").await;
+    browser.press("Rotate").await;
+    browser.wait_for_text("The one before signs too").await;
+    let secret = browser
+        .eval("return document.getElementById('secret').value")
+        .await;
+    assert!(secret.as_str().unwrap().starts_with("whsec_"));
+    app.trigger("Disk full on db-1").await;
+    assert!(
+        receiver
+            .next_request()
+            .await
+            .contains("x-opsknight-signature-previous")
+    );
+    browser.goto(&format!("/settings/integrations/{webhook}")).await;
+    browser.wait_for_text("the one before signs too, until").await;
+    assert!(!browser.text("main").await.contains(secret.as_str().unwrap()));
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn disabling_says_what_becomes_of_events_and_enabling_sends_what_was_held() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let mut receiver = Receiver::start(&[OK]).await;
+    let webhook = app.create_webhook(&url_of(&receiver), json!({})).await;
+    let browser = Browser::open_as(&app, Role::Admin).await;
+    browser.goto(&format!("/settings/integrations/{webhook}")).await;
+    browser.click("details#disable > summary").await;
+    browser
+        .wait_for_text("events are held, and sent in order once it is enabled")
+        .await;
+    browser.fill("Why", "the receiver moves house").await;
+    browser.click("#disable form button").await;
+    browser.wait_for_text("Disabled since").await;
+    browser.wait_for_text("the receiver moves house").await;
+    app.trigger("Disk full on db-1").await;
+    browser.wait_for_text("Held").await;
+    assert!(!receiver.has_further_requests());
+    browser.press("Enable").await;
+    browser.wait_for_text("What was held is being sent").await;
+    assert!(receiver.next_request().await.contains("Disk full on db-1"));
+    browser.wait_for("#deliveries .badge.success").await;
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn an_inbox_becomes_a_webhook_in_one_click_and_shows_what_arrives() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let mut browser = Browser::open_as(&app, Role::Admin).await;
+    browser.goto("/settings/inbox").await;
+    browser.fill("Name", "Trial").await;
+    browser.press("New inbox").await;
+    browser.wait_for_text("Use as webhook").await;
+    let inbox = browser.path().await;
+    browser.press("Use as webhook").await;
+    browser.wait_for_text("Inbox Trial").await;
+    let webhook = browser.open_window().await;
+    browser.goto(&inbox).await;
+    browser.wait_for("body.is-live").await;
+    let requests = browser.switch_to(webhook).await;
+    browser.click("#test form button").await;
+    browser.wait_for_text("The receiver answered 200").await;
+    browser.switch_to(requests).await;
+    browser.wait_for_text("Test event from OpsKnight").await;
+    browser.wait_for_text("valid").await;
+    browser.finish().await;
+}
