@@ -7,6 +7,7 @@ use http::StatusCode;
 use crate::actions::{ActionError, FieldError};
 use crate::model::access::Role;
 use crate::store::StoreError;
+use crate::web::attempt::sentence_case;
 use crate::web::frame::{Frame, render_with};
 
 /// What a page gives.
@@ -145,7 +146,7 @@ impl PageError {
                 .titled(self.status.canonical_reason().unwrap_or("Error")),
             status: self.status.as_u16(),
             code: self.code,
-            sentence: &self.sentence,
+            sentence: &sentence_case(&self.sentence),
             advice: self.advice,
         };
         render_with(self.status, &page)
@@ -262,7 +263,7 @@ impl FieldErrors {
             let rest = error.field.strip_prefix(field)?;
             match rest.strip_prefix('.') {
                 Some(part) => Some(format!("{part}: {}", error.detail)),
-                None => (rest.is_empty() || rest.starts_with('[')).then(|| error.detail.clone()),
+                None => (rest.is_empty() || rest.starts_with('[')).then(|| sentence_case(&error.detail)),
             }
         };
         let about: Vec<_> = self.errors.iter().filter_map(sentence).collect();
@@ -293,7 +294,7 @@ mod tests {
         };
         let errors = ActionError::Invalid(vec![error("retrySchedule[1]"), error("headers.X"), error("name")]);
         let errors = FieldErrors::of(errors).unwrap();
-        assert_eq!(errors.at("retrySchedule"), "wrong retrySchedule[1]");
+        assert_eq!(errors.at("retrySchedule"), "Wrong retrySchedule[1]");
         assert_eq!(
             (errors.at("headers").as_str(), errors.at("nam").as_str()),
             ("X: wrong headers.X", "")

@@ -433,7 +433,7 @@ mod tests {
         let id = UserId::from_bytes([1; 16]).to_string();
         let form = Form::of(&[("waitMinutes", ""), ("assignee", &id)]);
         let errors = draft_of(&form).err().unwrap();
-        assert!(errors.at("steps").starts_with("step 1: say how many minutes"));
+        assert!(errors.at("steps").starts_with("Step 1: say how many minutes"));
         let too_long = Form::of(&[("waitMinutes", "10081"), ("assignee", "")]);
         assert_eq!(waits(&too_long), None);
     }

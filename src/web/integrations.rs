@@ -8,6 +8,7 @@ use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Webhook, WebhookKind, WebhookState};
 use crate::store::overview::WebhookHealth;
+use crate::web::attempt::sentence_case;
 use crate::web::chart::{Day, chart_start};
 use crate::web::error::PageResult;
 use crate::web::frame::{Frame, Nav, render};
@@ -102,7 +103,7 @@ pub fn webhook_badge(webhook: &Webhook) -> Markup {
 /// Why a webhook is disabled or degraded.
 pub fn trouble(webhook: &Webhook) -> Option<String> {
     match (&webhook.state, &webhook.degraded) {
-        (WebhookState::Disabled { reason, .. }, _) => Some(reason.clone()),
+        (WebhookState::Disabled { reason, .. }, _) => Some(sentence_case(reason)),
         (WebhookState::Enabled, Some(degraded)) => {
             Some(format!("{}: {}", degraded.code.as_str(), degraded.code.advice()))
         }

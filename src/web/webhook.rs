@@ -132,7 +132,7 @@ impl WebhookPage {
             overlap_until: webhook
                 .previous_secret_until
                 .filter(|until| now < *until)
-                .map(|until| show::when(until, now)),
+                .map(show::when_exactly),
             hold: webhook.settings.when_disabled == WhenDisabled::Hold,
             recovery: None,
             rotation_errors: FieldErrors::default(),

@@ -87,7 +87,7 @@ async fn a_webhook_that_was_changed_meanwhile_is_not_overwritten_unseen() {
         .unwrap()
         .expect(200);
     let refused = save(&admin, &id, &form, &[("name", "mine")]).await.expect(422);
-    assert!(refused.html.contains("somebody changed this webhook meanwhile"));
+    assert!(refused.html.contains("Somebody changed this webhook meanwhile"));
     assert_eq!(webhook(&app, &id).await["timeout"], "3s");
     save(&admin, &id, &refused, &[("name", "mine")]).await.expect(303);
     assert_eq!(webhook(&app, &id).await["name"], "mine");
@@ -107,7 +107,7 @@ async fn headers_that_were_typed_are_refused_rather_than_dropped() {
         .expect(200);
     let typed = [("name", "n"), ("headerName", "X-New"), ("headerValue", "1")];
     let refused = save(&admin, &id, &form, &typed).await.expect(422);
-    assert!(refused.html.contains("tick the box to replace"));
+    assert!(refused.html.contains("Tick the box to replace"));
     let ticked = [&typed[..], &[("replaceHeaders", "yes")]].concat();
     save(&admin, &id, &form, &ticked).await.expect(303);
     assert_eq!(webhook(&app, &id).await["headers"], json!(["X-New"]));
