@@ -178,3 +178,29 @@ async fn many_live_pages_leave_room_for_another() {
     }
     browser.finish().await;
 }
+
+#[tokio::test]
+async fn rows_that_arrive_shift_nothing_on_the_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    app.trigger("Disk full on db-1").await;
+    app.trigger("Disk full on db-2").await;
+    let browser = Browser::open_as(&app, Role::Viewer).await;
+    browser.goto("/incidents").await;
+    browser.wait_for("body.is-live").await;
+    let watch = "window.shifted = []; \
+                 new PerformanceObserver((list) => window.shifted.push(...list.getEntries())) \
+                     .observe({ type: 'layout-shift' })";
+    browser.eval(watch).await;
+    app.trigger("A very long title that would make its column wider if columns could grow at all")
+        .await;
+    browser.wait_for("tr.is-new").await;
+    let settle = "requestAnimationFrame(() => requestAnimationFrame(() => { window.isSettled = true }))";
+    browser.eval(settle).await;
+    browser.wait_until("window.isSettled").await;
+    let places =
+        "return window.shifted.flatMap((shift) => shift.sources.map((source) => source.node?.nodeName))";
+    assert_eq!(browser.eval(places).await, serde_json::json!([]));
+    browser.finish().await;
+}
