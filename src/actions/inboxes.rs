@@ -101,8 +101,14 @@ impl Actions {
     }
 
     /// Deletes one request of an inbox, or all of them.
-    pub async fn clear_inbox(&self, id: InboxId, request: Option<InboxRequestId>) -> Result<(), ActionError> {
-        Ok(self.store.inboxes.clear(id, request).await?)
+    pub async fn clear_inbox(
+        &self,
+        actor: Actor,
+        id: InboxId,
+        request: Option<InboxRequestId>,
+    ) -> Result<(), ActionError> {
+        let change = self.source.change(actor);
+        Ok(self.store.inboxes.clear(id, request, change).await?)
     }
 
     /// Keeps what came to an inbox; answers with how the inbox answers.

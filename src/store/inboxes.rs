@@ -43,5 +43,5 @@ pub trait Inboxes: Send + Sync {
     async fn requests(&self, id: InboxId) -> StoreResult<Vec<InboxRequest>>;
 
     /// Deletes one request, or all of them. What is gone already is passed over.
-    async fn clear(&self, id: InboxId, request: Option<InboxRequestId>) -> StoreResult<()>;
+    async fn clear(&self, id: InboxId, request: Option<InboxRequestId>, change: Change) -> StoreResult<()>;
 }

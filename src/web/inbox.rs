@@ -360,7 +360,12 @@ pub async fn set_secret(
 }
 
 /// `POST /settings/inbox/{id}/clear`
-pub async fn clear(State(state): State<WebState>, PathId(id): PathId<InboxId>, form: Form) -> PageResult {
+pub async fn clear(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<InboxId>,
+    form: Form,
+) -> PageResult {
     require_inboxes(&state)?;
     let (request, did) = match form.text("request") {
         "" => (None, "cleared"),
@@ -369,7 +374,7 @@ pub async fn clear(State(state): State<WebState>, PathId(id): PathId<InboxId>, f
             Err(_) => return Err(PageError::bad_request("this is no request")),
         },
     };
-    state.actions.clear_inbox(id, request).await?;
+    state.actions.clear_inbox(visitor.actor(), id, request).await?;
     go(&path_of(id), did)
 }
 

@@ -66,8 +66,8 @@ impl Inboxes for Database {
         self.read(move |connection| requests(connection, id)).await
     }
 
-    async fn clear(&self, id: InboxId, request: Option<InboxRequestId>) -> StoreResult<()> {
-        self.write(move |context| clear(context.connection, id, request))
+    async fn clear(&self, id: InboxId, request: Option<InboxRequestId>, change: Change) -> StoreResult<()> {
+        self.write(move |context| clear(context.connection, id, request, &change))
             .await
     }
 }
@@ -210,8 +210,13 @@ fn requests(connection: &Connection, id: InboxId) -> StoreResult<Vec<InboxReques
     )
 }
 
-/// What is gone already is passed over.
-fn clear(connection: &Connection, id: InboxId, request: Option<InboxRequestId>) -> StoreResult<()> {
+/// What is gone already is passed over, and leaves no row in the audit log.
+fn clear(
+    connection: &Connection,
+    id: InboxId,
+    request: Option<InboxRequestId>,
+    change: &Change,
+) -> StoreResult<()> {
     let deleted = match request {
         Some(request) => execute(
             connection,
@@ -224,7 +229,12 @@ fn clear(connection: &Connection, id: InboxId, request: Option<InboxRequestId>) 
             [id.as_bytes()],
         ),
     };
-    deleted.map(|_| ())
+    let count = deleted?;
+    if count == 0 {
+        return Ok(());
+    }
+    let detail = format!("deleted {count} of what came to it");
+    audit::write(connection, change, "inbox.clear", id, &detail)
 }
 
 /// The only unique field is an id that is made anew for each request.

@@ -206,11 +206,19 @@ async fn one_request_is_cleared_or_all_of_them() {
     let ids = keep_many(&backend, inbox.id, 3).await;
     let inboxes = backend.inboxes();
     let other = bystanders.inbox_requests[0].id;
-    assert_eq!(inboxes.clear(inbox.id, Some(other)).await, Ok(()));
-    assert_eq!(inboxes.clear(inbox.id, Some(ids[1])).await, Ok(()));
+    let audit_length = backend.audit_length().await;
+    let clear = |request| inboxes.clear(inbox.id, request, change(&backend));
+    assert_eq!(clear(Some(other)).await, Ok(()));
+    assert_eq!(clear(Some(ids[1])).await, Ok(()));
     assert_eq!(kept_ids(&backend, inbox.id).await, [ids[2], ids[0]]);
-    assert_eq!(inboxes.clear(inbox.id, None).await, Ok(()));
+    assert_eq!(clear(None).await, Ok(()));
     assert_eq!(kept_ids(&backend, inbox.id).await, []);
+    let told = backend.actions_after(audit_length).await;
+    assert_eq!(
+        told,
+        ["inbox.clear", "inbox.clear"],
+        "what was not there was not cleared"
+    );
     assert_eq!(backend.see(&bystanders).await, bystanders);
 }
 
