@@ -139,6 +139,10 @@ if ($('[data-live]')) {
   };
   const said = $('[data-say]');
   if (said) live.dataset.said = said.dataset.say;
+  const say = (mark, aloud) => {
+    for (const place of $$('.live-mark')) place.textContent = mark;
+    live.textContent = aloud;
+  };
   // Browsers open few connections to one server: pages that nobody sees give theirs back.
   let stream = null;
   const listen = () => {
@@ -146,9 +150,19 @@ if ($('[data-live]')) {
     stream = document.hidden ? null : new EventSource('/live');
     document.body.classList.remove('is-live');
     if (!stream) return;
-    stream.onopen = () => { document.body.classList.add('is-live'); refresh(); };
+    stream.onopen = () => {
+      document.body.classList.add('is-live');
+      if (document.body.classList.contains('is-lost')) say('live', 'live again');
+      document.body.classList.remove('is-lost');
+      refresh();
+    };
     stream.onmessage = refresh;
     stream.onerror = () => {
+      if (document.body.classList.contains('is-live')) {
+        const since = new Date().toLocaleTimeString(undefined, { timeStyle: 'short' });
+        say(`not live since ${since}, trying again`, 'connection lost');
+        document.body.classList.add('is-lost');
+      }
       document.body.classList.remove('is-live');
       // A broken stream comes back by itself; a refused one does not.
       if (stream.readyState !== EventSource.CLOSED) return;

@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 4] = [
+const ASSETS: [Asset; 5] = [
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",
@@ -32,6 +32,11 @@ const ASSETS: [Asset; 4] = [
         name: "wall.js",
         media_type: "text/javascript; charset=utf-8",
         content: include_bytes!("../../assets/wall.js"),
+    },
+    Asset {
+        name: "wall.css",
+        media_type: "text/css; charset=utf-8",
+        content: include_bytes!("../../assets/wall.css"),
     },
     Asset {
         name: "icon.svg",

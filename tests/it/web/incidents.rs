@@ -204,3 +204,15 @@ async fn rows_that_arrive_shift_nothing_on_the_page() {
     assert_eq!(browser.eval(places).await, serde_json::json!([]));
     browser.finish().await;
 }
+
+#[tokio::test]
+async fn a_page_that_lost_its_server_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let mut browser = Browser::open_as(&app, Role::Viewer).await;
+    browser.expect_complaint("ERR_");
+    browser.wait_for("body.is-live").await;
+    app.restart(directory.path()).await;
+    browser.wait_for_text("not live since").await;
+    browser.finish().await;
+}

@@ -128,7 +128,7 @@ async fn a_password_is_not_changed_without_the_present_one() {
         ("passwordAgain", NEW_PASSWORD),
     ];
     let page = admin.submit("/account/password", &fields).await.expect(422);
-    assert!(page.html.contains("this is not your present password"));
+    assert!(page.html.contains("This is not your present password"));
     admin.get("/").await.expect(200);
 }
 
