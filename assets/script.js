@@ -263,6 +263,30 @@ if (filter) {
   });
 }
 
+// A message is previewed while it is set up.
+const previewed = $('form[data-preview]');
+if (previewed) {
+  const place = document.getElementById('preview');
+  let timer;
+  const draw = async () => {
+    const body = new URLSearchParams(new FormData(previewed));
+    body.delete('once');
+    const answer = await fetch('/settings/integrations/preview/' + previewed.dataset.preview, { method: 'POST', body, headers: { accept: 'text/html' } });
+    if (answer.ok) place.replaceChildren(...new DOMParser().parseFromString(await answer.text(), 'text/html').body.childNodes);
+  };
+  const soon = (event) => {
+    if (!/^(url|previewEvent|(remove-)?option-)/.test(event.target.name || '')) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => draw().catch(() => {}), 350);
+  };
+  previewed.addEventListener('input', soon);
+  previewed.addEventListener('click', (event) => {
+    if (event.target.name !== 'preview') return;
+    event.preventDefault();
+    draw().catch(() => {});
+  });
+}
+
 // The first mistake of a form is where to go on.
 const mistake = $('.has-error input:not([type=hidden]), .has-error textarea, .has-error select');
 if (mistake) mistake.focus();

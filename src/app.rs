@@ -13,6 +13,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use url::Url;
 
 use crate::actions::{ActionError, Actions, Tester, UrlRules};
 use crate::api::{ApiParts, ApiSettings, ApiState};
@@ -24,6 +25,7 @@ use crate::dispatch::dispatcher::Dispatcher;
 use crate::dispatch::inbox::Inbox;
 use crate::dispatch::pruner::KeepFor;
 use crate::dispatch::{auditor, escalator, pruner, rescuer};
+use crate::inbound::{self, InboundState};
 use crate::limit::Limit;
 use crate::master_key;
 use crate::model::event::Event;
@@ -105,6 +107,7 @@ impl App {
         let deliverer = Deliverer {
             client: Client::new(rules.settings(resolver)),
             source: source.clone(),
+            public_url: public_url(config, address),
         };
         let dispatcher =
             Dispatcher::start(Arc::clone(&inbox), store.clone(), deliverer, Arc::clone(&metrics));
@@ -122,6 +125,8 @@ impl App {
             stopping: stopping.clone(),
         };
         let (pages, set_up_token) = pages::prepare(config, shared).await?;
+        let doors = InboundState::new(Arc::clone(&actions), source.clone());
+        let pages = pages.merge(inbound::router(doors));
         let state = ApiState::new(ApiParts {
             actions,
             store: store.clone(),
@@ -214,6 +219,16 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         }
         Ok(())
     })
+}
+
+/// Where links in messages lead. A server for development is reached from this machine; otherwise nobody but the settings
+/// knows.
+fn public_url(config: &Config, address: SocketAddr) -> Option<Url> {
+    let own = || Url::parse(&format!("http://{}/", address_from_here(address))).ok();
+    config
+        .public_url
+        .clone()
+        .or_else(|| config.dev.then(own).flatten())
 }
 
 async fn listen(config: &Config) -> anyhow::Result<TcpListener> {

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dispatch;
+pub mod inbound;
 pub mod limit;
 pub mod master_key;
 pub mod model;

@@ -3,16 +3,19 @@
 
 pub mod access;
 pub mod catalog;
+pub mod chat;
 pub mod checks;
 pub mod deliveries;
 pub mod error;
 pub mod inboxes;
 pub mod incidents;
+pub mod message_preview;
 pub mod password;
 pub mod patch;
 pub mod people;
 pub mod system;
 pub mod webhook_fields;
+pub mod webhook_options;
 pub mod webhook_preview;
 pub mod webhook_settings;
 pub mod webhooks;
@@ -20,6 +23,7 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::actions::password::Passwords;
@@ -31,6 +35,9 @@ use crate::store::deliveries::DeliveryDetail;
 
 pub use error::{ActionError, FieldError};
 pub use patch::Patch;
+
+/// How many previews and checks of templates are made at once.
+const MAX_RENDERS: usize = 2;
 
 /// Says which URLs a webhook may have: the part of the address rules that can be checked when one is saved.
 pub trait UrlRules: Send + Sync {
@@ -52,6 +59,8 @@ pub struct Actions {
     url_rules: Arc<dyn UrlRules>,
     tester: Arc<dyn Tester>,
     passwords: Passwords,
+    /// Room for rendering templates outside of deliveries.
+    renders: Semaphore,
 }
 
 impl Actions {
@@ -59,6 +68,7 @@ impl Actions {
     pub fn new(store: Store, source: Source, url_rules: Arc<dyn UrlRules>, tester: Arc<dyn Tester>) -> Self {
         Self {
             passwords: Passwords::new(source.random()),
+            renders: Semaphore::new(MAX_RENDERS),
             store,
             source,
             url_rules,

@@ -11,6 +11,7 @@ use url::Url;
 use crate::actions::UrlRules;
 use crate::actions::checks::Checks;
 use crate::actions::webhooks::sample_incident;
+use crate::adapters;
 use crate::model::event::{EventName, EventSet};
 use crate::model::filter::Filter;
 use crate::model::id::{ServiceId, UserId};
@@ -95,8 +96,12 @@ pub(super) fn check_events(checks: &mut Checks, texts: &[String]) -> EventSet {
 }
 
 pub(super) fn check_kind(checks: &mut Checks, text: &str) -> Option<WebhookKind> {
-    let known = WebhookKind::ALL.map(WebhookKind::as_str);
-    check_one_of(checks, "kind", text, WebhookKind::parse, &known)
+    let known: Vec<_> = adapters::all()
+        .iter()
+        .map(|adapter| adapter.about().kind)
+        .collect();
+    let parse = |text: &str| WebhookKind::parse(text).filter(|kind| adapters::adapter(*kind).is_some());
+    check_one_of(checks, "kind", text, parse, &known)
 }
 
 pub(super) fn check_ordering(checks: &mut Checks, text: &str) -> Option<Ordering> {

@@ -11,20 +11,24 @@ use utoipa::ToSchema;
 use crate::actions::checks::Checks;
 use crate::actions::webhook_fields::{
     check_concurrency, check_events, check_filter, check_headers, check_kind, check_ordering, check_rate,
-    check_retry_schedule, check_secret, check_services, check_severities, check_timeout, check_url,
-    check_when_disabled, has_certificate, has_private_key,
+    check_retry_schedule, check_secret, check_services, check_severities, check_timeout, check_when_disabled,
+    has_certificate, has_private_key,
 };
+use crate::actions::webhook_options::{OptionsCheck, OptionsDraft, SecretChanges};
 use crate::actions::{ActionError, Patch, UrlRules};
+use crate::adapters::adapter;
+use crate::adapters::task::Target;
+use crate::model::action_link::LINK_KEY;
 use crate::model::event::EventSet;
 use crate::model::exchange::TlsProfile;
 use crate::model::retry::RetrySchedule;
 use crate::model::secret::SecretText;
 use crate::model::webhook::{
-    DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, MAX_NAME_LENGTH, Ordering, Webhook, WebhookKind, WebhookSettings,
+    DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Endpoint, MAX_NAME_LENGTH, Ordering, WebhookKind, WebhookSettings,
     WhenDisabled,
 };
 
-/// A webhook as somebody wants it. Creating needs `name`, `url` and `events`; changing keeps what is absent, and null
+/// A webhook as somebody wants it. Creating needs `name`, `events` and, for most kinds, `url`; changing keeps what is absent, and null
 /// brings a field back to its default.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -49,6 +53,10 @@ pub struct WebhookDraft {
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub kind: Patch<String>,
+    /// What the kind asks for beyond these, name to value; null takes one away. Secret ones are never read back.
+    #[schema(value_type = Option<std::collections::HashMap<String, Option<String>>>)]
+    #[serde(default)]
+    pub options: Patch<OptionsDraft>,
     /// Whether it gets events; true if absent.
     #[schema(value_type = Option<bool>)]
     #[serde(default)]
@@ -120,6 +128,10 @@ pub struct CheckedWebhook {
     pub settings: WebhookSettings,
     /// What shall sign, if the draft says.
     pub secret: Option<SecretText>,
+    /// Secret options that change.
+    pub secret_options: SecretChanges,
+    /// Where it leads then, for its kind to try.
+    pub target: Target,
     /// Headers of the user's own, if they change.
     pub headers: Option<Vec<(String, SecretText)>>,
     /// TLS settings, if they change.
@@ -150,16 +162,18 @@ impl TlsChange {
 /// Checks a draft against the webhook it changes, or against the defaults if it creates one.
 pub fn check_webhook(
     mut draft: WebhookDraft,
-    before: Option<&Webhook>,
+    before: Option<&Endpoint>,
     url_rules: &dyn UrlRules,
 ) -> Result<CheckedWebhook, ActionError> {
     let mut checks = Checks::new();
-    let before = before.map(|webhook| &webhook.settings);
-    let Some(mut settings) = before.cloned().or_else(default_settings) else {
+    let endpoint = before;
+    let before = endpoint.map(|endpoint| &endpoint.webhook.settings);
+    let Some(mut settings) = before.cloned().or_else(|| blank_settings(WebhookKind::GENERIC)) else {
         return Err(ActionError::Internal(
             "the defaults of a webhook cannot be made".into(),
         ));
     };
+    apply_kind(&mut checks, &mut settings, take(&mut draft.kind), before);
     if before.is_some() && draft.secret != Patch::Keep {
         checks.fail("secret", "not_changeable", "change the secret with rotate-secret");
     }
@@ -168,18 +182,35 @@ pub fn check_webhook(
         checks.name("name", &name, MAX_NAME_LENGTH);
         settings.name = name;
     }
-    if let Some(url) = required(&mut checks, "url", take(&mut draft.url), is_new) {
-        settings.url = check_url(&mut checks, &url, url_rules).unwrap_or(settings.url);
-    }
     if let Some(events) = required(&mut checks, "events", take(&mut draft.events), is_new) {
         settings.events = check_events(&mut checks, &events);
     }
     apply_choice_of_events(&mut checks, &mut settings, &mut draft);
     apply_way_of_sending(&mut checks, &mut settings, &mut draft);
+    let headers = take(&mut draft.headers).into_change();
+    let headers = headers.map(|headers| check_headers(&mut checks, headers.unwrap_or_default()));
+    let url = match take(&mut draft.url) {
+        Patch::Keep => None,
+        Patch::Clear => Some(String::new()),
+        Patch::Set(url) => Some(url),
+    };
+    let options = match take(&mut draft.options) {
+        Patch::Keep => OptionsDraft::new(),
+        Patch::Clear => all_cleared(&settings, endpoint),
+        Patch::Set(options) => options,
+    };
+    let (secret_options, target) = match adapter(settings.kind) {
+        Some(adapter) => OptionsCheck {
+            adapter,
+            before: endpoint,
+            headers: headers.as_deref(),
+            rules: url_rules,
+        }
+        .apply(&mut checks, &mut settings, url.as_deref(), options),
+        None => return Err(unknown_kind(checks)),
+    };
     let secret = draft.secret.set();
     let secret = secret.map(|secret| check_secret(&mut checks, secret));
-    let headers = draft.headers.into_change();
-    let headers = headers.map(|headers| check_headers(&mut checks, headers.unwrap_or_default()));
     let tls = check_tls(&mut checks, draft.tls);
     let enabled = match draft.enabled {
         Patch::Set(enabled) => Some(enabled),
@@ -189,18 +220,47 @@ pub fn check_webhook(
     checks.finish(|| CheckedWebhook {
         settings,
         secret,
+        secret_options,
+        target,
         headers,
         tls,
         enabled,
     })
 }
 
-/// Which of its events a webhook gets, and in which form.
-fn apply_choice_of_events(checks: &mut Checks, settings: &mut WebhookSettings, draft: &mut WebhookDraft) {
-    let kind = take(&mut draft.kind);
-    change(&mut settings.kind, kind, WebhookKind::Generic, |text| {
+/// A kind that was made by a newer version cannot be changed by this one.
+fn unknown_kind(mut checks: Checks) -> ActionError {
+    checks.fail("kind", "invalid_value", "this version does not know this kind");
+    checks.into_error()
+}
+
+/// A kind is chosen once: its options mean nothing to another.
+fn apply_kind(
+    checks: &mut Checks,
+    settings: &mut WebhookSettings,
+    kind: Patch<String>,
+    before: Option<&WebhookSettings>,
+) {
+    change(&mut settings.kind, kind, WebhookKind::GENERIC, |text| {
         check_kind(checks, &text)
     });
+    if before.is_some_and(|before| before.kind != settings.kind) {
+        let detail = "the kind of a webhook cannot change: make a new webhook";
+        checks.fail("kind", "not_changeable", detail);
+    }
+}
+
+/// Takes every option away.
+fn all_cleared(settings: &WebhookSettings, before: Option<&Endpoint>) -> OptionsDraft {
+    let secrets = before.map(|endpoint| endpoint.secrets.options.keys());
+    let is_internal = |name: &&String| ["url", LINK_KEY].contains(&name.as_str());
+    let secrets = secrets.into_iter().flatten().filter(|name| !is_internal(name));
+    let names = settings.options.keys().chain(secrets);
+    names.map(|name| (name.clone(), None)).collect()
+}
+
+/// Which of its events a webhook gets.
+fn apply_choice_of_events(checks: &mut Checks, settings: &mut WebhookSettings, draft: &mut WebhookDraft) {
     change(&mut settings.filter, take(&mut draft.filter), None, |text| {
         check_filter(checks, &text)
     });
@@ -251,10 +311,11 @@ fn apply_way_of_sending(checks: &mut Checks, settings: &mut WebhookSettings, dra
 }
 
 /// The defaults (CONTRACT.md § 2); name, URL and events are placeholders that no new webhook keeps.
-fn default_settings() -> Option<WebhookSettings> {
+pub(super) fn blank_settings(kind: WebhookKind) -> Option<WebhookSettings> {
     Some(WebhookSettings {
         name: String::new(),
-        kind: WebhookKind::Generic,
+        kind,
+        options: BTreeMap::new(),
         url: Url::parse("http://unset.invalid/").ok()?,
         events: EventSet::default(),
         services: Vec::new(),

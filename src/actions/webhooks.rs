@@ -1,12 +1,16 @@
 //! Webhooks: creating, changing, enabling, disabling, rotating the secret, Send Test.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::actions::checks::Checks;
 use crate::actions::webhook_fields::check_secret;
+use crate::actions::webhook_options::SecretChanges;
 use crate::actions::webhook_settings::{WebhookDraft, check_webhook};
 use crate::actions::{ActionError, Actions};
+use crate::model::action_link::LINK_KEY;
 use crate::model::audit::{Actor, Change};
 use crate::model::event::{Event, EventName};
 use crate::model::id::WebhookId;
@@ -15,8 +19,8 @@ use crate::model::secret::SecretText;
 use crate::model::service::ServiceRef;
 use crate::model::time::{Timestamp, parse_duration};
 use crate::model::webhook::{
-    DEFAULT_ROTATION_OVERLAP, MAX_ROTATION_OVERLAP, Webhook, WebhookSecrets, WebhookSettings, WebhookState,
-    new_secret,
+    DEFAULT_ROTATION_OVERLAP, MAX_ROTATION_OVERLAP, Webhook, WebhookKind, WebhookSecrets, WebhookSettings,
+    WebhookState, new_secret,
 };
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::webhooks::WebhookEdit;
@@ -48,6 +52,7 @@ impl Actions {
         let change = self.source.change(actor);
         let checked = check_webhook(draft, None, self.url_rules.as_ref())?;
         self.check_services(&checked.settings).await?;
+        self.try_target(checked.settings.kind, checked.target).await?;
         let signing = checked
             .secret
             .unwrap_or_else(|| new_secret(&self.source.random()));
@@ -55,10 +60,12 @@ impl Actions {
             Some(false) => disabled(&change, None),
             Some(true) | None => WebhookState::Enabled,
         };
+        let link_key = self.new_link_key(checked.settings.kind);
         let secrets = WebhookSecrets {
             signing: signing.clone(),
             previous: None,
             headers: checked.headers.unwrap_or_default(),
+            options: present(checked.secret_options, link_key),
             tls: checked.tls.into_profile(),
         };
         let id = self.source.new_webhook_id();
@@ -67,6 +74,12 @@ impl Actions {
             .create(id, checked.settings, secrets, state, change)
             .await?;
         Ok((webhook, signing))
+    }
+
+    /// What signs the links in messages of a kind that offers actions. It never leaves the server.
+    fn new_link_key(&self, kind: WebhookKind) -> Option<SecretText> {
+        let offers = crate::adapters::adapter(kind)?.about().offers_actions();
+        offers.then(|| SecretText::new(hex::encode(self.source.random::<32>())))
     }
 
     /// Changes a webhook; what is absent stays as it is. The secret changes by [`Actions::rotate_secret`] only.
@@ -98,8 +111,11 @@ impl Actions {
         id: WebhookId,
         draft: WebhookDraft,
     ) -> Result<(Webhook, Option<bool>), ActionError> {
-        let before = self.store.webhooks.get(id).await?;
-        let checked = check_webhook(draft, Some(&before), self.url_rules.as_ref())?;
+        let endpoint = self.store.endpoints.load(id).await?;
+        let endpoint = endpoint.ok_or(ActionError::NotFound { what: "webhook" })?;
+        let checked = check_webhook(draft, Some(&endpoint), self.url_rules.as_ref())?;
+        self.try_target(checked.settings.kind, checked.target).await?;
+        let before = endpoint.webhook;
         if checked.settings.services != before.settings.services {
             self.check_services(&checked.settings).await?;
         }
@@ -107,6 +123,7 @@ impl Actions {
             expected: before.settings,
             settings: checked.settings,
             headers: checked.headers,
+            secret_options: checked.secret_options,
             ca_pem: checked.tls.ca_pem,
             identity_pem: checked.tls.identity_pem,
         };
@@ -219,6 +236,13 @@ impl Actions {
         }
         Ok(())
     }
+}
+
+/// The secret options of a new webhook, and the key of its links if it has one.
+fn present(changes: SecretChanges, link_key: Option<SecretText>) -> BTreeMap<String, SecretText> {
+    let present = |(name, value): (String, Option<SecretText>)| Some((name, value?));
+    let link_key = link_key.map(|key| (LINK_KEY.to_owned(), key));
+    changes.into_iter().filter_map(present).chain(link_key).collect()
 }
 
 fn disabled(change: &Change, reason: Option<String>) -> WebhookState {

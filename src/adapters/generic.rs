@@ -3,29 +3,49 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 
-use crate::adapters::{Adapter, Rendered, status};
-use crate::model::attempt::{Failure, Outcome};
-use crate::model::event::Event;
+use crate::adapters::about::{About, Confirmation, Signature, UrlField};
+use crate::adapters::task::{Judgement, Rendered, Task};
+use crate::adapters::{Adapter, status};
+use crate::model::attempt::Failure;
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
-use crate::model::webhook::Webhook;
 
 /// Signed JSON over HTTP.
 pub struct Generic;
 
+static ABOUT: About = About {
+    kind: "generic",
+    name: "Webhook",
+    summary: "Signed JSON over HTTP, for programs of your own: displays, alerting, analytics, bots, anything with an \
+              address.",
+    url: UrlField::Open {
+        placeholder: "https://example.com/hooks/opsknight",
+        hint: "Receives each event as a signed POST.",
+    },
+    fields: &[],
+    steps: &[],
+    signature: Signature::Ours,
+    confirmation: Confirmation::Taken,
+};
+
 impl Adapter for Generic {
-    fn render(&self, webhook: &Webhook, event: &Event) -> Result<Rendered, Failure> {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(Rendered {
             method: Method::POST,
-            url: webhook.settings.url.clone(),
+            url: task.target.url.clone(),
+            shown_url: None,
             headers,
-            body: event.body.clone(),
+            body: task.event.body.clone(),
         })
     }
 
-    fn classify(&self, exchange: &Exchange, now: Timestamp) -> Outcome {
-        status::classify(exchange, now)
+    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        status::classify(exchange, now).into()
     }
 }

@@ -1,45 +1,121 @@
 //! Adapters: what a kind of webhook is sent, and what its answers mean. Pure: no clock, no socket, no store.
 //!
-//! Adding a kind means: a file here, a name in `model::webhook::WebhookKind`, and one line in [`adapter`].
+//! A kind is a file or folder here and one line in the list below; it describes its own form ([`about`]), renders,
+//! judges, shows and plays itself. Nothing outside knows one kind from another.
 
-mod generic;
+pub mod about;
+pub mod callback;
+pub mod card;
+pub mod fake;
+pub mod sample;
+pub mod shown;
 mod status;
+pub mod task;
+pub mod text;
+mod unknown;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method};
-use url::Url;
-
-use crate::model::attempt::{Failure, Outcome};
-use crate::model::event::Event;
+use crate::adapters::about::{About, Problem, UrlField};
+use crate::adapters::callback::{Call, Received, Refused, Reply};
+use crate::adapters::fake::Fake;
+use crate::adapters::shown::Shown;
+use crate::adapters::task::{Bucket, Judgement, Rendered, Target, Task};
+use crate::model::attempt::Failure;
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
-use crate::model::webhook::{Webhook, WebhookKind};
+use crate::model::webhook::WebhookKind;
 
-/// What an adapter makes of an event: a request before it is signed.
-#[derive(Debug, Clone)]
-pub struct Rendered {
-    /// The method.
-    pub method: Method,
-    /// Where to.
-    pub url: Url,
-    /// Headers of the kind's own, such as `Content-Type`.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
+/// Declares each kind's module and lists its adapter.
+macro_rules! kinds {
+    ($($module:ident::$adapter:ident,)*) => {
+        $(pub mod $module;)*
+        /// Every kind, in the order in which people choose.
+        const ADAPTERS: &[&dyn Adapter] = &[$(&$module::$adapter),*];
+    };
+}
+
+kinds! {
+    generic::Generic,
+    slack::Slack,
+    teams::Teams,
+    google_chat::GoogleChat,
+    discord::Discord,
+    telegram::Telegram,
+    custom::Custom,
 }
 
 /// One kind of webhook.
 pub trait Adapter: Send + Sync {
-    /// The request for an event, or why there can be none.
-    fn render(&self, webhook: &Webhook, event: &Event) -> Result<Rendered, Failure>;
+    /// How it presents itself.
+    fn about(&self) -> &'static About;
+
+    /// What is wrong with a target beyond what its form says; nothing if all is well.
+    fn check(&self, _target: &Target) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// The URL of a webhook that was given none; nothing if it needs one.
+    fn default_url(&self, _target: &Target) -> Option<&'static str> {
+        match self.about().url {
+            UrlField::Root { default } => Some(default),
+            UrlField::Open { .. } | UrlField::Secret { .. } => None,
+        }
+    }
+
+    /// The rate limits that a target's requests count against, the narrowest first.
+    fn buckets(&self, _target: &Target) -> Vec<Bucket> {
+        Vec::new()
+    }
+
+    /// The request for a task, or why there can be none.
+    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure>;
 
     /// What came back, judged.
-    fn classify(&self, exchange: &Exchange, now: Timestamp) -> Outcome;
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement;
+
+    /// A request's body as the platform shows it; nothing if the kind has no form of its own.
+    fn show(&self, _body: &[u8]) -> Option<Shown> {
+        None
+    }
+
+    /// What a call of the platform wants.
+    fn receive(&self, _call: &Call<'_>) -> Result<Received, Refused> {
+        Err(Refused::NoCallback)
+    }
+
+    /// The answer to a call, with a sentence for whoever pressed the button.
+    fn reply(&self, _call: &Call<'_>, _sentence: &str) -> Reply {
+        Reply::empty()
+    }
+
+    /// What an administrator runs or fills in to have the platform call `callback`; nothing if the kind takes no calls
+    /// with this target. May hold secrets.
+    fn callback_help(&self, _call: &Call<'_>, _callback: &str) -> Option<String> {
+        None
+    }
+
+    /// The platform, played; nothing if there is none to play.
+    fn fake(&self) -> Option<Box<dyn Fake>> {
+        None
+    }
 }
 
-/// The adapter that speaks to a kind.
-pub fn adapter(kind: WebhookKind) -> &'static dyn Adapter {
-    match kind {
-        WebhookKind::Generic => &generic::Generic,
-    }
+/// Every kind's adapter, in the order in which people choose.
+pub fn all() -> &'static [&'static dyn Adapter] {
+    ADAPTERS
+}
+
+/// The adapter that speaks to a kind; nothing if this version does not know it.
+pub fn adapter(kind: WebhookKind) -> Option<&'static dyn Adapter> {
+    let is_it = |adapter: &&&'static dyn Adapter| adapter.about().kind == kind.as_str();
+    ADAPTERS.iter().find(is_it).copied()
+}
+
+/// The adapter that speaks to a kind, or one that says that it is not known.
+pub fn adapter_or_unknown(kind: WebhookKind) -> &'static dyn Adapter {
+    adapter(kind).unwrap_or(&unknown::Unknown)
+}
+
+/// The kind of an adapter.
+pub fn kind(adapter: &dyn Adapter) -> WebhookKind {
+    WebhookKind::of(adapter.about().kind)
 }

@@ -13,12 +13,7 @@ pub fn classify(exchange: &Exchange, now: Timestamp) -> Outcome {
     let response = match &exchange.result {
         Ok(response) => response,
         Err(failure) => {
-            let (code, detail) = (failure.code, failure.detail.clone());
-            return Outcome::Failed(Failure {
-                code,
-                detail,
-                retry_after: None,
-            });
+            return Outcome::Failed(Failure::new(failure.code, failure.detail.clone()));
         }
     };
     let code = match response.status {
@@ -35,9 +30,8 @@ pub fn classify(exchange: &Exchange, now: Timestamp) -> Outcome {
         .then(|| retry_after(&response.headers, now))
         .flatten();
     let failure = Failure {
-        code,
-        detail: sentence(response),
         retry_after,
+        ..Failure::new(code, sentence(response))
     };
     if code == FailureCode::Gone {
         Outcome::Gone(failure)

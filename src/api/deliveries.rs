@@ -152,8 +152,11 @@ pub struct TimingsView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = AttemptRequest)]
 pub struct RequestView<'a> {
-    /// The request line.
+    /// The request line; what is secret in the URL is masked.
     line: &'a str,
+    /// The body, if it was not the event's own (which is the delivery's `body`). Secrets in it are masked.
+    #[schema(required)]
+    body: Option<std::borrow::Cow<'a, str>>,
     headers: Vec<HeaderView<'a>>,
 }
 
@@ -259,6 +262,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
             started_at: attempt.started_at,
             outcome: match attempt.outcome {
                 Outcome::Delivered => "delivered",
+                Outcome::Accepted => "accepted",
                 Outcome::Failed(_) => "failed",
                 Outcome::Gone(_) => "gone",
             },
@@ -279,6 +283,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
             remote_address: attempt.remote_address.map(|address| address.to_string()),
             request: RequestView {
                 line: line.trim_end(),
+                body: attempt.request_body.as_deref().map(String::from_utf8_lossy),
                 headers: header_lines(headers),
             },
             response: attempt.status.map(|_| response_view(attempt)),

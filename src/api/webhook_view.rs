@@ -1,5 +1,7 @@
 //! Webhooks as the API shows them: never a secret, and of headers only the names.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +19,11 @@ pub struct WebhookView<'a> {
     name: &'a str,
     url: &'a str,
     kind: &'a str,
+    /// What the kind asks for beyond these, name to value. Secret ones are never read back.
+    #[schema(value_type = std::collections::HashMap<String, String>)]
+    options: &'a BTreeMap<String, String>,
+    /// The names of the secret options that are set.
+    secret_options: &'a [String],
     events: Vec<&'a str>,
     /// `enabled`, `degraded` (enabled, but its last attempts failed) or `disabled`.
     status: &'a str,
@@ -72,6 +79,8 @@ impl<'a> From<&'a Webhook> for WebhookView<'a> {
             name: &settings.name,
             url: settings.url.as_str(),
             kind: settings.kind.as_str(),
+            options: &settings.options,
+            secret_options: &webhook.secret_option_names,
             events: settings.events.names().map(|name| name.as_str()).collect(),
             status,
             enabled: webhook.is_enabled(),
@@ -120,7 +129,8 @@ fn status(webhook: &Webhook) -> (&str, Option<Timestamp>, Option<&str>) {
     match (&webhook.state, &webhook.degraded) {
         (WebhookState::Disabled { since, reason }, _) => ("disabled", Some(*since), Some(reason)),
         (WebhookState::Enabled, Some(degraded)) => {
-            ("degraded", Some(degraded.since), Some(degraded.code.as_str()))
+            let reason = degraded.detail.as_deref().unwrap_or(degraded.code.as_str());
+            ("degraded", Some(degraded.since), Some(reason))
         }
         (WebhookState::Enabled, None) => ("enabled", None, None),
     }

@@ -20,7 +20,7 @@ use super::webhook_file::{self, Declared};
 
 const LIST: &str = "/api/v1/webhooks";
 /// Fields that the server never tells.
-const WRITE_ONLY: [&str; 2] = ["secret", "headers"];
+const WRITE_ONLY: [&str; 3] = ["secret", "headers", "options"];
 /// Fields in which the order says nothing.
 const SETS: [&str; 3] = ["events", "services", "severities"];
 
@@ -36,7 +36,8 @@ pub struct Arguments {
     /// Delete webhooks that are not in the file.
     #[arg(long)]
     prune: bool,
-    /// Send header values even if nothing else differs: the server never tells whether they do.
+    /// Send header values, secret options and secret URLs even if nothing else differs: the server never tells whether
+    /// they do.
     #[arg(long)]
     send_headers: bool,
 }
@@ -165,7 +166,13 @@ fn change(webhook: &Declared, found: &Value, choices: Choices) -> Option<Step> {
         .fields
         .iter()
         .filter(|(field, _)| !WRITE_ONLY.contains(&field.as_str()))
-        .filter(|(field, wanted)| comparable(field, wanted) != comparable(field, &found[field.as_str()]))
+        .filter(|(field, wanted)| {
+            let present = &found[field.as_str()];
+            match field.as_str() {
+                "url" if is_sealed(present) => choices.send_headers || !leads_there(wanted, present),
+                _ => comparable(field, wanted) != comparable(field, present),
+            }
+        })
         .map(|(field, wanted)| Difference {
             field: field.clone(),
             from: shown(&found[field.as_str()]),
@@ -182,6 +189,7 @@ fn change(webhook: &Declared, found: &Value, choices: Choices) -> Option<Step> {
             });
         }
     }
+    differences.extend(option_difference(webhook, found, choices));
     if differences.is_empty() {
         return None;
     }
@@ -196,6 +204,39 @@ fn change(webhook: &Declared, found: &Value, choices: Choices) -> Option<Step> {
             .map(|(field, value)| (field.clone(), value.clone()))
             .collect(),
         differences,
+    })
+}
+
+/// Whether the server tells only where a URL begins.
+fn is_sealed(url: &Value) -> bool {
+    url.as_str().is_some_and(|url| url.ends_with("/***"))
+}
+
+/// Whether a URL begins as one of which only the beginning is told.
+fn leads_there(wanted: &Value, present: &Value) -> bool {
+    let origin = |url: &Value| Some(url::Url::parse(url.as_str()?).ok()?.origin());
+    origin(wanted) == origin(present)
+}
+
+/// How the options differ, as far as the server tells. Of secret ones it tells the names.
+fn option_difference(webhook: &Declared, found: &Value, choices: Choices) -> Option<Difference> {
+    let wanted = webhook.fields.get("options")?.as_object()?;
+    let secret = |name: &str| {
+        let names = found["secretOptions"].as_array();
+        names.is_some_and(|names| names.iter().any(|secret| secret == name))
+    };
+    let mut names: Vec<&str> = Vec::new();
+    for (name, value) in wanted {
+        let differs = match secret(name) {
+            true => choices.send_headers,
+            false => found["options"][name] != *value,
+        };
+        names.extend(differs.then_some(name.as_str()));
+    }
+    (!names.is_empty()).then(|| Difference {
+        field: "options".into(),
+        from: String::new(),
+        to: names.join(", "),
     })
 }
 

@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 use toml::Table;
 
 /// Each field: its name in the file and in the API.
-const FIELDS: [(&str, &str); 16] = [
+const FIELDS: [(&str, &str); 17] = [
     ("name", "name"),
     ("url", "url"),
     ("secret", "secret"),
     ("events", "events"),
     ("kind", "kind"),
+    ("options", "options"),
     ("enabled", "enabled"),
     ("filter", "filter"),
     ("services", "services"),
@@ -90,8 +91,8 @@ fn read_webhook(
             format!("there is no field {written:?}; there are {}", known.join(", "))
         })?;
         let value = match field {
-            "secret" => revealed(value, environment)?,
-            "headers" => headers(value, environment)?,
+            "secret" | "url" => revealed(value, environment)?,
+            "headers" | "options" => texts(field, value, environment)?,
             "services" => services(value, service_id)?,
             _ => plain(value)?,
         };
@@ -116,17 +117,22 @@ fn revealed(value: &toml::Value, environment: &impl Fn(&str) -> Option<String>) 
         .ok_or_else(|| format!("the environment has no {name}"))
 }
 
-fn headers(value: &toml::Value, environment: &impl Fn(&str) -> Option<String>) -> Result<Value, String> {
+/// Headers and options: a table of texts, each of which may come from the environment.
+fn texts(
+    field: &str,
+    value: &toml::Value,
+    environment: &impl Fn(&str) -> Option<String>,
+) -> Result<Value, String> {
     let table = value
         .as_table()
-        .ok_or("headers is a table: { Name = \"value\" }")?;
-    let header = |(name, value): (&String, &toml::Value)| {
-        let value = revealed(value, environment).map_err(|reason| format!("header {name}: {reason}"))?;
+        .ok_or_else(|| format!("{field} is a table: {{ Name = \"value\" }}"))?;
+    let member = |(name, value): (&String, &toml::Value)| {
+        let value = revealed(value, environment).map_err(|reason| format!("{field}, {name}: {reason}"))?;
         Ok((name.clone(), value))
     };
     table
         .iter()
-        .map(header)
+        .map(member)
         .collect::<Result<Map<_, _>, String>>()
         .map(Value::Object)
 }

@@ -72,9 +72,12 @@ struct Add {
     /// A friendly name.
     #[arg(long)]
     name: String,
-    /// Where events go.
-    #[arg(long, value_name = "URL")]
-    url: String,
+    /// Where events go; some kinds have one of their own.
+    #[arg(long, value_name = "URL", conflicts_with = "url_env")]
+    url: Option<String>,
+    /// The name in the environment of the URL, where it is a secret.
+    #[arg(long, value_name = "NAME")]
+    url_env: Option<String>,
     /// An event to send, such as incident.triggered; may be repeated [default: all].
     #[arg(long = "event", value_name = "EVENT", value_delimiter = ',')]
     events: Vec<String>,
@@ -87,6 +90,12 @@ struct Add {
     /// Which adapter speaks to it [default: generic].
     #[arg(long)]
     kind: Option<String>,
+    /// What the kind asks for, `name=value`; may be repeated.
+    #[arg(long = "option", value_name = "NAME=VALUE")]
+    options: Vec<String>,
+    /// The same for secrets: `name=NAME`, the name of its value in the environment; may be repeated.
+    #[arg(long = "option-env", value_name = "NAME=NAME")]
+    options_env: Vec<String>,
     /// A CEL expression: only what it lets pass.
     #[arg(long)]
     filter: Option<String>,
@@ -217,9 +226,12 @@ fn new_webhook(session: &Session, add: Add) -> Result<Value, Failure> {
         .collect();
     let some = |texts: Vec<String>| (!texts.is_empty()).then(|| json!(texts));
     let headers = headers(&add.headers)?;
+    let options = options(&add.options, &add.options_env)?;
+    let url = secret_from(add.url, add.url_env)?;
     let members = [
         ("name", Some(json!(add.name))),
-        ("url", Some(json!(add.url))),
+        ("url", url.map(Value::from)),
+        ("options", (!options.is_empty()).then_some(Value::Object(options))),
         ("events", Some(json!(events))),
         (
             "secret",
@@ -253,6 +265,26 @@ fn headers(lines: &[String]) -> Result<Map<String, Value>, Failure> {
         Ok((name.trim().to_owned(), json!(value.trim())))
     };
     lines.iter().map(header).collect()
+}
+
+fn options(given: &[String], from_environment: &[String]) -> Result<Map<String, Value>, Failure> {
+    let pair = |text: &String| -> Result<(String, String), Failure> {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| Failure::Usage(format!("{text:?}: write --option name=value")))?;
+        Ok((name.trim().to_owned(), value.to_owned()))
+    };
+    let mut options = Map::new();
+    for text in given {
+        let (name, value) = pair(text)?;
+        options.insert(name, value.into());
+    }
+    for text in from_environment {
+        let (name, variable) = pair(text)?;
+        let value = secret_from(None, Some(variable))?;
+        options.extend(value.map(|value| (name, value.into())));
+    }
+    Ok(options)
 }
 
 fn test(session: &Session, test: Test) -> Result<(), Failure> {

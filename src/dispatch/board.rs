@@ -5,22 +5,27 @@
 //! itself. A lane (webhook and incident) never has two deliveries here: the store gives out a lane's next one only when
 //! the one before is finished. Memory is bounded: what finds no room stays in the store.
 
+mod buckets;
+mod entry;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
+use crate::dispatch::board::buckets::Buckets;
+use crate::dispatch::board::entry::{Blocked, Entry};
 use crate::dispatch::breaker::{Breaker, Verdict};
-use crate::dispatch::pace::Pace;
-use crate::model::delivery::{Claim, ClaimedDelivery};
-use crate::model::id::{DeliveryId, WebhookId};
+use crate::model::delivery::ClaimedDelivery;
+use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
-use crate::model::webhook::{Degraded, Rate};
 use crate::store::queue::ClaimRequest;
+
+pub use crate::dispatch::board::entry::{BoardLimits, Errands, WebhookLimits};
 
 /// Deliveries of one webhook that wait here, at most.
 pub const READY_PER_WEBHOOK: usize = 256;
-/// A webhook with fewer waiting here than this is given more from the store.
-const LOW_WATER: usize = READY_PER_WEBHOOK / 2;
+/// The same for one whose platform sets the pace, so that a storm of slow chats leaves room for the others.
+pub const READY_PER_PACED_WEBHOOK: usize = 16;
 
 /// What a webhook that holds nothing may always claim: the backlog of others takes the room, but not all of it.
 pub const OWN_SHARE: usize = 8;
@@ -28,101 +33,24 @@ pub const OWN_SHARE: usize = 8;
 /// A clock that goes back by more than this was set, which is no longer drift.
 const MAX_DRIFT_BACK: Duration = Duration::from_secs(1);
 
-/// Bounds of the whole node.
-#[derive(Debug, Clone, Copy)]
-pub struct BoardLimits {
-    /// Deliveries in flight at once, over all webhooks.
-    pub max_in_flight: usize,
-    /// Deliveries that wait here, over all webhooks; only [`OWN_SHARE`] of each webhook may come on top.
-    pub max_ready: usize,
-    /// Attempts that were made but are not yet on disk.
-    pub max_unrecorded: usize,
-}
-
-impl Default for BoardLimits {
-    fn default() -> Self {
-        Self {
-            max_in_flight: 512,
-            max_ready: 4096,
-            max_unrecorded: 4096,
-        }
-    }
-}
-
-/// What the board must know of a webhook to start its deliveries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookLimits {
-    /// Whether it gets deliveries at all.
-    pub is_enabled: bool,
-    /// Deliveries in flight at once.
-    pub concurrency: usize,
-    /// Requests per time.
-    pub rate: Option<Rate>,
-    /// Since when and why its breaker is open, as the store knows it: where an earlier run left off.
-    pub degraded: Option<Degraded>,
-}
-
-/// What is to be done outside, collected since it was last asked for.
-#[derive(Debug, Default)]
-pub struct Errands {
-    /// Start sending these; each was counted as in flight.
-    pub start: Vec<ClaimedDelivery>,
-    /// Claim these from the store, then call [`Board::claimed`].
-    pub claim: Vec<ClaimRequest>,
-    /// Give these claims back. Whoever does it wakes the board once they are due in the store.
-    pub release: Vec<(DeliveryId, Claim)>,
-    /// Load these webhooks, then call [`Board::set_limits`] (or [`Board::forget`]).
-    pub load: Vec<WebhookId>,
-    /// Note that these webhooks' breakers opened or closed.
-    pub health: Vec<(WebhookId, Option<Degraded>)>,
-    /// Look again at this time, even if nothing happens before.
-    pub next_look_at: Option<Timestamp>,
-}
-
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Board {
     limits: BoardLimits,
     webhooks: HashMap<WebhookId, Entry>,
     turns: VecDeque<WebhookId>,
-    alarms: BinaryHeap<Reverse<(Timestamp, WebhookId)>>,
+    /// Who is looked at when; of several at the same time, whoever was served longest ago comes first.
+    alarms: BinaryHeap<Reverse<(Timestamp, u64, WebhookId)>>,
+    buckets: Buckets,
     errands: Errands,
     ready: usize,
     reserved: usize,
     asked: usize,
     in_flight: usize,
+    served: u64,
     unrecorded: usize,
     last_look_at: Timestamp,
     is_stopping: bool,
-}
-
-/// What the board knows of one webhook.
-#[derive(Debug, Default)]
-struct Entry {
-    limits: Option<WebhookLimits>,
-    is_loading: bool,
-    /// It changed while it was being loaded, so that what is loaded may be out of date.
-    must_reload: bool,
-    /// It was loaded before in this run: its breaker knows more than the store.
-    is_known: bool,
-    ready: VecDeque<ClaimedDelivery>,
-    reserved: usize,
-    in_flight: usize,
-    breaker: Breaker,
-    pace: Pace,
-    /// When something in the store is due, as far as known.
-    due_at: Option<Timestamp>,
-    /// How many the store was asked for, if it was.
-    asked: Option<usize>,
-    has_turn: bool,
-}
-
-/// Why a webhook cannot start a delivery now.
-enum Blocked {
-    /// Something else must happen first, which will give it a turn again.
-    Otherwise,
-    /// A time must come.
-    Until(Timestamp),
 }
 
 impl Board {
@@ -143,7 +71,7 @@ impl Board {
         let is_open = entry.limits.as_ref().is_none_or(|limits| limits.is_enabled);
         let has_backlog =
             entry.asked.is_some() || entry.due_at.is_some_and(|due_at| due_at <= self.last_look_at);
-        let has_room = entry.ready.len() + entry.reserved < READY_PER_WEBHOOK;
+        let has_room = entry.ready.len() + entry.reserved < entry.ready_limit();
         if !is_open || has_backlog || !has_room || entry.breaker.probe_at().is_some() {
             return false;
         }
@@ -155,8 +83,9 @@ impl Board {
     /// Gives back room that was not used. What waited in the store for that room is considered again.
     pub fn cancel(&mut self, webhook_id: WebhookId) {
         self.give_back_room(webhook_id);
-        if let Some(due_at) = self.webhooks.get(&webhook_id).and_then(|entry| entry.due_at) {
-            self.alarms.push(Reverse((due_at, webhook_id)));
+        let entry = self.webhooks.get(&webhook_id);
+        if let Some((due_at, served)) = entry.and_then(|entry| Some((entry.due_at?, entry.served))) {
+            self.alarms.push(Reverse((due_at, served, webhook_id)));
         }
     }
 
@@ -171,7 +100,7 @@ impl Board {
         let entry = self.webhooks.entry(webhook_id).or_default();
         if entry.due_at.is_none_or(|known| due_at < known) {
             entry.due_at = Some(due_at);
-            self.alarms.push(Reverse((due_at, webhook_id)));
+            self.alarms.push(Reverse((due_at, entry.served, webhook_id)));
         }
     }
 
@@ -195,6 +124,10 @@ impl Board {
         }
         entry.pace.set_rate(limits.rate);
         let is_enabled = limits.is_enabled;
+        if is_enabled && std::mem::take(&mut entry.was_disabled) {
+            entry.breaker.probe_now(now);
+        }
+        entry.was_disabled = !is_enabled;
         entry.limits = Some(limits);
         if is_enabled {
             // What the store holds is not known for certain: it is asked.
@@ -217,6 +150,7 @@ impl Board {
                 is_enabled: false,
                 concurrency: 0,
                 rate: None,
+                buckets: Vec::new(),
                 degraded: None,
             });
         }
@@ -264,6 +198,24 @@ impl Board {
         self.consider_claim(webhook_id, now);
     }
 
+    /// A platform asks to leave a bucket alone until a time.
+    pub fn pause(&mut self, bucket: &str, until: Timestamp, now: Timestamp) {
+        self.buckets.pause(bucket, until, now);
+    }
+
+    /// A receiver was reached outside of the queue, by a test: whatever its breaker believed is over.
+    pub fn reached(&mut self, webhook_id: WebhookId, now: Timestamp) {
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        if entry.breaker.degraded().is_some() {
+            entry.breaker = Breaker::default();
+            self.errands.health.push((webhook_id, None));
+            self.give_turn(webhook_id);
+            self.consider_claim(webhook_id, now);
+        }
+    }
+
     /// So many attempts are on disk.
     pub fn recorded(&mut self, count: usize) {
         self.unrecorded = self.unrecorded.saturating_sub(count);
@@ -302,7 +254,7 @@ impl Board {
         self.ring_alarms(now);
         self.start_ready(now);
         let mut errands = std::mem::take(&mut self.errands);
-        errands.next_look_at = self.alarms.peek().map(|Reverse((at, _))| *at);
+        errands.next_look_at = self.alarms.peek().map(|Reverse((at, ..))| *at);
         errands
     }
 
@@ -370,16 +322,17 @@ impl Board {
     /// The wall clock was set back: nothing here waits for the old time to come again.
     fn follow_clock_back(&mut self, now: Timestamp) {
         self.alarms.clear();
+        self.buckets.forget_spent();
         for (webhook_id, entry) in &mut self.webhooks {
             entry.breaker.follow_clock_back(now);
             entry.pace.forget_spent();
             entry.due_at = entry.due_at.map(|_| now);
-            self.alarms.push(Reverse((now, *webhook_id)));
+            self.alarms.push(Reverse((now, entry.served, *webhook_id)));
         }
     }
 
     fn ring_alarms(&mut self, now: Timestamp) {
-        while let Some(Reverse((at, webhook_id))) = self.alarms.peek().copied() {
+        while let Some(Reverse((at, _, webhook_id))) = self.alarms.peek().copied() {
             if at > now {
                 return;
             }
@@ -405,13 +358,13 @@ impl Board {
         let limit = match entry.breaker.probe_at() {
             _ if !limits.is_enabled => 0,
             Some(probe_at) if probe_at > now => {
-                self.alarms.push(Reverse((probe_at, webhook_id)));
+                self.alarms.push(Reverse((probe_at, entry.served, webhook_id)));
                 0
             }
             Some(_) => 1_usize.saturating_sub(held + entry.in_flight),
-            None if held >= LOW_WATER => 0,
-            None if held == 0 => READY_PER_WEBHOOK.min(room.max(OWN_SHARE)),
-            None => (READY_PER_WEBHOOK - held).min(room),
+            None if held >= entry.ready_limit() / 2 => 0,
+            None if held == 0 => entry.ready_limit().min(room.max(OWN_SHARE)),
+            None => (entry.ready_limit() - held).min(room),
         };
         if limit > 0 {
             entry.asked = Some(limit);
@@ -433,11 +386,11 @@ impl Board {
             let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
                 continue;
             };
-            match entry.blocked(now) {
+            match entry.blocked(&self.buckets, now) {
                 Some(blocked) => {
                     entry.has_turn = false;
                     if let Blocked::Until(at) = blocked {
-                        self.alarms.push(Reverse((at, webhook_id)));
+                        self.alarms.push(Reverse((at, entry.served, webhook_id)));
                     }
                 }
                 None => self.start_one(webhook_id, now),
@@ -454,11 +407,16 @@ impl Board {
         };
         entry.in_flight += 1;
         entry.pace.spend(now);
+        if let Some(limits) = &entry.limits {
+            self.buckets.spend(&limits.buckets, now);
+        }
         entry.has_turn = !entry.ready.is_empty();
         if entry.has_turn {
             self.turns.push_back(webhook_id);
         }
-        let runs_low = entry.ready.len() < LOW_WATER && entry.due_at.is_some();
+        self.served += 1;
+        entry.served = self.served;
+        let runs_low = entry.ready.len() < entry.ready_limit() / 2 && entry.due_at.is_some();
         self.ready -= 1;
         self.in_flight += 1;
         self.unrecorded += 1;
@@ -466,29 +424,6 @@ impl Board {
         if runs_low {
             self.consider_claim(webhook_id, now);
         }
-    }
-}
-
-impl Entry {
-    fn blocked(&self, now: Timestamp) -> Option<Blocked> {
-        let Some(limits) = &self.limits else {
-            return Some(Blocked::Otherwise);
-        };
-        if self.ready.is_empty() || !limits.is_enabled {
-            return Some(Blocked::Otherwise);
-        }
-        let allowed = if self.breaker.probe_at().is_some() {
-            1
-        } else {
-            limits.concurrency
-        };
-        if self.in_flight >= allowed {
-            return Some(Blocked::Otherwise);
-        }
-        let probe_at = self.breaker.probe_at().filter(|at| *at > now);
-        probe_at
-            .or_else(|| self.pace.blocked_until(now))
-            .map(Blocked::Until)
     }
 }
 

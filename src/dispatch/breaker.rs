@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::attempt::{Outcome, Remedy};
 use crate::model::exchange::FailureCode;
 use crate::model::time::Timestamp;
 use crate::model::webhook::Degraded;
@@ -33,12 +34,39 @@ pub enum Breaker {
 }
 
 /// How an attempt bears on the breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The receiver took it.
     Succeeded,
     /// It failed with this code.
     Failed(FailureCode),
+    /// The platform refuses the webhook as it is set: the breaker opens at once.
+    Refused {
+        /// The code.
+        code: FailureCode,
+        /// What to do, in words.
+        detail: String,
+    },
+    /// It says nothing about the receiver: a rate limit, a message that is to be sent otherwise.
+    Neutral,
+}
+
+impl Verdict {
+    /// What an outcome says about the receiver.
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Delivered | Outcome::Accepted => Self::Succeeded,
+            Outcome::Gone(failure) => Self::Failed(failure.code),
+            Outcome::Failed(failure) => match failure.remedy {
+                Remedy::Schedule => Self::Failed(failure.code),
+                Remedy::Person => Self::Refused {
+                    code: failure.code,
+                    detail: failure.detail.clone(),
+                },
+                Remedy::AtOnce | Remedy::Wait | Remedy::Nothing => Self::Neutral,
+            },
+        }
+    }
 }
 
 impl Default for Breaker {
@@ -57,6 +85,14 @@ impl Breaker {
         })
     }
 
+    /// Somebody mended something: the next probe may start at once.
+    pub fn probe_now(&mut self, now: Timestamp) {
+        match self {
+            Self::Closed { .. } => {}
+            Self::Open { probe_at, .. } => *probe_at = now.min(*probe_at),
+        }
+    }
+
     /// The clock was set back: a probe waits no longer than one ever does.
     pub fn follow_clock_back(&mut self, now: Timestamp) {
         match self {
@@ -69,8 +105,22 @@ impl Breaker {
     pub fn after(&self, verdict: Verdict, now: Timestamp) -> Self {
         match (self, verdict) {
             (_, Verdict::Succeeded) => Self::default(),
+            (_, Verdict::Neutral) => self.clone(),
+            (_, Verdict::Refused { code, detail }) => {
+                let since = self.degraded().map_or(now, |degraded| degraded.since);
+                let detail = Some(detail);
+                Self::Open {
+                    degraded: Degraded { since, code, detail },
+                    probe_at: now.plus(MAX_PROBE_WAIT),
+                    next_wait: MAX_PROBE_WAIT,
+                }
+            }
             (Self::Closed { failures }, Verdict::Failed(code)) if failures + 1 >= FAILURES_TO_OPEN => {
-                let degraded = Degraded { since: now, code };
+                let degraded = Degraded {
+                    since: now,
+                    code,
+                    detail: None,
+                };
                 Self::Open {
                     degraded,
                     probe_at: now,
@@ -185,6 +235,7 @@ mod tests {
         let degraded = Degraded {
             since: seconds(1),
             code: FailureCode::ServerError,
+            detail: None,
         };
         let resumed = Breaker::resume(Some(degraded.clone()), seconds(90));
         assert_eq!(
@@ -201,6 +252,32 @@ mod tests {
         breaker = breaker.after(Verdict::Failed(FailureCode::ConnectRefused), seconds(3600));
         breaker.follow_clock_back(long_before);
         assert_eq!(breaker.probe_at(), Some(long_before.plus(MAX_PROBE_WAIT)));
+    }
+
+    #[test]
+    fn settings_that_are_refused_open_it_at_once_and_are_probed_slowly_until_somebody_mends_them() {
+        let refused = |detail: &str| Verdict::Refused {
+            code: FailureCode::SettingsRefused,
+            detail: detail.into(),
+        };
+        let mut open = Breaker::default().after(refused("no such channel"), seconds(5));
+        assert_eq!(open.probe_at(), Some(seconds(5).plus(MAX_PROBE_WAIT)));
+        assert_eq!(
+            open.degraded().and_then(|degraded| degraded.detail.as_deref()),
+            Some("no such channel")
+        );
+        let again = open.after(refused("no such token"), seconds(60));
+        assert_eq!(again.degraded().map(|degraded| degraded.since), Some(seconds(5)));
+        open.probe_now(seconds(6));
+        assert_eq!(open.probe_at(), Some(seconds(6)));
+    }
+
+    #[test]
+    fn a_rate_limit_says_nothing_about_the_receiver() {
+        let nearly = after_failures(FAILURES_TO_OPEN - 1, FailureCode::ServerError);
+        assert_eq!(nearly.after(Verdict::Neutral, seconds(1)), nearly);
+        let open = after_failures(FAILURES_TO_OPEN, FailureCode::ServerError);
+        assert_eq!(open.after(Verdict::Neutral, seconds(1)), open);
     }
 
     #[test]

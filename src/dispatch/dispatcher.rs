@@ -7,22 +7,25 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::adapters::task::Pause;
 use crate::clock::Source;
 use crate::dispatch::board::Errands;
 use crate::dispatch::breaker::Verdict;
-use crate::dispatch::deliver::Deliverer;
+use crate::dispatch::deliver::{Attempted, Deliverer};
 use crate::dispatch::inbox::Inbox;
 use crate::dispatch::prepared::Prepared;
 use crate::dispatch::recorder;
-use crate::model::attempt::Outcome;
-use crate::model::delivery::ClaimedDelivery;
+use crate::model::attempt::Keeping;
+use crate::model::delivery::{ClaimedDelivery, NextStep};
 use crate::model::event::Event;
 use crate::model::exchange::FailureCode;
 use crate::model::id::WebhookId;
+use crate::model::retry::MAX_RETRY_AFTER;
 use crate::model::time::Timestamp;
 use crate::model::webhook::Degraded;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::queue::{AttemptRecord, ClaimRequest};
+use crate::store::webhooks::Memory;
 use crate::store::{Store, StoreError, StoreResult};
 use crate::telemetry::Metrics;
 
@@ -129,9 +132,66 @@ impl Dispatcher {
         let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
         let prepared = Prepared::new(endpoint);
         let delivery = parts.store.queue.begin_test(webhook_id, sample).await?;
-        let record = parts.deliverer.attempt(&prepared, &delivery).await;
-        recorder::record(&[record], &parts.store, &parts.source).await;
+        let records = self.attempt_test(prepared, delivery.clone()).await;
+        recorder::put_down(&records, &parts.store, &parts.source).await;
         parts.store.deliveries.get(delivery.id).await
+    }
+
+    /// What a test says about its receiver counts: one that succeeds closes the breaker.
+    fn note_test(&self, record: &AttemptRecord, pause: Option<Pause>) {
+        let now = self.0.source.now();
+        let mut board = self.0.inbox.board();
+        if let Some(pause) = pause {
+            board.pause(&pause.bucket, now.plus(pause.wait.min(MAX_RETRY_AFTER)), now);
+        }
+        if Verdict::of(&record.attempt.outcome) == Verdict::Succeeded {
+            board.reached(record.webhook_id, now);
+        }
+        drop(board);
+        self.0.inbox.ring();
+    }
+
+    /// The attempts of a test: one, and the follow-ups that its answers ask for. The last comes first: it ends the claim,
+    /// and those before it are recorded as history.
+    async fn attempt_test(
+        &self,
+        mut prepared: Prepared,
+        mut delivery: ClaimedDelivery,
+    ) -> Vec<AttemptRecord> {
+        let mut records: Vec<AttemptRecord> = Vec::new();
+        let mut memory = None;
+        loop {
+            let attempted = self.0.deliverer.attempt(&prepared, &delivery, memory.as_ref());
+            let Attempted { record, pause } = attempted.await;
+            self.note_test(&record, pause);
+            let goes_on = matches!(record.next_step, NextStep::Retry { .. });
+            if goes_on {
+                delivery.attempts_made += 1;
+                delivery.spent = record.spent;
+                let text = left(&record.legacy.memory, memory.map(|memory: Memory| memory.text));
+                memory = text.map(|text| Memory {
+                    text,
+                    event_sequence: record.event_sequence,
+                });
+                delivery.progress = left(&record.legacy.progress, delivery.progress.take());
+                if record.legacy.learned.is_some() {
+                    prepared.target.learned.clone_from(&record.legacy.learned);
+                }
+            }
+            records.push(record);
+            if !goes_on {
+                break;
+            }
+        }
+        let learned = records
+            .iter()
+            .rev()
+            .find_map(|record| record.legacy.learned.clone());
+        records.reverse();
+        if let Some(last) = records.first_mut() {
+            last.legacy.learned = learned;
+        }
+        records
     }
 
     /// Asks the store what is due: what makes polling the guarantee and every other signal a hint. One at a time, beside
@@ -261,6 +321,32 @@ impl Dispatcher {
     }
 }
 
+/// What is remembered of the incident's message, if the webhook's kind remembers any.
+async fn recall(parts: &Parts, prepared: &Prepared, delivery: &ClaimedDelivery) -> Option<Memory> {
+    if !prepared.has_own_form() {
+        return None;
+    }
+    let (webhook_id, incident_id) = (delivery.webhook_id, delivery.event.incident_id);
+    loop {
+        match parts.store.endpoints.recall(webhook_id, incident_id).await {
+            Ok(memory) => return memory,
+            Err(error) => {
+                tracing::error!(%error, %webhook_id, "an incident's message could not be looked up; trying again");
+                tokio::time::sleep(RETRY_WAIT).await;
+            }
+        }
+    }
+}
+
+/// What an attempt leaves of a text that was kept.
+fn left(keeping: &Keeping, before: Option<String>) -> Option<String> {
+    match keeping {
+        Keeping::AsItIs => before,
+        Keeping::Becomes(text) => Some(text.clone()),
+        Keeping::Nothing => None,
+    }
+}
+
 /// Notes breakers in the order in which they opened and closed.
 async fn note_health(mut changes: mpsc::UnboundedReceiver<HealthChange>, store: Store) {
     while let Some((webhook_id, degraded)) = changes.recv().await {
@@ -281,24 +367,26 @@ impl InFlight {
     async fn run(mut self, prepared: Arc<Prepared>) {
         let Some(delivery) = &self.delivery else { return };
         let parts = Arc::clone(&self.dispatcher.0);
-        let record = parts.deliverer.attempt(&prepared, delivery).await;
+        let memory = recall(&parts, &prepared, delivery).await;
+        let attempted = parts.deliverer.attempt(&prepared, delivery, memory.as_ref());
+        let Attempted { record, pause } = attempted.await;
         let now = parts.source.now();
         parts.metrics.attempted(&record.attempt.outcome);
-        let verdict = match &record.attempt.outcome {
-            Outcome::Delivered => {
-                parts
-                    .metrics
-                    .delivery_seconds
-                    .observe(now.since(delivery.created_at).as_secs_f64());
-                Verdict::Succeeded
-            }
-            Outcome::Failed(failure) | Outcome::Gone(failure) => Verdict::Failed(failure.code),
-        };
+        let verdict = Verdict::of(&record.attempt.outcome);
+        if verdict == Verdict::Succeeded {
+            let took = now.since(delivery.created_at).as_secs_f64();
+            parts.metrics.delivery_seconds.observe(took);
+        }
         self.delivery = None;
         let webhook_id = record.webhook_id;
         // The recorder outlives every attempt: it ends when the last sender is dropped.
         let _ = parts.attempts.send(record);
-        parts.inbox.board().finished(webhook_id, verdict, now);
+        let mut board = parts.inbox.board();
+        if let Some(pause) = pause {
+            board.pause(&pause.bucket, now.plus(pause.wait.min(MAX_RETRY_AFTER)), now);
+        }
+        board.finished(webhook_id, verdict, now);
+        drop(board);
         self.dispatcher.look();
     }
 }

@@ -10,6 +10,8 @@ pub mod deliver;
 pub mod dispatcher;
 pub mod escalator;
 pub mod inbox;
+pub mod links;
+pub mod masking;
 pub mod pace;
 pub mod prepared;
 pub mod pruner;

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::adapters::{Adapter, adapter};
+use crate::adapters::about::Signature;
+use crate::adapters::task::Target;
+use crate::adapters::{Adapter, adapter_or_unknown};
 use crate::dispatch::board::WebhookLimits;
 use crate::model::exchange::TlsProfile;
+use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Endpoint, Webhook, WebhookSecrets};
 use crate::outbound::{Signer, SigningSecrets};
@@ -15,6 +18,8 @@ use crate::outbound::{Signer, SigningSecrets};
 pub struct Prepared {
     /// The webhook.
     pub webhook: Webhook,
+    /// Where it leads.
+    pub target: Target,
     /// What speaks to it.
     pub adapter: &'static dyn Adapter,
     /// Headers of the user's own; their values are secrets.
@@ -28,7 +33,8 @@ pub struct Prepared {
 impl Prepared {
     /// Prepares a webhook as it was loaded.
     pub fn new(endpoint: Endpoint) -> Self {
-        let Endpoint { webhook, secrets } = endpoint;
+        let target = Target::of(&endpoint);
+        let Endpoint { webhook, secrets, .. } = endpoint;
         let signing = |previous| {
             Signer::new(&SigningSecrets {
                 current: secrets.signing.clone(),
@@ -40,21 +46,30 @@ impl Prepared {
             .clone()
             .map(|(previous, until)| (signing(Some(previous)), until));
         Self {
-            adapter: adapter(webhook.settings.kind),
+            adapter: adapter_or_unknown(webhook.settings.kind),
             headers: parse_headers(&secrets),
             signer: signing(None),
             rotating,
             tls: secrets.tls.clone(),
+            target,
             webhook,
         }
     }
 
-    /// What signs at this time: during a rotation both secrets, otherwise the present one.
-    pub fn signer(&self, now: Timestamp) -> &Signer {
-        match &self.rotating {
-            Some((both, until)) if now < *until => both,
-            Some(_) | None => &self.signer,
+    /// What signs at this time: during a rotation both secrets, otherwise the present one. Nothing if the kind knows no
+    /// signatures.
+    pub fn signer(&self, now: Timestamp) -> Option<&Signer> {
+        match (self.adapter.about().signature, &self.rotating) {
+            (Signature::None, _) => None,
+            (Signature::Ours, Some((both, until))) if now < *until => Some(both),
+            (Signature::Ours, _) => Some(&self.signer),
         }
+    }
+
+    /// Whether its messages have a form of their own: links, something to remember, secrets to mask. The default format
+    /// has none of it, and is spared the work.
+    pub fn has_own_form(&self) -> bool {
+        !self.adapter.about().fields.is_empty()
     }
 
     /// What the board must know.
@@ -63,6 +78,7 @@ impl Prepared {
             is_enabled: self.webhook.is_enabled(),
             concurrency: usize::from(self.webhook.settings.concurrency),
             rate: self.webhook.settings.rate,
+            buckets: self.adapter.buckets(&self.target),
             degraded: self.webhook.degraded.clone(),
         }
     }
@@ -70,7 +86,7 @@ impl Prepared {
 
 /// Header names and values were checked when the webhook was saved; one that cannot be read is left out.
 fn parse_headers(secrets: &WebhookSecrets) -> HeaderMap {
-    let parse = |(name, value): &(String, crate::model::secret::SecretText)| {
+    let parse = |(name, value): &(String, SecretText)| {
         let name = HeaderName::try_from(name.as_str()).ok()?;
         let mut value = HeaderValue::try_from(value.reveal()).ok()?;
         value.set_sensitive(true);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Source;
 use crate::model::activity::ACTIVITY_LIFETIME;
+use crate::model::attempt::MEMORY_LIFETIME;
 use crate::model::inbox::INBOX_REQUEST_LIFETIME;
 use crate::store::receipts::RECEIPT_LIFETIME;
 use crate::store::upkeep::Retention;
@@ -35,6 +36,7 @@ pub async fn run(store: Store, source: Source, keep_for: KeepFor) {
             dead_before: now.minus(keep_for.dead),
             receipts_before: now.minus(RECEIPT_LIFETIME),
             activity_before: now.minus(ACTIVITY_LIFETIME),
+            memories_before: now.minus(MEMORY_LIFETIME),
             inbox_requests_before: now.minus(INBOX_REQUEST_LIFETIME),
             expired_by: now,
         };

@@ -32,23 +32,23 @@ pub async fn run(
     }
 }
 
+async fn record(batch: &[AttemptRecord], store: &Store, source: &Source) {
+    let results = put_down(batch, store, source).await;
+    let late = results.iter().filter(|result| **result != Recorded::Applied);
+    let late = late.count();
+    if late > 0 {
+        tracing::warn!(
+            late,
+            "attempts ended after their claim was lost; they are kept as history"
+        );
+    }
+}
+
 /// Records attempts, however often it takes.
-pub async fn record(batch: &[AttemptRecord], store: &Store, source: &Source) {
+pub async fn put_down(batch: &[AttemptRecord], store: &Store, source: &Source) -> Vec<Recorded> {
     loop {
         match store.queue.record(batch.to_vec(), source.now()).await {
-            Ok(results) => {
-                let late = results
-                    .iter()
-                    .filter(|result| **result != Recorded::Applied)
-                    .count();
-                if late > 0 {
-                    tracing::warn!(
-                        late,
-                        "attempts ended after their claim was lost; they are kept as history"
-                    );
-                }
-                return;
-            }
+            Ok(results) => return results,
             Err(error) => {
                 tracing::error!(%error, attempts = batch.len(), "attempts cannot be recorded; trying again");
                 tokio::time::sleep(RETRY_WAIT).await;

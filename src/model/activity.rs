@@ -144,7 +144,7 @@ impl Activity {
                 self.delivered += 1;
                 self.delivery_times.add(delivery_us);
             }
-            NextStep::Retry { .. } => self.retried += 1,
+            NextStep::Retry { .. } | NextStep::Hold { .. } => self.retried += 1,
             NextStep::Dead => self.dead += 1,
         }
     }

@@ -14,7 +14,9 @@ use crate::model::time::Timestamp;
 pub enum Outcome {
     /// The receiver took it.
     Delivered,
-    /// It failed, and may be tried again.
+    /// The receiver queued it, and will not tell what becomes of it.
+    Accepted,
+    /// It failed; what follows is the failure's [`Remedy`].
     Failed(Failure),
     /// It failed, and the receiver wants nothing any more: the delivery is dead, the webhook is disabled.
     Gone(Failure),
@@ -24,7 +26,7 @@ impl Outcome {
     /// The failure, if there is one.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Delivered => None,
+            Self::Delivered | Self::Accepted => None,
             Self::Failed(failure) | Self::Gone(failure) => Some(failure),
         }
     }
@@ -39,6 +41,96 @@ pub struct Failure {
     pub detail: String,
     /// How long the receiver asked to wait.
     pub retry_after: Option<Duration>,
+    /// What helps.
+    pub remedy: Remedy,
+}
+
+impl Failure {
+    /// A failure that is tried again on the webhook's schedule.
+    pub fn new(code: FailureCode, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            remedy: Remedy::Schedule,
+        }
+    }
+
+    /// The same with another remedy.
+    pub fn with(self, remedy: Remedy) -> Self {
+        Self { remedy, ..self }
+    }
+}
+
+/// What helps against a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Remedy {
+    /// Another attempt on the webhook's schedule.
+    Schedule,
+    /// Another request at once, made from what this answer taught. Spends no attempt, within a bound.
+    AtOnce,
+    /// Waiting for the receiver's rate limit. Spends no attempt, within a bound.
+    Wait,
+    /// Only a person: credentials, address or permission are wrong.
+    Person,
+    /// Nothing: this will never be taken.
+    Nothing,
+}
+
+impl Remedy {
+    /// Every remedy.
+    pub const ALL: [Self; 5] = [
+        Self::Schedule,
+        Self::AtOnce,
+        Self::Wait,
+        Self::Person,
+        Self::Nothing,
+    ];
+
+    /// The remedy as the API and the store write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::AtOnce => "at_once",
+            Self::Wait => "wait",
+            Self::Person => "person",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    /// The remedy read back from its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|remedy| remedy.as_str() == text)
+    }
+}
+
+/// The longest text that an adapter has kept for later, in bytes.
+pub const MAX_MEMORY_BYTES: usize = 4096;
+
+/// How long a message is remembered after it was last changed.
+pub const MEMORY_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// What becomes of a text that an adapter keeps for later, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Keeping {
+    /// It stays as it is.
+    #[default]
+    AsItIs,
+    /// It becomes this, 1 to [`MAX_MEMORY_BYTES`] bytes.
+    Becomes(String),
+    /// It is forgotten.
+    Nothing,
+}
+
+/// What an attempt leaves for later ones.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Legacy {
+    /// Of the incident's message, for later deliveries of the same webhook and incident.
+    pub memory: Keeping,
+    /// For the next attempt of the same delivery.
+    pub progress: Keeping,
+    /// About the webhook itself.
+    pub learned: Option<String>,
 }
 
 /// One attempt as it is kept. Header texts are lines of `name: value`; secrets in them are masked.
@@ -60,6 +152,8 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// The request line and headers.
     pub request_head: String,
+    /// The request's body, if it was not the event's own; secrets in it are masked.
+    pub request_body: Option<Bytes>,
     /// The response's headers.
     pub response_head: String,
     /// The first bytes of the response's body.

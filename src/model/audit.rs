@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::id::{AuditId, KeyId, UserId};
+use crate::model::id::{AuditId, KeyId, UserId, WebhookId};
 use crate::model::time::Timestamp;
 
 /// Who or what caused a change.
@@ -24,15 +24,23 @@ pub enum Actor {
         /// Their name.
         name: String,
     },
+    /// Somebody in a chat, by a button or link in a webhook's message.
+    Chat {
+        /// The webhook.
+        webhook_id: WebhookId,
+        /// Who, as far as the platform tells, and where.
+        name: String,
+    },
 }
 
 impl Actor {
-    /// `system`, `key` or `user`.
+    /// `system`, `key`, `user` or `chat`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Key { .. } => "key",
             Self::User { .. } => "user",
+            Self::Chat { .. } => "chat",
         }
     }
 
@@ -40,7 +48,7 @@ impl Actor {
     pub fn name(&self) -> &str {
         match self {
             Self::System => "OpsKnight",
-            Self::Key { name, .. } | Self::User { name, .. } => name,
+            Self::Key { name, .. } | Self::User { name, .. } | Self::Chat { name, .. } => name,
         }
     }
 
@@ -50,6 +58,7 @@ impl Actor {
             Self::System => "system".into(),
             Self::Key { id, name } => format!("key:{id}:{name}"),
             Self::User { id, name } => format!("user:{id}:{name}"),
+            Self::Chat { webhook_id, name } => format!("chat:{webhook_id}:{name}"),
         }
     }
 
@@ -65,6 +74,12 @@ impl Actor {
                 id,
                 name: name.into(),
             }),
+            (Some("chat"), Some(id), Some(name)) => {
+                id.parse().map_or(Self::System, |webhook_id| Self::Chat {
+                    webhook_id,
+                    name: name.into(),
+                })
+            }
             _ => Self::System,
         }
     }
@@ -116,6 +131,11 @@ mod tests {
             name: "ci: deploy".into(),
         };
         assert_eq!(Actor::decode(&actor.encode()), actor);
+        let chat = Actor::Chat {
+            webhook_id: WebhookId::new(Timestamp::EPOCH, [1; 10]),
+            name: "Ada (Ops: Discord)".into(),
+        };
+        assert_eq!(Actor::decode(&chat.encode()), chat);
         assert_eq!(Actor::decode("key:broken"), Actor::System);
     }
 }

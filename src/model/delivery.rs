@@ -1,12 +1,13 @@
 //! The delivery (one event for one webhook) and what an attempt makes of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::model::attempt::Outcome;
+use crate::model::attempt::{Outcome, Remedy};
 use crate::model::event::Event;
 use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, IncidentId, WebhookId};
-use crate::model::retry::RetrySchedule;
+use crate::model::retry::{MAX_ADDED_SHARE, MAX_RETRY_AFTER, RetrySchedule};
 use crate::model::time::Timestamp;
 
 /// Where a delivery stands.
@@ -109,8 +110,10 @@ pub struct ClaimedDelivery {
     pub event: Arc<Event>,
     /// Attempts made so far, over replays too.
     pub attempts_made: u32,
-    /// Attempts made in the present schedule.
-    pub schedule_attempts: u32,
+    /// What was spent in the present schedule.
+    pub spent: Spending,
+    /// What earlier attempts left for the next, in the adapter's own words.
+    pub progress: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was due.
@@ -119,14 +122,43 @@ pub struct ClaimedDelivery {
     pub claim: Claim,
 }
 
-/// What an attempt makes of its delivery.
+/// What a delivery has spent so far in its present schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spending {
+    /// Attempts that count.
+    pub attempts: u32,
+    /// Follow-up requests, which do not.
+    pub follow_ups: u32,
+    /// Time waited for rate limits.
+    pub waited: Duration,
+    /// Answers that only a person can do something about.
+    pub refusals: u32,
+}
+
+/// The most follow-up requests of one delivery that spend no attempt.
+pub const MAX_FOLLOW_UPS: u32 = 4;
+/// The longest time that a delivery waits for rate limits, in all, before waiting spends attempts.
+pub const MAX_WAITED: Duration = Duration::from_secs(3600);
+/// The shortest wait for a rate limit.
+const MIN_WAIT: Duration = Duration::from_millis(100);
+/// The first wait for a rate limit of which no end was told; it doubles with what was waited before…
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// …up to this.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// What follows an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStep {
-    /// Done.
+    /// Nothing: it is done.
     Delivered,
     /// Another attempt at this time.
     Retry {
         /// When.
+        at: Timestamp,
+    },
+    /// Another attempt once a person has put the webhook right: it is disabled, and its deliveries are held.
+    Hold {
+        /// Now: due as soon as the webhook is enabled.
         at: Timestamp,
     },
     /// No attempt is left.
@@ -134,22 +166,63 @@ pub enum NextStep {
 }
 
 impl NextStep {
-    /// Decides what follows an attempt. `schedule_attempts` counts this attempt too; `share` in 0..1 spreads retries.
+    /// Decides what follows an attempt, given what was spent before it, and says what is spent after it. `share` in 0..1 spreads retries.
     pub fn after_attempt(
         outcome: &Outcome,
         schedule: &RetrySchedule,
-        schedule_attempts: u32,
+        before: Spending,
         now: Timestamp,
         share: f64,
-    ) -> Self {
+    ) -> (Self, Spending) {
+        let counted = Spending {
+            attempts: before.attempts + 1,
+            ..before
+        };
+        let scheduled = |retry_after| {
+            let next_at = schedule.next_attempt_at(counted.attempts, retry_after, now, share);
+            (
+                next_at.map_or(NextStep::Dead, |at| NextStep::Retry { at }),
+                counted,
+            )
+        };
         match outcome {
-            Outcome::Delivered => Self::Delivered,
-            Outcome::Gone(_) => Self::Dead,
-            Outcome::Failed(failure) => schedule
-                .next_attempt_at(schedule_attempts, failure.retry_after, now, share)
-                .map_or(Self::Dead, |at| Self::Retry { at }),
+            Outcome::Delivered | Outcome::Accepted => (NextStep::Delivered, counted),
+            Outcome::Gone(_) => (NextStep::Dead, counted),
+            Outcome::Failed(failure) => match failure.remedy {
+                Remedy::Schedule => scheduled(failure.retry_after),
+                Remedy::AtOnce if before.follow_ups < MAX_FOLLOW_UPS => {
+                    let follow_ups = before.follow_ups + 1;
+                    (NextStep::Retry { at: now }, Spending { follow_ups, ..before })
+                }
+                Remedy::AtOnce => scheduled(None),
+                Remedy::Wait => {
+                    let wait = wait_for(failure.retry_after, before.waited, share);
+                    let waited = before.waited + wait;
+                    match waited <= MAX_WAITED {
+                        true => (
+                            NextStep::Retry { at: now.plus(wait) },
+                            Spending { waited, ..before },
+                        ),
+                        false => scheduled(failure.retry_after),
+                    }
+                }
+                // The first such answer may be a passing fault of theirs: it is asked once more.
+                Remedy::Person if before.refusals == 0 && !schedule.delays().is_empty() => {
+                    let (step, spent) = scheduled(None);
+                    (step, Spending { refusals: 1, ..spent })
+                }
+                Remedy::Person => (NextStep::Hold { at: now }, Spending::default()),
+                Remedy::Nothing => (NextStep::Dead, counted),
+            },
         }
     }
+}
+
+/// How long a rate limit is waited for. At least a moment, lest a receiver that asks for no wait is asked for ever.
+fn wait_for(told: Option<Duration>, waited: Duration, share: f64) -> Duration {
+    let guessed = waited.clamp(FIRST_WAIT, LONGEST_WAIT);
+    let wait = told.unwrap_or(guessed).max(MIN_WAIT).min(MAX_RETRY_AFTER);
+    wait.mul_f64(1.0 + MAX_ADDED_SHARE * share.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -158,42 +231,116 @@ mod tests {
     use crate::model::attempt::Failure;
     use proptest::prelude::*;
 
-    fn failure() -> Failure {
-        Failure {
-            code: FailureCode::ServerError,
-            detail: "answered 500".into(),
-            retry_after: None,
+    const NOW: Timestamp = Timestamp::EPOCH;
+
+    fn failed(remedy: Remedy, retry_after: Option<u64>) -> Outcome {
+        Outcome::Failed(Failure {
+            retry_after: retry_after.map(Duration::from_secs),
+            ..Failure::new(FailureCode::ServerError, "answered 500").with(remedy)
+        })
+    }
+
+    fn step(outcome: &Outcome, attempts: u32) -> NextStep {
+        let before = Spending {
+            attempts,
+            ..Spending::default()
+        };
+        NextStep::after_attempt(outcome, &RetrySchedule::default(), before, NOW, 0.0).0
+    }
+
+    fn retry_in(seconds: i64) -> NextStep {
+        NextStep::Retry {
+            at: Timestamp::from_millis(seconds * 1000),
+        }
+    }
+
+    /// The seconds until each further attempt, until there is none any more.
+    fn waits(outcome: &Outcome, schedule: &RetrySchedule) -> (Vec<u64>, Spending) {
+        let (mut waits, mut spent, mut now) = (Vec::new(), Spending::default(), NOW);
+        loop {
+            let (next, after) = NextStep::after_attempt(outcome, schedule, spent, now, 0.0);
+            spent = after;
+            match next {
+                NextStep::Retry { at } => waits.push(at.since(now).as_secs()),
+                NextStep::Delivered | NextStep::Hold { .. } | NextStep::Dead => return (waits, spent),
+            }
+            now = now.plus(Duration::from_secs(waits[waits.len() - 1]));
         }
     }
 
     #[test]
     fn four_failed_attempts_make_a_dead_delivery() {
-        let failed = Outcome::Failed(failure());
-        let step =
-            |made| NextStep::after_attempt(&failed, &RetrySchedule::default(), made, Timestamp::EPOCH, 0.0);
-        let at = |seconds: i64| NextStep::Retry {
-            at: Timestamp::from_millis(seconds * 1000),
-        };
-        assert_eq!([1, 2, 3, 4].map(step), [at(60), at(300), at(900), NextStep::Dead]);
+        let outcome = failed(Remedy::Schedule, None);
+        let steps = [0, 1, 2, 3].map(|made| step(&outcome, made));
+        assert_eq!(
+            steps,
+            [retry_in(60), retry_in(300), retry_in(900), NextStep::Dead]
+        );
     }
 
     #[test]
-    fn gone_is_dead_at_once() {
-        let gone = Outcome::Gone(failure());
-        let step = NextStep::after_attempt(&gone, &RetrySchedule::default(), 1, Timestamp::EPOCH, 0.0);
-        assert_eq!(step, NextStep::Dead);
+    fn gone_and_hopeless_are_dead_at_once() {
+        let gone = Outcome::Gone(Failure::new(FailureCode::Gone, "answered 410"));
+        assert_eq!(step(&gone, 0), NextStep::Dead);
+        assert_eq!(step(&failed(Remedy::Nothing, None), 0), NextStep::Dead);
+    }
+
+    #[test]
+    fn follow_ups_spend_no_attempt_until_there_are_too_many() {
+        let (waits, spent) = waits(&failed(Remedy::AtOnce, None), &RetrySchedule::default());
+        assert_eq!(waits, [0, 0, 0, 0, 60, 300, 900]);
+        assert_eq!((spent.attempts, spent.follow_ups), (4, MAX_FOLLOW_UPS));
+    }
+
+    #[test]
+    fn waiting_for_a_rate_limit_spends_attempts_only_after_an_hour() {
+        let (waits, spent) = waits(&failed(Remedy::Wait, Some(1200)), &RetrySchedule::default());
+        assert_eq!(waits, [1200, 1200, 1200, 1200, 1200, 1200]);
+        assert_eq!((spent.attempts, spent.waited), (4, MAX_WAITED));
+    }
+
+    #[test]
+    fn a_wait_without_an_end_doubles_and_one_of_no_time_is_not_taken_at_its_word() {
+        let (untold, _) = waits(&failed(Remedy::Wait, None), &RetrySchedule::none());
+        assert_eq!(untold[..7], [2, 2, 4, 8, 16, 32, 64]);
+        assert!(untold.iter().all(|wait| *wait <= LONGEST_WAIT.as_secs()));
+        assert_eq!(wait_for(Some(Duration::ZERO), Duration::ZERO, 0.0), MIN_WAIT);
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_is_asked_once_more_and_then_held() {
+        let outcome = failed(Remedy::Person, None);
+        let schedule = RetrySchedule::default();
+        let once_failed = Spending {
+            attempts: 1,
+            ..Spending::default()
+        };
+        let (first, spent) = NextStep::after_attempt(&outcome, &schedule, once_failed, NOW, 0.0);
+        assert_eq!((first, spent.refusals), (retry_in(300), 1));
+        let (second, spent) = NextStep::after_attempt(&outcome, &schedule, spent, NOW, 0.0);
+        assert_eq!((second, spent), (NextStep::Hold { at: NOW }, Spending::default()));
+        let (waits, spent) = waits(&outcome, &RetrySchedule::none());
+        assert_eq!((waits.len(), spent), (0, Spending::default()));
     }
 
     proptest! {
         #[test]
-        fn every_schedule_ends(delays in prop::collection::vec(0u64..100_000, 0..20), share in 0.0f64..1.0) {
-            let count = u32::try_from(delays.len()).unwrap();
-            let delays = delays.into_iter().map(std::time::Duration::from_millis).collect();
+        fn every_schedule_ends(
+            delays in prop::collection::vec(0u64..100_000, 0..20),
+            share in 0.0f64..1.0,
+            remedies in prop::collection::vec(prop::sample::select(&Remedy::ALL[..]), 1..40),
+            told in prop::option::of(0u64..5000),
+        ) {
+            let delays = delays.into_iter().map(Duration::from_millis).collect();
             let schedule = RetrySchedule::new(delays).unwrap();
-            let failed = Outcome::Failed(failure());
-            let step = |made| NextStep::after_attempt(&failed, &schedule, made, Timestamp::EPOCH, share);
-            prop_assert_eq!(step(count + 1), NextStep::Dead);
-            prop_assert!((1..=count).all(|made| step(made) != NextStep::Dead));
+            let mut spent = Spending::default();
+            let steps = (0..50_000).find(|index| {
+                let outcome = failed(remedies[index % remedies.len()], told);
+                let (next, after) = NextStep::after_attempt(&outcome, &schedule, spent, NOW, share);
+                spent = after;
+                !matches!(next, NextStep::Retry { .. })
+            });
+            prop_assert!(steps.is_some());
         }
     }
 }

@@ -139,11 +139,21 @@ pub enum FailureCode {
     RequestInvalid,
     /// The webhook was deleted while the delivery waited.
     WebhookDeleted,
+    /// The platform refuses the webhook's credentials, address or permission.
+    SettingsRefused,
+    /// The platform refuses this very message.
+    MessageRefused,
+    /// The incident's earlier message can no longer be changed or answered.
+    MessageLost,
+    /// The chat has another address now.
+    ChatMoved,
+    /// A template of the webhook cannot be rendered for this event.
+    TemplateFailed,
 }
 
 impl FailureCode {
     /// Every code, for documentation and parsing.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::DnsFailed,
         Self::DnsTimeout,
         Self::AddressNotAllowed,
@@ -164,6 +174,11 @@ impl FailureCode {
         Self::UnexpectedStatus,
         Self::RequestInvalid,
         Self::WebhookDeleted,
+        Self::SettingsRefused,
+        Self::MessageRefused,
+        Self::MessageLost,
+        Self::ChatMoved,
+        Self::TemplateFailed,
     ];
 
     /// The stable code as it is stored and shown.
@@ -189,6 +204,11 @@ impl FailureCode {
             Self::UnexpectedStatus => "unexpected_status",
             Self::RequestInvalid => "request_invalid",
             Self::WebhookDeleted => "webhook_deleted",
+            Self::SettingsRefused => "settings_refused",
+            Self::MessageRefused => "message_refused",
+            Self::MessageLost => "message_lost",
+            Self::ChatMoved => "chat_moved",
+            Self::TemplateFailed => "template_failed",
         }
     }
 
@@ -223,6 +243,13 @@ impl FailureCode {
             Self::UnexpectedStatus => "check that the receiver answers with a final HTTP status",
             Self::RequestInvalid => "check the webhook's URL and headers",
             Self::WebhookDeleted => "create the webhook again and recover its events",
+            Self::SettingsRefused => "put the webhook's URL, token or channel right, then enable it",
+            Self::MessageRefused => {
+                "look at what the platform answered; a message that it refuses is not sent again"
+            }
+            Self::MessageLost => "nothing: a new message is posted instead",
+            Self::ChatMoved => "nothing: the new address is remembered",
+            Self::TemplateFailed => "correct the webhook's template, then replay the delivery",
         }
     }
 

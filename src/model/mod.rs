@@ -4,6 +4,7 @@
 //! arguments, so that tests and the simulation decide what happens.
 
 pub mod access;
+pub mod action_link;
 pub mod activity;
 pub mod attempt;
 pub mod audit;
@@ -22,3 +23,4 @@ pub mod session;
 pub mod time;
 pub mod user;
 pub mod webhook;
+pub mod webhook_kind;

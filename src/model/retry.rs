@@ -11,7 +11,7 @@ pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The longest wait that a receiver's `Retry-After` may ask for (CONTRACT.md § 2).
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// The share of a delay that may be added to it, so that a thousand retries do not arrive in one second.
-const MAX_ADDED_SHARE: f64 = 0.10;
+pub const MAX_ADDED_SHARE: f64 = 0.10;
 
 /// The waits before each retry. Its length is the number of retries.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Webhooks: configured receivers, what they want, and how they want it.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use crate::model::incident::{Incident, Severity};
 use crate::model::retry::RetrySchedule;
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
+
+pub use crate::model::webhook_kind::WebhookKind;
 
 /// The timeout unless a webhook says otherwise, and its bounds (CONTRACT.md § 2).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,32 +43,8 @@ pub const DEFAULT_ROTATION_OVERLAP: Duration = Duration::from_secs(24 * 3600);
 /// The longest overlap of a rotation.
 pub const MAX_ROTATION_OVERLAP: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Which adapter speaks to a webhook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WebhookKind {
-    /// Signed JSON over HTTP: the default format.
-    Generic,
-}
-
-impl WebhookKind {
-    /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Generic];
-
-    /// The kind as the API and the store write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Generic => "generic",
-        }
-    }
-
-    /// The kind read back from its text.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-}
-
 /// A bound on requests per time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rate {
     /// How many.
     pub count: u32,
@@ -73,7 +53,7 @@ pub struct Rate {
 }
 
 /// The time a [`Rate`] counts over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RateUnit {
     /// A second.
     Second,
@@ -176,8 +156,10 @@ pub struct WebhookSettings {
     pub name: String,
     /// Which adapter speaks to it.
     pub kind: WebhookKind,
-    /// Where events go.
+    /// Where events go. If the kind's URL is a secret, only the part that may be seen.
     pub url: Url,
+    /// What the kind asks for beyond these, by name, without what is secret.
+    pub options: BTreeMap<String, String>,
     /// Which events go there.
     pub events: EventSet,
     /// Only these services; all if empty.
@@ -221,6 +203,8 @@ pub struct Degraded {
     pub since: Timestamp,
     /// Why the attempt that tipped the balance failed.
     pub code: FailureCode,
+    /// What to do about it, if the platform behind it told.
+    pub detail: Option<String>,
 }
 
 /// A configured receiver.
@@ -236,6 +220,8 @@ pub struct Webhook {
     pub degraded: Option<Degraded>,
     /// The names of its own headers; the values are secrets.
     pub header_names: Vec<String>,
+    /// The names of its secret options.
+    pub secret_option_names: Vec<String>,
     /// Whether it has a client certificate of its own.
     pub has_tls_identity: bool,
     /// Whether it trusts an additional authority.
@@ -274,7 +260,7 @@ impl WebhookSettings {
     }
 }
 
-/// The secrets of a webhook. They leave the store only towards the dispatcher.
+/// The secrets of a webhook. They leave the store only to be sent with, or to check a change against them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookSecrets {
     /// What signs.
@@ -283,6 +269,8 @@ pub struct WebhookSecrets {
     pub previous: Option<(SecretText, Timestamp)>,
     /// Headers of the user's own.
     pub headers: Vec<(String, SecretText)>,
+    /// Secret options of the kind, by name; `url` if the kind's URL is a secret.
+    pub options: BTreeMap<String, SecretText>,
     /// TLS settings of its own.
     pub tls: Option<Arc<TlsProfile>>,
 }
@@ -294,6 +282,32 @@ pub struct Endpoint {
     pub webhook: Webhook,
     /// Its secrets.
     pub secrets: WebhookSecrets,
+    /// What the receiver taught its adapter, such as a chat's new address.
+    pub learned: Option<String>,
+}
+
+/// A URL without what may be secret in it: scheme and host, the first part of the path, and dots.
+pub fn masked_url(url: &Url) -> String {
+    const SHOWN_SEGMENT: usize = 12;
+    let mut text = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
+    if let Some(port) = url.port() {
+        let _ = write!(text, ":{port}");
+    }
+    let mut segments = url.path_segments().into_iter().flatten();
+    let first = segments.next().unwrap_or_default();
+    let is_short = first.len() <= SHOWN_SEGMENT;
+    let has_more = segments.any(|segment| !segment.is_empty()) || url.query().is_some();
+    text.push('/');
+    if is_short {
+        text.push_str(first);
+    }
+    match (is_short, has_more) {
+        (true, false) => {}
+        (true, true) if first.is_empty() => text.push('…'),
+        (true, true) => text.push_str("/…"),
+        (false, _) => text.push('…'),
+    }
+    text
 }
 
 /// Makes a secret (`whsec_…`, Standard Webhooks) out of 32 random bytes.
@@ -314,5 +328,20 @@ mod tests {
         let texts = ["20/s", "100/m"].map(|text| Rate::parse(text).map(|rate| rate.to_string()));
         assert_eq!(texts, [Some("20/s".to_owned()), Some("100/m".to_owned())]);
         assert_eq!(["0/s", "1/h", "x/s", "5", "100001/s"].map(Rate::parse), [None; 5]);
+    }
+
+    #[test]
+    fn a_masked_url_shows_where_it_leads_and_no_token() {
+        let masked = |text: &str| masked_url(&Url::parse(text).unwrap());
+        assert_eq!(masked("https://a.example/"), "https://a.example/");
+        assert_eq!(
+            masked("https://a.example/hooks/SECRET"),
+            "https://a.example/hooks/…"
+        );
+        assert_eq!(masked("https://a.example/?token=SECRET"), "https://a.example/…");
+        assert_eq!(
+            masked("http://127.0.0.1:9000/0123456789abcdef"),
+            "http://127.0.0.1:9000/…"
+        );
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::attempt::Attempt;
-use crate::model::delivery::{Claim, ClaimedDelivery, NextStep};
+use crate::model::attempt::{Attempt, Legacy};
+use crate::model::delivery::{Claim, ClaimedDelivery, NextStep, Spending};
 use crate::model::event::Event;
 use crate::model::id::{DeliveryId, IncidentId, WebhookId};
 use crate::model::time::Timestamp;
@@ -58,6 +58,13 @@ pub struct AttemptRecord {
     pub attempt: Attempt,
     /// What follows.
     pub next_step: NextStep,
+    /// What the delivery has spent, with this attempt.
+    pub spent: Spending,
+    /// What it leaves for later attempts, in the same transaction.
+    pub legacy: Legacy,
+    /// When the settings under which the attempt was made were last changed. Under others its word on the webhook does not
+    /// count: nothing is learned, and nobody is disabled by it.
+    pub settings_of: Timestamp,
     /// Disables the webhook with this reason, in the same transaction.
     pub disable_webhook: Option<String>,
 }

@@ -1,12 +1,13 @@
 //! Webhooks in the store. Secrets go in, and come out only as an [`Endpoint`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::model::audit::Change;
 use crate::model::exchange::TlsProfile;
-use crate::model::id::WebhookId;
+use crate::model::id::{IncidentId, WebhookId};
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Degraded, Endpoint, Webhook, WebhookSecrets, WebhookSettings, WebhookState};
@@ -21,6 +22,8 @@ pub struct WebhookEdit {
     pub settings: WebhookSettings,
     /// All headers of its own, if they change.
     pub headers: Option<Vec<(String, SecretText)>>,
+    /// Secret options that change: their new values, or nothing for those that go.
+    pub secret_options: BTreeMap<String, Option<SecretText>>,
     /// Another authority to trust (PEM), or none, if it changes.
     pub ca_pem: Option<Option<String>>,
     /// A client certificate and key (PEM), or none, if it changes.
@@ -39,13 +42,30 @@ impl WebhookEdit {
             Some(identity_pem) => identity_pem.as_ref().map(|pem| pem.reveal().to_owned()),
             None => tls.and_then(|tls| tls.identity_pem.clone()),
         };
+        let mut options = secrets.options.clone();
+        for (name, value) in &self.secret_options {
+            match value {
+                Some(value) => drop(options.insert(name.clone(), value.clone())),
+                None => drop(options.remove(name)),
+            }
+        }
         WebhookSecrets {
+            options,
             signing: secrets.signing.clone(),
             previous: secrets.previous.clone(),
             headers: self.headers.clone().unwrap_or_else(|| secrets.headers.clone()),
             tls: TlsProfile::of(ca_pem, identity_pem).map(Arc::new),
         }
     }
+}
+
+/// What is remembered of an incident's message at a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Memory {
+    /// In the adapter's own words.
+    pub text: String,
+    /// The place of the latest event that the message tells of.
+    pub event_sequence: i64,
 }
 
 /// Webhooks.
@@ -86,11 +106,14 @@ pub trait Webhooks: Send + Sync {
     ) -> StoreResult<Webhook>;
 }
 
-/// Webhooks with their secrets, for the dispatcher.
+/// Webhooks with their secrets, for the dispatcher and for checks that need them whole.
 #[async_trait]
 pub trait Endpoints: Send + Sync {
     /// One webhook with its secrets; nothing if it was deleted.
     async fn load(&self, id: WebhookId) -> StoreResult<Option<Endpoint>>;
+
+    /// What is remembered of an incident's message at a webhook.
+    async fn recall(&self, id: WebhookId, incident_id: IncidentId) -> StoreResult<Option<Memory>>;
 
     /// Notes that a webhook's breaker opened or closed.
     async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()>;

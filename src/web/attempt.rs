@@ -2,7 +2,9 @@
 
 use crate::model::attempt::{Attempt, Outcome};
 use crate::model::event::EventName;
+use crate::model::webhook::WebhookKind;
 use crate::web::chart::{Phase, waterfall};
+use crate::web::message::MessageView;
 use crate::web::show::{self, Markup};
 
 /// A header.
@@ -35,6 +37,10 @@ pub struct AttemptView {
     pub remote_address: Option<String>,
     /// The request line.
     pub request_line: String,
+    /// The request's body, if it was not the event's own.
+    pub request_body: Option<String>,
+    /// The message as its platform shows it, if it has a form of its own.
+    pub message: Option<MessageView>,
     /// The request's headers.
     pub request_headers: Vec<HeaderLine>,
     /// The response's headers.
@@ -50,8 +56,8 @@ pub struct AttemptView {
 }
 
 impl AttemptView {
-    /// The view of an attempt.
-    pub fn of(attempt: &Attempt) -> Self {
+    /// The view of an attempt at a webhook of a kind, if the webhook is still there.
+    pub fn of(attempt: &Attempt, kind: Option<WebhookKind>) -> Self {
         let failure = attempt.outcome.failure();
         let (line, headers) = attempt
             .request_head
@@ -68,6 +74,13 @@ impl AttemptView {
             advice: failure.map(|failure| failure.code.advice()),
             remote_address: attempt.remote_address.map(|address| address.to_string()),
             request_line: line.to_owned(),
+            request_body: attempt
+                .request_body
+                .as_ref()
+                .map(|body| show::pretty_json(body).unwrap_or_else(|| show::body_text(body))),
+            message: kind
+                .zip(attempt.request_body.as_ref())
+                .and_then(|(kind, body)| MessageView::of_body(kind, body)),
             request_headers: header_lines(headers),
             response_headers: header_lines(&attempt.response_head),
             response_body: show::pretty_json(&attempt.response_body)
@@ -107,6 +120,7 @@ fn quoted(text: &str) -> String {
 fn verdict(outcome: &Outcome) -> Markup {
     match outcome {
         Outcome::Delivered => show::badge("success", "Delivered"),
+        Outcome::Accepted => show::badge("success", "Accepted"),
         Outcome::Failed(_) => show::badge("error", "Failed"),
         Outcome::Gone(_) => show::badge("error", "Gone"),
     }
@@ -116,6 +130,9 @@ fn why(attempt: &Attempt) -> String {
     let status = attempt.status.unwrap_or_default();
     match &attempt.outcome {
         Outcome::Delivered => format!("The receiver answered {status}: every 2xx counts as delivered."),
+        Outcome::Accepted => {
+            format!("The platform answered {status}: it queued the message. Whether it is shown is not told.")
+        }
         Outcome::Failed(failure) => {
             let mut sentence = format!("{}.", sentence_case(&failure.detail));
             if let Some(wait) = failure.retry_after {
@@ -178,6 +195,7 @@ mod tests {
             outcome,
             status,
             request_head: "POST https://a.example/x\nx-a: it's\nauthorization: ***\n".into(),
+            request_body: None,
             response_head: String::new(),
             response_body: bytes::Bytes::new(),
             response_body_is_truncated: false,
@@ -186,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_curl_line_is_one_command_whatever_the_body_holds() {
-        let view = AttemptView::of(&attempt(Outcome::Delivered, Some(204)));
+        let view = AttemptView::of(&attempt(Outcome::Delivered, Some(204)), None);
         let expected = r#"curl -X POST 'https://a.example/x' \
   -H 'x-a: it'\''s' \
   -H 'authorization: ***' \
@@ -200,8 +218,9 @@ mod tests {
             code: FailureCode::RateLimited,
             detail: "answered 429".into(),
             retry_after: Some(std::time::Duration::from_secs(90)),
+            remedy: crate::model::attempt::Remedy::Schedule,
         };
-        let view = AttemptView::of(&attempt(Outcome::Failed(failure), Some(429)));
+        let view = AttemptView::of(&attempt(Outcome::Failed(failure), Some(429)), None);
         assert_eq!(view.why, "Answered 429. It asked to wait 1 min 30 s.");
         assert_eq!((view.code, view.is_delivered()), (Some("rate_limited"), false));
         assert!(view.advice.is_some());

@@ -31,6 +31,7 @@ impl AuditRow {
             Actor::System => ("the server", None),
             Actor::Key { id, .. } => ("API key", Some(key_path(*id))),
             Actor::User { id, .. } => ("", Some(format!("/users/{id}"))),
+            Actor::Chat { webhook_id, .. } => ("chat", Some(format!("/settings/integrations/{webhook_id}"))),
         };
         Self {
             at: show::when_exactly(entry.at),

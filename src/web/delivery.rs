@@ -49,6 +49,8 @@ pub async fn page(
         Err(StoreError::NotFound { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    let kind = webhook.as_ref().map(|webhook| webhook.settings.kind);
+    let view = |attempt| AttemptView::of(attempt, kind);
     let mut rows = delivery_rows(&state, std::slice::from_ref(delivery), now).await?;
     let row = rows.pop().ok_or_else(|| PageError::not_found("delivery"))?;
     let next_at = (delivery.state == DeliveryState::Scheduled).then(|| show::when(delivery.due_at, now));
@@ -62,7 +64,7 @@ pub async fn page(
         is_test: delivery.is_test,
         pretty: show::pretty_json(&detail.body),
         raw: show::body_text(&detail.body),
-        attempts: detail.attempts.iter().rev().map(AttemptView::of).collect(),
+        attempts: detail.attempts.iter().rev().map(view).collect(),
         delivery: row,
     })
 }

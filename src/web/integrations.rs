@@ -3,10 +3,12 @@
 use askama::Template;
 use axum::extract::State;
 
+use crate::adapters;
+use crate::adapters::about::About;
 use crate::model::activity::Activity;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
-use crate::model::webhook::{Webhook, WebhookKind, WebhookState};
+use crate::model::webhook::{Webhook, WebhookKind, WebhookState, masked_url};
 use crate::store::overview::WebhookHealth;
 use crate::web::attempt::sentence_case;
 use crate::web::chart::{Day, chart_start};
@@ -23,6 +25,7 @@ struct Card {
     id: WebhookId,
     name: String,
     kind: &'static str,
+    letter: String,
     url: String,
     state: Markup,
     trouble: Option<String>,
@@ -68,7 +71,8 @@ fn card(webhook: &Webhook, health: WebhookHealth, activity: &[Activity], now: Ti
         id: webhook.id,
         name: settings.name.clone(),
         kind: kind_name(settings.kind),
-        url: show::masked_url(&settings.url),
+        letter: kind_letter(adapters::adapter_or_unknown(settings.kind).about()),
+        url: masked_url(&settings.url),
         state: webhook_badge(webhook),
         trouble: trouble(webhook),
         events: settings
@@ -84,11 +88,15 @@ fn card(webhook: &Webhook, health: WebhookHealth, activity: &[Activity], now: Ti
     }
 }
 
+/// The first letter of a kind with a form of its own, as its mark; empty for the default format.
+pub fn kind_letter(about: &About) -> String {
+    let first = about.name.chars().next().filter(|_| !about.fields.is_empty());
+    first.map_or(String::new(), String::from)
+}
+
 /// What people call a kind.
 pub fn kind_name(kind: WebhookKind) -> &'static str {
-    match kind {
-        WebhookKind::Generic => "Webhook",
-    }
+    adapters::adapter_or_unknown(kind).about().name
 }
 
 /// The badge of a webhook's state.
@@ -105,7 +113,8 @@ pub fn trouble(webhook: &Webhook) -> Option<String> {
     match (&webhook.state, &webhook.degraded) {
         (WebhookState::Disabled { reason, .. }, _) => Some(sentence_case(reason)),
         (WebhookState::Enabled, Some(degraded)) => {
-            Some(format!("{}: {}", degraded.code.as_str(), degraded.code.advice()))
+            let detail = degraded.detail.as_deref().map(sentence_case);
+            Some(detail.unwrap_or_else(|| format!("{}: {}", degraded.code.as_str(), degraded.code.advice())))
         }
         (WebhookState::Enabled, None) => None,
     }

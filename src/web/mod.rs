@@ -5,6 +5,7 @@
 //! not admit, and no form without its token.
 
 mod account;
+mod act;
 mod api_docs;
 mod api_keys;
 mod assets;
@@ -28,6 +29,7 @@ mod incident_new;
 mod incidents;
 mod integrations;
 mod live;
+mod message;
 mod not_found;
 mod once;
 mod openapi;
@@ -52,6 +54,7 @@ mod wall;
 mod webhook;
 mod webhook_form;
 mod webhook_new;
+mod webhook_options;
 mod welcome;
 
 use axum::Router;

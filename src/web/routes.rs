@@ -3,9 +3,10 @@
 use crate::model::access::Scope;
 use crate::web::route::{Door, PageRoute};
 use crate::web::{
-    account, api_docs, api_keys, assets, audit, dashboard, dead, deliveries, delivery, escalation_policies,
-    inbox, inbox_receiver, inboxes, incident, incident_new, incidents, integrations, live, services, set_up,
-    sign_in, system, users, wall, webhook, webhook_form, webhook_new, welcome,
+    account, act, api_docs, api_keys, assets, audit, dashboard, dead, deliveries, delivery,
+    escalation_policies, inbox, inbox_receiver, inboxes, incident, incident_new, incidents, integrations,
+    live, message, services, set_up, sign_in, system, users, wall, webhook, webhook_form, webhook_new,
+    welcome,
 };
 
 /// Every route of the pages.
@@ -47,6 +48,8 @@ fn entrance() -> Vec<PageRoute> {
         Route::form("/account/sessions/{id}/end", Door::SignedIn, account::end_session),
         Route::page("/assets/{version}/{name}", Door::Open, assets::file),
         Route::page("/live", Door::SignedIn, live::stream),
+        Route::page("/act/{webhook}/{token}", Door::Open, act::page),
+        Route::form("/act/{webhook}/{token}", Door::Open, act::act),
         Route::page("/wall", Door::Open, wall::page),
         Route::page("/wall/live", Door::Open, wall::stream),
     ]
@@ -123,6 +126,11 @@ fn webhook_pages() -> Vec<PageRoute> {
             "/settings/integrations/check-filter",
             WEBHOOKS,
             webhook_form::check_filter,
+        ),
+        Route::form(
+            "/settings/integrations/preview/{kind}",
+            WEBHOOKS,
+            message::preview,
         ),
         Route::page("/settings/integrations/{id}", Door::SignedIn, webhook::page),
         Route::page("/settings/integrations/{id}/edit", WEBHOOKS, webhook_form::page),

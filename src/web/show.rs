@@ -1,11 +1,9 @@
 //! How values look on pages: times, durations, counts, badges, addresses. Each gives either plain text, which the
 //! template escapes, or finished HTML ([`Safe`]) that is made here out of nothing a user typed.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use askama::filters::Safe;
-use url::Url;
 
 use crate::model::delivery::DeliveryState;
 use crate::model::incident::{IncidentStatus, Severity};
@@ -197,30 +195,6 @@ pub fn state_badge(state: DeliveryState, attempts_made: u32) -> Markup {
     }
 }
 
-/// A URL without what may be secret in it: scheme and host, the first part of the path, and dots.
-pub fn masked_url(url: &Url) -> String {
-    const SHOWN_SEGMENT: usize = 12;
-    let mut text = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
-    if let Some(port) = url.port() {
-        let _ = write!(text, ":{port}");
-    }
-    let mut segments = url.path_segments().into_iter().flatten();
-    let first = segments.next().unwrap_or_default();
-    let is_short = first.len() <= SHOWN_SEGMENT;
-    let has_more = segments.any(|segment| !segment.is_empty()) || url.query().is_some();
-    text.push('/');
-    if is_short {
-        text.push_str(first);
-    }
-    match (is_short, has_more) {
-        (true, false) => {}
-        (true, true) if first.is_empty() => text.push('…'),
-        (true, true) => text.push_str("/…"),
-        (false, _) => text.push('…'),
-    }
-    text
-}
-
 /// JSON with line breaks, if it is JSON.
 pub fn pretty_json(body: &[u8]) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(body).ok()?;
@@ -276,21 +250,6 @@ mod tests {
             ("999", "1\u{202f}234\u{202f}567")
         );
         assert_eq!([512, 1536, 50 << 20].map(bytes), ["512 B", "1.5 KiB", "50 MiB"]);
-    }
-
-    #[test]
-    fn a_masked_url_shows_where_it_leads_and_no_token() {
-        let masked = |text: &str| masked_url(&Url::parse(text).unwrap());
-        assert_eq!(masked("https://a.example/"), "https://a.example/");
-        assert_eq!(
-            masked("https://a.example/hooks/SECRET"),
-            "https://a.example/hooks/…"
-        );
-        assert_eq!(masked("https://a.example/?token=SECRET"), "https://a.example/…");
-        assert_eq!(
-            masked("http://127.0.0.1:9000/0123456789abcdef"),
-            "http://127.0.0.1:9000/…"
-        );
     }
 
     #[test]

@@ -19,12 +19,15 @@ use crate::actions::webhook_settings::WebhookDraft;
 use crate::actions::{ActionError, Actions, Patch, Tester, UrlRules};
 use crate::clock::Source;
 use crate::limit::Limit;
+use crate::model::action_link::{ActionLink, LINK_KEY};
 use crate::model::attempt::{Attempt, Failure, Outcome};
+use crate::model::audit::Actor;
 use crate::model::delivery::NextStep;
 use crate::model::event::{Event, EventName};
 use crate::model::exchange::{FailureCode, PhaseTimings};
 use crate::model::id::WebhookId;
-use crate::model::incident::Severity;
+use crate::model::incident::{IncidentAction, Severity};
+use crate::model::secret::SecretText;
 use crate::model::user::User;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::incidents::Committed;
@@ -119,6 +122,7 @@ impl House {
 
     /// The path of a route with real ids in it.
     fn path_of(&self, route: &str) -> String {
+        let route = route.replace("{webhook}/{token}", "{id}");
         let place = self.ids.iter().find(|(before, _)| route.starts_with(before));
         let id = place.map_or("", |(_, id)| id);
         route.replace("{kind}", "generic").replace("{id}", id)
@@ -187,6 +191,7 @@ async fn furnish(
         ..WebhookDraft::default()
     };
     let (webhook, _) = actions.create_webhook(actor(), webhook).await.unwrap();
+    let (chat, key) = create_chat(actions, store, actor()).await;
     let draft = IncidentDraft {
         title: HOSTILE.into(),
         description: Some(HOSTILE.into()),
@@ -201,6 +206,13 @@ async fn furnish(
     let Committed::Created(incident) = actions.trigger(actor(), draft, None).await.unwrap() else {
         panic!("expected a new incident");
     };
+    let link = ActionLink {
+        action: IncidentAction::Resolve,
+        incident_id: incident.id,
+        expires_at_seconds: u32::MAX,
+        event_sequence: 1,
+    };
+    let token = link.sign(chat, &key);
     let delivery = fail_its_delivery(store, source, webhook.id).await;
     let inbox = actions.create_inbox(actor(), HOSTILE.into()).await.unwrap();
     let arrival = crate::actions::inboxes::Arrival {
@@ -213,6 +225,7 @@ async fn furnish(
     };
     actions.keep_in_inbox(inbox.id, arrival).await.unwrap();
     vec![
+        ("/act/", format!("{chat}/{token}")),
         ("/incidents/", incident.id.to_string()),
         ("/services/", service.id.to_string()),
         ("/users/", user.id.to_string()),
@@ -221,6 +234,17 @@ async fn furnish(
         ("/settings/integrations/", webhook.id.to_string()),
         ("/settings/inbox/", inbox.id.to_string()),
     ]
+}
+
+/// A chat that gets no events, and the key of its links.
+async fn create_chat(actions: &Actions, store: &Store, actor: Actor) -> (WebhookId, SecretText) {
+    let draft = serde_json::from_value(serde_json::json!({
+        "name": HOSTILE, "kind": "discord", "url": "https://discord.com/api/webhooks/123456789012345678/token-of-nobody",
+        "events": ["incident.triggered"], "filter": "false",
+    }));
+    let (webhook, _) = actions.create_webhook(actor, draft.unwrap()).await.unwrap();
+    let endpoint = store.endpoints.load(webhook.id).await.unwrap().unwrap();
+    (webhook.id, endpoint.secrets.options[LINK_KEY].clone())
 }
 
 /// Lets the one delivery of a webhook die after one attempt.
@@ -232,6 +256,7 @@ async fn fail_its_delivery(store: &Store, source: &Source, webhook_id: WebhookId
         code: FailureCode::ServerError,
         detail: format!("answered 500 {HOSTILE}"),
         retry_after: None,
+        remedy: crate::model::attempt::Remedy::Schedule,
     };
     let attempt = Attempt {
         id: source.new_attempt_id(),
@@ -247,6 +272,7 @@ async fn fail_its_delivery(store: &Store, source: &Source, webhook_id: WebhookId
         outcome: Outcome::Failed(failure),
         status: Some(500),
         request_head: format!("POST https://example.com/hook\nx-a: {HOSTILE}\n"),
+        request_body: None,
         response_head: format!("x-b: {HOSTILE}\n"),
         response_body: Bytes::from_static(HOSTILE.as_bytes()),
         response_body_is_truncated: false,
@@ -259,6 +285,9 @@ async fn fail_its_delivery(store: &Store, source: &Source, webhook_id: WebhookId
         claim: delivery.claim,
         attempt,
         next_step: NextStep::Dead,
+        spent: Default::default(),
+        legacy: Default::default(),
+        settings_of: Default::default(),
         disable_webhook: None,
         is_test: false,
         delivery_created_at: delivery.created_at,
@@ -352,7 +381,7 @@ fn no_template_steps_around_escaping_or_the_content_security_policy() {
 #[test]
 fn every_form_carries_its_token() {
     let is_open = |line: &str| {
-        ["/setup", "/sign-in", "/welcome"]
+        ["/setup", "/sign-in", "/welcome", "{{ path }}"]
             .iter()
             .any(|path| line.contains(&format!("action=\"{path}\"")))
     };

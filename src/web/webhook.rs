@@ -3,16 +3,20 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect};
+use http::HeaderMap;
 
 use crate::actions::deliveries::Period;
 use crate::actions::webhooks::RotationDraft;
+use crate::adapters;
+use crate::adapters::about::{Field, Signature, UrlField};
+use crate::config::base_url;
 use crate::model::access::Scope;
 use crate::model::delivery::DeliveryState;
 use crate::model::event::EventName;
 use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::incident::Severity;
 use crate::model::time::{Timestamp, format_duration};
-use crate::model::webhook::{Ordering, Webhook, WebhookSettings, WhenDisabled};
+use crate::model::webhook::{Ordering, Webhook, WebhookSettings, WhenDisabled, masked_url};
 use crate::store::deliveries::{DeliveryDetail, DeliveryFilter, WebhookStats};
 use crate::web::attempt::AttemptView;
 use crate::web::chart::{Day, chart_start};
@@ -90,17 +94,24 @@ struct WebhookPage {
     recovery: Option<Recovery>,
     rotation_errors: FieldErrors,
     query: Query,
+    /// How to have the platform tell us of pressed buttons, for those who may set it up.
+    callback: Option<String>,
+    /// Whether requests are signed.
+    is_signed: bool,
+    kind_name: &'static str,
 }
 
 impl WebhookPage {
     async fn of(state: &WebState, visitor: &Visitor, id: WebhookId, query: Query) -> Result<Self, PageError> {
         let now = visitor.look.now;
         let webhook = state.store.webhooks.get(id).await?;
+        let about = adapters::adapter_or_unknown(webhook.settings.kind).about();
+        let base = base_url(state.settings.public_url.as_ref(), &HeaderMap::new());
         let activity = state.store.overview.activity(chart_start(now)).await?;
         let stats = state.store.deliveries.webhook_stats(id, chart_start(now)).await?;
         let (deliveries, pager) = list_deliveries(state, id, &query, now).await?;
         let test = match query.parsed("test", |text| text.parse().ok()) {
-            Some(delivery_id) => test_result(state, id, delivery_id).await?,
+            Some(delivery_id) => test_result(state, visitor, &webhook, delivery_id).await?,
             None => None,
         };
         let facts = facts(&webhook, state).await?;
@@ -110,7 +121,7 @@ impl WebhookPage {
             url: if visitor.may(Scope::WebhooksWrite) {
                 webhook.settings.url.to_string()
             } else {
-                show::masked_url(&webhook.settings.url)
+                masked_url(&webhook.settings.url)
             },
             badge: webhook_badge(&webhook),
             is_enabled: webhook.is_enabled(),
@@ -136,6 +147,12 @@ impl WebhookPage {
             hold: webhook.settings.when_disabled == WhenDisabled::Hold,
             recovery: None,
             rotation_errors: FieldErrors::default(),
+            callback: match visitor.may(Scope::WebhooksWrite) {
+                true => state.actions.callback_help(id, &base).await?,
+                false => None,
+            },
+            is_signed: about.signature == Signature::Ours,
+            kind_name: about.name,
             query,
             name: webhook.settings.name,
         })
@@ -182,23 +199,39 @@ async fn list_deliveries(
 
 async fn test_result(
     state: &WebState,
-    id: WebhookId,
+    visitor: &Visitor,
+    webhook: &Webhook,
     delivery_id: DeliveryId,
 ) -> Result<Option<TestResult>, PageError> {
     let detail: DeliveryDetail = state.store.deliveries.get(delivery_id).await?;
-    if detail.delivery.webhook_id != id || !detail.delivery.is_test {
+    if detail.delivery.webhook_id != webhook.id || !detail.delivery.is_test {
         return Ok(None);
     }
-    let body = show::body_text(&detail.body);
     Ok(detail.attempts.last().map(|attempt| {
-        let attempt = AttemptView::of(attempt);
+        let sent = attempt.request_body.as_ref().unwrap_or(&detail.body);
+        let body = show::body_text(sent);
+        let pretty = show::pretty_json(sent);
+        let mut attempt = AttemptView::of(attempt, Some(webhook.settings.kind));
+        show_url(&mut attempt, visitor, webhook);
         TestResult {
             delivery_id,
             curl: attempt.curl(&body),
-            body: show::pretty_json(&detail.body).unwrap_or(body),
+            body: pretty.unwrap_or(body),
             attempt,
         }
     }))
+}
+
+/// The log masks URLs. Whoever may set the URL, and may see it, gets a command to copy that works.
+fn show_url(attempt: &mut AttemptView, visitor: &Visitor, webhook: &Webhook) {
+    let is_open = matches!(
+        adapters::adapter_or_unknown(webhook.settings.kind).about().url,
+        UrlField::Open { .. }
+    );
+    if is_open && visitor.may(Scope::WebhooksWrite) {
+        let method = attempt.request_line.split(' ').next().unwrap_or("POST");
+        attempt.request_line = format!("{method} {}", webhook.settings.url);
+    }
 }
 
 fn trouble_since(webhook: &Webhook) -> Option<Timestamp> {
@@ -230,9 +263,32 @@ async fn facts(webhook: &Webhook, state: &WebState) -> Result<Vec<Fact>, PageErr
         name: "Events",
         value: events.join(", "),
     }];
+    facts.extend(option_facts(webhook));
     facts.extend(choice_facts(settings, &services));
     facts.extend(sending_facts(webhook));
     Ok(facts)
+}
+
+/// What its kind asks for; of secrets only that they are set.
+fn option_facts(webhook: &Webhook) -> Vec<Fact> {
+    let about = adapters::adapter_or_unknown(webhook.settings.kind).about();
+    let value = |field: &Field| match field.is_secret() {
+        true => {
+            let names = &webhook.secret_option_names;
+            names
+                .iter()
+                .any(|name| name == field.name)
+                .then(|| "set".to_owned())
+        }
+        false => webhook.settings.options.get(field.name).cloned(),
+    };
+    let fact = |field: &Field| {
+        Some(Fact {
+            name: field.label,
+            value: value(field)?,
+        })
+    };
+    about.fields.iter().filter_map(fact).collect()
 }
 
 /// What it chooses, if it does not take everything.

@@ -5,11 +5,15 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderMap;
 
 use crate::actions::checks::Checks;
 use crate::actions::webhook_preview::Preview;
 use crate::actions::webhook_settings::{TlsDraft, WebhookDraft};
 use crate::actions::{ActionError, Patch};
+use crate::adapters;
+use crate::adapters::about::{About, UrlField};
+use crate::config::base_url;
 use crate::model::event::EventName;
 use crate::model::id::WebhookId;
 use crate::model::incident::Severity;
@@ -23,6 +27,7 @@ use crate::web::incidents::{Choice, all_services};
 use crate::web::query::PathId;
 use crate::web::state::WebState;
 use crate::web::visitor::Visitor;
+use crate::web::webhook_options::{KindFields, Shown, options_draft};
 
 /// Empty rows for headers that a form without a script offers.
 const SPARE_HEADERS: usize = 3;
@@ -41,8 +46,6 @@ pub struct EventChoice {
 pub struct WebhookFields {
     /// A friendly name.
     pub name: String,
-    /// Where events go.
-    pub url: String,
     /// Every event.
     pub events: Vec<EventChoice>,
     /// A CEL expression.
@@ -84,7 +87,6 @@ impl WebhookFields {
     pub fn empty() -> Self {
         Self {
             name: String::new(),
-            url: String::new(),
             events: event_choices(|_| true),
             filter: String::new(),
             services: Vec::new(),
@@ -112,7 +114,6 @@ impl WebhookFields {
         let delays: Vec<_> = delays.map(|delay| format_duration(*delay)).collect();
         Self {
             name: settings.name.clone(),
-            url: settings.url.to_string(),
             events: event_choices(|event| settings.events.contains(event)),
             filter: settings
                 .filter
@@ -152,7 +153,6 @@ impl WebhookFields {
         headers.extend(vec![(String::new(), String::new()); SPARE_HEADERS]);
         Self {
             name: form.text("name").to_owned(),
-            url: form.text("url").to_owned(),
             events: event_choices(|event| events.iter().any(|text| text == event.as_str())),
             filter: form.lines("filter"),
             services: form.all("services").iter().map(|id| chosen(id)).collect(),
@@ -224,7 +224,7 @@ fn headers_of(form: &Form) -> impl Iterator<Item = (String, String)> {
 }
 
 /// A draft out of a form. What is empty goes back to its default.
-pub fn draft_of(form: &Form, is_new: bool) -> WebhookDraft {
+pub fn draft_of(form: &Form, is_new: bool, about: &About) -> WebhookDraft {
     let headers: BTreeMap<_, _> = headers_of(form).collect();
     let replaces_headers = is_new || form.has("replaceHeaders");
     let concurrency = match form.text("concurrency") {
@@ -233,7 +233,12 @@ pub fn draft_of(form: &Form, is_new: bool) -> WebhookDraft {
     };
     WebhookDraft {
         name: Patch::Set(form.text("name").to_owned()),
-        url: Patch::Set(form.text("url").to_owned()),
+        url: match form.text("url") {
+            "" if form.has("remove-url") => Patch::Clear,
+            "" if !is_new && matches!(about.url, UrlField::Secret { .. }) => Patch::Keep,
+            url => Patch::Set(url.to_owned()),
+        },
+        options: Patch::Set(options_draft(about, form)),
         secret: match form.raw("secret") {
             secret if is_new && !secret.is_empty() => Patch::Set(secret.to_owned()),
             _ => Patch::Keep,
@@ -291,7 +296,40 @@ struct EditPage {
     frame: Frame,
     id: WebhookId,
     fields: WebhookFields,
+    kind: KindFields,
     errors: FieldErrors,
+}
+
+impl EditPage {
+    /// The form of a webhook, with what was typed and what is wrong with it.
+    async fn of(
+        state: &WebState,
+        visitor: &Visitor,
+        webhook: &Webhook,
+        typed: Option<&Form>,
+        errors: FieldErrors,
+        headers: &HeaderMap,
+    ) -> Result<Self, PageError> {
+        let shown = Shown {
+            saved: Some(webhook),
+            typed,
+            errors: &errors,
+            base: base_url(state.settings.public_url.as_ref(), headers),
+        };
+        let kind = KindFields::of(state, webhook.settings.kind, shown).await?;
+        let fields = match typed {
+            Some(form) => WebhookFields::typed(form, Some(webhook)),
+            None => WebhookFields::of(webhook),
+        };
+        let title = format!("Edit {}", webhook.settings.name);
+        Ok(Self {
+            frame: Frame::of(visitor, title, Nav::Integrations),
+            id: webhook.id,
+            fields: fields.with_services(state).await?,
+            kind,
+            errors,
+        })
+    }
 }
 
 /// `GET /settings/integrations/{id}/edit`
@@ -299,19 +337,11 @@ pub async fn page(
     State(state): State<WebState>,
     visitor: Visitor,
     PathId(id): PathId<WebhookId>,
+    headers: HeaderMap,
 ) -> PageResult {
     let webhook = state.store.webhooks.get(id).await?;
-    let fields = WebhookFields::of(&webhook).with_services(&state).await?;
-    render(&EditPage {
-        frame: Frame::of(
-            &visitor,
-            format!("Edit {}", webhook.settings.name),
-            Nav::Integrations,
-        ),
-        id,
-        fields,
-        errors: FieldErrors::default(),
-    })
+    let errors = FieldErrors::default();
+    render(&EditPage::of(&state, &visitor, &webhook, None, errors, &headers).await?)
 }
 
 /// `POST /settings/integrations/{id}/edit`
@@ -319,12 +349,17 @@ pub async fn change(
     State(state): State<WebState>,
     visitor: Visitor,
     PathId(id): PathId<WebhookId>,
+    headers: HeaderMap,
     form: Form,
 ) -> PageResult {
     let before = state.store.webhooks.get(id).await?;
-    let refusal = refusal_of(&form, &before);
-    let draft = draft_of(&form, false);
-    let changed = match refusal {
+    if form.has("preview") {
+        let errors = FieldErrors::default();
+        return render(&EditPage::of(&state, &visitor, &before, Some(&form), errors, &headers).await?);
+    }
+    let about = adapters::adapter_or_unknown(before.settings.kind).about();
+    let draft = draft_of(&form, false, about);
+    let changed = match refusal_of(&form, &before) {
         Some(error) => Err(error),
         None => state.actions.change_webhook(visitor.actor(), id, draft).await,
     };
@@ -333,17 +368,8 @@ pub async fn change(
         Err(error) => {
             let errors = field_errors(error)?;
             let webhook = state.store.webhooks.get(id).await?;
-            let fields = WebhookFields::typed(&form, Some(&webhook));
-            render_refused(&EditPage {
-                frame: Frame::of(
-                    &visitor,
-                    format!("Edit {}", webhook.settings.name),
-                    Nav::Integrations,
-                ),
-                id,
-                fields: fields.with_services(&state).await?,
-                errors,
-            })
+            let page = EditPage::of(&state, &visitor, &webhook, Some(&form), errors, &headers);
+            render_refused(&page.await?)
         }
     }
 }
@@ -409,6 +435,11 @@ pub async fn check_filter(State(state): State<WebState>, form: Form) -> Result<R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::webhook::WebhookKind;
+
+    fn about() -> &'static About {
+        adapters::adapter_or_unknown(WebhookKind::GENERIC).about()
+    }
 
     #[test]
     fn a_form_becomes_the_draft_that_the_api_would_get() {
@@ -424,7 +455,7 @@ mod tests {
             ("headerName", ""),
             ("headerValue", ""),
         ]);
-        let draft = draft_of(&form, true);
+        let draft = draft_of(&form, true, about());
         assert!(draft.name == Patch::Set("Pager".into()) && draft.rate == Patch::Clear);
         assert!(draft.retry_schedule == Patch::Set(["1m", "5m", "15m"].map(str::to_owned).into()));
         assert!(draft.concurrency == Patch::Set(0) && draft.secret == Patch::Keep);
@@ -434,8 +465,8 @@ mod tests {
     #[test]
     fn headers_of_a_saved_webhook_stay_unless_they_are_to_be_replaced() {
         let stay = Form::of(&[("headerName", ""), ("headerValue", "")]);
-        assert!(draft_of(&stay, false).headers == Patch::Keep);
+        assert!(draft_of(&stay, false, about()).headers == Patch::Keep);
         let replace = Form::of(&[("replaceHeaders", "yes")]);
-        assert!(draft_of(&replace, false).headers == Patch::Set(BTreeMap::new()));
+        assert!(draft_of(&replace, false, about()).headers == Patch::Set(BTreeMap::new()));
     }
 }

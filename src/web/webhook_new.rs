@@ -2,22 +2,28 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
+use http::HeaderMap;
 
 use crate::actions::Patch;
+use crate::adapters::about::Signature;
+use crate::adapters::{self, Adapter};
+use crate::config::base_url;
 use crate::model::id::WebhookId;
 use crate::model::webhook::WebhookKind;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
-use crate::web::frame::{Frame, Nav, render, render_refused};
-use crate::web::integrations::kind_name;
+use crate::web::frame::{Frame, Nav, go, render, render_refused};
+use crate::web::integrations::kind_letter;
 use crate::web::state::WebState;
 use crate::web::visitor::Visitor;
 use crate::web::webhook_form::{WebhookFields, draft_of, field_errors};
+use crate::web::webhook_options::{KindFields, Shown};
 
 /// A kind to choose.
 struct KindChoice {
     key: &'static str,
     name: &'static str,
+    letter: String,
     description: &'static str,
 }
 
@@ -33,7 +39,7 @@ struct KindsPage {
 #[template(path = "webhook_new.html")]
 struct NewWebhookPage {
     frame: Frame,
-    kind: &'static str,
+    kind: KindFields,
     fields: WebhookFields,
     errors: FieldErrors,
 }
@@ -50,35 +56,59 @@ struct SecretPage<'a> {
 
 /// `GET /settings/integrations/new`
 pub async fn choose_kind(State(state): State<WebState>, visitor: Visitor) -> PageResult {
-    let choice = |kind: WebhookKind| KindChoice {
-        key: kind.as_str(),
-        name: kind_name(kind),
-        description: kind_description(kind),
+    let choice = |adapter: &&dyn Adapter| {
+        let about = adapter.about();
+        KindChoice {
+            key: about.kind,
+            name: about.name,
+            letter: kind_letter(about),
+            description: about.summary,
+        }
     };
     render(&KindsPage {
         frame: Frame::of(&visitor, "Add Webhook", Nav::Integrations),
-        kinds: WebhookKind::ALL.map(choice).into(),
+        kinds: adapters::all().iter().map(choice).collect(),
         has_inboxes: state.settings.has_inboxes,
     })
 }
 
-fn kind_description(kind: WebhookKind) -> &'static str {
-    match kind {
-        WebhookKind::Generic => {
-            "Signed JSON over HTTP, for programs of your own: displays, alerting, analytics, bots, anything with an address."
-        }
+impl NewWebhookPage {
+    /// The form of a kind, with what was typed and what is wrong with it.
+    async fn of(
+        state: &WebState,
+        visitor: &Visitor,
+        kind: WebhookKind,
+        typed: Option<&Form>,
+        errors: FieldErrors,
+        headers: &HeaderMap,
+    ) -> Result<Self, PageError> {
+        let shown = Shown {
+            saved: None,
+            typed,
+            errors: &errors,
+            base: base_url(state.settings.public_url.as_ref(), headers),
+        };
+        let kind = KindFields::of(state, kind, shown).await?;
+        let fields = typed.map_or_else(WebhookFields::empty, |form| WebhookFields::typed(form, None));
+        Ok(Self {
+            frame: Frame::of(visitor, add_title(&kind), Nav::Integrations),
+            kind,
+            fields: fields.with_services(state).await?,
+            errors,
+        })
     }
 }
 
 /// `GET /settings/integrations/new/{kind}`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, Path(kind): Path<String>) -> PageResult {
+pub async fn page(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    Path(kind): Path<String>,
+    headers: HeaderMap,
+) -> PageResult {
     let kind = parse_kind(&kind)?;
-    render(&NewWebhookPage {
-        frame: Frame::of(&visitor, "Add Webhook", Nav::Integrations),
-        kind: kind.as_str(),
-        fields: WebhookFields::empty().with_services(&state).await?,
-        errors: FieldErrors::default(),
-    })
+    let errors = FieldErrors::default();
+    render(&NewWebhookPage::of(&state, &visitor, kind, None, errors, &headers).await?)
 }
 
 /// `POST /settings/integrations/new/{kind}`
@@ -86,12 +116,22 @@ pub async fn create(
     State(state): State<WebState>,
     visitor: Visitor,
     Path(kind): Path<String>,
+    headers: HeaderMap,
     form: Form,
 ) -> PageResult {
     let kind = parse_kind(&kind)?;
-    let mut draft = draft_of(&form, true);
+    let about = adapters::adapter_or_unknown(kind).about();
+    if form.has("preview") {
+        let errors = FieldErrors::default();
+        return render(&NewWebhookPage::of(&state, &visitor, kind, Some(&form), errors, &headers).await?);
+    }
+    let mut draft = draft_of(&form, true, about);
     draft.kind = Patch::Set(kind.as_str().to_owned());
     match state.actions.create_webhook(visitor.actor(), draft).await {
+        // A platform that knows no signatures has no use for the secret.
+        Ok((webhook, _)) if about.signature == Signature::None => {
+            go(&format!("/settings/integrations/{}", webhook.id), "created")
+        }
         Ok((webhook, secret)) => show_secret(
             &visitor,
             webhook.id,
@@ -101,18 +141,22 @@ pub async fn create(
         ),
         Err(error) => {
             let errors = field_errors(error)?;
-            render_refused(&NewWebhookPage {
-                frame: Frame::of(&visitor, "Add Webhook", Nav::Integrations),
-                kind: kind.as_str(),
-                fields: WebhookFields::typed(&form, None).with_services(&state).await?,
-                errors,
-            })
+            let page = NewWebhookPage::of(&state, &visitor, kind, Some(&form), errors, &headers);
+            render_refused(&page.await?)
         }
     }
 }
 
 fn parse_kind(text: &str) -> Result<WebhookKind, PageError> {
-    WebhookKind::parse(text).ok_or_else(|| PageError::not_found("kind of webhook"))
+    let kind = WebhookKind::parse(text).filter(|kind| adapters::adapter(*kind).is_some());
+    kind.ok_or_else(|| PageError::not_found("kind of webhook"))
+}
+
+fn add_title(kind: &KindFields) -> String {
+    match kind.about.fields.is_empty() {
+        true => "Add Webhook".to_owned(),
+        false => format!("Add {}", kind.about.name),
+    }
 }
 
 /// The one page that shows a secret.

@@ -81,13 +81,14 @@ pub async fn set_password(
 }
 
 /// Links cannot be guessed, and nobody shall try. Those that work cost nothing.
-fn check_limit(state: &WebState, origin: &SignInOrigin) -> Result<(), PageError> {
+pub fn check_limit(state: &WebState, origin: &SignInOrigin) -> Result<(), PageError> {
     let now_ms = state.source.monotonic_millis();
     let limited = state.link_failures.check(origin.address, now_ms);
     limited.map_err(|_| PageError::too_many("too many links were tried from this address"))
 }
 
-fn count_failure(state: &WebState, origin: &SignInOrigin) {
+/// Counts a link that does not work.
+pub fn count_failure(state: &WebState, origin: &SignInOrigin) {
     // It was checked before that there is room; a race for the last place harms nobody.
     let _ = state
         .link_failures

@@ -5,6 +5,7 @@
 
 mod api;
 mod bench;
+mod chat;
 mod cli;
 mod config;
 mod contract;

@@ -32,7 +32,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("inbound", &["model", "actions"]),
+    ("inbound", &["model", "actions", "clock", "limit"]),
     (
         "api",
         &[
@@ -50,7 +50,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "model", "actions", "store", "config", "clock", "limit", "outbound",
+            "model", "adapters", "actions", "store", "config", "clock", "limit", "outbound",
         ],
     ),
     ("cli", &["*"]),
@@ -250,7 +250,7 @@ fn source_files() -> Vec<SourceFile> {
     .collect()
 }
 
-/// Every folder under src, and those at the top of the repository that are neither hidden nor ignored nor a cache.
+/// Every folder under src but those of single kinds, and those at the top of the repository that are neither hidden nor ignored nor a cache.
 fn folders_to_map() -> Vec<String> {
     let ignored = fs::read_to_string(root().join(".gitignore")).unwrap();
     let is_ours =
@@ -260,8 +260,12 @@ fn folders_to_map() -> Vec<String> {
         .into_iter()
         .filter(|path| path.is_dir() && !is_cache(path));
     let top = top.map(|path| from(root(), &path)).filter(|name| is_ours(name));
+    // A kind of webhook brings its folder along, and nothing else changes for it.
+    let is_kind =
+        |file: &SourceFile| file.path.starts_with("adapters/") && file.path.matches('/').count() > 1;
     let below = source_files()
         .into_iter()
+        .filter(|file| !is_kind(file))
         .filter_map(|file| Some(format!("src/{}", file.path.rsplit_once('/')?.0)));
     top.chain(below).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -15,8 +15,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::clock::Clock;
+
 use super::Shared;
 use super::fault::Fault;
+use super::platform::to_http;
 use super::report::Report;
 
 /// The longest body that is taken.
@@ -67,11 +70,24 @@ async fn answer(
     };
     let body = body.to_bytes();
     let fault = shared.faults.next();
-    let report = Report::new(&head, body, fault, shared.secret.as_ref(), &shared.clock);
+    let mut report = Report::new(&head, body.clone(), fault, shared.secret.as_ref(), &shared.clock);
+    let played = match (&shared.platform, fault) {
+        (Some(platform), Fault::Ok | Fault::Slow | Fault::Platform(_)) => {
+            Some(platform.answer(&head, &body, fault, shared.clock.now()))
+        }
+        _ => None,
+    };
+    report.played = played.clone();
     // Nobody prints any more: the program is ending.
     let _ = shared.reports.send(report).await;
+    if let Some(answer) = played {
+        if fault == Fault::Slow {
+            tokio::time::sleep(SLOW).await;
+        }
+        return Ok(to_http(&answer));
+    }
     match fault {
-        Fault::Ok => Ok(plain(StatusCode::OK)),
+        Fault::Ok | Fault::Platform(_) => Ok(plain(StatusCode::OK)),
         Fault::Status(status) => Ok(plain(StatusCode::from_u16(status).unwrap_or_default())),
         Fault::Slow => {
             tokio::time::sleep(SLOW).await;
@@ -125,6 +141,6 @@ async fn misbehave(mut stream: TcpStream, fault: Fault) {
             let _ = stream.write_all(GARBAGE).await;
             let _ = stream.shutdown().await;
         }
-        Fault::Close | Fault::Ok | Fault::Status(_) | Fault::Slow | Fault::Redirect => {}
+        Fault::Close | Fault::Ok | Fault::Status(_) | Fault::Slow | Fault::Redirect | Fault::Platform(_) => {}
     }
 }

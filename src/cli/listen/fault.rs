@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::adapters;
+
 /// One way to treat a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -25,6 +27,8 @@ pub enum Fault {
     Drip,
     /// An answer that is not HTTP.
     Garbage,
+    /// A fault of the platform that is played, by its name.
+    Platform(&'static str),
 }
 
 const NAMED: [(&str, Fault); 8] = [
@@ -46,10 +50,13 @@ impl FromStr for Fault {
         if let Some((_, fault)) = named {
             return Ok(fault);
         }
+        if let Some(name) = platform_faults().find(|name| *name == text) {
+            return Ok(Self::Platform(name));
+        }
         let status = text.parse().ok().filter(|status| (200..=599).contains(status));
         status.map(Self::Status).ok_or_else(|| {
             let names = NAMED.map(|(name, _)| name).join(", ");
-            format!("write a status from 200 to 599, or one of {names}")
+            format!("write a status from 200 to 599, one of {names}, or with --as a fault of that platform")
         })
     }
 }
@@ -59,9 +66,18 @@ impl fmt::Display for Fault {
         if let Self::Status(status) = self {
             return write!(f, "{status}");
         }
+        if let Self::Platform(name) = self {
+            return f.write_str(name);
+        }
         let name = NAMED.into_iter().find(|(_, fault)| fault == self);
         f.write_str(name.map_or("", |(name, _)| name))
     }
+}
+
+/// The names of the faults of every platform that can be played.
+fn platform_faults() -> impl Iterator<Item = &'static str> {
+    let fakes = adapters::all().iter().filter_map(|adapter| adapter.fake());
+    fakes.flat_map(|fake| fake.faults().iter().map(|fault| fault.name))
 }
 
 /// Which fault comes next: a list, one for each request.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod fault;
+mod platform;
 mod report;
 
 use std::net::{IpAddr, SocketAddr};
@@ -19,6 +20,7 @@ use crate::model::secret::SecretText;
 use super::failure::Failure;
 use super::output;
 use fault::{Fault, Faults};
+use platform::Platform;
 use report::Report;
 
 /// The most connections at once; further ones wait.
@@ -39,11 +41,14 @@ pub struct Arguments {
     /// The address; 0.0.0.0 for every network.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
+    /// Play a chat platform (discord, slack, teams, google_chat, telegram, custom): its rules, its answers, its messages.
+    #[arg(long = "as", value_name = "KIND")]
+    platform: Option<String>,
     /// The webhook's secret, to verify signatures.
     #[arg(long, env = "OPSKNIGHT_LISTEN_SECRET", hide_env_values = true)]
     secret: Option<String>,
     /// How to misbehave, one for each request in turn, then 200: a status, timeout, close, reset, slow (5 s), drip
-    /// (a byte a second), redirect, garbage, ok.
+    /// (a byte a second), redirect, garbage, ok; with --as also the platform's own, such as message_deleted.
     #[arg(long, value_delimiter = ',', value_name = "FAULTS")]
     fail: Vec<Fault>,
     /// Begin the list of --fail anew instead of answering 200.
@@ -60,6 +65,7 @@ pub struct Arguments {
 /// What all connections share.
 struct Shared {
     faults: Faults,
+    platform: Option<Platform>,
     secret: Option<SecretText>,
     clock: SystemClock,
     reports: mpsc::Sender<Report>,
@@ -76,17 +82,20 @@ pub fn run(arguments: Arguments, is_json_before: bool) -> Result<(), Failure> {
 }
 
 async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
+    let platform = arguments.platform.as_deref().map(Platform::new).transpose()?;
+    check_faults(&arguments.fail, platform.as_ref())?;
     let address = SocketAddr::from((arguments.host, arguments.port));
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::other(format!(
             "cannot listen on {address}: {error}; choose another --port"
         ))
     })?;
-    announce(listener.local_addr()?, is_json)?;
+    announce(listener.local_addr()?, platform.as_ref(), is_json)?;
     let (reports, mut arrived) = mpsc::channel(MAX_WAITING_REPORTS);
     let (stop, stopped) = watch::channel(false);
     let shared = Arc::new(Shared {
         faults: Faults::new(arguments.fail, arguments.repeat),
+        platform,
         secret: arguments.secret.map(SecretText::new),
         clock: SystemClock::new(),
         reports,
@@ -120,14 +129,30 @@ async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn announce(address: SocketAddr, is_json: bool) -> Result<(), Failure> {
+/// Faults of a platform need it.
+fn check_faults(faults: &[Fault], platform: Option<&Platform>) -> Result<(), Failure> {
+    let Some(platform) = platform else {
+        let named = faults.iter().find(|fault| matches!(fault, Fault::Platform(_)));
+        return match named {
+            Some(fault) => Err(Failure::other(format!(
+                "{fault} is a fault of a platform: say which with --as"
+            ))),
+            None => Ok(()),
+        };
+    };
+    platform.check(faults)
+}
+
+fn announce(address: SocketAddr, platform: Option<&Platform>, is_json: bool) -> Result<(), Failure> {
+    let root = format!("http://{address}");
+    let url = platform.map_or_else(|| format!("{root}/"), |platform| platform.url(&root));
     if is_json {
         use std::io::Write;
-        writeln!(std::io::stderr(), "http://{address}/")?;
+        writeln!(std::io::stderr(), "{url}")?;
         return Ok(());
     }
     output::print(&format!(
-        "listening: give webhooks the URL http://{address}/ (a server on this machine needs --dev to reach it)"
+        "listening: give webhooks the URL {url} (a server on this machine needs --dev to reach it)"
     ))
 }
 

@@ -1,9 +1,12 @@
 //! What `listen` says about one request: what came, whether its signatures fit, how it is answered.
 
+use std::io::IsTerminal;
+
 use bytes::Bytes;
 use http::request::Parts;
 use serde_json::{Map, Value, json};
 
+use crate::adapters::fake::FakeAnswer;
 use crate::clock::Clock;
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
@@ -26,6 +29,8 @@ pub struct Report {
     body: Bytes,
     signatures: Option<Signatures>,
     fault: Fault,
+    /// What the platform that is played made of it.
+    pub played: Option<FakeAnswer>,
 }
 
 /// Whether the signatures of both schemes fit the secret.
@@ -78,6 +83,7 @@ impl Report {
             body,
             signatures: None,
             fault,
+            played: None,
         };
         report.signatures = secret.map(|secret| Signatures {
             opsknight: report.judge_opsknight(secret),
@@ -151,11 +157,33 @@ impl Report {
                 signatures.standard.as_str()
             )
         }));
+        if let Some(played) = &self.played {
+            return self.played_in_words(played);
+        }
         lines.push(format!("  answer:    {}", self.fault));
         let pretty = body.and_then(|body| serde_json::to_string_pretty(&body).ok());
         let shown = pretty.unwrap_or_else(|| String::from_utf8_lossy(&self.body).into_owned());
         lines.extend(shown.lines().map(|line| format!("  {line}")));
         printable(&lines.join("\n"))
+    }
+
+    /// A request to a platform: what it did, and the message as it stands now.
+    fn played_in_words(&self, played: &FakeAnswer) -> String {
+        let mut lines = vec![format!(
+            "\n{}  {} {}  {}: {}",
+            self.at.to_rfc3339_seconds(),
+            self.method,
+            self.target,
+            played.status,
+            played.sentence,
+        )];
+        if let Some(shown) = &played.shown {
+            let bar = shown.accent.map_or("│".to_owned(), coloured_bar);
+            let text = printable(&shown.text());
+            lines.extend(text.lines().map(|line| format!("  {bar} {line}")));
+        }
+        let first = lines.remove(0);
+        [vec![printable(&first)], lines].concat().join("\n")
     }
 
     /// For machines: one object a request.
@@ -176,11 +204,22 @@ impl Report {
             "attempt": self.header("x-opsknight-attempt").and_then(|number| number.parse::<u64>().ok()),
             "signature": self.signatures.as_ref().map(|signatures| signatures.opsknight.as_str()),
             "standardSignature": self.signatures.as_ref().map(|signatures| signatures.standard.as_str()),
-            "answer": self.fault.to_string(),
+            "answer": self.played.as_ref().map_or_else(|| self.fault.to_string(), |played| played.status.to_string()),
+            "happened": self.played.as_ref().map(|played| played.sentence.as_str()),
+            "shown": self.played.as_ref().and_then(|played| Some(played.shown.as_ref()?.text())),
             "headers": headers,
             "body": body,
         })
     }
+}
+
+/// A bar in a colour, for terminals that know colours.
+fn coloured_bar(colour: u32) -> String {
+    if std::env::var_os("NO_COLOR").is_some() || !std::io::stdout().is_terminal() {
+        return "┃".to_owned();
+    }
+    let [_, red, green, blue] = colour.to_be_bytes();
+    format!("\u{1b}[38;2;{red};{green};{blue}m┃\u{1b}[0m")
 }
 
 /// Without control characters: what a stranger sends must not steer the terminal.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::tests::{at, board_of, delivery, enabled, webhook};
 use super::*;
 use crate::model::exchange::FailureCode;
+use crate::model::id::DeliveryId;
 
 /// Small enough that every bound is met often.
 const LIMITS: BoardLimits = BoardLimits {
@@ -33,9 +34,14 @@ impl Dice {
     }
 
     fn verdict(&mut self) -> Verdict {
-        match self.roll(5) {
+        match self.roll(8) {
             0 => Verdict::Failed(FailureCode::ServerError),
             1 => Verdict::Failed(FailureCode::ConnectRefused),
+            2 => Verdict::Neutral,
+            3 if self.roll(4) == 0 => Verdict::Refused {
+                code: FailureCode::SettingsRefused,
+                detail: "no such channel".into(),
+            },
             _ => Verdict::Succeeded,
         }
     }
@@ -160,7 +166,8 @@ impl World {
         }
         let delivery = self.in_flight.swap_remove(self.dice.roll(self.in_flight.len()));
         let verdict = self.dice.verdict();
-        self.board.finished(delivery.webhook_id, verdict, self.now);
+        self.board
+            .finished(delivery.webhook_id, verdict.clone(), self.now);
         self.unrecorded.push((delivery, verdict));
     }
 
@@ -172,7 +179,9 @@ impl World {
         assert_eq!(*row, Row::Claimed);
         *row = match verdict {
             Verdict::Succeeded => Row::Done,
-            Verdict::Failed(_) => Row::Due(self.now.plus(Duration::from_secs(60))),
+            Verdict::Failed(_) | Verdict::Refused { .. } | Verdict::Neutral => {
+                Row::Due(self.now.plus(Duration::from_secs(60)))
+            }
         };
         if let Row::Due(due_at) = *row {
             self.board.wake(delivery.webhook_id, due_at);

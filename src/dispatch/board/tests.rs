@@ -5,10 +5,11 @@ use bytes::Bytes;
 use super::*;
 use crate::dispatch::breaker::{FAILURES_TO_OPEN, FIRST_PROBE_WAIT, MAX_PROBE_WAIT};
 use crate::model::audit::Actor;
+use crate::model::delivery::Claim;
 use crate::model::event::{Event, EventName};
 use crate::model::exchange::FailureCode;
-use crate::model::id::{EventId, IncidentId};
-use crate::model::webhook::RateUnit;
+use crate::model::id::{DeliveryId, EventId, IncidentId};
+use crate::model::webhook::{Degraded, Rate, RateUnit};
 
 const FAILED: Verdict = Verdict::Failed(FailureCode::ServerError);
 const UNREACHABLE: Verdict = Verdict::Failed(FailureCode::ConnectRefused);
@@ -42,7 +43,8 @@ pub fn delivery(webhook_id: WebhookId, number: u32) -> ClaimedDelivery {
         webhook_id,
         event: event.into(),
         attempts_made: 0,
-        schedule_attempts: 0,
+        spent: Default::default(),
+        progress: None,
         created_at: at(0),
         due_at: at(0),
         claim: Claim(i64::from(number)),
@@ -54,6 +56,7 @@ pub fn enabled(concurrency: usize) -> WebhookLimits {
         is_enabled: true,
         concurrency,
         rate: None,
+        buckets: Vec::new(),
         degraded: None,
     }
 }
@@ -92,7 +95,7 @@ fn give(board: &mut Board, webhook_id: WebhookId, count: u32) {
 
 fn finish(board: &mut Board, webhook_id: WebhookId, verdicts: &[Verdict], now: Timestamp) {
     for verdict in verdicts {
-        board.finished(webhook_id, *verdict, now);
+        board.finished(webhook_id, verdict.clone(), now);
         board.recorded(1);
     }
 }
@@ -109,7 +112,7 @@ fn board_with_open_breaker(verdict: Verdict) -> Board {
     finish(
         &mut board,
         webhook(1),
-        &[verdict; FAILURES_TO_OPEN as usize],
+        &vec![verdict; FAILURES_TO_OPEN as usize],
         at(0),
     );
     board
@@ -227,7 +230,7 @@ fn what_is_due_is_claimed_up_to_the_room_and_once_at_a_time() {
 #[test]
 fn a_full_webhook_claims_again_once_it_runs_low() {
     let mut board = board_of_one(1);
-    let full = u32::try_from(LOW_WATER).unwrap() + 1;
+    let full = u32::try_from(READY_PER_WEBHOOK / 2).unwrap() + 1;
     give(&mut board, webhook(1), full);
     board.wake(webhook(1), at(1));
     assert_eq!(board.look(at(1)).claim, []);
@@ -238,10 +241,10 @@ fn a_full_webhook_claims_again_once_it_runs_low() {
 #[test]
 fn room_that_is_given_back_is_used_for_what_waits_in_the_store() {
     let mut board = board_of_one(16);
-    assert!((0..LOW_WATER).all(|_| board.reserve(webhook(1))));
+    assert!((0..(READY_PER_WEBHOOK / 2)).all(|_| board.reserve(webhook(1))));
     board.wake(webhook(1), at(1));
     assert_eq!(board.look(at(1)).claim, []);
-    (0..LOW_WATER).for_each(|_| board.cancel(webhook(1)));
+    (0..(READY_PER_WEBHOOK / 2)).for_each(|_| board.cancel(webhook(1)));
     assert_eq!(board.look(at(1)).claim.len(), 1);
 }
 
@@ -323,6 +326,7 @@ fn an_opening_breaker_is_noted_and_gives_back_what_waits() {
     let degraded = Degraded {
         since: at(0),
         code: FailureCode::ServerError,
+        detail: None,
     };
     assert_eq!(errands.health, [(webhook(1), Some(degraded))]);
     assert_eq!((errands.start.len(), errands.release.len()), (0, 4));
@@ -378,6 +382,7 @@ fn a_webhook_that_an_earlier_run_left_degraded_starts_with_a_probe() {
     let degraded = Some(Degraded {
         since: at(-900),
         code: FailureCode::ServerError,
+        detail: None,
     });
     let limits = WebhookLimits {
         degraded,

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, Row};
 
-use crate::model::delivery::{Claim, ClaimedDelivery};
+use crate::model::delivery::{Claim, ClaimedDelivery, Spending};
 use crate::model::event::Event;
 use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::time::Timestamp;
@@ -66,7 +67,8 @@ struct DueDelivery {
     id: DeliveryId,
     event_sequence: i64,
     attempts_made: u32,
-    schedule_attempts: u32,
+    spent: Spending,
+    progress: Option<String>,
     created_at: Timestamp,
     due_at: Timestamp,
 }
@@ -77,7 +79,13 @@ impl DueDelivery {
             id: DeliveryId::from_bytes(row.get(0)?),
             event_sequence: row.get(1)?,
             attempts_made: row.get(2)?,
-            schedule_attempts: row.get(3)?,
+            spent: Spending {
+                attempts: row.get(3)?,
+                follow_ups: row.get(6)?,
+                waited: Duration::from_millis(u64::from(row.get::<_, u32>(7)?)),
+                refusals: row.get(9)?,
+            },
+            progress: row.get(8)?,
             created_at: Timestamp::from_millis(row.get(4)?),
             due_at: Timestamp::from_millis(row.get(5)?),
         })
@@ -89,7 +97,8 @@ impl DueDelivery {
             webhook_id,
             event,
             attempts_made: self.attempts_made,
-            schedule_attempts: self.schedule_attempts,
+            spent: self.spent,
+            progress: self.progress,
             created_at: self.created_at,
             due_at: self.due_at,
             claim,
@@ -104,7 +113,7 @@ fn due_deliveries(
 ) -> StoreResult<Vec<DueDelivery>> {
     read_all(
         connection,
-        "SELECT id, event_sequence, attempts_made, schedule_attempts, created_at, due_at
+        "SELECT id, event_sequence, attempts_made, schedule_attempts, created_at, due_at, follow_ups, waited_ms, progress, refusals
          FROM deliveries INDEXED BY deliveries_open
          WHERE webhook_id = ?1 AND state = 'scheduled' AND finished_at IS NULL AND due_at <= ?2
          ORDER BY due_at, id LIMIT ?3",

@@ -45,6 +45,7 @@ pub fn parsed<T>(row: &Row<'_>, column: &str, parse: impl Fn(&str) -> Option<T>)
 /// What [`webhook_from_row`] reads.
 pub const WEBHOOK_COLUMNS: &str = "id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms, \
      concurrency, rate, ordering, when_disabled, disabled_since, disabled_reason, degraded_since, degraded_code, \
+     degraded_detail, options, secret_option_names, \
      previous_secret_until, header_names, ca_pem IS NOT NULL AS has_extra_ca, \
      identity_pem IS NOT NULL AS has_tls_identity, created_at, updated_at";
 
@@ -62,10 +63,12 @@ pub fn webhook_from_row(row: &Row<'_>) -> Result<Webhook> {
             Some(since) => Some(Degraded {
                 since,
                 code: parsed(row, "degraded_code", FailureCode::parse)?,
+                detail: row.get("degraded_detail")?,
             }),
             None => None,
         },
         header_names: serde_json::from_str(&header_names).map_err(|_| unexpected("header names"))?,
+        secret_option_names: parsed(row, "secret_option_names", |json| serde_json::from_str(json).ok())?,
         has_tls_identity: row.get("has_tls_identity")?,
         has_extra_ca: row.get("has_extra_ca")?,
         previous_secret_until: optional_time(row, "previous_secret_until")?,
@@ -81,6 +84,7 @@ fn settings_from_row(row: &Row<'_>) -> Result<WebhookSettings> {
         name: row.get("name")?,
         kind: parsed(row, "kind", WebhookKind::parse)?,
         url: parsed(row, "url", |text| Url::parse(text).ok())?,
+        options: parsed(row, "options", |json| serde_json::from_str(json).ok())?,
         events: EventSet::from_bits(row.get("events")?),
         services: parsed(row, "services", |text| words(text, |word| word.parse().ok()))?,
         severities: parsed(row, "severities", |text| words(text, Severity::parse))?,

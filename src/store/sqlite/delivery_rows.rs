@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::{Connection, Result, Row};
 
-use crate::model::attempt::{Attempt, Failure, Outcome};
+use crate::model::attempt::{Attempt, Failure, Outcome, Remedy};
 use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::event::EventName;
 use crate::model::exchange::{FailureCode, PhaseTimings};
@@ -40,7 +40,7 @@ pub fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> Sto
         connection,
         "SELECT id, number, started_at, outcome, failure, failure_detail, retry_after_ms, status, dns_us, connect_us,
              tls_us, first_byte_us, total_us, remote_address, request_head, response_head, response_body,
-             response_body_truncated
+             response_body_truncated, remedy, request_body
          FROM attempts WHERE delivery_id = ?1 ORDER BY number DESC, id DESC LIMIT ?2",
         (id.as_bytes(), limit),
         attempt_from_row,
@@ -100,6 +100,7 @@ fn attempt_from_row(row: &Row<'_>) -> Result<Attempt> {
         outcome: outcome_from_row(row)?,
         status: row.get(7)?,
         request_head: row.get(14)?,
+        request_body: row.get::<_, Option<Vec<u8>>>(19)?.map(Bytes::from),
         response_head: row.get(15)?,
         response_body: Bytes::copy_from_slice(row.get_ref(16)?.as_blob()?),
         response_body_is_truncated: row.get(17)?,
@@ -115,9 +116,14 @@ fn outcome_from_row(row: &Row<'_>) -> Result<Outcome> {
                 .get::<_, Option<i64>>(6)?
                 .and_then(|wait| u64::try_from(wait).ok())
                 .map(Duration::from_millis),
+            remedy: match row.get_ref(18)?.as_str_or_null()? {
+                Some(text) => Remedy::parse(text).ok_or_else(|| unexpected("remedy"))?,
+                None => Remedy::Schedule,
+            },
         })
     };
     match row.get_ref(3)?.as_str()? {
+        "delivered" if row.get_ref(18)?.as_str_or_null()? == Some("accepted") => Ok(Outcome::Accepted),
         "delivered" => Ok(Outcome::Delivered),
         "failed" => Ok(Outcome::Failed(failure(row)?)),
         "gone" => Ok(Outcome::Gone(failure(row)?)),

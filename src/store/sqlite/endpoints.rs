@@ -1,17 +1,18 @@
 //! Webhooks with their secrets, for the dispatcher: the one place that opens them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
 use crate::model::exchange::TlsProfile;
-use crate::model::id::WebhookId;
+use crate::model::id::{IncidentId, WebhookId};
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Degraded, Endpoint, WebhookSecrets};
 use crate::store::seal::Sealer;
-use crate::store::webhooks::Endpoints;
+use crate::store::webhooks::{Endpoints, Memory};
 use crate::store::{StoreError, StoreResult};
 
 use super::columns::{WEBHOOK_COLUMNS, optional_time, webhook_from_row};
@@ -21,13 +22,30 @@ use super::statements::{execute, read_one};
 use super::writer::WriteContext;
 
 /// What [`SealedSecrets::from_row`] reads.
-const SECRET_COLUMNS: &str = "secret, previous_secret, headers, ca_pem, identity_pem";
+const SECRET_COLUMNS: &str = "secret, previous_secret, headers, secret_options, ca_pem, identity_pem";
 
 #[async_trait]
 impl Endpoints for Database {
     async fn load(&self, id: WebhookId) -> StoreResult<Option<Endpoint>> {
         let sealer = self.sealer().clone();
         self.read(move |connection| load(connection, &sealer, id)).await
+    }
+
+    async fn recall(&self, id: WebhookId, incident_id: IncidentId) -> StoreResult<Option<Memory>> {
+        self.read(move |connection| {
+            read_one(
+                connection,
+                "SELECT memory, event_sequence FROM memories WHERE webhook_id = ?1 AND incident_id = ?2",
+                (id.as_bytes(), incident_id.as_bytes()),
+                |row| {
+                    Ok(Memory {
+                        text: row.get(0)?,
+                        event_sequence: row.get(1)?,
+                    })
+                },
+            )
+        })
+        .await
     }
 
     async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()> {
@@ -39,16 +57,24 @@ impl Endpoints for Database {
 fn load(connection: &Connection, sealer: &Sealer, id: WebhookId) -> StoreResult<Option<Endpoint>> {
     // One statement, so that settings and secrets are of one moment.
     let statement = format!(
-        "SELECT {WEBHOOK_COLUMNS}, {SECRET_COLUMNS} FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
+        "SELECT {WEBHOOK_COLUMNS}, {SECRET_COLUMNS}, learned FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
     );
     let found = read_one(connection, &statement, [id.as_bytes()], |row| {
-        Ok((webhook_from_row(row)?, SealedSecrets::from_row(row)?))
+        Ok((
+            webhook_from_row(row)?,
+            SealedSecrets::from_row(row)?,
+            row.get("learned")?,
+        ))
     });
-    let Some((webhook, sealed)) = found? else {
+    let Some((webhook, sealed, learned)) = found? else {
         return Ok(None);
     };
     let secrets = sealed.open(sealer, id)?;
-    Ok(Some(Endpoint { webhook, secrets }))
+    Ok(Some(Endpoint {
+        webhook,
+        secrets,
+        learned,
+    }))
 }
 
 /// The secrets of a webhook that is not deleted.
@@ -70,11 +96,13 @@ fn set_degraded(
 ) -> StoreResult<()> {
     execute(
         context.connection,
-        "UPDATE webhooks SET degraded_since = ?2, degraded_code = ?3 WHERE id = ?1 AND deleted_at IS NULL",
+        "UPDATE webhooks SET degraded_since = ?2, degraded_code = ?3, degraded_detail = ?4
+         WHERE id = ?1 AND deleted_at IS NULL",
         (
             id.as_bytes(),
             degraded.map(|degraded| degraded.since.as_millis()),
             degraded.map(|degraded| degraded.code.as_str()),
+            degraded.and_then(|degraded| degraded.detail.as_deref()),
         ),
     )?;
     context.forget_subscriptions();
@@ -85,6 +113,7 @@ struct SealedSecrets {
     secret: Vec<u8>,
     previous: Option<(Vec<u8>, Timestamp)>,
     headers: Option<Vec<u8>>,
+    options: Option<Vec<u8>>,
     ca_pem: Option<String>,
     identity_pem: Option<Vec<u8>>,
 }
@@ -96,6 +125,7 @@ impl SealedSecrets {
             secret: row.get("secret")?,
             previous: previous.zip(optional_time(row, "previous_secret_until")?),
             headers: row.get("headers")?,
+            options: row.get("secret_options")?,
             ca_pem: row.get("ca_pem")?,
             identity_pem: row.get("identity_pem")?,
         })
@@ -107,6 +137,7 @@ impl SealedSecrets {
             .previous
             .map(|(sealed, until)| open_field("previous_secret", &sealed).map(|secret| (secret, until)));
         let headers = self.headers.map(|sealed| open_field("headers", &sealed));
+        let options = self.options.map(|sealed| open_field("secret_options", &sealed));
         let identity = self
             .identity_pem
             .map(|sealed| open_field("identity_pem", &sealed));
@@ -116,6 +147,9 @@ impl SealedSecrets {
             headers: headers
                 .transpose()?
                 .map_or_else(|| Ok(Vec::new()), |json| parse_headers(&json))?,
+            options: options
+                .transpose()?
+                .map_or_else(|| Ok(BTreeMap::new()), |json| parse_options(&json))?,
             tls: TlsProfile::of(
                 self.ca_pem,
                 identity.transpose()?.map(|pem| pem.reveal().to_owned()),
@@ -123,6 +157,13 @@ impl SealedSecrets {
             .map(Arc::new),
         })
     }
+}
+
+fn parse_options(json: &SecretText) -> StoreResult<BTreeMap<String, SecretText>> {
+    let options: BTreeMap<String, String> = serde_json::from_str(json.reveal())
+        .map_err(|_| StoreError::Corrupt("the secret options of a webhook are not as expected".into()))?;
+    let secret = |(name, value)| (name, SecretText::new(value));
+    Ok(options.into_iter().map(secret).collect())
 }
 
 fn parse_headers(json: &SecretText) -> StoreResult<Vec<(String, SecretText)>> {

@@ -7,9 +7,10 @@ use crate::store::{StoreError, StoreResult};
 use super::database::unavailable;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/sqlite/0001_engine.sql"),
     include_str!("../../../migrations/sqlite/0002_pages.sql"),
+    include_str!("../../../migrations/sqlite/0003_chat.sql"),
 ];
 
 /// Brings the schema up to date and says its number.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
-use crate::model::delivery::{Claim, ClaimedDelivery};
+use crate::model::delivery::{Claim, ClaimedDelivery, Spending};
 use crate::model::event::Event;
 use crate::model::id::{DeliveryId, EventId, WebhookId};
 use crate::model::incident::Incident;
@@ -153,7 +153,8 @@ pub fn claimed_delivery(
         webhook_id,
         event: Arc::clone(event),
         attempts_made: 0,
-        schedule_attempts: 0,
+        spent: Spending::default(),
+        progress: None,
         created_at: event.at,
         due_at: event.at,
         claim,

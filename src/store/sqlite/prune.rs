@@ -178,6 +178,7 @@ fn delete_events(connection: &Connection, found: &[i64]) -> StoreResult<u64> {
 fn delete_small_things(connection: &Connection, retention: Retention) -> StoreResult<u64> {
     let count = delete_receipts(connection, retention.receipts_before)?
         + delete_activity(connection, retention.activity_before)?
+        + delete_memories(connection, retention.memories_before)?
         + delete_inbox_requests(connection, retention.inbox_requests_before)?
         + delete_sign_in_links(connection, retention.expired_by)?
         + sessions::delete_expired(connection, retention.expired_by, PRUNE_BATCH)?;
@@ -198,6 +199,15 @@ fn delete_activity(connection: &Connection, before: Timestamp) -> StoreResult<us
         connection,
         "DELETE FROM activity WHERE (period_at, webhook_id) IN
              (SELECT period_at, webhook_id FROM activity WHERE period_at < ?1 ORDER BY period_at LIMIT ?2)",
+        (before.as_millis(), PRUNE_BATCH),
+    )
+}
+
+fn delete_memories(connection: &Connection, before: Timestamp) -> StoreResult<usize> {
+    execute(
+        connection,
+        "DELETE FROM memories WHERE (webhook_id, incident_id) IN
+             (SELECT webhook_id, incident_id FROM memories WHERE updated_at < ?1 ORDER BY updated_at LIMIT ?2)",
         (before.as_millis(), PRUNE_BATCH),
     )
 }

@@ -4,7 +4,7 @@
 
 use rusqlite::Connection;
 
-use crate::model::attempt::{Attempt, Outcome};
+use crate::model::attempt::{Attempt, Keeping, Outcome, Remedy};
 use crate::model::audit::{Actor, Change};
 use crate::model::delivery::NextStep;
 use crate::model::id::{AuditId, DeliveryId, WebhookId};
@@ -52,11 +52,16 @@ fn record_one(
         return record_late(context.connection, record);
     }
     insert_attempt(context.connection, record.delivery_id, &record.attempt)?;
-    if let Some(reason) = &record.disable_webhook {
+    let is_of_now = settings_are_of(context, record)?;
+    if let Some(reason) = record.disable_webhook.as_ref().filter(|_| is_of_now) {
         disable_webhook(context, record, reason, now)?;
     }
+    remember(context.connection, record, now)?;
+    if let Some(learned) = record.legacy.learned.as_ref().filter(|_| is_of_now) {
+        learn(context, record.webhook_id, learned)?;
+    }
     match record.next_step {
-        NextStep::Retry { at } => {
+        NextStep::Retry { at } | NextStep::Hold { at } => {
             if is_enabled(context, record.webhook_id)? {
                 wakes.add(record.webhook_id, at);
             }
@@ -76,12 +81,19 @@ fn move_on(context: &WriteContext<'_>, record: &AttemptRecord, now: Timestamp) -
     let (state, due_at, finished_at) = match record.next_step {
         NextStep::Delivered => ("delivered", None, Some(now.as_millis())),
         NextStep::Dead => ("dead", None, Some(now.as_millis())),
-        NextStep::Retry { at } => ("scheduled", Some(at.as_millis()), None),
+        NextStep::Retry { at } | NextStep::Hold { at } => ("scheduled", Some(at.as_millis()), None),
+    };
+    let is_finished = finished_at.is_some();
+    let (progress_stays, progress) = match &record.legacy.progress {
+        Keeping::AsItIs => (!is_finished, None),
+        Keeping::Becomes(text) if !is_finished => (false, Some(text)),
+        Keeping::Becomes(_) | Keeping::Nothing => (false, None),
     };
     let moved = execute(
         context.connection,
         "UPDATE deliveries SET state = ?4, due_at = coalesce(?5, due_at), finished_at = ?6, last_failure = ?7,
-             node = NULL, claim = NULL, attempts_made = attempts_made + 1, schedule_attempts = schedule_attempts + 1
+             node = NULL, claim = NULL, attempts_made = attempts_made + 1, schedule_attempts = ?8, follow_ups = ?9,
+             waited_ms = ?10, progress = iif(?11, progress, ?12), refusals = ?13
          WHERE id = ?1 AND state = 'claimed' AND claim = ?2 AND node = ?3",
         (
             record.delivery_id.as_bytes(),
@@ -91,6 +103,12 @@ fn move_on(context: &WriteContext<'_>, record: &AttemptRecord, now: Timestamp) -
             due_at,
             finished_at,
             failure_code(&record.attempt.outcome),
+            record.spent.attempts,
+            record.spent.follow_ups,
+            i64::try_from(record.spent.waited.as_millis()).unwrap_or(i64::MAX),
+            progress_stays,
+            progress,
+            record.spent.refusals,
         ),
     )?;
     Ok(moved == 1)
@@ -115,6 +133,49 @@ fn record_late(connection: &Connection, record: &AttemptRecord) -> StoreResult<R
     Ok(Recorded::Late)
 }
 
+/// Whether the webhook is still as it was when the attempt was made.
+fn settings_are_of(context: &mut WriteContext<'_>, record: &AttemptRecord) -> StoreResult<bool> {
+    if record.disable_webhook.is_none() && record.legacy.learned.is_none() {
+        return Ok(true);
+    }
+    let subscriptions = context.subscriptions()?;
+    let found = subscriptions.binary_search_by_key(&record.webhook_id, |webhook| webhook.id);
+    Ok(found.is_ok_and(|index| subscriptions[index].updated_at == record.settings_of))
+}
+
+/// Remembers the incident's message. What an earlier event's replay says of it does not count.
+fn remember(connection: &Connection, record: &AttemptRecord, now: Timestamp) -> StoreResult<()> {
+    let lane = (record.webhook_id.as_bytes(), record.incident_id.as_bytes());
+    match &record.legacy.memory {
+        Keeping::AsItIs => {}
+        Keeping::Becomes(memory) => drop(execute(
+            connection,
+            "INSERT INTO memories (webhook_id, incident_id, memory, event_sequence, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (webhook_id, incident_id) DO UPDATE SET memory = excluded.memory,
+                 event_sequence = excluded.event_sequence, updated_at = excluded.updated_at
+             WHERE memories.event_sequence <= excluded.event_sequence",
+            (lane.0, lane.1, memory, record.event_sequence, now.as_millis()),
+        )?),
+        Keeping::Nothing => drop(execute(
+            connection,
+            "DELETE FROM memories WHERE webhook_id = ?1 AND incident_id = ?2 AND event_sequence <= ?3",
+            (lane.0, lane.1, record.event_sequence),
+        )?),
+    }
+    Ok(())
+}
+
+fn learn(context: &mut WriteContext<'_>, webhook_id: WebhookId, learned: &str) -> StoreResult<()> {
+    execute(
+        context.connection,
+        "UPDATE webhooks SET learned = ?2 WHERE id = ?1 AND deleted_at IS NULL",
+        (webhook_id.as_bytes(), learned),
+    )?;
+    context.webhook_changed(webhook_id);
+    Ok(())
+}
+
 fn insert_attempt(connection: &Connection, delivery_id: DeliveryId, attempt: &Attempt) -> StoreResult<usize> {
     let failure = attempt.outcome.failure();
     let timings = &attempt.timings;
@@ -122,8 +183,8 @@ fn insert_attempt(connection: &Connection, delivery_id: DeliveryId, attempt: &At
         connection,
         "INSERT INTO attempts (delivery_id, id, number, started_at, outcome, failure, failure_detail, retry_after_ms,
              status, dns_us, connect_us, tls_us, first_byte_us, total_us, remote_address, request_head, response_head,
-             response_body, response_body_truncated)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+             response_body, response_body_truncated, remedy, request_body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
          ON CONFLICT (delivery_id, id) DO NOTHING",
         rusqlite::params![
             delivery_id.as_bytes(),
@@ -147,6 +208,8 @@ fn insert_attempt(connection: &Connection, delivery_id: DeliveryId, attempt: &At
             attempt.response_head,
             &attempt.response_body[..],
             attempt.response_body_is_truncated,
+            remedy_name(&attempt.outcome),
+            attempt.request_body.as_deref(),
         ],
     )
 }
@@ -179,9 +242,19 @@ fn disable_webhook(
 
 fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Delivered => "delivered",
+        Outcome::Delivered | Outcome::Accepted => "delivered",
         Outcome::Failed(_) => "failed",
         Outcome::Gone(_) => "gone",
+    }
+}
+
+/// What stands beside the outcome; the column is younger than the table.
+fn remedy_name(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Delivered | Outcome::Gone(_) => None,
+        Outcome::Accepted => Some("accepted"),
+        Outcome::Failed(failure) if failure.remedy == Remedy::Schedule => None,
+        Outcome::Failed(failure) => Some(failure.remedy.as_str()),
     }
 }
 

@@ -48,11 +48,11 @@ pub fn rekey(connection: &Connection, sealer: &Sealer, change: &Change) -> Store
 
 /// Deleted webhooks too: whatever is sealed must open under the present key alone.
 fn rekey_webhook(connection: &Connection, sealer: &Sealer, id: WebhookId) -> StoreResult<u64> {
-    let sealed: [Option<Vec<u8>>; 4] = read_one(
+    let sealed: [Option<Vec<u8>>; 5] = read_one(
         connection,
-        "SELECT secret, previous_secret, headers, identity_pem FROM webhooks WHERE id = ?1",
+        "SELECT secret, previous_secret, headers, identity_pem, secret_options FROM webhooks WHERE id = ?1",
         [id.as_bytes()],
-        |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]),
+        |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?]),
     )?
     .unwrap_or_default();
     let again = |field, sealed: &Option<Vec<u8>>| {
@@ -60,16 +60,19 @@ fn rekey_webhook(connection: &Connection, sealer: &Sealer, id: WebhookId) -> Sto
         let anew = |sealed: &Vec<u8>| reseal(sealer, &place, sealed);
         sealed.as_ref().map(anew).transpose()
     };
-    let [secret, previous_secret, headers, identity_pem] = &sealed;
+    let [secret, previous_secret, headers, identity_pem, secret_options] = &sealed;
     execute(
         connection,
-        "UPDATE webhooks SET secret = ?2, previous_secret = ?3, headers = ?4, identity_pem = ?5 WHERE id = ?1",
+        "UPDATE webhooks SET secret = ?2, previous_secret = ?3, headers = ?4, identity_pem = ?5,
+             secret_options = ?6
+         WHERE id = ?1",
         (
             id.as_bytes(),
             again("secret", secret)?,
             again("previous_secret", previous_secret)?,
             again("headers", headers)?,
             again("identity_pem", identity_pem)?,
+            again("secret_options", secret_options)?,
         ),
     )?;
     Ok(sealed.iter().flatten().count() as u64)

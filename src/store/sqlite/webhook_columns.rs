@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::action_link::LINK_KEY;
 use crate::model::id::WebhookId;
 use crate::model::incident::Severity;
 use crate::model::webhook::{WebhookSecrets, WebhookSettings};
@@ -12,8 +13,9 @@ use super::sealed::{seal, webhook_place};
 /// The settings as columns.
 pub struct SettingsColumns<'a> {
     pub name: &'a str,
-    pub kind: &'static str,
+    pub kind: &'a str,
     pub url: &'a str,
+    pub options: String,
     pub events: u8,
     pub services: String,
     pub severities: String,
@@ -39,6 +41,7 @@ impl<'a> SettingsColumns<'a> {
             name: &settings.name,
             kind: settings.kind.as_str(),
             url: settings.url.as_str(),
+            options: serde_json::json!(settings.options).to_string(),
             events: settings.events.bits(),
             services: words(&settings.services),
             severities: words(&severities),
@@ -67,6 +70,8 @@ pub struct SecretColumns<'a> {
     pub previous_secret_until: Option<i64>,
     pub headers: Option<Vec<u8>>,
     pub header_names: String,
+    pub secret_options: Option<Vec<u8>>,
+    pub secret_option_names: String,
     pub ca_pem: Option<&'a str>,
     pub identity_pem: Option<Vec<u8>>,
 }
@@ -77,6 +82,7 @@ impl<'a> SecretColumns<'a> {
         let sealed = |field, text: &str| seal(sealer, &webhook_place(id, field), text);
         let previous = secrets.previous.as_ref();
         let tls = secrets.tls.as_deref();
+        let option_names: Vec<_> = secrets.options.keys().filter(|name| *name != LINK_KEY).collect();
         let names: Vec<_> = secrets.headers.iter().map(|(name, _)| name).collect();
         Self {
             secret: sealed("secret", secrets.signing.reveal()),
@@ -84,6 +90,8 @@ impl<'a> SecretColumns<'a> {
             previous_secret_until: previous.map(|(_, until)| until.as_millis()),
             headers: headers_json(secrets).map(|json| sealed("headers", &json)),
             header_names: serde_json::json!(names).to_string(),
+            secret_options: options_json(secrets).map(|json| sealed("secret_options", &json)),
+            secret_option_names: serde_json::json!(option_names).to_string(),
             ca_pem: tls.and_then(|tls| tls.ca_pem.as_deref()),
             identity_pem: tls
                 .and_then(|tls| tls.identity_pem.as_deref())
@@ -101,16 +109,26 @@ fn headers_json(secrets: &WebhookSecrets) -> Option<zeroize::Zeroizing<String>> 
     (!pairs.is_empty()).then(|| serde_json::json!(pairs).to_string().into())
 }
 
+fn options_json(secrets: &WebhookSecrets) -> Option<zeroize::Zeroizing<String>> {
+    let options: std::collections::BTreeMap<_, _> = secrets
+        .options
+        .iter()
+        .map(|(name, value)| (name, value.reveal()))
+        .collect();
+    (!options.is_empty()).then(|| serde_json::json!(options).to_string().into())
+}
+
 fn words<T: ToString>(values: &[T]) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// Which settings differ, as the audit log names them.
-pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(&'static str, bool); 13] {
+pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(&'static str, bool); 14] {
     [
         ("the name", before.name != after.name),
         ("the kind", before.kind != after.kind),
         ("the URL", before.url != after.url),
+        ("the options", before.options != after.options),
         ("the events", before.events != after.events),
         ("the services", before.services != after.services),
         ("the severities", before.severities != after.severities),

@@ -87,10 +87,12 @@ fn create(
         context.connection,
         "INSERT INTO webhooks (id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms,
              concurrency, rate, ordering, when_disabled, disabled_since, disabled_reason, secret, previous_secret,
-             previous_secret_until, headers, header_names, ca_pem, identity_pem, created_at, updated_at)
+             previous_secret_until, headers, header_names, options, secret_options, secret_option_names, ca_pem,
+             identity_pem, created_at, updated_at)
          VALUES (:id, :name, :kind, :url, :events, :services, :severities, :filter, :retry_schedule, :timeout_ms,
              :concurrency, :rate, :ordering, :when_disabled, :disabled_since, :disabled_reason, :secret,
-             :previous_secret, :previous_secret_until, :headers, :header_names, :ca_pem, :identity_pem, :at, :at)",
+             :previous_secret, :previous_secret_until, :headers, :header_names, :options, :secret_options,
+             :secret_option_names, :ca_pem, :identity_pem, :at, :at)",
         named_params! {
             ":id": id.as_bytes(), ":name": columns.name, ":kind": columns.kind, ":url": columns.url,
             ":events": columns.events, ":services": columns.services, ":severities": columns.severities,
@@ -100,7 +102,9 @@ fn create(
             ":disabled_since": disabled_since, ":disabled_reason": disabled_reason,
             ":secret": sealed.secret, ":previous_secret": sealed.previous_secret,
             ":previous_secret_until": sealed.previous_secret_until, ":headers": sealed.headers,
-            ":header_names": sealed.header_names, ":ca_pem": sealed.ca_pem,
+            ":header_names": sealed.header_names, ":options": columns.options,
+            ":secret_options": sealed.secret_options, ":secret_option_names": sealed.secret_option_names,
+            ":ca_pem": sealed.ca_pem,
             ":identity_pem": sealed.identity_pem, ":at": change.at.as_millis(),
         },
     )?;
@@ -143,6 +147,7 @@ fn update(
     let mut fields = changed_settings(&before.settings, &edit.settings).to_vec();
     fields.push(("the headers", secrets.headers != edited.headers));
     fields.push(("the TLS settings", secrets.tls != edited.tls));
+    fields.push(("the secret options", secrets.options != edited.options));
     let Some(detail) = audit::changed_sentence(&before.settings.name, &fields) else {
         return Ok(before);
     };
@@ -154,7 +159,8 @@ fn update(
         "UPDATE webhooks SET name = :name, kind = :kind, url = :url, events = :events, services = :services,
              severities = :severities, filter = :filter, retry_schedule = :retry_schedule, timeout_ms = :timeout_ms,
              concurrency = :concurrency, rate = :rate, ordering = :ordering, when_disabled = :when_disabled,
-             headers = :headers, header_names = :header_names, ca_pem = :ca_pem, identity_pem = :identity_pem,
+             headers = :headers, header_names = :header_names, options = :options, secret_options = :secret_options,
+             secret_option_names = :secret_option_names, ca_pem = :ca_pem, identity_pem = :identity_pem,
              updated_at = :at
          WHERE id = :id AND deleted_at IS NULL",
         named_params! {
@@ -163,11 +169,16 @@ fn update(
             ":filter": columns.filter, ":retry_schedule": columns.retry_schedule,
             ":timeout_ms": columns.timeout_ms, ":concurrency": columns.concurrency, ":rate": columns.rate,
             ":ordering": columns.ordering, ":when_disabled": columns.when_disabled, ":headers": sealed.headers,
-            ":header_names": sealed.header_names, ":ca_pem": sealed.ca_pem,
+            ":header_names": sealed.header_names, ":options": columns.options,
+            ":secret_options": sealed.secret_options, ":secret_option_names": sealed.secret_option_names,
+            ":ca_pem": sealed.ca_pem,
             ":identity_pem": sealed.identity_pem, ":at": change.at.as_millis(),
         },
     );
     expect_one(updated)?;
+    if has_moved(&before.settings, &edit.settings) || secrets.options != edited.options {
+        forget(context.connection, id)?;
+    }
     finish(context, id, change, "webhook.update", &detail)?;
     get(context.connection, id)
 }
@@ -179,11 +190,13 @@ fn delete(context: &mut WriteContext<'_>, id: WebhookId, change: &Change) -> Sto
     let deleted = execute(
         context.connection,
         "UPDATE webhooks SET deleted_at = ?2, updated_at = ?2, secret = ?3, previous_secret = NULL,
-             previous_secret_until = NULL, headers = NULL, header_names = '[]', ca_pem = NULL, identity_pem = NULL
+             previous_secret_until = NULL, headers = NULL, header_names = '[]', options = '{}', secret_options = NULL,
+             secret_option_names = '[]', ca_pem = NULL, identity_pem = NULL
          WHERE id = ?1 AND deleted_at IS NULL",
         (id.as_bytes(), change.at.as_millis(), nothing),
     );
     expect_one(deleted)?;
+    forget(context.connection, id)?;
     let detail = format!("deleted \"{}\"", webhook.settings.name);
     finish(context, id, change, "webhook.delete", &detail)
 }
@@ -267,6 +280,26 @@ fn finish(
     audit::write(context.connection, change, action, id, detail)?;
     context.webhook_changed(id);
     Ok(())
+}
+
+/// Whether messages that were posted under the settings before may be out of reach, or those of somebody else.
+fn has_moved(before: &WebhookSettings, after: &WebhookSettings) -> bool {
+    before.url != after.url || before.options != after.options
+}
+
+/// Forgets what was learned, and every message: a place elsewhere knows other ones.
+fn forget(connection: &Connection, id: WebhookId) -> StoreResult<()> {
+    execute(
+        connection,
+        "UPDATE webhooks SET learned = NULL WHERE id = ?1",
+        [id.as_bytes()],
+    )?;
+    execute(
+        connection,
+        "DELETE FROM memories WHERE webhook_id = ?1",
+        [id.as_bytes()],
+    )
+    .map(|_| ())
 }
 
 fn check_services(connection: &Connection, services: &[ServiceId]) -> StoreResult<()> {

@@ -29,6 +29,7 @@ pub fn attempt(at: Timestamp) -> Attempt {
         outcome: Outcome::Delivered,
         status: Some(200),
         request_head: "POST /hook HTTP/1.1\nContent-Type: application/json\nX-Token: ***".into(),
+        request_body: None,
         response_head: "Server: test".into(),
         response_body: Bytes::from_static(b"ok"),
         response_body_is_truncated: false,
@@ -67,12 +68,16 @@ async fn kill_deliveries(server: &Server, webhook_id: &str) {
                     code: FailureCode::ServerError,
                     detail: "answered 500".into(),
                     retry_after: None,
+                    remedy: opsknight::model::attempt::Remedy::Schedule,
                 }),
                 status: Some(500),
                 response_body: Bytes::from_static(&[0xff, 0xfe]),
                 ..attempt(now)
             },
             next_step: NextStep::Dead,
+            spent: Default::default(),
+            legacy: Default::default(),
+            settings_of: Default::default(),
             disable_webhook: None,
         });
     queue.record(records.collect(), now).await.unwrap();

@@ -86,10 +86,9 @@ async fn every_wrong_setting_is_named() {
         "secret": "", "tls": { "caPem": "no pem", "identityPem": "no pem" },
     });
     let expected = [
-        "name",
-        "url",
-        "events[0]",
         "kind",
+        "name",
+        "events[0]",
         "filter",
         "services[0]",
         "severities[0]",
@@ -99,8 +98,9 @@ async fn every_wrong_setting_is_named() {
         "rate",
         "ordering",
         "whenDisabled",
-        "secret",
         "headers.Host",
+        "url",
+        "secret",
         "tls.caPem",
         "tls.identityPem",
     ];
@@ -122,7 +122,7 @@ async fn name_url_and_events_are_required() {
         .iter()
         .map(|error| &error["field"])
         .collect();
-    assert_eq!(fields, ["name", "url", "events"]);
+    assert_eq!(fields, ["name", "events", "url"]);
 }
 
 #[tokio::test]

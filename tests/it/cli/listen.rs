@@ -211,3 +211,39 @@ fn drip_sends_byte_by_byte_and_slow_answers_in_the_end() {
     assert!(slow.starts_with("HTTP/1.1 200"), "{slow}");
     assert_eq!(listen.reports().len(), 2);
 }
+
+#[test]
+fn a_platform_is_played_with_its_rules_its_faults_and_its_messages() {
+    let listen = Listen::start(&["--as", "discord", "--count", "3", "--fail", "unknown_webhook"]);
+    let (host, path) = listen.address.split_once('/').unwrap();
+    let ask = |body: &str| {
+        let mut stream = TcpStream::connect(host).unwrap();
+        let request = format!(
+            "POST /{path}?wait=true HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             user-agent: DiscordBot (https://example.com, 1)\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask(r#"{"content":"one"}"#).contains("10015"));
+    assert!(ask(r#"{"content":"two"}"#).starts_with("HTTP/1.1 200"));
+    assert!(ask(r#"{"content":""}"#).starts_with("HTTP/1.1 400"));
+    let reports = listen.reports();
+    assert_eq!(reports[1]["shown"], "two");
+    assert_eq!(reports[2]["answer"], "400");
+}
+
+#[test]
+fn a_fault_that_the_platform_does_not_know_is_refused_with_those_that_it_knows() {
+    let output = piped(program().args(["listen", "--as", "discord", "--fail", "bad_key"]))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("message_deleted"),
+        "{said}"
+    );
+}

@@ -10,6 +10,7 @@ use opsknight::store::events::Events;
 use opsknight::store::incidents::Incidents;
 use opsknight::store::overview::Overview;
 use opsknight::store::queue::Queue;
+use opsknight::store::webhooks::Endpoints;
 
 /// The contracts under test, of one open store.
 pub struct Handles {
@@ -18,6 +19,7 @@ pub struct Handles {
     pub queue: Arc<dyn Queue>,
     pub deliveries: Arc<dyn Deliveries>,
     pub overview: Arc<dyn Overview>,
+    pub endpoints: Arc<dyn Endpoints>,
 }
 
 /// A webhook to be put into the store.

@@ -90,6 +90,7 @@ contract_tests! {
             code: FailureCode::ConnectRefused,
             detail: "refused".into(),
             retry_after: None,
+            remedy: opsknight::model::attempt::Remedy::Schedule,
         });
         world.store().queue.record(vec![record], world.at(1)).await.unwrap();
         let of = |cause| DeliveryFilter { cause: Some(cause), ..DeliveryFilter::default() };

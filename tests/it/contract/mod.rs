@@ -10,6 +10,7 @@ mod events;
 mod incidents;
 mod lanes;
 mod lists;
+mod memories;
 mod overview;
 mod queue;
 mod receipts;

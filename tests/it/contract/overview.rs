@@ -60,6 +60,7 @@ fn dying(world: &World, delivery: &ClaimedDelivery, code: FailureCode) -> Attemp
         code,
         detail: "as planned".into(),
         retry_after: None,
+        remedy: opsknight::model::attempt::Remedy::Schedule,
     };
     AttemptRecord {
         attempt: Attempt {

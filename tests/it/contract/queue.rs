@@ -25,7 +25,7 @@ contract_tests! {
         let due: Vec<_> = claimed.deliveries.iter().map(|delivery| delivery.due_at).collect();
         assert_eq!(due, [world.at(0), world.at(0), world.at(3)]);
         assert_eq!(claimed.deliveries[2].id, first.id);
-        assert_eq!((claimed.deliveries[2].attempts_made, claimed.deliveries[2].schedule_attempts), (1, 1));
+        assert_eq!((claimed.deliveries[2].attempts_made, claimed.deliveries[2].spent.attempts), (1, 1));
         assert_eq!(claimed.next_due_at, Some(world.at(5)));
         let rest = world.claim(world.loose, 2, world.at(9)).await;
         assert_eq!((rest.deliveries.len(), rest.next_due_at), (2, Some(world.at(5))));

@@ -22,7 +22,7 @@ contract_tests! {
         let again = world.store().deliveries.replay(delivery.id, world.change(world.at(6))).await.unwrap();
         assert_eq!(again, Replayed::StillOpen(after));
         let claimed = world.claim(world.ordered, 1, world.at(7)).await.deliveries.remove(0);
-        assert_eq!((claimed.attempts_made, claimed.schedule_attempts), (1, 0));
+        assert_eq!((claimed.attempts_made, claimed.spent.attempts), (1, 0));
         assert_eq!(world.record(&claimed, NextStep::Delivered, world.at(8)).await, Recorded::Applied);
         let detail = world.store().deliveries.get(delivery.id).await.unwrap();
         assert_eq!(detail.attempts.len(), 2);

@@ -78,7 +78,8 @@ impl Backend for SqliteBackend {
             events: Arc::clone(&database) as _,
             queue: Arc::clone(&database) as _,
             deliveries: Arc::clone(&database) as _,
-            overview: database,
+            overview: Arc::clone(&database) as _,
+            endpoints: database,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use opsknight::model::attempt::{Attempt, Failure, Outcome};
 use opsknight::model::audit::{Actor, Change};
-use opsknight::model::delivery::{ClaimedDelivery, Delivery, DeliveryState, NextStep};
+use opsknight::model::delivery::{ClaimedDelivery, Delivery, DeliveryState, NextStep, Spending};
 use opsknight::model::exchange::{FailureCode, PhaseTimings};
 use opsknight::model::id::{AttemptId, AuditId, EventId, IncidentId, PolicyId, ServiceId, UserId, WebhookId};
 use opsknight::model::incident::{Incident, IncidentAction, Severity};
@@ -203,10 +203,11 @@ impl World {
     pub fn attempt(&self, delivery: &ClaimedDelivery, next_step: NextStep, now: Timestamp) -> AttemptRecord {
         let outcome = match next_step {
             NextStep::Delivered => Outcome::Delivered,
-            NextStep::Retry { .. } | NextStep::Dead => Outcome::Failed(Failure {
+            NextStep::Retry { .. } | NextStep::Hold { .. } | NextStep::Dead => Outcome::Failed(Failure {
                 code: FailureCode::ServerError,
                 detail: "answered 500".into(),
                 retry_after: Some(Duration::from_secs(7)),
+                remedy: opsknight::model::attempt::Remedy::Schedule,
             }),
         };
         let attempt = Attempt {
@@ -222,6 +223,7 @@ impl World {
             outcome,
             status: Some(500),
             request_head: "POST / HTTP/1.1".into(),
+            request_body: None,
             response_head: "server: test".into(),
             response_body: Bytes::from_static(b"oh"),
             response_body_is_truncated: true,
@@ -236,6 +238,13 @@ impl World {
             claim: delivery.claim,
             attempt,
             next_step,
+            spent: Spending {
+                attempts: delivery.spent.attempts + 1,
+                ..delivery.spent
+            },
+            legacy: Default::default(),
+            // As the backend inserts them.
+            settings_of: Timestamp::from_millis(1),
             disable_webhook: None,
         }
     }

@@ -90,7 +90,8 @@ pub fn disabled() -> WebhookState {
 pub fn settings(name: &str, services: Vec<ServiceId>) -> WebhookSettings {
     WebhookSettings {
         name: name.into(),
-        kind: WebhookKind::Generic,
+        kind: WebhookKind::GENERIC,
+        options: [("chat".to_owned(), "4711".to_owned())].into(),
         url: "https://receiver.example/hook?token=1".parse().unwrap(),
         events: EventSet::of(&[EventName::Triggered, EventName::Resolved]),
         services,
@@ -111,6 +112,7 @@ pub fn secrets(signing: &str) -> WebhookSecrets {
         signing: SecretText::new(signing),
         previous: None,
         headers: vec![("X-Token".into(), SecretText::new(format!("header of {signing}")))],
+        options: [("token".to_owned(), SecretText::new(format!("token of {signing}")))].into(),
         tls: Some(Arc::new(TlsProfile {
             ca_pem: Some("an authority".into()),
             identity_pem: Some(format!("identity of {signing}")),

@@ -34,6 +34,7 @@ fn retention() -> Retention {
         dead_before: samples::hours_ago(100),
         receipts_before: samples::hours_ago(24),
         activity_before: samples::hours_ago(48),
+        memories_before: samples::hours_ago(60),
         inbox_requests_before: samples::hours_ago(72),
         expired_by: samples::now(),
     }
@@ -356,10 +357,10 @@ async fn after_a_rekey_the_new_master_key_alone_opens_everything() {
     };
     let backend = backend.reopen(&both);
     // Secret, headers and identity of one webhook, the empty secret of the other, an inbox, one answer.
-    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(6));
+    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(7));
     let backend = backend.reopen(&new);
     assert_eq!(backend.see(&bystanders).await, bystanders);
-    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(6));
+    assert_eq!(backend.upkeep().rekey(change(&backend)).await, Ok(7));
 }
 
 #[tokio::test]

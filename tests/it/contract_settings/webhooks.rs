@@ -35,6 +35,7 @@ fn edit(webhook: &Webhook) -> WebhookEdit {
         expected: webhook.settings.clone(),
         settings: webhook.settings.clone(),
         headers: None,
+        secret_options: Default::default(),
         ca_pem: None,
         identity_pem: None,
     }
@@ -64,6 +65,7 @@ async fn a_created_webhook_reads_back_with_everything_that_was_set() {
         (&settings, &samples::disabled())
     );
     assert_eq!(created.header_names, ["X-Token"]);
+    assert_eq!(created.secret_option_names, ["token"]);
     assert_eq!((created.has_extra_ca, created.has_tls_identity), (true, true));
     assert_eq!(secrets_of(&backend, id).await, secrets);
     assert_eq!(backend.told(), [id]);
@@ -114,6 +116,8 @@ async fn an_edit_changes_what_it_names_and_keeps_the_other_secrets() {
     edit.settings.name = "new".into();
     edit.headers = Some(vec![("X-Other".into(), SecretText::new("other"))]);
     edit.identity_pem = Some(None);
+    let other = ("other".to_owned(), Some(SecretText::new("more")));
+    edit.secret_options = [other, ("nothing".to_owned(), None)].into();
     let edited = backend
         .webhooks()
         .update(webhook.id, edit, change(&backend))
@@ -123,6 +127,8 @@ async fn an_edit_changes_what_it_names_and_keeps_the_other_secrets() {
     assert_eq!(edited.settings.name, "new");
     assert_eq!(edited.header_names, ["X-Other"]);
     assert_eq!((edited.has_extra_ca, edited.has_tls_identity), (true, false));
+    assert_eq!(edited.secret_option_names, ["other", "token"]);
+    assert_eq!(after.options["token"], before.options["token"]);
     assert_eq!(after.signing, before.signing);
     assert_eq!(after.headers, [("X-Other".into(), SecretText::new("other"))]);
     assert!(edited.updated_at > webhook.updated_at);
@@ -154,6 +160,7 @@ async fn the_audit_log_names_what_changed_and_no_secret() {
     let mut edit = edit(&webhook);
     edit.settings.url = "https://elsewhere.example/?token=hidden".parse().unwrap();
     edit.headers = Some(vec![("X-Other".into(), SecretText::new("hidden"))]);
+    edit.secret_options = [("token".to_owned(), Some(SecretText::new("hidden")))].into();
     backend
         .webhooks()
         .update(webhook.id, edit, change(&backend))
@@ -165,7 +172,10 @@ async fn the_audit_log_names_what_changed_and_no_secret() {
         .await
         .unwrap()
         .remove(0);
-    assert_eq!(entry.detail, "changed the URL, the headers of \"old\"");
+    assert_eq!(
+        entry.detail,
+        "changed the URL, the headers, the secret options of \"old\""
+    );
     assert_eq!(
         (entry.actor.name(), entry.subject),
         ("ci: tests", webhook.id.to_string())
@@ -260,6 +270,7 @@ async fn a_breaker_is_noted_without_audit_and_without_telling_the_dispatcher() {
     let degraded = Degraded {
         since: samples::now(),
         code: FailureCode::ConnectRefused,
+        detail: None,
     };
     backend.told();
     let noted = backend

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use opsknight::adapters::task::Links;
 use opsknight::dispatch::deliver::{Made, conclude};
+use opsknight::dispatch::masking::Masks;
 use opsknight::dispatch::prepared::Prepared;
 use opsknight::model::attempt::Outcome;
 use opsknight::model::audit::Actor;
@@ -68,10 +70,14 @@ impl World {
         let made = Made {
             started_at: at,
             request_head: String::new(),
-            outcome: Outcome::Delivered,
+            sent_body: None,
+            judgement: Outcome::Delivered.into(),
             exchange: None,
         };
-        let record = conclude(&self.source, &Prepared::new(endpoint.unwrap()), &delivery, made);
+        let prepared = Prepared::new(endpoint.unwrap());
+        let links = Links::default();
+        let masks = Masks::of(&prepared.target, &links);
+        let record = conclude(&self.source, &prepared, &delivery, made, &masks).record;
         let results = self.run(async |store| store.queue.record(vec![record], at).await.unwrap());
         assert_eq!(results, [Recorded::Applied]);
     }
@@ -195,6 +201,7 @@ impl World {
             signing: SecretText::new("s3cret"),
             previous: None,
             headers: Vec::new(),
+            options: Default::default(),
             tls: None,
         };
         let change = self.source.change(Actor::System);
@@ -232,7 +239,8 @@ impl World {
         };
         WebhookSettings {
             name: "simulated".into(),
-            kind: WebhookKind::Generic,
+            kind: WebhookKind::GENERIC,
+            options: Default::default(),
             url: "https://receiver.example/hook".parse().unwrap(),
             events: self.any_events(),
             services: Vec::new(),
@@ -312,6 +320,7 @@ impl World {
             expected,
             settings,
             headers: None,
+            secret_options: Default::default(),
             ca_pem: None,
             identity_pem: None,
         };
@@ -377,6 +386,7 @@ impl World {
             dead_before: now.minus(24 * HOUR),
             receipts_before: now.minus(24 * HOUR),
             activity_before: now.minus(24 * HOUR),
+            memories_before: now.minus(24 * HOUR),
             inbox_requests_before: now.minus(24 * HOUR),
             expired_by: now,
         };

@@ -156,7 +156,7 @@ impl Expectation {
         );
         assert!(!expected.is_in_flight, "{name} is in flight twice");
         let known = (expected.attempts_made, expected.schedule_attempts);
-        let claimed = (delivery.attempts_made, delivery.schedule_attempts);
+        let claimed = (delivery.attempts_made, delivery.spent.attempts);
         assert_eq!(known, claimed, "{name} lost count of its attempts");
         if let Some(wait) = expected.wait {
             check_wait(wait, subscriber, now, &name);

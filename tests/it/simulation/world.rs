@@ -8,12 +8,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use opsknight::adapters::task::Links;
 use opsknight::clock::{Clock, Source};
 use opsknight::dispatch::breaker::Verdict;
-use opsknight::dispatch::deliver::{Made, build_request, conclude};
+use opsknight::dispatch::deliver::{Made, build_request, conclude, task};
 use opsknight::dispatch::escalator;
+use opsknight::dispatch::masking::Masks;
 use opsknight::dispatch::prepared::Prepared;
-use opsknight::model::attempt::Outcome;
 use opsknight::model::delivery::ClaimedDelivery;
 use opsknight::model::exchange::FailureCode;
 use opsknight::model::id::WebhookId;
@@ -109,7 +110,10 @@ impl World {
             return;
         };
         let now = self.clock.now();
-        let request = build_request(&prepared, &delivery, now).unwrap();
+        let links = Links::default();
+        let task = task(&prepared, &delivery, None, &links, now);
+        let rendered = prepared.adapter.render(&task).unwrap();
+        let request = build_request(&prepared, &delivery, rendered, now);
         assert_eq!(
             request.headers["x-opsknight-delivery"],
             delivery.id.to_string().as_str()
@@ -183,21 +187,27 @@ impl World {
             .partition::<Vec<_>, _>(|flight| flight.ends_at <= now);
         self.node.flights = flying;
         for flight in landed {
-            let outcome = flight
-                .prepared
-                .adapter
-                .classify(&flight.exchange, self.clock.now());
-            let verdict = match &outcome {
-                Outcome::Delivered => Verdict::Succeeded,
-                Outcome::Failed(failure) | Outcome::Gone(failure) => Verdict::Failed(failure.code),
-            };
+            let links = Links::default();
+            let task = task(
+                &flight.prepared,
+                &flight.delivery,
+                None,
+                &links,
+                flight.started_at,
+            );
+            let adapter = flight.prepared.adapter;
+            let judgement = adapter.classify(&task, &flight.exchange, self.clock.now());
+            let verdict = Verdict::of(&judgement.outcome);
             let made = Made {
                 started_at: flight.started_at,
                 request_head: String::new(),
-                outcome,
+                sent_body: None,
+                judgement,
                 exchange: Some(flight.exchange),
             };
-            let record = conclude(&self.source, &flight.prepared, &flight.delivery, made);
+            let masks = Masks::of(&flight.prepared.target, &links);
+            let attempted = conclude(&self.source, &flight.prepared, &flight.delivery, made, &masks);
+            let record = attempted.record;
             let webhook_id = record.webhook_id;
             self.node.errands.push(Errand::Record(Box::new(record), now));
             self.node

@@ -3,6 +3,7 @@
 pub mod api_client;
 pub mod certificates;
 pub mod page_client;
+pub mod platform;
 pub mod receiver;
 pub mod seed;
 pub mod server_process;

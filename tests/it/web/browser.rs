@@ -291,6 +291,21 @@ impl Browser {
         STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
     }
 
+    /// The one element of a selector, whole, as a WebP.
+    pub async fn screenshot_of(&self, selector: &str) -> Vec<u8> {
+        let script = format!(
+            "const box = document.querySelector('{selector}').getBoundingClientRect(); \
+             return [box.left + scrollX, box.top + scrollY, box.width, box.height]"
+        );
+        let bounds = self.eval(&script).await;
+        let options = json!({
+            "format": "webp", "quality": 88, "captureBeyondViewport": true,
+            "clip": {"x": bounds[0], "y": bounds[1], "width": bounds[2], "height": bounds[3], "scale": 1},
+        });
+        let taken = self.devtools("Page.captureScreenshot", options).await;
+        STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
+    }
+
     /// Answers a question of the page with yes.
     pub async fn accept_question(&self) {
         self.client.accept_alert().await.unwrap();

@@ -89,11 +89,18 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
     let open = |verb| routes_that(|route| route.verb == verb && route.door == Door::Open);
     assert_eq!(
         paths(&open(PageVerb::Post)),
-        BTreeSet::from(["/appearance", "/setup", "/sign-in", "/welcome"])
+        BTreeSet::from([
+            "/act/{webhook}/{token}",
+            "/appearance",
+            "/setup",
+            "/sign-in",
+            "/welcome"
+        ])
     );
     assert_eq!(
         paths(&open(PageVerb::Get)),
         BTreeSet::from([
+            "/act/{webhook}/{token}",
             "/assets/{version}/{name}",
             "/setup",
             "/sign-in",

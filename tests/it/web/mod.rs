@@ -9,7 +9,7 @@ mod forms;
 mod hostile_text;
 mod incidents;
 mod looks;
-mod people;
+pub mod people;
 mod sample;
 mod screenshots;
 mod sessions;

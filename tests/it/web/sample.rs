@@ -1,8 +1,10 @@
 //! A server with one of everything, and the address of every page and form in it.
 
 use opsknight::model::access::Role;
+use opsknight::model::action_link::{ActionLink, LINK_KEY, LINK_LIFETIME};
 use opsknight::model::audit::Actor;
 use opsknight::model::inbox::{Inbox, InboxAnswer};
+use opsknight::model::incident::IncidentAction;
 use opsknight::web::PageVerb;
 use opsknight::web::routes;
 use serde_json::{Value, json};
@@ -20,6 +22,27 @@ const STREAMS: [&str; 2] = ["/live", "/wall/live"];
 const MAX_DESCRIPTION_BYTES: usize = 10_000;
 /// Addresses that are no pages of the server's own.
 const FILES: [&str; 2] = ["/assets/{version}/{name}", "/in/{id}"];
+
+/// What stands behind `/act/` in a link that resolves an incident: of a chat that gets no events.
+pub async fn act_path(app: &TestApp, incident: &str) -> String {
+    let chat = json!({"name": "Incident room", "kind": "discord", "filter": "false",
+        "url": "http://127.0.0.1:9999/api/webhooks/123456789012345678/made-up-token-of-nobody",
+        "events": ["incident.triggered"]});
+    let webhook = create(app, "webhooks", chat).await;
+    let webhook_id = webhook.parse().unwrap();
+    let endpoint = app.store().endpoints.load(webhook_id).await.unwrap().unwrap();
+    let expires_at = app.source().now().plus(LINK_LIFETIME);
+    let link = ActionLink {
+        action: IncidentAction::Resolve,
+        incident_id: incident.parse().unwrap(),
+        expires_at_seconds: u32::try_from(expires_at.as_seconds()).unwrap(),
+        event_sequence: 1,
+    };
+    format!(
+        "{webhook}/{}",
+        link.sign(webhook_id, &endpoint.secrets.options[LINK_KEY])
+    )
+}
 
 /// The server and the ids of what is in it.
 pub struct Sample {
@@ -60,6 +83,7 @@ impl Sample {
             .sessions
             .list(user.parse().unwrap(), app.source().now());
         let ids = vec![
+            ("/act/", act_path(&app, &incident).await),
             ("/account/sessions/", sessions.await.unwrap()[0].id.to_string()),
             ("/deliveries/", delivery),
             (
@@ -109,6 +133,7 @@ impl Sample {
         let key = format!("/wall?key={}", self.app.api.key());
         let pattern = if pattern == "/wall" { &key } else { pattern };
         let address = pattern.replace("{kind}", "generic");
+        let address = address.replace("{webhook}/{token}", "{id}");
         let address = known.map_or(address.clone(), |(_, id)| address.replace("{id}", id));
         assert!(
             !address.contains('{'),

@@ -19,6 +19,13 @@ const WAYS: [(Size, &str); 4] = [
     (PHONE, "dark"),
 ];
 
+/// Forms of kinds that ask for more than a URL.
+const CHAT_FORMS: [&str; 3] = [
+    "/settings/integrations/new/discord",
+    "/settings/integrations/new/slack",
+    "/settings/integrations/new/custom",
+];
+
 #[tokio::test]
 async fn every_page_has_its_pictures_in_the_documentation() {
     take_pictures_if_asked_to().await;
@@ -31,6 +38,10 @@ async fn every_page_has_its_pictures_in_the_documentation() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(there, expected, "take them anew: ./check --screenshots");
+    let without = kinds_with_messages()
+        .into_iter()
+        .filter(|kind| !destination_picture(kind).exists());
+    assert_eq!(without.collect::<Vec<_>>(), [""; 0], "kinds without a picture");
 }
 
 async fn take_pictures_if_asked_to() {
@@ -48,6 +59,9 @@ async fn take_pictures_if_asked_to() {
             let picture = picture(&mut browser, size, theme).await;
             std::fs::write(album().join(file_name(pattern, size, theme)), picture).unwrap();
         }
+    }
+    for kind in kinds_with_messages() {
+        picture_messages(&mut browser, kind).await;
     }
     browser.finish().await;
 }
@@ -70,12 +84,56 @@ fn pictured() -> Vec<&'static str> {
     let paths = pages.map(|route| route.path);
     paths
         .filter(|path| !unseen.contains(path) && !path.starts_with("/assets"))
+        .chain(CHAT_FORMS)
         .collect()
+}
+
+/// Kinds whose messages have a form of their own.
+fn kinds_with_messages() -> Vec<&'static str> {
+    let kinds = opsknight::adapters::all().iter().map(|adapter| adapter.about());
+    kinds
+        .filter(|about| !about.fields.is_empty())
+        .map(|about| about.kind)
+        .collect()
+}
+
+/// A kind's messages about one incident: triggered, acknowledged, resolved.
+async fn picture_messages(browser: &mut Browser, kind: &str) {
+    browser.goto(&format!("/settings/integrations/new/{kind}")).await;
+    browser.resize(DESKTOP).await;
+    browser
+        .eval("document.documentElement.dataset.theme = 'light'")
+        .await;
+    let script = format!(
+        "return (async () => {{
+            const place = document.getElementById('preview');
+            const form = place.closest('form');
+            const messages = [];
+            for (const event of ['triggered', 'acknowledged', 'resolved']) {{
+                const body = new URLSearchParams(new FormData(form));
+                body.delete('once');
+                body.set('previewEvent', 'incident.' + event);
+                const answer = await fetch('/settings/integrations/preview/{kind}', {{ method: 'POST', body }});
+                const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+                messages.push(...page.querySelectorAll('.message'));
+            }}
+            place.replaceChildren(...messages);
+            return messages.length;
+        }})()"
+    );
+    assert_eq!(browser.eval(&script).await.as_u64(), Some(3), "{kind}");
+    let picture = browser.screenshot_of("#preview").await;
+    std::fs::write(destination_picture(kind), picture).unwrap();
+}
+
+fn destination_picture(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/destinations/{kind}.webp"))
 }
 
 fn name_of(pattern: &str) -> String {
     let name = pattern
         .trim_matches('/')
+        .replace("/{webhook}/{token}", "")
         .replace("{id}", "one")
         .replace("{kind}", "generic");
     match name.as_str() {

@@ -8,7 +8,7 @@ use opsknight::model::access::Role;
 use serde_json::{Value, json};
 
 use super::people::{begin_session, create_user};
-use super::sample::{Sample, create, create_inbox};
+use super::sample::{Sample, act_path, create, create_inbox};
 use crate::support::receiver::{OK, Receiver, Reply};
 use crate::support::test_app::{Names, PATIENCE, TestApp, text};
 
@@ -171,6 +171,7 @@ pub async fn showroom() -> Sample {
         .sessions
         .list(ada.parse().unwrap(), app.source().now());
     let ids = vec![
+        ("/act/", act_path(&app, &incidents[incidents.len() - 1]).await),
         ("/account/sessions/", sessions.await.unwrap()[0].id.to_string()),
         ("/deliveries/", text(&dead[0]["id"])),
         ("/escalation-policies/", policy),

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::browser::{Browser, Scripts};
 use super::people::{SESSION_COOKIE, new_session};
+use crate::support::platform::Platform;
 use crate::support::receiver::{OK, Receiver, Reply};
 use crate::support::test_app::TestApp;
 
@@ -286,4 +287,84 @@ async fn an_inbox_becomes_a_webhook_in_one_click_and_shows_what_arrives() {
     browser.wait_for_text("Test event from OpsKnight").await;
     browser.wait_for_text("valid").await;
     browser.finish().await;
+}
+
+/// From the choice of kinds to a message that stands on the platform.
+async fn chat_path(browser: &Browser, platform: &Platform) {
+    browser.goto("/settings/integrations/new").await;
+    browser.click("a.kind[href$='/telegram']").await;
+    browser.fill("Name", "Incident room").await;
+    browser.fill("Root of the API", &platform.url).await;
+    browser
+        .fill("Bot token", "123456789:AAF-made_up_made_up_made_up_made_u")
+        .await;
+    browser.fill("Chat", "4711").await;
+    browser.click("main form > .row button.primary").await;
+    browser.wait_for_text("Created.").await;
+    browser.click("#test form button").await;
+    browser.wait_for_text("Body that was sent").await;
+    browser.wait_for_text("Test event from OpsKnight").await;
+    assert_eq!(platform.texts().len(), 1);
+    let page = browser
+        .eval("return document.documentElement.outerHTML")
+        .await
+        .to_string();
+    assert!(!page.contains("AAF-made_up"), "the token is on the page");
+}
+
+#[tokio::test]
+async fn a_chat_is_set_up_by_its_form_and_shows_what_the_platform_got() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let platform = Platform::start("telegram").await;
+    let browser = Browser::open_as(&app, Role::Admin).await;
+    chat_path(&browser, &platform).await;
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn a_preview_follows_what_is_typed_and_says_what_is_wrong_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let browser = Browser::open_as(&app, Role::Admin).await;
+    browser.goto("/settings/integrations/new/custom").await;
+    browser.wait_for_text("A sample of incident.triggered").await;
+    browser
+        .fill("Template", "{\"text\": \"{{ incident.title }}!\"}")
+        .await;
+    browser.wait_for_text("Database connection timeout!").await;
+    browser
+        .fill("Template", "{\"text\": \"{{ incident.tittle }}\"}")
+        .await;
+    browser.wait_for_text("line 1").await;
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn without_scripts_a_button_shows_the_preview_and_keeps_what_was_typed() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let admin = super::people::person(&app, Role::Admin).await;
+    admin.get("/settings/integrations/new/custom").await.expect(200);
+    let fields = [
+        ("name", "My bot"),
+        ("option-template", "{\"text\": \"{{ incident.severity }} <b>\"}"),
+        ("previewEvent", "incident.resolved"),
+        ("preview", "yes"),
+    ];
+    let page = admin
+        .submit("/settings/integrations/new/custom", &fields)
+        .await
+        .expect(200);
+    assert!(
+        page.html.contains("A sample of incident.resolved"),
+        "{}",
+        page.html
+    );
+    assert!(
+        page.html.contains("value=\"My bot\"") && page.html.contains("critical &#60;b&#62;"),
+        "{}",
+        page.html
+    );
+    assert_eq!(app.api.get("/api/v1/webhooks").await.json()["items"], json!([]));
 }

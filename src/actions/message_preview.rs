@@ -1,0 +1,186 @@
+//! What a webhook's message would look like, before it is saved: made by its adapter from the options as they are typed,
+//! of the latest event or of a sample.
+
+use url::Url;
+
+use crate::actions::checks::Checks;
+use crate::actions::webhook_options::{OptionsCheck, OptionsDraft};
+use crate::actions::webhook_settings::blank_settings;
+use crate::actions::{ActionError, Actions};
+use crate::adapters::about::Need;
+use crate::adapters::sample::Sample;
+use crate::adapters::shown::Shown;
+use crate::adapters::task::{ActLink, Links, Target};
+use crate::adapters::{Adapter, adapter};
+use crate::model::event::{Event, EventName};
+use crate::model::id::WebhookId;
+use crate::model::incident::{IncidentAction, IncidentStatus};
+use crate::model::secret::SecretText;
+use crate::model::webhook::{Endpoint, WebhookKind};
+
+/// Where a webhook that has no URL yet would lead.
+const NOWHERE: &str = "https://chat.example.com";
+
+/// What is previewed.
+#[derive(Debug, Clone, Default)]
+pub struct PreviewDraft {
+    /// The URL as typed; empty if it stays as it is, or is not there yet.
+    pub url: String,
+    /// The options as typed.
+    pub options: OptionsDraft,
+    /// A sample of this event; the latest event if absent.
+    pub event: Option<EventName>,
+}
+
+/// A message as it would be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessagePreview {
+    /// The event that it is about.
+    pub event: EventName,
+    /// Whether the event is a sample.
+    pub is_sample: bool,
+    /// Method and URL, without secrets.
+    pub request_line: String,
+    /// The body.
+    pub body: String,
+    /// The message as the platform shows it, if the kind has a form of its own.
+    pub shown: Option<Shown>,
+}
+
+impl Actions {
+    /// Renders a message of a kind, on top of a webhook that exists or not. Links lead to `base`.
+    pub async fn preview_message(
+        &self,
+        kind: WebhookKind,
+        id: Option<WebhookId>,
+        draft: PreviewDraft,
+        base: &str,
+    ) -> Result<MessagePreview, ActionError> {
+        let adapter = adapter(kind).ok_or(ActionError::NotFound {
+            what: "kind of webhook",
+        })?;
+        let before = match id {
+            Some(id) => Some(self.load_endpoint(id).await?),
+            None => None,
+        };
+        // Another kind would not know what of it is secret.
+        if before
+            .as_ref()
+            .is_some_and(|before| before.webhook.settings.kind != kind)
+        {
+            return Err(ActionError::NotFound { what: "webhook" });
+        }
+        let latest = match draft.event {
+            Some(_) => None,
+            None => self.latest_event().await?,
+        };
+        let name = draft.event.unwrap_or(EventName::Triggered);
+        let mut sample = self.typed_sample(adapter, before.as_ref(), draft, name)?;
+        let is_sample = latest.is_none();
+        if let Some(event) = latest {
+            sample.event = event;
+        }
+        sample.links = preview_links(&sample.event, base, sample.target.option("actions"));
+        let name = sample.event.name;
+        let rendered = self.off_thread(move || adapter.render(&sample.task())).await?;
+        let rendered = rendered.map_err(|failure| {
+            let mut checks = Checks::new();
+            checks.fail("options", failure.code.as_str(), failure.detail);
+            checks.into_error()
+        })?;
+        let shown_url = rendered.shown_url;
+        let shown_url = shown_url.unwrap_or_else(|| crate::model::webhook::masked_url(&rendered.url));
+        Ok(MessagePreview {
+            event: name,
+            is_sample,
+            request_line: format!("{} {shown_url}", rendered.method),
+            shown: adapter.show(&rendered.body),
+            body: String::from_utf8_lossy(&rendered.body).into_owned(),
+        })
+    }
+
+    /// A webhook as it is typed, with a sample event.
+    fn typed_sample(
+        &self,
+        adapter: &'static dyn Adapter,
+        before: Option<&Endpoint>,
+        draft: PreviewDraft,
+        name: EventName,
+    ) -> Result<Sample, ActionError> {
+        let mut checks = Checks::new();
+        let blank = || blank_settings(crate::adapters::kind(adapter));
+        let mut settings = match before {
+            Some(before) => before.webhook.settings.clone(),
+            None => blank().ok_or_else(|| ActionError::Internal("the defaults cannot be made".into()))?,
+        };
+        let check = OptionsCheck {
+            adapter,
+            before,
+            headers: None,
+            rules: self.url_rules.as_ref(),
+        };
+        // A preview does not wait for what is still missing.
+        let nowhere = adapter
+            .fake()
+            .map_or(NOWHERE.to_owned(), |fake| fake.url(NOWHERE));
+        let url = match (draft.url.is_empty(), before) {
+            (true, None) => Some(nowhere.as_str()),
+            (true, Some(_)) => None,
+            (false, _) => Some(draft.url.as_str()),
+        };
+        let mut target = check.preview(&mut checks, &mut settings, url, draft.options);
+        fill_in(adapter, &mut target);
+        let url: Url = settings.url.clone();
+        let mut sample = Sample::new(crate::adapters::kind(adapter), url, name, self.source.now());
+        sample.target = target;
+        sample.webhook.settings = settings;
+        checks.finish(|| sample)
+    }
+
+    async fn latest_event(&self) -> Result<Option<Event>, ActionError> {
+        let latest = self.store.events.latest_sequence().await?;
+        let events = self.store.events.list_after(latest.saturating_sub(1), 1).await?;
+        Ok(events.into_iter().next())
+    }
+
+    /// A webhook with its secrets.
+    pub(super) async fn load_endpoint(&self, id: WebhookId) -> Result<Endpoint, ActionError> {
+        let endpoint = self.store.endpoints.load(id).await?;
+        endpoint.ok_or(ActionError::NotFound { what: "webhook" })
+    }
+}
+
+/// Puts examples where something that is needed is still missing.
+fn fill_in(adapter: &dyn Adapter, target: &mut Target) {
+    for field in adapter.about().fields {
+        let (name, example) = (field.name, field.placeholder);
+        let is_missing = target.option(name).is_empty() && target.secret(name).is_empty();
+        match (field.need == Need::Required && is_missing, field.is_secret()) {
+            (true, true) => drop(target.secrets.insert(name.to_owned(), SecretText::new(example))),
+            (true, false) => drop(target.options.insert(name.to_owned(), example.to_owned())),
+            (false, _) => {}
+        }
+    }
+}
+
+/// Links that look like real ones and do nothing.
+fn preview_links(event: &Event, base: &str, actions: &str) -> Links {
+    let is_offered = actions != "off";
+    let status = event.incident().map(|incident| incident.status);
+    let offered: &[IncidentAction] = match status {
+        Some(IncidentStatus::Triggered) if is_offered => {
+            &[IncidentAction::Acknowledge, IncidentAction::Resolve]
+        }
+        Some(IncidentStatus::Acknowledged) if is_offered => &[IncidentAction::Resolve],
+        Some(_) | None => &[],
+    };
+    let act = |action: &IncidentAction| ActLink {
+        action: *action,
+        token: "preview".into(),
+        page: Some(format!("{base}/act/preview")),
+    };
+    Links {
+        incident: Some(format!("{base}/incidents/{}", event.incident_id)),
+        acts: offered.iter().map(act).collect(),
+    }
+}

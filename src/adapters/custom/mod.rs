@@ -1,0 +1,55 @@
+//! A kind for any receiver: method, address, headers and body from templates, with presets for well-known receivers.
+//!
+//! `form` says what is asked for, `presets` holds ready bodies, `context` gathers what templates may say,
+//! `template` makes one text, `room` lets it, `render` makes the request, `check` tries everything before it is saved, `answer` judges
+//! by status, `show` and `fake` let people look.
+
+mod answer;
+mod check;
+mod context;
+mod fake;
+mod fake_cloudevents;
+mod form;
+mod presets;
+mod render;
+mod room;
+mod show;
+mod template;
+
+use crate::adapters::Adapter;
+use crate::adapters::about::{About, Problem};
+use crate::adapters::fake::Fake;
+use crate::adapters::shown::Shown;
+use crate::adapters::task::{Judgement, Rendered, Target, Task};
+use crate::model::attempt::Failure;
+use crate::model::exchange::Exchange;
+use crate::model::time::Timestamp;
+
+/// Whatever the templates say.
+pub struct Custom;
+
+impl Adapter for Custom {
+    fn about(&self) -> &'static About {
+        &form::ABOUT
+    }
+
+    fn check(&self, target: &Target) -> Vec<Problem> {
+        check::check(target)
+    }
+
+    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
+        render::render(task)
+    }
+
+    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        answer::classify(exchange, now)
+    }
+
+    fn show(&self, body: &[u8]) -> Option<Shown> {
+        show::show(body)
+    }
+
+    fn fake(&self) -> Option<Box<dyn Fake>> {
+        Some(Box::new(fake::CustomFake::default()))
+    }
+}

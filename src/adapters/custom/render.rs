@@ -1,0 +1,214 @@
+//! The request for a task: address, headers and body, each made by its template.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use url::Url;
+
+use crate::adapters::custom::context::Context;
+use crate::adapters::custom::presets::{Preset, preset};
+use crate::adapters::custom::room::with_room;
+use crate::adapters::custom::template::{self, Broken, Escape};
+use crate::adapters::task::{Rendered, Target, Task};
+use crate::adapters::text::one_line;
+use crate::model::attempt::{Failure, Remedy};
+use crate::model::exchange::FailureCode;
+use crate::model::webhook::MAX_URL_BYTES;
+
+/// The longest value of a header that a template makes, in bytes.
+const MAX_HEADER_BYTES: usize = 4096;
+
+/// A part of a request that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The field of the form that it is made from.
+    pub(super) field: &'static str,
+    /// What is wrong, for people.
+    pub(super) detail: String,
+}
+
+impl Fault {
+    fn new(field: &'static str, part: &str, what: impl std::fmt::Display) -> Self {
+        Self {
+            field,
+            detail: format!("{part} cannot be made {what}"),
+        }
+    }
+}
+
+/// The request for a task.
+pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
+    let rendered = with_room(|| render_here(task));
+    rendered.unwrap_or_else(|| {
+        Err(Failure::new(
+            FailureCode::TemplateFailed,
+            "the server could not work on the template",
+        ))
+    })
+}
+
+fn render_here(task: &Task<'_>) -> Result<Rendered, Failure> {
+    let context = Context::of(task)?;
+    let failed = |fault: Fault| Failure::new(FailureCode::TemplateFailed, fault.detail).with(Remedy::Nothing);
+    let preset = preset(task.target.option("preset"));
+    Ok(Rendered {
+        method: method(task.target),
+        url: url(task.target, &context).map_err(failed)?,
+        shown_url: Some(shown_url(task.target)),
+        headers: headers(task.target, preset, &context).map_err(failed)?,
+        body: body(task.target, preset, &context).map_err(failed)?,
+    })
+}
+
+/// What is wrong with each part of a task's request. To be called [`with_room`].
+pub(super) fn faults(task: &Task<'_>) -> Vec<Fault> {
+    let Ok(context) = Context::of(task) else {
+        return Vec::new();
+    };
+    let preset = preset(task.target.option("preset"));
+    let parts = [
+        url(task.target, &context).err(),
+        headers(task.target, preset, &context).err(),
+        body(task.target, preset, &context).err(),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+fn method(target: &Target) -> Method {
+    match target.option("method") {
+        "PUT" => Method::PUT,
+        "PATCH" => Method::PATCH,
+        _ => Method::POST,
+    }
+}
+
+/// The content type: the one in the settings, or the preset's.
+fn content_type<'a>(target: &'a Target, preset: &Preset) -> &'a str {
+    match target.option("contentType").trim() {
+        "" => preset.content_type,
+        own => own,
+    }
+}
+
+/// The URL as it was typed.
+fn typed_url(target: &Target) -> &str {
+    match target.secret("url") {
+        "" => target.url.as_str(),
+        typed => typed,
+    }
+}
+
+/// Scheme, host and port as they were typed, and the rest.
+fn split_url(typed: &str) -> (&str, &str) {
+    let after_scheme = typed.find("://").map_or(0, |at| at + 3);
+    let rest = typed.get(after_scheme..).unwrap_or_default();
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    typed.split_at(after_scheme + end)
+}
+
+/// Where to. Templates stand in path and query only, and what they make cannot leave the path that was typed.
+fn url(target: &Target, context: &Context) -> Result<Url, Fault> {
+    let fault = |what: &str| Fault::new("url", "the address", what);
+    let typed = typed_url(target);
+    let (origin, rest) = split_url(typed);
+    if template::is_template(origin) {
+        return Err(fault("because templates may stand in path and query only"));
+    }
+    let mut whole = typed.to_owned();
+    if template::is_template(rest) {
+        // The rest is made within the whole, so that columns count from its beginning.
+        let made = template::render(typed, context.values(Escape::Percent), Escape::Percent);
+        whole = made.map_err(|broken| fault(&without_source(&broken)))?;
+        if has_dots(&whole) {
+            return Err(fault("because a value would lead out of its path"));
+        }
+    }
+    if whole.len() > MAX_URL_BYTES {
+        return Err(fault(&format!("because it is longer than {MAX_URL_BYTES} bytes")));
+    }
+    let mut url = Url::parse(&whole).map_err(|_| fault("because it is no URL"))?;
+    url.set_fragment(None);
+    Ok(url)
+}
+
+/// Whether a step of the path is `.` or `..`.
+fn has_dots(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let mut steps = path.split(['/', '\\']);
+    steps.any(|step| matches!(step.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | ".."))
+}
+
+/// The address as logs may show it.
+fn shown_url(target: &Target) -> String {
+    let origin = target.url.origin();
+    format!("{}/***", origin.ascii_serialization())
+}
+
+fn headers(target: &Target, preset: &Preset, context: &Context) -> Result<HeaderMap, Fault> {
+    let mut headers = HeaderMap::new();
+    let content_type = content_type(target, preset);
+    let value = HeaderValue::from_str(content_type)
+        .map_err(|_| Fault::new("contentType", "the content type", "because it is no header's value"))?;
+    headers.insert(CONTENT_TYPE, value);
+    for (name, source) in preset.headers {
+        let is_own = target.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+        let escape = if name.starts_with("ce-") { Escape::Attribute } else { Escape::Nothing };
+        let (name, value) = header(name, source, context, escape)?;
+        if !value.is_empty() && !is_own {
+            headers.insert(name, value);
+        }
+    }
+    for (name, source) in &target.headers {
+        if template::is_template(source.reveal()) {
+            let (name, mut value) = header(name, source.reveal(), context, Escape::Nothing)?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+    Ok(headers)
+}
+
+fn header(
+    name: &str,
+    source: &str,
+    context: &Context,
+    escape: Escape,
+) -> Result<(HeaderName, HeaderValue), Fault> {
+    let fault = |what: &str| Fault::new("headers", &format!("the header {name}"), what);
+    let made = template::render(source, context.values(escape), escape);
+    let text = one_line(&made.map_err(|broken| fault(&without_source(&broken)))?);
+    if text.len() > MAX_HEADER_BYTES {
+        return Err(fault(&format!("because it is longer than {MAX_HEADER_BYTES} bytes")));
+    }
+    let name = HeaderName::try_from(name).map_err(|_| fault("because this is no name of a header"))?;
+    let value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| fault("because it is no header's value"))?;
+    Ok((name, value))
+}
+
+/// What is wrong with an address or a header, without a word of it: it may be a secret.
+fn without_source(broken: &Broken) -> String {
+    let kind = broken.sentence.split(':').next().unwrap_or_default();
+    let sentence = match broken.sentence.starts_with('`') {
+        true => "a value is not defined",
+        false => kind,
+    };
+    let sentence = sentence.to_owned();
+    Broken { sentence, ..broken.clone() }.to_string()
+}
+
+fn body(target: &Target, preset: &Preset, context: &Context) -> Result<Bytes, Fault> {
+    let fault = |what: &str| Fault::new("template", "the body", what);
+    let own = target.option("template");
+    let source = if own.trim().is_empty() { preset.body } else { own };
+    let escape = Escape::of(content_type(target, preset));
+    let text = template::render(source, context.values(escape), escape).map_err(|broken| fault(&broken.to_string()))?;
+    if escape == Escape::Json {
+        // Only whether it can be read: it is sent as it was made.
+        let read: Result<serde_json::Value, _> = serde_json::from_str(&text);
+        read.map_err(|error| fault(&format!("because what comes out is no JSON: {error}")))?;
+    }
+    Ok(Bytes::from(text))
+}
+
+#[cfg(test)]
+mod tests;

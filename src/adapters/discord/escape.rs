@@ -1,0 +1,82 @@
+//! People's texts inside Discord's markdown: every sign that markdown, mentions, emoji, timestamps or bare links begin
+//! with gets a backslash, so that a text shows as it was typed. Lengths are counted in UTF-16 units of the escaped
+//! text, which is never less than what Discord counts.
+
+use crate::adapters::text::{Unit, cut};
+
+/// The unit that every budget here counts.
+pub const UNIT: Unit = Unit::Utf16;
+
+/// The text with its signs escaped.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if is_sign(character) {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+/// The text escaped, or as much of it as fits when escaped; never cut within an escape.
+pub fn fit(text: &str, max: usize) -> String {
+    let whole = escape(text);
+    if UNIT.length(&whole) <= max {
+        return whole;
+    }
+    let room = max.saturating_sub(1);
+    let mut escaped_length = 0;
+    let mut kept_length = 0;
+    for character in text.chars() {
+        let length = character.len_utf16();
+        escaped_length += length + usize::from(is_sign(character));
+        if escaped_length > room {
+            break;
+        }
+        kept_length += length;
+    }
+    // What is cut has to be longer than its limit even where only an escape is too much.
+    let longer = format!("{text}…");
+    escape(&cut(&longer, kept_length + 1, UNIT))
+}
+
+/// Whether Discord may take a character for something else than itself.
+fn is_sign(character: char) -> bool {
+    matches!(
+        character,
+        '\\' | '*' | '_' | '~' | '`' | '|' | '<' | '>' | '[' | ']' | '#' | '-' | '+' | ':' | '@'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn signs_of_markdown_mentions_and_links_are_escaped() {
+        assert_eq!(escape("*a* <@1> @here"), r"\*a\* \<\@1\> \@here");
+        assert_eq!(escape("[a](https://b)"), r"\[a\](https\://b)");
+        assert_eq!(escape(r"c:\d"), r"c\:\\d");
+    }
+
+    #[test]
+    fn a_text_at_its_limit_stays_and_one_beyond_is_cut_between_escapes() {
+        assert_eq!(fit("****", 8), r"\*\*\*\*");
+        assert_eq!(fit("****", 7), r"\*\*\*…");
+        assert_eq!(fit("****", 6), r"\*\*…");
+        assert_eq!(fit("one two", 7), "one two");
+        assert_eq!(fit("one two", 6), "one…");
+    }
+
+    proptest! {
+        #[test]
+        fn a_fitted_text_fits_and_ends_in_no_open_escape(text in ".{0,60}|[*_@<>a ]{0,60}", max in 1usize..80) {
+            let fitted = fit(&text, max);
+            prop_assert!(UNIT.length(&fitted) <= max, "{fitted}");
+            let backslashes = fitted.chars().rev().take_while(|character| *character == '\\').count();
+            prop_assert!(backslashes % 2 == 0, "{fitted}");
+        }
+    }
+}

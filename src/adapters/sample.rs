@@ -1,0 +1,163 @@
+//! A made-up webhook and event, for previews before anything happened and for tests of adapters.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::adapters::task::{Links, Target, Task};
+use crate::model::audit::Actor;
+use crate::model::event::{Event, EventName, EventSet};
+use crate::model::id::{DeliveryId, EventId, IncidentId, ServiceId, UserId, WebhookId};
+use crate::model::incident::{Incident, IncidentStatus, Severity};
+use crate::model::retry::RetrySchedule;
+use crate::model::secret::SecretText;
+use crate::model::service::ServiceRef;
+use crate::model::time::Timestamp;
+use crate::model::user::UserRef;
+use crate::model::webhook::{Ordering, Webhook, WebhookKind, WebhookSettings, WebhookState, WhenDisabled};
+
+/// Everything that a task borrows.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// Its target.
+    pub target: Target,
+    /// The event.
+    pub event: Event,
+    /// The links.
+    pub links: Links,
+    /// What is remembered.
+    pub memory: Option<String>,
+    /// What an earlier attempt left.
+    pub progress: Option<String>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Sample {
+    /// A webhook of a kind with this URL, and an event about a sample incident that happened at a time.
+    pub fn new(kind: WebhookKind, url: Url, name: EventName, at: Timestamp) -> Self {
+        let incident = incident(name, at);
+        let event = Event::new(EventId::new(at, [4; 10]), name, &incident, Actor::System, at);
+        Self {
+            webhook: webhook(kind, url.clone(), at),
+            target: Target {
+                url,
+                options: BTreeMap::new(),
+                secrets: BTreeMap::new(),
+                headers: Vec::new(),
+                learned: None,
+            },
+            event,
+            links: Links::default(),
+            memory: None,
+            progress: None,
+            now: at,
+        }
+    }
+
+    /// The same with an option.
+    pub fn with_option(mut self, name: &str, value: &str) -> Self {
+        self.target.options.insert(name.to_owned(), value.to_owned());
+        self.webhook
+            .settings
+            .options
+            .insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The same with a secret option.
+    pub fn with_secret(mut self, name: &str, value: &str) -> Self {
+        self.target
+            .secrets
+            .insert(name.to_owned(), SecretText::new(value));
+        self
+    }
+
+    /// The same with another incident in its event.
+    pub fn about(mut self, change: impl FnOnce(&mut Incident)) -> Self {
+        let mut incident = incident(self.event.name, self.event.at);
+        change(&mut incident);
+        let (id, name, at) = (self.event.id, self.event.name, self.event.at);
+        self.event = Event::new(id, name, &incident, self.event.actor.clone(), at);
+        self
+    }
+
+    /// The task.
+    pub fn task(&self) -> Task<'_> {
+        Task {
+            webhook: &self.webhook,
+            target: &self.target,
+            event: &self.event,
+            delivery_id: DeliveryId::new(self.event.at, [5; 10]),
+            attempt: 1,
+            memory: self.memory.as_deref(),
+            progress: self.progress.as_deref(),
+            links: &self.links,
+            now: self.now,
+        }
+    }
+}
+
+fn incident(name: EventName, at: Timestamp) -> Incident {
+    let status = match name {
+        EventName::Triggered | EventName::Escalated | EventName::Reopened => IncidentStatus::Triggered,
+        EventName::Acknowledged => IncidentStatus::Acknowledged,
+        EventName::Resolved => IncidentStatus::Resolved,
+    };
+    Incident {
+        id: IncidentId::new(at, [1; 10]),
+        title: "Database connection timeout".into(),
+        description: None,
+        status,
+        severity: Severity::Critical,
+        service: ServiceRef {
+            id: ServiceId::new(at, [2; 10]),
+            name: "API Gateway".into(),
+        },
+        assignee: (status != IncidentStatus::Triggered).then(|| UserRef {
+            id: UserId::new(at, [3; 10]),
+            name: "Ada Lovelace".into(),
+        }),
+        dedup_key: None,
+        escalation_steps_fired: 0,
+        escalate_at: None,
+        created_at: at,
+        updated_at: at,
+        acknowledged_at: None,
+        resolved_at: (status == IncidentStatus::Resolved).then_some(at),
+    }
+}
+
+fn webhook(kind: WebhookKind, url: Url, at: Timestamp) -> Webhook {
+    Webhook {
+        id: WebhookId::new(at, [6; 10]),
+        settings: WebhookSettings {
+            name: "Sample".into(),
+            kind,
+            url,
+            options: BTreeMap::new(),
+            events: EventSet::of(&EventName::ALL),
+            services: Vec::new(),
+            severities: Vec::new(),
+            filter: None,
+            retry_schedule: RetrySchedule::default(),
+            timeout: Duration::from_secs(10),
+            concurrency: 16,
+            rate: None,
+            ordering: Ordering::Incident,
+            when_disabled: WhenDisabled::Hold,
+        },
+        state: WebhookState::Enabled,
+        degraded: None,
+        header_names: Vec::new(),
+        secret_option_names: Vec::new(),
+        has_tls_identity: false,
+        has_extra_ca: false,
+        previous_secret_until: None,
+        created_at: at,
+        updated_at: at,
+    }
+}

@@ -1,0 +1,169 @@
+//! What an adapter is given, and what it gives back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use url::Url;
+
+use crate::model::attempt::{Failure, Outcome};
+use crate::model::event::Event;
+use crate::model::id::DeliveryId;
+use crate::model::incident::IncidentAction;
+use crate::model::secret::SecretText;
+use crate::model::time::Timestamp;
+use crate::model::webhook::{Endpoint, Rate, Webhook};
+
+pub use crate::model::attempt::{Keeping, MAX_MEMORY_BYTES};
+
+/// Where a webhook sends, with what is secret about it. Made ready once per change.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The URL, whole.
+    pub url: Url,
+    /// What the kind asks for, without what is secret.
+    pub options: BTreeMap<String, String>,
+    /// What the kind asks for and is secret.
+    pub secrets: BTreeMap<String, SecretText>,
+    /// Headers of the user's own.
+    pub headers: Vec<(String, SecretText)>,
+    /// What the receiver taught, such as a chat's new address; see [`Judgement::learned`].
+    pub learned: Option<String>,
+}
+
+impl Target {
+    /// The target of a webhook as it was loaded. A secret URL was checked when it was saved; one that cannot be read
+    /// leaves the part that may be seen.
+    pub fn of(endpoint: &Endpoint) -> Self {
+        let settings = &endpoint.webhook.settings;
+        let secret_url = endpoint.secrets.options.get("url");
+        let url = secret_url.and_then(|url| Url::parse(url.reveal()).ok());
+        Self {
+            url: url.unwrap_or_else(|| settings.url.clone()),
+            options: settings.options.clone(),
+            secrets: endpoint.secrets.options.clone(),
+            headers: endpoint.secrets.headers.clone(),
+            learned: endpoint.learned.clone(),
+        }
+    }
+
+    /// An option; empty if it is not set.
+    pub fn option(&self, name: &str) -> &str {
+        self.options.get(name).map_or("", String::as_str)
+    }
+
+    /// A secret option; empty if it is not set.
+    pub fn secret(&self, name: &str) -> &str {
+        self.secrets.get(name).map_or("", SecretText::reveal)
+    }
+}
+
+/// Where the links of a message lead, and what may be done from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links {
+    /// The incident's page, if the server knows its own address.
+    pub incident: Option<String>,
+    /// What may be done to the incident from the message; nothing if the webhook does not offer it.
+    pub acts: Vec<ActLink>,
+}
+
+/// One thing that may be done from a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActLink {
+    /// What.
+    pub action: IncidentAction,
+    /// What proves it: goes into a button. At most 64 bytes of `[A-Za-z0-9_-]`.
+    pub token: String,
+    /// The page that asks for confirmation, if the server knows its own address. Opening it does nothing yet.
+    pub page: Option<String>,
+}
+
+/// One delivery to be made: all that a request is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// To whom.
+    pub webhook: &'a Webhook,
+    /// Where to.
+    pub target: &'a Target,
+    /// About what.
+    pub event: &'a Event,
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// What was remembered of this incident's message, in the adapter's own words.
+    pub memory: Option<&'a str>,
+    /// What earlier attempts of this delivery left for the next, in the adapter's own words.
+    pub progress: Option<&'a str>,
+    /// Links for the message.
+    pub links: &'a Links,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What an adapter makes of a task: a request before it is signed.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The method.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// The URL as it may be seen in the log; without one, it is shown whole.
+    pub shown_url: Option<String>,
+    /// Headers of the kind's own, such as `Content-Type`. Those that are marked sensitive are masked in the log.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What came back, judged, and what is to be kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What it means for the delivery.
+    pub outcome: Outcome,
+    /// What is remembered of the incident's message, for later deliveries of the same webhook and incident.
+    pub memory: Keeping,
+    /// What is left for the next attempt of this delivery.
+    pub progress: Keeping,
+    /// What is learned about the webhook itself, for all later deliveries.
+    pub learned: Option<String>,
+    /// Who has to wait, beside this delivery.
+    pub pause: Option<Pause>,
+}
+
+impl From<Outcome> for Judgement {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            memory: Keeping::AsItIs,
+            progress: Keeping::AsItIs,
+            learned: None,
+            pause: None,
+        }
+    }
+}
+
+impl From<Failure> for Judgement {
+    fn from(failure: Failure) -> Self {
+        Outcome::Failed(failure).into()
+    }
+}
+
+/// A bucket of a platform's rate limit: all webhooks that name it share it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Bucket {
+    /// Its name; begins with the kind. Must hold no secret.
+    pub key: String,
+    /// How fast it may be used, if that is known beforehand.
+    pub rate: Option<Rate>,
+}
+
+/// A bucket that must not be used for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Which: one of those that the adapter names.
+    pub bucket: String,
+    /// For how long.
+    pub wait: Duration,
+}

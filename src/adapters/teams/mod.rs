@@ -1,0 +1,123 @@
+//! Microsoft Teams through a workflow ("When a Teams webhook request is received"): one Adaptive Card per event, since
+//! a workflow tells no message id by which an earlier card could be changed or answered. A workflow's good answer says
+//! that the request was queued, not that anything was posted. Its URL carries its own signature and is a secret.
+
+mod answer;
+mod fake;
+mod form;
+mod markdown;
+mod mention;
+mod render;
+mod show;
+
+use url::Url;
+
+use crate::adapters::Adapter;
+use crate::adapters::about::{About, Problem};
+use crate::adapters::fake::Fake;
+use crate::adapters::shown::Shown;
+use crate::adapters::task::{Bucket, Judgement, Rendered, Target, Task};
+use crate::model::attempt::Failure;
+use crate::model::exchange::Exchange;
+use crate::model::time::Timestamp;
+use crate::model::webhook::{Rate, RateUnit};
+
+/// What is left for the next attempt once a card was refused: send a smaller one.
+const PLAIN: &str = "plain";
+/// What one workflow takes per second.
+const RATE: Rate = Rate {
+    count: 4,
+    per: RateUnit::Second,
+};
+
+/// Adaptive Cards for a workflow of Microsoft Teams.
+pub struct Teams;
+
+impl Adapter for Teams {
+    fn about(&self) -> &'static About {
+        &form::ABOUT
+    }
+
+    fn check(&self, target: &Target) -> Vec<Problem> {
+        let unreadable = mention::read(target.option("mention")).is_none();
+        let problem = Problem {
+            field: "mention",
+            code: "invalid_value",
+            detail: "not of the form Ada Lovelace <ada@example.com>; at most five, with commas between them".into(),
+        };
+        unreadable.then_some(problem).into_iter().collect()
+    }
+
+    fn buckets(&self, target: &Target) -> Vec<Bucket> {
+        vec![Bucket {
+            key: bucket_key(&target.url),
+            rate: Some(RATE),
+        }]
+    }
+
+    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
+        render::render(task)
+    }
+
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        answer::classify(task, exchange, now)
+    }
+
+    fn show(&self, body: &[u8]) -> Option<Shown> {
+        show::show(body)
+    }
+
+    fn fake(&self) -> Option<Box<dyn Fake>> {
+        Some(Box::<fake::FakeTeams>::default())
+    }
+}
+
+/// The bucket of a workflow: its host and its id, of which neither lets anybody post. Other addresses share their host's.
+fn bucket_key(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let mut segments = url.path_segments().into_iter().flatten();
+    segments.find(|segment| *segment == "workflows");
+    match segments.next() {
+        Some(flow) => format!("teams:{host}/{flow}"),
+        None => format!("teams:{host}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::sample::Sample;
+    use crate::model::event::EventName;
+    use crate::model::webhook::WebhookKind;
+
+    const URL: &str = "https://default1.09.environment.api.powerplatform.com:443/powerautomate/automations/direct/workflows/f1/triggers/manual/paths/invoke?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=hush";
+
+    fn target(url: &str, mention: &str) -> Target {
+        let url = Url::parse(url).unwrap();
+        Sample::new(WebhookKind::of("teams"), url, EventName::Triggered, Timestamp::EPOCH)
+            .with_option("mention", mention)
+            .target
+    }
+
+    #[test]
+    fn a_workflow_has_a_bucket_of_its_own_that_tells_no_secret() {
+        let buckets = Teams.buckets(&target(URL, ""));
+        let key = "teams:default1.09.environment.api.powerplatform.com/f1";
+        assert_eq!(buckets.len(), 1);
+        assert_eq!((buckets[0].key.as_str(), buckets[0].rate), (key, Some(RATE)));
+    }
+
+    #[test]
+    fn another_address_shares_the_bucket_of_its_host() {
+        let buckets = Teams.buckets(&target("https://acme.webhook.office.com/webhookb2/hush", ""));
+        assert_eq!(buckets[0].key, "teams:acme.webhook.office.com");
+    }
+
+    #[test]
+    fn a_mention_of_another_form_is_a_problem_of_its_field() {
+        assert_eq!(Teams.check(&target(URL, "")), []);
+        assert_eq!(Teams.check(&target(URL, "Ada <ada@example.com>")), []);
+        let problems = Teams.check(&target(URL, "@channel"));
+        assert_eq!((problems.len(), problems[0].field), (1, "mention"));
+    }
+}

@@ -1,0 +1,254 @@
+//! The adapter against the fake: what is rendered is taken, messages follow their incidents, refusals find their way.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use proptest::prelude::*;
+
+use super::*;
+use crate::adapters::Adapter;
+use crate::adapters::sample::Sample;
+use crate::adapters::shown::Part;
+use crate::adapters::task::{ActLink, Judgement, Keeping};
+use crate::adapters::telegram::Telegram;
+use crate::adapters::telegram::settings::sample;
+use crate::model::attempt::{Outcome, Remedy};
+use crate::model::event::EventName;
+use crate::model::exchange::{Exchange, FailureCode, PhaseTimings, Response};
+use crate::model::incident::IncidentAction;
+
+/// Sends a sample's task to the fake, judges the answer and keeps what the engine would keep.
+fn deliver(fake: &mut TelegramFake, sample: &mut Sample) -> Judgement {
+    let rendered = Telegram.render(&sample.task()).unwrap();
+    let answer = fake.answer(&FakeRequest {
+        method: &rendered.method,
+        target: rendered.url.path(),
+        headers: &rendered.headers,
+        body: &rendered.body,
+        now: sample.now,
+    });
+    let headers = answer.headers.iter().map(|(name, value)| {
+        (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+    });
+    let exchange = Exchange {
+        timings: PhaseTimings::default(),
+        remote_address: None,
+        result: Ok(Response {
+            status: answer.status,
+            headers: HeaderMap::from_iter(headers),
+            body: answer.body.into(),
+            body_is_truncated: false,
+        }),
+    };
+    let judgement = Telegram.classify(&sample.task(), &exchange, sample.now);
+    keep(&mut sample.memory, &judgement.memory);
+    keep(&mut sample.progress, &judgement.progress);
+    sample.target.learned = judgement.learned.clone().or(sample.target.learned.take());
+    judgement
+}
+
+fn keep(kept: &mut Option<String>, keeping: &Keeping) {
+    match keeping {
+        Keeping::AsItIs => {}
+        Keeping::Becomes(text) => *kept = Some(text.clone()),
+        Keeping::Nothing => *kept = None,
+    }
+}
+
+/// The next event of the incident that a sample is about.
+fn then(before: &Sample, event: EventName) -> Sample {
+    let mut next = sample(event);
+    next.target = before.target.clone();
+    next.memory = before.memory.clone();
+    next
+}
+
+fn with_acts(mut sample: Sample) -> Sample {
+    sample.links.incident = Some("https://ops.example.com/incidents/inc_1".into());
+    let act = |action| ActLink {
+        action,
+        token: "t".repeat(55),
+        page: Some("https://ops.example.com/act/t".into()),
+    };
+    sample.links.acts = vec![act(IncidentAction::Acknowledge), act(IncidentAction::Resolve)];
+    sample
+}
+
+fn failed(judgement: &Judgement) -> (FailureCode, Remedy) {
+    let failure = judgement.outcome.failure().unwrap();
+    (failure.code, failure.remedy)
+}
+
+fn headings(fake: &TelegramFake) -> Vec<String> {
+    let first = |shown: Shown| shown.text().lines().next().unwrap().to_owned();
+    fake.messages().into_iter().map(first).collect()
+}
+
+#[test]
+fn one_message_follows_its_incident() {
+    let mut fake = TelegramFake::default();
+    let mut triggered = with_acts(sample(EventName::Triggered));
+    assert_eq!(deliver(&mut fake, &mut triggered).outcome, Outcome::Delivered);
+    let mut acknowledged = then(&triggered, EventName::Acknowledged);
+    assert_eq!(deliver(&mut fake, &mut acknowledged).outcome, Outcome::Delivered);
+    assert_eq!(headings(&fake), ["🟡 Database connection timeout"]);
+    let mut resolved = then(&acknowledged, EventName::Resolved);
+    assert_eq!(deliver(&mut fake, &mut resolved).outcome, Outcome::Delivered);
+    assert_eq!(headings(&fake), ["🟢 Database connection timeout"]);
+    assert_eq!(deliver(&mut fake, &mut resolved).outcome, Outcome::Delivered);
+}
+
+#[test]
+fn replies_and_separate_messages_add_up() {
+    let mut fake = TelegramFake::default();
+    let mut triggered = sample(EventName::Triggered).with_option("messages", "thread");
+    deliver(&mut fake, &mut triggered);
+    let mut resolved = then(&triggered, EventName::Resolved);
+    deliver(&mut fake, &mut resolved);
+    assert_eq!(fake.messages[1].body["reply_parameters"]["message_id"], 1);
+    let mut separate = then(&triggered, EventName::Resolved).with_option("messages", "separate");
+    deliver(&mut fake, &mut separate);
+    assert_eq!(fake.messages[2].body.get("reply_parameters"), None);
+}
+
+#[test]
+fn a_deleted_message_is_posted_anew() {
+    let mut fake = TelegramFake::default();
+    let mut triggered = sample(EventName::Triggered);
+    deliver(&mut fake, &mut triggered);
+    let mut resolved = then(&triggered, EventName::Resolved);
+    assert!(fake.fail_next("deleted"));
+    let judgement = deliver(&mut fake, &mut resolved);
+    assert_eq!(failed(&judgement), (FailureCode::MessageLost, Remedy::AtOnce));
+    assert_eq!(resolved.memory, None);
+    assert_eq!(deliver(&mut fake, &mut resolved).outcome, Outcome::Delivered);
+    assert_eq!(headings(&fake), ["🟢 Database connection timeout"]);
+    assert!(resolved.memory.is_some());
+}
+
+#[test]
+fn a_message_too_old_to_edit_is_posted_anew() {
+    let mut fake = TelegramFake::default();
+    let mut triggered = sample(EventName::Triggered);
+    deliver(&mut fake, &mut triggered);
+    let mut resolved = then(&triggered, EventName::Resolved);
+    fake.fail_next("cannot_edit");
+    assert_eq!(failed(&deliver(&mut fake, &mut resolved)), (FailureCode::MessageLost, Remedy::AtOnce));
+    assert_eq!(deliver(&mut fake, &mut resolved).outcome, Outcome::Delivered);
+    assert_eq!(fake.messages.len(), 2);
+}
+
+#[test]
+fn a_reply_to_a_deleted_message_is_posted_without_it() {
+    let mut fake = TelegramFake::default();
+    let mut triggered = sample(EventName::Triggered).with_option("messages", "thread");
+    deliver(&mut fake, &mut triggered);
+    let mut resolved = then(&triggered, EventName::Resolved);
+    fake.fail_next("deleted");
+    assert_eq!(deliver(&mut fake, &mut resolved).outcome, Outcome::Delivered);
+}
+
+#[test]
+fn a_moved_chat_is_followed() {
+    let mut fake = TelegramFake::default();
+    let mut triggered = sample(EventName::Triggered).with_option("chat", "-55");
+    deliver(&mut fake, &mut triggered);
+    let mut resolved = then(&triggered, EventName::Resolved);
+    fake.fail_next("moved");
+    assert_eq!(failed(&deliver(&mut fake, &mut resolved)), (FailureCode::ChatMoved, Remedy::AtOnce));
+    assert_eq!(deliver(&mut fake, &mut resolved).outcome, Outcome::Delivered);
+    assert_eq!(fake.messages[1].chat, MOVED_TO.to_string());
+}
+
+#[test]
+fn a_refused_message_is_sent_plain() {
+    let mut fake = TelegramFake::default();
+    let mut triggered = with_acts(sample(EventName::Triggered));
+    fake.fail_next("entities");
+    assert_eq!(failed(&deliver(&mut fake, &mut triggered)), (FailureCode::MessageRefused, Remedy::AtOnce));
+    assert_eq!(deliver(&mut fake, &mut triggered).outcome, Outcome::Delivered);
+    assert_eq!(headings(&fake), ["Triggered: Database connection timeout"]);
+}
+
+#[test]
+fn every_fault_is_judged_as_what_it_is() {
+    let mut fake = TelegramFake::default();
+    let mut meet = |fault: &str| {
+        assert!(fake.fail_next(fault));
+        deliver(&mut fake, &mut sample(EventName::Triggered))
+    };
+    let person = (FailureCode::SettingsRefused, Remedy::Person);
+    let flood = meet("flood");
+    assert_eq!(flood.pause.as_ref().map(|pause| pause.wait), Some(Duration::from_secs(3)));
+    assert_eq!(failed(&flood), (FailureCode::RateLimited, Remedy::Wait));
+    assert_eq!(failed(&meet("flood_html")), (FailureCode::RateLimited, Remedy::Wait));
+    assert_eq!(failed(&meet("unauthorized")), person);
+    assert_eq!(failed(&meet("blocked")), person);
+    assert_eq!(failed(&meet("chat_not_found")), person);
+    assert_eq!(failed(&meet("topic_closed")), person);
+    assert_eq!(failed(&meet("internal")), (FailureCode::ServerError, Remedy::Schedule));
+    assert_eq!(failed(&meet("gateway")), (FailureCode::ServerError, Remedy::Schedule));
+    assert!(!fake.fail_next("nonsense"));
+}
+
+#[test]
+fn a_mention_calls_exactly_whom_the_settings_name() {
+    let mut fake = TelegramFake::default();
+    let mut triggered = sample(EventName::Triggered)
+        .about(|incident| incident.title = "@everyone ping @admin".into())
+        .with_option("mention", "@ada_l @bob_b");
+    deliver(&mut fake, &mut triggered);
+    let parts = fake.messages().remove(0).parts;
+    assert_eq!(parts[2..], [Part::Mention("@ada_l".into()), Part::Mention("@bob_b".into())]);
+}
+
+#[test]
+fn the_other_methods_are_there() {
+    let mut fake = TelegramFake::default();
+    let mut call = |method: &str, body: Value| {
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        let target = format!("/bot1:{}/{method}", "a".repeat(35));
+        let body = body.to_string();
+        let request = FakeRequest {
+            method: &http::Method::POST,
+            target: &target,
+            headers: &headers,
+            body: body.as_bytes(),
+            now: crate::model::time::Timestamp::EPOCH,
+        };
+        fake.answer(&request).status
+    };
+    assert_eq!(call("getMe", json!({})), 200);
+    assert_eq!(call("setWebhook", json!({ "url": "https://a.example/x", "secret_token": "a-b_c" })), 200);
+    assert_eq!(call("setWebhook", json!({ "url": "http://a.example/x" })), 400);
+    assert_eq!(call("answerCallbackQuery", json!({ "callback_query_id": "1", "text": "x".repeat(201) })), 400);
+    assert_eq!(call("deleteEverything", json!({})), 404);
+}
+
+proptest! {
+    #[test]
+    fn whatever_people_write_is_taken_and_calls_nobody(
+        title in "\\PC{0,80}|.{0,80}|[@#$/.:a-z ]{0,60}",
+        service in ".{0,40}",
+        person in ".{0,40}",
+        choice in prop::sample::select(&["links", "buttons"][..]),
+        repeat in 1usize..60,
+    ) {
+        let mut fake = TelegramFake::default();
+        let assignee = crate::model::user::UserRef {
+            id: crate::model::id::UserId::new(crate::model::time::Timestamp::EPOCH, [1; 10]),
+            name: person,
+        };
+        let sample = with_acts(sample(EventName::Triggered)).about(|incident| {
+            incident.title = title.repeat(repeat);
+            incident.service.name = service.repeat(repeat);
+            incident.assignee = Some(assignee);
+        });
+        let mut sample = sample.with_option("actions", choice);
+        prop_assert_eq!(deliver(&mut fake, &mut sample).outcome, Outcome::Delivered);
+        let shown = fake.messages().remove(0);
+        prop_assert!(!shown.parts.iter().any(|part| matches!(part, Part::Mention(_))));
+        sample.progress = Some("plain".into());
+        prop_assert_eq!(deliver(&mut fake, &mut sample).outcome, Outcome::Delivered);
+    }
+}

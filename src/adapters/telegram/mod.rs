@@ -1,0 +1,71 @@
+//! Telegram: a bot's messages, one per incident and kept up to date.
+//!
+//! `form` says what is asked for, `settings` reads it, `render` makes the request, `answer` judges what comes
+//! back, `show` reads a message as people see it, `callback` reads pressed buttons, `fake` plays the Bot API.
+
+mod answer;
+mod callback;
+mod fake;
+mod fake_rules;
+mod form;
+mod render;
+mod settings;
+mod show;
+
+use crate::adapters::Adapter;
+use crate::adapters::about::{About, Problem};
+use crate::adapters::callback::{Call, Received, Refused, Reply};
+use crate::adapters::fake::Fake;
+use crate::adapters::shown::Shown;
+use crate::adapters::task::{Bucket, Judgement, Rendered, Target, Task};
+use crate::model::attempt::Failure;
+use crate::model::exchange::Exchange;
+use crate::model::time::Timestamp;
+
+/// What is left for the next attempt after a message was refused: send it plain.
+const PLAIN: &str = "plain";
+
+/// A bot in a chat.
+pub struct Telegram;
+
+impl Adapter for Telegram {
+    fn about(&self) -> &'static About {
+        &form::ABOUT
+    }
+
+    fn check(&self, target: &Target) -> Vec<Problem> {
+        settings::check(target)
+    }
+
+    fn buckets(&self, target: &Target) -> Vec<Bucket> {
+        settings::buckets(target)
+    }
+
+    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
+        render::render(task)
+    }
+
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        answer::classify(task, exchange, now)
+    }
+
+    fn show(&self, body: &[u8]) -> Option<Shown> {
+        show::show(body)
+    }
+
+    fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
+        callback::receive(call)
+    }
+
+    fn reply(&self, call: &Call<'_>, sentence: &str) -> Reply {
+        callback::reply(call, sentence)
+    }
+
+    fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
+        callback::help(call, callback)
+    }
+
+    fn fake(&self) -> Option<Box<dyn Fake>> {
+        Some(Box::new(fake::TelegramFake::default()))
+    }
+}

@@ -1,0 +1,45 @@
+//! Stands in for a kind that this version does not know: a newer version made the webhook. Its deliveries fail, are tried
+//! again, and can be replayed once a version that knows it runs.
+
+use crate::adapters::Adapter;
+use crate::adapters::about::{About, Confirmation, Signature, UrlField};
+use crate::adapters::task::{Judgement, Rendered, Task};
+use crate::model::attempt::Failure;
+use crate::model::exchange::{Exchange, FailureCode};
+use crate::model::time::Timestamp;
+
+/// No kind that is known.
+pub struct Unknown;
+
+static ABOUT: About = About {
+    kind: "unknown",
+    name: "Unknown kind",
+    summary: "Made by a newer version of this program.",
+    url: UrlField::Secret {
+        placeholder: "",
+        hint: "",
+    },
+    fields: &[],
+    steps: &[],
+    signature: Signature::None,
+    confirmation: Confirmation::Taken,
+};
+
+impl Adapter for Unknown {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
+        let kind = task.webhook.settings.kind;
+        let detail = format!(
+            "this version of OpsKnight does not know the kind {}",
+            kind.as_str()
+        );
+        Err(Failure::new(FailureCode::RequestInvalid, detail))
+    }
+
+    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        super::status::classify(exchange, now).into()
+    }
+}

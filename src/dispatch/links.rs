@@ -1,0 +1,50 @@
+//! The links of a message: to the incident, and to what may be done to it.
+
+use url::Url;
+
+use crate::adapters::task::{ActLink, Links};
+use crate::dispatch::prepared::Prepared;
+use crate::model::action_link::{ActionLink, LINK_KEY, LINK_LIFETIME};
+use crate::model::event::Event;
+use crate::model::incident::{IncidentAction, IncidentStatus};
+use crate::model::time::Timestamp;
+
+/// The links for an event's message. Without the server's own address nothing leads to a page of it; tokens for buttons
+/// are made all the same.
+pub fn links(prepared: &Prepared, event: &Event, public_url: Option<&Url>, now: Timestamp) -> Links {
+    let base = public_url.map(|url| url.as_str().trim_end_matches('/'));
+    let incident = base.map(|base| format!("{base}/incidents/{}", event.incident_id));
+    let status = event.incident().map(|incident| incident.status);
+    let key = prepared.target.secrets.get(LINK_KEY);
+    let is_offered = key.is_some() && prepared.target.option("actions") != "off";
+    let offered: &[IncidentAction] = match status {
+        Some(IncidentStatus::Triggered) => &[IncidentAction::Acknowledge, IncidentAction::Resolve],
+        Some(IncidentStatus::Acknowledged) => &[IncidentAction::Resolve],
+        Some(IncidentStatus::Resolved) | None => &[],
+    };
+    let webhook_id = prepared.webhook.id;
+    let Some(key) = key.filter(|_| is_offered) else {
+        return Links {
+            incident,
+            acts: Vec::new(),
+        };
+    };
+    let act = |action: &IncidentAction| {
+        let link = ActionLink {
+            action: *action,
+            incident_id: event.incident_id,
+            expires_at_seconds: u32::try_from(now.plus(LINK_LIFETIME).as_seconds()).unwrap_or(u32::MAX),
+            event_sequence: u32::try_from(event.sequence).unwrap_or_default(),
+        };
+        let token = link.sign(webhook_id, key);
+        ActLink {
+            action: *action,
+            page: base.map(|base| format!("{base}/act/{webhook_id}/{token}")),
+            token,
+        }
+    };
+    Links {
+        incident,
+        acts: offered.iter().map(act).collect(),
+    }
+}

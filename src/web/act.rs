@@ -1,0 +1,156 @@
+//! Where a link in a chat message leads: asks for confirmation, then acts, once. Opening the page changes nothing, since
+//! chats open links by themselves to preview them. Whoever holds the link may act; who is signed in acts by name.
+
+use askama::Template;
+use axum::extract::{Path, State};
+
+use crate::actions::ActionError;
+use crate::actions::chat::{Acted, LinkState};
+use crate::adapters::card::act_label;
+use crate::model::access::Scope;
+use crate::model::id::{IncidentId, WebhookId};
+use crate::model::incident::{Incident, IncidentAction, IncidentStatus};
+use crate::web::error::{PageError, PageResult};
+use crate::web::form::Form;
+use crate::web::frame::{Frame, render};
+use crate::web::show::{self, Markup};
+use crate::web::sign_in::SignInOrigin;
+use crate::web::state::WebState;
+use crate::web::visitor::{Anybody, Look, Visitor};
+use crate::web::welcome::{check_limit, count_failure};
+
+/// The incident, as far as whoever holds the link may see it: what the message said.
+struct Subject {
+    id: IncidentId,
+    title: String,
+    service: String,
+    status: Markup,
+    severity: Markup,
+}
+
+#[derive(Template)]
+#[template(path = "act.html")]
+struct ActPage {
+    frame: Frame,
+    path: String,
+    subject: Option<Subject>,
+    label: &'static str,
+    webhook_name: String,
+    /// What happened, or why nothing can be done; empty while it is still to be confirmed.
+    told: String,
+    is_done: bool,
+    visitor: Option<String>,
+}
+
+impl ActPage {
+    fn of(look: &Look, path: &str, visitor: Option<&Visitor>) -> Self {
+        Self {
+            frame: Frame::open("Confirm", look),
+            path: path.to_owned(),
+            subject: None,
+            label: "",
+            webhook_name: String::new(),
+            told: String::new(),
+            is_done: false,
+            visitor: visitor.map(|visitor| visitor.user.name.clone()),
+        }
+    }
+
+    fn about(mut self, incident: &Incident) -> Self {
+        self.subject = Some(Subject {
+            id: incident.id,
+            title: incident.title.clone(),
+            service: incident.service.name.clone(),
+            status: show::status_badge(incident.status),
+            severity: show::severity_badge(incident.severity),
+        });
+        self
+    }
+}
+
+/// `GET /act/{webhook}/{token}`
+pub async fn page(
+    State(state): State<WebState>,
+    look: Look,
+    origin: SignInOrigin,
+    Anybody(visitor): Anybody,
+    Path((webhook, token)): Path<(String, String)>,
+) -> PageResult {
+    let path = format!("/act/{webhook}/{token}");
+    let page = ActPage::of(&look, &path, visitor.as_ref());
+    let webhook_id = admit(&state, &origin, &webhook)?;
+    let found = state.actions.look_at_link(webhook_id, &token).await;
+    let link = found.map_err(|error| no_link(&state, &origin, error))?;
+    let mut page = match link.state {
+        LinkState::Works => page.about(&link.incident),
+        LinkState::Expired | LinkState::Off => page,
+    };
+    page.label = act_label(link.action);
+    page.webhook_name = link.webhook_name;
+    page.told = match link.state {
+        LinkState::Works => standing(link.action, &link.incident),
+        over => Acted::Over(over).sentence(link.action),
+    };
+    render(&page)
+}
+
+/// `POST /act/{webhook}/{token}`
+pub async fn act(
+    State(state): State<WebState>,
+    look: Look,
+    origin: SignInOrigin,
+    Anybody(visitor): Anybody,
+    Path((webhook, token)): Path<(String, String)>,
+    form: Form,
+) -> PageResult {
+    let path = format!("/act/{webhook}/{token}");
+    let page = ActPage::of(&look, &path, visitor.as_ref());
+    let webhook_id = admit(&state, &origin, &webhook)?;
+    // Somebody signed in who may do it does it as themselves; for everybody else it is the link that permits it.
+    let entitled = visitor
+        .as_ref()
+        .filter(|visitor| visitor.may(Scope::IncidentsWrite));
+    let person = match &visitor {
+        Some(visitor) => &visitor.user.name,
+        None => form.text("person"),
+    };
+    let actor = entitled.map(Visitor::actor);
+    let acted = state.actions.act_by_link(webhook_id, &token, actor, person).await;
+    let (action, acted) = acted.map_err(|error| no_link(&state, &origin, error))?;
+    let mut page = match &acted {
+        Acted::Done(incident) | Acted::AlreadySo(incident) | Acted::DoesNotApply(incident) => {
+            page.about(incident)
+        }
+        Acted::Used | Acted::Over(_) => page,
+    };
+    page.told = acted.sentence(action);
+    page.is_done = matches!(acted, Acted::Done(_));
+    render(&page)
+}
+
+/// What cannot be done any more, since others were faster; empty if the action still makes sense.
+fn standing(action: IncidentAction, incident: &Incident) -> String {
+    let is_open = incident.status != IncidentStatus::Resolved;
+    match action {
+        IncidentAction::Acknowledge if incident.status == IncidentStatus::Triggered => String::new(),
+        IncidentAction::Resolve | IncidentAction::Escalate if is_open => String::new(),
+        IncidentAction::Reopen if !is_open => String::new(),
+        IncidentAction::Acknowledge
+        | IncidentAction::Resolve
+        | IncidentAction::Escalate
+        | IncidentAction::Reopen => Acted::AlreadySo(incident.clone()).sentence(action),
+    }
+}
+
+/// The webhook that a link names, unless too many links that do not work came from this address.
+fn admit(state: &WebState, origin: &SignInOrigin, webhook: &str) -> Result<WebhookId, PageError> {
+    check_limit(state, origin)?;
+    webhook.parse().map_err(|_| PageError::not_found("link"))
+}
+
+fn no_link(state: &WebState, origin: &SignInOrigin, error: ActionError) -> PageError {
+    if matches!(error, ActionError::NotFound { .. }) {
+        count_failure(state, origin);
+    }
+    error.into()
+}

@@ -1,0 +1,129 @@
+//! A chat message on a page, roughly as its platform shows it, and the preview of one that is still being set up.
+
+use askama::Template;
+use askama::filters::Safe;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::HeaderMap;
+
+use crate::actions::ActionError;
+use crate::actions::message_preview::{MessagePreview, PreviewDraft};
+use crate::adapters::shown::{Part, Shown};
+use crate::config::base_url;
+use crate::model::event::EventName;
+use crate::model::webhook::WebhookKind;
+use crate::web::error::PageError;
+use crate::web::form::Form;
+use crate::web::frame::render;
+use crate::web::show::{self, Markup};
+use crate::web::state::WebState;
+use crate::web::webhook_options::options_draft;
+
+/// A message on a page.
+pub struct MessageView {
+    /// The platform's name.
+    pub platform: &'static str,
+    /// The colour of its bar, as `#rrggbb`.
+    pub accent: String,
+    /// Its parts.
+    pub parts: Vec<Part>,
+}
+
+impl MessageView {
+    /// The view of a message.
+    pub fn of(platform: &'static str, shown: Shown) -> Self {
+        Self {
+            platform,
+            accent: shown
+                .accent
+                .map_or(String::new(), |colour| format!("#{colour:06x}")),
+            parts: shown.parts,
+        }
+    }
+
+    /// What a body shows on its platform; nothing if the kind has no form of its own.
+    pub fn of_body(kind: WebhookKind, body: &[u8]) -> Option<Self> {
+        let adapter = crate::adapters::adapter(kind)?;
+        let shown = adapter.show(body)?;
+        Some(Self::of(adapter.about().name, shown))
+    }
+}
+
+/// A preview: the message, or why there is none.
+#[derive(Template)]
+#[template(path = "message_preview.html")]
+pub struct PreviewView {
+    /// What it is about.
+    pub caption: String,
+    /// Method and URL.
+    pub request_line: String,
+    /// The message as its platform shows it.
+    pub message: Option<MessageView>,
+    /// The body, with line breaks if it is JSON.
+    pub body: String,
+    /// Why there is no message.
+    pub refusal: String,
+}
+
+impl PreviewView {
+    /// The piece of a page.
+    pub fn markup(&self) -> Result<Markup, PageError> {
+        let html = self.render();
+        let html = html.map_err(|error| PageError::internal(&format!("a template failed: {error}")))?;
+        Ok(Safe(html))
+    }
+
+    /// The view of a preview.
+    pub fn of(kind: WebhookKind, preview: Result<MessagePreview, ActionError>) -> Result<Self, PageError> {
+        let platform = crate::adapters::adapter_or_unknown(kind).about().name;
+        match preview {
+            Ok(preview) => Ok(Self {
+                caption: match preview.is_sample {
+                    true => format!("A sample of {}", preview.event.as_str()),
+                    false => format!("The latest event, {}", preview.event.as_str()),
+                },
+                request_line: preview.request_line,
+                message: preview.shown.map(|shown| MessageView::of(platform, shown)),
+                body: show::pretty_json(preview.body.as_bytes()).unwrap_or(preview.body),
+                refusal: String::new(),
+            }),
+            Err(ActionError::Invalid(errors)) => Ok(Self {
+                caption: String::new(),
+                request_line: String::new(),
+                message: None,
+                body: String::new(),
+                refusal: errors
+                    .into_iter()
+                    .map(|error| error.detail)
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What a form previews.
+pub fn preview_draft(kind: WebhookKind, form: &Form) -> PreviewDraft {
+    let about = crate::adapters::adapter_or_unknown(kind).about();
+    PreviewDraft {
+        url: form.text("url").to_owned(),
+        options: options_draft(about, form),
+        event: EventName::parse(form.text("previewEvent")),
+    }
+}
+
+/// `POST /settings/integrations/preview/{kind}`: a piece of a page, for the script.
+pub async fn preview(
+    State(state): State<WebState>,
+    Path(kind): Path<String>,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response, PageError> {
+    let kind = WebhookKind::parse(&kind).ok_or_else(|| PageError::not_found("kind of webhook"))?;
+    let id = form.text("webhook").parse().ok();
+    let draft = preview_draft(kind, &form);
+    let base = base_url(state.settings.public_url.as_ref(), &headers);
+    let preview = state.actions.preview_message(kind, id, draft, &base).await;
+    render(&PreviewView::of(kind, preview)?)
+}

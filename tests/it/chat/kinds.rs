@@ -1,0 +1,136 @@
+//! Every kind, whichever there are: a new one is tested here without a line of its own, and must bring along what
+//! CONTRIBUTING.md asks for.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{Chat, needed};
+
+/// What a hostile title tries.
+const HOSTILE: &str = "@everyone <!channel> <@123> [x](https://evil.example) **b** <b>h</b> \u{202e}rtl \"q\" \\ {{ 7*7 }} \
+                       <users/all> <at>all</at> 👩‍🚒";
+
+/// Kinds with a form of their own.
+fn kinds() -> Vec<&'static str> {
+    let kinds = opsknight::adapters::all().iter().map(|adapter| adapter.about());
+    kinds
+        .filter(|about| !about.fields.is_empty())
+        .map(|about| about.kind)
+        .collect()
+}
+
+#[tokio::test]
+async fn every_platform_takes_a_hostile_title_without_calling_anybody() {
+    for kind in kinds() {
+        let chat = Chat::start(kind, needed(kind)).await;
+        chat.app.trigger(HOSTILE).await;
+        chat.settle(1).await;
+        let messages = chat.platform.messages();
+        assert_eq!(messages.len(), 1, "{kind}");
+        let is_mention = |part: &opsknight::adapters::shown::Part| {
+            matches!(part, opsknight::adapters::shown::Part::Mention(_))
+        };
+        assert!(!messages[0].parts.iter().any(is_mention), "{kind}: {messages:#?}");
+        assert!(
+            messages[0].text().contains("evil.example"),
+            "{kind}: {}",
+            messages[0].text()
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_platform_shows_a_send_test() {
+    for kind in kinds() {
+        let chat = Chat::start(kind, needed(kind)).await;
+        let path = format!("/api/v1/webhooks/{}/test", chat.webhook);
+        let answer = chat.app.api.post(&path, json!({})).await.expect(200).json();
+        assert_eq!(answer["status"], "delivered", "{kind}: {answer:#}");
+        assert_eq!(chat.platform.messages().len(), 1, "{kind}");
+        // A bot of one's own gets the event's own body, unless it is told otherwise.
+        let is_kept = !answer["attempts"][0]["request"]["body"].is_null();
+        assert!(is_kept || kind == "custom", "{kind}: {answer:#}");
+    }
+}
+
+#[tokio::test]
+async fn every_fault_of_every_platform_is_answered_by_a_further_attempt_or_a_held_webhook() {
+    for kind in kinds() {
+        let faults = opsknight::adapters::all().iter();
+        let faults = faults.filter(|adapter| adapter.about().kind == kind);
+        let faults: Vec<_> = faults
+            .filter_map(|adapter| adapter.fake())
+            .flat_map(|fake| fake.faults().to_vec())
+            .collect();
+        assert!(!faults.is_empty(), "{kind} has no faults to inject");
+        for fault in faults {
+            let chat = Chat::start(kind, needed(kind)).await;
+            chat.platform.fail_next(fault.name);
+            chat.app.trigger("what comes of it").await;
+            chat.attempted(1).await;
+            // Longer than any wait, so that whatever was planned happens; then for the pace of a follow-up.
+            chat.app.advance(std::time::Duration::from_secs(3700));
+            chat.app.advance(std::time::Duration::from_secs(60));
+            let delivery = chat.delivery(1).await;
+            let is_lost = delivery["status"] == "dead" && fault.name != "gone";
+            assert!(!is_lost, "{kind}: {} ended as {delivery:#}", fault.name);
+        }
+    }
+}
+
+#[test]
+fn every_kind_is_one_folder_or_file_one_page_and_one_line() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = std::fs::read_to_string(root.join("src/adapters/mod.rs")).unwrap();
+    for kind in kinds() {
+        let adapter = root.join("src/adapters").join(kind);
+        assert!(
+            adapter.join("mod.rs").exists() && adapter.join("form.rs").exists(),
+            "{kind} has no folder"
+        );
+        let lines = list
+            .lines()
+            .filter(|line| line.trim_start().starts_with(&format!("{kind}::")));
+        assert_eq!(
+            lines.count(),
+            1,
+            "{kind} is not in the list of src/adapters/mod.rs"
+        );
+        let page = root.join(format!("docs/destinations/{kind}.md"));
+        let page = std::fs::read_to_string(page).unwrap();
+        assert!(
+            page.contains("## Set up") && page.contains("## Limits"),
+            "{kind}'s page lacks a part"
+        );
+    }
+}
+
+#[test]
+fn nothing_outside_the_adapters_knows_one_kind_from_another() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut knowing = Vec::new();
+    for folder in [
+        "actions", "api", "app", "config", "dispatch", "inbound", "model", "outbound", "store", "web",
+    ] {
+        for file in files_below(&root.join("src").join(folder)) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let named = kinds()
+                .into_iter()
+                .filter(|kind| code.contains(&format!("\"{kind}\"")));
+            knowing.extend(named.map(|kind| format!("{}: {kind}", file.display())));
+        }
+    }
+    assert_eq!(knowing, [""; 0]);
+}
+
+fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let entries = entries.filter(|path| !path.ends_with("tests.rs"));
+    let (folders, mut files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    files.extend(folders.iter().flat_map(|folder| files_below(folder)));
+    files
+}

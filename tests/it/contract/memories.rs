@@ -1,0 +1,116 @@
+//! What attempts leave for later ones: the memory of an incident's message, the progress of a delivery, what was learned
+//! about a webhook.
+
+use std::time::Duration;
+
+use opsknight::model::attempt::{Keeping, Legacy};
+use opsknight::model::delivery::DeliveryState::Held;
+use opsknight::model::delivery::{Claim, NextStep, Spending};
+use opsknight::model::incident::IncidentAction;
+use opsknight::store::queue::{AttemptRecord, Recorded};
+
+use super::contract_tests;
+
+fn remembering(text: &str) -> Legacy {
+    Legacy {
+        memory: Keeping::Becomes(text.into()),
+        ..Legacy::default()
+    }
+}
+
+contract_tests! {
+    async fn a_message_is_remembered_for_its_webhook_and_incident_alone(world) {
+        let incident = world.trigger("one").await;
+        let other = world.trigger("two").await;
+        let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
+        let record = AttemptRecord {
+            legacy: remembering("message 5"),
+            ..world.attempt(&delivery, NextStep::Delivered, world.at(2))
+        };
+        world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        let endpoints = &world.store().endpoints;
+        let memory = endpoints.recall(world.ordered, incident.id).await.unwrap().unwrap();
+        assert_eq!((memory.text.as_str(), memory.event_sequence), ("message 5", delivery.event.sequence));
+        assert_eq!(endpoints.recall(world.ordered, other.id).await, Ok(None));
+        assert_eq!(endpoints.recall(world.loose, incident.id).await, Ok(None));
+    }
+
+    async fn a_memory_changes_and_goes_and_a_late_attempt_leaves_none(world) {
+        let incident = world.trigger("one").await;
+        world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
+        world.act(incident.id, IncidentAction::Resolve, world.at(2)).await;
+        let endpoints = &world.store().endpoints;
+        let mut seen = Vec::new();
+        for memory in [Keeping::Becomes("a".into()), Keeping::Becomes("b".into()), Keeping::Nothing] {
+            let delivery = world.claim(world.ordered, 1, world.at(9)).await.deliveries.remove(0);
+            let legacy = Legacy { memory, ..Legacy::default() };
+            let record = AttemptRecord { legacy, ..world.attempt(&delivery, NextStep::Delivered, world.at(9)) };
+            let late = AttemptRecord { claim: Claim(9999), legacy: remembering("late"), ..record.clone() };
+            let recorded = world.store().queue.record(vec![record, late], world.at(9)).await;
+            assert_eq!(recorded, Ok(vec![Recorded::Applied, Recorded::Late]));
+            seen.push(endpoints.recall(world.ordered, incident.id).await.unwrap().map(|memory| memory.text));
+        }
+        assert_eq!(seen, [Some("a".into()), Some("b".into()), None]);
+    }
+
+    async fn the_next_attempt_finds_what_was_spent_and_left_and_a_replay_begins_anew(world) {
+        world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
+        let spent = Spending { attempts: 1, follow_ups: 2, waited: Duration::from_secs(90), refusals: 1 };
+        let legacy = Legacy { progress: Keeping::Becomes("plain".into()), ..Legacy::default() };
+        let retry = NextStep::Retry { at: world.at(5) };
+        let record = AttemptRecord { spent, legacy, ..world.attempt(&delivery, retry, world.at(2)) };
+        world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        let again = world.claim(world.ordered, 1, world.at(6)).await.deliveries.remove(0);
+        assert_eq!((again.spent, again.progress.as_deref()), (spent, Some("plain")));
+        world.record(&again, NextStep::Dead, world.at(7)).await;
+        let change = world.change(world.at(8));
+        world.store().deliveries.replay(again.id, change).await.unwrap();
+        let fresh = world.claim(world.ordered, 1, world.at(9)).await.deliveries.remove(0);
+        assert_eq!((fresh.spent, fresh.progress), (Spending::default(), None));
+    }
+
+    async fn a_replayed_event_does_not_take_the_memory_of_a_later_one(world) {
+        let incident = world.trigger("one").await;
+        world.act(incident.id, IncidentAction::Resolve, world.at(1)).await;
+        let first = world.finish_next(world.ordered, NextStep::Dead, world.at(2)).await;
+        let second = world.claim(world.ordered, 1, world.at(3)).await.deliveries.remove(0);
+        let record = AttemptRecord {
+            legacy: remembering("of the resolution"),
+            ..world.attempt(&second, NextStep::Delivered, world.at(3))
+        };
+        world.store().queue.record(vec![record], world.at(3)).await.unwrap();
+        world.store().deliveries.replay(first.id, world.change(world.at(4))).await.unwrap();
+        let again = world.claim(world.ordered, 1, world.at(5)).await.deliveries.remove(0);
+        let record = AttemptRecord {
+            legacy: remembering("of the trigger"),
+            ..world.attempt(&again, NextStep::Delivered, world.at(5))
+        };
+        world.store().queue.record(vec![record], world.at(5)).await.unwrap();
+        let memory = world.store().endpoints.recall(world.ordered, incident.id).await.unwrap();
+        assert_eq!(memory.map(|memory| memory.text).as_deref(), Some("of the resolution"));
+    }
+
+    async fn of_what_is_learned_about_a_webhook_the_dispatcher_is_told(world) {
+        world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
+        let legacy = Legacy { learned: Some("elsewhere".into()), ..Legacy::default() };
+        let retry = NextStep::Retry { at: world.at(2) };
+        let record = AttemptRecord { legacy, ..world.attempt(&delivery, retry, world.at(2)) };
+        world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        assert!(world.dispatcher.changed.lock().unwrap().contains(&world.ordered));
+    }
+
+    async fn a_delivery_on_hold_waits_for_its_webhook_to_be_enabled(world) {
+        let incident = world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
+        let hold = NextStep::Hold { at: world.at(2) };
+        let record = AttemptRecord {
+            disable_webhook: Some("no such channel".into()),
+            ..world.attempt(&delivery, hold, world.at(2))
+        };
+        world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        assert_eq!(world.states(world.ordered, incident.id).await, [Held]);
+        assert!(world.claim(world.ordered, 1, world.at(9)).await.deliveries.is_empty());
+    }
+}
