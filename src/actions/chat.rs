@@ -14,6 +14,7 @@ use crate::model::event::EventName;
 use crate::model::id::WebhookId;
 use crate::model::incident::{Incident, IncidentAction, IncidentStatus};
 use crate::model::webhook::Endpoint;
+use crate::store::StoreError;
 use crate::store::incidents::{Committed, TimelineEntry, TimelineKind};
 use crate::store::receipts::{Answer, Receipt};
 
@@ -27,8 +28,8 @@ pub struct LinkLook {
     pub webhook_name: String,
     /// What it does.
     pub action: IncidentAction,
-    /// To what.
-    pub incident: Incident,
+    /// To what; nothing if the message was a test.
+    pub incident: Option<Incident>,
     /// Whether it works.
     pub state: LinkState,
 }
@@ -42,6 +43,8 @@ pub enum LinkState {
     Expired,
     /// The webhook is disabled, or no longer offers this.
     Off,
+    /// It came with a sample: there is no such incident.
+    Test,
 }
 
 /// What came of acting by a token.
@@ -69,7 +72,7 @@ impl Acted {
         };
         match self {
             Self::Done(_) => match action {
-                IncidentAction::Acknowledge => "Acknowledged. It is yours.".to_owned(),
+                IncidentAction::Acknowledge => "Acknowledged.".to_owned(),
                 IncidentAction::Resolve => "Resolved.".to_owned(),
                 IncidentAction::Escalate => "Escalated.".to_owned(),
                 IncidentAction::Reopen => "Open again.".to_owned(),
@@ -78,8 +81,11 @@ impl Acted {
             Self::DoesNotApply(incident) => {
                 format!("Nothing was done: the incident is {}.", status(incident))
             }
-            Self::Used => "This was used before. A newer message has new buttons.".to_owned(),
+            Self::Used => "This was used before.".to_owned(),
             Self::Over(LinkState::Off) => "Acting from this chat is switched off.".to_owned(),
+            Self::Over(LinkState::Test) => {
+                "It works. The message was a test, so that there is nothing to do.".to_owned()
+            }
             Self::Over(_) => "This has expired. A newer message has new buttons.".to_owned(),
         }
     }
@@ -104,12 +110,19 @@ impl Actions {
     /// What a link in a message is for. Looking changes nothing.
     pub async fn look_at_link(&self, webhook_id: WebhookId, token: &str) -> Result<LinkLook, ActionError> {
         let (endpoint, link) = self.find_link(webhook_id, token).await?;
-        let incident = self.store.incidents.get(link.incident_id).await;
+        let incident = match self.store.incidents.get(link.incident_id).await {
+            Ok(incident) => Some(incident),
+            Err(StoreError::NotFound { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
         Ok(LinkLook {
-            state: self.state_of(&endpoint, &link).await?,
+            state: match incident {
+                Some(_) => self.state_of(&endpoint, &link).await?,
+                None => LinkState::Test,
+            },
             webhook_name: endpoint.webhook.settings.name,
             action: link.action,
-            incident: incident.map_err(|_| NO_LINK)?,
+            incident,
         })
     }
 
@@ -234,10 +247,7 @@ impl Actions {
     /// Whether the incident was opened again after the message was sent: what the message offers is about the time before.
     async fn was_reopened_since(&self, link: &ActionLink) -> Result<bool, ActionError> {
         let timeline = self.store.incidents.timeline(link.incident_id).await;
-        let timeline = timeline.map_err(|error| match error.into() {
-            ActionError::NotFound { .. } => NO_LINK,
-            other => other,
-        })?;
+        let timeline = timeline?;
         let is_later = |entry: &TimelineEntry| match &entry.kind {
             TimelineKind::Event { name, sequence } => {
                 *name == EventName::Reopened && *sequence > i64::from(link.event_sequence)
@@ -254,6 +264,12 @@ impl Actions {
         token: &str,
         actor: Actor,
     ) -> Result<Acted, ActionError> {
+        if matches!(
+            self.store.incidents.get(link.incident_id).await,
+            Err(StoreError::NotFound { .. })
+        ) {
+            return Ok(Acted::Over(LinkState::Test));
+        }
         let state = self.state_of(endpoint, &link).await?;
         if state != LinkState::Works {
             return Ok(Acted::Over(state));

@@ -45,16 +45,18 @@ pub struct MessagePreview {
     pub body: String,
     /// The message as the platform shows it, if the kind has a form of its own.
     pub shown: Option<Shown>,
+    /// What keeps the webhook from being saved.
+    pub problems: Vec<String>,
 }
 
 impl Actions {
-    /// Renders a message of a kind, on top of a webhook that exists or not. Links lead to `base`.
+    /// Renders a message of a kind, on top of a webhook that exists or not. Links lead to `base`, if there is one.
     pub async fn preview_message(
         &self,
         kind: WebhookKind,
         id: Option<WebhookId>,
         draft: PreviewDraft,
-        base: &str,
+        base: Option<&str>,
     ) -> Result<MessagePreview, ActionError> {
         let adapter = adapter(kind).ok_or(ActionError::NotFound {
             what: "kind of webhook",
@@ -75,14 +77,18 @@ impl Actions {
             None => self.latest_event().await?,
         };
         let name = draft.event.unwrap_or(EventName::Triggered);
-        let mut sample = self.typed_sample(adapter, before.as_ref(), draft, name)?;
+        let (mut sample, filled_in) = self.typed_sample(adapter, before.as_ref(), draft, name)?;
         let is_sample = latest.is_none();
         if let Some(event) = latest {
             sample.event = event;
         }
         sample.links = preview_links(&sample.event, base, sample.target.option("actions"));
         let name = sample.event.name;
-        let rendered = self.off_thread(move || adapter.render(&sample.task())).await?;
+        let work = move || (adapter.render(&sample.task()), adapter.check(&sample.target));
+        let (rendered, problems) = self.off_thread(work).await?;
+        let problems = problems
+            .into_iter()
+            .filter(|problem| !filled_in.contains(&problem.field));
         let rendered = rendered.map_err(|failure| {
             let mut checks = Checks::new();
             checks.fail("options", failure.code.as_str(), failure.detail);
@@ -96,6 +102,7 @@ impl Actions {
             request_line: format!("{} {shown_url}", rendered.method),
             shown: adapter.show(&rendered.body),
             body: String::from_utf8_lossy(&rendered.body).into_owned(),
+            problems: problems.map(|problem| problem.detail).collect(),
         })
     }
 
@@ -106,7 +113,7 @@ impl Actions {
         before: Option<&Endpoint>,
         draft: PreviewDraft,
         name: EventName,
-    ) -> Result<Sample, ActionError> {
+    ) -> Result<(Sample, Vec<&'static str>), ActionError> {
         let mut checks = Checks::new();
         let blank = || blank_settings(crate::adapters::kind(adapter));
         let mut settings = match before {
@@ -123,18 +130,14 @@ impl Actions {
         let nowhere = adapter
             .fake()
             .map_or(NOWHERE.to_owned(), |fake| fake.url(NOWHERE));
-        let url = match (draft.url.is_empty(), before) {
-            (true, None) => Some(nowhere.as_str()),
-            (true, Some(_)) => None,
-            (false, _) => Some(draft.url.as_str()),
-        };
-        let mut target = check.preview(&mut checks, &mut settings, url, draft.options);
-        fill_in(adapter, &mut target);
+        let typed = Some(draft.url.as_str()).filter(|url| !url.is_empty());
+        let mut target = check.preview(&mut checks, &mut settings, typed, &nowhere, draft.options);
+        let filled_in = fill_in(adapter, &mut target);
         let url: Url = settings.url.clone();
         let mut sample = Sample::new(crate::adapters::kind(adapter), url, name, self.source.now());
         sample.target = target;
         sample.webhook.settings = settings;
-        checks.finish(|| sample)
+        checks.finish(|| (sample, filled_in))
     }
 
     async fn latest_event(&self) -> Result<Option<Event>, ActionError> {
@@ -150,21 +153,26 @@ impl Actions {
     }
 }
 
-/// Puts examples where something that is needed is still missing.
-fn fill_in(adapter: &dyn Adapter, target: &mut Target) {
+/// Puts examples where something that is needed is still missing; says where.
+fn fill_in(adapter: &dyn Adapter, target: &mut Target) -> Vec<&'static str> {
+    let mut filled_in = Vec::new();
     for field in adapter.about().fields {
         let (name, example) = (field.name, field.placeholder);
         let is_missing = target.option(name).is_empty() && target.secret(name).is_empty();
+        if field.need == Need::Required && is_missing {
+            filled_in.push(name);
+        }
         match (field.need == Need::Required && is_missing, field.is_secret()) {
             (true, true) => drop(target.secrets.insert(name.to_owned(), SecretText::new(example))),
             (true, false) => drop(target.options.insert(name.to_owned(), example.to_owned())),
             (false, _) => {}
         }
     }
+    filled_in
 }
 
 /// Links that look like real ones and do nothing.
-fn preview_links(event: &Event, base: &str, actions: &str) -> Links {
+fn preview_links(event: &Event, base: Option<&str>, actions: &str) -> Links {
     let is_offered = actions != "off";
     let status = event.incident().map(|incident| incident.status);
     let offered: &[IncidentAction] = match status {
@@ -177,10 +185,10 @@ fn preview_links(event: &Event, base: &str, actions: &str) -> Links {
     let act = |action: &IncidentAction| ActLink {
         action: *action,
         token: "preview".into(),
-        page: Some(format!("{base}/act/preview")),
+        page: base.map(|base| format!("{base}/act/preview")),
     };
     Links {
-        incident: Some(format!("{base}/incidents/{}", event.incident_id)),
+        incident: base.map(|base| format!("{base}/incidents/{}", event.incident_id)),
         acts: offered.iter().map(act).collect(),
     }
 }

@@ -55,15 +55,18 @@ impl OptionsCheck<'_> {
         (changes, target)
     }
 
-    /// The target as it would be, however much is still missing.
+    /// The target as it would be, however much is still missing: a URL that is needed is `otherwise`.
     pub fn preview(
         &self,
         checks: &mut Checks,
         settings: &mut WebhookSettings,
         url: Option<&str>,
+        otherwise: &str,
         options: OptionsDraft,
     ) -> Target {
         let mut changes = self.apply_options(checks, settings, options);
+        let is_needed = self.before.is_none() && self.default_url(settings, &changes).is_none();
+        let url = url.or(is_needed.then_some(otherwise));
         self.apply_url(checks, settings, url, &mut changes);
         self.target(settings, &changes)
     }

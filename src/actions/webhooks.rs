@@ -10,6 +10,8 @@ use crate::actions::webhook_fields::check_secret;
 use crate::actions::webhook_options::SecretChanges;
 use crate::actions::webhook_settings::{WebhookDraft, check_webhook};
 use crate::actions::{ActionError, Actions};
+use crate::adapters::about::Signature;
+use crate::adapters::adapter_or_unknown;
 use crate::model::action_link::LINK_KEY;
 use crate::model::audit::{Actor, Change};
 use crate::model::event::{Event, EventName};
@@ -236,6 +238,11 @@ impl Actions {
         }
         Ok(())
     }
+}
+
+/// Whether a webhook's requests are signed, so that its receiver needs the secret.
+pub fn has_use_for_secret(webhook: &Webhook) -> bool {
+    adapter_or_unknown(webhook.settings.kind).about().signature == Signature::Ours
 }
 
 /// The secret options of a new webhook, and the key of its links if it has one.

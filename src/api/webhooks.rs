@@ -8,7 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::actions::checks::Checks;
 use crate::actions::webhook_settings::WebhookDraft;
-use crate::actions::webhooks::RotationDraft;
+use crate::actions::webhooks::{RotationDraft, has_use_for_secret};
+
 use crate::api::answer::{ApiResult, created, list as list_answer, no_content, ok};
 use crate::api::auth::Caller;
 use crate::api::body::{JsonBody, Nothing, OptionalBody};
@@ -21,6 +22,7 @@ use crate::api::webhook_view::WebhookView;
 use crate::model::event::EventName;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
+use crate::model::webhook::Webhook;
 
 /// How far back statistics look unless the caller says otherwise.
 const STATS_PERIOD: Duration = Duration::from_secs(24 * 3600);
@@ -94,7 +96,16 @@ pub async fn create(
     JsonBody(draft): JsonBody<WebhookDraft>,
 ) -> ApiResult {
     let (webhook, secret) = state.actions.create_webhook(caller.actor(), draft).await?;
-    created(&WebhookView::from(&webhook).with_secret(secret.reveal()))
+    created(&with_secret(&webhook, secret.reveal()))
+}
+
+/// The one answer that shows a secret, to those whose receiver has use for it.
+fn with_secret<'a>(webhook: &'a Webhook, secret: &'a str) -> WebhookView<'a> {
+    let view = WebhookView::from(webhook);
+    match has_use_for_secret(webhook) {
+        true => view.with_secret(secret),
+        false => view,
+    }
 }
 
 /// `GET /webhooks`

@@ -176,7 +176,10 @@ fn change(webhook: &Declared, found: &Value, choices: Choices) -> Option<Step> {
         .map(|(field, wanted)| Difference {
             field: field.clone(),
             from: shown(&found[field.as_str()]),
-            to: shown(wanted),
+            to: match field == "url" && is_sealed(&found[field.as_str()]) {
+                true => "***".to_owned(),
+                false => shown(wanted),
+            },
         })
         .collect();
     if let Some(headers) = webhook.fields.get("headers") {

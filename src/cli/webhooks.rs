@@ -10,9 +10,10 @@ use super::output::{Column, text};
 use super::session::{CallerArguments, ServerArguments, Session, secret_from};
 use super::{Remote, RootArguments};
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 6] = [
     ("ID", "/id"),
     ("NAME", "/name"),
+    ("KIND", "/kind"),
     ("ENABLED", "/enabled"),
     ("EVENTS", "/events"),
     ("URL", "/url"),

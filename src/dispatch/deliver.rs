@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::adapters::about::Signature;
-use crate::adapters::task::{Judgement, Links, Pause, Rendered, Task};
+use crate::adapters::task::{Judgement, Links, Pause, Rendered, Target, Task};
 use crate::clock::Source;
 use crate::dispatch::links::links;
 use crate::dispatch::masking::{self, Masks};
@@ -68,7 +68,11 @@ impl Deliverer {
         if is_outdated {
             links.acts.clear();
         }
-        let task = task(prepared, delivery, memory, &links, started_at);
+        let quiet = (is_outdated || delivery.event.is_test).then(|| without_mentions(&prepared.target));
+        let task = Task {
+            target: quiet.as_ref().unwrap_or(&prepared.target),
+            ..task(prepared, delivery, memory, &links, started_at)
+        };
         let made = match prepared.adapter.render(&task) {
             Ok(rendered) => {
                 let shown_url = rendered.shown_url.clone();
@@ -99,6 +103,13 @@ impl Deliverer {
         let masks = Masks::of(&prepared.target, &links);
         conclude(&self.source, prepared, delivery, made, &masks)
     }
+}
+
+/// A sample, or what is long past, calls nobody.
+fn without_mentions(target: &Target) -> Target {
+    let mut target = target.clone();
+    target.options.remove("mention");
+    target
 }
 
 /// A message that was changed tells of this event now: that is remembered with it.

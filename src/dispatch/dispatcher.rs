@@ -377,6 +377,10 @@ impl InFlight {
             let took = now.since(delivery.created_at).as_secs_f64();
             parts.metrics.delivery_seconds.observe(took);
         }
+        if let Some(reason) = &record.disable_webhook {
+            let webhook_id = record.webhook_id;
+            tracing::warn!(%webhook_id, reason, "a webhook is disabled: its receiver refuses it");
+        }
         self.delivery = None;
         let webhook_id = record.webhook_id;
         // The recorder outlives every attempt: it ends when the last sender is dropped.

@@ -13,7 +13,11 @@ use crate::model::time::Timestamp;
 /// are made all the same.
 pub fn links(prepared: &Prepared, event: &Event, public_url: Option<&Url>, now: Timestamp) -> Links {
     let base = public_url.map(|url| url.as_str().trim_end_matches('/'));
-    let incident = base.map(|base| format!("{base}/incidents/{}", event.incident_id));
+    // A sample has no page of its own.
+    let incident = base.map(|base| match event.is_test {
+        true => format!("{base}/incidents"),
+        false => format!("{base}/incidents/{}", event.incident_id),
+    });
     let status = event.incident().map(|incident| incident.status);
     let key = prepared.target.secrets.get(LINK_KEY);
     let is_offered = key.is_some() && prepared.target.option("actions") != "off";

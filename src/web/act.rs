@@ -81,15 +81,16 @@ pub async fn page(
     let webhook_id = admit(&state, &origin, &webhook)?;
     let found = state.actions.look_at_link(webhook_id, &token).await;
     let link = found.map_err(|error| no_link(&state, &origin, error))?;
-    let mut page = match link.state {
-        LinkState::Works => page.about(&link.incident),
-        LinkState::Expired | LinkState::Off => page,
+    let works = link.incident.filter(|_| link.state == LinkState::Works);
+    let mut page = match &works {
+        Some(incident) => page.about(incident),
+        None => page,
     };
     page.label = act_label(link.action);
     page.webhook_name = link.webhook_name;
-    page.told = match link.state {
-        LinkState::Works => standing(link.action, &link.incident),
-        over => Acted::Over(over).sentence(link.action),
+    page.told = match &works {
+        Some(incident) => standing(link.action, incident),
+        None => Acted::Over(link.state).sentence(link.action),
     };
     render(&page)
 }

@@ -1,5 +1,7 @@
 //! One attempt as pages show it: what was sent, what came back, how long each phase took, and why it counts as it does.
 
+use crate::adapters;
+use crate::adapters::about::Signature;
 use crate::model::attempt::{Attempt, Outcome};
 use crate::model::event::EventName;
 use crate::model::webhook::WebhookKind;
@@ -69,7 +71,7 @@ impl AttemptView {
             at: show::when_exactly(attempt.started_at),
             took: show::micros(attempt.timings.total_us),
             status: attempt.status.map_or("–".to_owned(), |status| status.to_string()),
-            why: why(attempt),
+            why: why(attempt, kind.is_some_and(has_own_words)),
             code: failure.map(|failure| failure.code.as_str()),
             advice: failure.map(|failure| failure.code.advice()),
             remote_address: attempt.remote_address.map(|address| address.to_string()),
@@ -126,9 +128,17 @@ fn verdict(outcome: &Outcome) -> Markup {
     }
 }
 
-fn why(attempt: &Attempt) -> String {
+/// Whether a kind's answers mean more than their status.
+fn has_own_words(kind: WebhookKind) -> bool {
+    adapters::adapter_or_unknown(kind).about().signature == Signature::None
+}
+
+fn why(attempt: &Attempt, has_own_words: bool) -> String {
     let status = attempt.status.unwrap_or_default();
     match &attempt.outcome {
+        Outcome::Delivered if has_own_words => {
+            format!("The platform answered {status}, and that it took the message.")
+        }
         Outcome::Delivered => format!("The receiver answered {status}: every 2xx counts as delivered."),
         Outcome::Accepted => {
             format!("The platform answered {status}: it queued the message. Whether it is shown is not told.")

@@ -30,6 +30,8 @@ struct DeliveryPage {
     is_waiting: bool,
     is_dead: bool,
     is_test: bool,
+    /// Whether what was sent is the event's own body.
+    is_sent_as_is: bool,
     pretty: Option<String>,
     raw: String,
     attempts: Vec<AttemptView>,
@@ -62,6 +64,10 @@ pub async fn page(
         is_waiting: delivery.state == DeliveryState::Scheduled && delivery.due_at > now,
         is_dead: delivery.state == DeliveryState::Dead,
         is_test: delivery.is_test,
+        is_sent_as_is: detail
+            .attempts
+            .iter()
+            .all(|attempt| attempt.request_body.is_none()),
         pretty: show::pretty_json(&detail.body),
         raw: show::body_text(&detail.body),
         attempts: detail.attempts.iter().rev().map(view).collect(),
@@ -86,7 +92,7 @@ fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestam
         DeliveryState::Queued => "It waits for an earlier event of the same incident to be delivered or dead, so that the receiver gets them in order.".to_owned(),
         DeliveryState::Claimed => "It is being sent at this moment.".to_owned(),
         DeliveryState::Held => "Its webhook is disabled. It is sent, in order, once the webhook is enabled.".to_owned(),
-        DeliveryState::Delivered => "The receiver took it. It can be replayed; the receiver knows it by the same delivery id.".to_owned(),
+        DeliveryState::Delivered => "The receiver took it. It can be replayed, under the same delivery id.".to_owned(),
         DeliveryState::Dead => "Every attempt failed and nothing more comes by itself. Replay begins a fresh schedule; the history stays.".to_owned(),
     }
 }

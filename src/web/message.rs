@@ -4,14 +4,13 @@ use askama::Template;
 use askama::filters::Safe;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::HeaderMap;
 
 use crate::actions::ActionError;
 use crate::actions::message_preview::{MessagePreview, PreviewDraft};
 use crate::adapters::shown::{Part, Shown};
-use crate::config::base_url;
 use crate::model::event::EventName;
 use crate::model::webhook::WebhookKind;
+use crate::web::attempt::sentence_case;
 use crate::web::error::PageError;
 use crate::web::form::Form;
 use crate::web::frame::render;
@@ -63,6 +62,10 @@ pub struct PreviewView {
     pub body: String,
     /// Why there is no message.
     pub refusal: String,
+    /// What keeps the webhook from being saved.
+    pub problems: Vec<String>,
+    /// Whether the server does not know where links shall lead.
+    pub lacks_links: bool,
 }
 
 impl PreviewView {
@@ -74,8 +77,14 @@ impl PreviewView {
     }
 
     /// The view of a preview.
-    pub fn of(kind: WebhookKind, preview: Result<MessagePreview, ActionError>) -> Result<Self, PageError> {
-        let platform = crate::adapters::adapter_or_unknown(kind).about().name;
+    pub fn of(
+        kind: WebhookKind,
+        has_links: bool,
+        preview: Result<MessagePreview, ActionError>,
+    ) -> Result<Self, PageError> {
+        let about = crate::adapters::adapter_or_unknown(kind).about();
+        let platform = about.name;
+        let lacks_links = !has_links && about.offers_actions();
         match preview {
             Ok(preview) => Ok(Self {
                 caption: match preview.is_sample {
@@ -86,6 +95,12 @@ impl PreviewView {
                 message: preview.shown.map(|shown| MessageView::of(platform, shown)),
                 body: show::pretty_json(preview.body.as_bytes()).unwrap_or(preview.body),
                 refusal: String::new(),
+                problems: preview
+                    .problems
+                    .iter()
+                    .map(|problem| sentence_case(problem))
+                    .collect(),
+                lacks_links,
             }),
             Err(ActionError::Invalid(errors)) => Ok(Self {
                 caption: String::new(),
@@ -97,6 +112,8 @@ impl PreviewView {
                     .map(|error| error.detail)
                     .collect::<Vec<_>>()
                     .join("; "),
+                problems: Vec::new(),
+                lacks_links,
             }),
             Err(error) => Err(error.into()),
         }
@@ -117,13 +134,15 @@ pub fn preview_draft(kind: WebhookKind, form: &Form) -> PreviewDraft {
 pub async fn preview(
     State(state): State<WebState>,
     Path(kind): Path<String>,
-    headers: HeaderMap,
     form: Form,
 ) -> Result<Response, PageError> {
     let kind = WebhookKind::parse(&kind).ok_or_else(|| PageError::not_found("kind of webhook"))?;
     let id = form.text("webhook").parse().ok();
     let draft = preview_draft(kind, &form);
-    let base = base_url(state.settings.public_url.as_ref(), &headers);
-    let preview = state.actions.preview_message(kind, id, draft, &base).await;
-    render(&PreviewView::of(kind, preview)?)
+    let base = state.message_base();
+    let preview = state
+        .actions
+        .preview_message(kind, id, draft, base.as_deref())
+        .await;
+    render(&PreviewView::of(kind, base.is_some(), preview)?)
 }

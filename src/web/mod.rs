@@ -52,6 +52,7 @@ mod users;
 mod visitor;
 mod wall;
 mod webhook;
+mod webhook_facts;
 mod webhook_form;
 mod webhook_new;
 mod webhook_options;

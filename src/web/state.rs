@@ -121,6 +121,22 @@ impl WebState {
     }
 }
 
+impl WebState {
+    /// Where the links of messages lead, without a slash at the end; nothing if the server does not know its own address.
+    pub fn message_base(&self) -> Option<String> {
+        let settings = &self.settings;
+        let public = settings
+            .public_url
+            .as_ref()
+            .map(|url| url.as_str().trim_end_matches('/').to_owned());
+        public.or_else(|| {
+            settings
+                .is_dev
+                .then(|| format!("http://{}", settings.own_address))
+        })
+    }
+}
+
 impl Deref for WebState {
     type Target = Inner;
 

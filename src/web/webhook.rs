@@ -3,20 +3,17 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect};
-use http::HeaderMap;
 
 use crate::actions::deliveries::Period;
 use crate::actions::webhooks::RotationDraft;
 use crate::adapters;
-use crate::adapters::about::{Field, Signature, UrlField};
-use crate::config::base_url;
+use crate::adapters::about::{Signature, UrlField};
 use crate::model::access::Scope;
 use crate::model::delivery::DeliveryState;
 use crate::model::event::EventName;
 use crate::model::id::{DeliveryId, WebhookId};
-use crate::model::incident::Severity;
-use crate::model::time::{Timestamp, format_duration};
-use crate::model::webhook::{Ordering, Webhook, WebhookSettings, WhenDisabled, masked_url};
+use crate::model::time::Timestamp;
+use crate::model::webhook::{Webhook, WhenDisabled, masked_url};
 use crate::store::deliveries::{DeliveryDetail, DeliveryFilter, WebhookStats};
 use crate::web::attempt::AttemptView;
 use crate::web::chart::{Day, chart_start};
@@ -32,6 +29,7 @@ use crate::web::show::{self, Markup};
 use crate::web::snippets::{SNIPPETS, Snippet, snippet};
 use crate::web::state::WebState;
 use crate::web::visitor::Visitor;
+use crate::web::webhook_facts::{Fact, facts};
 use crate::web::webhook_new::show_secret;
 
 /// How an attempt failed, and how often.
@@ -39,12 +37,6 @@ struct FailureLine {
     code: &'static str,
     advice: &'static str,
     count: String,
-}
-
-/// A setting and what it is.
-struct Fact {
-    name: &'static str,
-    value: String,
 }
 
 /// The result of a Send Test.
@@ -98,6 +90,8 @@ struct WebhookPage {
     callback: Option<String>,
     /// Whether requests are signed.
     is_signed: bool,
+    /// Whether a copied request works: nothing in it is masked.
+    is_repeatable: bool,
     kind_name: &'static str,
 }
 
@@ -106,7 +100,6 @@ impl WebhookPage {
         let now = visitor.look.now;
         let webhook = state.store.webhooks.get(id).await?;
         let about = adapters::adapter_or_unknown(webhook.settings.kind).about();
-        let base = base_url(state.settings.public_url.as_ref(), &HeaderMap::new());
         let activity = state.store.overview.activity(chart_start(now)).await?;
         let stats = state.store.deliveries.webhook_stats(id, chart_start(now)).await?;
         let (deliveries, pager) = list_deliveries(state, id, &query, now).await?;
@@ -148,10 +141,11 @@ impl WebhookPage {
             recovery: None,
             rotation_errors: FieldErrors::default(),
             callback: match visitor.may(Scope::WebhooksWrite) {
-                true => state.actions.callback_help(id, &base).await?,
+                true => callback_help(state, id).await?,
                 false => None,
             },
             is_signed: about.signature == Signature::Ours,
+            is_repeatable: matches!(about.url, UrlField::Open { .. }),
             kind_name: about.name,
             query,
             name: webhook.settings.name,
@@ -222,6 +216,21 @@ async fn test_result(
     }))
 }
 
+/// What makes the platform call us, or what is missing for that.
+async fn callback_help(state: &WebState, id: WebhookId) -> Result<Option<String>, PageError> {
+    let base = state.message_base();
+    let help = state
+        .actions
+        .callback_help(id, base.as_deref().unwrap_or_default())
+        .await?;
+    Ok(help.map(|help| match base {
+        Some(_) => help,
+        None => {
+            "Set public_url in the server's settings first: the platform must know where to call.".to_owned()
+        }
+    }))
+}
+
 /// The log masks URLs. Whoever may set the URL, and may see it, gets a command to copy that works.
 fn show_url(attempt: &mut AttemptView, visitor: &Visitor, webhook: &Webhook) {
     let is_open = matches!(
@@ -249,111 +258,6 @@ fn failure_lines(stats: &WebhookStats) -> Vec<FailureLine> {
         count: show::count(*count),
     };
     stats.failures.iter().map(line).collect()
-}
-
-async fn facts(webhook: &Webhook, state: &WebState) -> Result<Vec<Fact>, PageError> {
-    let settings = &webhook.settings;
-    let mut services = Vec::new();
-    for id in &settings.services {
-        let service = state.store.services.get(*id).await;
-        services.push(service.map_or_else(|_| id.to_string(), |service| service.name));
-    }
-    let events: Vec<_> = settings.events.names().map(EventName::as_str).collect();
-    let mut facts = vec![Fact {
-        name: "Events",
-        value: events.join(", "),
-    }];
-    facts.extend(option_facts(webhook));
-    facts.extend(choice_facts(settings, &services));
-    facts.extend(sending_facts(webhook));
-    Ok(facts)
-}
-
-/// What its kind asks for; of secrets only that they are set.
-fn option_facts(webhook: &Webhook) -> Vec<Fact> {
-    let about = adapters::adapter_or_unknown(webhook.settings.kind).about();
-    let value = |field: &Field| match field.is_secret() {
-        true => {
-            let names = &webhook.secret_option_names;
-            names
-                .iter()
-                .any(|name| name == field.name)
-                .then(|| "set".to_owned())
-        }
-        false => webhook.settings.options.get(field.name).cloned(),
-    };
-    let fact = |field: &Field| {
-        Some(Fact {
-            name: field.label,
-            value: value(field)?,
-        })
-    };
-    about.fields.iter().filter_map(fact).collect()
-}
-
-/// What it chooses, if it does not take everything.
-fn choice_facts(settings: &WebhookSettings, services: &[String]) -> Vec<Fact> {
-    let severities: Vec<_> = settings
-        .severities
-        .iter()
-        .copied()
-        .map(Severity::as_str)
-        .collect();
-    let filter = settings.filter.as_ref().map_or("", |filter| filter.source());
-    [
-        ("Filter", filter.to_owned()),
-        ("Severities", severities.join(", ")),
-        ("Services", services.join(", ")),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(name, value)| Fact { name, value })
-    .collect()
-}
-
-fn sending_facts(webhook: &Webhook) -> Vec<Fact> {
-    let settings = &webhook.settings;
-    let delays: Vec<_> = settings
-        .retry_schedule
-        .delays()
-        .iter()
-        .map(|delay| format_duration(*delay))
-        .collect();
-    let certificates = match (webhook.has_extra_ca, webhook.has_tls_identity) {
-        (true, true) => "another authority, a client certificate",
-        (true, false) => "another authority",
-        (false, true) => "a client certificate",
-        (false, false) => "",
-    };
-    let retries = match delays.is_empty() {
-        true => "none".to_owned(),
-        false => delays.join(", "),
-    };
-    let ordering = match settings.ordering {
-        Ordering::Incident => "each incident's events in order",
-        Ordering::None => "any",
-    };
-    let when_disabled = match settings.when_disabled {
-        WhenDisabled::Hold => "holds events",
-        WhenDisabled::Drop => "drops events",
-    };
-    [
-        ("Retries after", retries),
-        ("Timeout", format_duration(settings.timeout)),
-        ("Concurrency", settings.concurrency.to_string()),
-        (
-            "Rate",
-            settings.rate.map_or("unbounded".into(), |rate| rate.to_string()),
-        ),
-        ("Order", ordering.to_owned()),
-        ("While disabled", when_disabled.to_owned()),
-        ("Own headers", webhook.header_names.join(", ")),
-        ("Certificates", certificates.to_owned()),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(name, value)| Fact { name, value })
-    .collect()
 }
 
 /// `GET /settings/integrations/{id}`

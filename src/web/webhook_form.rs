@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
 
 use crate::actions::checks::Checks;
 use crate::actions::webhook_preview::Preview;
@@ -13,7 +12,6 @@ use crate::actions::webhook_settings::{TlsDraft, WebhookDraft};
 use crate::actions::{ActionError, Patch};
 use crate::adapters;
 use crate::adapters::about::{About, UrlField};
-use crate::config::base_url;
 use crate::model::event::EventName;
 use crate::model::id::WebhookId;
 use crate::model::incident::Severity;
@@ -308,13 +306,11 @@ impl EditPage {
         webhook: &Webhook,
         typed: Option<&Form>,
         errors: FieldErrors,
-        headers: &HeaderMap,
     ) -> Result<Self, PageError> {
         let shown = Shown {
             saved: Some(webhook),
             typed,
             errors: &errors,
-            base: base_url(state.settings.public_url.as_ref(), headers),
         };
         let kind = KindFields::of(state, webhook.settings.kind, shown).await?;
         let fields = match typed {
@@ -337,11 +333,10 @@ pub async fn page(
     State(state): State<WebState>,
     visitor: Visitor,
     PathId(id): PathId<WebhookId>,
-    headers: HeaderMap,
 ) -> PageResult {
     let webhook = state.store.webhooks.get(id).await?;
     let errors = FieldErrors::default();
-    render(&EditPage::of(&state, &visitor, &webhook, None, errors, &headers).await?)
+    render(&EditPage::of(&state, &visitor, &webhook, None, errors).await?)
 }
 
 /// `POST /settings/integrations/{id}/edit`
@@ -349,13 +344,12 @@ pub async fn change(
     State(state): State<WebState>,
     visitor: Visitor,
     PathId(id): PathId<WebhookId>,
-    headers: HeaderMap,
     form: Form,
 ) -> PageResult {
     let before = state.store.webhooks.get(id).await?;
     if form.has("preview") {
         let errors = FieldErrors::default();
-        return render(&EditPage::of(&state, &visitor, &before, Some(&form), errors, &headers).await?);
+        return render(&EditPage::of(&state, &visitor, &before, Some(&form), errors).await?);
     }
     let about = adapters::adapter_or_unknown(before.settings.kind).about();
     let draft = draft_of(&form, false, about);
@@ -368,7 +362,7 @@ pub async fn change(
         Err(error) => {
             let errors = field_errors(error)?;
             let webhook = state.store.webhooks.get(id).await?;
-            let page = EditPage::of(&state, &visitor, &webhook, Some(&form), errors, &headers);
+            let page = EditPage::of(&state, &visitor, &webhook, Some(&form), errors);
             render_refused(&page.await?)
         }
     }

@@ -2,12 +2,10 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use http::HeaderMap;
 
 use crate::actions::Patch;
 use crate::adapters::about::Signature;
 use crate::adapters::{self, Adapter};
-use crate::config::base_url;
 use crate::model::id::WebhookId;
 use crate::model::webhook::WebhookKind;
 use crate::web::error::{FieldErrors, PageError, PageResult};
@@ -80,13 +78,11 @@ impl NewWebhookPage {
         kind: WebhookKind,
         typed: Option<&Form>,
         errors: FieldErrors,
-        headers: &HeaderMap,
     ) -> Result<Self, PageError> {
         let shown = Shown {
             saved: None,
             typed,
             errors: &errors,
-            base: base_url(state.settings.public_url.as_ref(), headers),
         };
         let kind = KindFields::of(state, kind, shown).await?;
         let fields = typed.map_or_else(WebhookFields::empty, |form| WebhookFields::typed(form, None));
@@ -100,15 +96,10 @@ impl NewWebhookPage {
 }
 
 /// `GET /settings/integrations/new/{kind}`
-pub async fn page(
-    State(state): State<WebState>,
-    visitor: Visitor,
-    Path(kind): Path<String>,
-    headers: HeaderMap,
-) -> PageResult {
+pub async fn page(State(state): State<WebState>, visitor: Visitor, Path(kind): Path<String>) -> PageResult {
     let kind = parse_kind(&kind)?;
     let errors = FieldErrors::default();
-    render(&NewWebhookPage::of(&state, &visitor, kind, None, errors, &headers).await?)
+    render(&NewWebhookPage::of(&state, &visitor, kind, None, errors).await?)
 }
 
 /// `POST /settings/integrations/new/{kind}`
@@ -116,14 +107,13 @@ pub async fn create(
     State(state): State<WebState>,
     visitor: Visitor,
     Path(kind): Path<String>,
-    headers: HeaderMap,
     form: Form,
 ) -> PageResult {
     let kind = parse_kind(&kind)?;
     let about = adapters::adapter_or_unknown(kind).about();
     if form.has("preview") {
         let errors = FieldErrors::default();
-        return render(&NewWebhookPage::of(&state, &visitor, kind, Some(&form), errors, &headers).await?);
+        return render(&NewWebhookPage::of(&state, &visitor, kind, Some(&form), errors).await?);
     }
     let mut draft = draft_of(&form, true, about);
     draft.kind = Patch::Set(kind.as_str().to_owned());
@@ -141,7 +131,7 @@ pub async fn create(
         ),
         Err(error) => {
             let errors = field_errors(error)?;
-            let page = NewWebhookPage::of(&state, &visitor, kind, Some(&form), errors, &headers);
+            let page = NewWebhookPage::of(&state, &visitor, kind, Some(&form), errors);
             render_refused(&page.await?)
         }
     }

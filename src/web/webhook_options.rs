@@ -88,8 +88,6 @@ pub struct Shown<'a> {
     pub typed: Option<&'a Form>,
     /// What is wrong with it.
     pub errors: &'a FieldErrors,
-    /// Where links lead.
-    pub base: String,
 }
 
 impl KindFields {
@@ -100,12 +98,8 @@ impl KindFields {
 
     /// The fields of a kind, with a preview of its message.
     pub async fn of(state: &WebState, kind: WebhookKind, shown: Shown<'_>) -> Result<Self, PageError> {
-        let Shown {
-            saved,
-            typed,
-            errors,
-            base,
-        } = shown;
+        let Shown { saved, typed, errors } = shown;
+        let base = state.message_base();
         let about = adapters::adapter_or_unknown(kind).about();
         let typed_url = match (typed, saved) {
             (Some(form), _) => form.text("url").to_owned(),
@@ -117,14 +111,18 @@ impl KindFields {
             true => None,
             false => {
                 let id = saved.map(|webhook| webhook.id);
-                let preview = state.actions.preview_message(kind, id, draft, &base).await;
-                Some(PreviewView::of(kind, preview)?.markup()?)
+                let preview = state
+                    .actions
+                    .preview_message(kind, id, draft, base.as_deref())
+                    .await;
+                Some(PreviewView::of(kind, base.is_some(), preview)?.markup()?)
             }
         };
-        let samples = EventName::ALL.map(|event| Choice::new(event.as_str(), event.as_str(), ""));
+        let chosen = typed.map_or("", |form| form.text("previewEvent"));
+        let samples = EventName::ALL.map(|event| Choice::new(event.as_str(), event.as_str(), chosen));
         Ok(Self {
             key: kind.as_str().to_owned(),
-            steps: steps(about, saved, &base),
+            steps: steps(about, saved, base.as_deref()),
             url: url_view(about, saved, &typed_url),
             options: option_views(about, saved, typed, errors),
             webhook: saved.map_or(String::new(), |webhook| webhook.id.to_string()),
@@ -136,9 +134,10 @@ impl KindFields {
 }
 
 /// The steps, with the address for calls of the platform once there is one.
-fn steps(about: &About, saved: Option<&Webhook>, base: &str) -> Vec<String> {
-    let callback = match saved {
-        Some(webhook) => format!("{base}/inbound/{}/{}", about.kind, webhook.id),
+fn steps(about: &About, saved: Option<&Webhook>, base: Option<&str>) -> Vec<String> {
+    let callback = match saved.zip(base) {
+        Some((webhook, base)) => format!("{base}/inbound/{}/{}", about.kind, webhook.id),
+        None if base.is_none() => "(set public_url in the server's settings first)".to_owned(),
         None => "(its page shows the address once it is saved)".to_owned(),
     };
     let step = |step: &&str| step.replace("{callback}", &callback);

@@ -29,8 +29,8 @@ pub struct Discord;
 
 /// How fast one webhook may post: what Discord is known to allow per channel.
 const RATE: Rate = Rate {
-    count: 30,
-    per: RateUnit::Minute,
+    count: 2,
+    per: RateUnit::Second,
 };
 /// The version of the API that is spoken if a URL names none.
 const API_VERSION: &str = "v10";

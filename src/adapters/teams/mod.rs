@@ -33,6 +33,11 @@ const RATE: Rate = Rate {
 /// Adaptive Cards for a workflow of Microsoft Teams.
 pub struct Teams;
 
+/// Hosts of the connectors that Microsoft retired in spring 2026.
+fn is_retired_host(host: &str) -> bool {
+    host == "outlook.office.com" || host.ends_with(".webhook.office.com")
+}
+
 impl Adapter for Teams {
     fn about(&self) -> &'static About {
         &form::ABOUT
@@ -45,7 +50,14 @@ impl Adapter for Teams {
             code: "invalid_value",
             detail: "not of the form Ada Lovelace <ada@example.com>; at most five, with commas between them".into(),
         };
-        unreadable.then_some(problem).into_iter().collect()
+        let retired = Problem {
+            field: "url",
+            code: "invalid_value",
+            detail: "connectors of Office 365 are retired: make a workflow in Teams and use its URL".into(),
+        };
+        let is_retired = target.url.host_str().is_some_and(is_retired_host);
+        let found = [unreadable.then_some(problem), is_retired.then_some(retired)];
+        found.into_iter().flatten().collect()
     }
 
     fn buckets(&self, target: &Target) -> Vec<Bucket> {

@@ -17,8 +17,8 @@ const MOVED_TO: i64 = -1_009_999_999_999;
 const FAULTS: [FakeFault; 12] = [
     fault("flood", "429: wait 3 seconds"),
     fault("flood_html", "429 without JSON, with Retry-After: 3"),
-    fault("deleted", "somebody deleted the last message of the chat"),
-    fault("cannot_edit", "the message cannot be edited any more"),
+    fault("deleted", "the next edit finds the last message of the chat deleted"),
+    fault("cannot_edit", "the next edit comes too late"),
     fault("moved", "the group became a supergroup with another number"),
     fault("unauthorized", "401: the token was revoked"),
     fault("blocked", "403: the bot was removed from the chat"),
@@ -28,6 +28,9 @@ const FAULTS: [FakeFault; 12] = [
     fault("internal", "500 with JSON"),
     fault("gateway", "502 with HTML"),
 ];
+
+/// Faults that wait for the next edit.
+const EDIT_FAULTS: [&str; 2] = ["deleted", "cannot_edit"];
 
 const fn fault(name: &'static str, meaning: &'static str) -> FakeFault {
     FakeFault { name, meaning }
@@ -59,7 +62,10 @@ impl Fake for TelegramFake {
             Ok(body) => body,
             Err(refusal) => return refuse(400, &format!("Bad Request: {refusal}")),
         };
-        if let Some(answer) = self.next_fault.take().and_then(|fault| self.fail(fault, &body)) {
+        let is_edit = path.ends_with("/editMessageText");
+        let waits = |fault: &&str| !is_edit && EDIT_FAULTS.contains(fault);
+        let fault = self.next_fault.take_if(|fault| !waits(&&**fault));
+        if let Some(answer) = fault.and_then(|fault| self.fail(fault, &body)) {
             return answer;
         }
         let done = match method.to_ascii_lowercase().as_str() {

@@ -36,6 +36,8 @@ impl Plan {
         match (task.target.option("messages"), message) {
             ("separate", _) | (_, None) => Self::Post,
             ("thread", Some(message)) => Self::Reply(message),
+            // An edit makes no sound: whoever is to be called is called by a new message, which is then the one that is edited.
+            (_, Some(_)) if !mentions(task.target, task.event.name).is_empty() => Self::Post,
             (_, Some(message)) => Self::Edit(message),
         }
     }
@@ -157,6 +159,12 @@ pub(super) fn check(target: &Target) -> Vec<Problem> {
         problems.push(problem(
             "token",
             "a bot token is a number, a colon and some 35 letters, digits, - and _",
+        ));
+    }
+    if target.url.path().contains("/bot") || target.url.query().is_some() {
+        problems.push(problem(
+            "url",
+            "leave the token and the method out: this is only the root of the API, such as https://api.telegram.org/",
         ));
     }
     let chat = target.option("chat").trim();
@@ -282,6 +290,10 @@ mod tests {
         let threaded = sample.clone().with_option("messages", "thread");
         assert_eq!(Plan::of(&threaded.task()), Plan::Reply(7));
         let separate = sample.clone().with_option("messages", "separate");
+        let mut called = sample.clone().with_option("mention", "@ada_l");
+        assert_eq!(Plan::of(&called.task()), Plan::Edit(7));
+        called.event.name = EventName::Escalated;
+        assert_eq!(Plan::of(&called.task()), Plan::Post);
         assert_eq!(Plan::of(&separate.task()), Plan::Post);
         assert_eq!(Plan::of(&sample.with_option("chat", "5").task()), Plan::Post);
     }

@@ -50,7 +50,7 @@ pub struct Arguments {
     /// How to misbehave, one for each request in turn, then 200: a status, timeout, close, reset, slow (5 s), drip
     /// (a byte a second), redirect, garbage, ok; with --as also the platform's own, such as message_deleted.
     #[arg(long, value_delimiter = ',', value_name = "FAULTS")]
-    fail: Vec<Fault>,
+    fail: Vec<String>,
     /// Begin the list of --fail anew instead of answering 200.
     #[arg(long, requires = "fail")]
     repeat: bool,
@@ -83,7 +83,7 @@ pub fn run(arguments: Arguments, is_json_before: bool) -> Result<(), Failure> {
 
 async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
     let platform = arguments.platform.as_deref().map(Platform::new).transpose()?;
-    check_faults(&arguments.fail, platform.as_ref())?;
+    let faults = read_faults(&arguments.fail, platform.as_ref())?;
     let address = SocketAddr::from((arguments.host, arguments.port));
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::other(format!(
@@ -94,7 +94,7 @@ async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
     let (reports, mut arrived) = mpsc::channel(MAX_WAITING_REPORTS);
     let (stop, stopped) = watch::channel(false);
     let shared = Arc::new(Shared {
-        faults: Faults::new(arguments.fail, arguments.repeat),
+        faults: Faults::new(faults, arguments.repeat),
         platform,
         secret: arguments.secret.map(SecretText::new),
         clock: SystemClock::new(),
@@ -130,6 +130,19 @@ async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
 }
 
 /// Faults of a platform need it.
+fn read_faults(names: &[String], platform: Option<&Platform>) -> Result<Vec<Fault>, Failure> {
+    let known = |reason: String| match platform {
+        Some(platform) => format!("{reason}\n{}", platform.faults_in_words()),
+        None => reason,
+    };
+    let faults = names.iter().map(|name| name.parse::<Fault>());
+    let faults: Vec<Fault> = faults
+        .collect::<Result<_, String>>()
+        .map_err(|reason| Failure::Usage(known(reason)))?;
+    check_faults(&faults, platform)?;
+    Ok(faults)
+}
+
 fn check_faults(faults: &[Fault], platform: Option<&Platform>) -> Result<(), Failure> {
     let Some(platform) = platform else {
         let named = faults.iter().find(|fault| matches!(fault, Fault::Platform(_)));

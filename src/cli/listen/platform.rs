@@ -31,7 +31,7 @@ impl Platform {
         let (kind, fake) = played.ok_or_else(|| {
             let known = adapters::all().iter().filter(|adapter| adapter.fake().is_some());
             let known: Vec<_> = known.map(|adapter| adapter.about().kind).collect();
-            Failure::other(format!(
+            Failure::Usage(format!(
                 "{kind:?} cannot be played; there are {}",
                 known.join(", ")
             ))
@@ -52,15 +52,24 @@ impl Platform {
         let Some(fault) = faults.iter().find(is_unknown) else {
             return Ok(());
         };
-        let lines: Vec<_> = known
-            .iter()
+        Err(Failure::Usage(format!(
+            "{} has no fault {fault}\n{}",
+            self.kind,
+            self.faults_in_words()
+        )))
+    }
+
+    /// Its faults, a line each.
+    pub fn faults_in_words(&self) -> String {
+        let faults = self.faults().iter();
+        let lines: Vec<_> = faults
             .map(|fault| format!("  {}: {}", fault.name, fault.meaning))
             .collect();
-        Err(Failure::other(format!(
-            "{} has no fault {fault}; beside statuses and those of --help it has\n{}",
+        format!(
+            "beside statuses and those of --help, {} has\n{}",
             self.kind,
             lines.join("\n")
-        )))
+        )
     }
 
     /// The faults that it knows.

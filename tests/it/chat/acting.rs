@@ -142,6 +142,23 @@ async fn who_knows_the_signing_secret_cannot_make_a_link() {
 }
 
 #[tokio::test]
+async fn the_links_of_a_test_say_that_it_was_one() {
+    let chat = Chat::start("discord", json!({"mention": "@here"})).await;
+    let path = format!("/api/v1/webhooks/{}/test", chat.webhook);
+    chat.app.api.post(&path, json!({})).await.expect(200);
+    assert!(!chat.platform.texts()[0].contains("@here"), "a test calls nobody");
+    let link = links(&chat).remove(0);
+    let nobody = PageClient::new(&chat.app.base());
+    let looked = nobody.get(&link).await.expect(200);
+    let pressed = nobody.post(&link, &[], &[SAME_ORIGIN]).await.expect(200);
+    assert!(
+        looked.html.contains("was a test") && pressed.html.contains("was a test"),
+        "{}",
+        looked.html
+    );
+}
+
+#[tokio::test]
 async fn links_stop_working_when_acting_is_switched_off() {
     let chat = with_message().await;
     let link = links(&chat).remove(0);

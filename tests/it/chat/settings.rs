@@ -35,6 +35,12 @@ async fn what_a_kind_does_not_know_or_lacks_is_named() {
     );
     let no_place = webhook("discord", "https://discord.com/channels/1/2", &json!({}));
     assert_eq!(refused_fields(&chat, no_place).await, ["url"]);
+    let leaky = webhook(
+        "telegram",
+        "https://api.telegram.org/bot1:a/",
+        &needed("telegram"),
+    );
+    assert_eq!(refused_fields(&chat, leaky).await, ["url"]);
     let generic = webhook("generic", "https://example.com/", &json!({"a": "b"}));
     assert_eq!(refused_fields(&chat, generic).await, ["options.a"]);
 }

@@ -19,7 +19,7 @@ fn a_list_is_a_table_for_people_and_the_apis_json_for_machines() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!(lines[0], ["ID", "NAME", "ENABLED", "EVENTS", "URL"]);
+    assert_eq!(lines[0], ["ID", "NAME", "KIND", "ENABLED", "EVENTS", "URL"]);
     let row = [
         "whk_1",
         "Pager",

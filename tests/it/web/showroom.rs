@@ -136,6 +136,7 @@ pub async fn showroom() -> Sample {
     let directory = tempfile::tempdir().unwrap();
     let public = |config: &mut opsknight::config::Config| {
         config.dev = false;
+        config.public_url = "http://ops.example.com/".parse().ok();
         config.outbound.allow = vec!["127.0.0.0/8".into()];
     };
     let app = TestApp::start_with(directory.path(), &public, Names::default()).await;
