@@ -12,9 +12,10 @@ use crate::adapters::sample::Sample;
 use crate::adapters::shown::Shown;
 use crate::adapters::task::{ActLink, Links, Target};
 use crate::adapters::{Adapter, adapter};
+use crate::model::action_link::offered;
 use crate::model::event::{Event, EventName};
 use crate::model::id::WebhookId;
-use crate::model::incident::{IncidentAction, IncidentStatus};
+use crate::model::incident::IncidentAction;
 use crate::model::secret::SecretText;
 use crate::model::webhook::{Endpoint, WebhookKind};
 
@@ -173,15 +174,8 @@ fn fill_in(adapter: &dyn Adapter, target: &mut Target) -> Vec<&'static str> {
 
 /// Links that look like real ones and do nothing.
 fn preview_links(event: &Event, base: Option<&str>, actions: &str) -> Links {
-    let is_offered = actions != "off";
     let status = event.incident().map(|incident| incident.status);
-    let offered: &[IncidentAction] = match status {
-        Some(IncidentStatus::Triggered) if is_offered => {
-            &[IncidentAction::Acknowledge, IncidentAction::Resolve]
-        }
-        Some(IncidentStatus::Acknowledged) if is_offered => &[IncidentAction::Resolve],
-        Some(_) | None => &[],
-    };
+    let offered = offered(status.filter(|_| actions != "off"));
     let act = |action: &IncidentAction| ActLink {
         action: *action,
         token: "preview".into(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use url::Url;
+use url::{Position, Url};
 
 use crate::model::attempt::{Failure, Outcome};
 use crate::model::event::Event;
@@ -56,6 +56,39 @@ impl Target {
     /// A secret option; empty if it is not set.
     pub fn secret(&self, name: &str) -> &str {
         self.secrets.get(name).map_or("", SecretText::reveal)
+    }
+}
+
+/// A part of a secret URL that is at least so long can be told from what stands in every URL of the platform, in bytes.
+const MIN_SECRET_PART_BYTES: usize = 8;
+/// The same for a part of its path: words such as `workflows` stand there too.
+const MIN_SECRET_SEGMENT_BYTES: usize = 16;
+
+impl Target {
+    /// What is secret in the URL, if all of it is: path and query, and their longer parts, whatever becomes of the rest on
+    /// the way.
+    pub fn secret_parts_of_url(&self) -> Vec<String> {
+        let url = &self.url;
+        let whole = [
+            url[Position::BeforePath..Position::AfterQuery].to_owned(),
+            url.path().to_owned(),
+        ];
+        let segments = url.path_segments().into_iter().flatten().map(str::to_owned);
+        let segments = segments.filter(|segment| segment.len() >= MIN_SECRET_SEGMENT_BYTES);
+        let raw = url.query().unwrap_or_default().split('&');
+        let raw = raw.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
+        let values = raw.chain(url.query_pairs().map(|(_, value)| value.into_owned()));
+        let parts = whole.into_iter().chain(segments).chain(values);
+        parts.filter(|part| part.len() >= MIN_SECRET_PART_BYTES).collect()
+    }
+
+    /// A text of the platform without what is secret in the URL.
+    pub fn without_secrets(&self, text: &str) -> String {
+        let mut parts = self.secret_parts_of_url();
+        parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        parts
+            .iter()
+            .fold(text.to_owned(), |text, part| text.replace(part.as_str(), "***"))
     }
 }
 

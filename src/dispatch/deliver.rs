@@ -77,7 +77,8 @@ impl Deliverer {
             Ok(rendered) => {
                 let shown_url = rendered.shown_url.clone();
                 let request = build_request(prepared, delivery, rendered, started_at);
-                let request_head = masking::request_head(&request, shown_url.as_deref(), &prepared.headers);
+                let shown_url = shown_url.as_deref().unwrap_or(&prepared.shown_url);
+                let request_head = masking::request_head(&request, shown_url, &prepared.headers);
                 let is_own_body = request.body != delivery.event.body;
                 let sent_body = is_own_body.then(|| request.body.clone());
                 let exchange = self.client.send(request).await;

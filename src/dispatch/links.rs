@@ -4,9 +4,9 @@ use url::Url;
 
 use crate::adapters::task::{ActLink, Links};
 use crate::dispatch::prepared::Prepared;
-use crate::model::action_link::{ActionLink, LINK_KEY, LINK_LIFETIME};
+use crate::model::action_link::{ActionLink, LINK_KEY, LINK_LIFETIME, offered};
 use crate::model::event::Event;
-use crate::model::incident::{IncidentAction, IncidentStatus};
+use crate::model::incident::IncidentAction;
 use crate::model::time::Timestamp;
 
 /// The links for an event's message. Without the server's own address nothing leads to a page of it; tokens for buttons
@@ -21,11 +21,6 @@ pub fn links(prepared: &Prepared, event: &Event, public_url: Option<&Url>, now: 
     let status = event.incident().map(|incident| incident.status);
     let key = prepared.target.secrets.get(LINK_KEY);
     let is_offered = key.is_some() && prepared.target.option("actions") != "off";
-    let offered: &[IncidentAction] = match status {
-        Some(IncidentStatus::Triggered) => &[IncidentAction::Acknowledge, IncidentAction::Resolve],
-        Some(IncidentStatus::Acknowledged) => &[IncidentAction::Resolve],
-        Some(IncidentStatus::Resolved) | None => &[],
-    };
     let webhook_id = prepared.webhook.id;
     let Some(key) = key.filter(|_| is_offered) else {
         return Links {
@@ -49,6 +44,6 @@ pub fn links(prepared: &Prepared, event: &Event, public_url: Option<&Url>, now: 
     };
     Links {
         incident,
-        acts: offered.iter().map(act).collect(),
+        acts: offered(status).iter().map(act).collect(),
     }
 }

@@ -4,11 +4,9 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use url::{Position, Url};
 
 use crate::adapters::task::{Links, Target};
 use crate::model::exchange::OutboundRequest;
-use crate::model::webhook::masked_url;
 
 /// What stands for a secret.
 const MASK: &str = "***";
@@ -16,9 +14,6 @@ const MASK: &str = "***";
 const MIN_SECRET_BYTES: usize = 6;
 /// The longest body of a request that is kept.
 pub const MAX_KEPT_BODY_BYTES: usize = 64 * 1024;
-
-/// A part of a secret URL that is at least so long can be told from what every URL of the platform has.
-const MIN_SECRET_PART_BYTES: usize = 16;
 
 /// Secrets that may stand in texts, the longest first.
 pub struct Masks(Vec<String>);
@@ -30,7 +25,7 @@ impl Masks {
         for (name, secret) in &target.secrets {
             all.push(secret.reveal().to_owned());
             if name == "url" {
-                all.extend(parts_of_url(&target.url));
+                all.extend(target.secret_parts_of_url());
             }
         }
         all.extend(target.headers.iter().map(|(_, value)| value.reveal().to_owned()));
@@ -65,25 +60,10 @@ impl Masks {
     }
 }
 
-/// What is secret in a URL of which all is: path and query, however the request has changed the rest.
-fn parts_of_url(url: &Url) -> Vec<String> {
-    let path_and_query = url[Position::BeforePath..Position::AfterQuery].to_owned();
-    let segments = url.path_segments().into_iter().flatten();
-    let segments = segments.filter(|segment| segment.len() >= MIN_SECRET_PART_BYTES);
-    let values = url.query().unwrap_or_default().split('&');
-    let values = values.filter_map(|pair| pair.split_once('=').map(|(_, value)| value));
-    let values = values.filter(|value| value.len() >= MIN_SECRET_PART_BYTES);
-    let parts = segments.chain(values).map(str::to_owned);
-    parts.chain([path_and_query]).collect()
-}
-
 /// The request line and headers: the URL as it may be seen, the user's own headers and other secrets without their values.
-pub fn request_head(request: &OutboundRequest, shown_url: Option<&str>, own_headers: &HeaderMap) -> String {
+pub fn request_head(request: &OutboundRequest, shown_url: &str, own_headers: &HeaderMap) -> String {
     let mut head = String::with_capacity(640);
-    match shown_url {
-        Some(url) => drop(writeln!(head, "{} {url}", request.method)),
-        None => drop(writeln!(head, "{} {}", request.method, masked_url(&request.url))),
-    }
+    let _ = writeln!(head, "{} {shown_url}", request.method);
     for (name, value) in &request.headers {
         let is_secret = value.is_sensitive() || own_headers.contains_key(name);
         let text = String::from_utf8_lossy(value.as_bytes());

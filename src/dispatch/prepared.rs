@@ -11,7 +11,7 @@ use crate::dispatch::board::WebhookLimits;
 use crate::model::exchange::TlsProfile;
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
-use crate::model::webhook::{Endpoint, Webhook, WebhookSecrets};
+use crate::model::webhook::{Endpoint, Webhook, WebhookSecrets, masked_url};
 use crate::outbound::{Signer, SigningSecrets};
 
 /// See the module.
@@ -22,6 +22,8 @@ pub struct Prepared {
     pub target: Target,
     /// What speaks to it.
     pub adapter: &'static dyn Adapter,
+    /// Its URL as it may be seen in the log.
+    pub shown_url: String,
     /// Headers of the user's own; their values are secrets.
     pub headers: HeaderMap,
     /// TLS settings of its own.
@@ -47,6 +49,7 @@ impl Prepared {
             .map(|(previous, until)| (signing(Some(previous)), until));
         Self {
             adapter: adapter_or_unknown(webhook.settings.kind),
+            shown_url: masked_url(&target.url),
             headers: parse_headers(&secrets),
             signer: signing(None),
             rotating,

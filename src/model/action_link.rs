@@ -11,7 +11,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::model::id::{IncidentId, WebhookId};
-use crate::model::incident::IncidentAction;
+use crate::model::incident::{IncidentAction, IncidentStatus};
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
 
@@ -23,6 +23,15 @@ pub const LINK_LIFETIME: std::time::Duration = std::time::Duration::from_secs(24
 const PURPOSE: &[u8] = b"opsknight action link 1";
 const PAYLOAD_BYTES: usize = 1 + 16 + 4 + 4;
 const MAC_BYTES: usize = 16;
+
+/// What is offered in a message about an incident with this status.
+pub fn offered(status: Option<IncidentStatus>) -> &'static [IncidentAction] {
+    match status {
+        Some(IncidentStatus::Triggered) => &[IncidentAction::Acknowledge, IncidentAction::Resolve],
+        Some(IncidentStatus::Acknowledged) => &[IncidentAction::Resolve],
+        Some(IncidentStatus::Resolved) | None => &[],
+    }
+}
 
 /// What a token permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -51,6 +51,14 @@ impl EventName {
         Self::ALL.into_iter().find(|name| name.as_str() == text)
     }
 
+    /// Whether it wants somebody to look: a new, escalated or reopened incident, not one that somebody has or that is over.
+    pub fn asks_for_attention(self) -> bool {
+        match self {
+            Self::Triggered | Self::Escalated | Self::Reopened => true,
+            Self::Acknowledged | Self::Resolved => false,
+        }
+    }
+
     /// This event's bit in an [`EventSet`].
     fn bit(self) -> u8 {
         match self {
@@ -272,6 +280,12 @@ mod tests {
             (read_back.title, read_back.assignee),
             (incident.title, incident.assignee)
         );
+    }
+
+    #[test]
+    fn what_somebody_has_or_is_over_asks_for_no_attention() {
+        let asking = EventName::ALL.map(EventName::asks_for_attention);
+        assert_eq!(asking, [true, false, false, true, true]);
     }
 
     #[test]

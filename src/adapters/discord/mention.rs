@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 
 use crate::adapters::task::Task;
-use crate::model::event::EventName;
 
 /// The most that may be called at once; Discord itself allows a hundred.
 pub const MAX_MENTIONS: usize = 10;
@@ -34,11 +33,9 @@ impl Mentions {
 
     /// Those whom a task's message calls: only what asks for attention calls anybody.
     pub fn of(task: &Task<'_>) -> Self {
-        match task.event.name {
-            EventName::Triggered | EventName::Escalated | EventName::Reopened => {
-                Self::parse(task.target.option("mention")).unwrap_or_default()
-            }
-            EventName::Acknowledged | EventName::Resolved => Self::default(),
+        match task.event.name.asks_for_attention() {
+            true => Self::parse(task.target.option("mention")).unwrap_or_default(),
+            false => Self::default(),
         }
     }
 

@@ -125,7 +125,7 @@ impl Said {
         };
         Self {
             status: member("status").unwrap_or_default().to_owned(),
-            text: without_secrets(&one_line(text), task),
+            text: task.target.without_secrets(&one_line(text)),
             reasons: reasons.collect(),
             is_page: parsed.is_none() && body.starts_with('<'),
             // Google echoes the message: a long one may come back cut.
@@ -160,19 +160,6 @@ impl Said {
             (status, words) => format!(" ({status}: {words})"),
         }
     }
-}
-
-/// A text of the platform's without any value of the URL's query.
-fn without_secrets(text: &str, task: &Task<'_>) -> String {
-    const SHORTEST_SECRET: usize = 8;
-    let url = &task.target.url;
-    let raw = url.query().unwrap_or_default().split('&');
-    let raw_values = raw.filter_map(|pair| pair.split_once('=')).map(|(_, value)| value.to_owned());
-    let values = url.query_pairs().map(|(_, value)| value.into_owned());
-    raw_values
-        .chain(values)
-        .filter(|secret| secret.len() >= SHORTEST_SECRET)
-        .fold(text.to_owned(), |text, secret| text.replace(&secret, "***"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Who is called by name: the `mention` option, read.
 
-use crate::model::event::EventName;
 
 /// The most people that one message calls.
 const MAX_MENTIONS: usize = 5;
@@ -14,14 +13,6 @@ pub(super) fn read(option: &str) -> Option<Vec<&str>> {
     }
     let users: Vec<_> = option.split(',').map(read_one).collect::<Option<_>>()?;
     (users.len() <= MAX_MENTIONS).then_some(users)
-}
-
-/// Whether an event calls people at all.
-pub(super) fn calls(event: EventName) -> bool {
-    match event {
-        EventName::Triggered | EventName::Escalated | EventName::Reopened => true,
-        EventName::Acknowledged | EventName::Resolved => false,
-    }
 }
 
 fn read_one(text: &str) -> Option<&str> {
@@ -56,10 +47,5 @@ mod tests {
         let five = ["users/1"; 5].join(",");
         assert_eq!(read(&five).map(|users| users.len()), Some(5));
         assert_eq!(read(&format!("{five},all")), None);
-    }
-
-    #[test]
-    fn good_news_calls_nobody() {
-        assert_eq!(EventName::ALL.map(calls), [true, false, false, true, true]);
     }
 }

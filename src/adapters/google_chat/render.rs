@@ -66,7 +66,7 @@ fn visible(text: String) -> String {
 
 /// The mentions at the start of a text, each with a space after it; empty if nobody is called.
 fn calls(task: &Task<'_>, card: &Card) -> String {
-    if !mention::calls(card.event) {
+    if !card.event.asks_for_attention() {
         return String::new();
     }
     let users = mention::read(task.target.option("mention")).unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use crate::adapters::task::Task;
 use crate::adapters::text::{Unit, cut};
-use crate::model::event::EventName;
 
 /// The most that may be called at once.
 pub const MAX_MENTIONS: usize = 10;
@@ -20,11 +19,9 @@ pub fn parse(text: &str) -> Result<String, String> {
 
 /// Those whom a task's message calls; empty if nobody. Only what asks for attention calls anybody.
 pub fn of(task: &Task<'_>) -> String {
-    match task.event.name {
-        EventName::Triggered | EventName::Escalated | EventName::Reopened => {
-            parse(task.target.option("mention")).unwrap_or_default()
-        }
-        EventName::Acknowledged | EventName::Resolved => String::new(),
+    match task.event.name.asks_for_attention() {
+        true => parse(task.target.option("mention")).unwrap_or_default(),
+        false => String::new(),
     }
 }
 

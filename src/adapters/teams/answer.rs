@@ -151,7 +151,7 @@ impl Said {
         let is_structured = matches!(parsed, Some(ref answer) if !answer.is_string());
         Self {
             code: member("code").unwrap_or_default().to_owned(),
-            text: without_secrets(&one_line(text), task),
+            text: task.target.without_secrets(&one_line(text)),
             is_page: parsed.is_none() && body.trim_start().starts_with('<'),
             is_complaint: error.is_some_and(|error| !error.is_null()) || (!is_structured && tells_failure),
         }
@@ -182,19 +182,6 @@ impl Said {
             (code, words) => format!(" ({}: {words})", cut(&one_line(code), MAX_QUOTE_LENGTH, Unit::Characters)),
         }
     }
-}
-
-/// A text of the platform's without any value of the URL's query and without its path.
-fn without_secrets(text: &str, task: &Task<'_>) -> String {
-    const SHORTEST_SECRET: usize = 8;
-    let url = &task.target.url;
-    let raw = url.query().unwrap_or_default().split('&');
-    let raw_values = raw.filter_map(|pair| pair.split_once('=')).map(|(_, value)| value.to_owned());
-    let values = url.query_pairs().map(|(_, value)| value.into_owned());
-    let secrets = raw_values.chain(values).chain([url.path().to_owned()]);
-    secrets
-        .filter(|secret| secret.len() >= SHORTEST_SECRET)
-        .fold(text.to_owned(), |text, secret| text.replace(&secret, "***"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use uuid::Uuid;
 
-use crate::model::event::EventName;
 
 /// The most people that one card calls.
 const MAX_MENTIONS: usize = 5;
@@ -27,14 +26,6 @@ pub(super) fn read(option: &str) -> Option<Vec<Mention<'_>>> {
     }
     let people: Vec<_> = option.split(',').map(read_one).collect::<Option<_>>()?;
     (people.len() <= MAX_MENTIONS).then_some(people)
-}
-
-/// Whether an event calls people at all.
-pub(super) fn calls(event: EventName) -> bool {
-    match event {
-        EventName::Triggered | EventName::Escalated | EventName::Reopened => true,
-        EventName::Acknowledged | EventName::Resolved => false,
-    }
 }
 
 fn read_one(text: &str) -> Option<Mention<'_>> {
@@ -112,10 +103,5 @@ mod tests {
         let five = ["Ada <ada@example.com>"; 5].join(",");
         assert_eq!(read(&five).map(|people| people.len()), Some(5));
         assert_eq!(read(&format!("{five},Ada <ada@example.com>")), None);
-    }
-
-    #[test]
-    fn good_news_calls_nobody() {
-        assert_eq!(EventName::ALL.map(calls), [true, false, false, true, true]);
     }
 }

@@ -28,7 +28,7 @@ const MAX_SPELLED_LINK_BYTES: usize = 2048;
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     let card = short(Card::of(task)?);
-    let called = match mention::calls(card.event) {
+    let called = match card.event.asks_for_attention() {
         true => mention::read(task.target.option("mention")).unwrap_or_default(),
         false => Vec::new(),
     };

@@ -94,13 +94,11 @@ pub(super) fn method_url(target: &Target, method: &str) -> Option<(Url, String)>
 
 /// Who is to be called by a message about an event.
 pub(super) fn mentions(target: &Target, event: EventName) -> Vec<&str> {
-    match event {
-        EventName::Triggered | EventName::Escalated | EventName::Reopened => {
-            let names = target.option("mention").split_whitespace();
-            names.filter(|name| is_name(name)).take(MAX_MENTIONS).collect()
-        }
-        EventName::Acknowledged | EventName::Resolved => Vec::new(),
+    if !event.asks_for_attention() {
+        return Vec::new();
     }
+    let names = target.option("mention").split_whitespace();
+    names.filter(|name| is_name(name)).take(MAX_MENTIONS).collect()
 }
 
 /// Whether a message about an event comes without a sound.
