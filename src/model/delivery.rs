@@ -9,6 +9,7 @@ use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, IncidentId, WebhookId};
 use crate::model::retry::{MAX_ADDED_SHARE, MAX_RETRY_AFTER, RetrySchedule};
 use crate::model::time::Timestamp;
+use crate::model::webhook_kind::WebhookKind;
 
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,6 +74,8 @@ pub struct Delivery {
     pub webhook_id: WebhookId,
     /// The webhook's present name.
     pub webhook_name: String,
+    /// The webhook's kind: what a good answer means depends on it.
+    pub webhook_kind: WebhookKind,
     /// About what.
     pub incident_id: IncidentId,
     /// The event's place in the feed.

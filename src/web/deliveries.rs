@@ -6,6 +6,8 @@ use std::time::Duration;
 use askama::Template;
 use axum::extract::State;
 
+use crate::adapters;
+use crate::adapters::about::Confirmation;
 use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::event::EventName;
 use crate::model::id::{DeliveryId, IncidentId, WebhookId};
@@ -84,7 +86,7 @@ fn delivery_row(delivery: &Delivery, titles: &HashMap<IncidentId, String>, now: 
     };
     DeliveryRow {
         id: delivery.id,
-        state: show::state_badge(delivery.state, delivery.attempts_made),
+        state: delivery_badge(delivery),
         event: delivery.event_name.as_str(),
         about,
         incident_id: (!delivery.is_test).then_some(delivery.incident_id),
@@ -199,4 +201,13 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
         deliveries: delivery_rows(&state, &deliveries, now).await?,
         incident,
     })
+}
+
+/// The badge of a delivery's state. What a platform only queued is not called delivered: whether it is shown is not told.
+pub fn delivery_badge(delivery: &Delivery) -> Markup {
+    let about = adapters::adapter_or_unknown(delivery.webhook_kind).about();
+    match (delivery.state, about.confirmation) {
+        (DeliveryState::Delivered, Confirmation::QueuedOnly) => show::badge("success", "Accepted"),
+        (state, _) => show::state_badge(state, delivery.attempts_made),
+    }
 }

@@ -3,6 +3,8 @@
 use askama::Template;
 use axum::extract::State;
 
+use crate::adapters;
+use crate::adapters::about::Confirmation;
 use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::id::DeliveryId;
 use crate::model::time::{Timestamp, format_duration};
@@ -75,6 +77,11 @@ pub async fn page(
     })
 }
 
+fn is_only_queued(delivery: &Delivery) -> bool {
+    let about = adapters::adapter_or_unknown(delivery.webhook_kind).about();
+    about.confirmation == Confirmation::QueuedOnly
+}
+
 /// What the state means for the future, in a sentence.
 fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestamp) -> String {
     let schedule = webhook.map(|webhook| {
@@ -92,6 +99,7 @@ fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestam
         DeliveryState::Queued => "It waits for an earlier event of the same incident to be delivered or dead, so that the receiver gets them in order.".to_owned(),
         DeliveryState::Claimed => "It is being sent at this moment.".to_owned(),
         DeliveryState::Held => "Its webhook is disabled. It is sent, in order, once the webhook is enabled.".to_owned(),
+        DeliveryState::Delivered if is_only_queued(delivery) => "The platform queued it; whether it is shown is not told. It can be replayed.".to_owned(),
         DeliveryState::Delivered => "The receiver took it. It can be replayed, under the same delivery id.".to_owned(),
         DeliveryState::Dead => "Every attempt failed and nothing more comes by itself. Replay begins a fresh schedule; the history stays.".to_owned(),
     }

@@ -13,6 +13,7 @@ use crate::model::time::Timestamp;
 use crate::store::Page;
 use crate::store::deliveries::DeliveryFilter;
 use crate::store::incidents::{Committed, TimelineEntry, TimelineKind};
+use crate::web::deliveries::delivery_badge;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Nav, go, render, render_with};
@@ -138,7 +139,7 @@ fn sent(deliveries: &[Delivery], now: Timestamp) -> Vec<SentTo> {
         let row = Sent {
             id: delivery.id,
             event: delivery.event_name.as_str(),
-            state: show::state_badge(delivery.state, delivery.attempts_made),
+            state: delivery_badge(delivery),
             attempts: attempts_in_words(delivery.attempts_made),
             at: show::when(delivery.finished_at.unwrap_or(delivery.due_at), now),
             trouble: delivery

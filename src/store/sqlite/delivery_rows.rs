@@ -13,6 +13,7 @@ use crate::model::event::EventName;
 use crate::model::exchange::{FailureCode, PhaseTimings};
 use crate::model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
 use crate::model::time::Timestamp;
+use crate::model::webhook::WebhookKind;
 use crate::store::{StoreError, StoreResult};
 
 use super::columns::unexpected;
@@ -24,7 +25,7 @@ pub fn load(connection: &Connection, id: DeliveryId) -> StoreResult<Delivery> {
         connection,
         "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, e.name, d.is_test, d.state, d.due_at,
              d.attempts_made, d.created_at, d.finished_at, d.last_failure,
-             w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL, w.name
+             w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL, w.name, w.kind
          FROM deliveries d CROSS JOIN events e ON e.sequence = d.event_sequence
              CROSS JOIN webhooks w ON w.id = d.webhook_id
          WHERE d.id = ?1",
@@ -56,6 +57,7 @@ fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {
         id: DeliveryId::from_bytes(row.get(0)?),
         webhook_id: WebhookId::from_bytes(row.get(1)?),
         webhook_name: row.get(13)?,
+        webhook_kind: WebhookKind::parse(row.get_ref(14)?.as_str()?).ok_or_else(|| unexpected("kind"))?,
         incident_id: IncidentId::from_bytes(row.get(2)?),
         event_sequence: row.get(3)?,
         event_name: EventName::parse(row.get_ref(4)?.as_str()?).ok_or_else(|| unexpected("event"))?,

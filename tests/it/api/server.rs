@@ -248,6 +248,7 @@ impl Tester for FakeTester {
                 id: DeliveryId::new(sample.at, [7; 10]),
                 webhook_id,
                 webhook_name: "Ops".into(),
+                webhook_kind: opsknight::model::webhook::WebhookKind::GENERIC,
                 incident_id: sample.incident_id,
                 event_sequence: 0,
                 event_name: sample.name,
