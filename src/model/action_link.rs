@@ -2,7 +2,8 @@
 //!
 //! A token says action, incident, until when it holds and for which event it was made, followed by half an HMAC-SHA256
 //! under a key of the webhook that nobody is ever told, so that nothing needs to be stored when a message is sent. The
-//! signing secret would not do: receivers know it. That a token is used once only is for the store to see to. 55 characters: Telegram's buttons hold 64 bytes.
+//! signing secret would not do: receivers know it. That a token is used once only is for the store to see to. It has 55
+//! characters: Telegram's buttons hold 64 bytes.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
