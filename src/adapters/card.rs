@@ -2,7 +2,7 @@
 //! links. Each adapter escapes and cuts these in its own way.
 
 use crate::adapters::task::{ActLink, Task};
-use crate::adapters::text::one_line;
+use crate::adapters::text::{Unit, cut, one_line};
 use crate::model::attempt::{Failure, Remedy};
 use crate::model::audit::Actor;
 use crate::model::event::EventName;
@@ -127,6 +127,22 @@ impl Card {
             (IncidentStatus::Triggered, Severity::Error) => "🟠",
             (IncidentStatus::Triggered, Severity::Warning) => "🟠",
             (IncidentStatus::Triggered, Severity::Info) => "🔵",
+        }
+    }
+
+    /// The content with its texts cut to so many characters, and a dash where nothing of one is left to be seen: platforms
+    /// refuse texts that are empty.
+    pub fn cut(self, title: usize, name: usize) -> Self {
+        let fit = |text: &str, max| match cut(text, max, Unit::Characters) {
+            text if text.is_empty() => "–".to_owned(),
+            text => text,
+        };
+        Self {
+            title: fit(&self.title, title),
+            service: fit(&self.service, name),
+            assignee: self.assignee.map(|person| fit(&person, name)),
+            by: self.by.map(|person| fit(&person, name)),
+            ..self
         }
     }
 

@@ -81,6 +81,35 @@ pub fn cut(text: &str, max: usize, unit: Unit) -> String {
     kept
 }
 
+/// The text escaped, or as much of it as fits when escaped; never cut within an escape. `escaped` adds what a character
+/// becomes.
+pub fn cut_escaped(text: &str, max: usize, unit: Unit, escaped: impl Fn(char, &mut String)) -> String {
+    let escape = |text: &str| {
+        let mut whole = String::with_capacity(text.len() + 8);
+        text.chars().for_each(|character| escaped(character, &mut whole));
+        whole
+    };
+    let whole = escape(text);
+    if unit.length(&whole) <= max {
+        return whole;
+    }
+    let room = max.saturating_sub(unit.of(ELLIPSIS));
+    let (mut escaped_length, mut kept_length) = (0, 0);
+    let mut one = String::new();
+    for character in text.chars() {
+        one.clear();
+        escaped(character, &mut one);
+        escaped_length += unit.length(&one);
+        if escaped_length > room {
+            break;
+        }
+        kept_length += unit.of(character);
+    }
+    // What is cut has to be longer than its limit even where only an escape is too much.
+    let longer = format!("{text}{ELLIPSIS}");
+    escape(&cut(&longer, kept_length + unit.of(ELLIPSIS), unit))
+}
+
 /// Takes away what only makes sense with what was cut off: joiners at the end, and a letter whose accents were cut off.
 fn drop_half_characters(kept: &mut String, cut_off: &str) {
     let continues = cut_off.chars().next().is_some_and(is_continuation);

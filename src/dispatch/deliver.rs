@@ -73,9 +73,9 @@ impl Deliverer {
             target: quiet.as_ref().unwrap_or(&prepared.target),
             ..task(prepared, delivery, memory, &links, started_at)
         };
-        let made = match prepared.adapter.render(&task) {
-            Ok(rendered) => {
-                let shown_url = rendered.shown_url.clone();
+        let mut made = match prepared.adapter.render(&task) {
+            Ok(mut rendered) => {
+                let shown_url = rendered.shown_url.take();
                 let request = build_request(prepared, delivery, rendered, started_at);
                 let shown_url = shown_url.as_deref().unwrap_or(&prepared.shown_url);
                 let request_head = masking::request_head(&request, shown_url, &prepared.headers);
@@ -99,7 +99,6 @@ impl Deliverer {
                 exchange: None,
             },
         };
-        let mut made = made;
         tell_of(&mut made.judgement, memory);
         let masks = Masks::of(&prepared.target, &links);
         conclude(&self.source, prepared, delivery, made, &masks)

@@ -18,16 +18,15 @@ pub fn links(prepared: &Prepared, event: &Event, public_url: Option<&Url>, now: 
         true => format!("{base}/incidents"),
         false => format!("{base}/incidents/{}", event.incident_id),
     });
-    let status = event.incident().map(|incident| incident.status);
-    let key = prepared.target.secrets.get(LINK_KEY);
-    let is_offered = key.is_some() && prepared.target.option("actions") != "off";
-    let webhook_id = prepared.webhook.id;
-    let Some(key) = key.filter(|_| is_offered) else {
+    let is_offered = prepared.target.option("actions") != "off";
+    let Some(key) = prepared.target.secrets.get(LINK_KEY).filter(|_| is_offered) else {
         return Links {
             incident,
             acts: Vec::new(),
         };
     };
+    let status = event.incident().map(|incident| incident.status);
+    let webhook_id = prepared.webhook.id;
     let act = |action: &IncidentAction| {
         let link = ActionLink {
             action: *action,

@@ -2,43 +2,21 @@
 //! with gets a backslash, so that a text shows as it was typed. Lengths are counted in UTF-16 units of the escaped
 //! text, which is never less than what Discord counts.
 
-use crate::adapters::text::{Unit, cut};
+use crate::adapters::text::{Unit, cut_escaped};
 
 /// The unit that every budget here counts.
 pub const UNIT: Unit = Unit::Utf16;
 
-/// The text with its signs escaped.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        if is_sign(character) {
-            escaped.push('\\');
-        }
-        escaped.push(character);
+fn push(character: char, escaped: &mut String) {
+    if is_sign(character) {
+        escaped.push('\\');
     }
-    escaped
+    escaped.push(character);
 }
 
 /// The text escaped, or as much of it as fits when escaped; never cut within an escape.
 pub fn fit(text: &str, max: usize) -> String {
-    let whole = escape(text);
-    if UNIT.length(&whole) <= max {
-        return whole;
-    }
-    let room = max.saturating_sub(1);
-    let mut escaped_length = 0;
-    let mut kept_length = 0;
-    for character in text.chars() {
-        let length = character.len_utf16();
-        escaped_length += length + usize::from(is_sign(character));
-        if escaped_length > room {
-            break;
-        }
-        kept_length += length;
-    }
-    // What is cut has to be longer than its limit even where only an escape is too much.
-    let longer = format!("{text}…");
-    escape(&cut(&longer, kept_length + 1, UNIT))
+    cut_escaped(text, max, UNIT, push)
 }
 
 /// Whether Discord may take a character for something else than itself.
@@ -53,6 +31,11 @@ fn is_sign(character: char) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// A text that is short enough.
+    fn escape(text: &str) -> String {
+        fit(text, usize::MAX)
+    }
 
     #[test]
     fn signs_of_markdown_mentions_and_links_are_escaped() {

@@ -12,7 +12,6 @@ use crate::adapters::card::{Card, act_label, time_text};
 use crate::adapters::google_chat::markup::{disarm, escape};
 use crate::adapters::google_chat::{PLAIN, UNNAMED, has_left, mention};
 use crate::adapters::task::{Rendered, Task};
-use crate::adapters::text::{Unit, cut};
 use crate::model::attempt::Failure;
 
 /// The largest message, in bytes.
@@ -49,19 +48,7 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
 
 /// The card with its texts cut to their budgets.
 fn short(card: Card) -> Card {
-    let name = |text: String| visible(cut(&text, MAX_NAME_LENGTH, Unit::Characters));
-    Card {
-        title: visible(cut(&card.title, MAX_TITLE_LENGTH, Unit::Characters)),
-        service: name(card.service),
-        assignee: card.assignee.map(name),
-        by: card.by.map(name),
-        ..card
-    }
-}
-
-/// A text that is not empty: platforms refuse those that are.
-fn visible(text: String) -> String {
-    if text.is_empty() { "–".to_owned() } else { text }
+    card.cut(MAX_TITLE_LENGTH, MAX_NAME_LENGTH)
 }
 
 /// The mentions at the start of a text, each with a space after it; empty if nobody is called.

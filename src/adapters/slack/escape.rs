@@ -2,7 +2,7 @@
 //! everything that calls somebody. Lengths are counted in UTF-16 units of the escaped text, which is never less than
 //! what Slack counts.
 
-use crate::adapters::text::{Unit, cut};
+use crate::adapters::text::{Unit, cut_escaped};
 
 /// The unit that every budget here counts.
 pub const UNIT: Unit = Unit::Utf16;
@@ -10,35 +10,20 @@ pub const UNIT: Unit = Unit::Utf16;
 /// The text with its signs escaped.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match entity(character) {
-            Some(entity) => escaped.push_str(entity),
-            None => escaped.push(character),
-        }
-    }
+    text.chars().for_each(|character| push(character, &mut escaped));
     escaped
+}
+
+fn push(character: char, escaped: &mut String) {
+    match entity(character) {
+        Some(entity) => escaped.push_str(entity),
+        None => escaped.push(character),
+    }
 }
 
 /// The text escaped, or as much of it as fits when escaped; never cut within an entity.
 pub fn fit(text: &str, max: usize) -> String {
-    let whole = escape(text);
-    if UNIT.length(&whole) <= max {
-        return whole;
-    }
-    let room = max.saturating_sub(1);
-    let mut escaped_length = 0;
-    let mut kept_length = 0;
-    for character in text.chars() {
-        let length = character.len_utf16();
-        escaped_length += entity(character).map_or(length, str::len);
-        if escaped_length > room {
-            break;
-        }
-        kept_length += length;
-    }
-    // What is cut has to be longer than its limit even where only an entity is too much.
-    let longer = format!("{text}…");
-    escape(&cut(&longer, kept_length + 1, UNIT))
+    cut_escaped(text, max, UNIT, push)
 }
 
 /// The text as a reader sees it.

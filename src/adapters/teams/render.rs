@@ -11,7 +11,6 @@ use crate::adapters::task::{Rendered, Task};
 use crate::adapters::teams::PLAIN;
 use crate::adapters::teams::markdown::escape;
 use crate::adapters::teams::mention::{self, Mention};
-use crate::adapters::text::{Unit, cut};
 use crate::model::attempt::Failure;
 use crate::model::incident::{IncidentAction, IncidentStatus, Severity};
 use crate::model::time::Timestamp;
@@ -49,23 +48,11 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
 
 /// The card with its texts cut to their budgets.
 fn short(card: Card) -> Card {
-    let name = |text: String| visible(cut(&text, MAX_NAME_LENGTH, Unit::Characters));
     let title = match card.is_test {
         true => format!("[Test] {}", card.title),
         false => card.title,
     };
-    Card {
-        title: visible(cut(&title, MAX_TITLE_LENGTH, Unit::Characters)),
-        service: name(card.service),
-        assignee: card.assignee.map(name),
-        by: card.by.map(name),
-        ..card
-    }
-}
-
-/// A text that is not empty: platforms refuse those that are.
-fn visible(text: String) -> String {
-    if text.is_empty() { "–".to_owned() } else { text }
+    Card { title, ..card }.cut(MAX_TITLE_LENGTH, MAX_NAME_LENGTH)
 }
 
 fn message(content: &Value) -> Vec<u8> {
