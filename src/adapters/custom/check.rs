@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::adapters::about::Problem;
 use crate::adapters::custom::render::{self, Fault};
-use crate::adapters::custom::room::with_room;
+use crate::adapters::template::room::with_room;
 use crate::adapters::sample::Sample;
 use crate::adapters::task::Target;
 use crate::model::event::EventName;

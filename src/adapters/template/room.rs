@@ -11,9 +11,11 @@ use std::thread;
 const STACK_BYTES: usize = 128 * 1024 * 1024;
 
 /// Does some work with room; nothing if no thread can be had, or if the work panics.
-pub(super) fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| {
-        let thread = thread::Builder::new().name("template".into()).stack_size(STACK_BYTES);
+        let thread = thread::Builder::new()
+            .name("template".into())
+            .stack_size(STACK_BYTES);
         thread.spawn_scoped(scope, work).ok()?.join().ok()
     })
 }

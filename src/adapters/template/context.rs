@@ -5,20 +5,20 @@ use minijinja::value::Serde;
 use serde_json::json;
 
 use crate::adapters::card::Card;
-use crate::adapters::custom::template::Escape;
 use crate::adapters::task::Task;
+use crate::adapters::template::Escape;
 use crate::model::attempt::Failure;
 use crate::model::audit::Actor;
 
 /// The values of a task.
-pub(super) struct Context {
+pub struct Context {
     values: serde_json::Value,
     body: String,
 }
 
 impl Context {
     /// Gathers the values of a task.
-    pub(super) fn of(task: &Task<'_>) -> Result<Self, Failure> {
+    pub fn of(task: &Task<'_>) -> Result<Self, Failure> {
         let card = Card::of(task)?;
         let body = String::from_utf8_lossy(&task.event.body).into_owned();
         // It was read once already for the card.
@@ -44,7 +44,7 @@ impl Context {
     }
 
     /// The values for a template whose values are escaped in this way. `body` stands for itself in JSON and plain text.
-    pub(super) fn values(&self, escape: Escape) -> Value {
+    pub fn values(&self, escape: Escape) -> Value {
         let body = if escape.keeps_json() {
             Value::from_safe_string(self.body.clone())
         } else {
