@@ -1,5 +1,6 @@
 //! The server put together: opens the store, starts the dispatcher and the doors, stops them in order.
 
+mod desk;
 mod first_key;
 mod pages;
 mod server;
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-use crate::actions::{ActionError, Actions, Tester, UrlRules};
+use crate::actions::{Actions, UrlRules};
 use crate::api::{ApiParts, ApiSettings, ApiState};
 use crate::clock::Source;
 use crate::config::Config;
@@ -23,24 +24,23 @@ use crate::dispatch::board::BoardLimits;
 use crate::dispatch::deliver::Deliverer;
 use crate::dispatch::dispatcher::Dispatcher;
 use crate::dispatch::inbox::Inbox;
+use crate::dispatch::looker::Looker;
 use crate::dispatch::pruner::KeepFor;
 use crate::dispatch::{auditor, escalator, pruner, rescuer};
 use crate::inbound::{self, InboundState};
 use crate::limit::Limit;
 use crate::master_key;
-use crate::model::event::Event;
-use crate::model::id::WebhookId;
 use crate::outbound::{
     AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver, UrlRefusal,
     check_url,
 };
-use crate::store::deliveries::DeliveryDetail;
 use crate::store::seal::Sealer;
 use crate::store::{Store, sqlite};
 use crate::telemetry::{Metrics, start_log};
-use crate::wakeup::{Commits, Wakeup};
+use crate::wakeup::Wakeup;
 
 use crate::model::secret::SecretText;
+use desk::{Desk, TestSender};
 use pages::{CommitWatch, Shared};
 
 pub use first_key::FirstKey;
@@ -58,6 +58,7 @@ pub struct App {
     store: Store,
     dispatcher: Dispatcher,
     inbox: Arc<Inbox>,
+    looker: Looker,
     timers: JoinSet<()>,
     server: JoinHandle<()>,
     stop: watch::Sender<bool>,
@@ -93,11 +94,7 @@ impl App {
             wakeup.clone(),
             Arc::clone(&metrics),
         ));
-        let commits = Commits::new();
-        let watch = CommitWatch {
-            metrics: Arc::clone(&metrics),
-            commits: commits.clone(),
-        };
+        let (watch, commits) = CommitWatch::new(&metrics);
         let store = open_store(config, &source, &inbox, watch)?;
         take_back(&store, &source).await?;
         // The address must be known before anything is sent: the server may reach its own inboxes there.
@@ -108,11 +105,14 @@ impl App {
             client: Client::new(rules.settings(resolver)),
             source: source.clone(),
             public_url: public_url(config, address),
+            store: store.clone(),
         };
         let dispatcher =
             Dispatcher::start(Arc::clone(&inbox), store.clone(), deliverer, Arc::clone(&metrics));
+        let looker = Looker::new(store.clone(), source.clone(), dispatcher.clone());
         let tester = Arc::new(TestSender(dispatcher.clone()));
-        let actions = Actions::new(store.clone(), source.clone(), Arc::new(rules), tester);
+        let desk = Arc::new(Desk(dispatcher.clone(), looker.clone()));
+        let actions = Actions::new(store.clone(), source.clone(), Arc::new(rules), tester, desk);
         let actions = Arc::new(actions);
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
         let (stop, stopping) = watch::channel(false);
@@ -139,7 +139,8 @@ impl App {
         });
         let router = crate::api::router(state, pages);
         let server = tokio::spawn(server::serve(listener, router, stopping));
-        let timers = start_timers(config, &store, &source, &dispatcher, &metrics);
+        let mut timers = start_timers(config, &store, &source, &dispatcher, &metrics);
+        timers.spawn(looker.clone().run());
         Ok(Self {
             address,
             first_key,
@@ -147,6 +148,7 @@ impl App {
             store,
             dispatcher,
             inbox,
+            looker,
             timers,
             server,
             stop,
@@ -174,9 +176,10 @@ impl App {
         &self.store
     }
 
-    /// Looks for due deliveries now rather than within a second: for whoever moves the clock by hand.
+    /// Looks for due deliveries and tickets now rather than within a second: for whoever moves the clock by hand.
     pub fn look_now(&self) {
         self.inbox.ring();
+        self.looker.ring();
     }
 
     /// Soft stop: accepts nothing new, finishes what is in flight, up to the grace. Says whether all of it ended. The data
@@ -188,7 +191,7 @@ impl App {
         let _ = self.server.await;
         self.timers.shutdown().await;
         let last_handle = Arc::clone(&self.store.upkeep);
-        drop((self.dispatcher, self.store, self.inbox));
+        drop((self.dispatcher, self.store, self.inbox, self.looker));
         let all_gone = async {
             while Arc::strong_count(&last_handle) > 1 {
                 tokio::time::sleep(CLOSE_POLL).await;
@@ -435,16 +438,6 @@ impl UrlRules for OutboundRules {
                 refusal.to_string()
             }
         })
-    }
-}
-
-/// Send Test by way of the dispatcher.
-struct TestSender(Dispatcher);
-
-#[async_trait::async_trait]
-impl Tester for TestSender {
-    async fn send(&self, webhook_id: WebhookId, sample: Event) -> Result<DeliveryDetail, ActionError> {
-        Ok(self.0.send_test(webhook_id, sample).await?)
     }
 }
 

@@ -168,6 +168,7 @@ impl Actions {
         })?;
         match received {
             Received::Nothing => Ok(Reply::empty()),
+            Received::Ticket(hint) => self.take_hint(webhook_id, hint).await,
             Received::Act { token, person } => {
                 self.answer_call(adapter, &call, webhook_id, &token, &person)
                     .await

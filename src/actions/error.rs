@@ -1,6 +1,7 @@
 //! Why an action was refused or failed, in words that every door can pass on.
 
 use crate::model::access::Scope;
+use crate::model::exchange::FailureCode;
 use crate::store::StoreError;
 
 /// What is wrong with one field of a request.
@@ -48,6 +49,14 @@ pub enum ActionError {
         what: &'static str,
         /// What uses it.
         used_by: &'static str,
+    },
+    /// A ticket system was asked, and did not answer as it should.
+    #[error("{detail}")]
+    TicketSystem {
+        /// Why.
+        code: FailureCode,
+        /// A sentence: what the system said, and what to do.
+        detail: String,
     },
     /// It does not fit the present state.
     #[error("{0}")]

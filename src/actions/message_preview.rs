@@ -10,7 +10,7 @@ use crate::actions::{ActionError, Actions};
 use crate::adapters::about::Need;
 use crate::adapters::sample::Sample;
 use crate::adapters::shown::Shown;
-use crate::adapters::task::{ActLink, Links, Target};
+use crate::adapters::task::{ActLink, Judgement, Links, Step, Target};
 use crate::adapters::{Adapter, adapter};
 use crate::model::action_link::offered;
 use crate::model::event::{Event, EventName};
@@ -85,16 +85,15 @@ impl Actions {
         }
         sample.links = preview_links(&sample.event, base, sample.target.option("actions"));
         let name = sample.event.name;
-        let work = move || (adapter.render(&sample.task()), adapter.check(&sample.target));
+        let work = move || (adapter.step(&sample.task()), adapter.check(&sample.target));
         let (rendered, problems) = self.off_thread(work).await?;
         let problems = problems
             .into_iter()
             .filter(|problem| !filled_in.contains(&problem.field));
-        let rendered = rendered.map_err(|failure| {
-            let mut checks = Checks::new();
-            checks.fail("options", failure.code.as_str(), failure.detail);
-            checks.into_error()
-        })?;
+        let rendered = match rendered {
+            Step::Send(rendered) => *rendered,
+            Step::Judged(judgement) => return Err(no_request(&judgement)),
+        };
         let shown_url = rendered.shown_url;
         let shown_url = shown_url.unwrap_or_else(|| crate::model::webhook::masked_url(&rendered.url));
         Ok(MessagePreview {
@@ -152,6 +151,17 @@ impl Actions {
         let endpoint = self.store.endpoints.load(id).await?;
         endpoint.ok_or(ActionError::NotFound { what: "webhook" })
     }
+}
+
+/// Why there is nothing to show.
+fn no_request(judgement: &Judgement) -> ActionError {
+    let mut checks = Checks::new();
+    match (judgement.outcome.failure(), &judgement.note) {
+        (Some(failure), _) => checks.fail("options", failure.code.as_str(), failure.detail.clone()),
+        (None, Some(note)) => checks.fail("options", "nothing_to_send", note.clone()),
+        (None, None) => checks.fail("options", "nothing_to_send", "this event sends nothing"),
+    }
+    checks.into_error()
 }
 
 /// Puts examples where something that is needed is still missing; says where.

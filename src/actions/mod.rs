@@ -14,6 +14,7 @@ pub mod password;
 pub mod patch;
 pub mod people;
 pub mod system;
+pub mod tickets;
 pub mod webhook_fields;
 pub mod webhook_options;
 pub mod webhook_preview;
@@ -35,6 +36,7 @@ use crate::store::deliveries::DeliveryDetail;
 
 pub use error::{ActionError, FieldError};
 pub use patch::Patch;
+pub use tickets::TicketDesk;
 
 /// How many previews and checks of templates are made at once.
 const MAX_RENDERS: usize = 2;
@@ -58,6 +60,7 @@ pub struct Actions {
     source: Source,
     url_rules: Arc<dyn UrlRules>,
     tester: Arc<dyn Tester>,
+    desk: Arc<dyn TicketDesk>,
     passwords: Passwords,
     /// Room for rendering templates outside of deliveries.
     renders: Semaphore,
@@ -65,7 +68,13 @@ pub struct Actions {
 
 impl Actions {
     /// Actions on this store.
-    pub fn new(store: Store, source: Source, url_rules: Arc<dyn UrlRules>, tester: Arc<dyn Tester>) -> Self {
+    pub fn new(
+        store: Store,
+        source: Source,
+        url_rules: Arc<dyn UrlRules>,
+        tester: Arc<dyn Tester>,
+        desk: Arc<dyn TicketDesk>,
+    ) -> Self {
         Self {
             passwords: Passwords::new(source.random()),
             renders: Semaphore::new(MAX_RENDERS),
@@ -73,6 +82,7 @@ impl Actions {
             source,
             url_rules,
             tester,
+            desk,
         }
     }
 }

@@ -254,8 +254,12 @@ fn check_value(checks: &mut Checks, field: &Field, text: &str) {
     }
 }
 
-/// One message per incident needs its events one after the other.
+/// One message or ticket per incident needs its events one after the other.
 fn check_order(checks: &mut Checks, adapter: &dyn Adapter, settings: &WebhookSettings) {
+    if settings.ordering == Ordering::None && adapter.ticketing().is_some() {
+        let detail = "one ticket per incident needs its events in order: keep the order";
+        return checks.fail("ordering", "conflict", detail);
+    }
     let field = adapter
         .about()
         .fields

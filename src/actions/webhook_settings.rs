@@ -16,16 +16,15 @@ use crate::actions::webhook_fields::{
 };
 use crate::actions::webhook_options::{OptionsCheck, OptionsDraft, SecretChanges};
 use crate::actions::{ActionError, Patch, UrlRules};
-use crate::adapters::adapter;
 use crate::adapters::task::Target;
+use crate::adapters::{adapter, adapter_or_unknown};
 use crate::model::action_link::LINK_KEY;
 use crate::model::event::EventSet;
 use crate::model::exchange::TlsProfile;
 use crate::model::retry::RetrySchedule;
 use crate::model::secret::SecretText;
 use crate::model::webhook::{
-    DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT, Endpoint, MAX_NAME_LENGTH, Ordering, WebhookKind, WebhookSettings,
-    WhenDisabled,
+    DEFAULT_CONCURRENCY, Endpoint, MAX_NAME_LENGTH, Ordering, WebhookKind, WebhookSettings, WhenDisabled,
 };
 
 /// A webhook as somebody wants it. Creating needs `name`, `events` and, for most kinds, `url`; changing keeps what is absent, and null
@@ -284,7 +283,8 @@ fn apply_way_of_sending(checks: &mut Checks, settings: &mut WebhookSettings, dra
         |texts| check_retry_schedule(checks, &texts),
     );
     let timeout = take(&mut draft.timeout);
-    change(&mut settings.timeout, timeout, DEFAULT_TIMEOUT, |text| {
+    let usual = adapter_or_unknown(settings.kind).default_timeout();
+    change(&mut settings.timeout, timeout, usual, |text| {
         check_timeout(checks, &text)
     });
     let concurrency = take(&mut draft.concurrency);
@@ -322,7 +322,7 @@ pub(super) fn blank_settings(kind: WebhookKind) -> Option<WebhookSettings> {
         severities: Vec::new(),
         filter: None,
         retry_schedule: RetrySchedule::default(),
-        timeout: DEFAULT_TIMEOUT,
+        timeout: adapter_or_unknown(kind).default_timeout(),
         concurrency: DEFAULT_CONCURRENCY,
         rate: None,
         ordering: Ordering::Incident,

@@ -105,6 +105,26 @@ impl Actions {
         }
     }
 
+    /// A ticket's id means another ticket, or none, at another site.
+    async fn keep_site(&self, before: &Webhook, after: &WebhookSettings) -> Result<(), ActionError> {
+        let makes_tickets = adapter_or_unknown(before.settings.kind).ticketing().is_some();
+        if !makes_tickets || before.settings.url.origin() == after.url.origin() {
+            return Ok(());
+        }
+        match self.store.tickets.count_linked(before.id).await? {
+            0 => Ok(()),
+            count => {
+                let mut checks = Checks::new();
+                let detail = format!(
+                    "{count} tickets at {} are linked: make another webhook for another site",
+                    before.settings.url.host_str().unwrap_or_default()
+                );
+                checks.fail("url", "in_use", detail);
+                Err(checks.into_error())
+            }
+        }
+    }
+
     /// Puts a draft on top of the settings as they are now; a conflict if they change meanwhile. Answers also whether
     /// the draft enables or disables.
     async fn merge_webhook(
@@ -118,6 +138,7 @@ impl Actions {
         let checked = check_webhook(draft, Some(&endpoint), self.url_rules.as_ref())?;
         self.try_target(checked.settings.kind, checked.target).await?;
         let before = endpoint.webhook;
+        self.keep_site(&before, &checked.settings).await?;
         if checked.settings.services != before.settings.services {
             self.check_services(&checked.settings).await?;
         }

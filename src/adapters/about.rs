@@ -23,6 +23,11 @@ pub struct About {
 }
 
 impl About {
+    /// Whether it asks for secrets.
+    pub fn has_secrets(&self) -> bool {
+        self.fields.iter().any(Field::is_secret)
+    }
+
     /// Whether something may be done to an incident from this kind's messages: it has a field for that.
     pub fn offers_actions(&self) -> bool {
         self.fields.iter().any(|field| field.name == "actions")

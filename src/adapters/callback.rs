@@ -1,4 +1,4 @@
-//! Calls of a platform to us: somebody pressed a button in a chat.
+//! Calls of a platform to us: somebody pressed a button in a chat, or a ticket has changed.
 
 use http::HeaderMap;
 
@@ -31,8 +31,21 @@ pub enum Received {
         /// Who pressed it, as the platform calls them.
         person: String,
     },
+    /// Something happened to a ticket: it is to be read again.
+    Ticket(TicketHint),
     /// Nothing that concerns us.
     Nothing,
+}
+
+/// What a ticket system tells of a change. Only a hint: what counts is the ticket, read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketHint {
+    /// The ticket's id.
+    pub ticket_id: String,
+    /// Our marker, if the system told that the ticket carries one.
+    pub marker: Option<String>,
+    /// What is the same when the system repeats the call.
+    pub receipt: Option<String>,
 }
 
 /// Why a call is refused.

@@ -34,6 +34,36 @@ pub struct FakeAnswer {
     pub sentence: String,
     /// The message as the platform shows it now, if the request made or changed one.
     pub shown: Option<Shown>,
+    /// Whether the answer never arrives: the request was worked on, and then the connection breaks.
+    pub is_lost: bool,
+    /// Calls that the platform makes because of the request, in order.
+    pub calls: Vec<FakeCall>,
+}
+
+impl FakeAnswer {
+    /// An answer with JSON, and nothing more.
+    pub fn json(status: u16, body: &serde_json::Value, sentence: impl Into<String>) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "application/json;charset=UTF-8".to_owned())],
+            body: body.to_string(),
+            sentence: sentence.into(),
+            shown: None,
+            is_lost: false,
+            calls: Vec::new(),
+        }
+    }
+}
+
+/// A call that a played platform makes to somebody who wants to know of changes: always a POST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FakeCall {
+    /// Where to.
+    pub url: String,
+    /// Its headers, `Content-Type` among them.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
 }
 
 /// A fault that a fake can inject.

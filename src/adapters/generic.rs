@@ -4,9 +4,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::adapters::about::{About, Confirmation, Signature, UrlField};
-use crate::adapters::task::{Judgement, Rendered, Task};
+use crate::adapters::task::{Judgement, Rendered, Step, Task};
 use crate::adapters::{Adapter, status};
-use crate::model::attempt::Failure;
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
 
@@ -33,16 +32,11 @@ impl Adapter for Generic {
         &ABOUT
     }
 
-    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
+    fn step(&self, task: &Task<'_>) -> Step {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(Rendered {
-            method: Method::POST,
-            url: task.target.url.clone(),
-            shown_url: None,
-            headers,
-            body: task.event.body.clone(),
-        })
+        let (url, body) = (task.target.url.clone(), task.event.body.clone());
+        Step::send(Rendered::new(Method::POST, url, headers, body))
     }
 
     fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {

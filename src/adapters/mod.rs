@@ -7,22 +7,27 @@ pub mod about;
 pub mod callback;
 pub mod card;
 pub mod fake;
+pub mod mapping;
 pub mod sample;
 pub mod shown;
 mod status;
 pub mod task;
+pub mod template;
 pub mod text;
+pub mod ticketing;
 mod unknown;
+
+use std::time::Duration;
 
 use crate::adapters::about::{About, Problem, UrlField};
 use crate::adapters::callback::{Call, Received, Refused, Reply};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
-use crate::adapters::task::{Bucket, Judgement, Rendered, Target, Task};
-use crate::model::attempt::Failure;
+use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
+use crate::adapters::ticketing::{Ticketing, Tokens};
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
-use crate::model::webhook::WebhookKind;
+use crate::model::webhook::{DEFAULT_TIMEOUT, WebhookKind};
 
 /// Declares each kind's module and lists its adapter.
 macro_rules! kinds {
@@ -61,15 +66,20 @@ pub trait Adapter: Send + Sync {
         }
     }
 
+    /// How long a webhook waits for an answer unless it says otherwise.
+    fn default_timeout(&self) -> Duration {
+        DEFAULT_TIMEOUT
+    }
+
     /// The rate limits that a target's requests count against, the narrowest first.
     fn buckets(&self, _target: &Target) -> Vec<Bucket> {
         Vec::new()
     }
 
-    /// The request for a task, or why there can be none.
-    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure>;
+    /// The next request of a task, given all that is known; or its end, if it takes none.
+    fn step(&self, task: &Task<'_>) -> Step;
 
-    /// What came back, judged.
+    /// What came back, judged: what is known now. The same task that the request was made from.
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement;
 
     /// A request's body as the platform shows it; nothing if the kind has no form of its own.
@@ -90,6 +100,16 @@ pub trait Adapter: Send + Sync {
     /// What an administrator runs or fills in to have the platform call `callback`; nothing if the kind takes no calls
     /// with this target. May hold secrets.
     fn callback_help(&self, _call: &Call<'_>, _callback: &str) -> Option<String> {
+        None
+    }
+
+    /// How its access tokens are had; nothing if a target needs none.
+    fn tokens(&self, _target: &Target) -> Option<&dyn Tokens> {
+        None
+    }
+
+    /// What it can do as a ticket system; nothing if it is none.
+    fn ticketing(&self) -> Option<&dyn Ticketing> {
         None
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::adapters::task::{Links, Target, Task};
+use crate::adapters::task::{Beyond, Links, Target, Task, Token};
 use crate::model::audit::Actor;
 use crate::model::event::{Event, EventName, EventSet};
 use crate::model::id::{DeliveryId, EventId, IncidentId, ServiceId, UserId, WebhookId};
@@ -13,6 +13,7 @@ use crate::model::incident::{Incident, IncidentStatus, Severity};
 use crate::model::retry::RetrySchedule;
 use crate::model::secret::SecretText;
 use crate::model::service::ServiceRef;
+use crate::model::ticket::TicketLink;
 use crate::model::time::Timestamp;
 use crate::model::user::UserRef;
 use crate::model::webhook::{Ordering, Webhook, WebhookKind, WebhookSettings, WebhookState, WhenDisabled};
@@ -32,6 +33,12 @@ pub struct Sample {
     pub memory: Option<String>,
     /// What an earlier attempt left.
     pub progress: Option<String>,
+    /// The incident's ticket.
+    pub ticket: Option<TicketLink>,
+    /// What the incident says beyond the event.
+    pub beyond: Option<Beyond>,
+    /// The access token.
+    pub token: Option<Token>,
     /// Now.
     pub now: Timestamp,
 }
@@ -54,6 +61,9 @@ impl Sample {
             links: Links::default(),
             memory: None,
             progress: None,
+            ticket: None,
+            beyond: None,
+            token: None,
             now: at,
         }
     }
@@ -95,6 +105,9 @@ impl Sample {
             attempt: 1,
             memory: self.memory.as_deref(),
             progress: self.progress.as_deref(),
+            ticket: self.ticket.as_ref(),
+            beyond: self.beyond.as_ref(),
+            token: self.token.as_ref(),
             links: &self.links,
             now: self.now,
         }

@@ -9,10 +9,13 @@ use url::{Position, Url};
 
 use crate::model::attempt::{Failure, Outcome};
 use crate::model::event::Event;
+use crate::model::exchange::BODY_CAP_BYTES;
 use crate::model::id::DeliveryId;
 use crate::model::incident::IncidentAction;
 use crate::model::secret::SecretText;
+use crate::model::ticket::{TicketLink, TicketNews};
 use crate::model::time::Timestamp;
+use crate::model::user::UserRef;
 use crate::model::webhook::{Endpoint, Rate, Webhook};
 
 pub use crate::model::attempt::{Keeping, MAX_MEMORY_BYTES};
@@ -129,10 +132,75 @@ pub struct Task<'a> {
     pub memory: Option<&'a str>,
     /// What earlier attempts of this delivery left for the next, in the adapter's own words.
     pub progress: Option<&'a str>,
+    /// The incident's ticket at this webhook, as far as it has come.
+    pub ticket: Option<&'a TicketLink>,
+    /// What the incident says beyond the event's body.
+    pub beyond: Option<&'a Beyond>,
+    /// The access token, if the kind needs one.
+    pub token: Option<&'a Token>,
     /// Links for the message.
     pub links: &'a Links,
     /// Now.
     pub now: Timestamp,
+}
+
+/// What an incident says beyond the body of an event: as it is now, not as it was then.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Beyond {
+    /// Its description.
+    pub description: Option<String>,
+    /// Who has it.
+    pub assignee: Option<UserRef>,
+}
+
+/// An access token that a platform handed out for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// What goes behind `Bearer`.
+    pub text: SecretText,
+    /// When it was handed out.
+    pub fetched_at: Timestamp,
+    /// Until when it is used: somewhat before it ends.
+    pub until: Timestamp,
+}
+
+/// What follows from what is known of a delivery: the first half of a step. The second is the answer's [`Judgement`], after
+/// which more is known. What must outlive a crash is in the judgement's memory, progress and ticket.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// A request.
+    Send(Box<Rendered>),
+    /// No request: this is so already, or can never be.
+    Judged(Box<Judgement>),
+}
+
+impl Step {
+    /// A request.
+    pub fn send(rendered: Rendered) -> Self {
+        Self::Send(Box::new(rendered))
+    }
+
+    /// An end without a request.
+    pub fn judged(judgement: impl Into<Judgement>) -> Self {
+        Self::Judged(Box::new(judgement.into()))
+    }
+
+    /// The request, if it is one.
+    pub fn request(self) -> Option<Rendered> {
+        match self {
+            Self::Send(rendered) => Some(*rendered),
+            Self::Judged(_) => None,
+        }
+    }
+}
+
+impl From<Result<Rendered, Failure>> for Step {
+    fn from(rendered: Result<Rendered, Failure>) -> Self {
+        match rendered {
+            Ok(rendered) => Self::send(rendered),
+            Err(failure) => Self::judged(failure),
+        }
+    }
 }
 
 /// What an adapter makes of a task: a request before it is signed.
@@ -148,6 +216,54 @@ pub struct Rendered {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// What is written down before the request leaves, so that it is known after a crash that it may have.
+    pub intent: Option<Intention>,
+    /// How much of the answer is read, in bytes; see [`crate::model::exchange::BODY_CAP_BYTES`].
+    pub body_cap: usize,
+    /// What may be seen of it in the log.
+    pub recording: Recording,
+}
+
+impl Rendered {
+    /// A request like most: nothing is written down before it, its answer is short, and all of it may be seen.
+    pub fn new(method: Method, url: Url, headers: HeaderMap, body: Bytes) -> Self {
+        Self {
+            method,
+            url,
+            shown_url: None,
+            headers,
+            body,
+            intent: None,
+            body_cap: BODY_CAP_BYTES,
+            recording: Recording::Whole,
+        }
+    }
+
+    /// The same with the URL as the log shows it.
+    pub fn shown_as(self, shown_url: String) -> Self {
+        Self {
+            shown_url: Some(shown_url),
+            ..self
+        }
+    }
+}
+
+/// What is written down before a request leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intention {
+    /// It makes the incident's ticket.
+    MakeTicket,
+    /// It does something that must not be done twice: this becomes the delivery's progress.
+    Progress(String),
+}
+
+/// What of a request and its answer may be kept for people to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recording {
+    /// All but what is masked.
+    Whole,
+    /// No bodies: they are secrets through and through.
+    HeadsOnly,
 }
 
 /// What came back, judged, and what is to be kept of it.
@@ -163,6 +279,20 @@ pub struct Judgement {
     pub learned: Option<String>,
     /// Who has to wait, beside this delivery.
     pub pause: Option<Pause>,
+    /// What was found out about the incident's ticket.
+    pub ticket: Option<TicketNews>,
+    /// What the request was for or found out, in a sentence for people: `moved OPS-12 to In Progress`.
+    pub note: Option<String>,
+}
+
+impl Judgement {
+    /// The same with a note.
+    pub fn noted(self, note: impl Into<String>) -> Self {
+        Self {
+            note: Some(note.into()),
+            ..self
+        }
+    }
 }
 
 impl From<Outcome> for Judgement {
@@ -173,6 +303,8 @@ impl From<Outcome> for Judgement {
             progress: Keeping::AsItIs,
             learned: None,
             pause: None,
+            ticket: None,
+            note: None,
         }
     }
 }

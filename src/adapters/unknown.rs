@@ -3,7 +3,7 @@
 
 use crate::adapters::Adapter;
 use crate::adapters::about::{About, Confirmation, Signature, UrlField};
-use crate::adapters::task::{Judgement, Rendered, Task};
+use crate::adapters::task::{Judgement, Step, Task};
 use crate::model::attempt::Failure;
 use crate::model::exchange::{Exchange, FailureCode};
 use crate::model::time::Timestamp;
@@ -30,13 +30,13 @@ impl Adapter for Unknown {
         &ABOUT
     }
 
-    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
+    fn step(&self, task: &Task<'_>) -> Step {
         let kind = task.webhook.settings.kind;
         let detail = format!(
             "this version of OpsKnight does not know the kind {}",
             kind.as_str()
         );
-        Err(Failure::new(FailureCode::RequestInvalid, detail))
+        Step::judged(Failure::new(FailureCode::RequestInvalid, detail))
     }
 
     fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {

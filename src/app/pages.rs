@@ -77,9 +77,21 @@ async fn set_up_token(store: &Store, source: &Source) -> anyhow::Result<(SetupTo
 /// Told about every commit of the store: counts it, and tells live pages.
 pub struct CommitWatch {
     /// Counts.
-    pub metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
     /// Tells.
-    pub commits: Commits,
+    commits: Commits,
+}
+
+impl CommitWatch {
+    /// A watch, and where to hear of commits.
+    pub fn new(metrics: &Arc<Metrics>) -> (Self, Commits) {
+        let commits = Commits::new();
+        let watch = Self {
+            metrics: Arc::clone(metrics),
+            commits: commits.clone(),
+        };
+        (watch, commits)
+    }
 }
 
 impl sqlite::CommitObserver for CommitWatch {

@@ -55,10 +55,10 @@ impl Verdict {
     /// What an outcome says about the receiver.
     pub fn of(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Delivered | Outcome::Accepted => Self::Succeeded,
+            Outcome::Delivered | Outcome::Accepted | Outcome::Step => Self::Succeeded,
             Outcome::Gone(failure) => Self::Failed(failure.code),
             Outcome::Failed(failure) => match failure.remedy {
-                Remedy::Schedule => Self::Failed(failure.code),
+                Remedy::Schedule | Remedy::LookUp => Self::Failed(failure.code),
                 Remedy::Person => Self::Refused {
                     code: failure.code,
                     detail: failure.detail.clone(),

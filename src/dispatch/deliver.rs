@@ -1,26 +1,29 @@
-//! One attempt: render, sign, send, judge, and decide what follows.
+//! One attempt: render, sign, send, judge. What follows from it says [`super::conclude`].
 
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::adapters::about::Signature;
-use crate::adapters::task::{Judgement, Links, Pause, Rendered, Target, Task};
+use crate::adapters::task::{Intention, Judgement, Links, Recording, Rendered, Step, Target, Task, Token};
+use crate::adapters::ticketing::Tokens;
 use crate::clock::Source;
+use crate::dispatch::conclude::{Attempted, Made, Sent, conclude};
+use crate::dispatch::known::Known;
 use crate::dispatch::links::links;
 use crate::dispatch::masking::{self, Masks};
 use crate::dispatch::prepared::Prepared;
-use crate::model::attempt::{Attempt, Keeping, Legacy, MAX_MEMORY_BYTES, Outcome, Remedy};
-use crate::model::delivery::{ClaimedDelivery, NextStep};
-use crate::model::exchange::{Exchange, OutboundRequest, PhaseTimings};
-use crate::model::retry::RetrySchedule;
+use crate::model::attempt::{Failure, Keeping, Outcome, Remedy};
+use crate::model::delivery::ClaimedDelivery;
+use crate::model::exchange::{ConnectionUse, Exchange, FailureCode, OutboundRequest};
 use crate::model::time::Timestamp;
 use crate::outbound::Client;
-use crate::store::queue::AttemptRecord;
-use crate::store::webhooks::Memory;
+use crate::store::Store;
+use crate::store::tickets::IntentRecord;
 
 /// What every request says it comes from, unless its platform wants another form.
 const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("OpsKnight/", env!("CARGO_PKG_VERSION")));
@@ -29,6 +32,8 @@ const DELIVERY: HeaderName = HeaderName::from_static("x-opsknight-delivery");
 const ATTEMPT: HeaderName = HeaderName::from_static("x-opsknight-attempt");
 /// Marks a Send Test.
 const TEST: HeaderName = HeaderName::from_static("x-opsknight-test");
+/// The wait before an intention that the store did not take is written down again.
+const RETRY_WAIT: Duration = Duration::from_millis(500);
 
 /// Makes attempts.
 #[derive(Clone)]
@@ -39,28 +44,16 @@ pub struct Deliverer {
     pub source: Source,
     /// Where people reach this server, if it knows: links in messages lead there.
     pub public_url: Option<Url>,
-}
-
-/// An attempt that was made.
-pub struct Attempted {
-    /// What is to be recorded.
-    pub record: AttemptRecord,
-    /// Who has to wait, beside this delivery.
-    pub pause: Option<Pause>,
+    /// Where intentions are written down.
+    pub store: Store,
 }
 
 impl Deliverer {
-    /// Sends a delivery once, and says what it means. `memory` is what was remembered of the incident's message. A message that
-    /// tells of a later event already is left alone: a replay of an earlier one posts on its own, and offers nothing to do.
-    pub async fn attempt(
-        &self,
-        prepared: &Prepared,
-        delivery: &ClaimedDelivery,
-        memory: Option<&Memory>,
-    ) -> Attempted {
+    /// Sends a delivery once, and says what it means. A message that tells of a later event already is left alone: a replay of an
+    /// earlier one posts on its own, and offers nothing to do; a ticket stays as it is.
+    pub async fn attempt(&self, prepared: &Prepared, delivery: &ClaimedDelivery, known: &Known) -> Attempted {
         let started_at = self.source.now();
-        let is_outdated = memory.is_some_and(|memory| memory.event_sequence > delivery.event.sequence);
-        let memory = memory.filter(|_| !is_outdated).map(|memory| memory.text.as_str());
+        let is_outdated = known.is_ahead_of(&delivery.event);
         let mut links = match prepared.has_own_form() {
             true => links(prepared, &delivery.event, self.public_url.as_ref(), started_at),
             false => Links::default(),
@@ -68,40 +61,162 @@ impl Deliverer {
         if is_outdated {
             links.acts.clear();
         }
-        let quiet = (is_outdated || delivery.event.is_test).then(|| without_mentions(&prepared.target));
-        let task = Task {
-            target: quiet.as_ref().unwrap_or(&prepared.target),
-            ..task(prepared, delivery, memory, &links, started_at)
-        };
-        let mut made = match prepared.adapter.render(&task) {
-            Ok(mut rendered) => {
-                let shown_url = rendered.shown_url.take();
-                let request = build_request(prepared, delivery, rendered, started_at);
-                let shown_url = shown_url.as_deref().unwrap_or(&prepared.shown_url);
-                let request_head = masking::request_head(&request, shown_url, &prepared.headers);
-                let is_own_body = request.body != delivery.event.body;
-                let sent_body = is_own_body.then(|| request.body.clone());
-                let exchange = self.client.send(request).await;
-                let judgement = prepared.adapter.classify(&task, &exchange, self.source.now());
-                Made {
+        let token = prepared.token.get(started_at);
+        let made = match prepared.adapter.tokens(&prepared.target) {
+            _ if is_outdated && prepared.adapter.ticketing().is_some() => {
+                let told = Judgement::from(Outcome::Delivered);
+                Made::without_request(
                     started_at,
-                    request_head,
-                    sent_body,
-                    judgement,
-                    exchange: Some(exchange),
+                    told.noted("the ticket was told of a later event already"),
+                )
+            }
+            Some(tokens) if token.is_none() => self.fetch_token(prepared, delivery, tokens, started_at).await,
+            Some(_) | None => {
+                let quiet =
+                    (is_outdated || delivery.event.is_test).then(|| without_mentions(&prepared.target));
+                let memory = known.memory.as_ref().filter(|_| !is_outdated);
+                let task = Task {
+                    target: quiet.as_ref().unwrap_or(&prepared.target),
+                    memory: memory.map(|memory| memory.text.as_str()),
+                    ticket: known.link.as_ref(),
+                    beyond: known.beyond.as_ref(),
+                    token: token.as_ref(),
+                    ..task(prepared, delivery, &links, started_at)
+                };
+                let mut made = self.make(prepared, delivery, &task).await;
+                tell_of(&mut made.judgement, task.memory);
+                made
+            }
+        };
+        let masks = Masks::of(&prepared.target, &links, token.as_ref());
+        conclude(&self.source, prepared, delivery, made, &masks)
+    }
+
+    async fn make(&self, prepared: &Prepared, delivery: &ClaimedDelivery, task: &Task<'_>) -> Made {
+        let started_at = task.now;
+        let rendered = match prepared.adapter.step(task) {
+            Step::Send(rendered) => *rendered,
+            Step::Judged(judgement) => return Made::without_request(started_at, *judgement),
+        };
+        if let Some(intention) = &rendered.intent
+            && !self.intend(delivery, intention).await
+        {
+            let detail = "the delivery is in other hands by now: nothing was sent";
+            return Made::without_request(started_at, Failure::new(FailureCode::RequestInvalid, detail));
+        }
+        let (sent, exchange) = self.exchange(prepared, delivery, rendered, started_at).await;
+        let mut judgement = prepared.adapter.classify(task, &exchange, self.source.now());
+        // What else the adapter found out still holds.
+        if let Some(failure) = task
+            .token
+            .and_then(|token| self.token_refused(prepared, token, &exchange))
+        {
+            judgement.outcome = Outcome::Failed(failure);
+        }
+        let exchange = Some(exchange);
+        Made {
+            sent: Sent { exchange, ..sent },
+            judgement,
+        }
+    }
+
+    /// Fetches the access token: an attempt of its own, of which no bodies are kept.
+    async fn fetch_token(
+        &self,
+        prepared: &Prepared,
+        delivery: &ClaimedDelivery,
+        tokens: &dyn Tokens,
+        started_at: Timestamp,
+    ) -> Made {
+        let rendered = match tokens.request(&prepared.target) {
+            Ok(rendered) => Rendered {
+                recording: Recording::HeadsOnly,
+                ..rendered
+            },
+            Err(failure) => return Made::without_request(started_at, failure),
+        };
+        let (sent, exchange) = self.exchange(prepared, delivery, rendered, started_at).await;
+        let judgement = match tokens.read(&exchange, self.source.now()) {
+            Ok(token) => {
+                prepared.token.put(token);
+                Judgement::from(Outcome::Step).noted("got an access token")
+            }
+            Err(failure) => failure.into(),
+        };
+        let exchange = Some(exchange.without_body());
+        Made {
+            sent: Sent { exchange, ..sent },
+            judgement,
+        }
+    }
+
+    /// Sends what was rendered. What came back stands beside what was sent.
+    async fn exchange(
+        &self,
+        prepared: &Prepared,
+        delivery: &ClaimedDelivery,
+        mut rendered: Rendered,
+        started_at: Timestamp,
+    ) -> (Sent, Exchange) {
+        let shown_url = rendered.shown_url.take();
+        let recording = rendered.recording;
+        let request = build_request(prepared, delivery, rendered, started_at);
+        let shown_url = match (shown_url, prepared.adapter.ticketing()) {
+            (Some(shown_url), _) => Cow::Owned(shown_url),
+            // Which ticket it was about is worth to be seen; its address holds no secret.
+            (None, Some(_)) => Cow::Owned(request.url.to_string()),
+            (None, None) => Cow::Borrowed(prepared.shown_url.as_str()),
+        };
+        let request_head = masking::request_head(&request, &shown_url, &prepared.headers);
+        let is_kept = recording == Recording::Whole && request.body != delivery.event.body;
+        let sent_body = is_kept.then(|| request.body.clone());
+        let exchange = self.client.send(request).await;
+        let sent = Sent {
+            started_at,
+            request_head,
+            body: sent_body,
+            exchange: None,
+        };
+        (sent, exchange)
+    }
+
+    /// Writes down what a request is about to do; says whether it may leave. A sample's ticket belongs to no incident.
+    async fn intend(&self, delivery: &ClaimedDelivery, intention: &Intention) -> bool {
+        let progress = match intention {
+            Intention::MakeTicket if delivery.event.is_test => return true,
+            Intention::MakeTicket => None,
+            Intention::Progress(progress) => Some(progress.clone()),
+        };
+        let intent = IntentRecord {
+            delivery_id: delivery.id,
+            claim: delivery.claim,
+            webhook_id: delivery.webhook_id,
+            incident_id: delivery.event.incident_id,
+            progress,
+            at: self.source.now(),
+        };
+        loop {
+            match self.store.tickets.intend(intent.clone()).await {
+                Ok(may_leave) => return may_leave,
+                Err(error) => {
+                    tracing::error!(%error, delivery_id = %delivery.id, "an intention could not be written down; trying again");
+                    tokio::time::sleep(RETRY_WAIT).await;
                 }
             }
-            Err(failure) => Made {
-                started_at,
-                request_head: String::new(),
-                sent_body: None,
-                judgement: failure.into(),
-                exchange: None,
-            },
-        };
-        tell_of(&mut made.judgement, memory);
-        let masks = Masks::of(&prepared.target, &links);
-        conclude(&self.source, prepared, delivery, made, &masks)
+        }
+    }
+
+    /// An access token may end before its time: another one is fetched then.
+    fn token_refused(&self, prepared: &Prepared, token: &Token, exchange: &Exchange) -> Option<Failure> {
+        let is_refused = exchange
+            .result
+            .as_ref()
+            .is_ok_and(|response| response.status == 401);
+        if !is_refused || !prepared.token.refused(token, self.source.now()) {
+            return None;
+        }
+        let detail = "the access token was refused before its time; another one is fetched";
+        Some(Failure::new(FailureCode::TokenFailed, detail).with(Remedy::AtOnce))
     }
 }
 
@@ -120,11 +235,10 @@ fn tell_of(judgement: &mut Judgement, memory: Option<&str>) {
     }
 }
 
-/// What an adapter needs to know of a delivery.
+/// What an adapter needs to know of a delivery, but what is known of its incident.
 pub fn task<'a>(
     prepared: &'a Prepared,
     delivery: &'a ClaimedDelivery,
-    memory: Option<&'a str>,
     links: &'a Links,
     now: Timestamp,
 ) -> Task<'a> {
@@ -134,125 +248,13 @@ pub fn task<'a>(
         event: &delivery.event,
         delivery_id: delivery.id,
         attempt: delivery.attempts_made + 1,
-        memory,
+        memory: None,
         progress: delivery.progress.as_deref(),
+        ticket: None,
+        beyond: None,
+        token: None,
         links,
         now,
-    }
-}
-
-/// An attempt as it was made, before it is known what follows.
-pub struct Made {
-    /// When it began.
-    pub started_at: Timestamp,
-    /// What was sent, without secrets.
-    pub request_head: String,
-    /// The body that was sent, if it was not the event's own.
-    pub sent_body: Option<Bytes>,
-    /// How the adapter judged it.
-    pub judgement: Judgement,
-    /// What came back, unless nothing could be sent.
-    pub exchange: Option<Exchange>,
-}
-
-/// Decides what follows an attempt that ended now.
-pub fn conclude(
-    source: &Source,
-    prepared: &Prepared,
-    delivery: &ClaimedDelivery,
-    made: Made,
-    masks: &Masks,
-) -> Attempted {
-    let Judgement {
-        mut outcome,
-        memory,
-        progress,
-        learned,
-        pause,
-    } = made.judgement;
-    if let Outcome::Failed(failure) | Outcome::Gone(failure) = &mut outcome {
-        failure.detail = masks.text(std::mem::take(&mut failure.detail));
-    }
-    let is_test = delivery.event.is_test;
-    let none = RetrySchedule::none();
-    let schedule = match is_test {
-        true => &none,
-        false => &prepared.webhook.settings.retry_schedule,
-    };
-    let share = source.random_share();
-    let (next_step, spent) = NextStep::after_attempt(&outcome, schedule, delivery.spent, source.now(), share);
-    let next_step = match is_test && !asks_at_once(&outcome, next_step) {
-        true => end_of_test(next_step),
-        false => next_step,
-    };
-    let exchange = made.exchange.as_ref();
-    let response = exchange.and_then(|exchange| exchange.result.as_ref().ok());
-    let attempt = Attempt {
-        id: source.new_attempt_id(),
-        number: delivery.attempts_made + 1,
-        started_at: made.started_at,
-        timings: exchange.map_or_else(PhaseTimings::default, |exchange| exchange.timings),
-        remote_address: exchange.and_then(|exchange| exchange.remote_address),
-        status: response.map(|response| response.status),
-        request_head: made.request_head,
-        request_body: made.sent_body.map(|body| masks.body(&body)),
-        response_head: response
-            .map(|response| masks.text(masking::response_head(&response.headers)))
-            .unwrap_or_default(),
-        response_body: response
-            .map(|response| masks.body(&response.body))
-            .unwrap_or_default(),
-        response_body_is_truncated: response.is_some_and(|response| response.body_is_truncated),
-        outcome,
-    };
-    let record = AttemptRecord {
-        delivery_id: delivery.id,
-        webhook_id: delivery.webhook_id,
-        incident_id: delivery.event.incident_id,
-        delivery_created_at: delivery.created_at,
-        is_test,
-        event_sequence: delivery.event.sequence,
-        claim: delivery.claim,
-        disable_webhook: reason_to_disable(&attempt.outcome, next_step).filter(|_| !is_test),
-        attempt,
-        next_step,
-        spent,
-        legacy: Legacy {
-            memory: within_bounds(memory),
-            progress: within_bounds(progress),
-            learned: learned.filter(|text| text.len() <= MAX_MEMORY_BYTES),
-        },
-        settings_of: prepared.webhook.updated_at,
-    };
-    Attempted { record, pause }
-}
-
-/// What a receiver answers may be of any length: too long a text is not worth remembering.
-fn within_bounds(keeping: Keeping) -> Keeping {
-    match keeping {
-        Keeping::Becomes(text) if text.is_empty() || text.len() > MAX_MEMORY_BYTES => Keeping::Nothing,
-        other => other,
-    }
-}
-
-fn asks_at_once(outcome: &Outcome, next_step: NextStep) -> bool {
-    let remedy = outcome.failure().map(|failure| failure.remedy);
-    remedy == Some(Remedy::AtOnce) && matches!(next_step, NextStep::Retry { .. })
-}
-
-/// A test waits for nothing and nobody.
-fn end_of_test(next_step: NextStep) -> NextStep {
-    match next_step {
-        NextStep::Delivered => NextStep::Delivered,
-        NextStep::Retry { .. } | NextStep::Hold { .. } | NextStep::Dead => NextStep::Dead,
-    }
-}
-
-fn reason_to_disable(outcome: &Outcome, next_step: NextStep) -> Option<String> {
-    match (outcome, next_step) {
-        (Outcome::Gone(_), _) => Some("the receiver answered 410 Gone".to_owned()),
-        (Outcome::Failed(failure), NextStep::Hold { .. }) => Some(failure.detail.clone()),
-        (Outcome::Delivered | Outcome::Accepted | Outcome::Failed(_), _) => None,
     }
 }
 
@@ -263,18 +265,26 @@ pub fn build_request(
     rendered: Rendered,
     now: Timestamp,
 ) -> OutboundRequest {
+    let mut request = unsigned_request(prepared, rendered);
+    if prepared.adapter.about().signature == Signature::Ours {
+        add_own_headers(&mut request.headers, delivery);
+    }
+    if let Some(signer) = prepared.signer(now) {
+        let delivery_id = delivery.id.to_string();
+        request
+            .headers
+            .extend(signer.sign(&delivery_id, now.as_seconds(), &request.body));
+    }
+    request
+}
+
+/// A request to a webhook's platform. One that must not go out twice takes no idle connection.
+pub fn unsigned_request(prepared: &Prepared, rendered: Rendered) -> OutboundRequest {
     let mut headers = HeaderMap::with_capacity(16);
     let own = prepared.headers.iter();
     headers.extend(own.map(|(name, value)| (name.clone(), value.clone())));
     headers.insert(USER_AGENT, PRODUCT);
     headers.extend(rendered.headers);
-    if prepared.adapter.about().signature == Signature::Ours {
-        add_own_headers(&mut headers, delivery);
-    }
-    if let Some(signer) = prepared.signer(now) {
-        let delivery_id = delivery.id.to_string();
-        headers.extend(signer.sign(&delivery_id, now.as_seconds(), &rendered.body));
-    }
     OutboundRequest {
         method: rendered.method,
         url: rendered.url,
@@ -282,6 +292,11 @@ pub fn build_request(
         body: rendered.body,
         timeout: prepared.webhook.settings.timeout,
         tls: prepared.tls.as_ref().map(Arc::clone),
+        body_cap: rendered.body_cap,
+        connection: match rendered.intent {
+            Some(_) => ConnectionUse::Fresh,
+            None => ConnectionUse::Any,
+        },
     }
 }
 

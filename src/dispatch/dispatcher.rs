@@ -8,14 +8,18 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::adapters::task::Pause;
+use crate::adapters::ticketing::{Answer, Question};
 use crate::clock::Source;
+use crate::dispatch::asking;
 use crate::dispatch::board::Errands;
 use crate::dispatch::breaker::Verdict;
-use crate::dispatch::deliver::{Attempted, Deliverer};
+use crate::dispatch::conclude::Attempted;
+use crate::dispatch::deliver::Deliverer;
 use crate::dispatch::inbox::Inbox;
+use crate::dispatch::known::Known;
 use crate::dispatch::prepared::Prepared;
 use crate::dispatch::recorder;
-use crate::model::attempt::Keeping;
+use crate::model::attempt::{Failure, Keeping};
 use crate::model::delivery::{ClaimedDelivery, NextStep};
 use crate::model::event::Event;
 use crate::model::exchange::FailureCode;
@@ -159,20 +163,23 @@ impl Dispatcher {
         mut delivery: ClaimedDelivery,
     ) -> Vec<AttemptRecord> {
         let mut records: Vec<AttemptRecord> = Vec::new();
-        let mut memory = None;
+        let mut known = Known::default();
         loop {
-            let attempted = self.0.deliverer.attempt(&prepared, &delivery, memory.as_ref());
+            let attempted = self.0.deliverer.attempt(&prepared, &delivery, &known);
             let Attempted { record, pause } = attempted.await;
             self.note_test(&record, pause);
             let goes_on = matches!(record.next_step, NextStep::Retry { .. });
             if goes_on {
                 delivery.attempts_made += 1;
                 delivery.spent = record.spent;
-                let text = left(&record.legacy.memory, memory.map(|memory: Memory| memory.text));
-                memory = text.map(|text| Memory {
+                let text = known.memory.take().map(|memory| memory.text);
+                known.memory = left(&record.legacy.memory, text).map(|text| Memory {
                     text,
                     event_sequence: record.event_sequence,
                 });
+                if let Some(update) = &record.legacy.ticket {
+                    known.learn_in_test(&delivery, update, self.0.source.now());
+                }
                 delivery.progress = left(&record.legacy.progress, delivery.progress.take());
                 if record.legacy.learned.is_some() {
                     prepared.target.learned.clone_from(&record.legacy.learned);
@@ -192,6 +199,30 @@ impl Dispatcher {
             last.legacy.learned = learned;
         }
         records
+    }
+
+    /// Asks a webhook's ticket system something.
+    pub async fn ask(
+        &self,
+        webhook_id: WebhookId,
+        question: &Question,
+    ) -> StoreResult<Result<Answer, Failure>> {
+        let parts = &self.0;
+        let prepared = match self.prepared(webhook_id) {
+            Some(prepared) => prepared,
+            None => {
+                let endpoint = parts.store.endpoints.load(webhook_id).await?;
+                let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
+                Arc::new(Prepared::new(endpoint))
+            }
+        };
+        let asked = asking::ask(&parts.deliverer, &prepared, question).await;
+        if let Some(pause) = asked.pause {
+            let now = parts.source.now();
+            let until = now.plus(pause.wait.min(MAX_RETRY_AFTER));
+            parts.inbox.board().pause(&pause.bucket, until, now);
+        }
+        Ok(asked.answer)
     }
 
     /// Asks the store what is due: what makes polling the guarantee and every other signal a hint. One at a time, beside
@@ -250,9 +281,7 @@ impl Dispatcher {
     }
 
     fn start_attempt(&self, delivery: ClaimedDelivery) {
-        let known = self.0.prepared.read().unwrap_or_else(PoisonError::into_inner);
-        let prepared = known.get(&delivery.webhook_id).map(Arc::clone);
-        drop(known);
+        let prepared = self.prepared(delivery.webhook_id);
         let in_flight = InFlight {
             dispatcher: self.clone(),
             delivery: Some(delivery),
@@ -262,6 +291,12 @@ impl Dispatcher {
             // The webhook went away in this moment: dropping the guard gives the claim back.
             None => drop(in_flight),
         }
+    }
+
+    /// A webhook made ready for sending, if it is known.
+    fn prepared(&self, webhook_id: WebhookId) -> Option<Arc<Prepared>> {
+        let known = self.0.prepared.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&webhook_id).map(Arc::clone)
     }
 
     async fn load(self, webhook_id: WebhookId) {
@@ -276,10 +311,13 @@ impl Dispatcher {
             }
         };
         let mut known = parts.prepared.write().unwrap_or_else(PoisonError::into_inner);
-        match endpoint.map(|endpoint| Arc::new(Prepared::new(endpoint))) {
-            Some(prepared) => {
+        match endpoint.map(Prepared::new) {
+            Some(mut prepared) => {
+                if let Some(before) = known.get(&webhook_id) {
+                    prepared.keep_token_of(before);
+                }
                 let limits = prepared.limits();
-                known.insert(webhook_id, prepared);
+                known.insert(webhook_id, Arc::new(prepared));
                 parts
                     .inbox
                     .board()
@@ -321,16 +359,13 @@ impl Dispatcher {
     }
 }
 
-/// What is remembered of the incident's message, if the webhook's kind remembers any.
-async fn recall(parts: &Parts, prepared: &Prepared, delivery: &ClaimedDelivery) -> Option<Memory> {
-    if !prepared.has_own_form() {
-        return None;
-    }
-    let (webhook_id, incident_id) = (delivery.webhook_id, delivery.event.incident_id);
+/// What is known of a delivery's incident at its webhook.
+async fn recall(parts: &Parts, prepared: &Prepared, delivery: &ClaimedDelivery) -> Known {
     loop {
-        match parts.store.endpoints.recall(webhook_id, incident_id).await {
-            Ok(memory) => return memory,
+        match Known::recall(&parts.store, prepared, delivery).await {
+            Ok(known) => return known,
             Err(error) => {
+                let webhook_id = delivery.webhook_id;
                 tracing::error!(%error, %webhook_id, "an incident's message could not be looked up; trying again");
                 tokio::time::sleep(RETRY_WAIT).await;
             }
@@ -367,8 +402,8 @@ impl InFlight {
     async fn run(mut self, prepared: Arc<Prepared>) {
         let Some(delivery) = &self.delivery else { return };
         let parts = Arc::clone(&self.dispatcher.0);
-        let memory = recall(&parts, &prepared, delivery).await;
-        let attempted = parts.deliverer.attempt(&prepared, delivery, memory.as_ref());
+        let known = recall(&parts, &prepared, delivery).await;
+        let attempted = parts.deliverer.attempt(&prepared, delivery, &known);
         let Attempted { record, pause } = attempted.await;
         let now = parts.source.now();
         parts.metrics.attempted(&record.attempt.outcome);

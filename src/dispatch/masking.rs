@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::adapters::task::{Links, Target};
+use crate::adapters::task::{Links, Target, Token};
 use crate::model::exchange::OutboundRequest;
 
 /// What stands for a secret.
@@ -19,8 +19,8 @@ pub const MAX_KEPT_BODY_BYTES: usize = 64 * 1024;
 pub struct Masks(Vec<String>);
 
 impl Masks {
-    /// The secrets of a target and of the links of one message.
-    pub fn of(target: &Target, links: &Links) -> Self {
+    /// The secrets of a target, of the links of one message, and an access token.
+    pub fn of(target: &Target, links: &Links, token: Option<&Token>) -> Self {
         let mut all: Vec<String> = Vec::new();
         for (name, secret) in &target.secrets {
             all.push(secret.reveal().to_owned());
@@ -30,6 +30,7 @@ impl Masks {
         }
         all.extend(target.headers.iter().map(|(_, value)| value.reveal().to_owned()));
         all.extend(links.acts.iter().map(|act| act.token.clone()));
+        all.extend(token.map(|token| token.text.reveal().to_owned()));
         all.retain(|text| text.len() >= MIN_SECRET_BYTES);
         // As JSON of some platforms writes them.
         let escaped = all.iter().filter(|text| text.contains('/'));
@@ -103,7 +104,7 @@ mod tests {
                 page: None,
             }],
         };
-        let masks = Masks::of(&target, &links);
+        let masks = Masks::of(&target, &links, None);
         let body = Bytes::from_static(b"{\"a\":\"xoxb-secret act-token header-secret\"}");
         assert_eq!(masks.body(&body), "{\"a\":\"*** *** ***\"}");
         let broken = Bytes::from_static(b"act-token \xff");
@@ -122,7 +123,7 @@ mod tests {
             headers: Vec::new(),
             learned: None,
         };
-        let masks = Masks::of(&target, &Links::default());
+        let masks = Masks::of(&target, &Links::default(), None);
         let texts = [
             "location: https://hooks.example/services/T0/SECRETSECRETSECRET?sig=SIGSIGSIGSIGSIGSIG",
             "no such thing: \\/services\\/T0\\/SECRETSECRETSECRET",

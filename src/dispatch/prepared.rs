@@ -8,6 +8,7 @@ use crate::adapters::about::Signature;
 use crate::adapters::task::Target;
 use crate::adapters::{Adapter, adapter_or_unknown};
 use crate::dispatch::board::WebhookLimits;
+use crate::dispatch::tokens::TokenPlace;
 use crate::model::exchange::TlsProfile;
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
@@ -28,6 +29,8 @@ pub struct Prepared {
     pub headers: HeaderMap,
     /// TLS settings of its own.
     pub tls: Option<Arc<TlsProfile>>,
+    /// Its access token, if its kind needs one.
+    pub token: Arc<TokenPlace>,
     signer: Signer,
     rotating: Option<(Signer, Timestamp)>,
 }
@@ -54,8 +57,17 @@ impl Prepared {
             signer: signing(None),
             rotating,
             tls: secrets.tls.clone(),
+            token: Arc::default(),
             target,
             webhook,
+        }
+    }
+
+    /// Takes over the access token of the same webhook under settings before, if it was had with the same ones.
+    pub fn keep_token_of(&mut self, before: &Self) {
+        let (now, then) = (&self.target, &before.target);
+        if now.url == then.url && now.options == then.options && now.secrets == then.secrets {
+            self.token = Arc::clone(&before.token);
         }
     }
 

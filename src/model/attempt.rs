@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::model::exchange::{FailureCode, PhaseTimings};
 use crate::model::id::AttemptId;
+use crate::model::ticket::LinkUpdate;
 use crate::model::time::Timestamp;
 
 /// What an attempt means for its delivery: an adapter's verdict on an exchange.
@@ -16,6 +17,8 @@ pub enum Outcome {
     Delivered,
     /// The receiver queued it, and will not tell what becomes of it.
     Accepted,
+    /// The receiver took this request; the next one of the same delivery follows at once.
+    Step,
     /// It failed; what follows is the failure's [`Remedy`].
     Failed(Failure),
     /// It failed, and the receiver wants nothing any more: the delivery is dead, the webhook is disabled.
@@ -26,7 +29,7 @@ impl Outcome {
     /// The failure, if there is one.
     pub fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Delivered | Self::Accepted => None,
+            Self::Delivered | Self::Accepted | Self::Step => None,
             Self::Failed(failure) | Self::Gone(failure) => Some(failure),
         }
     }
@@ -69,8 +72,10 @@ pub enum Remedy {
     Schedule,
     /// Another request at once, made from what this answer taught. Spends no attempt, within a bound.
     AtOnce,
-    /// Waiting for the receiver's rate limit. Spends no attempt, within a bound.
+    /// Waiting, for the receiver's rate limit or for what it shows late. Spends no attempt, within a bound.
     Wait,
+    /// Another attempt on the schedule, which first looks whether this one was done after all.
+    LookUp,
     /// Only a person: credentials, address or permission are wrong.
     Person,
     /// Nothing: this will never be taken.
@@ -79,10 +84,11 @@ pub enum Remedy {
 
 impl Remedy {
     /// Every remedy.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Schedule,
         Self::AtOnce,
         Self::Wait,
+        Self::LookUp,
         Self::Person,
         Self::Nothing,
     ];
@@ -93,6 +99,7 @@ impl Remedy {
             Self::Schedule => "schedule",
             Self::AtOnce => "at_once",
             Self::Wait => "wait",
+            Self::LookUp => "look_up",
             Self::Person => "person",
             Self::Nothing => "nothing",
         }
@@ -131,6 +138,8 @@ pub struct Legacy {
     pub progress: Keeping,
     /// About the webhook itself.
     pub learned: Option<String>,
+    /// About the incident's ticket; nothing if the webhook's kind makes none.
+    pub ticket: Option<LinkUpdate>,
 }
 
 /// One attempt as it is kept. Header texts are lines of `name: value`; secrets in them are masked.
@@ -160,4 +169,6 @@ pub struct Attempt {
     pub response_body: Bytes,
     /// Whether the response's body was longer.
     pub response_body_is_truncated: bool,
+    /// What the attempt was for or found out, in a sentence, if its adapter tells.
+    pub note: Option<String>,
 }

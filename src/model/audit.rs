@@ -31,16 +31,24 @@ pub enum Actor {
         /// Who, as far as the platform tells, and where.
         name: String,
     },
+    /// Somebody in a ticket system, by changing an incident's ticket.
+    Ticket {
+        /// The webhook.
+        webhook_id: WebhookId,
+        /// Who, as far as the system tells, and which ticket.
+        name: String,
+    },
 }
 
 impl Actor {
-    /// `system`, `key`, `user` or `chat`.
+    /// `system`, `key`, `user`, `chat` or `ticket`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Key { .. } => "key",
             Self::User { .. } => "user",
             Self::Chat { .. } => "chat",
+            Self::Ticket { .. } => "ticket",
         }
     }
 
@@ -48,7 +56,10 @@ impl Actor {
     pub fn name(&self) -> &str {
         match self {
             Self::System => "OpsKnight",
-            Self::Key { name, .. } | Self::User { name, .. } | Self::Chat { name, .. } => name,
+            Self::Key { name, .. }
+            | Self::User { name, .. }
+            | Self::Chat { name, .. }
+            | Self::Ticket { name, .. } => name,
         }
     }
 
@@ -59,6 +70,7 @@ impl Actor {
             Self::Key { id, name } => format!("key:{id}:{name}"),
             Self::User { id, name } => format!("user:{id}:{name}"),
             Self::Chat { webhook_id, name } => format!("chat:{webhook_id}:{name}"),
+            Self::Ticket { webhook_id, name } => format!("ticket:{webhook_id}:{name}"),
         }
     }
 
@@ -76,6 +88,12 @@ impl Actor {
             }),
             (Some("chat"), Some(id), Some(name)) => {
                 id.parse().map_or(Self::System, |webhook_id| Self::Chat {
+                    webhook_id,
+                    name: name.into(),
+                })
+            }
+            (Some("ticket"), Some(id), Some(name)) => {
+                id.parse().map_or(Self::System, |webhook_id| Self::Ticket {
                     webhook_id,
                     name: name.into(),
                 })

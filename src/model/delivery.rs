@@ -136,7 +136,12 @@ pub struct Spending {
     pub waited: Duration,
     /// Answers that only a person can do something about.
     pub refusals: u32,
+    /// Requests that were taken and had others follow.
+    pub steps: u32,
 }
+
+/// The most requests of one delivery that are taken and have others follow; no adapter comes near it.
+pub const MAX_STEPS: u32 = 24;
 
 /// The most follow-up requests of one delivery that spend no attempt.
 pub const MAX_FOLLOW_UPS: u32 = 4;
@@ -190,9 +195,14 @@ impl NextStep {
         };
         match outcome {
             Outcome::Delivered | Outcome::Accepted => (NextStep::Delivered, counted),
+            Outcome::Step if before.steps < MAX_STEPS => {
+                let steps = before.steps + 1;
+                (NextStep::Retry { at: now }, Spending { steps, ..before })
+            }
+            Outcome::Step => scheduled(None),
             Outcome::Gone(_) => (NextStep::Dead, counted),
             Outcome::Failed(failure) => match failure.remedy {
-                Remedy::Schedule => scheduled(failure.retry_after),
+                Remedy::Schedule | Remedy::LookUp => scheduled(failure.retry_after),
                 Remedy::AtOnce if before.follow_ups < MAX_FOLLOW_UPS => {
                     let follow_ups = before.follow_ups + 1;
                     (NextStep::Retry { at: now }, Spending { follow_ups, ..before })
@@ -324,6 +334,14 @@ mod tests {
         assert_eq!((second, spent), (NextStep::Hold { at: NOW }, Spending::default()));
         let (waits, spent) = waits(&outcome, &RetrySchedule::none());
         assert_eq!((waits.len(), spent), (0, Spending::default()));
+    }
+
+    #[test]
+    fn steps_spend_no_attempt_and_come_to_an_end() {
+        let (waits, spent) = waits(&Outcome::Step, &RetrySchedule::default());
+        assert_eq!(waits[..MAX_STEPS as usize], [0; MAX_STEPS as usize]);
+        assert_eq!(waits[MAX_STEPS as usize..], [60, 300, 900]);
+        assert_eq!((spent.steps, spent.attempts), (MAX_STEPS, 4));
     }
 
     proptest! {

@@ -23,7 +23,25 @@ pub struct OutboundRequest {
     pub timeout: Duration,
     /// Certificates of this webhook's own, if it has any.
     pub tls: Option<Arc<TlsProfile>>,
+    /// How much of the answer's body is read, in bytes.
+    pub body_cap: usize,
+    /// Which connection it may take.
+    pub connection: ConnectionUse,
 }
+
+/// Which connection a request may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionUse {
+    /// An idle one. Should the receiver have closed it, the request goes out once more on a fresh one.
+    Any,
+    /// A fresh one: the request goes out once, whatever happens.
+    Fresh,
+}
+
+/// How much of an answer's body is read unless a request asks for more, and how much of it an attempt keeps, in bytes.
+pub const BODY_CAP_BYTES: usize = 16 * 1024;
+/// The most that a request may ask for.
+pub const MAX_BODY_CAP_BYTES: usize = 1024 * 1024;
 
 /// TLS settings of one webhook, beyond the public certificate authorities.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -57,6 +75,16 @@ pub struct Exchange {
     pub remote_address: Option<SocketAddr>,
     /// The answer, or why there is none.
     pub result: Result<Response, SendFailure>,
+}
+
+impl Exchange {
+    /// The same without the answer's body.
+    pub fn without_body(mut self) -> Self {
+        if let Ok(response) = &mut self.result {
+            response.body = Bytes::new();
+        }
+        self
+    }
 }
 
 /// How long the phases of a request took, in microseconds. DNS, connect and TLS are absent on a reused connection.
@@ -149,11 +177,21 @@ pub enum FailureCode {
     ChatMoved,
     /// A template of the webhook cannot be rendered for this event.
     TemplateFailed,
+    /// No access token could be had.
+    TokenFailed,
+    /// Whether the incident's ticket was made is not known yet.
+    TicketUnknown,
+    /// The incident's ticket cannot be found any more.
+    TicketLost,
+    /// The ticket system's workflow has no way to where the incident stands.
+    TransitionMissing,
+    /// The delivery took more requests than any should.
+    TooManySteps,
 }
 
 impl FailureCode {
     /// Every code, for documentation and parsing.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 30] = [
         Self::DnsFailed,
         Self::DnsTimeout,
         Self::AddressNotAllowed,
@@ -179,6 +217,11 @@ impl FailureCode {
         Self::MessageLost,
         Self::ChatMoved,
         Self::TemplateFailed,
+        Self::TokenFailed,
+        Self::TicketUnknown,
+        Self::TicketLost,
+        Self::TransitionMissing,
+        Self::TooManySteps,
     ];
 
     /// The stable code as it is stored and shown.
@@ -209,6 +252,11 @@ impl FailureCode {
             Self::MessageLost => "message_lost",
             Self::ChatMoved => "chat_moved",
             Self::TemplateFailed => "template_failed",
+            Self::TokenFailed => "token_failed",
+            Self::TicketUnknown => "ticket_unknown",
+            Self::TicketLost => "ticket_lost",
+            Self::TransitionMissing => "transition_missing",
+            Self::TooManySteps => "too_many_steps",
         }
     }
 
@@ -250,6 +298,17 @@ impl FailureCode {
             Self::MessageLost => "nothing: a new message is posted instead",
             Self::ChatMoved => "nothing: the new address is remembered",
             Self::TemplateFailed => "correct the webhook's template, then replay the delivery",
+            Self::TokenFailed => {
+                "check the webhook's client id, secret and the address that hands out tokens"
+            }
+            Self::TicketUnknown => "nothing: the ticket is looked for before another one is made",
+            Self::TicketLost => "let this account see the ticket again, or unlink it on the incident's page",
+            Self::TransitionMissing => {
+                "move the ticket by hand, or give its workflow a transition that this account may use"
+            }
+            Self::TooManySteps => {
+                "replay the delivery; if it happens again, tell us: it is a mistake of ours"
+            }
         }
     }
 

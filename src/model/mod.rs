@@ -20,6 +20,7 @@ pub mod retry;
 pub mod secret;
 pub mod service;
 pub mod session;
+pub mod ticket;
 pub mod time;
 pub mod user;
 pub mod webhook;

@@ -1,7 +1,7 @@
 //! Sends requests over HTTP/1.1 and reads the answers: one request, one [`Exchange`], whatever happens.
 //!
 //! Connections are kept alive between requests. Redirects are answers like any other, bodies are cut at
-//! [`BODY_CAP_BYTES`] and never decompressed. The sentences of failures name hosts and addresses, but never paths,
+//! what each request asks for and never decompressed. The sentences of failures name hosts and addresses, but never paths,
 //! queries, headers or bodies, for those may hold secrets.
 
 use std::error::Error;
@@ -23,10 +23,10 @@ use super::connector::{Connector, PhaseLimits, Progress, failure, micros_since};
 use super::pool::{Connection, Pool};
 use super::resolver::Resolve;
 use super::tls::{self, TlsConfigs};
-use crate::model::exchange::{Exchange, FailureCode, OutboundRequest, Response, SendFailure, TlsProfile};
-
-/// How much of a response body is kept.
-pub const BODY_CAP_BYTES: usize = 16 * 1024;
+use crate::model::exchange::{
+    ConnectionUse, Exchange, FailureCode, MAX_BODY_CAP_BYTES, OutboundRequest, Response, SendFailure,
+    TlsProfile,
+};
 
 /// What a [`Client`] is made of.
 pub struct OutboundSettings {
@@ -84,14 +84,22 @@ impl Client {
         progress: &mut Progress,
     ) -> Result<Response, SendFailure> {
         let message = render(&mut request)?;
+        let body_cap = request.body_cap.min(MAX_BODY_CAP_BYTES);
         let (url, profile, deadline) = (request.url, request.tls, started_at + request.timeout);
         let origin = &url[..Position::BeforePath];
         let (connection, answer) = self
-            .ask(&url, profile.as_ref(), message, deadline, progress)
+            .ask(
+                &url,
+                profile.as_ref(),
+                request.connection,
+                message,
+                deadline,
+                progress,
+            )
             .await?;
         let (head, mut body) = answer.into_parts();
         let mut kept = Vec::new();
-        let is_whole = read_body(&mut body, &mut kept, self.0.connector.limits.body).await;
+        let is_whole = read_body(&mut body, &mut kept, body_cap, self.0.connector.limits.body).await;
         let may_be_kept = self.0.connector.may_be_kept(&url);
         if is_whole && may_be_kept && !head.status.is_informational() {
             self.0.pool.put(origin, profile, connection, Instant::now());
@@ -110,12 +118,17 @@ impl Client {
         &self,
         url: &Url,
         profile: Option<&Arc<TlsProfile>>,
+        connection: ConnectionUse,
         message: Request<Full<Bytes>>,
         deadline: Instant,
         progress: &mut Progress,
     ) -> Result<(Connection, http::Response<Incoming>), SendFailure> {
         let origin = &url[..Position::BeforePath];
-        if let Some(mut idle) = self.0.pool.take(origin, profile, Instant::now()) {
+        let idle = match connection {
+            ConnectionUse::Any => self.0.pool.take(origin, profile, Instant::now()),
+            ConnectionUse::Fresh => None,
+        };
+        if let Some(mut idle) = idle {
             match ask_on(&mut idle, message.clone(), deadline, progress).await {
                 Ok(answer) => return Ok((idle, answer)),
                 Err(Unanswered::Failed(failure)) => return Err(failure),
@@ -189,18 +202,20 @@ fn render(request: &mut OutboundRequest) -> Result<Request<Full<Bytes>>, SendFai
 }
 
 /// Reads a body into `kept`, up to the cap and the limit. Whether its end was seen.
-async fn read_body(body: &mut Incoming, kept: &mut Vec<u8>, limit: Duration) -> bool {
+async fn read_body(body: &mut Incoming, kept: &mut Vec<u8>, cap: usize, limit: Duration) -> bool {
     if body.is_end_stream() {
         return true;
     }
-    timeout(limit, read_frames(body, kept)).await.unwrap_or(false)
+    timeout(limit, read_frames(body, kept, cap))
+        .await
+        .unwrap_or(false)
 }
 
-async fn read_frames(body: &mut Incoming, kept: &mut Vec<u8>) -> bool {
+async fn read_frames(body: &mut Incoming, kept: &mut Vec<u8>, cap: usize) -> bool {
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else { return false };
         let Ok(data) = frame.into_data() else { continue };
-        let room = BODY_CAP_BYTES - kept.len();
+        let room = cap.saturating_sub(kept.len());
         kept.extend_from_slice(&data[..data.len().min(room)]);
         if data.len() > room {
             return false;

@@ -20,6 +20,7 @@ pub mod seal;
 pub mod sessions;
 pub mod sign_in;
 pub mod sqlite;
+pub mod tickets;
 pub mod upkeep;
 pub mod webhooks;
 
@@ -47,6 +48,10 @@ pub struct Store {
     pub webhooks: Arc<dyn webhooks::Webhooks>,
     /// Webhooks with their secrets.
     pub endpoints: Arc<dyn webhooks::Endpoints>,
+    /// Ticket links.
+    pub tickets: Arc<dyn tickets::Tickets>,
+    /// Reading tickets again.
+    pub ticket_looks: Arc<dyn tickets::TicketLooks>,
     /// Services.
     pub services: Arc<dyn catalog::Services>,
     /// Users.

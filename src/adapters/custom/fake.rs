@@ -111,6 +111,8 @@ fn answer(status: u16, sentence: &str) -> FakeAnswer {
         body: sentence.to_owned(),
         sentence: sentence.to_owned(),
         shown: None,
+        is_lost: false,
+        calls: Vec::new(),
     }
 }
 

@@ -6,22 +6,18 @@
 
 mod answer;
 mod check;
-mod context;
 mod fake;
 mod fake_cloudevents;
 mod form;
 mod presets;
 mod render;
-mod room;
 mod show;
-mod template;
 
 use crate::adapters::Adapter;
 use crate::adapters::about::{About, Problem};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
-use crate::adapters::task::{Judgement, Rendered, Target, Task};
-use crate::model::attempt::Failure;
+use crate::adapters::task::{Judgement, Step, Target, Task};
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
 
@@ -37,8 +33,8 @@ impl Adapter for Custom {
         check::check(target)
     }
 
-    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
-        render::render(task)
+    fn step(&self, task: &Task<'_>) -> Step {
+        render::render(task).into()
     }
 
     fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {

@@ -5,10 +5,10 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
-use crate::adapters::custom::context::Context;
+use crate::adapters::template::context::Context;
 use crate::adapters::custom::presets::{Preset, preset};
-use crate::adapters::custom::room::with_room;
-use crate::adapters::custom::template::{self, Broken, Escape};
+use crate::adapters::template::room::with_room;
+use crate::adapters::template::{self, Broken, Escape};
 use crate::adapters::task::{Rendered, Target, Task};
 use crate::adapters::text::one_line;
 use crate::model::attempt::{Failure, Remedy};
@@ -51,13 +51,10 @@ fn render_here(task: &Task<'_>) -> Result<Rendered, Failure> {
     let context = Context::of(task)?;
     let failed = |fault: Fault| Failure::new(FailureCode::TemplateFailed, fault.detail).with(Remedy::Nothing);
     let preset = preset(task.target.option("preset"));
-    Ok(Rendered {
-        method: method(task.target),
-        url: url(task.target, &context).map_err(failed)?,
-        shown_url: Some(shown_url(task.target)),
-        headers: headers(task.target, preset, &context).map_err(failed)?,
-        body: body(task.target, preset, &context).map_err(failed)?,
-    })
+    let url = url(task.target, &context).map_err(failed)?;
+    let headers = headers(task.target, preset, &context).map_err(failed)?;
+    let body = body(task.target, preset, &context).map_err(failed)?;
+    Ok(Rendered::new(method(task.target), url, headers, body).shown_as(shown_url(task.target)))
 }
 
 /// What is wrong with each part of a task's request. To be called [`with_room`].

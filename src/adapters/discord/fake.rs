@@ -266,6 +266,8 @@ fn plain_answer(status: u16, body: String, sentence: String, shown: Option<Shown
         body,
         sentence,
         shown,
+        is_lost: false,
+        calls: Vec::new(),
     }
 }
 
@@ -320,5 +322,7 @@ fn page(status: u16, text: &str, retry_after: Option<&str>) -> FakeAnswer {
         body: format!("<!DOCTYPE html><html><body>{text}</body></html>"),
         sentence: format!("answered {status} with a page"),
         shown: None,
+        is_lost: false,
+        calls: Vec::new(),
     }
 }

@@ -18,8 +18,7 @@ use crate::adapters::about::{About, Problem};
 use crate::adapters::discord::mention::{Mentions, is_id};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
-use crate::adapters::task::{Bucket, Judgement, Rendered, Target, Task};
-use crate::model::attempt::Failure;
+use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Rate, RateUnit};
@@ -73,8 +72,8 @@ impl Adapter for Discord {
         webhook.into_iter().chain([host]).collect()
     }
 
-    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
-        render::render(task)
+    fn step(&self, task: &Task<'_>) -> Step {
+        render::render(task).into()
     }
 
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {

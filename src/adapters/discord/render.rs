@@ -36,16 +36,12 @@ pub fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    Ok(Rendered {
-        method: match way {
-            Way::Post => Method::POST,
-            Way::Edit(_) => Method::PATCH,
-        },
-        url,
-        shown_url: Some(shown_url),
-        headers,
-        body: Bytes::from(body(task, &card, way).to_string()),
-    })
+    let method = match way {
+        Way::Post => Method::POST,
+        Way::Edit(_) => Method::PATCH,
+    };
+    let body = Bytes::from(body(task, &card, way).to_string());
+    Ok(Rendered::new(method, url, headers, body).shown_as(shown_url))
 }
 
 /// The URL of a request, and the same without its token.

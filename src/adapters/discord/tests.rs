@@ -47,7 +47,7 @@ fn linked(mut sample: Sample) -> Sample {
 }
 
 fn rendered(sample: &Sample) -> Rendered {
-    Discord.render(&sample.task()).unwrap()
+    Discord.step(&sample.task()).request().unwrap()
 }
 
 fn body(sample: &Sample) -> Value {

@@ -283,6 +283,8 @@ fn answer(status: u16, body: String, sentence: String) -> FakeAnswer {
         body,
         sentence,
         shown: None,
+        is_lost: false,
+        calls: Vec::new(),
     }
 }
 
@@ -332,7 +334,7 @@ pub(super) mod tests {
     }
 
     fn send(fake: &mut FakeGoogleChat, sample: &Sample) -> FakeAnswer {
-        let rendered = GoogleChat.render(&sample.task()).unwrap();
+        let rendered = GoogleChat.step(&sample.task()).request().unwrap();
         fake.answer(&FakeRequest {
             method: &rendered.method,
             target: &rendered.url[url::Position::BeforePath..],

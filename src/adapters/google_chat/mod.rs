@@ -16,8 +16,7 @@ use crate::adapters::Adapter;
 use crate::adapters::about::{About, Problem};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
-use crate::adapters::task::{Bucket, Judgement, Rendered, Target, Task};
-use crate::model::attempt::Failure;
+use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Rate, RateUnit};
@@ -68,8 +67,8 @@ impl Adapter for GoogleChat {
         }]
     }
 
-    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
-        render::render(task)
+    fn step(&self, task: &Task<'_>) -> Step {
+        render::render(task).into()
     }
 
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {

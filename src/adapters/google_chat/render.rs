@@ -37,13 +37,8 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=UTF-8"));
     let id = (!has_left(task, UNNAMED)).then(|| request_id(task, is_plain));
     let url = address(task, id);
-    Ok(Rendered {
-        method: Method::POST,
-        shown_url: Some(shown(&url)),
-        url,
-        headers,
-        body: Bytes::from(body),
-    })
+    let shown_url = shown(&url);
+    Ok(Rendered::new(Method::POST, url, headers, Bytes::from(body)).shown_as(shown_url))
 }
 
 /// The card with its texts cut to their budgets.

@@ -243,6 +243,8 @@ fn json_answer(body: &Value, sentence: String, shown: Option<Shown>) -> FakeAnsw
         body: body.to_string(),
         sentence,
         shown,
+        is_lost: false,
+        calls: Vec::new(),
     }
 }
 
@@ -263,6 +265,8 @@ fn words(status: u16, text: &str) -> FakeAnswer {
         body: text.to_owned(),
         sentence: format!("refused: {text} ({status})"),
         shown: None,
+        is_lost: false,
+        calls: Vec::new(),
     }
 }
 

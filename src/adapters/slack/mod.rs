@@ -22,8 +22,7 @@ use crate::adapters::callback::{Call, Received, Refused, Reply};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
 use crate::adapters::slack::mention::is_id;
-use crate::adapters::task::{Bucket, Judgement, Rendered, Target, Task};
-use crate::model::attempt::Failure;
+use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Rate, RateUnit};
@@ -76,8 +75,8 @@ impl Adapter for Slack {
         bucket_key(target).map(bucket).into_iter().collect()
     }
 
-    fn render(&self, task: &Task<'_>) -> Result<Rendered, Failure> {
-        render::render(task)
+    fn step(&self, task: &Task<'_>) -> Step {
+        render::render(task).into()
     }
 
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {

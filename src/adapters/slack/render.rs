@@ -45,13 +45,8 @@ pub fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     if mode == Mode::Bot {
         address(&mut body, task, &card, &way);
     }
-    Ok(Rendered {
-        method: Method::POST,
-        url,
-        shown_url: Some(shown_url),
-        headers,
-        body: Bytes::from(Value::Object(body).to_string()),
-    })
+    let body = Bytes::from(Value::Object(body).to_string());
+    Ok(Rendered::new(Method::POST, url, headers, body).shown_as(shown_url))
 }
 
 fn hook_address(target: &Target) -> Result<(Url, String), Failure> {

@@ -66,7 +66,7 @@ fn linked(mut sample: Sample) -> Sample {
 }
 
 fn rendered(sample: &Sample) -> Rendered {
-    Slack.render(&sample.task()).unwrap()
+    Slack.step(&sample.task()).request().unwrap()
 }
 
 fn body(sample: &Sample) -> Value {

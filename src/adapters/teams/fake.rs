@@ -229,6 +229,8 @@ fn answer(status: u16, body: &str, sentence: String) -> FakeAnswer {
         body: body.to_owned(),
         sentence,
         shown: None,
+        is_lost: false,
+        calls: Vec::new(),
     }
 }
 
@@ -277,7 +279,7 @@ pub(super) mod tests {
     }
 
     fn send(fake: &mut FakeTeams, sample: &Sample) -> FakeAnswer {
-        let rendered = Teams.render(&sample.task()).unwrap();
+        let rendered = Teams.step(&sample.task()).request().unwrap();
         let target = &rendered.url[url::Position::BeforePath..];
         fake.answer(&FakeRequest {
             method: &rendered.method,

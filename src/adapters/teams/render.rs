@@ -37,13 +37,8 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let url = task.target.url.clone();
-    Ok(Rendered {
-        method: Method::POST,
-        shown_url: Some(format!("{}/***", url.origin().ascii_serialization())),
-        url,
-        headers,
-        body: Bytes::from(body),
-    })
+    let shown_url = format!("{}/***", url.origin().ascii_serialization());
+    Ok(Rendered::new(Method::POST, url, headers, Bytes::from(body)).shown_as(shown_url))
 }
 
 /// The card with its texts cut to their budgets.

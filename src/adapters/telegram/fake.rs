@@ -255,6 +255,8 @@ fn answer(status: u16, body: String, sentence: &str) -> FakeAnswer {
         body,
         sentence: sentence.to_owned(),
         shown: None,
+        is_lost: false,
+        calls: Vec::new(),
     }
 }
 

@@ -59,13 +59,8 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     }
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(Rendered {
-        method: Method::POST,
-        url,
-        shown_url: Some(shown_url),
-        headers,
-        body: Bytes::from(Value::Object(body).to_string()),
-    })
+    let body = Bytes::from(Value::Object(body).to_string());
+    Ok(Rendered::new(Method::POST, url, headers, body).shown_as(shown_url))
 }
 
 /// The members that say where the message goes and how it arrives.

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use rusqlite::{Connection, Row};
 
 use crate::model::activity::{Activity, Histogram, period_of};
+use crate::model::attempt::Outcome;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::store::StoreResult;
@@ -42,10 +43,11 @@ impl Tally {
         Ok(Self { rows })
     }
 
-    /// Counts an attempt that was applied. Tests do not count.
+    /// Counts an attempt that was applied. Tests do not count, and neither do requests that have others follow.
     pub fn count(&mut self, record: &AttemptRecord) {
         let row = self.rows.get_mut(&record.webhook_id);
-        let Some(row) = row.filter(|_| !record.is_test) else {
+        let is_step = record.attempt.outcome == Outcome::Step;
+        let Some(row) = row.filter(|_| !record.is_test && !is_step) else {
             return;
         };
         let attempt = &record.attempt;

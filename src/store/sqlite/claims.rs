@@ -84,6 +84,7 @@ impl DueDelivery {
                 follow_ups: row.get(6)?,
                 waited: Duration::from_millis(u64::from(row.get::<_, u32>(7)?)),
                 refusals: row.get(9)?,
+                steps: row.get(10)?,
             },
             progress: row.get(8)?,
             created_at: Timestamp::from_millis(row.get(4)?),
@@ -113,7 +114,8 @@ fn due_deliveries(
 ) -> StoreResult<Vec<DueDelivery>> {
     read_all(
         connection,
-        "SELECT id, event_sequence, attempts_made, schedule_attempts, created_at, due_at, follow_ups, waited_ms, progress, refusals
+        "SELECT id, event_sequence, attempts_made, schedule_attempts, created_at, due_at, follow_ups, waited_ms, progress, refusals,
+             steps
          FROM deliveries INDEXED BY deliveries_open
          WHERE webhook_id = ?1 AND state = 'scheduled' AND finished_at IS NULL AND due_at <= ?2
          ORDER BY due_at, id LIMIT ?3",

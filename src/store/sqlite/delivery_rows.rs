@@ -41,7 +41,7 @@ pub fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> Sto
         connection,
         "SELECT id, number, started_at, outcome, failure, failure_detail, retry_after_ms, status, dns_us, connect_us,
              tls_us, first_byte_us, total_us, remote_address, request_head, response_head, response_body,
-             response_body_truncated, remedy, request_body
+             response_body_truncated, remedy, request_body, note
          FROM attempts WHERE delivery_id = ?1 ORDER BY number DESC, id DESC LIMIT ?2",
         (id.as_bytes(), limit),
         attempt_from_row,
@@ -106,6 +106,7 @@ fn attempt_from_row(row: &Row<'_>) -> Result<Attempt> {
         response_head: row.get(15)?,
         response_body: Bytes::copy_from_slice(row.get_ref(16)?.as_blob()?),
         response_body_is_truncated: row.get(17)?,
+        note: row.get(20)?,
     })
 }
 
@@ -125,8 +126,11 @@ fn outcome_from_row(row: &Row<'_>) -> Result<Outcome> {
         })
     };
     match row.get_ref(3)?.as_str()? {
-        "delivered" if row.get_ref(18)?.as_str_or_null()? == Some("accepted") => Ok(Outcome::Accepted),
-        "delivered" => Ok(Outcome::Delivered),
+        "delivered" => match row.get_ref(18)?.as_str_or_null()? {
+            Some("accepted") => Ok(Outcome::Accepted),
+            Some("step") => Ok(Outcome::Step),
+            Some(_) | None => Ok(Outcome::Delivered),
+        },
         "failed" => Ok(Outcome::Failed(failure(row)?)),
         "gone" => Ok(Outcome::Gone(failure(row)?)),
         _ => Err(unexpected("outcome")),

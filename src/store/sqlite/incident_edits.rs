@@ -9,6 +9,7 @@ use crate::store::incidents::IncidentEdit;
 use super::audit;
 use super::incident_rows;
 use super::statements::execute;
+use super::ticket_changes;
 use super::writer::WriteContext;
 
 /// Makes the changes. What is already so is left out; if nothing is left, nothing is written.
@@ -19,6 +20,7 @@ pub fn edit(
     change: &Change,
 ) -> StoreResult<Incident> {
     let mut incident = incident_rows::load(context.connection, id)?.incident;
+    let had = incident.assignee.clone();
     let sentences = apply(context, &mut incident, edit)?;
     if sentences.is_empty() {
         return Ok(incident);
@@ -38,6 +40,9 @@ pub fn edit(
         ),
     )?;
     audit::write(context.connection, change, "incident.edit", id, &sentence)?;
+    if incident.assignee != had {
+        ticket_changes::tell_linked(context, id, change.at)?;
+    }
     Ok(incident)
 }
 

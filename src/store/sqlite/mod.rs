@@ -42,6 +42,10 @@ mod sessions;
 mod sign_in;
 mod statements;
 mod subscriptions;
+mod ticket_changes;
+mod ticket_looks;
+mod ticket_rows;
+mod tickets;
 mod transitions;
 mod upkeep;
 mod users;
@@ -73,6 +77,8 @@ pub fn open(settings: Settings) -> StoreResult<Store> {
         deliveries: Arc::clone(&database) as _,
         webhooks: Arc::clone(&database) as _,
         endpoints: Arc::clone(&database) as _,
+        tickets: Arc::clone(&database) as _,
+        ticket_looks: Arc::clone(&database) as _,
         services: Arc::clone(&database) as _,
         users: Arc::clone(&database) as _,
         policies: Arc::clone(&database) as _,

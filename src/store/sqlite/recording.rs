@@ -17,6 +17,7 @@ use super::audit;
 use super::claims::{Wakes, is_enabled};
 use super::lanes;
 use super::statements::{execute, read_one};
+use super::ticket_changes;
 use super::writer::WriteContext;
 
 /// Records attempts, in order.
@@ -57,6 +58,9 @@ fn record_one(
         disable_webhook(context, record, reason, now)?;
     }
     remember(context.connection, record, now)?;
+    if let Some(update) = record.legacy.ticket.as_ref().filter(|_| !record.is_test) {
+        ticket_changes::note(context.connection, record, update, now)?;
+    }
     if let Some(learned) = record.legacy.learned.as_ref().filter(|_| is_of_now) {
         learn(context, record.webhook_id, learned)?;
     }
@@ -93,7 +97,7 @@ fn move_on(context: &WriteContext<'_>, record: &AttemptRecord, now: Timestamp) -
         context.connection,
         "UPDATE deliveries SET state = ?4, due_at = coalesce(?5, due_at), finished_at = ?6, last_failure = ?7,
              node = NULL, claim = NULL, attempts_made = attempts_made + 1, schedule_attempts = ?8, follow_ups = ?9,
-             waited_ms = ?10, progress = iif(?11, progress, ?12), refusals = ?13
+             waited_ms = ?10, progress = iif(?11, progress, ?12), refusals = ?13, steps = ?14
          WHERE id = ?1 AND state = 'claimed' AND claim = ?2 AND node = ?3",
         (
             record.delivery_id.as_bytes(),
@@ -109,6 +113,7 @@ fn move_on(context: &WriteContext<'_>, record: &AttemptRecord, now: Timestamp) -
             progress_stays,
             progress,
             record.spent.refusals,
+            record.spent.steps,
         ),
     )?;
     Ok(moved == 1)
@@ -183,8 +188,8 @@ fn insert_attempt(connection: &Connection, delivery_id: DeliveryId, attempt: &At
         connection,
         "INSERT INTO attempts (delivery_id, id, number, started_at, outcome, failure, failure_detail, retry_after_ms,
              status, dns_us, connect_us, tls_us, first_byte_us, total_us, remote_address, request_head, response_head,
-             response_body, response_body_truncated, remedy, request_body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+             response_body, response_body_truncated, remedy, request_body, note)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
          ON CONFLICT (delivery_id, id) DO NOTHING",
         rusqlite::params![
             delivery_id.as_bytes(),
@@ -210,6 +215,7 @@ fn insert_attempt(connection: &Connection, delivery_id: DeliveryId, attempt: &At
             attempt.response_body_is_truncated,
             remedy_name(&attempt.outcome),
             attempt.request_body.as_deref(),
+            attempt.note,
         ],
     )
 }
@@ -242,7 +248,7 @@ fn disable_webhook(
 
 fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
-        Outcome::Delivered | Outcome::Accepted => "delivered",
+        Outcome::Delivered | Outcome::Accepted | Outcome::Step => "delivered",
         Outcome::Failed(_) => "failed",
         Outcome::Gone(_) => "gone",
     }
@@ -253,6 +259,7 @@ fn remedy_name(outcome: &Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Delivered | Outcome::Gone(_) => None,
         Outcome::Accepted => Some("accepted"),
+        Outcome::Step => Some("step"),
         Outcome::Failed(failure) if failure.remedy == Remedy::Schedule => None,
         Outcome::Failed(failure) => Some(failure.remedy.as_str()),
     }

@@ -125,12 +125,25 @@ pub fn count_dead(
 }
 
 /// A finished delivery, as far as replaying it matters.
-struct Finished {
+pub struct Finished {
     id: DeliveryId,
     incident_id: IncidentId,
     event_sequence: i64,
     created_at: Timestamp,
     is_test: bool,
+}
+
+impl Finished {
+    /// One that is reopened by itself, at its place in its lane.
+    pub fn in_lane(id: DeliveryId, incident_id: IncidentId) -> Self {
+        Self {
+            id,
+            incident_id,
+            event_sequence: 0,
+            created_at: Timestamp::EPOCH,
+            is_test: false,
+        }
+    }
 }
 
 impl From<&Delivery> for Finished {
@@ -191,7 +204,7 @@ fn leave_last_millisecond(batch: &mut Vec<Finished>) {
 }
 
 /// Starts a fresh schedule: due now, or queued if the lane has an open delivery.
-fn reopen(
+pub fn reopen(
     context: &mut WriteContext<'_>,
     finished: &Finished,
     webhook_id: WebhookId,
@@ -206,7 +219,7 @@ fn reopen(
     let reopened = execute(
         context.connection,
         "UPDATE deliveries SET state = ?2, due_at = ?3, schedule_attempts = 0, follow_ups = 0, waited_ms = 0, refusals = 0,
-             progress = NULL, finished_at = NULL
+             steps = 0, progress = NULL, finished_at = NULL
          WHERE id = ?1 AND state IN ('delivered', 'dead')",
         (finished.id.as_bytes(), state, now.as_millis()),
     )?;

@@ -10,6 +10,7 @@ use opsknight::store::events::Events;
 use opsknight::store::incidents::Incidents;
 use opsknight::store::overview::Overview;
 use opsknight::store::queue::Queue;
+use opsknight::store::tickets::{TicketLooks, Tickets};
 use opsknight::store::webhooks::Endpoints;
 
 /// The contracts under test, of one open store.
@@ -20,6 +21,8 @@ pub struct Handles {
     pub deliveries: Arc<dyn Deliveries>,
     pub overview: Arc<dyn Overview>,
     pub endpoints: Arc<dyn Endpoints>,
+    pub tickets: Arc<dyn Tickets>,
+    pub ticket_looks: Arc<dyn TicketLooks>,
 }
 
 /// A webhook to be put into the store.

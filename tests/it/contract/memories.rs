@@ -56,7 +56,7 @@ contract_tests! {
     async fn the_next_attempt_finds_what_was_spent_and_left_and_a_replay_begins_anew(world) {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
-        let spent = Spending { attempts: 1, follow_ups: 2, waited: Duration::from_secs(90), refusals: 1 };
+        let spent = Spending { attempts: 1, follow_ups: 2, waited: Duration::from_secs(90), refusals: 1, steps: 3 };
         let legacy = Legacy { progress: Keeping::Becomes("plain".into()), ..Legacy::default() };
         let retry = NextStep::Retry { at: world.at(5) };
         let record = AttemptRecord { spent, legacy, ..world.attempt(&delivery, retry, world.at(2)) };

@@ -18,6 +18,7 @@ mod recording;
 mod replays;
 mod sequences;
 mod sqlite;
+mod tickets;
 mod world;
 
 /// Makes each test run on every backend.

@@ -79,7 +79,9 @@ impl Backend for SqliteBackend {
             queue: Arc::clone(&database) as _,
             deliveries: Arc::clone(&database) as _,
             overview: Arc::clone(&database) as _,
-            endpoints: database,
+            endpoints: Arc::clone(&database) as _,
+            tickets: Arc::clone(&database) as _,
+            ticket_looks: database,
         }
     }
 

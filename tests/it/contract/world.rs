@@ -227,6 +227,7 @@ impl World {
             response_head: "server: test".into(),
             response_body: Bytes::from_static(b"oh"),
             response_body_is_truncated: true,
+            note: None,
         };
         AttemptRecord {
             delivery_id: delivery.id,

@@ -8,7 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use opsknight::model::exchange::{Exchange, FailureCode, OutboundRequest, Response, TlsProfile};
+use opsknight::model::exchange::{
+    BODY_CAP_BYTES, ConnectionUse, Exchange, FailureCode, OutboundRequest, Response, TlsProfile,
+};
 use opsknight::outbound::resolver::ResolveError;
 use opsknight::outbound::{
     AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver,
@@ -107,6 +109,8 @@ fn post(url: &str) -> OutboundRequest {
         body: Bytes::from_static(b"{\"event\":\"incident.triggered\"}"),
         timeout: LONG,
         tls: None,
+        body_cap: BODY_CAP_BYTES,
+        connection: ConnectionUse::Any,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use opsknight::adapters::task::Links;
-use opsknight::dispatch::deliver::{Made, conclude};
+use opsknight::dispatch::conclude::{Made, conclude};
 use opsknight::dispatch::masking::Masks;
 use opsknight::dispatch::prepared::Prepared;
 use opsknight::model::attempt::Outcome;
@@ -67,16 +67,10 @@ impl World {
         let delivery = self.run(async |store| store.queue.begin_test(webhook_id, sample).await.unwrap());
         assert!(delivery.event.is_test);
         let endpoint = self.run(async |store| store.endpoints.load(webhook_id).await.unwrap());
-        let made = Made {
-            started_at: at,
-            request_head: String::new(),
-            sent_body: None,
-            judgement: Outcome::Delivered.into(),
-            exchange: None,
-        };
+        let made = Made::without_request(at, Outcome::Delivered);
         let prepared = Prepared::new(endpoint.unwrap());
         let links = Links::default();
-        let masks = Masks::of(&prepared.target, &links);
+        let masks = Masks::of(&prepared.target, &links, None);
         let record = conclude(&self.source, &prepared, &delivery, made, &masks).record;
         let results = self.run(async |store| store.queue.record(vec![record], at).await.unwrap());
         assert_eq!(results, [Recorded::Applied]);

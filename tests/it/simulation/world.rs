@@ -11,7 +11,8 @@ use tokio::runtime::Runtime;
 use opsknight::adapters::task::Links;
 use opsknight::clock::{Clock, Source};
 use opsknight::dispatch::breaker::Verdict;
-use opsknight::dispatch::deliver::{Made, build_request, conclude, task};
+use opsknight::dispatch::conclude::{Made, conclude};
+use opsknight::dispatch::deliver::{build_request, task};
 use opsknight::dispatch::escalator;
 use opsknight::dispatch::masking::Masks;
 use opsknight::dispatch::prepared::Prepared;
@@ -111,8 +112,8 @@ impl World {
         };
         let now = self.clock.now();
         let links = Links::default();
-        let task = task(&prepared, &delivery, None, &links, now);
-        let rendered = prepared.adapter.render(&task).unwrap();
+        let task = task(&prepared, &delivery, &links, now);
+        let rendered = prepared.adapter.step(&task).request().unwrap();
         let request = build_request(&prepared, &delivery, rendered, now);
         assert_eq!(
             request.headers["x-opsknight-delivery"],
@@ -188,24 +189,13 @@ impl World {
         self.node.flights = flying;
         for flight in landed {
             let links = Links::default();
-            let task = task(
-                &flight.prepared,
-                &flight.delivery,
-                None,
-                &links,
-                flight.started_at,
-            );
+            let task = task(&flight.prepared, &flight.delivery, &links, flight.started_at);
             let adapter = flight.prepared.adapter;
             let judgement = adapter.classify(&task, &flight.exchange, self.clock.now());
             let verdict = Verdict::of(&judgement.outcome);
-            let made = Made {
-                started_at: flight.started_at,
-                request_head: String::new(),
-                sent_body: None,
-                judgement,
-                exchange: Some(flight.exchange),
-            };
-            let masks = Masks::of(&flight.prepared.target, &links);
+            let mut made = Made::without_request(flight.started_at, judgement);
+            made.sent.exchange = Some(flight.exchange);
+            let masks = Masks::of(&flight.prepared.target, &links, None);
             let attempted = conclude(&self.source, &flight.prepared, &flight.delivery, made, &masks);
             let record = attempted.record;
             let webhook_id = record.webhook_id;

@@ -66,10 +66,23 @@ impl ApiClient {
         body: Option<Value>,
         headers: &[(&str, &str)],
     ) -> Result<ApiAnswer, String> {
+        let bearer = format!("Bearer {}", self.key);
+        let mut all = vec![("authorization", bearer.as_str())];
+        all.extend_from_slice(headers);
+        self.send_as(method, path, body, &all).await
+    }
+
+    /// The same with these headers alone: as somebody else.
+    pub async fn send_as(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Result<ApiAnswer, String> {
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
-            .header("authorization", format!("Bearer {}", self.key))
             .header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -1,7 +1,6 @@
-//! A chat platform on a loopback port: the fake that a kind's adapter brings along (see its doc for what it takes from
+//! A platform on a loopback port: the fake that a kind's adapter brings along (see its doc for what it takes from
 //! the vendor), behind real HTTP.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{Request, Response};
@@ -9,11 +8,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use opsknight::adapters::fake::{Fake, FakeRequest};
+use opsknight::adapters::fake::{Fake, FakeAnswer, FakeCall, FakeRequest};
 use opsknight::adapters::shown::Shown;
+use opsknight::clock::Source;
 use opsknight::model::time::Timestamp;
 
 /// A request that the platform got.
@@ -38,6 +41,17 @@ pub struct Platform {
 struct State {
     fake: Box<dyn Fake>,
     seen: Vec<Seen>,
+    clock: Option<Source>,
+    hold: Option<(usize, Hold)>,
+}
+
+/// When a request is held back, so that whoever sent it can be killed meanwhile. It is never answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Before anything is done.
+    Before,
+    /// After it was done.
+    After,
 }
 
 impl Platform {
@@ -54,6 +68,8 @@ impl Platform {
             state: Arc::new(Mutex::new(State {
                 fake,
                 seen: Vec::new(),
+                clock: None,
+                hold: None,
             })),
         };
         tokio::spawn(platform.clone().accept(listener));
@@ -63,6 +79,29 @@ impl Platform {
     /// The next request meets a fault.
     pub fn fail_next(&self, fault: &str) {
         assert!(self.state().fake.fail_next(fault), "no fault {fault}");
+    }
+
+    /// Holds the request with this number, counted from now and from 1.
+    pub fn hold(&self, number: usize, hold: Hold) {
+        let mut state = self.state();
+        let at = state.seen.len() + number;
+        state.hold = Some((at, hold));
+    }
+
+    /// Whether a request is being held.
+    pub fn is_holding(&self) -> bool {
+        let state = self.state();
+        state.hold.is_some_and(|(at, _)| state.seen.len() >= at)
+    }
+
+    /// Holds nothing more.
+    pub fn let_go(&self) {
+        self.state().hold = None;
+    }
+
+    /// Takes the time from a clock; without one it is always the same.
+    pub fn take_time_from(&self, clock: Source) {
+        self.state().clock = Some(clock);
     }
 
     /// The messages as they stand, oldest first, each as its text.
@@ -93,28 +132,70 @@ impl Platform {
         }
     }
 
-    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        let target = head.uri.path_and_query().unwrap().as_str();
-        let mut state = self.state();
-        let answer = state.fake.answer(&FakeRequest {
-            method: &head.method,
-            target,
-            headers: &head.headers,
-            body: &body,
-            now: Timestamp::EPOCH,
-        });
-        state.seen.push(Seen {
-            method: head.method.to_string(),
-            target: target.to_owned(),
-            headers: head.headers.clone(),
-            body: String::from_utf8_lossy(&body).into_owned(),
-        });
+        let Some(answer) = self.work_on(&head, &body) else {
+            return std::future::pending().await;
+        };
+        make_calls(answer.calls);
+        if answer.is_lost {
+            return Err(Lost);
+        }
         let mut response = Response::builder().status(answer.status);
         for (name, value) in answer.headers {
             response = response.header(name, value);
         }
         Ok(response.body(Full::from(answer.body)).unwrap())
     }
+
+    /// What the platform makes of a request; nothing if it is held back.
+    fn work_on(&self, head: &http::request::Parts, body: &Bytes) -> Option<FakeAnswer> {
+        let target = head.uri.path_and_query().unwrap().as_str();
+        let mut state = self.state();
+        let held = state.hold.filter(|(at, _)| *at == state.seen.len() + 1);
+        let now = state.clock.as_ref().map_or(Timestamp::EPOCH, Source::now);
+        let request = FakeRequest {
+            method: &head.method,
+            target,
+            headers: &head.headers,
+            body,
+            now,
+        };
+        let is_done = held.is_none_or(|(_, hold)| hold == Hold::After);
+        let answer = is_done.then(|| state.fake.answer(&request));
+        state.seen.push(Seen {
+            method: head.method.to_string(),
+            target: target.to_owned(),
+            headers: head.headers.clone(),
+            body: String::from_utf8_lossy(body).into_owned(),
+        });
+        answer.filter(|_| held.is_none())
+    }
+}
+
+/// The answer is lost on its way: the connection breaks.
+#[derive(Debug)]
+struct Lost;
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("lost")
+    }
+}
+
+impl std::error::Error for Lost {}
+
+/// Calls that the platform makes by itself, one after the other. Whoever is called may be gone.
+fn make_calls(calls: Vec<FakeCall>) {
+    tokio::spawn(async move {
+        let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+        for call in calls {
+            let mut request = Request::post(&call.url);
+            for (name, value) in &call.headers {
+                request = request.header(name, value);
+            }
+            let _ = client.request(request.body(Full::from(call.body)).unwrap()).await;
+        }
+    });
 }

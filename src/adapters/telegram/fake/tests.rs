@@ -19,7 +19,7 @@ use crate::model::incident::IncidentAction;
 
 /// Sends a sample's task to the fake, judges the answer and keeps what the engine would keep.
 fn deliver(fake: &mut TelegramFake, sample: &mut Sample) -> Judgement {
-    let rendered = Telegram.render(&sample.task()).unwrap();
+    let rendered = Telegram.step(&sample.task()).request().unwrap();
     let answer = fake.answer(&FakeRequest {
         method: &rendered.method,
         target: rendered.url.path(),

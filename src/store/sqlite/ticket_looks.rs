@@ -1,0 +1,362 @@
+//! Reading tickets again: what is due, what was found, what follows from it. The incident follows its ticket in the
+//! transaction in which the link learns of the change.
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::model::audit::{Actor, Change};
+use crate::model::id::{IncidentId, WebhookId};
+use crate::model::incident::IncidentStatus;
+use crate::model::ticket::{Ticket, TicketLink, action_after_reading, next_look_at};
+use crate::model::time::Timestamp;
+use crate::store::StoreResult;
+use crate::store::incidents::{Committed, TransitionRequest};
+use crate::store::tickets::{
+    BUSY_WAIT, DueLook, HintRecord, Hinted, LOOK_LEASE, Looked, LookedOutcome, TicketLooks,
+};
+
+use super::audit;
+use super::claims::Wakes;
+use super::database::Database;
+use super::incident_rows;
+use super::lanes;
+use super::statements::{execute, read_all, read_one};
+use super::ticket_changes::{self, owner, write_note};
+use super::ticket_rows::{self, link_from_row, select_links};
+use super::transitions;
+use super::writer::WriteContext;
+
+#[async_trait]
+impl TicketLooks for Database {
+    async fn hint(&self, webhook_id: WebhookId, hint: HintRecord, now: Timestamp) -> StoreResult<Hinted> {
+        self.write(move |context| take_hint(context, webhook_id, &hint, now))
+            .await
+    }
+
+    async fn take_due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DueLook>> {
+        // Most of the time nothing is due: that is found out without a transaction.
+        if !self.read(move |connection| is_any_due(connection, now)).await? {
+            return Ok(Vec::new());
+        }
+        self.write(move |context| take_due(context, now, limit)).await
+    }
+
+    async fn looked(&self, looked: Looked) -> StoreResult<LookedOutcome> {
+        self.write_checked(move |context| follow(context, &looked)).await
+    }
+
+    async fn look_failed(
+        &self,
+        webhook_id: WebhookId,
+        incident_id: IncidentId,
+        error: String,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        self.write(move |context| fail(context.connection, webhook_id, incident_id, &error, now))
+            .await
+    }
+
+    async fn swept(
+        &self,
+        webhook_id: WebhookId,
+        incident_id: IncidentId,
+        stays: Option<Ticket>,
+        change: Change,
+    ) -> StoreResult<()> {
+        self.write(move |context| {
+            sweep(
+                context.connection,
+                webhook_id,
+                incident_id,
+                stays.as_ref(),
+                &change,
+            )
+        })
+        .await
+    }
+}
+
+fn take_hint(
+    context: &mut WriteContext<'_>,
+    webhook_id: WebhookId,
+    hint: &HintRecord,
+    now: Timestamp,
+) -> StoreResult<Hinted> {
+    if let Some(receipt) = &hint.receipt
+        && !is_first(context, webhook_id, receipt, now)?
+    {
+        return Ok(Hinted::Nothing);
+    }
+    let looks = execute(
+        context.connection,
+        "UPDATE ticket_links SET look_at = min(coalesce(look_at, ?3), ?3) WHERE webhook_id = ?1 AND ticket_id = ?2",
+        (webhook_id.as_bytes(), &hint.ticket_id, now.as_millis()),
+    )?;
+    if looks > 0 {
+        return Ok(Hinted::LooksAgain);
+    }
+    let Some((incident_id, generation)) = hint.marker else {
+        return Ok(Hinted::Nothing);
+    };
+    let found = execute(
+        context.connection,
+        "UPDATE ticket_links SET hinted = ?4 WHERE webhook_id = ?1 AND incident_id = ?2 AND generation = ?3
+             AND state = 'intended' AND hinted IS NULL",
+        (
+            webhook_id.as_bytes(),
+            incident_id.as_bytes(),
+            generation,
+            &hint.ticket_id,
+        ),
+    )?;
+    if found == 0 {
+        return Ok(Hinted::Nothing);
+    }
+    let mut wakes = Wakes::default();
+    ticket_changes::hurry(context, incident_id, webhook_id, now, &mut wakes)?;
+    wakes.send_after_commit(context);
+    Ok(Hinted::Found)
+}
+
+/// Whether a call of a ticket system is told for the first time.
+fn is_first(
+    context: &WriteContext<'_>,
+    webhook_id: WebhookId,
+    receipt: &str,
+    now: Timestamp,
+) -> StoreResult<bool> {
+    let inserted = execute(
+        context.connection,
+        "INSERT INTO receipts (owner, key, request_hash, node, created_at) VALUES (?1, ?2, zeroblob(32), ?3, ?4)
+         ON CONFLICT (owner, key) DO NOTHING",
+        (
+            format!("inbound:{webhook_id}"),
+            receipt,
+            context.node,
+            now.as_millis(),
+        ),
+    )?;
+    Ok(inserted == 1)
+}
+
+fn is_any_due(connection: &Connection, now: Timestamp) -> StoreResult<bool> {
+    let sql = "SELECT 1 FROM ticket_links WHERE look_at IS NOT NULL AND look_at <= ?1 LIMIT 1";
+    Ok(read_one(connection, sql, [now.as_millis()], |_| Ok(()))?.is_some())
+}
+
+fn take_due(context: &WriteContext<'_>, now: Timestamp, limit: u32) -> StoreResult<Vec<DueLook>> {
+    let due = read_all(
+        context.connection,
+        select_links!(
+            ", l.is_swept = 0 AND l.creates > 1 AS must_sweep",
+            "CROSS JOIN webhooks w ON w.id = l.webhook_id
+             WHERE l.look_at IS NOT NULL AND l.look_at <= ?1 AND l.state = 'linked'
+                 AND w.deleted_at IS NULL AND w.disabled_since IS NULL
+             ORDER BY l.look_at LIMIT ?2"
+        ),
+        (now.as_millis(), limit),
+        |row| {
+            Ok(DueLook {
+                link: link_from_row(row)?,
+                must_sweep: row.get("must_sweep")?,
+            })
+        },
+    )?;
+    for look in &due {
+        set_look_at(context.connection, &look.link, now.plus(LOOK_LEASE))?;
+    }
+    if due.is_empty() {
+        put_off_disabled(context.connection, now)?;
+    }
+    Ok(due)
+}
+
+/// Tickets of webhooks that are disabled or deleted are looked at later, lest they stand at the front for ever.
+fn put_off_disabled(connection: &Connection, now: Timestamp) -> StoreResult<()> {
+    execute(
+        connection,
+        "UPDATE ticket_links SET look_at = ?2 WHERE look_at IS NOT NULL AND look_at <= ?1",
+        (now.as_millis(), now.plus(LOOK_LEASE).as_millis()),
+    )
+    .map(|_| ())
+}
+
+fn set_look_at(connection: &Connection, link: &TicketLink, at: Timestamp) -> StoreResult<()> {
+    execute(
+        connection,
+        "UPDATE ticket_links SET look_at = ?3 WHERE webhook_id = ?1 AND incident_id = ?2",
+        (
+            link.webhook_id.as_bytes(),
+            link.incident_id.as_bytes(),
+            at.as_millis(),
+        ),
+    )
+    .map(|_| ())
+}
+
+/// Lets an incident follow its ticket, unless something of ours is on its way there.
+fn follow(context: &mut WriteContext<'_>, looked: &Looked) -> StoreResult<LookedOutcome> {
+    let now = looked.change.at;
+    let link = ticket_rows::load(context.connection, looked.webhook_id, looked.incident_id)?;
+    let Some(link) = link else {
+        return Ok(LookedOutcome::Gone);
+    };
+    if link.ticket().is_none_or(|ticket| ticket.id != looked.ticket.id) {
+        return Ok(LookedOutcome::Gone);
+    }
+    let is_busy = link.version != looked.version
+        || lanes::has_open(context.connection, looked.incident_id, looked.webhook_id)?;
+    if is_busy {
+        set_look_at(context.connection, &link, now.plus(BUSY_WAIT))?;
+        return Ok(LookedOutcome::Busy);
+    }
+    let incident = incident_rows::load(context.connection, looked.incident_id)?.incident;
+    let action = action_after_reading(looked.looking, link.seen, looked.ticket.phase, incident.status);
+    take_comments(context.connection, looked)?;
+    let committed = match action {
+        Some(action) => Some(transitions::transition(
+            context,
+            TransitionRequest {
+                incident_id: looked.incident_id,
+                action,
+                event_id: looked.event_id,
+                change: looked.change.clone(),
+                receipt: None,
+            },
+        )?),
+        None => None,
+    };
+    let after = match &committed {
+        Some(Committed::Changed(incident)) => incident.clone(),
+        _ => incident,
+    };
+    let next = next_look_at(after.status, after.resolved_at, 0, now);
+    write_seen(context.connection, &link, looked, next)?;
+    Ok(match committed {
+        Some(committed) => LookedOutcome::Followed(Box::new(committed)),
+        None => LookedOutcome::InLine,
+    })
+}
+
+/// What was read is what was seen last.
+fn write_seen(
+    connection: &Connection,
+    link: &TicketLink,
+    looked: &Looked,
+    next: Option<Timestamp>,
+) -> StoreResult<()> {
+    let comments_until = looked.comments.iter().map(|comment| comment.at).max();
+    let comments_until = comments_until.map_or(link.comments_until, |at| at.max(link.comments_until));
+    let ticket = &looked.ticket;
+    execute(
+        connection,
+        "UPDATE ticket_links SET ticket_key = ?3, ticket_url = ?4, phase = ?5, status = ?6, seen = ?5, last_synced_at = ?7,
+             last_error = NULL, look_at = ?8, look_failures = 0, comments_until = ?9, version = version + 1,
+             updated_at = ?7
+         WHERE webhook_id = ?1 AND incident_id = ?2 AND state = 'linked'",
+        (
+            looked.webhook_id.as_bytes(),
+            looked.incident_id.as_bytes(),
+            &ticket.key,
+            &ticket.url,
+            ticket.phase.as_str(),
+            &ticket.status,
+            looked.change.at.as_millis(),
+            next.map(Timestamp::as_millis),
+            comments_until.as_millis(),
+        ),
+    )
+    .map(|_| ())
+}
+
+fn take_comments(connection: &Connection, looked: &Looked) -> StoreResult<()> {
+    looked.comments.iter().try_for_each(|comment| {
+        write_note(
+            connection,
+            looked.incident_id,
+            comment.id,
+            comment.at,
+            &comment.actor.encode(),
+            &comment.sentence,
+        )
+    })
+}
+
+fn fail(
+    connection: &Connection,
+    webhook_id: WebhookId,
+    incident_id: IncidentId,
+    error: &str,
+    now: Timestamp,
+) -> StoreResult<()> {
+    let key = (webhook_id.as_bytes(), incident_id.as_bytes());
+    let failures = read_one(
+        connection,
+        "SELECT look_failures FROM ticket_links WHERE webhook_id = ?1 AND incident_id = ?2",
+        key,
+        |row| row.get::<_, u32>(0),
+    )?;
+    let failures = failures.unwrap_or(0).saturating_add(1);
+    let next = next_look_at(IncidentStatus::Triggered, None, failures, now);
+    execute(
+        connection,
+        "UPDATE ticket_links SET look_failures = ?3, look_at = ?4, last_error = ?5, updated_at = ?6
+         WHERE webhook_id = ?1 AND incident_id = ?2 AND state = 'linked'",
+        (
+            key.0,
+            key.1,
+            failures,
+            next.map(Timestamp::as_millis),
+            error,
+            now.as_millis(),
+        ),
+    )
+    .map(|_| ())
+}
+
+fn sweep(
+    connection: &Connection,
+    webhook_id: WebhookId,
+    incident_id: IncidentId,
+    stays: Option<&Ticket>,
+    change: &Change,
+) -> StoreResult<()> {
+    let key = (webhook_id.as_bytes(), incident_id.as_bytes());
+    execute(
+        connection,
+        "UPDATE ticket_links SET is_swept = 1 WHERE webhook_id = ?1 AND incident_id = ?2",
+        key,
+    )?;
+    let Some(stays) = stays else {
+        return Ok(());
+    };
+    if owner(connection, webhook_id, &stays.id)?.is_some() {
+        return Ok(());
+    }
+    execute(
+        connection,
+        "UPDATE ticket_links SET ticket_id = ?3, ticket_key = ?4, ticket_url = ?5, phase = ?6, status = ?7,
+             seen = ?6, look_at = ?8, version = version + 1, updated_at = ?8
+         WHERE webhook_id = ?1 AND incident_id = ?2 AND state = 'linked'",
+        (
+            key.0,
+            key.1,
+            &stays.id,
+            &stays.key,
+            &stays.url,
+            stays.phase.as_str(),
+            &stays.status,
+            change.at.as_millis(),
+        ),
+    )?;
+    let sentence = format!("kept the older ticket {} of two that were made", stays.key);
+    write_note(
+        connection,
+        incident_id,
+        change.audit_id,
+        change.at,
+        &Actor::System.encode(),
+        &sentence,
+    )?;
+    audit::write(connection, change, "ticket.join", incident_id, &sentence)
+}

@@ -1,0 +1,341 @@
+//! Ticket links: intended before they are made, told by attempts, by hand, and by the ticket itself.
+
+use opsknight::model::attempt::{Legacy, Outcome};
+use opsknight::model::audit::Actor;
+use opsknight::model::delivery::{Claim, ClaimedDelivery, DeliveryState, NextStep};
+use opsknight::model::id::IncidentId;
+use opsknight::model::incident::{IncidentAction, IncidentStatus};
+use opsknight::model::ticket::{
+    LinkState, LinkUpdate, Looking, POLL_INTERVAL, Ticket, TicketLink, TicketNews, TicketPhase,
+};
+use opsknight::model::time::Timestamp;
+use opsknight::store::StoreError;
+use opsknight::store::incidents::{Committed, TimelineKind};
+use opsknight::store::queue::AttemptRecord;
+use opsknight::store::tickets::{
+    BUSY_WAIT, HintRecord, Hinted, IntentRecord, LOOK_LEASE, Looked, LookedOutcome, Noted, Requested,
+};
+
+use super::contract_tests;
+use super::world::World;
+
+fn ticket(number: u32, phase: TicketPhase) -> Ticket {
+    Ticket {
+        id: format!("1000{number}"),
+        key: format!("OPS-{number}"),
+        url: format!("https://jira.example/browse/OPS-{number}"),
+        phase,
+        status: phase.as_str().to_owned(),
+    }
+}
+
+fn seen(ticket: Ticket) -> Legacy {
+    let update = LinkUpdate {
+        news: Some(TicketNews::Seen(ticket)),
+        error: None,
+    };
+    Legacy {
+        ticket: Some(update),
+        ..Legacy::default()
+    }
+}
+
+impl World {
+    async fn link(&self, incident_id: IncidentId) -> Option<TicketLink> {
+        let recalled = self.store().tickets.recall(self.ordered, incident_id).await;
+        recalled.unwrap().link
+    }
+
+    async fn intend(&self, delivery: &ClaimedDelivery, progress: Option<&str>, at: Timestamp) -> bool {
+        let intent = IntentRecord {
+            delivery_id: delivery.id,
+            claim: delivery.claim,
+            webhook_id: delivery.webhook_id,
+            incident_id: delivery.event.incident_id,
+            progress: progress.map(str::to_owned),
+            at,
+        };
+        self.store().tickets.intend(intent).await.unwrap()
+    }
+
+    async fn tell(&self, delivery: &ClaimedDelivery, legacy: Legacy, at: Timestamp) {
+        let record = AttemptRecord {
+            legacy,
+            ..self.attempt(delivery, NextStep::Delivered, at)
+        };
+        self.store().queue.record(vec![record], at).await.unwrap();
+    }
+
+    /// An incident with a linked ticket that is new, at one second.
+    async fn linked(&self, title: &str, number: u32) -> IncidentId {
+        let incident = self.trigger(title).await;
+        let delivery = self.claim(self.ordered, 1, self.at(0)).await.deliveries.remove(0);
+        self.tell(&delivery, seen(ticket(number, TicketPhase::New)), self.at(1000))
+            .await;
+        incident.id
+    }
+
+    async fn look(&self, incident_id: IncidentId, phase: TicketPhase, at: Timestamp) -> LookedOutcome {
+        let link = self.link(incident_id).await.unwrap();
+        let looked = Looked {
+            webhook_id: self.ordered,
+            incident_id,
+            version: link.version,
+            looking: Looking::ForChanges,
+            ticket: ticket(1, phase),
+            comments: Vec::new(),
+            event_id: self.event_id(at),
+            change: self.change(at),
+        };
+        self.store().ticket_looks.looked(looked).await.unwrap()
+    }
+
+    async fn hint(&self, ticket_id: &str, receipt: &str, at: Timestamp) -> Hinted {
+        let hint = HintRecord {
+            ticket_id: ticket_id.into(),
+            marker: None,
+            receipt: Some(receipt.into()),
+        };
+        self.store()
+            .ticket_looks
+            .hint(self.ordered, hint, at)
+            .await
+            .unwrap()
+    }
+}
+
+contract_tests! {
+    async fn an_intention_is_on_record_before_the_ticket_is_and_counts_each_try(world) {
+        let incident = world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
+        assert!(world.intend(&delivery, None, world.at(10)).await);
+        assert!(world.intend(&delivery, None, world.at(20)).await);
+        let link = world.link(incident.id).await.unwrap();
+        let LinkState::Intended(intent) = &link.state else { panic!("not intended: {link:?}") };
+        assert_eq!((intent.at, intent.creates), (world.at(20), 2));
+        world.tell(&delivery, seen(ticket(1, TicketPhase::New)), world.at(30)).await;
+        let link = world.link(incident.id).await.unwrap();
+        assert_eq!(link.ticket(), Some(&ticket(1, TicketPhase::New)));
+        assert_eq!((link.event_sequence, link.last_synced_at), (delivery.event.sequence, Some(world.at(30))));
+    }
+
+    async fn whoever_lost_the_claim_may_not_make_a_ticket(world) {
+        let incident = world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
+        let late = ClaimedDelivery { claim: Claim(9999), ..delivery.clone() };
+        assert!(!world.intend(&late, None, world.at(1)).await);
+        assert_eq!(world.link(incident.id).await, None);
+        world.tell(&delivery, seen(ticket(1, TicketPhase::New)), world.at(2)).await;
+        assert!(!world.intend(&delivery, None, world.at(3)).await);
+    }
+
+    async fn what_a_delivery_is_about_to_do_is_its_progress_after_a_crash(world) {
+        world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
+        assert!(world.intend(&delivery, Some("noting"), world.at(1)).await);
+        world.store().queue.release(vec![(delivery.id, delivery.claim)]).await.unwrap();
+        let again = world.claim(world.ordered, 1, world.at(2)).await.deliveries.remove(0);
+        assert_eq!(again.progress.as_deref(), Some("noting"));
+    }
+
+    async fn a_failed_attempt_says_on_the_link_why_and_a_step_leaves_it(world) {
+        let incident_id = world.linked("one", 1).await;
+        world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
+        let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
+        let failed = LinkUpdate { news: None, error: Some("no way".into()) };
+        let legacy = Legacy { ticket: Some(failed), ..Legacy::default() };
+        let retry = NextStep::Retry { at: world.at(3000) };
+        let record = AttemptRecord { legacy, ..world.attempt(&delivery, retry, world.at(2500)) };
+        world.store().queue.record(vec![record], world.at(2500)).await.unwrap();
+        assert_eq!(world.link(incident_id).await.unwrap().last_error.as_deref(), Some("no way"));
+        let again = world.claim(world.ordered, 1, world.at(3000)).await.deliveries.remove(0);
+        let mut step = world.attempt(&again, NextStep::Retry { at: world.at(3000) }, world.at(3000));
+        step.attempt.outcome = Outcome::Step;
+        step.legacy = seen(ticket(1, TicketPhase::InProgress));
+        world.store().queue.record(vec![step], world.at(3000)).await.unwrap();
+        let link = world.link(incident_id).await.unwrap();
+        assert_eq!(link.last_error.as_deref(), Some("no way"));
+        assert_eq!(link.ticket().unwrap().phase, TicketPhase::InProgress);
+    }
+
+    async fn a_ticket_that_moved_takes_its_incident_along_once(world) {
+        let incident_id = world.linked("one", 1).await;
+        let LookedOutcome::Followed(committed) = world.look(incident_id, TicketPhase::Done, world.at(5000)).await
+        else { panic!("did not follow") };
+        let Committed::Changed(incident) = *committed else { panic!("{committed:?}") };
+        assert_eq!(incident.status, IncidentStatus::Resolved);
+        // The event goes to the ticket's own webhook too; until it is delivered the ticket says nothing.
+        assert_eq!(world.look(incident_id, TicketPhase::New, world.at(6000)).await, LookedOutcome::Busy);
+        let echo = world.claim(world.ordered, 1, world.at(6000)).await.deliveries.remove(0);
+        world.tell(&echo, seen(ticket(1, TicketPhase::Done)), world.at(6500)).await;
+        let again = world.look(incident_id, TicketPhase::Done, world.at(7000)).await;
+        assert!(matches!(again, LookedOutcome::InLine), "{again:?}");
+    }
+
+    async fn a_ticket_that_was_closed_while_an_event_went_there_is_news_for_its_incident(world) {
+        let incident_id = world.linked("one", 1).await;
+        world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
+        let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
+        world.tell(&delivery, seen(ticket(1, TicketPhase::Done)), world.at(3000)).await;
+        let link = world.link(incident_id).await.unwrap();
+        assert_eq!((link.ticket().unwrap().phase, link.seen), (TicketPhase::Done, TicketPhase::New));
+        assert_eq!(world.store().ticket_looks.take_due(world.at(3000), 9).await.unwrap().len(), 1);
+        let followed = world.look(incident_id, TicketPhase::Done, world.at(3100)).await;
+        assert!(matches!(followed, LookedOutcome::Followed(_)), "{followed:?}");
+    }
+
+    async fn what_was_read_before_something_of_ours_went_there_counts_for_nothing(world) {
+        let incident_id = world.linked("one", 1).await;
+        let before = world.link(incident_id).await.unwrap().version;
+        world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
+        let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
+        world.tell(&delivery, seen(ticket(1, TicketPhase::InProgress)), world.at(3000)).await;
+        let stale = Looked {
+            webhook_id: world.ordered,
+            incident_id,
+            version: before,
+            looking: Looking::ForChanges,
+            ticket: ticket(1, TicketPhase::Done),
+            comments: Vec::new(),
+            event_id: world.event_id(world.at(3100)),
+            change: world.change(world.at(3100)),
+        };
+        assert_eq!(world.store().ticket_looks.looked(stale).await.unwrap(), LookedOutcome::Busy);
+        let incident = world.store().incidents.get(incident_id).await.unwrap();
+        assert_eq!(incident.status, IncidentStatus::Acknowledged);
+    }
+
+    async fn tickets_are_taken_when_they_are_due_and_by_one_alone(world) {
+        let incident_id = world.linked("one", 1).await;
+        let looks = &world.store().ticket_looks;
+        assert!(looks.take_due(world.at(1000), 9).await.unwrap().is_empty());
+        let due_at = world.at(1000).plus(POLL_INTERVAL);
+        let due = looks.take_due(due_at, 9).await.unwrap();
+        assert_eq!(due.iter().map(|look| look.link.incident_id).collect::<Vec<_>>(), [incident_id]);
+        assert!(looks.take_due(due_at, 9).await.unwrap().is_empty());
+        assert_eq!(looks.take_due(due_at.plus(LOOK_LEASE), 9).await.unwrap().len(), 1);
+        looks.look_failed(world.ordered, incident_id, "asleep".into(), due_at).await.unwrap();
+        let link = world.link(incident_id).await.unwrap();
+        assert_eq!(link.last_error.as_deref(), Some("asleep"));
+        assert!(looks.take_due(due_at.plus(POLL_INTERVAL), 9).await.unwrap().is_empty());
+        assert_eq!(looks.take_due(due_at.plus(2 * POLL_INTERVAL), 9).await.unwrap().len(), 1);
+    }
+
+    async fn a_call_has_its_ticket_looked_at_and_the_same_call_again_does_not(world) {
+        let incident_id = world.linked("one", 1).await;
+        let looks = &world.store().ticket_looks;
+        assert_eq!(world.hint("10001", "call-1", world.at(2000)).await, Hinted::LooksAgain);
+        assert_eq!(looks.take_due(world.at(2000), 9).await.unwrap().len(), 1);
+        assert_eq!(world.hint("10001", "call-1", world.at(2001)).await, Hinted::Nothing);
+        assert!(looks.take_due(world.at(2001), 9).await.unwrap().is_empty());
+        assert_eq!(world.hint("999", "call-2", world.at(2002)).await, Hinted::Nothing);
+        let busy = world.act(incident_id, IncidentAction::Acknowledge, world.at(2003)).await;
+        assert!(matches!(busy, Committed::Changed(_)));
+        assert_eq!(world.look(incident_id, TicketPhase::Done, world.at(2004)).await, LookedOutcome::Busy);
+        assert_eq!(looks.take_due(world.at(2004).plus(BUSY_WAIT), 9).await.unwrap().len(), 1);
+    }
+
+    async fn a_call_that_names_our_marker_finds_a_ticket_whose_making_got_no_answer(world) {
+        let incident = world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
+        world.intend(&delivery, None, world.at(1)).await;
+        world.record(&delivery, NextStep::Retry { at: world.at(60_000) }, world.at(2)).await;
+        let hint = HintRecord { ticket_id: "10007".into(), marker: Some((incident.id, 1)), receipt: None };
+        let looks = &world.store().ticket_looks;
+        let other = HintRecord { marker: Some((incident.id, 2)), ..hint.clone() };
+        assert_eq!(looks.hint(world.ordered, other, world.at(3)).await.unwrap(), Hinted::Nothing);
+        assert_eq!(looks.hint(world.ordered, hint, world.at(3)).await.unwrap(), Hinted::Found);
+        let LinkState::Intended(intent) = world.link(incident.id).await.unwrap().state else { panic!("not intended") };
+        assert_eq!(intent.hinted.as_deref(), Some("10007"));
+        assert_eq!(world.claim(world.ordered, 1, world.at(3)).await.deliveries.len(), 1);
+    }
+
+    async fn a_ticket_by_hand_is_made_from_the_latest_event_whether_it_was_wanted_or_not(world) {
+        let incident_id = world.linked("one", 1).await;
+        let tickets = &world.store().tickets;
+        tickets.unlink(incident_id, world.ordered, world.change(world.at(2000))).await.unwrap();
+        let link = world.link(incident_id).await.unwrap();
+        assert_eq!((&link.state, link.generation), (&LinkState::Unlinked, 2));
+        let requested = tickets.request(incident_id, world.ordered, world.change(world.at(3000))).await.unwrap();
+        let delivery = world.claim(world.ordered, 1, world.at(3000)).await.deliveries.remove(0);
+        assert_eq!(requested, Requested::OnItsWay(delivery.id));
+        let link = world.link(incident_id).await.unwrap();
+        assert_eq!((&link.state, link.event_sequence), (&LinkState::Wanted, 0));
+        world.tell(&delivery, seen(ticket(2, TicketPhase::New)), world.at(3500)).await;
+        assert_eq!(world.states(world.ordered, incident_id).await, [DeliveryState::Delivered]);
+        assert!(world.link(incident_id).await.unwrap().marker().ends_with("-2"));
+        let notes = world.store().incidents.timeline(incident_id).await.unwrap();
+        let notes = notes.into_iter().filter_map(|entry| match entry.kind {
+            TimelineKind::Note(sentence) => Some(sentence),
+            TimelineKind::Event { .. } => None,
+        });
+        assert_eq!(notes.collect::<Vec<_>>(), ["unlinked the ticket OPS-1", "asked for a ticket"]);
+    }
+
+    async fn a_ticket_belongs_to_one_incident(world) {
+        let first = world.linked("one", 1).await;
+        let second = world.trigger("two").await.id;
+        let tickets = &world.store().tickets;
+        let busy = tickets.link(second, world.ordered, ticket(2, TicketPhase::New), world.change(world.at(10))).await;
+        assert!(matches!(busy, Err(StoreError::Conflict(_))), "an event is on its way: {busy:?}");
+        world.finish_next(world.ordered, NextStep::Delivered, world.at(20)).await;
+        let taken = tickets.link(second, world.ordered, ticket(1, TicketPhase::New), world.change(world.at(30))).await;
+        assert!(matches!(taken, Err(StoreError::Conflict(_))), "{taken:?}");
+        tickets.link(second, world.ordered, ticket(2, TicketPhase::New), world.change(world.at(40))).await.unwrap();
+        let again = tickets.link(first, world.ordered, ticket(3, TicketPhase::New), world.change(world.at(50))).await;
+        assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+        assert_eq!(tickets.count_linked(world.ordered).await.unwrap(), 2);
+        // The ticket is told of the incident.
+        assert_eq!(world.claim(world.ordered, 9, world.at(60)).await.deliveries.len(), 1);
+    }
+
+    async fn of_two_tickets_the_older_stays_and_the_timeline_says_so(world) {
+        let incident_id = world.linked("one", 2).await;
+        let older = ticket(1, TicketPhase::New);
+        let looks = &world.store().ticket_looks;
+        looks.swept(world.ordered, incident_id, Some(older.clone()), world.change(world.at(9))).await.unwrap();
+        assert_eq!(world.link(incident_id).await.unwrap().ticket(), Some(&older));
+        let timeline = world.store().incidents.timeline(incident_id).await.unwrap();
+        assert!(timeline.iter().any(|entry| matches!(&entry.kind, TimelineKind::Note(text) if text.contains("OPS-1"))));
+    }
+
+    async fn comments_come_into_the_timeline_once(world) {
+        let incident_id = world.linked("one", 1).await;
+        let link = world.link(incident_id).await.unwrap();
+        let actor = Actor::Ticket { webhook_id: world.ordered, name: "Ada".into() };
+        let comment = Noted {
+            at: world.at(4000),
+            actor: actor.clone(),
+            sentence: "commented: on it".into(),
+            id: world.change(world.at(4000)).audit_id,
+        };
+        let looked = Looked {
+            webhook_id: world.ordered,
+            incident_id,
+            version: link.version,
+            looking: Looking::ForChanges,
+            ticket: ticket(1, TicketPhase::New),
+            comments: vec![comment],
+            event_id: world.event_id(world.at(5000)),
+            change: world.change(world.at(5000)),
+        };
+        world.store().ticket_looks.looked(looked).await.unwrap();
+        assert_eq!(world.link(incident_id).await.unwrap().comments_until, world.at(4000));
+        let timeline = world.store().incidents.timeline(incident_id).await.unwrap();
+        let last = timeline.last().unwrap();
+        assert_eq!((&last.actor, &last.kind), (&actor, &TimelineKind::Note("commented: on it".into())));
+    }
+
+    async fn a_new_assignee_is_told_to_the_ticket_without_an_event(world) {
+        let incident_id = world.linked("one", 1).await;
+        let edit = opsknight::store::incidents::IncidentEdit {
+            assignee: Some(Some(world.bob)),
+            ..Default::default()
+        };
+        world.store().incidents.edit(incident_id, edit, world.change(world.at(2000))).await.unwrap();
+        let again = world.claim(world.ordered, 9, world.at(2000)).await.deliveries;
+        assert_eq!(again.len(), 1);
+        let recalled = world.store().tickets.recall(world.ordered, incident_id).await.unwrap();
+        assert_eq!(recalled.assignee.map(|user| user.id), Some(world.bob));
+    }
+}
