@@ -107,6 +107,9 @@ pub struct AttemptView<'a> {
     #[schema(required)]
     failure: Option<AttemptFailure<'a>>,
     /// The response's status.
+    /// What the attempt was for or found out, if the webhook's kind tells.
+    #[schema(required)]
+    note: Option<&'a str>,
     #[schema(required)]
     status: Option<u16>,
     timings: TimingsView,
@@ -263,6 +266,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
             outcome: match attempt.outcome {
                 Outcome::Delivered => "delivered",
                 Outcome::Accepted => "accepted",
+                Outcome::Step => "step",
                 Outcome::Failed(_) => "failed",
                 Outcome::Gone(_) => "gone",
             },
@@ -272,6 +276,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
                 advice: failure.code.advice(),
                 retry_after_seconds: failure.retry_after.map(|wait| wait.as_secs()),
             }),
+            note: attempt.note.as_deref(),
             status: attempt.status,
             timings: TimingsView {
                 dns_ms: timings.dns_us.map(milliseconds),

@@ -14,6 +14,7 @@ use crate::api::guard::RequestKey;
 use crate::api::problem::{Code, Problem};
 use crate::api::query::{PathId, QueryOf, page, parse_parameter};
 use crate::api::state::ApiState;
+use crate::api::tickets::LinkView;
 use crate::model::id::{IncidentId, ServiceId, UserId};
 use crate::model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
 use crate::model::time::Timestamp;
@@ -81,6 +82,8 @@ pub struct IncidentDetail<'a> {
     incident: IncidentView<'a>,
     /// What happened, oldest first; at most the latest 500 lines.
     timeline: Vec<TimelineView<'a>>,
+    /// Its tickets in other systems.
+    links: Vec<LinkView<'a>>,
 }
 
 /// One line of a timeline: `event` or `note`.
@@ -251,9 +254,11 @@ pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<Inciden
 pub async fn get(State(state): State<ApiState>, PathId(id): PathId<IncidentId>) -> ApiResult {
     let incident = state.store.incidents.get(id).await?;
     let timeline = state.store.incidents.timeline(id).await?;
+    let links = state.store.tickets.of_incident(id).await?;
     ok(&IncidentDetail {
         incident: IncidentView::from(&incident),
         timeline: timeline.iter().map(TimelineView::from).collect(),
+        links: links.iter().map(LinkView::from).collect(),
     })
 }
 

@@ -24,6 +24,8 @@ mod services;
 mod state;
 mod stream;
 mod system;
+mod ticket_routes;
+mod tickets;
 mod users;
 mod webhook_view;
 mod webhooks;

@@ -84,9 +84,12 @@ fn tag(path: &str) -> &str {
 
 fn parameters(route: &Route) -> Vec<Value> {
     let mut parameters = Vec::new();
-    if route.path.contains("{id}") {
+    for name in ["id", "webhook"] {
+        if !route.path.contains(&format!("{{{name}}}")) {
+            continue;
+        }
         parameters
-            .push(json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }));
+            .push(json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
     }
     parameters.extend(route.parameters.clone());
     if route.rule.repetition != Repetition::NotKept {
@@ -144,6 +147,9 @@ fn problem_statuses(route: &Route) -> Vec<u16> {
     };
     if route.path.contains("{id}") {
         statuses.push(404);
+    }
+    if route.asks_elsewhere {
+        statuses.push(502);
     }
     if route.verb != Verb::Get {
         statuses.extend([400, 408, 409, 413, 415, 422]);

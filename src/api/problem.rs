@@ -112,6 +112,8 @@ define_problems! {
         "try again; if it stays, look at the server's log"
     StoreUnavailable "store_unavailable" SERVICE_UNAVAILABLE "the store cannot be used now"
         "try again as Retry-After says; if it stays, look at the server's disk or database"
+    TicketSystem "ticket_system_failed" BAD_GATEWAY "the ticket system did not answer as it should"
+        "do what detail says, or try again later"
     Unavailable "unavailable" SERVICE_UNAVAILABLE "this cannot be done now"
         "try again as Retry-After says"
 }
@@ -244,6 +246,7 @@ impl From<ActionError> for Problem {
             ActionError::Taken { .. } => Self::new(Code::AlreadyExists, detail),
             ActionError::InUse { .. } => Self::new(Code::InUse, detail),
             ActionError::Conflict(_) => Self::new(Code::Conflict, detail),
+            ActionError::TicketSystem { .. } => Self::new(Code::TicketSystem, detail),
             ActionError::ScopeNotHeld(_) => Self::new(Code::Forbidden, detail),
             ActionError::SetupRefused => Self::new(Code::SetupRefused, detail),
             ActionError::Unavailable(_) => {

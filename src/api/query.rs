@@ -14,6 +14,9 @@ use crate::store::Page;
 /// The id in a path. A text that is no id names nothing: 404.
 pub struct PathId<T>(pub T);
 
+/// The two ids in a path.
+pub struct PathIds<A, B>(pub A, pub B);
+
 /// The query parameters. Unknown ones are refused, so that a slip does not widen a list.
 pub struct QueryOf<T>(pub T);
 
@@ -47,6 +50,20 @@ impl<T: IdInPath, S: Send + Sync> FromRequestParts<S> for PathId<T> {
         let id = path.ok().and_then(|Path(text)| text.parse().ok());
         let detail = || format!("there is no such {}", T::WHAT);
         id.map(Self).ok_or_else(|| Problem::new(Code::NotFound, detail()))
+    }
+}
+
+impl<A: IdInPath, B: IdInPath, S: Send + Sync> FromRequestParts<S> for PathIds<A, B> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let not_found = |what| Problem::new(Code::NotFound, format!("there is no such {what}"));
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((first, second)) = path.map_err(|_| not_found(A::WHAT))?;
+        Ok(Self(
+            first.parse().map_err(|_| not_found(A::WHAT))?,
+            second.parse().map_err(|_| not_found(B::WHAT))?,
+        ))
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Route {
     pub parameters: Vec<Value>,
     /// The schema of the body that it takes, and whether there must be one.
     pub takes: Option<(Value, bool)>,
+    /// Whether it asks a system elsewhere, which may fail.
+    pub asks_elsewhere: bool,
     /// What it answers when all is well.
     pub answers: Vec<Answers>,
     /// Schemas that the ones above refer to, by name.
@@ -102,6 +104,7 @@ impl Route {
             },
             parameters: Vec::new(),
             takes: None,
+            asks_elsewhere: false,
             answers: Vec::new(),
             schemas: Map::new(),
             handler: on(verb.filter(), handler),
@@ -120,6 +123,12 @@ impl Route {
     /// Keeps its answers in the transaction of its change.
     pub fn kept_by_store(mut self) -> Self {
         self.rule.repetition = Repetition::KeptByStore;
+        self
+    }
+
+    /// Asks a system elsewhere, which may fail.
+    pub fn asks_elsewhere(mut self) -> Self {
+        self.asks_elsewhere = true;
         self
     }
 

@@ -25,7 +25,7 @@ use crate::api::webhook_view::WebhookView;
 use crate::api::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::api::{
     api_keys, audit, deliveries, escalation_policies, events, health, incidents, metrics, recovery, services,
-    stream, system, users, webhooks,
+    stream, system, ticket_routes, users, webhooks,
 };
 use crate::model::access::Scope;
 
@@ -33,6 +33,7 @@ use crate::model::access::Scope;
 pub fn all() -> Vec<Route> {
     let groups = [
         incident_routes(),
+        ticket_routes::all(),
         service_routes(),
         user_routes(),
         policy_routes(),

@@ -36,6 +36,8 @@ enum Command {
     Show(Remote<Which>),
     /// Send a sample event and show what came of it.
     Test(Remote<Test>),
+    /// Say what is missing for a webhook that makes tickets.
+    Check(Remote<Which>),
     /// Enable a webhook: what was held for it is sent.
     Enable(Remote<Which>),
     /// Disable a webhook: events are held for it until it is enabled.
@@ -177,6 +179,7 @@ pub fn run(root: &RootArguments, arguments: Arguments) -> Result<(), Failure> {
         Command::Show(remote) => show(&open(remote.server)?, &remote.arguments, ""),
         Command::Stats(remote) => show(&open(remote.server)?, &remote.arguments, "/stats"),
         Command::Test(remote) => test(&open(remote.server)?, remote.arguments),
+        Command::Check(remote) => check(&open(remote.server)?, &remote.arguments),
         Command::Enable(remote) => enable(&open(remote.server)?, &remote.arguments),
         Command::Disable(remote) => disable(&open(remote.server)?, remote.arguments),
         Command::RotateSecret(remote) => rotate(&open(remote.server)?, remote.arguments),
@@ -295,6 +298,23 @@ fn test(session: &Session, test: Test) -> Result<(), Failure> {
     let is_delivered = text(&answer.value, "/status") == "delivered";
     session.print(&answer, super::deliveries::in_words)?;
     if is_delivered { Ok(()) } else { Err(Failure::Said) }
+}
+
+fn check(session: &Session, which: &Which) -> Result<(), Failure> {
+    let path = session.webhook_path(&which.webhook)?;
+    let answer = session.api.post(&format!("{path}/check"), None)?;
+    session.print(&answer, |check| {
+        let findings = check["findings"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let line = |finding: &Value| format!("{:<7} {}", text(finding, "/state"), text(finding, "/sentence"));
+        findings.iter().map(line).collect::<Vec<_>>().join("\n")
+    })?;
+    match answer.value["ok"] == json!(true) {
+        true => Ok(()),
+        false => Err(Failure::Said),
+    }
 }
 
 fn enable(session: &Session, which: &Which) -> Result<(), Failure> {

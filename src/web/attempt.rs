@@ -123,6 +123,7 @@ fn verdict(outcome: &Outcome) -> Markup {
     match outcome {
         Outcome::Delivered => show::badge("success", "Delivered"),
         Outcome::Accepted => show::badge("success", "Accepted"),
+        Outcome::Step => show::badge("info", "Step"),
         Outcome::Failed(_) => show::badge("error", "Failed"),
         Outcome::Gone(_) => show::badge("error", "Gone"),
     }
@@ -134,12 +135,18 @@ fn has_own_words(kind: WebhookKind) -> bool {
 }
 
 fn why(attempt: &Attempt, has_own_words: bool) -> String {
+    if let (Some(note), Outcome::Delivered | Outcome::Accepted | Outcome::Step) =
+        (&attempt.note, &attempt.outcome)
+    {
+        return format!("{}.", sentence_case(note));
+    }
     let status = attempt.status.unwrap_or_default();
     match &attempt.outcome {
         Outcome::Delivered if has_own_words => {
             format!("The platform answered {status}, and that it took the message.")
         }
         Outcome::Delivered => format!("The receiver answered {status}: every 2xx counts as delivered."),
+        Outcome::Step => format!("The platform answered {status}; the next request follows."),
         Outcome::Accepted => {
             format!("The platform answered {status}: it queued the message. Whether it is shown is not told.")
         }
@@ -209,6 +216,7 @@ mod tests {
             response_head: String::new(),
             response_body: bytes::Bytes::new(),
             response_body_is_truncated: false,
+            note: None,
         }
     }
 

@@ -31,7 +31,8 @@ impl AuditRow {
             Actor::System => ("the server", None),
             Actor::Key { id, .. } => ("API key", Some(key_path(*id))),
             Actor::User { id, .. } => ("", Some(format!("/users/{id}"))),
-            Actor::Chat { webhook_id, .. } => ("chat", Some(format!("/settings/integrations/{webhook_id}"))),
+            Actor::Chat { webhook_id, .. } => ("chat", Some(webhook_path(*webhook_id))),
+            Actor::Ticket { webhook_id, .. } => ("ticket", Some(webhook_path(*webhook_id))),
         };
         Self {
             at: show::when_exactly(entry.at),
@@ -95,6 +96,10 @@ fn subject_path(action: &str, subject: &str) -> Option<String> {
 }
 
 /// Keys have no pages of their own: their place in the list.
+fn webhook_path(id: WebhookId) -> String {
+    format!("/settings/integrations/{id}")
+}
+
 fn key_path(id: KeyId) -> String {
     format!("/settings/api-keys#{id}")
 }

@@ -191,6 +191,11 @@ impl From<ActionError> for PageError {
                 "conflict",
                 "Look at it as it is now and decide anew.",
             ),
+            ActionError::TicketSystem { .. } => (
+                StatusCode::BAD_GATEWAY,
+                "ticket_system_failed",
+                "Do what this says, or try again later. Check connection on the webhook's page tells more.",
+            ),
             ActionError::ScopeNotHeld(_) => (
                 StatusCode::FORBIDDEN,
                 "forbidden",

@@ -295,6 +295,24 @@ fn note_of(code: &str) -> Option<Note> {
             "Created. Its secret is the inbox's, so signatures are checked there: press Send Test and look into the inbox.",
         ),
         "backed-up" => ("success", "The backup is written."),
+        _ => return ticket_note_of(code),
+    };
+    Some(Note { tone, sentence })
+}
+
+/// The same about tickets.
+fn ticket_note_of(code: &str) -> Option<Note> {
+    let (tone, sentence) = match code {
+        "ticket-asked" => ("success", "A ticket is on its way. This page follows it."),
+        "ticket-linked" => ("success", "Linked. The ticket is told of the incident."),
+        "ticket-unlinked" => ("success", "Unlinked. The ticket stays as it is."),
+        "ticket-telling" => ("info", "The ticket is being told what it was not told yet."),
+        "ticket-followed" => ("success", "The incident is now as the ticket says."),
+        "ticket-in-line" => ("info", "Incident and ticket are in line."),
+        "ticket-busy" => (
+            "info",
+            "An event is on its way to the ticket. Look again in a moment.",
+        ),
         _ => return None,
     };
     Some(Note { tone, sentence })

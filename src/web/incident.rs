@@ -17,6 +17,7 @@ use crate::web::deliveries::delivery_badge;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Nav, go, render, render_with};
+use crate::web::incident_tickets::Tickets;
 use crate::web::incidents::{Choice, severity_choices, user_choices};
 use crate::web::query::PathId;
 use crate::web::show::{self, Markup};
@@ -53,7 +54,7 @@ struct Sent {
 
 #[derive(Template)]
 #[template(path = "incident.html")]
-struct IncidentPage {
+pub struct IncidentPage {
     frame: Frame,
     incident: Incident,
     status: Markup,
@@ -65,6 +66,8 @@ struct IncidentPage {
     users: Vec<Choice>,
     severities: Vec<Choice>,
     errors: FieldErrors,
+    /// Its tickets in other systems.
+    pub tickets: Tickets,
 }
 
 impl IncidentPage {
@@ -76,7 +79,8 @@ impl IncidentPage {
         self.incident.status != IncidentStatus::Resolved
     }
 
-    async fn of(
+    /// The page of an incident, with what is wrong with a form on it.
+    pub async fn of(
         state: &WebState,
         visitor: &Visitor,
         id: IncidentId,
@@ -106,6 +110,7 @@ impl IncidentPage {
             timeline: timeline.iter().rev().map(moment).collect(),
             sent: sent(&deliveries, now),
             users: user_choices(state, "Nobody", &assignee.unwrap_or_default()).await?,
+            tickets: Tickets::of(state, id, now).await?,
             severities,
             errors,
             incident,

@@ -26,6 +26,7 @@ mod inbox_receiver;
 mod inboxes;
 mod incident;
 mod incident_new;
+mod incident_tickets;
 mod incidents;
 mod integrations;
 mod live;

@@ -44,6 +44,13 @@ pub struct Operation {
     pub command: String,
 }
 
+impl Operation {
+    /// Whether a command says more than method and path do: a body shows how, and so does the first of all.
+    pub fn is_worth_a_command(&self) -> bool {
+        !self.body.is_empty() || self.body_as.is_some()
+    }
+}
+
 /// Routes about the same thing.
 pub struct Group {
     /// What they are about.
@@ -70,6 +77,10 @@ pub struct Reference {
     pub problems: Vec<Problem>,
     /// The statuses of problems that every route with a key has.
     pub shared_problems: Vec<String>,
+    /// Those that every route with an id has.
+    pub id_problems: Vec<String>,
+    /// Those that every such route has that changes something.
+    pub change_problems: Vec<String>,
 }
 
 impl Group {
@@ -113,7 +124,11 @@ impl Reference {
             }
         }
         Self {
-            shared_problems: share_problems(&mut groups),
+            shared_problems: share_problems(&mut groups, |operation| operation.scope.is_some()),
+            change_problems: share_problems(&mut groups, |operation| {
+                operation.scope.is_some() && !operation.methods.iter().any(|method| method == "GET")
+            }),
+            id_problems: share_problems(&mut groups, |operation| operation.path.contains("{id}")),
             schemas: schemas_of(document, wanted_of(&groups)),
             problems: problems_of(document),
             groups,
@@ -233,27 +248,26 @@ fn command_of(method: &str, path: &str, needs_key: bool, body: Option<Value>) ->
     if needs_key {
         command.push_str(" -H \"$KEY\"");
     }
-    command = format!("{command} $URL{}", path.replace("{id}", "$ID"));
+    command = format!(
+        "{command} $URL{}",
+        path.replace("{id}", "$ID").replace("{webhook}", "$WEBHOOK")
+    );
     match body {
         Some(body) => format!("{command} --json '{body}'"),
         None => command,
     }
 }
 
-/// Takes what all routes with a key have in common out of each.
-fn share_problems(groups: &mut [Group]) -> Vec<String> {
+/// Takes the problems that all of some routes have in common out of each.
+fn share_problems(groups: &mut [Group], are_meant: impl Fn(&Operation) -> bool) -> Vec<String> {
     let operations = groups.iter_mut().flat_map(|group| &mut group.operations);
-    let mut with_key: Vec<_> = operations.filter(|operation| operation.scope.is_some()).collect();
-    let mut shared = with_key
+    let mut meant: Vec<_> = operations.filter(|operation| are_meant(operation)).collect();
+    let mut shared = meant
         .first()
         .map(|operation| operation.problems.clone())
         .unwrap_or_default();
-    shared.retain(|status| {
-        with_key
-            .iter()
-            .all(|operation| operation.problems.contains(status))
-    });
-    for operation in &mut with_key {
+    shared.retain(|status| meant.iter().all(|operation| operation.problems.contains(status)));
+    for operation in &mut meant {
         operation.problems.retain(|status| !shared.contains(status));
     }
     shared

@@ -21,6 +21,27 @@ impl<T: std::str::FromStr + Send, S: Send + Sync> FromRequestParts<S> for PathId
     }
 }
 
+/// The two ids in a path.
+pub struct PathIds<A, B>(pub A, pub B);
+
+impl<A, B, S> FromRequestParts<S> for PathIds<A, B>
+where
+    A: std::str::FromStr + Send,
+    B: std::str::FromStr + Send,
+    S: Send + Sync,
+{
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let ids = path
+            .ok()
+            .and_then(|Path((first, second))| Some((first.parse().ok()?, second.parse().ok()?)));
+        ids.map(|(first, second)| Self(first, second))
+            .ok_or_else(|| PageError::not_found("page"))
+    }
+}
+
 /// The query of a page's address.
 #[derive(Debug, Clone, Default)]
 pub struct Query(Vec<(String, String)>);

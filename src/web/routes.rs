@@ -4,9 +4,9 @@ use crate::model::access::Scope;
 use crate::web::route::{Door, PageRoute};
 use crate::web::{
     account, act, api_docs, api_keys, assets, audit, dashboard, dead, deliveries, delivery,
-    escalation_policies, inbox, inbox_receiver, inboxes, incident, incident_new, incidents, integrations,
-    live, message, services, set_up, sign_in, system, users, wall, webhook, webhook_form, webhook_new,
-    welcome,
+    escalation_policies, inbox, inbox_receiver, inboxes, incident, incident_new, incident_tickets, incidents,
+    integrations, live, message, services, set_up, sign_in, system, users, wall, webhook, webhook_form,
+    webhook_new, welcome,
 };
 
 /// Every route of the pages.
@@ -69,6 +69,17 @@ fn incident_pages() -> Vec<PageRoute> {
         Route::form("/incidents/{id}/reopen", INCIDENTS, incident::reopen),
         Route::form("/incidents/{id}/assign", INCIDENTS, incident::assign),
         Route::form("/incidents/{id}/edit", INCIDENTS, incident::edit),
+        Route::form("/incidents/{id}/tickets", INCIDENTS, incident_tickets::add),
+        Route::form(
+            "/incidents/{id}/tickets/{webhook}/unlink",
+            INCIDENTS,
+            incident_tickets::unlink,
+        ),
+        Route::form(
+            "/incidents/{id}/tickets/{webhook}/sync",
+            INCIDENTS,
+            incident_tickets::sync,
+        ),
     ]
 }
 
@@ -136,6 +147,7 @@ fn webhook_pages() -> Vec<PageRoute> {
         Route::page("/settings/integrations/{id}/edit", WEBHOOKS, webhook_form::page),
         Route::form("/settings/integrations/{id}/edit", WEBHOOKS, webhook_form::change),
         Route::form("/settings/integrations/{id}/test", TEST, webhook::send_test),
+        Route::form("/settings/integrations/{id}/check", TEST, webhook::check),
         Route::form(
             "/settings/integrations/{id}/rotate-secret",
             WEBHOOKS,

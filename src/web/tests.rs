@@ -16,7 +16,8 @@ use crate::actions::access::SetupToken;
 use crate::actions::incidents::{IncidentDraft, ServiceChoice};
 use crate::actions::people::{FirstAdmin, NewPassword, Origin, actor_of};
 use crate::actions::webhook_settings::WebhookDraft;
-use crate::actions::{ActionError, Actions, Patch, Tester, UrlRules};
+use crate::actions::{ActionError, Actions, Patch, Tester, TicketDesk, UrlRules};
+use crate::adapters::ticketing::{Answer, Question};
 use crate::clock::Source;
 use crate::limit::Limit;
 use crate::model::action_link::{ActionLink, LINK_KEY};
@@ -28,11 +29,13 @@ use crate::model::exchange::{FailureCode, PhaseTimings};
 use crate::model::id::WebhookId;
 use crate::model::incident::{IncidentAction, Severity};
 use crate::model::secret::SecretText;
+use crate::model::ticket::TicketLink;
 use crate::model::user::User;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::incidents::Committed;
 use crate::store::queue::{AttemptRecord, ClaimRequest};
 use crate::store::seal::{MasterKey, Sealer};
+use crate::store::tickets::LookedOutcome;
 use crate::store::{NoHandOver, Store, sqlite};
 use crate::web::route::PageVerb;
 use crate::web::{WebParts, WebSettings, WebState, routes};
@@ -54,6 +57,20 @@ struct NoTester;
 impl Tester for NoTester {
     async fn send(&self, _: WebhookId, _: Event) -> Result<DeliveryDetail, ActionError> {
         Err(ActionError::Unavailable("nothing is sent in this test".into()))
+    }
+}
+
+/// Nobody to ask.
+struct NoDesk;
+
+#[async_trait::async_trait]
+impl TicketDesk for NoDesk {
+    async fn ask(&self, _: WebhookId, _: Question) -> Result<Answer, ActionError> {
+        Err(ActionError::Unavailable("nobody is asked in this test".into()))
+    }
+
+    async fn follow(&self, _: &TicketLink) -> Result<LookedOutcome, ActionError> {
+        Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 }
 
@@ -86,6 +103,7 @@ impl House {
             source.clone(),
             Arc::new(AnyUrl),
             Arc::new(NoTester),
+            Arc::new(NoDesk),
         ));
         let (user, cookie) = sign_in(&actions).await;
         let ids = furnish(&actions, &store, &source, &user).await;
@@ -125,6 +143,12 @@ impl House {
         let route = route.replace("{webhook}/{token}", "{id}");
         let place = self.ids.iter().find(|(before, _)| route.starts_with(before));
         let id = place.map_or("", |(_, id)| id);
+        let hooks = self
+            .ids
+            .iter()
+            .find(|(before, _)| before.starts_with("/settings/integrations"));
+        let hook = hooks.map_or("", |(_, id)| id);
+        let route = route.replace("{webhook}", hook);
         route.replace("{kind}", "generic").replace("{id}", id)
     }
 }
@@ -276,6 +300,7 @@ async fn fail_its_delivery(store: &Store, source: &Source, webhook_id: WebhookId
         response_head: format!("x-b: {HOSTILE}\n"),
         response_body: Bytes::from_static(HOSTILE.as_bytes()),
         response_body_is_truncated: false,
+        note: None,
     };
     let record = AttemptRecord {
         delivery_id: delivery.id,

@@ -8,6 +8,7 @@ use crate::actions::deliveries::Period;
 use crate::actions::webhooks::RotationDraft;
 use crate::adapters;
 use crate::adapters::about::{Signature, UrlField};
+use crate::adapters::ticketing::{Finding, FindingState};
 use crate::model::access::Scope;
 use crate::model::delivery::DeliveryState;
 use crate::model::event::EventName;
@@ -93,13 +94,18 @@ struct WebhookPage {
     /// Whether a copied request works: nothing in it is masked.
     is_repeatable: bool,
     kind_name: &'static str,
+    /// Whether it makes tickets.
+    makes_tickets: bool,
+    /// What Check connection found.
+    findings: Option<Vec<Finding>>,
 }
 
 impl WebhookPage {
     async fn of(state: &WebState, visitor: &Visitor, id: WebhookId, query: Query) -> Result<Self, PageError> {
         let now = visitor.look.now;
         let webhook = state.store.webhooks.get(id).await?;
-        let about = adapters::adapter_or_unknown(webhook.settings.kind).about();
+        let adapter = adapters::adapter_or_unknown(webhook.settings.kind);
+        let about = adapter.about();
         let activity = state.store.overview.activity(chart_start(now)).await?;
         let stats = state.store.deliveries.webhook_stats(id, chart_start(now)).await?;
         let (deliveries, pager) = list_deliveries(state, id, &query, now).await?;
@@ -145,11 +151,22 @@ impl WebhookPage {
                 false => None,
             },
             is_signed: about.signature == Signature::Ours,
-            is_repeatable: matches!(about.url, UrlField::Open { .. }),
+            is_repeatable: matches!(about.url, UrlField::Open { .. }) && !about.has_secrets(),
             kind_name: about.name,
+            makes_tickets: adapter.ticketing().is_some(),
+            findings: None,
             query,
             name: webhook.settings.name,
         })
+    }
+
+    /// Badge and word of a finding.
+    fn finding_badge(state: &FindingState) -> Markup {
+        match state {
+            FindingState::Good => show::badge("success", "Good"),
+            FindingState::Unsure => show::badge("neutral", "Unsure"),
+            FindingState::Bad => show::badge("error", "Missing"),
+        }
     }
 
     fn snippets() -> &'static [Snippet] {
@@ -281,6 +298,18 @@ pub async fn send_test(
     let detail = state.actions.send_test(visitor.actor(), id, event).await?;
     let result = format!("/settings/integrations/{id}?test={}#test", detail.delivery.id);
     Ok(Redirect::to(&result).into_response())
+}
+
+/// `POST /settings/integrations/{id}/check`: says what is missing for tickets.
+pub async fn check(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<WebhookId>,
+) -> PageResult {
+    let findings = state.actions.check_connection(id).await?;
+    let mut page = WebhookPage::of(&state, &visitor, id, Query::default()).await?;
+    page.findings = Some(findings);
+    render(&page)
 }
 
 /// `POST /settings/integrations/{id}/rotate-secret`

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 
 use super::Shared;
+use super::calls;
 use super::fault::Fault;
 use super::platform::to_http;
 use super::report::Report;
@@ -83,6 +84,11 @@ async fn answer(
     if let Some(answer) = played {
         if fault == Fault::Slow {
             tokio::time::sleep(SLOW).await;
+        }
+        calls::make(answer.calls.clone());
+        if answer.is_lost {
+            let _ = takes_socket.send(Fault::Close).await;
+            return std::future::pending().await;
         }
         return Ok(to_http(&answer));
     }

@@ -1,5 +1,6 @@
 //! `opsknight listen`: a local receiver, to see what a webhook gets and to try how it copes with trouble.
 
+mod calls;
 mod connection;
 mod fault;
 mod platform;
@@ -41,7 +42,8 @@ pub struct Arguments {
     /// The address; 0.0.0.0 for every network.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
-    /// Play a chat platform (discord, slack, teams, google_chat, telegram, custom): its rules, its answers, its messages.
+    /// Play a platform (discord, slack, teams, google_chat, telegram, jira, servicenow, custom): its rules, its answers, its
+    /// messages or tickets.
     #[arg(long = "as", value_name = "KIND")]
     platform: Option<String>,
     /// The webhook's secret, to verify signatures.

@@ -33,6 +33,7 @@ pub fn attempt(at: Timestamp) -> Attempt {
         response_head: "Server: test".into(),
         response_body: Bytes::from_static(b"ok"),
         response_body_is_truncated: false,
+        note: None,
     }
 }
 

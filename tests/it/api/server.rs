@@ -12,16 +12,19 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opsknight::actions::access::SetupToken;
-use opsknight::actions::{ActionError, Actions, Tester, UrlRules};
+use opsknight::actions::{ActionError, Actions, Tester, TicketDesk, UrlRules};
+use opsknight::adapters::ticketing::{self, Question};
 use opsknight::api::{ApiParts, ApiSettings, ApiState, router};
 use opsknight::clock::Source;
 use opsknight::model::delivery::{Delivery, DeliveryState};
 use opsknight::model::event::Event;
 use opsknight::model::id::{DeliveryId, WebhookId};
+use opsknight::model::ticket::TicketLink;
 use opsknight::store::deliveries::DeliveryDetail;
 use opsknight::store::hand_over::HandOver;
 use opsknight::store::seal::{MasterKey, Sealer};
 use opsknight::store::sqlite::{NoObserver, Settings};
+use opsknight::store::tickets::LookedOutcome;
 use opsknight::store::{Store, sqlite};
 use opsknight::telemetry::Metrics;
 use opsknight::wakeup::Wakeup;
@@ -104,6 +107,7 @@ impl Server {
             source.clone(),
             Arc::new(NoMetadata),
             Arc::new(FakeTester),
+            Arc::new(NoDesk),
         );
         let (stop, stopping) = watch::channel(false);
         let state = ApiState::new(ApiParts {
@@ -234,6 +238,20 @@ impl UrlRules for NoMetadata {
             Some("169.254.169.254") => Err("the address is internal".into()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Nobody to ask.
+struct NoDesk;
+
+#[async_trait]
+impl TicketDesk for NoDesk {
+    async fn ask(&self, _: WebhookId, _: Question) -> Result<ticketing::Answer, ActionError> {
+        Err(ActionError::Unavailable("nobody is asked in this test".into()))
+    }
+
+    async fn follow(&self, _: &TicketLink) -> Result<LookedOutcome, ActionError> {
+        Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 }
 

@@ -134,6 +134,12 @@ impl Sample {
         let pattern = if pattern == "/wall" { &key } else { pattern };
         let address = pattern.replace("{kind}", "generic");
         let address = address.replace("{webhook}/{token}", "{id}");
+        let hook = self
+            .ids
+            .iter()
+            .find(|(beginning, _)| *beginning == "/settings/integrations");
+        let hook = hook.map(|(_, id)| id.as_str()).unwrap_or_default();
+        let address = address.replace("{webhook}", hook);
         let address = known.map_or(address.clone(), |(_, id)| address.replace("{id}", id));
         assert!(
             !address.contains('{'),

@@ -1,0 +1,195 @@
+//! The tickets of an incident, on its page: create, link, unlink, sync now.
+
+use axum::extract::State;
+
+use crate::actions::ActionError;
+use crate::actions::tickets::Synced;
+use crate::adapters;
+use crate::model::id::{IncidentId, WebhookId};
+use crate::model::ticket::{LinkState, TicketPhase};
+use crate::model::time::Timestamp;
+use crate::store::Page;
+use crate::store::tickets::ShownLink;
+use crate::web::error::{FieldErrors, PageError, PageResult};
+use crate::web::form::Form;
+use crate::web::frame::{go, render_refused};
+use crate::web::incident::IncidentPage;
+use crate::web::incidents::Choice;
+use crate::web::query::{PathId, PathIds};
+use crate::web::show::{self, Markup};
+use crate::web::state::WebState;
+use crate::web::visitor::Visitor;
+
+/// What the page shows of tickets.
+pub struct Tickets {
+    /// Those that there are or may be.
+    pub rows: Vec<TicketRow>,
+    /// Webhooks that could make or link one.
+    pub systems: Vec<Choice>,
+    /// What was typed to name a ticket.
+    pub typed: String,
+}
+
+/// One ticket.
+pub struct TicketRow {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// Its name.
+    pub webhook_name: String,
+    /// Its kind, as people call it.
+    pub kind_name: &'static str,
+    /// Key and page; nothing as long as there is no ticket.
+    pub ticket: Option<(String, String)>,
+    /// The tone of its badge.
+    pub tone: &'static str,
+    /// Where it stands, in the words of its system.
+    pub status: String,
+    /// When both sides were last in line.
+    pub synced: Option<Markup>,
+    /// What is wrong.
+    pub trouble: Option<String>,
+}
+
+impl Tickets {
+    /// The tickets of an incident.
+    pub async fn of(state: &WebState, id: IncidentId, now: Timestamp) -> Result<Self, PageError> {
+        let links = state.store.tickets.of_incident(id).await?;
+        let page = Page {
+            limit: Page::MAX_LIMIT,
+            before: None,
+        };
+        let webhooks = state.store.webhooks.list(page).await?;
+        let has_one = |id: WebhookId| {
+            let mut links = links.iter().filter(|shown| shown.link.webhook_id == id);
+            links.any(|shown| shown.link.ticket().is_some())
+        };
+        let systems = webhooks.iter().filter(|webhook| {
+            let adapter = adapters::adapter_or_unknown(webhook.settings.kind);
+            adapter.ticketing().is_some() && !has_one(webhook.id)
+        });
+        Ok(Self {
+            systems: systems
+                .map(|webhook| Choice::new(webhook.id.to_string(), webhook.settings.name.clone(), ""))
+                .collect(),
+            rows: links.iter().filter_map(|shown| row(shown, now)).collect(),
+            typed: String::new(),
+        })
+    }
+
+    /// Whether there is anything to show or do.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.systems.is_empty()
+    }
+}
+
+fn row(shown: &ShownLink, now: Timestamp) -> Option<TicketRow> {
+    let link = &shown.link;
+    let (tone, status) = match &link.state {
+        LinkState::Wanted => ("info", "On its way"),
+        LinkState::Intended(_) => ("warning", "Being made or looked for"),
+        LinkState::Linked(ticket) => (tone_of(ticket.phase), ticket.status.as_str()),
+        LinkState::Unlinked => return None,
+    };
+    // Only a page that a browser should open is a link.
+    let page = |url: &str| match url.starts_with("https://") || url.starts_with("http://") {
+        true => url.to_owned(),
+        false => String::new(),
+    };
+    Some(TicketRow {
+        webhook_id: link.webhook_id,
+        webhook_name: shown.webhook_name.clone(),
+        kind_name: adapters::adapter_or_unknown(shown.webhook_kind).about().name,
+        ticket: link
+            .ticket()
+            .map(|ticket| (ticket.key.clone(), page(&ticket.url))),
+        tone,
+        status: status.to_owned(),
+        synced: link.last_synced_at.map(|at| show::when(at, now)),
+        trouble: link.last_error.clone(),
+    })
+}
+
+fn tone_of(phase: TicketPhase) -> &'static str {
+    match phase {
+        TicketPhase::New => "neutral",
+        TicketPhase::InProgress => "warning",
+        TicketPhase::Done => "success",
+    }
+}
+
+/// `POST /incidents/{id}/tickets`: makes one, or links one that is named.
+pub async fn add(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<IncidentId>,
+    form: Form,
+) -> PageResult {
+    let Ok(webhook_id) = form.text("webhook").parse::<WebhookId>() else {
+        return Err(PageError::bad_request("choose a webhook that makes tickets"));
+    };
+    let actor = visitor.actor();
+    let ticket = form.text("ticket");
+    let done = match form.text("do") {
+        "link" => state
+            .actions
+            .link_ticket(actor, id, webhook_id, ticket)
+            .await
+            .map(|_| "ticket-linked"),
+        _ => state
+            .actions
+            .create_ticket(actor, id, webhook_id)
+            .await
+            .map(|_| "ticket-asked"),
+    };
+    match done {
+        Ok(did) => go(&format!("/incidents/{id}"), did),
+        Err(error) => refuse(&state, &visitor, id, ticket, error).await,
+    }
+}
+
+/// The page again, with what is wrong beside the field.
+async fn refuse(
+    state: &WebState,
+    visitor: &Visitor,
+    id: IncidentId,
+    typed: &str,
+    error: ActionError,
+) -> PageResult {
+    let errors = match &error {
+        ActionError::Conflict(sentence) => FieldErrors::one("ticket", sentence),
+        ActionError::TicketSystem { detail, .. } => FieldErrors::one("ticket", detail),
+        _ => FieldErrors::of(error)?,
+    };
+    let mut page = IncidentPage::of(state, visitor, id, errors).await?;
+    page.tickets.typed = typed.to_owned();
+    render_refused(&page)
+}
+
+/// `POST /incidents/{id}/tickets/{webhook}/unlink`
+pub async fn unlink(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathIds(id, webhook_id): PathIds<IncidentId, WebhookId>,
+) -> PageResult {
+    state
+        .actions
+        .unlink_ticket(visitor.actor(), id, webhook_id)
+        .await?;
+    go(&format!("/incidents/{id}"), "ticket-unlinked")
+}
+
+/// `POST /incidents/{id}/tickets/{webhook}/sync`
+pub async fn sync(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathIds(id, webhook_id): PathIds<IncidentId, WebhookId>,
+) -> PageResult {
+    let synced = state.actions.sync_ticket(visitor.actor(), id, webhook_id).await?;
+    let did = match synced {
+        Synced::Telling => "ticket-telling",
+        Synced::Followed => "ticket-followed",
+        Synced::InLine => "ticket-in-line",
+        Synced::Busy => "ticket-busy",
+    };
+    go(&format!("/incidents/{id}"), did)
+}
