@@ -45,6 +45,7 @@ kinds! {
     google_chat::GoogleChat,
     discord::Discord,
     telegram::Telegram,
+    jira::Jira,
     custom::Custom,
 }
 

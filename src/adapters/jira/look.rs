@@ -1,0 +1,123 @@
+//! Looking for a ticket that may have been made, before another one is.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::adapters::jira::answer::{self, Purpose};
+use crate::adapters::jira::api::Api;
+use crate::adapters::jira::issue::{Issue, Named, label};
+use crate::adapters::jira::plan::Facts;
+use crate::adapters::jira::progress::Chore;
+use crate::adapters::jira::read;
+use crate::adapters::jira::settings::Settings;
+use crate::adapters::task::{Judgement, Keeping, Rendered};
+use crate::model::attempt::{Failure, Outcome, Remedy};
+use crate::model::exchange::{Exchange, FailureCode, Response};
+use crate::model::ticket::{Intent, TicketNews};
+use crate::model::time::Timestamp;
+
+/// How long a new ticket may be missing from searches: those of Cloud show it seconds to minutes later.
+const LAG: Duration = Duration::from_secs(5 * 60);
+/// The longest time between two looks.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// How many tickets with one label are looked at: ours, made twice perhaps, and copies that people made.
+const LOOKED_AT: &str = "10";
+/// What the request is for.
+pub(super) const PURPOSE: Purpose<'static> = Purpose {
+    act: "search for tickets",
+    missing: "there is no Jira at this address, or it is of the other edition: put that right",
+};
+
+/// The request for the tickets with a marker, the oldest first. An empty marker would stand for other people's tickets.
+pub(super) fn request(api: Api<'_>, marker: &str) -> Result<Rendered, Failure> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if marker.is_empty() || !marker.bytes().all(is_plain) {
+        let detail = "the ticket has no marker to look for";
+        return Err(Failure::new(FailureCode::RequestInvalid, detail).with(Remedy::Nothing));
+    }
+    let jql = format!("labels = \"{}\" ORDER BY created ASC", label(marker));
+    api.search(&jql, read::FIELDS, LOOKED_AT)
+}
+
+/// The tickets of an answer that do carry a marker and are no closed duplicates, the oldest first; nothing if it cannot be
+/// read.
+pub(super) fn marked(settings: Settings<'_>, response: &Response, marker: &str) -> Option<Vec<Issue>> {
+    let body: Value = serde_json::from_slice(&response.body).ok()?;
+    let issues = body["issues"].as_array()?.iter();
+    let issues = issues.filter_map(|issue| Issue::read(settings, issue));
+    let mut ours: Vec<_> = issues
+        .filter(|issue| issue.carries(marker) && !issue.is_closed_duplicate())
+        .collect();
+    ours.sort_by_key(|issue| issue.ticket.id.parse::<u64>().unwrap_or(u64::MAX));
+    Some(ours)
+}
+
+/// What the answer of a search means.
+pub(super) fn judge(facts: Facts<'_>, intent: &Intent, exchange: &Exchange, now: Timestamp) -> Judgement {
+    let response = match answer::good(facts.task.target, exchange, PURPOSE, now) {
+        Ok(response) => response,
+        Err(trouble) => return facts.give_up(trouble),
+    };
+    let Some(found) = marked(facts.settings(), response, &facts.marker()) else {
+        return facts.give_up(answer::strange(response).into());
+    };
+    match found.into_iter().next() {
+        Some(issue) => found_again(facts, issue),
+        None => not_found(facts, intent, now),
+    }
+}
+
+/// What the answer about the ticket that Jira told of means.
+pub(super) fn judge_hint(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    let is_gone = exchange
+        .result
+        .as_ref()
+        .is_ok_and(|response| response.status == 404);
+    let issue = match answer::good(facts.task.target, exchange, read::PURPOSE, now) {
+        Ok(response) => {
+            let body: Option<Value> = serde_json::from_slice(&response.body).ok();
+            body.and_then(|body| Issue::read(facts.settings(), &body))
+        }
+        Err(_) if is_gone => None,
+        Err(trouble) => return facts.give_up(trouble),
+    };
+    match issue.filter(|issue| issue.carries(&facts.marker())) {
+        Some(issue) => found_again(facts, issue),
+        None => {
+            facts.progress.give_up(Chore::Hint);
+            facts.go_on("the ticket that Jira told of is not ours")
+        }
+    }
+}
+
+fn found_again(mut facts: Facts<'_>, issue: Issue) -> Judgement {
+    let note = format!("{} was made after all", issue.ticket.key);
+    facts.progress.made = Some(Named {
+        id: issue.ticket.id.clone(),
+        key: issue.ticket.key.clone(),
+    });
+    facts.remember();
+    Judgement {
+        ticket: Some(TicketNews::Seen(issue.ticket)),
+        ..facts.go_on(note)
+    }
+}
+
+fn not_found(facts: Facts<'_>, intent: &Intent, now: Timestamp) -> Judgement {
+    let waited = now.since(intent.at);
+    if waited >= LAG {
+        let judgement = Judgement {
+            ticket: Some(TicketNews::NotMade),
+            progress: facts.progress.text().map_or(Keeping::Nothing, Keeping::Becomes),
+            ..Outcome::Step.into()
+        };
+        return judgement.noted("no ticket was made: it is made now");
+    }
+    let detail = "whether the ticket was made is not known: Jira does not show it yet";
+    let failure = Failure {
+        retry_after: Some((LAG - waited).min(LOOK_AGAIN)),
+        ..Failure::new(FailureCode::TicketUnknown, detail).with(Remedy::Wait)
+    };
+    facts.give_up(failure.into())
+}

@@ -1,0 +1,282 @@
+//! The texts of a new ticket, from the settings' templates or as they are without any.
+//!
+//! In the description, which is wiki markup, every value of a person is escaped before a template sees it.
+
+use minijinja::Value as Values;
+use minijinja::value::Serde;
+use serde_json::Value;
+
+use crate::adapters::card::{Card, time_text};
+use crate::adapters::jira::issue::is_our_label;
+use crate::adapters::jira::wiki;
+use crate::adapters::mapping;
+use crate::adapters::task::Task;
+use crate::adapters::template::context::Context;
+use crate::adapters::template::room::with_room;
+use crate::adapters::template::{self, Escape, is_template};
+use crate::adapters::text::{Unit, cut, one_line};
+use crate::model::attempt::{Failure, Remedy};
+use crate::model::exchange::FailureCode;
+
+/// The longest summary that Jira takes, in characters.
+const MAX_SUMMARY: usize = 255;
+/// The longest description, in UTF-16 units; Jira takes 32,767.
+const MAX_DESCRIPTION: usize = 32_000;
+/// The longest label that Jira takes, in characters.
+const MAX_LABEL: usize = 255;
+/// The most labels and components of a ticket that come from a template.
+const MAX_LISTED: usize = 50;
+/// What stands before the summary of a test's ticket.
+pub(super) const TEST_MARK: &str = "[Test] ";
+/// What of a template's values people wrote.
+const WRITTEN: [&str; 8] = [
+    "/incident/title",
+    "/incident/service/name",
+    "/incident/assignee/name",
+    "/assignee/name",
+    "/actor",
+    "/happened",
+    "/webhook/name",
+    "/description",
+];
+
+/// The texts of a ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Texts {
+    /// The summary, in one line.
+    pub(super) summary: String,
+    /// The description, in wiki markup.
+    pub(super) description: String,
+    /// Labels beside our own.
+    pub(super) labels: Vec<String>,
+    /// Names of components.
+    pub(super) components: Vec<String>,
+    /// Other fields, by their ids.
+    pub(super) fields: Vec<(String, Value)>,
+}
+
+/// A text that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The field of the form.
+    pub(super) field: &'static str,
+    /// What is wrong, for people.
+    pub(super) detail: String,
+}
+
+impl Texts {
+    /// The texts for a task.
+    pub(super) fn of(task: &Task<'_>) -> Result<Self, Failure> {
+        let no_room = || {
+            Failure::new(
+                FailureCode::TemplateFailed,
+                "the server could not work on the templates",
+            )
+        };
+        let made = with_room(|| {
+            let maker = Maker::of(task)?;
+            let failed = |fault: Fault| {
+                let detail = format!(
+                    "the template of {} cannot be rendered {}",
+                    fault.field, fault.detail
+                );
+                Failure::new(FailureCode::TemplateFailed, detail).with(Remedy::Nothing)
+            };
+            Ok(Self {
+                summary: maker.summary().map_err(failed)?,
+                description: maker.description().map_err(failed)?,
+                labels: maker.labels().map_err(failed)?,
+                components: maker.components().map_err(failed)?,
+                fields: maker.fields().map_err(failed)?,
+            })
+        });
+        made.unwrap_or_else(|| Err(no_room()))
+    }
+
+    /// What is wrong with each of a task's texts. To be called [`with_room`].
+    pub(super) fn faults(task: &Task<'_>) -> Vec<Fault> {
+        let Ok(maker) = Maker::of(task) else {
+            return Vec::new();
+        };
+        let faults = [
+            maker.summary().err(),
+            maker.description().err(),
+            maker.labels().err(),
+            maker.components().err(),
+            maker.fields().err(),
+        ];
+        faults.into_iter().flatten().collect()
+    }
+}
+
+/// Makes the texts of one ticket.
+struct Maker<'a> {
+    task: &'a Task<'a>,
+    card: Card,
+    plain: Value,
+    wiki: Value,
+}
+
+impl<'a> Maker<'a> {
+    fn of(task: &'a Task<'a>) -> Result<Self, Failure> {
+        let card = Card::of(task)?;
+        let values = Context::of(task)?.values(Escape::Nothing);
+        let mut plain = serde_json::to_value(&values).unwrap_or_default();
+        if let Some(plain) = plain.as_object_mut() {
+            let beyond = task.beyond.cloned().unwrap_or_default();
+            let then = || task.event.incident().and_then(|incident| incident.assignee);
+            let assignee = task.beyond.map_or_else(then, |beyond| beyond.assignee.clone());
+            plain.insert("description".to_owned(), beyond.description.into());
+            plain.insert(
+                "assignee".to_owned(),
+                serde_json::to_value(assignee).unwrap_or_default(),
+            );
+        }
+        let mut wiki = plain.clone();
+        // The whole event cannot be told from what people wrote in it: it is shown as it is.
+        escape(&mut wiki, "/body");
+        WRITTEN.into_iter().for_each(|pointer| escape(&mut wiki, pointer));
+        Ok(Self {
+            task,
+            card,
+            plain,
+            wiki,
+        })
+    }
+
+    fn render(&self, field: &'static str, source: &str, way: Escape) -> Result<String, Fault> {
+        let values = if field == "description" {
+            &self.wiki
+        } else {
+            &self.plain
+        };
+        let made = template::render(source, Values::from(Serde(values)), way);
+        made.map_err(|broken| Fault {
+            field,
+            detail: broken.to_string(),
+        })
+    }
+
+    fn option(&self, field: &'static str) -> Result<String, Fault> {
+        self.render(field, self.task.target.option(field).trim(), Escape::Nothing)
+    }
+
+    fn summary(&self) -> Result<String, Fault> {
+        let own = one_line(&self.option("summary")?);
+        let title = self.card.clone().cut(MAX_SUMMARY, MAX_SUMMARY).title;
+        let summary = if own.is_empty() { title } else { own };
+        let is_marked = summary.starts_with(TEST_MARK);
+        let mark = if self.card.is_test && !is_marked {
+            TEST_MARK
+        } else {
+            ""
+        };
+        Ok(cut(&format!("{mark}{summary}"), MAX_SUMMARY, Unit::Utf16))
+    }
+
+    fn description(&self) -> Result<String, Fault> {
+        let own = self.option("description")?;
+        let text = if own.trim().is_empty() {
+            self.plain_description()
+        } else {
+            own
+        };
+        Ok(cut(&text, MAX_DESCRIPTION, Unit::Utf16))
+    }
+
+    /// The description of whoever has no template.
+    fn plain_description(&self) -> String {
+        let card = &self.card;
+        let assignee = match self.task.beyond {
+            Some(beyond) => beyond.assignee.as_ref().map(|user| one_line(&user.name)),
+            None => card.assignee.clone(),
+        };
+        let assignee = assignee.unwrap_or_else(|| "nobody".to_owned());
+        let facts = [
+            ("Severity", card.severity_name().to_owned()),
+            ("Service", wiki::escape(&card.service)),
+            ("Assignee", wiki::escape(&assignee)),
+            ("Since", time_text(card.since)),
+        ];
+        let facts = facts.map(|(name, value)| format!("*{name}:* {value}")).join("\n");
+        let more = self.task.beyond.and_then(|beyond| beyond.description.as_deref());
+        let more = more.filter(|more| !more.trim().is_empty()).map(wiki::escape);
+        let link = card
+            .link
+            .as_deref()
+            .map(|url| wiki::link("Open the incident in OpsKnight", url));
+        let parts = [
+            Some(facts),
+            more,
+            link,
+            Some(format!("OpsKnight {}", card.incident_id)),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+    }
+
+    fn labels(&self) -> Result<Vec<String>, Fault> {
+        let text = self.option("labels")?;
+        let words = text
+            .split_whitespace()
+            .map(|word| cut(word, MAX_LABEL, Unit::Utf16));
+        // Whoever writes a title must not choose which incident a ticket belongs to.
+        let words = words.filter(|word| !is_our_label(word));
+        let mut labels: Vec<String> = Vec::new();
+        words.for_each(|word| {
+            if !labels.contains(&word) {
+                labels.push(word)
+            }
+        });
+        labels.truncate(MAX_LISTED);
+        Ok(labels)
+    }
+
+    fn components(&self) -> Result<Vec<String>, Fault> {
+        let text = self.option("components")?;
+        let names = text.split(',').map(one_line).filter(|name| !name.is_empty());
+        Ok(names.take(MAX_LISTED).collect())
+    }
+
+    fn fields(&self) -> Result<Vec<(String, Value)>, Fault> {
+        let entries = mapping::entries(self.task.target.option("fields"));
+        let field = |(id, source): (&str, &str)| {
+            let way = if is_json(source) {
+                Escape::Json
+            } else {
+                Escape::Nothing
+            };
+            let text = self.render("fields", source, way).map_err(|fault| Fault {
+                detail: format!("{} (the field {})", fault.detail, one_line(id)),
+                ..fault
+            })?;
+            Ok((id.to_owned(), value(source, text)))
+        };
+        entries.map(field).collect()
+    }
+}
+
+/// Whether a template is written as JSON: its values become parts of JSON then.
+fn is_json(source: &str) -> bool {
+    let is_tag = ["{{", "{%", "{#"].iter().any(|tag| source.starts_with(tag));
+    source.starts_with(['{', '[', '"']) && !is_tag
+}
+
+/// What comes out of a template: JSON if it is any but null, or else a text. Text in quotes is only ever meant by whoever
+/// wrote the template.
+fn value(source: &str, text: String) -> Value {
+    let json: Option<Value> = serde_json::from_str(&text).ok();
+    match json {
+        Some(Value::String(inner)) if is_json(source) || !is_template(source) => Value::String(inner),
+        Some(Value::String(_) | Value::Null) | None => Value::String(text),
+        Some(json) => json,
+    }
+}
+
+/// Takes the meaning of markup from a text within JSON.
+fn escape(values: &mut Value, pointer: &str) {
+    if let Some(value) = values.pointer_mut(pointer)
+        && let Some(text) = value.as_str()
+    {
+        *value = Value::String(wiki::escape(text));
+    }
+}
