@@ -46,6 +46,7 @@ kinds! {
     discord::Discord,
     telegram::Telegram,
     jira::Jira,
+    servicenow::ServiceNow,
     custom::Custom,
 }
 
