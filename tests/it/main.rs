@@ -16,5 +16,6 @@ mod outbound;
 mod receivers;
 mod simulation;
 mod support;
+mod tickets;
 mod tidy;
 mod web;

@@ -1,0 +1,150 @@
+//! Exactly one ticket per incident, whatever becomes of requests and answers.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Desk, KINDS};
+
+/// Lets an hour pass in steps, so that whatever is planned happens.
+async fn an_hour(desk: &Desk) {
+    for _ in 0..120 {
+        desk.app.advance(Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_is_lost_is_looked_for_and_not_repeated() {
+    for kind in KINDS {
+        let desk = Desk::start(kind, json!({})).await;
+        warm_up(&desk).await;
+        desk.system.fail_next("lost");
+        let incident = desk.app.trigger("answer lost").await;
+        an_hour(&desk).await;
+        desk.settle(2).await;
+        assert_eq!(
+            desk.link(&incident).await["state"],
+            "linked",
+            "{}",
+            desk.story().await
+        );
+        assert_eq!(
+            desk.tickets().len(),
+            2,
+            "{:#?} {}",
+            desk.tickets(),
+            desk.story().await
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_never_arrived_is_made_once_the_search_can_be_believed() {
+    for kind in KINDS {
+        let desk = Desk::start(kind, json!({})).await;
+        warm_up(&desk).await;
+        desk.system.fail_next("lost_before");
+        let incident = desk.app.trigger("never arrived").await;
+        an_hour(&desk).await;
+        desk.settle(2).await;
+        assert_eq!(
+            desk.link(&incident).await["state"],
+            "linked",
+            "{}",
+            desk.story().await
+        );
+        assert_eq!(
+            desk.tickets().len(),
+            2,
+            "{:#?} {}",
+            desk.tickets(),
+            desk.story().await
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_lags_is_waited_out() {
+    let desk = Desk::start("jira", json!({})).await;
+    warm_up(&desk).await;
+    desk.system.fail_next("lag");
+    desk.system.fail_next("lost");
+    let incident = desk.app.trigger("found late").await;
+    an_hour(&desk).await;
+    desk.settle(2).await;
+    assert_eq!(
+        desk.link(&incident).await["state"],
+        "linked",
+        "{}",
+        desk.story().await
+    );
+    assert_eq!(
+        desk.tickets().len(),
+        2,
+        "{:#?} {}",
+        desk.tickets(),
+        desk.story().await
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_holds_every_ticket_is_not_taken_for_ours() {
+    for (kind, fault) in [("jira", "search_everything"), ("servicenow", "ignores_query")] {
+        let desk = Desk::start(kind, json!({})).await;
+        let first = warm_up(&desk).await;
+        desk.system.fail_next("lost_before");
+        desk.system.fail_next(fault);
+        let incident = desk.app.trigger("not that one").await;
+        an_hour(&desk).await;
+        desk.settle(2).await;
+        let (mine, other) = (desk.link(&incident).await, desk.link(&first).await);
+        assert_ne!(
+            mine["ticket"]["key"],
+            other["ticket"]["key"],
+            "{}",
+            desk.story().await
+        );
+        assert_eq!(desk.tickets().len(), 2, "{:#?}", desk.tickets());
+    }
+}
+
+#[tokio::test]
+async fn of_two_tickets_the_older_stays_and_the_other_is_closed() {
+    let desk = Desk::start("jira", json!({})).await;
+    warm_up(&desk).await;
+    // Made, not answered, and not found for longer than a search is believed to lag: a second one is made.
+    desk.system.fail_next("lost");
+    desk.system.fail_next("long_lag");
+    let incident = desk.app.trigger("made twice").await;
+    an_hour(&desk).await;
+    desk.settle(2).await;
+    let twice: Vec<_> = desk
+        .tickets()
+        .into_iter()
+        .filter(|text| text.contains("made twice"))
+        .collect();
+    assert_eq!(
+        twice.len(),
+        2,
+        "the fault did not lead to a second ticket: {}",
+        desk.story().await
+    );
+    an_hour(&desk).await;
+    let link = desk.link(&incident).await;
+    let key = link["ticket"]["key"].as_str().unwrap().to_owned();
+    let texts = desk.tickets();
+    let older = texts.iter().find(|text| text.contains("made twice")).unwrap();
+    assert!(older.starts_with(&key), "{key} is not the older: {texts:#?}");
+    let newer = texts.iter().rfind(|text| text.contains("made twice")).unwrap();
+    assert!(newer.to_lowercase().contains("duplicate"), "{newer}");
+    let timeline = desk.incident(&incident).await["timeline"].to_string();
+    assert!(timeline.contains(&key), "{timeline}");
+}
+
+/// An ordinary incident, so that what is learned about the system once is known. Its id.
+async fn warm_up(desk: &Desk) -> String {
+    let incident = desk.app.trigger("an ordinary one").await;
+    desk.settle(1).await;
+    incident
+}

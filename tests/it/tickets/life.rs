@@ -1,0 +1,158 @@
+//! One incident, one ticket, from triggered to reopened.
+
+use serde_json::json;
+
+use super::{Desk, KINDS};
+
+#[tokio::test]
+async fn an_incident_has_one_ticket_that_goes_along_with_it() {
+    for kind in KINDS {
+        let desk = Desk::start(kind, json!({})).await;
+        let incident = desk.app.trigger("Database connection timeout").await;
+        desk.settle(1).await;
+        let link = desk.link(&incident).await;
+        assert_eq!(
+            (&link["state"], &link["ticket"]["phase"]),
+            (&json!("linked"), &json!("new")),
+            "{link:#}"
+        );
+        assert!(
+            link["ticket"]["url"]
+                .as_str()
+                .unwrap()
+                .starts_with(&desk.system.address),
+            "{link:#}"
+        );
+        desk.app.act(&incident, "acknowledge").await;
+        desk.settle(2).await;
+        assert_eq!(
+            desk.link(&incident).await["ticket"]["phase"],
+            "in_progress",
+            "{}",
+            desk.story().await
+        );
+        desk.app.act(&incident, "resolve").await;
+        desk.settle(3).await;
+        assert_eq!(
+            desk.link(&incident).await["ticket"]["phase"],
+            "done",
+            "{}",
+            desk.story().await
+        );
+        desk.app.act(&incident, "reopen").await;
+        desk.settle(4).await;
+        assert_ne!(
+            desk.link(&incident).await["ticket"]["phase"],
+            "done",
+            "{}",
+            desk.story().await
+        );
+        assert_eq!(desk.link(&incident).await["lastError"], json!(null));
+        let tickets = desk.tickets();
+        assert_eq!(tickets.len(), 1, "{tickets:#?}");
+        assert!(tickets[0].contains("Database connection timeout"), "{tickets:#?}");
+    }
+}
+
+#[tokio::test]
+async fn an_escalation_and_a_new_assignee_are_noted_on_the_ticket_once() {
+    for kind in KINDS {
+        let desk = Desk::start(kind, json!({})).await;
+        let ann = json!({"name": "Ann Onymous", "email": "ann@example.com"});
+        let ann = desk.app.api.post("/api/v1/users", ann).await.expect(201).json()["id"].clone();
+        let incident = desk.app.trigger("disk full").await;
+        desk.settle(1).await;
+        desk.app.act(&incident, "escalate").await;
+        desk.settle(2).await;
+        let noted = desk.tickets()[0].to_lowercase().matches("escalated").count();
+        assert_eq!(noted, 1, "{:#?} {}", desk.tickets(), desk.story().await);
+        let path = format!("/api/v1/incidents/{incident}");
+        let body = json!({"assignee": {"id": ann}});
+        desk.app
+            .api
+            .send("PATCH", &path, Some(body), &[])
+            .await
+            .unwrap()
+            .expect(200);
+        desk.settle(2).await;
+        let noted = desk.tickets()[0].contains("Ann Onymous");
+        assert!(noted, "{:#?} {}", desk.tickets(), desk.story().await);
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_is_mapped_gets_the_ticket() {
+    for kind in KINDS {
+        let desk = Desk::start(
+            kind,
+            json!({"assignees": format!("Ann Onymous = {}", account_of_ada(kind))}),
+        )
+        .await;
+        let ann = json!({"name": "Ann Onymous", "email": "ann@example.com"});
+        let ann = desk.app.api.post("/api/v1/users", ann).await.expect(201).json()["id"].clone();
+        let draft =
+            json!({"title": "disk full", "service": {"name": "API Gateway"}, "assignee": {"id": ann}});
+        desk.app.api.post("/api/v1/incidents", draft).await.expect(201);
+        desk.settle(1).await;
+        let ticket = &desk.tickets()[0];
+        assert!(
+            ticket.to_lowercase().contains("ada"),
+            "{ticket} {}",
+            desk.story().await
+        );
+    }
+}
+
+/// What Ada is called in the settings of a kind.
+fn account_of_ada(kind: &str) -> &'static str {
+    match kind {
+        "jira" => "5b10a2844c20165700ede21a",
+        _ => "ada.lovelace",
+    }
+}
+
+#[tokio::test]
+async fn a_resolved_incident_without_a_ticket_gets_none() {
+    for kind in KINDS {
+        let desk = Desk::start(kind, json!({})).await;
+        let path = format!("/api/v1/webhooks/{}", desk.webhook);
+        let only = json!({"events": ["incident.resolved"]});
+        desk.app
+            .api
+            .send("PATCH", &path, Some(only), &[])
+            .await
+            .unwrap()
+            .expect(200);
+        let incident = desk.app.trigger("over already").await;
+        desk.app.act(&incident, "resolve").await;
+        desk.settle(1).await;
+        assert_eq!(desk.tickets(), [""; 0]);
+        assert!(desk.story().await.contains("no ticket"), "{}", desk.story().await);
+    }
+}
+
+#[tokio::test]
+async fn a_long_workflow_is_walked_step_by_step() {
+    let desk = Desk::start("jira", json!({})).await;
+    desk.system.fail_next("long_way");
+    let incident = desk.app.trigger("a long way").await;
+    desk.settle(1).await;
+    desk.app.act(&incident, "resolve").await;
+    desk.settle(2).await;
+    assert_eq!(
+        desk.link(&incident).await["ticket"]["phase"],
+        "done",
+        "{}",
+        desk.story().await
+    );
+}
+
+#[tokio::test]
+async fn a_field_that_is_not_on_the_screen_is_left_out_and_said() {
+    let desk = Desk::start("jira", json!({"priority": "critical = Highest"})).await;
+    desk.system.fail_next("no_priority");
+    desk.app.trigger("without a priority").await;
+    desk.settle(1).await;
+    assert_eq!(desk.tickets().len(), 1);
+    assert!(desk.story().await.contains("priority"), "{}", desk.story().await);
+}

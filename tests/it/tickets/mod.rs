@@ -1,0 +1,254 @@
+//! Ticket systems from edge to edge: an incident comes in over HTTP, a ticket stands in the played system; somebody moves
+//! the ticket there, the incident follows here.
+
+mod auth;
+mod by_hand;
+mod exactly_once;
+mod inward;
+mod killed;
+mod life;
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tempfile::TempDir;
+
+use crate::support::api_client::{ApiAnswer, ApiClient};
+use crate::support::platform::Platform;
+use crate::support::test_app::{PATIENCE, TestApp};
+
+/// The webhook's signing secret: from it the proof of calls is made.
+const SECRET: &str = "my secret ✓";
+/// Somebody who works in the ticket system.
+const ADA: &str = "ada.lovelace:good-password";
+
+/// A server, a ticket system, and a webhook from one to the other.
+pub struct Desk {
+    pub app: TestApp,
+    pub system: Platform,
+    pub kind: &'static str,
+    pub webhook: String,
+    _directory: TempDir,
+}
+
+impl Desk {
+    /// A webhook of a kind with these options beyond what it needs.
+    pub async fn start(kind: &'static str, options: Value) -> Self {
+        Self::start_at(kind, options, Platform::start(kind).await).await
+    }
+
+    /// The same with a system that runs already.
+    pub async fn start_at(kind: &'static str, options: Value, system: Platform) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let app = TestApp::start(directory.path()).await;
+        system.take_time_from(app.source());
+        app.create_service().await;
+        let webhook = json!({"name": "desk", "kind": kind, "options": with(needed(kind), &options)});
+        let webhook = app.create_webhook(&system.url, webhook).await;
+        Self {
+            app,
+            system,
+            kind,
+            webhook,
+            _directory: directory,
+        }
+    }
+
+    /// Waits until so many deliveries are delivered, while time passes.
+    pub async fn settle(&self, count: usize) {
+        let settled = async {
+            while self.app.deliveries("status=delivered").await.len() < count {
+                self.app.advance(Duration::from_millis(100));
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, settled).await;
+        assert!(
+            in_time.is_ok(),
+            "{count} were not delivered: {}",
+            self.story().await
+        );
+    }
+
+    /// Every delivery with its attempts' notes and failures, for whoever reads a failed test.
+    pub async fn story(&self) -> String {
+        let mut story = String::new();
+        for delivery in self.app.deliveries("").await.iter().rev() {
+            let path = format!("/api/v1/deliveries/{}", delivery["id"].as_str().unwrap());
+            let detail = self.app.api.get(&path).await.expect(200).json();
+            story.push_str(&format!("\n{} {}", detail["event"], detail["status"]));
+            for attempt in detail["attempts"].as_array().unwrap() {
+                story.push_str(&format!(
+                    "\n  {} {} {} {} -> {}",
+                    attempt["request"]["line"],
+                    attempt["outcome"],
+                    attempt["note"],
+                    attempt["failure"],
+                    attempt["response"]["body"]
+                ));
+            }
+        }
+        story
+    }
+
+    /// The one ticket link of an incident.
+    pub async fn link(&self, incident: &str) -> Value {
+        let links = self.incident(incident).await["links"].clone();
+        links[0].clone()
+    }
+
+    pub async fn incident(&self, incident: &str) -> Value {
+        let path = format!("/api/v1/incidents/{incident}");
+        self.app.api.get(&path).await.expect(200).json()
+    }
+
+    /// Waits until an incident has a status, while time passes.
+    pub async fn wait_for_status(&self, incident: &str, status: &str) {
+        let reached = async {
+            while self.incident(incident).await["status"] != status {
+                self.app.advance(Duration::from_millis(500));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, reached).await;
+        let now = self.incident(incident).await;
+        assert!(
+            in_time.is_ok(),
+            "it never was {status}: {now:#} {}",
+            self.story().await
+        );
+    }
+
+    /// The texts of the tickets, oldest first.
+    pub fn tickets(&self) -> Vec<String> {
+        self.system.texts()
+    }
+
+    /// What Ada does in the ticket system.
+    pub async fn ada(&self, method: &str, path: &str, body: Value) -> ApiAnswer {
+        foreign(&self.system, method, path, body).await
+    }
+
+    /// Ada moves an incident's ticket to where these words lead.
+    pub async fn move_ticket(&self, incident: &str, phase: &str) {
+        let ticket = self.link(incident).await["ticket"].clone();
+        move_ticket(&self.system, self.kind, ticket["key"].as_str().unwrap(), phase).await;
+    }
+
+    /// Lets the ticket system call this server for every change.
+    pub async fn let_it_call(&self) {
+        let callback = format!("{}/inbound/{}/{}", self.app.base(), self.kind, self.webhook);
+        let secret = callback_secret(self.kind);
+        let (path, body) = match self.kind {
+            "jira" => (
+                "/rest/webhooks/1.0/webhook",
+                json!({"name": "OpsKnight", "url": callback, "secret": secret,
+                       "events": ["jira:issue_created", "jira:issue_updated", "comment_created"]}),
+            ),
+            _ => (
+                "/opsknight-fake/rules",
+                json!({"url": callback, "secret": secret, "skipUser": "opsknight.integration"}),
+            ),
+        };
+        let answer = self.ada("POST", path, body).await;
+        assert!((200..300).contains(&answer.status), "{answer:?}");
+    }
+
+    /// A path below the incident's tickets.
+    pub fn path(&self, incident: &str, rest: &str) -> String {
+        format!("/api/v1/incidents/{incident}/tickets{rest}")
+    }
+}
+
+/// What a kind needs beside its URL.
+pub fn needed(kind: &str) -> Value {
+    match kind {
+        "jira" => json!({"account": "opsknight@example.com", "token": "good-token", "project": "OPS"}),
+        _ => json!({"account": "opsknight.integration", "password": "good-password"}),
+    }
+}
+
+fn with(mut options: Value, more: &Value) -> Value {
+    for (name, value) in more.as_object().unwrap() {
+        options[name] = value.clone();
+    }
+    options
+}
+
+/// Both kinds, for tests that hold for each.
+pub const KINDS: [&str; 2] = ["jira", "servicenow"];
+
+/// The proof of calls, as docs/destinations says that it is made.
+pub fn callback_secret(kind: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("opsknight {kind} callback 1").as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// What Ada does in a ticket system.
+pub async fn foreign(system: &Platform, method: &str, path: &str, body: Value) -> ApiAnswer {
+    use base64::Engine;
+    let basic = base64::engine::general_purpose::STANDARD.encode(ADA);
+    let client = ApiClient::new(&system.address, "");
+    let headers = [("authorization", format!("Basic {basic}"))];
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let body = (!body.is_null()).then_some(body);
+    client.send_as(method, path, body, &headers).await.unwrap()
+}
+
+/// Ada moves a ticket, by its key.
+pub async fn move_ticket(system: &Platform, kind: &str, key: &str, phase: &str) {
+    match kind {
+        "jira" => move_issue(system, key, phase).await,
+        _ => move_record(system, key, phase).await,
+    }
+}
+
+/// As many transitions as it takes.
+async fn move_issue(system: &Platform, key: &str, phase: &str) {
+    let category = match phase {
+        "new" => "new",
+        "in_progress" => "indeterminate",
+        _ => "done",
+    };
+    let path = format!("/rest/api/2/issue/{key}/transitions");
+    for _ in 0..4 {
+        let transitions = foreign(system, "GET", &path, Value::Null)
+            .await
+            .expect(200)
+            .json();
+        let transitions = transitions["transitions"].as_array().unwrap().clone();
+        let leads = |transition: &&Value| transition["to"]["statusCategory"]["key"] == category;
+        let direct = transitions.iter().find(leads);
+        let chosen = direct.or(transitions.last()).unwrap();
+        let body = json!({"transition": {"id": chosen["id"]}});
+        foreign(system, "POST", &path, body).await.expect(204);
+        if direct.is_some() {
+            return;
+        }
+    }
+    panic!("no way to {phase}");
+}
+
+async fn move_record(system: &Platform, number: &str, phase: &str) {
+    let path = format!("/api/now/table/incident?sysparm_query=number={number}&sysparm_fields=sys_id");
+    let found = foreign(system, "GET", &path, Value::Null)
+        .await
+        .expect(200)
+        .json();
+    let path = format!(
+        "/api/now/table/incident/{}",
+        found["result"][0]["sys_id"].as_str().unwrap()
+    );
+    let body = match phase {
+        "new" => json!({"state": "1"}),
+        "in_progress" => json!({"state": "2"}),
+        _ => json!({"state": "6", "close_code": "Solution provided", "close_notes": "fixed"}),
+    };
+    foreign(system, "PATCH", &path, body).await.expect(200);
+}
