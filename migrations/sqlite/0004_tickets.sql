@@ -27,7 +27,7 @@ CREATE TABLE ticket_links (
     look_at         INTEGER,                   -- when the ticket is read next
     look_failures   INTEGER NOT NULL DEFAULT 0,
     is_asked        INTEGER NOT NULL DEFAULT 0 CHECK (is_asked IN (0, 1)),  -- somebody asked for the ticket by hand
-    is_swept        INTEGER NOT NULL DEFAULT 0 CHECK (is_swept IN (0, 1)),  -- duplicates were looked for
+    sweeps          INTEGER NOT NULL DEFAULT 0,  -- how often duplicates were looked for
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
     PRIMARY KEY (webhook_id, incident_id),

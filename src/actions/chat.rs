@@ -161,7 +161,16 @@ impl Actions {
             signing: &endpoint.secrets.signing,
             now: self.source.now(),
         };
-        let received = adapter.receive(&call).map_err(|refused| match refused {
+        let previous = endpoint.secrets.previous.as_ref();
+        let previous = previous
+            .filter(|(_, until)| call.now < *until)
+            .map(|(secret, _)| secret);
+        // During a rotation, what was made from the secret before holds too.
+        let received = match (adapter.receive(&call), previous) {
+            (Err(Refused::NotBelieved), Some(signing)) => adapter.receive(&Call { signing, ..call }),
+            (received, _) => received,
+        };
+        let received = received.map_err(|refused| match refused {
             Refused::NoCallback => CallRefusal::NotFound,
             Refused::NotBelieved => CallRefusal::NotBelieved,
             Refused::Unreadable => CallRefusal::Unreadable,

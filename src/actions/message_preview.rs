@@ -85,7 +85,7 @@ impl Actions {
         }
         sample.links = preview_links(&sample.event, base, sample.target.option("actions"));
         let name = sample.event.name;
-        let work = move || (adapter.step(&sample.task()), adapter.check(&sample.target));
+        let work = move || (adapter.preview(&sample.task()), adapter.check(&sample.target));
         let (rendered, problems) = self.off_thread(work).await?;
         let problems = problems
             .into_iter()

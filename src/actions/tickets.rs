@@ -180,7 +180,10 @@ impl Actions {
         }
         let record = HintRecord {
             ticket_id: hint.ticket_id,
-            marker: hint.marker.as_deref().and_then(read_marker),
+            marker: hint
+                .markers
+                .iter()
+                .find_map(|marker| read_marker(marker, webhook_id)),
             receipt: hint
                 .receipt
                 .filter(|receipt| receipt.len() <= MAX_REFERENCE_BYTES),

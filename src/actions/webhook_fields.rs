@@ -64,26 +64,32 @@ pub(super) fn check_secret(checks: &mut Checks, secret: String) -> SecretText {
     SecretText::new(secret)
 }
 
-pub(super) fn check_url(checks: &mut Checks, text: &str, rules: &dyn UrlRules) -> Option<Url> {
-    let refusal = match Url::parse(text) {
-        _ if text.len() > MAX_URL_BYTES => format!("a URL has at most {MAX_URL_BYTES} bytes"),
-        Err(error) => format!("this is no URL: {error}"),
-        Ok(url) if !matches!(url.scheme(), "http" | "https") => {
-            "the URL must begin with https:// or http://".into()
-        }
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            "the URL must not contain a user name or password; use a header".into()
-        }
-        Ok(mut url) => {
-            url.set_fragment(None);
-            match rules.check(&url) {
-                Ok(()) => return Some(url),
-                Err(sentence) => sentence,
-            }
-        }
-    };
-    checks.fail("url", "invalid_url", refusal);
-    None
+pub(super) fn check_url(
+    checks: &mut Checks,
+    field: impl Into<String>,
+    text: &str,
+    rules: &dyn UrlRules,
+) -> Option<Url> {
+    let url = usable_url(text, rules);
+    url.map_err(|refusal| checks.fail(field, "invalid_url", refusal))
+        .ok()
+}
+
+/// A URL that requests may go to; otherwise a sentence that says why not.
+fn usable_url(text: &str, rules: &dyn UrlRules) -> Result<Url, String> {
+    if text.len() > MAX_URL_BYTES {
+        return Err(format!("a URL has at most {MAX_URL_BYTES} bytes"));
+    }
+    let mut url = Url::parse(text).map_err(|error| format!("this is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("the URL must begin with https:// or http://".into());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the URL must not contain a user name or password; use a header".into());
+    }
+    url.set_fragment(None);
+    rules.check(&url)?;
+    Ok(url)
 }
 
 pub(super) fn check_events(checks: &mut Checks, texts: &[String]) -> EventSet {
@@ -313,7 +319,7 @@ mod tests {
 
     #[test]
     fn only_plain_http_addresses_are_urls_of_webhooks() {
-        let refused = |text: &str| is_refused(|checks| drop(check_url(checks, text, &AnyUrl)));
+        let refused = |text: &str| is_refused(|checks| drop(check_url(checks, "url", text, &AnyUrl)));
         let bad = [
             "ftp://a/",
             "nothing",

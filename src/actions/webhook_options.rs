@@ -94,6 +94,7 @@ impl OptionsCheck<'_> {
                 .filter(|text| !text.is_empty());
             if let Some(text) = &value {
                 check_value(checks, field, text);
+                self.check_address(checks, field, text);
             }
             match (field.is_secret(), value) {
                 (true, value) => drop(changes.insert(name, value.map(SecretText::new))),
@@ -102,6 +103,13 @@ impl OptionsCheck<'_> {
             }
         }
         changes
+    }
+
+    /// An address that requests go to must be one that they may go to, whichever field it stands in.
+    fn check_address(&self, checks: &mut Checks, field: &Field, text: &str) {
+        if field.input == Input::Url && !text.is_empty() {
+            check_url(checks, field_name(field.name), text, self.rules);
+        }
     }
 
     fn apply_url(
@@ -117,13 +125,13 @@ impl OptionsCheck<'_> {
         let is_kept = url.is_none() && self.before.is_some();
         match (typed, self.adapter.about().url) {
             (Some(text), UrlField::Secret { .. }) => {
-                if let Some(url) = check_url(checks, text, self.rules) {
+                if let Some(url) = check_url(checks, URL, text, self.rules) {
                     settings.url = seen_part(&url);
                     changes.insert(URL.to_owned(), Some(SecretText::new(text)));
                 }
             }
             (Some(text), UrlField::Open { .. } | UrlField::Root { .. }) => {
-                settings.url = check_url(checks, text, self.rules).unwrap_or(settings.url.clone());
+                settings.url = check_url(checks, URL, text, self.rules).unwrap_or(settings.url.clone());
             }
             (None, _) if is_kept => {}
             (None, _) => match self.default_url(settings, changes) {
@@ -229,7 +237,7 @@ impl Actions {
 fn tidy(field: &Field, text: &str) -> String {
     match field.input {
         Input::Lines => text.replace("\r\n", "\n"),
-        Input::Line | Input::Secret | Input::Choice(_) => text.trim().to_owned(),
+        Input::Line | Input::Url | Input::Secret | Input::Choice(_) => text.trim().to_owned(),
     }
 }
 
@@ -240,7 +248,7 @@ fn check_value(checks: &mut Checks, field: &Field, text: &str) {
         return checks.fail(name, "too_long", detail);
     }
     match field.input {
-        Input::Line | Input::Secret if text.chars().any(char::is_control) => {
+        Input::Line | Input::Url | Input::Secret if text.chars().any(char::is_control) => {
             checks.fail(name, "invalid_character", "this contains a control character");
         }
         Input::Lines if text.contains('\0') => {
@@ -250,7 +258,7 @@ fn check_value(checks: &mut Checks, field: &Field, text: &str) {
             let known: Vec<_> = choices.iter().map(|(value, _)| *value).collect();
             checks.fail(name, "invalid_value", format!("this takes {}", known.join(", ")));
         }
-        Input::Line | Input::Secret | Input::Lines | Input::Choice(_) => {}
+        Input::Line | Input::Url | Input::Secret | Input::Lines | Input::Choice(_) => {}
     }
 }
 

@@ -80,7 +80,7 @@ pub struct WebhookDraft {
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]
     pub retry_schedule: Patch<Vec<String>>,
-    /// Until the response head must have come, `1s` to `30s`; `10s` if absent.
+    /// Until the response head must have come, `1s` to `30s`; if absent `10s`, or what the kind takes.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub timeout: Patch<String>,
@@ -173,6 +173,9 @@ pub fn check_webhook(
         ));
     };
     apply_kind(&mut checks, &mut settings, take(&mut draft.kind), before);
+    if before.is_none() {
+        settings.timeout = adapter_or_unknown(settings.kind).default_timeout();
+    }
     if before.is_some() && draft.secret != Patch::Keep {
         checks.fail("secret", "not_changeable", "change the secret with rotate-secret");
     }

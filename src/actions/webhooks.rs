@@ -12,6 +12,7 @@ use crate::actions::webhook_settings::{WebhookDraft, check_webhook};
 use crate::actions::{ActionError, Actions};
 use crate::adapters::about::Signature;
 use crate::adapters::adapter_or_unknown;
+use crate::adapters::task::Target;
 use crate::model::action_link::LINK_KEY;
 use crate::model::audit::{Actor, Change};
 use crate::model::event::{Event, EventName};
@@ -21,8 +22,8 @@ use crate::model::secret::SecretText;
 use crate::model::service::ServiceRef;
 use crate::model::time::{Timestamp, parse_duration};
 use crate::model::webhook::{
-    DEFAULT_ROTATION_OVERLAP, MAX_ROTATION_OVERLAP, Webhook, WebhookKind, WebhookSecrets, WebhookSettings,
-    WebhookState, new_secret,
+    DEFAULT_ROTATION_OVERLAP, Endpoint, MAX_ROTATION_OVERLAP, Webhook, WebhookKind, WebhookSecrets,
+    WebhookSettings, WebhookState, new_secret,
 };
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::webhooks::WebhookEdit;
@@ -105,20 +106,21 @@ impl Actions {
         }
     }
 
-    /// A ticket's id means another ticket, or none, at another site.
-    async fn keep_site(&self, before: &Webhook, after: &WebhookSettings) -> Result<(), ActionError> {
-        let makes_tickets = adapter_or_unknown(before.settings.kind).ticketing().is_some();
-        if !makes_tickets || before.settings.url.origin() == after.url.origin() {
+    /// A ticket's id means another ticket, or none, in another place.
+    async fn keep_place(&self, endpoint: &Endpoint, after: &Target) -> Result<(), ActionError> {
+        let before = &endpoint.webhook;
+        let Some(ticketing) = adapter_or_unknown(before.settings.kind).ticketing() else {
+            return Ok(());
+        };
+        if ticketing.place(&Target::of(endpoint)) == ticketing.place(after) {
             return Ok(());
         }
         match self.store.tickets.count_linked(before.id).await? {
             0 => Ok(()),
             count => {
                 let mut checks = Checks::new();
-                let detail = format!(
-                    "{count} tickets at {} are linked: make another webhook for another site",
-                    before.settings.url.host_str().unwrap_or_default()
-                );
+                let detail =
+                    format!("{count} tickets there are linked: make another webhook for another place");
                 checks.fail("url", "in_use", detail);
                 Err(checks.into_error())
             }
@@ -136,9 +138,9 @@ impl Actions {
         let endpoint = self.store.endpoints.load(id).await?;
         let endpoint = endpoint.ok_or(ActionError::NotFound { what: "webhook" })?;
         let checked = check_webhook(draft, Some(&endpoint), self.url_rules.as_ref())?;
+        self.keep_place(&endpoint, &checked.target).await?;
         self.try_target(checked.settings.kind, checked.target).await?;
         let before = endpoint.webhook;
-        self.keep_site(&before, &checked.settings).await?;
         if checked.settings.services != before.settings.services {
             self.check_services(&checked.settings).await?;
         }

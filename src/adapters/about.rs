@@ -118,6 +118,8 @@ impl Field {
 pub enum Input {
     /// A line.
     Line,
+    /// A line that is an address which requests go to: it must be one that they may go to.
+    Url,
     /// A line that is a secret.
     Secret,
     /// A text of several lines, such as a template.

@@ -42,8 +42,8 @@ pub enum Received {
 pub struct TicketHint {
     /// The ticket's id.
     pub ticket_id: String,
-    /// Our marker, if the system told that the ticket carries one.
-    pub marker: Option<String>,
+    /// What the ticket carries that may be our marker; whose it is shows when it is read.
+    pub markers: Vec<String>,
     /// What is the same when the system repeats the call.
     pub receipt: Option<String>,
 }

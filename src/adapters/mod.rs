@@ -81,6 +81,11 @@ pub trait Adapter: Send + Sync {
     /// The next request of a task, given all that is known; or its end, if it takes none.
     fn step(&self, task: &Task<'_>) -> Step;
 
+    /// The request that shows best what people will see: the next one, unless others come before it.
+    fn preview(&self, task: &Task<'_>) -> Step {
+        self.step(task)
+    }
+
     /// What came back, judged: what is known now. The same task that the request was made from.
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement;
 

@@ -13,6 +13,8 @@ use crate::model::webhook::Webhook;
 
 /// The most requests that one question takes.
 pub const MAX_ASKED: usize = 12;
+/// The most tickets with one marker that are looked at.
+pub const MAX_MARKED: usize = 10;
 /// The most comments that one reading brings.
 pub const MAX_COMMENTS: usize = 50;
 
@@ -29,6 +31,11 @@ pub trait Tokens: Send + Sync {
 pub trait Ticketing: Send + Sync {
     /// The next request of a question, or its end.
     fn ask(&self, asking: &Asking<'_>) -> Asked;
+
+    /// What tells one place of tickets from another: the same id means another ticket elsewhere.
+    fn place(&self, target: &Target) -> String {
+        target.url.as_str().trim_end_matches('/').to_owned()
+    }
 
     /// What a person typed to name a ticket, by key or by its page's URL, as [`Question::Find`] wants it; or a sentence
     /// that says why it names none.
@@ -67,8 +74,8 @@ pub enum Question {
         /// The name.
         reference: String,
     },
-    /// The tickets that carry a marker and are not marked as duplicates, oldest first; two are enough to know that there is
-    /// one too many.
+    /// The tickets that carry a marker, were made by us and are not marked as duplicates, oldest first; at most
+    /// [`MAX_MARKED`].
     Marked {
         /// The marker.
         marker: String,
@@ -165,26 +172,32 @@ impl FindingState {
 
 impl Finding {
     /// Something that is well.
-    pub fn good(sentence: impl Into<String>) -> Self {
-        Self {
-            state: FindingState::Good,
-            sentence: sentence.into(),
-        }
+    pub fn good(sentence: impl AsRef<str>) -> Self {
+        Self::new(FindingState::Good, sentence.as_ref())
     }
 
     /// Something that may be missing.
-    pub fn unsure(sentence: impl Into<String>) -> Self {
-        Self {
-            state: FindingState::Unsure,
-            sentence: sentence.into(),
-        }
+    pub fn unsure(sentence: impl AsRef<str>) -> Self {
+        Self::new(FindingState::Unsure, sentence.as_ref())
     }
 
     /// Something that is missing.
-    pub fn bad(sentence: impl Into<String>) -> Self {
+    pub fn bad(sentence: impl AsRef<str>) -> Self {
+        Self::new(FindingState::Bad, sentence.as_ref())
+    }
+
+    /// It stands by itself on a page: with a capital at its beginning and a full stop at its end.
+    fn new(state: FindingState, sentence: &str) -> Self {
+        let mut characters = sentence.chars();
+        let first = characters.next().map(|first| first.to_uppercase().to_string());
+        let end = if sentence.ends_with(['.', '!', '?']) {
+            ""
+        } else {
+            "."
+        };
         Self {
-            state: FindingState::Bad,
-            sentence: sentence.into(),
+            state,
+            sentence: format!("{}{}{end}", first.unwrap_or_default(), characters.as_str()),
         }
     }
 }

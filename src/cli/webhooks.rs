@@ -114,7 +114,7 @@ struct Add {
     /// The waits before retries [default: 1m,5m,15m].
     #[arg(long, value_delimiter = ',', value_name = "DURATIONS")]
     retry_schedule: Option<Vec<String>>,
-    /// Until the response head must have come [default: 10s].
+    /// Until the response head must have come [default: 10s, 30s for ticket systems].
     #[arg(long)]
     timeout: Option<String>,
     /// Requests in flight at once [default: 16].

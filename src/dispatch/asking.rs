@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::adapters::task::{Pause, Rendered, Token};
+use crate::adapters::task::{Links, Pause, Rendered, Token};
 use crate::adapters::ticketing::{Answer, Asked, Asking, MAX_ASKED, Question};
 use crate::dispatch::deliver::{Deliverer, unsigned_request};
 use crate::dispatch::masking::Masks;
@@ -38,9 +38,16 @@ pub async fn ask(deliverer: &Deliverer, prepared: &Prepared, question: &Question
         let detail = "the ticket system took too long to answer all that it was asked";
         return Failure::new(FailureCode::ResponseTimeout, detail).into();
     };
-    if let Err(failure) = &mut outcome.answer {
-        let masks = Masks::of(&prepared.target, &crate::adapters::task::Links::default(), None);
-        failure.detail = masks.text(std::mem::take(&mut failure.detail));
+    let token = prepared.token.get(deliverer.source.now());
+    let masks = Masks::of(&prepared.target, &Links::default(), token.as_ref());
+    match &mut outcome.answer {
+        Err(failure) => failure.detail = masks.text(std::mem::take(&mut failure.detail)),
+        Ok(Answer::Findings(findings)) => {
+            for finding in findings {
+                finding.sentence = masks.text(std::mem::take(&mut finding.sentence));
+            }
+        }
+        Ok(_) => {}
     }
     outcome
 }
@@ -118,6 +125,7 @@ async fn token(deliverer: &Deliverer, prepared: &Prepared) -> Result<Option<Toke
     let Some(tokens) = prepared.adapter.tokens(&prepared.target) else {
         return Ok(None);
     };
+    let _turn = prepared.token.turn().await;
     if let Some(token) = prepared.token.get(deliverer.source.now()) {
         return Ok(Some(token));
     }

@@ -12,6 +12,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
+use crate::adapters::task::Bucket;
 use crate::dispatch::board::buckets::Buckets;
 use crate::dispatch::board::entry::{Blocked, Entry};
 use crate::dispatch::breaker::{Breaker, Verdict};
@@ -201,6 +202,11 @@ impl Board {
     /// A platform asks to leave a bucket alone until a time.
     pub fn pause(&mut self, bucket: &str, until: Timestamp, now: Timestamp) {
         self.buckets.pause(bucket, until, now);
+    }
+
+    /// Until when some buckets take nothing; nothing if they do.
+    pub fn paused_until(&self, buckets: &[Bucket], now: Timestamp) -> Option<Timestamp> {
+        self.buckets.blocked_until(buckets, now)
     }
 
     /// A receiver was reached outside of the queue, by a test: whatever its breaker believed is over.

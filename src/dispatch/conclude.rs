@@ -41,6 +41,8 @@ pub struct Sent {
     pub request_head: String,
     /// The body, if it was not the event's own.
     pub body: Option<Bytes>,
+    /// Secrets that were made for this request, such as a password as its header carries it.
+    pub secrets: Vec<String>,
     /// What came back, unless nothing could be sent.
     pub exchange: Option<Exchange>,
 }
@@ -53,6 +55,7 @@ impl Made {
                 started_at,
                 request_head: String::new(),
                 body: None,
+                secrets: Vec::new(),
                 exchange: None,
             },
             judgement: judgement.into(),

@@ -35,6 +35,11 @@ const TEST: HeaderName = HeaderName::from_static("x-opsknight-test");
 /// The wait before an intention that the store did not take is written down again.
 const RETRY_WAIT: Duration = Duration::from_millis(500);
 
+/// How old an intention may be when its request leaves.
+const MAX_INTENTION_AGE: Duration = Duration::from_secs(5);
+/// How often an intention is written down anew before the attempt is given up.
+const MAX_INTENTIONS: u32 = 120;
+
 /// Makes attempts.
 #[derive(Clone)]
 pub struct Deliverer {
@@ -88,7 +93,7 @@ impl Deliverer {
                 made
             }
         };
-        let masks = Masks::of(&prepared.target, &links, token.as_ref());
+        let masks = Masks::of(&prepared.target, &links, token.as_ref()).and(&made.sent.secrets);
         conclude(&self.source, prepared, delivery, made, &masks)
     }
 
@@ -128,6 +133,11 @@ impl Deliverer {
         tokens: &dyn Tokens,
         started_at: Timestamp,
     ) -> Made {
+        let _turn = prepared.token.turn().await;
+        if prepared.token.get(self.source.now()).is_some() {
+            let step = Judgement::from(Outcome::Step).noted("another delivery got an access token meanwhile");
+            return Made::without_request(started_at, step);
+        }
         let rendered = match tokens.request(&prepared.target) {
             Ok(rendered) => Rendered {
                 recording: Recording::HeadsOnly,
@@ -168,6 +178,10 @@ impl Deliverer {
             (None, None) => Cow::Borrowed(prepared.shown_url.as_str()),
         };
         let request_head = masking::request_head(&request, &shown_url, &prepared.headers);
+        let secrets = match prepared.adapter.ticketing() {
+            Some(_) => masking::secrets_in(&request.headers),
+            None => Vec::new(),
+        };
         let is_kept = recording == Recording::Whole && request.body != delivery.event.body;
         let sent_body = is_kept.then(|| request.body.clone());
         let exchange = self.client.send(request).await;
@@ -175,6 +189,7 @@ impl Deliverer {
             started_at,
             request_head,
             body: sent_body,
+            secrets,
             exchange: None,
         };
         (sent, exchange)
@@ -187,23 +202,28 @@ impl Deliverer {
             Intention::MakeTicket => None,
             Intention::Progress(progress) => Some(progress.clone()),
         };
-        let intent = IntentRecord {
-            delivery_id: delivery.id,
-            claim: delivery.claim,
-            webhook_id: delivery.webhook_id,
-            incident_id: delivery.event.incident_id,
-            progress,
-            at: self.source.now(),
-        };
-        loop {
-            match self.store.tickets.intend(intent.clone()).await {
-                Ok(may_leave) => return may_leave,
+        for _ in 0..MAX_INTENTIONS {
+            let at = self.source.now();
+            let intent = IntentRecord {
+                delivery_id: delivery.id,
+                claim: delivery.claim,
+                webhook_id: delivery.webhook_id,
+                incident_id: delivery.event.incident_id,
+                progress: progress.clone(),
+                at,
+            };
+            match self.store.tickets.intend(intent).await {
+                Ok(false) => return false,
+                // What is on disk must say when the request left: from then on it is looked for.
+                Ok(true) if self.source.now().since(at) <= MAX_INTENTION_AGE => return true,
+                Ok(true) => {}
                 Err(error) => {
                     tracing::error!(%error, delivery_id = %delivery.id, "an intention could not be written down; trying again");
                     tokio::time::sleep(RETRY_WAIT).await;
                 }
             }
         }
+        false
     }
 
     /// An access token may end before its time: another one is fetched then.
@@ -281,8 +301,12 @@ pub fn build_request(
 /// A request to a webhook's platform. One that must not go out twice takes no idle connection.
 pub fn unsigned_request(prepared: &Prepared, rendered: Rendered) -> OutboundRequest {
     let mut headers = HeaderMap::with_capacity(16);
-    let own = prepared.headers.iter();
-    headers.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    // They are meant for the webhook's own address, not for one that hands out tokens.
+    let is_elsewhere = !prepared.headers.is_empty() && rendered.url.origin() != prepared.target.url.origin();
+    if !is_elsewhere {
+        let own = prepared.headers.iter();
+        headers.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    }
     headers.insert(USER_AGENT, PRODUCT);
     headers.extend(rendered.headers);
     OutboundRequest {

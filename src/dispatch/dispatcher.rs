@@ -293,6 +293,14 @@ impl Dispatcher {
         }
     }
 
+    /// Until when a webhook's platform wants no requests; nothing if it takes some.
+    pub fn paused_until(&self, webhook_id: WebhookId) -> Option<Timestamp> {
+        let prepared = self.prepared(webhook_id)?;
+        let buckets = prepared.adapter.buckets(&prepared.target);
+        let now = self.0.source.now();
+        self.0.inbox.board().paused_until(&buckets, now)
+    }
+
     /// A webhook made ready for sending, if it is known.
     fn prepared(&self, webhook_id: WebhookId) -> Option<Arc<Prepared>> {
         let known = self.0.prepared.read().unwrap_or_else(PoisonError::into_inner);

@@ -47,9 +47,13 @@ impl Known {
 
     /// Whether the incident's message or ticket tells of a later event than this one.
     pub fn is_ahead_of(&self, event: &Event) -> bool {
-        let message = self.memory.as_ref().map(|memory| memory.event_sequence);
-        let ticket = self.link.as_ref().map(|link| link.event_sequence);
-        message.max(ticket).is_some_and(|told| told > event.sequence)
+        let message = || self.memory.as_ref().map(|memory| memory.event_sequence);
+        let told = self
+            .link
+            .as_ref()
+            .map(|link| link.event_sequence)
+            .or_else(message);
+        told.is_some_and(|told| told > event.sequence)
     }
 
     /// A test has no incident: what one of its attempts found out about a ticket is known to the next one only.

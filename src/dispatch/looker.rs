@@ -1,11 +1,11 @@
 //! Looks at tickets: those that their system told of, and every few minutes all that are open, because a call may be lost.
 //! What was read is handed to the store, which lets the incident follow in one transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::adapters::ticketing::{Answer, Comment, Question, Reading};
@@ -13,17 +13,20 @@ use crate::clock::Source;
 use crate::dispatch::dispatcher::Dispatcher;
 use crate::model::attempt::Failure;
 use crate::model::audit::Actor;
-use crate::model::id::WebhookId;
+use crate::model::id::{IncidentId, WebhookId};
 use crate::model::ticket::{Looking, MAX_COMMENT_LENGTH, Ticket, TicketLink};
+use crate::model::time::Timestamp;
 use crate::model::webhook::Webhook;
-use crate::store::tickets::{DueLook, Looked, LookedOutcome, Noted};
+use crate::store::tickets::{BUSY_WAIT, DueLook, Looked, LookedOutcome, Noted, Swept};
 use crate::store::{Store, StoreResult};
 
 /// How often it is asked what is due.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How many tickets are taken at once.
 const BATCH: u32 = 32;
-/// How many tickets of one webhook are read at the same time.
+/// How many tickets are being read at the same time, in all.
+const MAX_LOOKS: usize = 64;
+/// How many of them at one webhook: a system that hangs keeps no other one waiting.
 const PER_WEBHOOK: usize = 2;
 
 /// Reads tickets.
@@ -33,6 +36,36 @@ pub struct Looker {
     source: Source,
     dispatcher: Dispatcher,
     rung: Arc<Notify>,
+}
+
+/// The tickets that are being read.
+#[derive(Default)]
+struct UnderWay {
+    looks: JoinSet<(WebhookId, IncidentId)>,
+    of_webhook: HashMap<WebhookId, HashSet<IncidentId>>,
+}
+
+impl UnderWay {
+    fn has_room_for(&self, link: &TicketLink) -> bool {
+        let looks = self.of_webhook.get(&link.webhook_id);
+        looks.is_none_or(|looks| looks.len() < PER_WEBHOOK && !looks.contains(&link.incident_id))
+    }
+
+    /// Forgets those that have ended.
+    fn clear_ended(&mut self) {
+        while let Some(ended) = self.looks.try_join_next() {
+            match ended {
+                Ok((webhook_id, incident_id)) => {
+                    if let Some(looks) = self.of_webhook.get_mut(&webhook_id) {
+                        looks.remove(&incident_id);
+                    }
+                }
+                // A bug of ours: which one it was is not known, so that all are asked for anew.
+                Err(_) => self.of_webhook.clear(),
+            }
+        }
+        self.of_webhook.retain(|_, looks| !looks.is_empty());
+    }
 }
 
 impl Looker {
@@ -48,9 +81,14 @@ impl Looker {
 
     /// Looks until the task is dropped.
     pub async fn run(self) {
+        let mut under_way = UnderWay::default();
         loop {
-            let looked = self.look_at_due().await;
-            if looked < BATCH as usize {
+            under_way.clear_ended();
+            let taken = match under_way.looks.len() < MAX_LOOKS {
+                true => self.start_due(&mut under_way).await,
+                false => 0,
+            };
+            if taken < BATCH as usize {
                 // Something may be due now, or a time came: it is looked at either way.
                 let _ = tokio::time::timeout(INTERVAL, self.rung.notified()).await;
             }
@@ -62,9 +100,10 @@ impl Looker {
         self.rung.notify_one();
     }
 
-    /// Reads one batch of tickets that are due; says how many.
-    pub async fn look_at_due(&self) -> usize {
-        let due = match self.store.ticket_looks.take_due(self.source.now(), BATCH).await {
+    /// Starts reading what is due; says how many tickets were taken. Those of a webhook that has its share are put off.
+    async fn start_due(&self, under_way: &mut UnderWay) -> usize {
+        let now = self.source.now();
+        let due = match self.store.ticket_looks.take_due(now, BATCH).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::error!(%error, "it cannot be read which tickets are due; trying again");
@@ -72,20 +111,42 @@ impl Looker {
             }
         };
         let count = due.len();
-        let mut turns: HashMap<WebhookId, Arc<Semaphore>> = HashMap::new();
-        let mut looks = JoinSet::new();
         for look in due {
-            let turn = turns.entry(look.link.webhook_id);
-            let turn = Arc::clone(turn.or_insert_with(|| Arc::new(Semaphore::new(PER_WEBHOOK))));
+            let (webhook_id, incident_id) = (look.link.webhook_id, look.link.incident_id);
+            let paused = self.dispatcher.paused_until(webhook_id);
+            let later = match under_way.has_room_for(&look.link) {
+                true => paused,
+                false => Some(now.plus(BUSY_WAIT)),
+            };
+            if let Some(at) = later {
+                self.put_off(webhook_id, incident_id, at).await;
+                continue;
+            }
+            under_way
+                .of_webhook
+                .entry(webhook_id)
+                .or_default()
+                .insert(incident_id);
             let looker = self.clone();
-            looks.spawn(async move {
-                // The semaphore lives as long as this batch and is never closed.
-                let _permit = turn.acquire().await;
+            under_way.looks.spawn(async move {
                 looker.look_at(look).await;
+                looker.ring();
+                (webhook_id, incident_id)
             });
         }
-        looks.join_all().await;
         count
+    }
+
+    /// Nothing is lost by looking later.
+    async fn put_off(&self, webhook_id: WebhookId, incident_id: IncidentId, at: Timestamp) {
+        let put_off = self
+            .store
+            .ticket_looks
+            .look_later(webhook_id, incident_id, at)
+            .await;
+        if let Err(error) = put_off {
+            tracing::error!(%error, %webhook_id, "a ticket could not be put off; it is looked at again");
+        }
     }
 
     async fn look_at(&self, look: DueLook) {
@@ -100,7 +161,7 @@ impl Looker {
                 let now = self.source.now();
                 let looks = &self.store.ticket_looks;
                 looks
-                    .look_failed(webhook_id, incident_id, failure.detail, now)
+                    .look_failed(webhook_id, incident_id, id_of(&look.link), failure.detail, now)
                     .await
             }
             Err(error) => Err(error),
@@ -192,13 +253,13 @@ impl Looker {
         };
         let is_ours = |ticket: &Ticket| link.ticket().is_some_and(|ours| ours.id == ticket.id);
         // A search that does not show the ticket that is known lags: it says nothing about others either.
-        if tickets.len() < 2 && !tickets.iter().any(is_ours) {
+        if !tickets.iter().any(is_ours) {
             return self.read(link, None).await.map(|result| result.map(drop));
         }
         let mut tickets = tickets.into_iter();
         let (oldest, others): (Option<Ticket>, Vec<Ticket>) = (tickets.next(), tickets.collect());
         let Some(oldest) = oldest.filter(|_| !others.is_empty()) else {
-            return self.swept(link, None).await;
+            return self.swept(link, Swept::Clean).await;
         };
         for close in others {
             let keep = oldest.clone();
@@ -211,17 +272,23 @@ impl Looker {
             }
         }
         let is_same = link.ticket().is_some_and(|ticket| ticket.id == oldest.id);
-        self.swept(link, (!is_same).then_some(oldest)).await
+        self.swept(link, Swept::Joined((!is_same).then_some(oldest)))
+            .await
     }
 
-    async fn swept(&self, link: &TicketLink, stays: Option<Ticket>) -> StoreResult<Result<(), Failure>> {
+    async fn swept(&self, link: &TicketLink, found: Swept) -> StoreResult<Result<(), Failure>> {
         let change = self.source.change(Actor::System);
         let looks = &self.store.ticket_looks;
         looks
-            .swept(link.webhook_id, link.incident_id, stays, change)
+            .swept(link.webhook_id, link.incident_id, id_of(link), found, change)
             .await?;
         Ok(Ok(()))
     }
+}
+
+/// The id of a link's ticket.
+fn id_of(link: &TicketLink) -> String {
+    link.ticket().map(|ticket| ticket.id.clone()).unwrap_or_default()
 }
 
 /// Whether incidents follow their tickets at a webhook.

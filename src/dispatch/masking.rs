@@ -40,6 +40,14 @@ impl Masks {
         Self(all)
     }
 
+    /// These and others.
+    pub fn and(mut self, others: &[String]) -> Self {
+        let others = others.iter().filter(|text| text.len() >= MIN_SECRET_BYTES);
+        self.0.extend(others.cloned());
+        self.0.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        self
+    }
+
     /// A text without them.
     pub fn text(&self, text: String) -> String {
         let found = self.0.iter().filter(|secret| text.contains(secret.as_str()));
@@ -71,6 +79,15 @@ pub fn request_head(request: &OutboundRequest, shown_url: &str, own_headers: &He
         let _ = writeln!(head, "{name}: {}", if is_secret { MASK } else { &text });
     }
     head
+}
+
+/// What is secret in headers: sensitive values, without the word that stands before credentials.
+pub fn secrets_in(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.values().filter(|value| value.is_sensitive());
+    let texts = values.filter_map(|value| value.to_str().ok());
+    texts
+        .map(|text| text.split_once(' ').map_or(text, |(_, rest)| rest).to_owned())
+        .collect()
 }
 
 /// Headers as lines.

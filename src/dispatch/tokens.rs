@@ -11,24 +11,32 @@ const YOUNG: Duration = Duration::from_secs(60);
 
 /// See the module.
 #[derive(Default)]
-pub struct TokenPlace(Mutex<Option<Token>>);
+pub struct TokenPlace {
+    token: Mutex<Option<Token>>,
+    fetching: tokio::sync::Mutex<()>,
+}
 
 impl TokenPlace {
     /// The token, if there is one that is still good.
     pub fn get(&self, now: Timestamp) -> Option<Token> {
-        let token = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         token.as_ref().filter(|token| now < token.until).cloned()
+    }
+
+    /// One at a time fetches a token; whoever had to wait finds it there.
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.fetching.lock().await
     }
 
     /// A new token.
     pub fn put(&self, token: Token) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
     }
 
     /// A token was refused. Says whether another one may help: this one is forgotten then.
     pub fn refused(&self, used: &Token, now: Timestamp) -> bool {
         let is_old = now.since(used.fetched_at) >= YOUNG;
-        let mut token = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         if is_old
             && token
                 .as_ref()

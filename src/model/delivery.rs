@@ -193,6 +193,17 @@ impl NextStep {
                 counted,
             )
         };
+        let waiting = |told| {
+            let wait = wait_for(told, before.waited, share);
+            let waited = before.waited + wait;
+            match waited <= MAX_WAITED {
+                true => (
+                    NextStep::Retry { at: now.plus(wait) },
+                    Spending { waited, ..before },
+                ),
+                false => scheduled(told),
+            }
+        };
         match outcome {
             Outcome::Delivered | Outcome::Accepted => (NextStep::Delivered, counted),
             Outcome::Step if before.steps < MAX_STEPS => {
@@ -202,23 +213,18 @@ impl NextStep {
             Outcome::Step => scheduled(None),
             Outcome::Gone(_) => (NextStep::Dead, counted),
             Outcome::Failed(failure) => match failure.remedy {
-                Remedy::Schedule | Remedy::LookUp => scheduled(failure.retry_after),
+                Remedy::Schedule => scheduled(failure.retry_after),
+                // What may have been done is looked for, even if the schedule is over.
+                Remedy::LookUp => match scheduled(failure.retry_after) {
+                    (NextStep::Dead, _) => waiting(failure.retry_after),
+                    step => step,
+                },
                 Remedy::AtOnce if before.follow_ups < MAX_FOLLOW_UPS => {
                     let follow_ups = before.follow_ups + 1;
                     (NextStep::Retry { at: now }, Spending { follow_ups, ..before })
                 }
                 Remedy::AtOnce => scheduled(None),
-                Remedy::Wait => {
-                    let wait = wait_for(failure.retry_after, before.waited, share);
-                    let waited = before.waited + wait;
-                    match waited <= MAX_WAITED {
-                        true => (
-                            NextStep::Retry { at: now.plus(wait) },
-                            Spending { waited, ..before },
-                        ),
-                        false => scheduled(failure.retry_after),
-                    }
-                }
+                Remedy::Wait => waiting(failure.retry_after),
                 // The first such answer may be a passing fault of theirs: it is asked once more.
                 Remedy::Person if before.refusals == 0 && !schedule.delays().is_empty() => {
                     let (step, spent) = scheduled(None);

@@ -132,27 +132,40 @@ impl TicketLink {
 
     /// What marks the incident's ticket in its system.
     pub fn marker(&self) -> String {
-        marker(self.incident_id, self.generation)
+        marker(self.webhook_id, self.incident_id, self.generation)
     }
 }
 
-/// What marks an incident's ticket in its system: our id, so that a ticket whose making got no answer is found again.
-pub fn marker(incident_id: IncidentId, generation: u32) -> String {
+/// How much of a webhook's id is in a marker, in characters: two webhooks may make tickets in one place.
+const WEBHOOK_CHARACTERS: usize = 8;
+
+/// What marks an incident's ticket in its system: our ids, so that a ticket whose making got no answer is found again.
+/// `inc_…-1a2b3c4d`, and for the incident's second ticket there `inc_…-1a2b3c4d-2`.
+pub fn marker(webhook_id: WebhookId, incident_id: IncidentId, generation: u32) -> String {
+    let webhook = short(webhook_id);
     match generation {
-        0 | 1 => incident_id.to_string(),
-        later => format!("{incident_id}-{later}"),
+        0 | 1 => format!("{incident_id}-{webhook}"),
+        later => format!("{incident_id}-{webhook}-{later}"),
     }
 }
 
-/// The incident and generation that a marker names.
-pub fn read_marker(text: &str) -> Option<(IncidentId, u32)> {
-    match text.split_once('-') {
-        None => Some((text.parse().ok()?, 1)),
-        Some((id, generation)) => {
-            let generation = generation.parse().ok().filter(|number| *number > 1)?;
-            Some((id.parse().ok()?, generation))
-        }
-    }
+/// The incident and generation that a webhook's marker names; nothing if it is none, or another webhook's.
+pub fn read_marker(text: &str, webhook_id: WebhookId) -> Option<(IncidentId, u32)> {
+    let mut parts = text.split('-');
+    let incident_id = parts.next()?.parse().ok()?;
+    let is_its = parts.next()? == short(webhook_id);
+    let generation = match parts.next() {
+        Some(number) => number.parse().ok().filter(|number| *number > 1)?,
+        None => 1,
+    };
+    (is_its && parts.next().is_none()).then_some((incident_id, generation))
+}
+
+/// The end of an id, where it is random.
+fn short(webhook_id: WebhookId) -> String {
+    let text = webhook_id.to_string();
+    let start = text.len().saturating_sub(WEBHOOK_CHARACTERS);
+    text.get(start..).unwrap_or_default().to_owned()
 }
 
 /// What an attempt found out or is about to do about an incident's ticket.
@@ -271,13 +284,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_marker_reads_back() {
-        let id = IncidentId::new(Timestamp::EPOCH, [7; 10]);
+    fn a_marker_reads_back_for_its_webhook_alone() {
+        let incident = IncidentId::new(Timestamp::EPOCH, [7; 10]);
+        let webhook = WebhookId::new(Timestamp::EPOCH, [8; 10]);
+        let other = WebhookId::new(Timestamp::EPOCH, [9; 10]);
         for generation in [1, 2, 31] {
-            assert_eq!(read_marker(&marker(id, generation)), Some((id, generation)));
+            let marker = marker(webhook, incident, generation);
+            assert_eq!(read_marker(&marker, webhook), Some((incident, generation)));
+            assert_eq!(read_marker(&marker, other), None);
         }
-        assert_eq!(read_marker(&format!("{id}-1")), None);
-        assert_eq!(read_marker("OPS-12"), None);
+        let first = marker(webhook, incident, 1);
+        let nonsense = [
+            format!("{first}-1"),
+            format!("{first}-x"),
+            incident.to_string(),
+            "OPS-12".into(),
+        ];
+        assert_eq!(nonsense.map(|text| read_marker(&text, webhook)), [None; 4]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::store::StoreResult;
 use crate::store::incidents::Committed;
 
 /// How long whoever took a link to look at its ticket has it for themselves.
-pub const LOOK_LEASE: Duration = Duration::from_secs(120);
+pub const LOOK_LEASE: Duration = Duration::from_secs(300);
 /// How soon a ticket is looked at again that could not be believed because something of ours was on its way to it.
 pub const BUSY_WAIT: Duration = Duration::from_secs(5);
 
@@ -125,6 +125,18 @@ pub enum Requested {
     OnItsWay(DeliveryId),
 }
 
+/// How often duplicates of one incident's ticket are looked for at most.
+pub const MAX_SWEEPS: u32 = 5;
+
+/// What looking for duplicates came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Swept {
+    /// There are none: nobody needs to look again.
+    Clean,
+    /// Some were joined with the one that stays, which is named if it is another than before. There may be more.
+    Joined(Option<Ticket>),
+}
+
 /// What telling of a change came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hinted {
@@ -169,7 +181,7 @@ pub trait Tickets: Send + Sync {
     async fn unlink(&self, incident_id: IncidentId, webhook_id: WebhookId, change: Change)
     -> StoreResult<()>;
 
-    /// How many tickets are linked to a webhook.
+    /// How many tickets there are, or may be, at a webhook.
     async fn count_linked(&self, webhook_id: WebhookId) -> StoreResult<u64>;
 }
 
@@ -185,21 +197,31 @@ pub trait TicketLooks: Send + Sync {
     /// A ticket was read: the link shows it, and the incident follows it, in one transaction.
     async fn looked(&self, looked: Looked) -> StoreResult<LookedOutcome>;
 
+    /// A ticket is to be read at another time.
+    async fn look_later(
+        &self,
+        webhook_id: WebhookId,
+        incident_id: IncidentId,
+        at: Timestamp,
+    ) -> StoreResult<()>;
+
     /// A ticket could not be read.
     async fn look_failed(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
+        ticket_id: String,
         error: String,
         now: Timestamp,
     ) -> StoreResult<()>;
 
-    /// Duplicates were looked for; the ticket that stays, if it is another one than before.
+    /// Duplicates of a link's ticket were looked for; nothing is done if it has another one by now.
     async fn swept(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
-        stays: Option<Ticket>,
+        ticket_id: String,
+        found: Swept,
         change: Change,
     ) -> StoreResult<()>;
 }

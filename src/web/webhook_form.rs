@@ -16,7 +16,7 @@ use crate::model::event::EventName;
 use crate::model::id::WebhookId;
 use crate::model::incident::Severity;
 use crate::model::time::format_duration;
-use crate::model::webhook::{Ordering, Webhook, WhenDisabled};
+use crate::model::webhook::{Ordering, Webhook, WebhookKind, WhenDisabled};
 use crate::web::attempt::event_meaning;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
@@ -81,8 +81,8 @@ pub struct WebhookFields {
 }
 
 impl WebhookFields {
-    /// The fields of a webhook to come.
-    pub fn empty() -> Self {
+    /// The fields of a webhook of a kind to come.
+    pub fn empty(kind: WebhookKind) -> Self {
         Self {
             name: String::new(),
             events: event_choices(|_| true),
@@ -92,7 +92,7 @@ impl WebhookFields {
             header_names: Vec::new(),
             headers: vec![(String::new(), String::new()); SPARE_HEADERS],
             retry_schedule: "1m, 5m, 15m".into(),
-            timeout: "10s".into(),
+            timeout: format_duration(adapters::adapter_or_unknown(kind).default_timeout()),
             concurrency: "16".into(),
             rate: String::new(),
             ordering: Ordering::Incident.as_str().into(),
@@ -135,7 +135,7 @@ impl WebhookFields {
             has_identity: webhook.has_tls_identity,
             is_saved: true,
             seen: version_of(webhook),
-            ..Self::empty()
+            ..Self::empty(settings.kind)
         }
     }
 
@@ -163,7 +163,7 @@ impl WebhookFields {
             ordering: form.text("ordering").to_owned(),
             when_disabled: form.text("whenDisabled").to_owned(),
             replaces_headers: form.has("replaceHeaders"),
-            ..before.map_or_else(Self::empty, Self::of)
+            ..before.map_or_else(|| Self::empty(WebhookKind::GENERIC), Self::of)
         }
     }
 

@@ -84,8 +84,11 @@ impl NewWebhookPage {
             typed,
             errors: &errors,
         };
+        let fields = typed.map_or_else(
+            || WebhookFields::empty(kind),
+            |form| WebhookFields::typed(form, None),
+        );
         let kind = KindFields::of(state, kind, shown).await?;
-        let fields = typed.map_or_else(WebhookFields::empty, |form| WebhookFields::typed(form, None));
         Ok(Self {
             frame: Frame::of(visitor, add_title(&kind), Nav::Integrations),
             kind,

@@ -211,10 +211,10 @@ pub fn option_views(
                     .iter()
                     .map(|(value, meaning)| Choice::new(*value, *meaning, chosen))
                     .collect(),
-                Input::Line | Input::Secret | Input::Lines => Vec::new(),
+                Input::Line | Input::Url | Input::Secret | Input::Lines => Vec::new(),
             },
             input: match field.input {
-                Input::Line => "line",
+                Input::Line | Input::Url => "line",
                 Input::Secret => "secret",
                 Input::Lines => "lines",
                 Input::Choice(_) => "choice",
@@ -242,7 +242,7 @@ pub fn options_draft(about: &About, form: &Form) -> OptionsDraft {
         let name = format!("{PREFIX}{}", field.name);
         let text = match field.input {
             Input::Lines => form.lines(&name),
-            Input::Line | Input::Secret | Input::Choice(_) => form.text(&name).to_owned(),
+            Input::Line | Input::Url | Input::Secret | Input::Choice(_) => form.text(&name).to_owned(),
         };
         let is_removed = form.has(&format!("remove-{name}"));
         if !field.is_secret() || is_removed {

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::adapters::callback::{Call, Received, Refused, TicketHint};
-use crate::adapters::jira::issue::{is_id, marker_in};
+use crate::adapters::jira::issue::{is_id, markers_in};
 use crate::adapters::jira::memory::Account;
 use crate::adapters::jira::settings::{Edition, Settings};
 use crate::model::secret::SecretText;
@@ -49,15 +49,15 @@ pub(super) fn receive(call: &Call<'_>) -> Result<Received, Refused> {
         .map(str::to_owned)
         .or_else(|| issue["id"].as_u64().map(|id| id.to_string()));
     let ticket_id = id.filter(|id| is_id(id)).ok_or(Refused::Unreadable)?;
-    let marker = marker_in(&issue["fields"]["labels"]);
+    let markers = markers_in(&issue["fields"]["labels"]);
     // Our own creation is told on: it is the fastest answer to whether a ticket was made.
-    let confirms = event == "jira:issue_created" && marker.is_some();
+    let confirms = event == "jira:issue_created" && !markers.is_empty();
     if !confirms && is_ours(call, &body) {
         return Ok(Received::Nothing);
     }
     Ok(Received::Ticket(TicketHint {
         ticket_id,
-        marker,
+        markers,
         receipt: receipt(call.headers),
     }))
 }

@@ -70,7 +70,7 @@ const AUTH: Field = Field {
     hint: "How OpsKnight proves to Jira who it is.",
     input: Input::Choice(&[
         ("basic", "Account and token"),
-        ("bearer", "Access token alone"),
+        ("bearer", "Access token"),
         ("oauth", "OAuth 2.0 client credentials"),
     ]),
     default: "basic",
@@ -114,6 +114,7 @@ const TOKEN_URL: Field = Field {
     hint: "For OAuth 2.0 only: the address that hands out access tokens, if it is not Atlassian's own.",
     placeholder: super::token::DEFAULT_URL,
     default: super::token::DEFAULT_URL,
+    input: Input::Url,
     ..Field::LINE
 };
 

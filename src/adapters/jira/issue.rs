@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::adapters::jira::settings::{Edition, Settings};
 use crate::adapters::text::{Unit, cut, one_line};
 use crate::model::ticket::{
-    MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES, Ticket, TicketPhase, marker, read_marker,
+    MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES, Ticket, TicketPhase,
 };
 use crate::model::time::Timestamp;
 
@@ -147,13 +147,17 @@ pub(super) fn phase(status: &Value) -> Option<TicketPhase> {
     })
 }
 
-/// The marker that one of a ticket's labels carries.
-pub(super) fn marker_in(labels: &Value) -> Option<String> {
-    let labels = labels.as_array()?.iter().take(MAX_LABELS);
-    let mut markers = labels.filter_map(|label| read_marker(label.as_str()?.strip_prefix(LABEL_PREFIX)?));
-    markers
-        .next()
-        .map(|(incident_id, generation)| marker(incident_id, generation))
+/// What a ticket's labels carry that may be our marker.
+pub(super) fn markers_in(labels: &Value) -> Vec<String> {
+    let labels = labels.as_array().map(Vec::as_slice).unwrap_or_default();
+    let marks = labels
+        .iter()
+        .take(MAX_LABELS)
+        .filter_map(|label| label.as_str()?.strip_prefix(LABEL_PREFIX));
+    marks
+        .filter(|mark| mark.len() <= MAX_TICKET_ID_BYTES)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// What a person is known by: account id on Cloud, user name or else key on Data Center.

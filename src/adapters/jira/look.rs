@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::adapters::jira::answer::{self, Purpose};
 use crate::adapters::jira::api::Api;
 use crate::adapters::jira::issue::{Issue, Named, label};
+use crate::adapters::jira::memory::Account;
 use crate::adapters::jira::plan::Facts;
 use crate::adapters::jira::progress::Chore;
 use crate::adapters::jira::read;
@@ -23,6 +24,8 @@ const LAG: Duration = Duration::from_secs(5 * 60);
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// How many tickets with one label are looked at: ours, made twice perhaps, and copies that people made.
 const LOOKED_AT: &str = "10";
+/// What is read of each: who made it tells ours from copies, which carry its labels.
+const SEARCHED: &str = "summary,status,labels,assignee,resolution,updated,creator";
 /// What the request is for.
 pub(super) const PURPOSE: Purpose<'static> = Purpose {
     act: "search for tickets",
@@ -37,17 +40,31 @@ pub(super) fn request(api: Api<'_>, marker: &str) -> Result<Rendered, Failure> {
         return Err(Failure::new(FailureCode::RequestInvalid, detail).with(Remedy::Nothing));
     }
     let jql = format!("labels = \"{}\" ORDER BY created ASC", label(marker));
-    api.search(&jql, read::FIELDS, LOOKED_AT)
+    api.search(&jql, SEARCHED, LOOKED_AT)
 }
 
-/// The tickets of an answer that do carry a marker and are no closed duplicates, the oldest first; nothing if it cannot be
-/// read.
-pub(super) fn marked(settings: Settings<'_>, response: &Response, marker: &str) -> Option<Vec<Issue>> {
+/// The tickets of an answer that do carry a marker, were made by us and are no closed duplicates, the oldest first; nothing if
+/// it cannot be read, or answers something else than was asked.
+pub(super) fn marked(
+    settings: Settings<'_>,
+    account: Option<&Account>,
+    response: &Response,
+    marker: &str,
+) -> Option<Vec<Issue>> {
     let body: Value = serde_json::from_slice(&response.body).ok()?;
-    let issues = body["issues"].as_array()?.iter();
-    let issues = issues.filter_map(|issue| Issue::read(settings, issue));
+    let all = body["issues"].as_array()?;
+    let is_by_us = |issue: &&Value| {
+        let creator = &issue["fields"]["creator"];
+        !creator.is_object() || account.is_none_or(|account| account.is(creator))
+    };
+    let carry = |issue: &Issue| issue.carries(marker);
+    let read = |issue: &Value| Issue::read(settings, issue);
+    if !all.is_empty() && !all.iter().filter_map(read).any(|issue| carry(&issue)) {
+        return None;
+    }
+    let issues = all.iter().filter(is_by_us).filter_map(read);
     let mut ours: Vec<_> = issues
-        .filter(|issue| issue.carries(marker) && !issue.is_closed_duplicate())
+        .filter(|issue| carry(issue) && !issue.is_closed_duplicate())
         .collect();
     ours.sort_by_key(|issue| issue.ticket.id.parse::<u64>().unwrap_or(u64::MAX));
     Some(ours)
@@ -59,7 +76,13 @@ pub(super) fn judge(facts: Facts<'_>, intent: &Intent, exchange: &Exchange, now:
         Ok(response) => response,
         Err(trouble) => return facts.give_up(trouble),
     };
-    let Some(found) = marked(facts.settings(), response, &facts.marker()) else {
+    let found = marked(
+        facts.settings(),
+        facts.account.as_ref(),
+        response,
+        &facts.marker(),
+    );
+    let Some(found) = found else {
         return facts.give_up(answer::strange(response).into());
     };
     match found.into_iter().next() {

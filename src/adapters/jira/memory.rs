@@ -13,6 +13,9 @@ pub(super) struct Memory {
     /// Who it was told has the incident; empty if nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) assignee: Option<String>,
+    /// The latest event that was told to its end: should it be told again, it is not noted again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) event: Option<String>,
     /// Whether its link back says that the incident is resolved; nothing if it has no link back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) link_is_resolved: Option<bool>,

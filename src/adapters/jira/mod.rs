@@ -74,6 +74,10 @@ impl Adapter for Jira {
         plan::step(task)
     }
 
+    fn preview(&self, task: &Task<'_>) -> Step {
+        plan::preview(task)
+    }
+
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
         plan::classify(task, exchange, now)
     }

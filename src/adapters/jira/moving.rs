@@ -1,5 +1,7 @@
 //! Taking a transition.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -20,6 +22,8 @@ const PURPOSE: Purpose<'static> = Purpose {
 };
 /// The most transitions that are refused because the ticket had moved, in one delivery.
 const MAX_STALE_MOVES: u32 = 2;
+/// How long another change of the ticket, which Jira works on at the same time, is waited for.
+const CONFLICT_WAIT: Duration = Duration::from_secs(2);
 
 /// The request. Repeating it does no harm: a transition that was taken is not there any more, or leads to where the ticket
 /// is.
@@ -83,22 +87,23 @@ fn moved_meanwhile(mut facts: Facts<'_>, response: &Response) -> Judgement {
     facts.progress.stale_moves += 1;
     let said = answer::words(&response.body);
     let key = facts.key();
-    let (detail, remedy) = match facts.progress.stale_moves <= MAX_STALE_MOVES {
-        true => (
-            format!("{key} has moved meanwhile ({}){said}", response.status),
-            Remedy::AtOnce,
-        ),
-        false => (
-            format!(
+    let meanwhile = format!("{key} has moved meanwhile ({}){said}", response.status);
+    let is_fresh = facts.progress.stale_moves <= MAX_STALE_MOVES;
+    let failure = match (response.status, is_fresh) {
+        // Two changes at the same time: the other one is given a moment.
+        (409, true) => Failure {
+            retry_after: Some(CONFLICT_WAIT),
+            ..Failure::new(FailureCode::ClientError, meanwhile).with(Remedy::Wait)
+        },
+        (409, false) => Failure::new(FailureCode::ClientError, meanwhile),
+        (_, true) => Failure::new(FailureCode::MessageRefused, meanwhile).with(Remedy::AtOnce),
+        (_, false) => {
+            let detail = format!(
                 "Jira refuses to move {key} ({}): move it by hand{said}",
                 response.status
-            ),
-            Remedy::Nothing,
-        ),
+            );
+            Failure::new(FailureCode::MessageRefused, detail).with(Remedy::Nothing)
+        }
     };
-    facts.give_up(
-        Failure::new(FailureCode::MessageRefused, detail)
-            .with(remedy)
-            .into(),
-    )
+    facts.give_up(failure.into())
 }

@@ -3,6 +3,8 @@
 //! A comment cannot be taken back and Jira knows no repetition, so that each carries a key: before one that may be there is
 //! written again, the latest comments are searched for it.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::json;
 
@@ -17,7 +19,7 @@ use crate::adapters::task::{Intention, Judgement, Rendered};
 use crate::adapters::text::{Unit, cut};
 use crate::model::attempt::{Failure, Remedy};
 use crate::model::event::EventName;
-use crate::model::exchange::Exchange;
+use crate::model::exchange::{Exchange, FailureCode};
 use crate::model::time::Timestamp;
 
 /// What the request is for.
@@ -25,6 +27,8 @@ const PURPOSE: Purpose<'static> = Purpose {
     act: "comment on the ticket",
     missing: "the ticket was deleted, or this account may not see it",
 };
+/// How long a note that was sent may take until it is there: Jira may still work on a request that we gave up.
+const LAG: Duration = Duration::from_secs(30);
 /// How many of the latest comments are searched.
 const SEARCHED: &str = "20";
 /// The longest name in a note, in characters.
@@ -55,8 +59,9 @@ pub(super) fn due(facts: &Facts<'_>) -> Option<Note> {
         Notes::Escalations => event.name == EventName::Escalated,
         Notes::All => true,
     };
-    // Whoever has just made the ticket has told it everything.
-    let tells_event = is_wanted && facts.progress.made.is_none();
+    // Whoever has just made the ticket has told it everything; an event that was told to its end is told again for something else.
+    let was_told = facts.memory.event.as_deref() == Some(event.id.to_string().as_str());
+    let tells_event = is_wanted && facts.progress.made.is_none() && !was_told;
     let note = match (tells_event, facts.assignee()) {
         (true, _) => Note {
             key: event.id.to_string(),
@@ -109,6 +114,7 @@ fn text(facts: &Facts<'_>, note: &Note) -> Result<String, Failure> {
 fn maybe_written<'a>(facts: &Facts<'a>, key: &str) -> Facts<'a> {
     let mut maybe = facts.clone();
     maybe.progress.sending = Some(key.to_owned());
+    maybe.progress.sending_since = Some(facts.task.now.as_millis());
     maybe.progress.sight = None;
     maybe
 }
@@ -138,6 +144,7 @@ pub(super) fn judge(facts: Facts<'_>, note: &Note, exchange: &Exchange, now: Tim
 
 fn written(mut facts: Facts<'_>, key: String, what: &str) -> Judgement {
     facts.progress.sending = None;
+    facts.progress.sending_since = None;
     facts.progress.noted.push(key);
     facts.memory.assignee = Some(facts.assignee_id());
     let note = format!("{what} {}", facts.key());
@@ -168,7 +175,18 @@ pub(super) fn judge_look(
     if body.contains(&format!("{KEY_START}{key})")) {
         return written(facts, key, "the note is there already on");
     }
+    let since = Timestamp::from_millis(facts.progress.sending_since.unwrap_or_default());
+    let waited = now.since(since);
+    if waited < LAG {
+        let detail = "whether the note was written is not known: Jira may still be at it";
+        let failure = Failure {
+            retry_after: Some(LAG - waited),
+            ..Failure::new(FailureCode::TicketUnknown, detail).with(Remedy::Wait)
+        };
+        return facts.give_up(failure.into());
+    }
     facts.progress.sending = None;
+    facts.progress.sending_since = None;
     let note = format!("the note is not there yet on {}", facts.key());
     facts.go_on(note)
 }

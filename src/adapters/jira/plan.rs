@@ -98,7 +98,10 @@ impl<'a> Facts<'a> {
     pub(super) fn marker(&self) -> String {
         self.task
             .ticket
-            .map_or_else(|| marker(self.task.event.incident_id, 1), |link| link.marker())
+            .map_or_else(
+                || marker(self.task.webhook.id, self.task.event.incident_id, 1),
+                |link| link.marker(),
+            )
     }
 
     /// The id of the incident's ticket, if there is one.
@@ -239,6 +242,7 @@ impl<'a> Facts<'a> {
         let judgement = match next {
             Doing::Done => {
                 self.memory.assignee = Some(self.assignee_id());
+                self.memory.event = Some(self.task.event.id.to_string());
                 Judgement {
                     progress: Keeping::Nothing,
                     ..Outcome::Delivered.into()
@@ -264,6 +268,7 @@ impl<'a> Facts<'a> {
             // A replay begins anew: the settings may have changed. Only notes are not forgotten, which it must not repeat.
             self.progress = Progress {
                 sending: self.progress.sending,
+                sending_since: self.progress.sending_since,
                 noted: self.progress.noted,
                 ..Progress::default()
             };
@@ -316,6 +321,11 @@ pub(super) fn step(task: &Task<'_>) -> Step {
         Doing::Note(note) => note::request(&facts, &note),
     };
     request.into()
+}
+
+/// See [`crate::adapters::Adapter::preview`].
+pub(super) fn preview(task: &Task<'_>) -> Step {
+    create::request(&Facts::of(task)).into()
 }
 
 fn tested_already() -> Failure {

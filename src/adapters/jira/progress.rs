@@ -36,6 +36,9 @@ pub(super) struct Progress {
     /// The key of a note that may have been written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sending: Option<String>,
+    /// When that one was sent, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sending_since: Option<i64>,
     /// The keys of notes that were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) noted: Vec<String>,

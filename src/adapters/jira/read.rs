@@ -96,9 +96,12 @@ pub(super) fn lost_or(facts: Facts<'_>, exchange: &Exchange, trouble: Trouble) -
 /// The event that counts for the ticket's status. A ticket that was only now made is brought to where its incident stands.
 fn event(facts: &Facts<'_>) -> EventName {
     let status = facts.task.event.incident().map(|incident| incident.status);
+    let is_escalation = facts.task.event.name == EventName::Escalated;
     match (facts.progress.made.is_some(), status) {
         (true, Some(IncidentStatus::Acknowledged)) => EventName::Acknowledged,
         (true, Some(IncidentStatus::Resolved)) => EventName::Resolved,
+        // Should the acknowledgement itself not have come through, this one makes up for it.
+        (false, Some(IncidentStatus::Acknowledged)) if is_escalation => EventName::Acknowledged,
         (true | false, _) => facts.task.event.name,
     }
 }

@@ -28,7 +28,7 @@ use crate::adapters::task::{Intention, Judgement, Keeping, Rendered, Step};
 use crate::model::attempt::{Outcome, Remedy};
 use crate::model::event::EventName;
 use crate::model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
-use crate::model::ticket::{Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase};
+use crate::model::ticket::{self, Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase};
 use crate::model::time::Timestamp;
 use crate::model::webhook::WebhookKind;
 
@@ -112,7 +112,10 @@ fn ticket(phase: TicketPhase) -> Ticket {
 }
 
 fn marker(sample: &Sample) -> String {
-    format!("opsknight-{}", sample.event.incident_id)
+    format!(
+        "opsknight-{}",
+        ticket::marker(sample.webhook.id, sample.event.incident_id, 1)
+    )
 }
 
 /// A status by its name: its id and category follow from it.

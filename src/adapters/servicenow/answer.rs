@@ -219,6 +219,13 @@ fn refused(target: &Target, status: u16, words: &str) -> Refusal {
             Remedy::Person,
             format!("the address answered {status}, and not as ServiceNow does: put the webhook's URL right"),
         ),
+        // Another node of the instance may still be at it.
+        408 | 409 => (
+            Kind::Unclear,
+            FailureCode::ClientError,
+            Remedy::Schedule,
+            format!("the instance answered {status}"),
+        ),
         401 => (
             Kind::Credentials,
             FailureCode::SettingsRefused,

@@ -39,6 +39,11 @@ impl Ticketing for ServiceNow {
         }
     }
 
+    fn place(&self, target: &Target) -> String {
+        let root = target.url.as_str().trim_end_matches('/');
+        format!("{root} {}", table(target))
+    }
+
     fn reference(&self, target: &Target, text: &str) -> Result<String, String> {
         reference::reference(target, text)
     }

@@ -13,7 +13,7 @@ use crate::adapters::servicenow::record::is_id;
 use crate::adapters::servicenow::settings::account;
 use crate::adapters::task::Target;
 use crate::model::secret::SecretText;
-use crate::model::ticket::read_marker;
+use crate::model::ticket::MAX_TICKET_ID_BYTES;
 
 /// Where the rule repeats the secret.
 pub(super) const SECRET_HEADER: &str = "X-OpsKnight-Secret";
@@ -58,7 +58,11 @@ pub(super) fn receive(call: &Call<'_>) -> Result<Received, Refused> {
     }
     Ok(Received::Ticket(TicketHint {
         receipt: count(&told.sys_mod_count).map(|count| format!("{}:{count}", told.sys_id)),
-        marker: told.correlation_id.filter(|text| read_marker(text).is_some()),
+        markers: told
+            .correlation_id
+            .into_iter()
+            .filter(|text| text.len() <= MAX_TICKET_ID_BYTES)
+            .collect(),
         ticket_id: told.sys_id,
     }))
 }

@@ -67,7 +67,7 @@ pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, goal: TicketPhase, progre
         ));
     };
     let seen = progress.seen().unwrap_or_else(|| follow::seen(heard.task, known));
-    if wanted_phase(heard.task.event.name, seen, ticket.phase).is_some() {
+    if wanted_phase(follow::event(heard.task, &progress), seen, ticket.phase).is_some() {
         return kept(heard, ticket, goal);
     }
     let note = format!("moved {} to {}", ticket.key, ticket.status);

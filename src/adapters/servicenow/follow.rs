@@ -11,7 +11,9 @@ use crate::adapters::servicenow::record::Record;
 use crate::adapters::servicenow::settings;
 use crate::adapters::task::{Judgement, Keeping, Task};
 use crate::model::attempt::{Failure, Outcome, Remedy};
+use crate::model::event::EventName;
 use crate::model::exchange::FailureCode;
+use crate::model::incident::IncidentStatus;
 use crate::model::ticket::{Ticket, TicketNews, TicketPhase, wanted_phase};
 
 /// The longest name of a user over there, in bytes.
@@ -22,6 +24,9 @@ const MAX_USER_BYTES: usize = 200;
 pub(super) struct Memory {
     /// Who had the incident when the ticket was last told; nothing if nobody had.
     pub(super) assignee: Option<String>,
+    /// The latest event that was told to its end: should it be told again, it is not noted again.
+    #[serde(default)]
+    pub(super) event: Option<String>,
 }
 
 impl Memory {
@@ -35,6 +40,7 @@ impl Memory {
         let assignee = task.beyond?.assignee.as_ref();
         Some(Self {
             assignee: assignee.map(|user| user.id.to_string()),
+            event: Some(task.event.id.to_string()),
         })
     }
 }
@@ -52,7 +58,7 @@ pub(super) fn after_reading(
     seen: TicketPhase,
     progress: Progress,
 ) -> Judgement {
-    let goal = wanted_phase(task.event.name, seen, ticket.phase);
+    let goal = wanted_phase(event(task, &progress), seen, ticket.phase);
     // A ticket that is over may not be changed by everybody any more, and is nobody's work.
     let is_over = goal.unwrap_or(ticket.phase) == TicketPhase::Done;
     let progress = Progress {
@@ -61,6 +67,19 @@ pub(super) fn after_reading(
         ..progress.after_reading(seen, goal)
     };
     go_on(task, ticket, &progress)
+}
+
+/// The event that counts for the ticket's state. A ticket that was only now made is brought to where its incident stands.
+pub(super) fn event(task: &Task<'_>, progress: &Progress) -> EventName {
+    let status = task.event.incident().map(|incident| incident.status);
+    let is_escalation = task.event.name == EventName::Escalated;
+    match (progress.is_fresh, status) {
+        (true, Some(IncidentStatus::Acknowledged)) => EventName::Acknowledged,
+        (true, Some(IncidentStatus::Resolved)) => EventName::Resolved,
+        // Should the acknowledgement itself not have come through, this one makes up for it.
+        (false, Some(IncidentStatus::Acknowledged)) if is_escalation => EventName::Acknowledged,
+        (true | false, _) => task.event.name,
+    }
 }
 
 /// The next request of a delivery, or its end.

@@ -10,17 +10,18 @@ use crate::adapters::servicenow::request::{Caller, RECORD_FIELDS, query_value};
 use crate::adapters::servicenow::settings::table;
 use crate::adapters::servicenow::{change, follow};
 use crate::adapters::task::{Judgement, Rendered, Task};
+use crate::adapters::ticketing::MAX_MARKED;
 use crate::model::attempt::{Failure, Outcome, Remedy};
 use crate::model::exchange::FailureCode;
 use crate::model::ticket::{self, Intent, Ticket, TicketLink, TicketNews, TicketPhase, wanted_phase};
 
 /// How long a ticket whose making got no answer may take until it is found: a create that outlived our timeout is still
 /// being worked on, and its record is there once its business rules have run.
-pub(super) const LAG: Duration = Duration::from_secs(60);
+pub(super) const LAG: Duration = Duration::from_secs(120);
 /// The longest wait between two looks.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-/// Two are enough to know that there is one too many.
-const LIMIT: usize = 2;
+/// How many records are asked for.
+const LIMIT: usize = MAX_MARKED;
 
 /// The request that looks.
 pub(super) fn request(task: &Task<'_>, way: Way<'_>) -> Result<Rendered, Failure> {
@@ -68,12 +69,17 @@ pub(super) fn judge(heard: &Heard<'_>, way: Way<'_>, progress: Progress) -> Judg
             None => without_hint(progress),
         },
         Way::Marked(intent) => {
-            let records = Record::list(&result).unwrap_or_default();
             let marker = marker(heard.task);
-            // A query that the instance ignores brings every record.
-            match records.into_iter().find(|record| record.carries(&marker)) {
-                Some(record) => found(heard, Some(record), progress),
-                None => not_found(heard, intent, progress),
+            let records = Record::list(&result);
+            let ours = records
+                .iter()
+                .flatten()
+                .find(|record| record.carries(&marker));
+            match (ours, &records) {
+                (Some(record), _) => found(heard, Some(record.clone()), progress),
+                (None, Some(records)) if records.is_empty() => not_found(heard, intent, progress),
+                // A query that the instance ignores brings other records, and says nothing about ours.
+                (None, _) => ignored(),
             }
         }
     }
@@ -85,8 +91,9 @@ fn linked(heard: &Heard<'_>, known: &Ticket, record: &Record, progress: Progress
     };
     let seen = progress.seen().unwrap_or_else(|| follow::seen(heard.task, known));
     let was_moved = progress.is_moved;
+    let event = follow::event(heard.task, &progress);
     let judgement = follow::after_reading(heard.task, record, ticket.clone(), seen, progress);
-    let goal = wanted_phase(heard.task.event.name, seen, ticket.phase);
+    let goal = wanted_phase(event, seen, ticket.phase);
     match goal.filter(|_| was_moved) {
         Some(goal) => change::kept(heard, ticket, goal),
         None => noted(judgement, &ticket, "read"),
@@ -125,6 +132,15 @@ fn without_hint(progress: Progress) -> Judgement {
     judgement.noted("the ticket that the instance told of is not the incident's")
 }
 
+/// The instance did not answer what it was asked.
+fn ignored() -> Judgement {
+    let detail = "the instance answers with other records than those that carry the incident's id: let this account read \
+                  and query the field correlation_id";
+    Failure::new(FailureCode::SettingsRefused, detail)
+        .with(Remedy::Person)
+        .into()
+}
+
 fn not_found(heard: &Heard<'_>, intent: &Intent, progress: Progress) -> Judgement {
     let rest = intent.at.plus(LAG).since(heard.now);
     if rest.is_zero() {
@@ -150,5 +166,5 @@ fn not_found(heard: &Heard<'_>, intent: &Intent, progress: Progress) -> Judgemen
 /// What marks the ticket of a task's incident.
 pub(super) fn marker(task: &Task<'_>) -> String {
     let marker = task.ticket.map(TicketLink::marker);
-    marker.unwrap_or_else(|| ticket::marker(task.event.incident_id, 1))
+    marker.unwrap_or_else(|| ticket::marker(task.webhook.id, task.event.incident_id, 1))
 }

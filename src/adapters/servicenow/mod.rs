@@ -91,6 +91,10 @@ impl Adapter for ServiceNow {
         }
     }
 
+    fn preview(&self, task: &Task<'_>) -> Step {
+        create::request(task, &Progress::of(task)).into()
+    }
+
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
         let before = Progress::of(task);
         let progress = before.clone();

@@ -1,6 +1,8 @@
 //! Work notes. Each is added whenever it is sent, so that it carries a key, is written down before it is sent, and is
 //! looked for if its answer was lost.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::adapters::card::Card;
@@ -17,9 +19,12 @@ use crate::model::attempt::{Failure, Outcome, Remedy};
 use crate::model::event::EventName;
 use crate::model::exchange::{FailureCode, MAX_BODY_CAP_BYTES};
 use crate::model::ticket::{Ticket, TicketPhase};
+use crate::model::time::Timestamp;
 
 /// What stands before the key at the end of each of our notes.
 pub(super) const KEY_MARK: &str = "(OpsKnight ";
+/// How long a note that was sent may take until it is there: the instance may still work on a request that we gave up.
+const LAG: Duration = Duration::from_secs(30);
 /// The longest name in a note, in characters.
 const MAX_NAME: usize = 200;
 /// The longest link in a note, in characters.
@@ -65,9 +70,11 @@ pub(super) fn due(task: &Task<'_>, progress: &Progress) -> Vec<Note> {
         (Notes::All, _) => true,
         (Notes::Escalations, _) => false,
     };
-    let event = tells_event.then(|| of_event(task, &card));
+    let told = Memory::of(task).and_then(|memory| memory.event);
+    let was_told = told == Some(task.event.id.to_string());
+    let event = (tells_event && !was_told).then(|| of_event(task, &card));
     // An escalation says who has it now.
-    let is_told = task.event.name == EventName::Escalated;
+    let is_told = event.is_some() && task.event.name == EventName::Escalated;
     let assignee = of_assignee(task).filter(|_| !is_told);
     event.into_iter().chain(assignee).collect()
 }
@@ -136,6 +143,7 @@ pub(super) fn request(
     let text = format!("{remark}{}", note.whole());
     let trying = Progress {
         trying: Some(note.key.clone()),
+        trying_since: Some(task.now.as_millis()),
         is_journal_searched: false,
         may_repeat: false,
         ..progress.clone()
@@ -234,6 +242,16 @@ pub(super) fn found(
         let judgement = follow::go_on(heard.task, known.clone(), &progress.with_noted(&note.key));
         return judgement.noted(format!("{} has the note already", known.key));
     }
+    let since = Timestamp::from_millis(progress.trying_since.unwrap_or_default());
+    let waited = heard.now.since(since);
+    if waited < LAG {
+        let detail = "whether the note was written is not known: the instance may still be at it";
+        let failure = Failure {
+            retry_after: Some(LAG - waited),
+            ..Failure::new(FailureCode::TicketUnknown, detail).with(Remedy::Wait)
+        };
+        return failure.into();
+    }
     let is_readable = seen.iter().any(|record| !record.shown(field).is_empty());
     let (progress, sentence) = match (place, is_readable) {
         (Place::Journal, _) => (
@@ -246,6 +264,7 @@ pub(super) fn found(
         (Place::Record, is_readable) => (
             Progress {
                 trying: None,
+                trying_since: None,
                 is_journal_searched: false,
                 may_repeat: !is_readable,
                 ..progress

@@ -51,6 +51,9 @@ pub(super) struct Progress {
     /// The key of a note that may have been written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) trying: Option<String>,
+    /// When that one was sent, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trying_since: Option<i64>,
     /// The journal was searched for it in vain.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_journal_searched: bool,
@@ -123,6 +126,7 @@ impl Progress {
         noted.push(key.to_owned());
         Self {
             trying: None,
+            trying_since: None,
             is_journal_searched: false,
             may_repeat: false,
             noted,

@@ -26,7 +26,7 @@ use crate::model::attempt::{Failure, Outcome};
 use crate::model::event::EventName;
 use crate::model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
 use crate::model::id::UserId;
-use crate::model::ticket::{Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase};
+use crate::model::ticket::{Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase, marker};
 use crate::model::time::Timestamp;
 use crate::model::user::UserRef;
 use crate::model::webhook::WebhookKind;
@@ -50,6 +50,11 @@ fn linked(name: EventName, phase: TicketPhase) -> Sample {
     let mut sample = sample(name);
     sample.ticket = Some(link(&sample, LinkState::Linked(ticket(phase))));
     sample
+}
+
+/// What marks the ticket of a sample's incident.
+fn mark(sample: &Sample) -> String {
+    marker(sample.webhook.id, sample.event.incident_id, 1)
 }
 
 fn link(sample: &Sample, state: LinkState) -> TicketLink {
@@ -124,7 +129,7 @@ fn record(sample: &Sample, state: &str) -> Value {
         "sys_id": same(ID),
         "number": same("INC0010001"),
         "state": { "display_value": shown, "value": state },
-        "correlation_id": same(&sample.event.incident_id.to_string()),
+        "correlation_id": same(&mark(sample)),
         "sys_updated_on": { "display_value": "2024-01-15 11:30:00", "value": "2024-01-15 10:30:00" },
         "sys_updated_by": same("opsknight"),
         "assigned_to": same(""),

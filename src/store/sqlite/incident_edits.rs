@@ -9,7 +9,7 @@ use crate::store::incidents::IncidentEdit;
 use super::audit;
 use super::incident_rows;
 use super::statements::execute;
-use super::ticket_changes;
+use super::ticket_requests;
 use super::writer::WriteContext;
 
 /// Makes the changes. What is already so is left out; if nothing is left, nothing is written.
@@ -41,7 +41,7 @@ pub fn edit(
     )?;
     audit::write(context.connection, change, "incident.edit", id, &sentence)?;
     if incident.assignee != had {
-        ticket_changes::tell_linked(context, id, change.at)?;
+        ticket_requests::tell_linked(context, id, change.at)?;
     }
     Ok(incident)
 }

@@ -44,6 +44,7 @@ mod statements;
 mod subscriptions;
 mod ticket_changes;
 mod ticket_looks;
+mod ticket_requests;
 mod ticket_rows;
 mod tickets;
 mod transitions;

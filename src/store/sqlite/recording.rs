@@ -88,9 +88,11 @@ fn move_on(context: &WriteContext<'_>, record: &AttemptRecord, now: Timestamp) -
         NextStep::Retry { at } | NextStep::Hold { at } => ("scheduled", Some(at.as_millis()), None),
     };
     let is_finished = finished_at.is_some();
+    // What was written to a ticket is known to a replay of what died, which must not write it again.
+    let is_kept = !is_finished || (record.next_step == NextStep::Dead && record.legacy.ticket.is_some());
     let (progress_stays, progress) = match &record.legacy.progress {
-        Keeping::AsItIs => (!is_finished, None),
-        Keeping::Becomes(text) if !is_finished => (false, Some(text)),
+        Keeping::AsItIs => (is_kept, None),
+        Keeping::Becomes(text) if is_kept => (false, Some(text)),
         Keeping::Becomes(_) | Keeping::Nothing => (false, None),
     };
     let moved = execute(

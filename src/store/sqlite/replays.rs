@@ -219,7 +219,7 @@ pub fn reopen(
     let reopened = execute(
         context.connection,
         "UPDATE deliveries SET state = ?2, due_at = ?3, schedule_attempts = 0, follow_ups = 0, waited_ms = 0, refusals = 0,
-             steps = 0, progress = NULL, finished_at = NULL
+             steps = 0, progress = iif(state = 'dead', progress, NULL), finished_at = NULL
          WHERE id = ?1 AND state IN ('delivered', 'dead')",
         (finished.id.as_bytes(), state, now.as_millis()),
     )?;

@@ -6,13 +6,12 @@ use rusqlite::Connection;
 
 use crate::model::audit::{Actor, Change};
 use crate::model::id::{IncidentId, WebhookId};
-use crate::model::incident::IncidentStatus;
-use crate::model::ticket::{Ticket, TicketLink, action_after_reading, next_look_at};
+use crate::model::ticket::{TicketLink, action_after_reading, next_look_at};
 use crate::model::time::Timestamp;
 use crate::store::StoreResult;
 use crate::store::incidents::{Committed, TransitionRequest};
 use crate::store::tickets::{
-    BUSY_WAIT, DueLook, HintRecord, Hinted, LOOK_LEASE, Looked, LookedOutcome, TicketLooks,
+    BUSY_WAIT, DueLook, HintRecord, Hinted, LOOK_LEASE, Looked, LookedOutcome, MAX_SWEEPS, Swept, TicketLooks,
 };
 
 use super::audit;
@@ -22,6 +21,7 @@ use super::incident_rows;
 use super::lanes;
 use super::statements::{execute, read_all, read_one};
 use super::ticket_changes::{self, owner, write_note};
+use super::ticket_requests;
 use super::ticket_rows::{self, link_from_row, select_links};
 use super::transitions;
 use super::writer::WriteContext;
@@ -45,30 +45,48 @@ impl TicketLooks for Database {
         self.write_checked(move |context| follow(context, &looked)).await
     }
 
+    async fn look_later(
+        &self,
+        webhook_id: WebhookId,
+        incident_id: IncidentId,
+        at: Timestamp,
+    ) -> StoreResult<()> {
+        self.write(move |context| set_look_at(context.connection, webhook_id, incident_id, at))
+            .await
+    }
+
     async fn look_failed(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
+        ticket_id: String,
         error: String,
         now: Timestamp,
     ) -> StoreResult<()> {
-        self.write(move |context| fail(context.connection, webhook_id, incident_id, &error, now))
-            .await
+        self.write(move |context| {
+            fail(
+                context.connection,
+                (webhook_id, incident_id, &ticket_id),
+                &error,
+                now,
+            )
+        })
+        .await
     }
 
     async fn swept(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
-        stays: Option<Ticket>,
+        ticket_id: String,
+        found: Swept,
         change: Change,
     ) -> StoreResult<()> {
         self.write(move |context| {
             sweep(
                 context.connection,
-                webhook_id,
-                incident_id,
-                stays.as_ref(),
+                (webhook_id, incident_id, &ticket_id),
+                &found,
                 &change,
             )
         })
@@ -89,7 +107,8 @@ fn take_hint(
     }
     let looks = execute(
         context.connection,
-        "UPDATE ticket_links SET look_at = min(coalesce(look_at, ?3), ?3) WHERE webhook_id = ?1 AND ticket_id = ?2",
+        "UPDATE ticket_links SET look_at = min(coalesce(look_at, ?3), ?3), version = version + 1
+         WHERE webhook_id = ?1 AND ticket_id = ?2",
         (webhook_id.as_bytes(), &hint.ticket_id, now.as_millis()),
     )?;
     if looks > 0 {
@@ -113,7 +132,7 @@ fn take_hint(
         return Ok(Hinted::Nothing);
     }
     let mut wakes = Wakes::default();
-    ticket_changes::hurry(context, incident_id, webhook_id, now, &mut wakes)?;
+    ticket_requests::hurry(context, incident_id, webhook_id, now, &mut wakes)?;
     wakes.send_after_commit(context);
     Ok(Hinted::Found)
 }
@@ -148,48 +167,67 @@ fn take_due(context: &WriteContext<'_>, now: Timestamp, limit: u32) -> StoreResu
     let due = read_all(
         context.connection,
         select_links!(
-            ", l.is_swept = 0 AND l.creates > 1 AS must_sweep",
+            ", l.sweeps < ?3 AND l.creates > 1 AS must_sweep, EXISTS (
+                SELECT 1 FROM deliveries d INDEXED BY deliveries_lane
+                WHERE d.incident_id = l.incident_id AND d.webhook_id = l.webhook_id AND d.is_test = 0
+                    AND d.finished_at IS NULL) AS is_busy",
             "CROSS JOIN webhooks w ON w.id = l.webhook_id
              WHERE l.look_at IS NOT NULL AND l.look_at <= ?1 AND l.state = 'linked'
                  AND w.deleted_at IS NULL AND w.disabled_since IS NULL
              ORDER BY l.look_at LIMIT ?2"
         ),
-        (now.as_millis(), limit),
+        (now.as_millis(), limit, MAX_SWEEPS),
         |row| {
-            Ok(DueLook {
+            let look = DueLook {
                 link: link_from_row(row)?,
                 must_sweep: row.get("must_sweep")?,
-            })
+            };
+            Ok((look, row.get::<_, bool>("is_busy")?))
         },
     )?;
-    for look in &due {
-        set_look_at(context.connection, &look.link, now.plus(LOOK_LEASE))?;
-    }
     if due.is_empty() {
         put_off_disabled(context.connection, now)?;
     }
-    Ok(due)
+    let mut taken = Vec::with_capacity(due.len());
+    for (look, is_busy) in due {
+        // What is read while something of ours is on its way there would not be believed.
+        let wait = if is_busy { BUSY_WAIT } else { LOOK_LEASE };
+        let link = &look.link;
+        set_look_at(
+            context.connection,
+            link.webhook_id,
+            link.incident_id,
+            now.plus(wait),
+        )?;
+        if !is_busy {
+            taken.push(look);
+        }
+    }
+    Ok(taken)
 }
 
-/// Tickets of webhooks that are disabled or deleted are looked at later, lest they stand at the front for ever.
+/// Tickets of webhooks that are disabled are looked at later, lest they stand at the front for ever; those of deleted ones never.
 fn put_off_disabled(connection: &Connection, now: Timestamp) -> StoreResult<()> {
     execute(
         connection,
-        "UPDATE ticket_links SET look_at = ?2 WHERE look_at IS NOT NULL AND look_at <= ?1",
+        "UPDATE ticket_links SET look_at = iif((
+             SELECT deleted_at FROM webhooks w WHERE w.id = ticket_links.webhook_id) IS NULL, ?2, NULL)
+         WHERE look_at IS NOT NULL AND look_at <= ?1",
         (now.as_millis(), now.plus(LOOK_LEASE).as_millis()),
     )
     .map(|_| ())
 }
 
-fn set_look_at(connection: &Connection, link: &TicketLink, at: Timestamp) -> StoreResult<()> {
+fn set_look_at(
+    connection: &Connection,
+    webhook_id: WebhookId,
+    incident_id: IncidentId,
+    at: Timestamp,
+) -> StoreResult<()> {
     execute(
         connection,
         "UPDATE ticket_links SET look_at = ?3 WHERE webhook_id = ?1 AND incident_id = ?2",
-        (
-            link.webhook_id.as_bytes(),
-            link.incident_id.as_bytes(),
-            at.as_millis(),
-        ),
+        (webhook_id.as_bytes(), incident_id.as_bytes(), at.as_millis()),
     )
     .map(|_| ())
 }
@@ -207,7 +245,12 @@ fn follow(context: &mut WriteContext<'_>, looked: &Looked) -> StoreResult<Looked
     let is_busy = link.version != looked.version
         || lanes::has_open(context.connection, looked.incident_id, looked.webhook_id)?;
     if is_busy {
-        set_look_at(context.connection, &link, now.plus(BUSY_WAIT))?;
+        set_look_at(
+            context.connection,
+            link.webhook_id,
+            link.incident_id,
+            now.plus(BUSY_WAIT),
+        )?;
         return Ok(LookedOutcome::Busy);
     }
     let incident = incident_rows::load(context.connection, looked.incident_id)?.incident;
@@ -284,8 +327,7 @@ fn take_comments(connection: &Connection, looked: &Looked) -> StoreResult<()> {
 
 fn fail(
     connection: &Connection,
-    webhook_id: WebhookId,
-    incident_id: IncidentId,
+    (webhook_id, incident_id, ticket_id): (WebhookId, IncidentId, &str),
     error: &str,
     now: Timestamp,
 ) -> StoreResult<()> {
@@ -297,11 +339,11 @@ fn fail(
         |row| row.get::<_, u32>(0),
     )?;
     let failures = failures.unwrap_or(0).saturating_add(1);
-    let next = next_look_at(IncidentStatus::Triggered, None, failures, now);
+    let next = ticket_changes::look_at(connection, incident_id, failures, now)?;
     execute(
         connection,
         "UPDATE ticket_links SET look_failures = ?3, look_at = ?4, last_error = ?5, updated_at = ?6
-         WHERE webhook_id = ?1 AND incident_id = ?2 AND state = 'linked'",
+         WHERE webhook_id = ?1 AND incident_id = ?2 AND ticket_id = ?7",
         (
             key.0,
             key.1,
@@ -309,6 +351,7 @@ fn fail(
             next.map(Timestamp::as_millis),
             error,
             now.as_millis(),
+            ticket_id,
         ),
     )
     .map(|_| ())
@@ -316,28 +359,28 @@ fn fail(
 
 fn sweep(
     connection: &Connection,
-    webhook_id: WebhookId,
-    incident_id: IncidentId,
-    stays: Option<&Ticket>,
+    (webhook_id, incident_id, ticket_id): (WebhookId, IncidentId, &str),
+    found: &Swept,
     change: &Change,
 ) -> StoreResult<()> {
     let key = (webhook_id.as_bytes(), incident_id.as_bytes());
     execute(
         connection,
-        "UPDATE ticket_links SET is_swept = 1 WHERE webhook_id = ?1 AND incident_id = ?2",
-        key,
+        "UPDATE ticket_links SET sweeps = iif(?3, ?4, sweeps + 1)
+         WHERE webhook_id = ?1 AND incident_id = ?2 AND ticket_id = ?5",
+        (key.0, key.1, *found == Swept::Clean, MAX_SWEEPS, ticket_id),
     )?;
-    let Some(stays) = stays else {
+    let Swept::Joined(Some(stays)) = found else {
         return Ok(());
     };
     if owner(connection, webhook_id, &stays.id)?.is_some() {
         return Ok(());
     }
-    execute(
+    let moved = execute(
         connection,
         "UPDATE ticket_links SET ticket_id = ?3, ticket_key = ?4, ticket_url = ?5, phase = ?6, status = ?7,
              seen = ?6, look_at = ?8, version = version + 1, updated_at = ?8
-         WHERE webhook_id = ?1 AND incident_id = ?2 AND state = 'linked'",
+         WHERE webhook_id = ?1 AND incident_id = ?2 AND ticket_id = ?9",
         (
             key.0,
             key.1,
@@ -347,8 +390,12 @@ fn sweep(
             stays.phase.as_str(),
             &stays.status,
             change.at.as_millis(),
+            ticket_id,
         ),
     )?;
+    if moved == 0 {
+        return Ok(());
+    }
     let sentence = format!("kept the older ticket {} of two that were made", stays.key);
     write_note(
         connection,

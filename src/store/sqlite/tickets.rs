@@ -15,6 +15,7 @@ use super::columns::{optional_time, parsed};
 use super::database::Database;
 use super::statements::{read_all, read_one, snapshot};
 use super::ticket_changes;
+use super::ticket_requests;
 use super::ticket_rows::{self, link_from_row, select_links};
 
 #[async_trait]
@@ -40,7 +41,7 @@ impl Tickets for Database {
         webhook_id: WebhookId,
         change: Change,
     ) -> StoreResult<Requested> {
-        self.write_checked(move |context| ticket_changes::request(context, incident_id, webhook_id, &change))
+        self.write_checked(move |context| ticket_requests::request(context, incident_id, webhook_id, &change))
             .await
     }
 
@@ -52,7 +53,7 @@ impl Tickets for Database {
         change: Change,
     ) -> StoreResult<()> {
         self.write_checked(move |context| {
-            ticket_changes::link(context, incident_id, webhook_id, &ticket, &change)
+            ticket_requests::link(context, incident_id, webhook_id, &ticket, &change)
         })
         .await
     }
@@ -63,7 +64,7 @@ impl Tickets for Database {
         webhook_id: WebhookId,
         change: Change,
     ) -> StoreResult<()> {
-        self.write_checked(move |context| ticket_changes::unlink(context, incident_id, webhook_id, &change))
+        self.write_checked(move |context| ticket_requests::unlink(context, incident_id, webhook_id, &change))
             .await
     }
 
@@ -71,7 +72,8 @@ impl Tickets for Database {
         self.read(move |connection| {
             let count: Option<i64> = read_one(
                 connection,
-                "SELECT count(*) FROM ticket_links WHERE webhook_id = ?1 AND ticket_id IS NOT NULL",
+                "SELECT count(*) FROM ticket_links WHERE webhook_id = ?1
+                     AND (state = 'linked' OR state = 'intended')",
                 [webhook_id.as_bytes()],
                 |row| row.get(0),
             )?;

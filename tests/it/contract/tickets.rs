@@ -13,7 +13,7 @@ use opsknight::store::StoreError;
 use opsknight::store::incidents::{Committed, TimelineKind};
 use opsknight::store::queue::AttemptRecord;
 use opsknight::store::tickets::{
-    BUSY_WAIT, HintRecord, Hinted, IntentRecord, LOOK_LEASE, Looked, LookedOutcome, Noted, Requested,
+    BUSY_WAIT, HintRecord, Hinted, IntentRecord, LOOK_LEASE, Looked, LookedOutcome, Noted, Requested, Swept,
 };
 
 use super::contract_tests;
@@ -214,7 +214,7 @@ contract_tests! {
         assert_eq!(due.iter().map(|look| look.link.incident_id).collect::<Vec<_>>(), [incident_id]);
         assert!(looks.take_due(due_at, 9).await.unwrap().is_empty());
         assert_eq!(looks.take_due(due_at.plus(LOOK_LEASE), 9).await.unwrap().len(), 1);
-        looks.look_failed(world.ordered, incident_id, "asleep".into(), due_at).await.unwrap();
+        looks.look_failed(world.ordered, incident_id, "10001".into(), "asleep".into(), due_at).await.unwrap();
         let link = world.link(incident_id).await.unwrap();
         assert_eq!(link.last_error.as_deref(), Some("asleep"));
         assert!(looks.take_due(due_at.plus(POLL_INTERVAL), 9).await.unwrap().is_empty());
@@ -232,7 +232,12 @@ contract_tests! {
         let busy = world.act(incident_id, IncidentAction::Acknowledge, world.at(2003)).await;
         assert!(matches!(busy, Committed::Changed(_)));
         assert_eq!(world.look(incident_id, TicketPhase::Done, world.at(2004)).await, LookedOutcome::Busy);
-        assert_eq!(looks.take_due(world.at(2004).plus(BUSY_WAIT), 9).await.unwrap().len(), 1);
+        // While something of ours is on its way there, it is not even asked for.
+        let soon = world.at(2004).plus(BUSY_WAIT);
+        assert!(looks.take_due(soon, 9).await.unwrap().is_empty());
+        let delivery = world.claim(world.ordered, 1, soon).await.deliveries.remove(0);
+        world.tell(&delivery, seen(ticket(1, TicketPhase::InProgress)), soon).await;
+        assert_eq!(looks.take_due(soon.plus(BUSY_WAIT), 9).await.unwrap().len(), 1);
     }
 
     async fn a_call_that_names_our_marker_finds_a_ticket_whose_making_got_no_answer(world) {
@@ -272,6 +277,57 @@ contract_tests! {
         assert_eq!(notes.collect::<Vec<_>>(), ["unlinked the ticket OPS-1", "asked for a ticket"]);
     }
 
+    async fn while_a_ticket_is_being_told_something_it_is_not_unlinked(world) {
+        let incident_id = world.linked("one", 1).await;
+        world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
+        let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
+        let tickets = &world.store().tickets;
+        let busy = tickets.unlink(incident_id, world.ordered, world.change(world.at(2100))).await;
+        assert!(matches!(busy, Err(StoreError::Conflict(_))), "{busy:?}");
+        let mut retry = world.attempt(&delivery, NextStep::Retry { at: world.at(9000) }, world.at(2200));
+        retry.legacy.progress = opsknight::model::attempt::Keeping::Becomes("about OPS-1".into());
+        world.store().queue.record(vec![retry], world.at(2200)).await.unwrap();
+        tickets.unlink(incident_id, world.ordered, world.change(world.at(2300))).await.unwrap();
+        let again = world.claim(world.ordered, 1, world.at(9000)).await.deliveries.remove(0);
+        assert_eq!(again.progress, None);
+    }
+
+    async fn a_create_that_is_known_to_have_made_nothing_is_as_if_there_had_been_none(world) {
+        let incident = world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
+        world.intend(&delivery, None, world.at(1)).await;
+        let news = LinkUpdate { news: Some(TicketNews::NotMade), error: Some("refused".into()) };
+        world.tell(&delivery, Legacy { ticket: Some(news), ..Legacy::default() }, world.at(2)).await;
+        assert_eq!(world.link(incident.id).await, None);
+        let shown = world.store().tickets.of_incident(incident.id).await.unwrap();
+        assert!(shown.is_empty(), "{shown:?}");
+    }
+
+    async fn a_ticket_whose_first_delivery_dies_is_looked_at_all_the_same(world) {
+        world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
+        let record = AttemptRecord {
+            legacy: seen(ticket(1, TicketPhase::New)),
+            ..world.attempt(&delivery, NextStep::Dead, world.at(1))
+        };
+        world.store().queue.record(vec![record], world.at(1)).await.unwrap();
+        let due = world.store().ticket_looks.take_due(world.at(1).plus(POLL_INTERVAL), 9).await.unwrap();
+        assert_eq!(due.len(), 1);
+    }
+
+    async fn a_replay_of_what_died_knows_what_was_written_already(world) {
+        let incident_id = world.linked("one", 1).await;
+        world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
+        let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
+        let mut dead = world.attempt(&delivery, NextStep::Dead, world.at(2100));
+        dead.legacy = seen(ticket(1, TicketPhase::New));
+        dead.legacy.progress = opsknight::model::attempt::Keeping::Becomes("noted".into());
+        world.store().queue.record(vec![dead], world.at(2100)).await.unwrap();
+        world.store().deliveries.replay(delivery.id, world.change(world.at(2200))).await.unwrap();
+        let again = world.claim(world.ordered, 1, world.at(2300)).await.deliveries.remove(0);
+        assert_eq!(again.progress.as_deref(), Some("noted"));
+    }
+
     async fn a_ticket_belongs_to_one_incident(world) {
         let first = world.linked("one", 1).await;
         let second = world.trigger("two").await.id;
@@ -293,7 +349,7 @@ contract_tests! {
         let incident_id = world.linked("one", 2).await;
         let older = ticket(1, TicketPhase::New);
         let looks = &world.store().ticket_looks;
-        looks.swept(world.ordered, incident_id, Some(older.clone()), world.change(world.at(9))).await.unwrap();
+        looks.swept(world.ordered, incident_id, "10002".into(), Swept::Joined(Some(older.clone())), world.change(world.at(9))).await.unwrap();
         assert_eq!(world.link(incident_id).await.unwrap().ticket(), Some(&older));
         let timeline = world.store().incidents.timeline(incident_id).await.unwrap();
         assert!(timeline.iter().any(|entry| matches!(&entry.kind, TimelineKind::Note(text) if text.contains("OPS-1"))));

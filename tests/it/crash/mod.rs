@@ -94,7 +94,25 @@ async fn settle(api: &ApiClient) {
             let open =
                 ["scheduled", "queued", "claimed", "held"].map(|state| counts[state].as_u64().unwrap());
             if open.iter().sum::<u64>() == 0 {
-                assert_eq!(counts["dead"], Value::from(0), "nothing dies in this test");
+                let dead = api
+                    .get("/api/v1/deliveries?status=dead&limit=1")
+                    .await
+                    .expect(200)
+                    .json();
+                let dead = match dead["items"][0]["id"].as_str() {
+                    Some(id) => {
+                        api.get(&format!("/api/v1/deliveries/{id}"))
+                            .await
+                            .expect(200)
+                            .text
+                    }
+                    None => String::new(),
+                };
+                assert_eq!(
+                    counts["dead"],
+                    Value::from(0),
+                    "nothing dies in this test: {dead}"
+                );
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -215,12 +215,13 @@ async fn a_check_says_what_is_well_and_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_webhook_with_linked_tickets_keeps_its_site() {
+async fn a_webhook_with_linked_tickets_keeps_its_place() {
     let desk = Desk::start("jira", json!({})).await;
     desk.app.trigger("stays").await;
     desk.settle(1).await;
     let path = format!("/api/v1/webhooks/{}", desk.webhook);
-    let elsewhere = json!({"url": "http://127.0.0.1:9999", "options": {"token": "good-other"}});
+    let elsewhere = format!("{}/jira", desk.system.url);
+    let elsewhere = json!({"url": elsewhere, "options": {"token": "good-other"}});
     let refused = desk
         .app
         .api
@@ -229,4 +230,46 @@ async fn a_webhook_with_linked_tickets_keeps_its_site() {
         .unwrap()
         .expect(422);
     assert!(refused.text.contains("linked"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn after_parting_a_delivery_that_was_under_way_does_not_bring_the_ticket_back() {
+    let desk = Desk::start("jira", json!({})).await;
+    let incident = desk.app.trigger("parted in between").await;
+    desk.settle(1).await;
+    // The acknowledgement has read the ticket and waits for its second try.
+    desk.system.fail_next("conflict");
+    desk.app.act(&incident, "acknowledge").await;
+    desk.app.wait_for("status=scheduled", 1).await;
+    let path = desk.path(&incident, &format!("/{}", desk.webhook));
+    desk.app
+        .api
+        .send("DELETE", &path, None, &[])
+        .await
+        .unwrap()
+        .expect(204);
+    let body = json!({"webhook": {"id": desk.webhook}});
+    desk.app
+        .api
+        .post(&desk.path(&incident, ""), body)
+        .await
+        .expect(201);
+    desk.wait_until_quiet().await;
+    let link = desk.link(&incident).await;
+    assert_eq!(link["ticket"]["key"], "OPS-2", "{link:#} {}", desk.story().await);
+}
+
+#[tokio::test]
+async fn an_address_that_hands_out_tokens_is_one_that_may_be_reached() {
+    let desk = Desk::start("jira", json!({})).await;
+    let path = format!("/api/v1/webhooks/{}", desk.webhook);
+    let inward = json!({"options": {"tokenUrl": "http://169.254.169.254/token"}});
+    let refused = desk
+        .app
+        .api
+        .send("PATCH", &path, Some(inward), &[])
+        .await
+        .unwrap()
+        .expect(422);
+    assert!(refused.text.contains("options.tokenUrl"), "{}", refused.text);
 }

@@ -142,6 +142,26 @@ async fn of_two_tickets_the_older_stays_and_the_other_is_closed() {
     assert!(timeline.contains(&key), "{timeline}");
 }
 
+#[tokio::test]
+async fn two_webhooks_at_one_place_keep_their_tickets_apart() {
+    for kind in KINDS {
+        let desk = Desk::start(kind, json!({})).await;
+        let second = json!({"name": "second desk", "kind": kind, "options": super::needed(kind)});
+        desk.app.create_webhook(&desk.system.url, second).await;
+        desk.app.trigger("learn who we are").await;
+        desk.settle(2).await;
+        // One of the two creates gets no answer, and must not take the other's ticket for its own.
+        desk.system.fail_next("lost_before");
+        let incident = desk.app.trigger("two desks").await;
+        an_hour(&desk).await;
+        desk.settle(4).await;
+        let links = desk.incident(&incident).await["links"].clone();
+        let key = |index: usize| links[index]["ticket"]["key"].as_str().unwrap().to_owned();
+        assert_ne!(key(0), key(1), "{}", desk.story().await);
+        assert_eq!(desk.tickets().len(), 4, "{:#?}", desk.tickets());
+    }
+}
+
 /// An ordinary incident, so that what is learned about the system once is known. Its id.
 async fn warm_up(desk: &Desk) -> String {
     let incident = desk.app.trigger("an ordinary one").await;

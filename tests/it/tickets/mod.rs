@@ -72,6 +72,24 @@ impl Desk {
         );
     }
 
+    /// Waits until every delivery is delivered.
+    pub async fn wait_until_quiet(&self) {
+        let quiet = async {
+            while self
+                .app
+                .deliveries("")
+                .await
+                .iter()
+                .any(|delivery| delivery["status"] != "delivered")
+            {
+                self.app.advance(Duration::from_millis(100));
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, quiet).await;
+        assert!(in_time.is_ok(), "not all was delivered: {}", self.story().await);
+    }
+
     /// Every delivery with its attempts' notes and failures, for whoever reads a failed test.
     pub async fn story(&self) -> String {
         let mut story = String::new();

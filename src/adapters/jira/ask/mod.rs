@@ -9,14 +9,12 @@ pub(super) mod reference;
 use crate::adapters::jira::answer::{self, Trouble};
 use crate::adapters::jira::api::Api;
 use crate::adapters::jira::look;
+use crate::adapters::jira::memory::Account;
 use crate::adapters::jira::settings::Settings;
 use crate::adapters::task::Rendered;
-use crate::adapters::ticketing::{Answer, Asked, Asking, MAX_ASKED, Question};
+use crate::adapters::ticketing::{Answer, Asked, Asking, MAX_ASKED, MAX_MARKED, Question};
 use crate::model::attempt::{Failure, Remedy};
 use crate::model::exchange::FailureCode;
-
-/// The most tickets with one marker that are told of: two are enough to know that there is one too many.
-const MAX_MARKED: usize = 2;
 
 /// What follows in a question, or why it comes to nothing.
 type Next = Result<Asked, Trouble>;
@@ -61,7 +59,8 @@ fn marked(asking: &Asking<'_>, marker: &str) -> Next {
         return send(look::request(api(asking), marker));
     };
     let response = answer::good(asking.target, exchange, look::PURPOSE, asking.now)?;
-    let found = look::marked(Settings(asking.target), response, marker);
+    let account = Account::learned(asking.target);
+    let found = look::marked(Settings(asking.target), account.as_ref(), response, marker);
     let found = found.ok_or_else(|| Trouble::from(answer::strange(response)))?;
     let tickets = found.into_iter().map(|issue| issue.ticket).take(MAX_MARKED);
     Ok(Asked::Done(Answer::Tickets(tickets.collect())))

@@ -186,7 +186,7 @@ fn a_ticket_is_named_by_its_key_or_its_page_on_this_site() {
 }
 
 #[test]
-fn two_marked_tickets_are_enough() {
+fn marked_tickets_come_oldest_first_without_closed_duplicates() {
     let sample = sample(EventName::Triggered);
     let marked = |id: &str, name: &str, more: &str| {
         let mut issue = labelled(issue(name, &[]), &[&marker(&sample), more]);
@@ -201,7 +201,7 @@ fn two_marked_tickets_are_enough() {
         issue("To Do", &[]),
     ];
     let question = Question::Marked {
-        marker: sample.event.incident_id.to_string(),
+        marker: marker(&sample).replace("opsknight-", ""),
     };
     let (_, asked) = ask(&sample, &question, &[answer(200, &json!({ "issues": issues }))]);
     let Answer::Tickets(tickets) = done(asked) else {
@@ -212,7 +212,7 @@ fn two_marked_tickets_are_enough() {
             .iter()
             .map(|ticket| ticket.id.as_str())
             .collect::<Vec<_>>(),
-        ["20", "30"]
+        ["20", "30", "40"]
     );
     let empty = Question::Marked {
         marker: String::new(),

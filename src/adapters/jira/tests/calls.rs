@@ -43,39 +43,39 @@ fn received(body: &Value) -> Result<Received, Refused> {
 }
 
 fn event(name: &str, who: &str) -> Value {
-    let id = sample(EventName::Triggered).event.incident_id;
+    let label = marker(&sample(EventName::Triggered));
     json!({
         "webhookEvent": name,
         "user": { "accountId": who },
-        "issue": { "id": "10012", "key": "OPS-12", "fields": { "labels": ["x", format!("opsknight-{id}")] } },
+        "issue": { "id": "10012", "key": "OPS-12", "fields": { "labels": ["x", label] } },
     })
 }
 
-fn hint(marker: Option<String>) -> Received {
+fn hint(markers: Vec<String>) -> Received {
     Received::Ticket(TicketHint {
         ticket_id: "10012".into(),
-        marker,
+        markers,
         receipt: Some("receipt-1".into()),
     })
 }
 
 #[test]
 fn a_change_by_somebody_else_is_a_hint() {
-    let marker = sample(EventName::Triggered).event.incident_id.to_string();
+    let mark = marker(&sample(EventName::Triggered)).replace("opsknight-", "");
     assert_eq!(
         received(&event("jira:issue_updated", "you-2")),
-        Ok(hint(Some(marker.clone())))
+        Ok(hint(vec![mark.clone()]))
     );
     assert_eq!(
         received(&event("jira:issue_deleted", "you-2")),
-        Ok(hint(Some(marker)))
+        Ok(hint(vec![mark]))
     );
     let comment = json!({
         "webhookEvent": "comment_created",
         "comment": { "author": { "accountId": "you-2" } },
         "issue": { "id": "10012", "fields": {} },
     });
-    assert_eq!(received(&comment), Ok(hint(None)));
+    assert_eq!(received(&comment), Ok(hint(Vec::new())));
 }
 
 #[test]
@@ -90,10 +90,10 @@ fn our_own_changes_say_nothing_but_our_own_creation_does() {
         "issue": { "id": "10012" },
     });
     assert_eq!(received(&comment), Ok(Received::Nothing));
-    let marker = sample(EventName::Triggered).event.incident_id.to_string();
+    let mark = marker(&sample(EventName::Triggered)).replace("opsknight-", "");
     assert_eq!(
         received(&event("jira:issue_created", "me-1")),
-        Ok(hint(Some(marker)))
+        Ok(hint(vec![mark]))
     );
 }
 

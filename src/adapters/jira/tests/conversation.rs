@@ -48,8 +48,9 @@ fn a_triggered_incident_makes_a_ticket_reads_it_and_links_it_back() {
     );
     assert_eq!(link["object"]["url"], "https://ops.example/incidents/1");
     assert_eq!(link["object"]["status"]["resolved"], false);
-    let memory = r#"{"ticket":"10012","assignee":"","link_is_resolved":false}"#;
-    assert_eq!(played.after.memory.as_deref(), Some(memory));
+    let event = played.after.event.id;
+    let memory = format!(r#"{{"ticket":"10012","assignee":"","event":"{event}","link_is_resolved":false}}"#);
+    assert_eq!(played.after.memory.as_deref(), Some(memory.as_str()));
     assert_eq!(played.after.progress, None);
 }
 

@@ -39,7 +39,7 @@ fn a_plain_ticket_says_what_an_incident_is() {
         "summary": "Database connection timeout",
     });
     assert_eq!(body["fields"], fields);
-    let property = json!([{ "key": "opsknight", "value": { "incident": id, "marker": id } }]);
+    let property = json!([{ "key": "opsknight", "value": { "incident": id, "marker": marker(&sample).replace("opsknight-", "") } }]);
     assert_eq!(body["properties"], property);
 }
 

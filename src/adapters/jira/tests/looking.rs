@@ -71,7 +71,7 @@ fn what_does_not_carry_our_marker_is_never_taken_for_ours() {
         labelled(issue("To Do", &[]), &["opsknight-"]),
     ];
     let played = play(sample, vec![found(&others)]);
-    assert_eq!(played.told(), (FailureCode::TicketUnknown, Remedy::Wait));
+    assert_eq!(played.told(), (FailureCode::ResponseInvalid, Remedy::Schedule));
 }
 
 #[test]

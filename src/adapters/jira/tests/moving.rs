@@ -180,8 +180,8 @@ fn a_field_that_only_the_refusal_names_is_told_too_and_the_rest_is_done_before()
 fn a_ticket_that_moves_meanwhile_is_read_again() {
     let transitions = || vec![to("31", "Done")];
     let conflict = || answer(409, &json!({ "errorMessages": ["conflict"] }));
-    let answers = vec![read("To Do", &transitions()), conflict(), read("Done", &[])];
-    assert_eq!(play(resolved(), answers).last.outcome, Outcome::Delivered);
+    let conflicting = play(resolved(), vec![read("To Do", &transitions()), conflict()]);
+    assert_eq!(conflicting.told(), (FailureCode::ClientError, Remedy::Wait));
     let stale = || {
         answer(
             400,

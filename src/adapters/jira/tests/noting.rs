@@ -1,5 +1,7 @@
 //! Comments, each written once.
 
+use std::time::Duration;
+
 use super::*;
 
 fn escalated() -> Sample {
@@ -12,6 +14,12 @@ fn read() -> Exchange {
 
 fn written() -> Exchange {
     answer(201, &json!({ "id": "1" }))
+}
+
+/// The same when a note that was sent must have arrived.
+fn later(mut sample: Sample) -> Sample {
+    sample.now = sample.now.plus(Duration::from_secs(30));
+    sample
 }
 
 #[test]
@@ -28,7 +36,9 @@ fn a_note_without_a_clear_answer_is_looked_for_before_it_is_written_again() {
     assert!(found.requests[1].contains("orderBy=-created&maxResults=20"));
     assert_eq!(found.last.outcome, Outcome::Delivered);
     let other = answer(200, &json!({ "comments": [{ "body": "hello" }] }));
-    let missing = play(lost.after, vec![read(), other, written()]);
+    let early = play(lost.after.clone(), vec![read(), other.clone()]);
+    assert_eq!(early.told(), (FailureCode::TicketUnknown, Remedy::Wait));
+    let missing = play(later(lost.after), vec![read(), other, written()]);
     let paths = [
         "GET /issue/10012",
         "GET /issue/10012/comment",
@@ -45,7 +55,7 @@ fn what_is_written_down_before_a_note_leaves_has_it_looked_for_after_a_crash() {
     let request = Jira.step(&sample.task()).request().unwrap();
     intend(&mut sample, request.intent);
     let after = play(
-        sample,
+        later(sample),
         vec![self::read(), answer(200, &json!({ "comments": [] })), written()],
     );
     let paths = [

@@ -222,8 +222,8 @@ pub(super) fn of_journal(records: &[Record]) -> Finding {
     match records.iter().any(|record| !record.value("value").is_empty()) {
         true => Finding::good("work notes may be read"),
         false => Finding::unsure(
-            "the journal (sys_journal_field) shows nothing to this account: comments of people do not come here, and a \
-             note whose answer was lost may be written twice",
+            "the journal (sys_journal_field) shows nothing to this account yet: if it may not read it, comments of people \
+             do not come here, and a note whose answer was lost may be written twice",
         ),
     }
 }

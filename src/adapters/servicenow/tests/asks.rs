@@ -168,7 +168,7 @@ fn a_named_ticket_is_found_by_number_and_nothing_else_is_taken_for_it() {
 #[test]
 fn tickets_with_a_marker_have_to_carry_it() {
     let sample = sample(EventName::Triggered);
-    let marker = sample.event.incident_id.to_string();
+    let marker = mark(&sample);
     let question = Question::Marked {
         marker: marker.clone(),
     };
@@ -214,7 +214,7 @@ fn a_duplicate_is_noted_unmarked_and_canceled() {
     assert_eq!(line, format!("PATCH /api/now/table/incident/{ID} {note}"));
     answers.push(ok(&record(&sample, "1")));
     let line = next(ask(&sample, &join(), &answers));
-    let marker = sample.event.incident_id;
+    let marker = mark(&sample);
     assert!(
         line.ends_with(&format!(
             r#"{{"correlation_id":"{marker}-duplicate","state":"8"}}"#

@@ -32,7 +32,7 @@ fn received(sample: &Sample, proof: &str, body: &str) -> Result<Received, Refuse
 }
 
 fn told(by: &str) -> String {
-    let marker = sample(EventName::Triggered).event.incident_id;
+    let marker = mark(&sample(EventName::Triggered));
     json!({ "sys_id": ID, "number": "INC0010001", "correlation_id": marker, "sys_mod_count": 3, "updated_by": by }).to_string()
 }
 
@@ -41,7 +41,7 @@ fn a_changed_ticket_is_to_be_read_again() {
     let sample = sample(EventName::Triggered);
     let hint = TicketHint {
         ticket_id: ID.into(),
-        marker: Some(sample.event.incident_id.to_string()),
+        markers: vec![mark(&sample)],
         receipt: Some(format!("{ID}:3")),
     };
     assert_eq!(

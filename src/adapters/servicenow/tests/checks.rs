@@ -93,9 +93,9 @@ fn everything_that_can_be_read_is_looked_at() {
     assert_eq!(
         bad,
         [
-            "\"Solution provided\" is no close code of this table; set Close code to one of: Solved",
-            "the table incident has no such fields: u_site",
-            "these users under Assignees do not exist or are not active: bob",
+            "\"Solution provided\" is no close code of this table; set Close code to one of: Solved.",
+            "The table incident has no such fields: u_site.",
+            "These users under Assignees do not exist or are not active: bob.",
         ]
     );
     let unsure: Vec<_> = findings

@@ -39,7 +39,7 @@ fn the_ticket_says_what_the_incident_says_and_carries_its_marker() {
         (body["impact"].as_str(), body["urgency"].as_str()),
         (Some("2"), Some("3"))
     );
-    assert_eq!(body["correlation_id"], sample.event.incident_id.to_string());
+    assert_eq!(body["correlation_id"], mark(&sample));
     assert_eq!(body["correlation_display"], "OpsKnight");
     let description = body["description"].as_str().unwrap();
     assert!(
@@ -79,7 +79,10 @@ fn settings_say_what_goes_into_the_ticket() {
         (&json!(USER), &json!("network"))
     );
     let id = json!(sample.event.incident_id.to_string());
-    assert_eq!((&body["caller_id"], &body["correlation_id"]), (&id, &id));
+    assert_eq!(
+        (&body["caller_id"], &body["correlation_id"]),
+        (&id, &json!(mark(&sample)))
+    );
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn a_second_ticket_of_an_incident_has_another_marker() {
     let mut wanted = link(&sample, LinkState::Wanted);
     wanted.generation = 2;
     sample.ticket = Some(wanted);
-    let marker = format!("{}-2", sample.event.incident_id);
+    let marker = format!("{}-2", mark(&sample));
     assert_eq!(body(&request(&sample))["correlation_id"], marker);
 }
 

@@ -12,9 +12,9 @@ fn late(mut sample: Sample, after: u64) -> Sample {
 fn a_ticket_that_may_have_been_made_is_looked_for_by_its_marker() {
     let mut sample = sample(EventName::Triggered);
     intended(&mut sample, None);
-    let marker = sample.event.incident_id;
+    let marker = mark(&sample);
     let line = line(&request(&sample));
-    let query = format!("sysparm_query=correlation_id={marker}^ORDERBYsys_created_on&sysparm_limit=2");
+    let query = format!("sysparm_query=correlation_id={marker}^ORDERBYsys_created_on&sysparm_limit=10");
     assert_eq!(line, format!("GET /api/now/table/incident?{query}"));
     let found = json!([record(&sample, "1")]);
     let (_, judgement) = exchange(&mut sample, &ok(&found));
@@ -23,13 +23,18 @@ fn a_ticket_that_may_have_been_made_is_looked_for_by_its_marker() {
 }
 
 #[test]
-fn records_without_our_marker_are_nobodys_business() {
+fn an_answer_to_another_question_is_not_taken_for_nothing_found() {
     let mut sample = sample(EventName::Triggered);
     intended(&mut sample, None);
     let mut other = record(&sample, "1");
     other["correlation_id"] = json!("");
     let judgement = judge(&sample, &ok(&json!([other, 1, null])));
-    assert_eq!(failure(&judgement).code, FailureCode::TicketUnknown);
+    let failure = failure(&judgement);
+    assert_eq!(
+        (failure.code, failure.remedy),
+        (FailureCode::SettingsRefused, Remedy::Person)
+    );
+    assert_eq!(judgement.ticket, None);
 }
 
 #[test]
@@ -42,12 +47,12 @@ fn what_is_not_found_is_looked_for_until_it_would_be_there() {
         (wait.code, wait.remedy, wait.retry_after),
         (FailureCode::TicketUnknown, Remedy::Wait, Some(seconds(30)))
     );
-    let sample = late(sample, 50);
+    let sample = late(sample, 110);
     assert_eq!(
         failure(&judge(&sample, &ok(&json!([])))).retry_after,
         Some(seconds(10))
     );
-    let mut sample = late(sample, 60);
+    let mut sample = late(sample, 120);
     let (_, judgement) = exchange(&mut sample, &ok(&json!([])));
     assert_eq!(
         (judgement.outcome, judgement.ticket),

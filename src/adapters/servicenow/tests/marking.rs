@@ -15,7 +15,7 @@ fn a_ticket_that_was_linked_by_hand_is_marked_as_the_incidents() {
     let record = by_hand(&sample);
     let (_, judgement) = exchange(&mut sample, &ok(&record));
     assert_eq!(judgement.outcome, Outcome::Step);
-    let incident = sample.event.incident_id;
+    let incident = mark(&sample);
     let (line, judgement) = exchange(&mut sample, &ok(&record));
     assert_eq!(
         line,

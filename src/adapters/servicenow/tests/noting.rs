@@ -20,6 +20,9 @@ fn unsure() -> Sample {
     let mut sample = escalated();
     let (_, judgement) = exchange(&mut sample, &no_answer(FailureCode::ResponseTimeout));
     assert_eq!(failure(&judgement).remedy, Remedy::LookUp);
+    let early = judge(&sample, &ok(&json!([])));
+    assert_eq!(failure(&early).remedy, Remedy::Wait);
+    sample.now = sample.now.plus(seconds(30));
     sample
 }
 
