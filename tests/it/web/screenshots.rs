@@ -20,10 +20,11 @@ const WAYS: [(Size, &str); 4] = [
 ];
 
 /// Forms of kinds that ask for more than a URL.
-const CHAT_FORMS: [&str; 3] = [
+const CHAT_FORMS: [&str; 4] = [
     "/settings/integrations/new/discord",
     "/settings/integrations/new/slack",
     "/settings/integrations/new/custom",
+    "/settings/integrations/new/jira",
 ];
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::people::{begin_session, create_user};
 use super::sample::{Sample, act_path, create, create_inbox};
+use crate::support::platform::Platform;
 use crate::support::receiver::{OK, Receiver, Reply};
 use crate::support::test_app::{Names, PATIENCE, TestApp, text};
 
@@ -155,6 +156,7 @@ pub async fn showroom() -> Sample {
     let payments = json!({"name": "Payments", "escalationPolicy": {"id": policy}});
     let payments = create(&app, "services", payments).await;
     let (webhooks, receivers) = create_webhooks(&app).await;
+    create_desks(&app).await;
     let incidents = live_through(&app, &grace, &webhooks[3]).await;
     let dead = app.deliveries("status=dead&limit=1").await;
     let key = json!({"name": "Monitoring", "scopes": ["incidents:write", "incidents:read"]});
@@ -221,6 +223,23 @@ async fn create_webhooks(app: &TestApp) -> (Vec<String>, Vec<Receiver>) {
         running.push(receiver);
     }
     (ids, running)
+}
+
+/// Ticket systems, for what is critical.
+async fn create_desks(app: &TestApp) {
+    for (kind, name) in [("jira", "Jira OPS"), ("servicenow", "Service desk")] {
+        let system = Platform::start(kind).await;
+        system.take_time_from(app.source());
+        let desk = json!({
+            "name": name,
+            "kind": kind,
+            "url": system.url,
+            "options": crate::tickets::needed(kind),
+            "severities": ["critical"],
+            "events": ALL_EVENTS,
+        });
+        create(app, "webhooks", desk).await;
+    }
 }
 
 /// Lets the day pass; the ids of its incidents.
