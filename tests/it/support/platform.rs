@@ -153,6 +153,14 @@ impl Platform {
     fn work_on(&self, head: &http::request::Parts, body: &Bytes) -> Option<FakeAnswer> {
         let target = head.uri.path_and_query().unwrap().as_str();
         let mut state = self.state();
+        if let Some(fault) = target.strip_prefix("/fail/") {
+            let is_known = state.fake.fail_next(fault);
+            return Some(FakeAnswer::json(
+                if is_known { 204 } else { 404 },
+                &serde_json::Value::Null,
+                "asked for a fault",
+            ));
+        }
         let held = state.hold.filter(|(at, _)| *at == state.seen.len() + 1);
         let now = state.clock.as_ref().map_or(Timestamp::EPOCH, Source::now);
         let request = FakeRequest {

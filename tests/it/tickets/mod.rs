@@ -5,6 +5,7 @@ mod auth;
 mod by_hand;
 mod exactly_once;
 mod inward;
+mod judges;
 mod killed;
 mod life;
 
