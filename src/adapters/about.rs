@@ -93,6 +93,8 @@ pub struct Field {
     pub need: Need,
     /// What holds if it is left empty.
     pub default: &'static str,
+    /// The heading under which it is folded away, with its neighbours of the same heading; empty if it is always in view.
+    pub fold: &'static str,
 }
 
 impl Field {
@@ -105,6 +107,7 @@ impl Field {
         input: Input::Line,
         need: Need::Optional,
         default: "",
+        fold: "",
     };
 
     /// Whether its value is a secret: sealed and never read back.

@@ -58,6 +58,40 @@ pub struct OptionView {
     pub is_required: bool,
     /// What is wrong with it; empty if nothing.
     pub wrong: String,
+    /// The heading that it is folded under; empty if it is always in view.
+    fold: &'static str,
+    /// Whether it says something else than what holds anyway.
+    is_filled: bool,
+}
+
+/// Options that stand together.
+pub struct OptionGroup {
+    /// The heading that they are folded under; empty if they are always in view.
+    pub fold: &'static str,
+    /// Whether they are in view at first: something was filled in, or is wrong.
+    pub is_open: bool,
+    /// The options, in their order.
+    pub options: Vec<OptionView>,
+}
+
+/// Options with the neighbours of the same heading.
+fn option_groups(views: Vec<OptionView>) -> Vec<OptionGroup> {
+    let mut groups: Vec<OptionGroup> = Vec::new();
+    for view in views {
+        let opens = view.is_filled || !view.wrong.is_empty();
+        match groups.last_mut() {
+            Some(group) if group.fold == view.fold => {
+                group.is_open |= opens;
+                group.options.push(view);
+            }
+            _ => groups.push(OptionGroup {
+                fold: view.fold,
+                is_open: opens,
+                options: vec![view],
+            }),
+        }
+    }
+    groups
 }
 
 /// All that a form knows of a webhook's kind.
@@ -68,8 +102,8 @@ pub struct KindFields {
     pub about: &'static About,
     /// The URL.
     pub url: UrlView,
-    /// The options.
-    pub options: Vec<OptionView>,
+    /// The options, those that stand together in one group.
+    pub groups: Vec<OptionGroup>,
     /// How to get what it asks for, step by step.
     pub steps: Vec<String>,
     /// The webhook that is changed; empty if it is new.
@@ -111,10 +145,17 @@ impl KindFields {
             true => None,
             false => {
                 let id = saved.map(|webhook| webhook.id);
-                let preview = state
+                let mut preview = state
                     .actions
                     .preview_message(kind, id, draft, base.as_deref())
                     .await;
+                if let Ok(preview) = &mut preview
+                    && saved.is_none()
+                    && typed.is_none()
+                {
+                    // Nobody has had the time to fill it in.
+                    preview.problems.clear();
+                }
                 Some(PreviewView::of(kind, base.is_some(), preview)?.markup()?)
             }
         };
@@ -124,7 +165,7 @@ impl KindFields {
             key: kind.as_str().to_owned(),
             steps: steps(about, saved, base.as_deref()),
             url: url_view(about, saved, &typed_url),
-            options: option_views(about, saved, typed, errors),
+            groups: option_groups(option_views(about, saved, typed, errors)),
             webhook: saved.map_or(String::new(), |webhook| webhook.id.to_string()),
             about,
             preview,
@@ -227,6 +268,8 @@ pub fn option_views(
             },
             is_removable: is_set && field.need == Need::Optional,
             is_required: field.need == Need::Required && !is_set,
+            fold: field.fold,
+            is_filled: is_set || (!value.is_empty() && value != field.default),
             wrong: errors.at(&format!("options.{}", field.name)),
             value,
             name,
@@ -291,6 +334,57 @@ mod tests {
         assert_eq!(
             (value("option-token"), value("option-chat")),
             (Some(""), Some("5"))
+        );
+    }
+
+    #[test]
+    fn no_field_that_must_be_filled_in_is_folded_and_each_heading_stands_once() {
+        for adapter in crate::adapters::all() {
+            let about = adapter.about();
+            let groups = option_groups(option_views(about, None, None, &FieldErrors::default()));
+            let mut headings = std::collections::BTreeSet::new();
+            for group in &groups {
+                let is_new = group.fold.is_empty() || headings.insert(group.fold);
+                assert!(is_new, "{}: {} twice", about.kind, group.fold);
+                assert!(!group.is_open, "{}: nothing was filled in", about.kind);
+                let is_folded = !group.fold.is_empty();
+                assert!(!is_folded || group.options.iter().all(|option| !option.is_required));
+            }
+        }
+    }
+
+    #[test]
+    fn a_fold_is_open_if_something_in_it_was_filled_in_or_is_wrong() {
+        let is_folded = |field: &&Field| !field.fold.is_empty();
+        let mut abouts = crate::adapters::all().iter().map(|adapter| adapter.about());
+        let about = abouts
+            .find(|about| about.fields.iter().any(|field| is_folded(&field)))
+            .unwrap();
+        let field = about.fields.iter().find(is_folded).unwrap();
+        let open = |typed: &Form, errors: &FieldErrors| {
+            let groups = option_groups(option_views(about, None, Some(typed), errors));
+            let open = groups.iter().filter(|group| group.is_open);
+            open.map(|group| group.fold).collect::<Vec<_>>()
+        };
+        let name = format!("{PREFIX}{}", field.name);
+        let in_view = about
+            .fields
+            .iter()
+            .find(|field| !is_folded(field) && field.input == Input::Line);
+        let in_view = format!("{PREFIX}{}", in_view.unwrap().name);
+        let none = FieldErrors::default();
+        assert_eq!(open(&Form::of(&[(&name, "")]), &none), [""; 0]);
+        assert_eq!(open(&Form::of(&[(&in_view, "x")]), &none), [""]);
+        let wrong = FieldErrors::one(&format!("options.{}", field.name), "no");
+        assert_eq!(open(&Form::of(&[]), &wrong), [field.fold]);
+        let plain = about
+            .fields
+            .iter()
+            .rfind(|field| is_folded(field) && !field.is_secret())
+            .unwrap();
+        assert_eq!(
+            open(&Form::of(&[(&format!("{PREFIX}{}", plain.name), "x")]), &none),
+            [plain.fold]
         );
     }
 }

@@ -56,6 +56,15 @@ pub static ABOUT: About = About {
     confirmation: Confirmation::Taken,
 };
 
+/// Fields for other ways to sign in than by password.
+const OTHER_SIGN_IN: &str = "API key and OAuth";
+
+/// Fields of a new ticket.
+const TEXTS: &str = "Text, impact, assignment and other fields";
+
+/// Fields for tables whose states are not those of incident.
+const STATES: &str = "States and closing";
+
 const AUTH: Field = Field {
     name: "auth",
     label: "Sign in with",
@@ -92,6 +101,7 @@ const API_KEY: Field = Field {
     label: "API key",
     hint: "The key of a REST API key record.",
     input: Input::Secret,
+    fold: OTHER_SIGN_IN,
     ..Field::LINE
 };
 
@@ -99,6 +109,7 @@ const CLIENT_ID: Field = Field {
     name: "clientId",
     label: "Client id",
     hint: "The client id of an OAuth endpoint in the Application Registry.",
+    fold: OTHER_SIGN_IN,
     ..Field::LINE
 };
 
@@ -107,6 +118,7 @@ const CLIENT_SECRET: Field = Field {
     label: "Client secret",
     hint: "The client secret of that endpoint.",
     input: Input::Secret,
+    fold: OTHER_SIGN_IN,
     ..Field::LINE
 };
 
@@ -155,6 +167,7 @@ const SUMMARY: Field = Field {
     label: "Short description",
     hint: "A template for the ticket's short description; what is longer than 160 characters is cut.",
     placeholder: "{{ incident.title }}",
+    fold: TEXTS,
     ..Field::LINE
 };
 
@@ -164,6 +177,7 @@ const DESCRIPTION: Field = Field {
     hint: "A template for the ticket's description; {{ description }} stands for the incident's own.",
     placeholder: "{{ description }}",
     input: Input::Lines,
+    fold: TEXTS,
     ..Field::LINE
 };
 
@@ -173,6 +187,7 @@ const IMPACT: Field = Field {
     hint: "A line for each severity that differs from 1, 2, 2 and 3 for critical, error, warning and info.",
     placeholder: "critical = 1",
     input: Input::Lines,
+    fold: TEXTS,
     ..Field::LINE
 };
 
@@ -182,6 +197,7 @@ const URGENCY: Field = Field {
     hint: "A line for each severity that differs from 1, 2, 3 and 3 for critical, error, warning and info.",
     placeholder: "critical = 1",
     input: Input::Lines,
+    fold: TEXTS,
     ..Field::LINE
 };
 
@@ -190,6 +206,7 @@ const ASSIGNMENT_GROUP: Field = Field {
     label: "Assignment group",
     hint: "The sys_id of a group, or its name; may be a template.",
     placeholder: "Service Desk",
+    fold: TEXTS,
     ..Field::LINE
 };
 
@@ -199,6 +216,7 @@ const ASSIGNEES: Field = Field {
     hint: "A line for each person: the user's id or name here, and the user name or sys_id over there.",
     placeholder: "Ada Lovelace = ada.lovelace",
     input: Input::Lines,
+    fold: TEXTS,
     ..Field::LINE
 };
 
@@ -208,6 +226,7 @@ const FIELDS: Field = Field {
     hint: "A line for each further field of a new ticket: its name in the table, and a template for its value.",
     placeholder: "category = network",
     input: Input::Lines,
+    fold: TEXTS,
     ..Field::LINE
 };
 
@@ -217,6 +236,7 @@ const STATE_ACKNOWLEDGED: Field = Field {
     hint: "The value of the state that an acknowledged incident's ticket takes.",
     placeholder: "2",
     default: "2",
+    fold: STATES,
     ..Field::LINE
 };
 
@@ -226,6 +246,7 @@ const STATE_RESOLVED: Field = Field {
     hint: "The value of the state that a resolved incident's ticket takes.",
     placeholder: "6",
     default: "6",
+    fold: STATES,
     ..Field::LINE
 };
 
@@ -235,6 +256,7 @@ const STATE_REOPENED: Field = Field {
     hint: "The value of the state that a reopened incident's ticket takes.",
     placeholder: "2",
     default: "2",
+    fold: STATES,
     ..Field::LINE
 };
 
@@ -244,6 +266,7 @@ const STATES_NEW: Field = Field {
     hint: "The values of the states in which nobody has taken a ticket, with commas between them.",
     placeholder: "1",
     default: "1",
+    fold: STATES,
     ..Field::LINE
 };
 
@@ -253,6 +276,7 @@ const STATES_DONE: Field = Field {
     hint: "The values of the states in which a ticket is over; every other state is work in progress.",
     placeholder: "6,7,8",
     default: "6,7,8",
+    fold: STATES,
     ..Field::LINE
 };
 
@@ -262,6 +286,7 @@ const CLOSE_CODE: Field = Field {
     hint: "What a resolved ticket is closed with; the codes differ between instances.",
     placeholder: "Solution provided",
     default: "Solution provided",
+    fold: STATES,
     ..Field::LINE
 };
 
@@ -271,6 +296,7 @@ const CLOSE_NOTES: Field = Field {
     hint: "A template for what a resolved ticket is closed with.",
     placeholder: "Resolved in OpsKnight by {{ actor }}.",
     input: Input::Lines,
+    fold: STATES,
     ..Field::LINE
 };
 
