@@ -106,8 +106,9 @@ function offer(part, fresh) {
 const address = $('link[rel=canonical]')?.href ?? location.href.split('#')[0];
 async function look() {
   const answer = await fetch(address, { headers: { accept: 'text/html' }, redirect: 'manual' });
-  // The session has ended: the page leads to the sign-in by itself, unless somebody is typing.
-  if (answer.type === 'opaqueredirect' && !document.activeElement.matches('input, textarea, select')) location.reload();
+  // The session has ended: the page leads to the sign-in by itself, unless somebody is typing. It is asked for anew and not
+  // loaded again, which would send a form once more.
+  if (answer.type === 'opaqueredirect' && !document.activeElement.matches('input, textarea, select')) location.replace(address);
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
   for (const part of $$('[data-live]')) {

@@ -169,6 +169,16 @@ impl WebhookPage {
         }
     }
 
+    /// What the findings come to.
+    fn findings_sum(findings: &[Finding]) -> &'static str {
+        let has = |state: FindingState| findings.iter().any(|finding| finding.state == state);
+        match (has(FindingState::Bad), has(FindingState::Unsure)) {
+            (true, _) => "Something is missing",
+            (false, true) => "Nothing is missing, as far as can be seen",
+            (false, false) => "Nothing is missing",
+        }
+    }
+
     fn snippets() -> &'static [Snippet] {
         &SNIPPETS
     }
@@ -248,13 +258,12 @@ async fn callback_help(state: &WebState, id: WebhookId) -> Result<Option<String>
     }))
 }
 
-/// The log masks URLs. Whoever may set the URL, and may see it, gets a command to copy that works.
+/// The log masks URLs. Whoever may set the URL, and may see it, gets a command to copy that works. Requests about tickets go to
+/// many places below the URL.
 fn show_url(attempt: &mut AttemptView, visitor: &Visitor, webhook: &Webhook) {
-    let is_open = matches!(
-        adapters::adapter_or_unknown(webhook.settings.kind).about().url,
-        UrlField::Open { .. }
-    );
-    if is_open && visitor.may(Scope::WebhooksWrite) {
+    let adapter = adapters::adapter_or_unknown(webhook.settings.kind);
+    let goes_there = matches!(adapter.about().url, UrlField::Open { .. }) && adapter.ticketing().is_none();
+    if goes_there && visitor.may(Scope::WebhooksWrite) {
         let method = attempt.request_line.split(' ').next().unwrap_or("POST");
         attempt.request_line = format!("{method} {}", webhook.settings.url);
     }
@@ -306,7 +315,13 @@ pub async fn check(
     visitor: Visitor,
     PathId(id): PathId<WebhookId>,
 ) -> PageResult {
-    let findings = state.actions.check_connection(id).await?;
+    let mut findings = state.actions.check_connection(id).await?;
+    // What there is to do comes first.
+    findings.sort_by_key(|finding| match finding.state {
+        FindingState::Bad => 0,
+        FindingState::Unsure => 1,
+        FindingState::Good => 2,
+    });
     let mut page = WebhookPage::of(&state, &visitor, id, Query::default()).await?;
     page.findings = Some(findings);
     render(&page)

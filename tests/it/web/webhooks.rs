@@ -323,6 +323,40 @@ async fn a_chat_is_set_up_by_its_form_and_shows_what_the_platform_got() {
 }
 
 #[tokio::test]
+async fn a_check_is_made_once_and_its_answer_stays_while_the_page_follows_what_happens() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let platform = Platform::start("jira").await;
+    let browser = Browser::open_as(&app, Role::Admin).await;
+    browser.goto("/settings/integrations/new/jira").await;
+    browser.fill("Name", "Tickets").await;
+    browser.fill("URL", &platform.url).await;
+    browser.fill("Account", "opsknight@example.com").await;
+    browser.fill("Token", "good-token").await;
+    browser.fill("Project", "OPS").await;
+    browser.click("main form > .row button.primary").await;
+    browser.wait_for_text("Created.").await;
+    browser.press("Check connection").await;
+    browser.wait_for("#findings").await;
+    let asked = platform.seen().len();
+    // The page looks again at what it follows, and shows the delivery.
+    platform.fail_next("unavailable");
+    let incident = app.trigger("While somebody reads the answer").await;
+    browser.wait_for_text("incident.triggered").await;
+    browser.wait_for("[data-live] a[href^='/deliveries/']").await;
+    let more = platform.seen().split_off(asked);
+    let is_check = |seen: &crate::support::platform::Seen| seen.target.contains("/mypermissions");
+    assert!(!more.iter().any(is_check), "it was checked again by itself");
+    browser.wait_for("#findings").await;
+    // A ticket that could not be made yet is no silence on its incident's page.
+    browser.goto(&format!("/incidents/{incident}")).await;
+    browser.wait_for_text("Tried again").await;
+    assert!(browser.text("#ticket-rows").await.contains("No ticket yet"));
+    browser.finish().await;
+}
+
+#[tokio::test]
 async fn a_preview_follows_what_is_typed_and_says_what_is_wrong_with_it() {
     let directory = tempfile::tempdir().unwrap();
     let app = TestApp::start(directory.path()).await;
