@@ -20,7 +20,7 @@ use crate::model::secret::SecretText;
 use crate::model::webhook::{Endpoint, WebhookKind};
 
 /// Where a webhook that has no URL yet would lead.
-const NOWHERE: &str = "https://chat.example.com";
+const NOWHERE: &str = "https://example.com";
 
 /// What is previewed.
 #[derive(Debug, Clone, Default)]

@@ -106,7 +106,7 @@ pub struct TicketBody {
 
 /// A webhook, by id.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with the webhook's id")]
 pub struct WebhookChoice {
     #[schema(value_type = String)]
     id: WebhookId,

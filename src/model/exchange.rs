@@ -291,9 +291,9 @@ impl FailureCode {
             Self::UnexpectedStatus => "check that the receiver answers with a final HTTP status",
             Self::RequestInvalid => "check the webhook's URL and headers",
             Self::WebhookDeleted => "create the webhook again and recover its events",
-            Self::SettingsRefused => "put the webhook's URL, token or channel right, then enable it",
+            Self::SettingsRefused => "put right in the webhook's settings what it names, then enable it",
             Self::MessageRefused => {
-                "look at what the platform answered; a message that it refuses is not sent again"
+                "look at what the platform answered, put right what it names, then replay the delivery"
             }
             Self::MessageLost => "nothing: a new message is posted instead",
             Self::ChatMoved => "nothing: the new address is remembered",

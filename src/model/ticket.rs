@@ -235,7 +235,8 @@ pub fn action_after_reading(
     use IncidentStatus::{Acknowledged, Resolved, Triggered};
     let is_nothing = match looking {
         Looking::ForChanges => seen == now,
-        Looking::ToFollow => false,
+        // Work in progress that both sides knew of is no news of somebody who took it: a reopened incident's ticket stands there.
+        Looking::ToFollow => seen == now && (now, status) == (TicketPhase::InProgress, Triggered),
         Looking::ToShow => true,
     };
     if is_nothing {
@@ -332,6 +333,11 @@ mod tests {
             changes(New, InProgress, IncidentStatus::Triggered),
             Some(IncidentAction::Acknowledge)
         );
+        assert_eq!(
+            follow(New, InProgress, IncidentStatus::Triggered),
+            Some(IncidentAction::Acknowledge)
+        );
+        assert_eq!(follow(InProgress, InProgress, IncidentStatus::Triggered), None);
         assert_eq!(changes(New, InProgress, IncidentStatus::Resolved), None);
         assert_eq!(
             changes(Done, New, IncidentStatus::Resolved),

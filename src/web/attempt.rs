@@ -4,6 +4,7 @@ use crate::adapters;
 use crate::adapters::about::Signature;
 use crate::model::attempt::{Attempt, Outcome};
 use crate::model::event::EventName;
+use crate::model::exchange::FailureCode;
 use crate::model::webhook::WebhookKind;
 use crate::web::chart::{Phase, waterfall};
 use crate::web::message::MessageView;
@@ -31,6 +32,8 @@ pub struct AttemptView {
     pub status: String,
     /// Why it counts as it does, in a sentence.
     pub why: String,
+    /// Whether the sentence tells what came of it: there is a note.
+    pub is_noted: bool,
     /// The failure's code.
     pub code: Option<&'static str>,
     /// What to do about it.
@@ -72,6 +75,7 @@ impl AttemptView {
             took: show::micros(attempt.timings.total_us),
             status: attempt.status.map_or("–".to_owned(), |status| status.to_string()),
             why: why(attempt, kind.is_some_and(has_own_words)),
+            is_noted: attempt.note.is_some() && failure.is_none(),
             code: failure.map(|failure| failure.code.as_str()),
             advice: failure.map(|failure| failure.code.advice()),
             remote_address: attempt.remote_address.map(|address| address.to_string()),
@@ -124,6 +128,10 @@ fn verdict(outcome: &Outcome) -> Markup {
         Outcome::Delivered => show::badge("success", "Delivered"),
         Outcome::Accepted => show::badge("success", "Accepted"),
         Outcome::Step => show::badge("info", "Step"),
+        // It was asked and answered: what was looked for may still turn up.
+        Outcome::Failed(failure) if failure.code == FailureCode::TicketUnknown => {
+            show::badge("warning", "Waiting")
+        }
         Outcome::Failed(_) => show::badge("error", "Failed"),
         Outcome::Gone(_) => show::badge("error", "Gone"),
     }

@@ -110,7 +110,7 @@ impl IncidentPage {
             timeline: timeline.iter().rev().map(moment).collect(),
             sent: sent(&deliveries, now),
             users: user_choices(state, "Nobody", &assignee.unwrap_or_default()).await?,
-            tickets: Tickets::of(state, id, now).await?,
+            tickets: Tickets::of(state, id, &deliveries, now).await?,
             severities,
             errors,
             incident,

@@ -5,6 +5,7 @@ use axum::extract::State;
 use crate::actions::ActionError;
 use crate::actions::tickets::Synced;
 use crate::adapters;
+use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::id::{IncidentId, WebhookId};
 use crate::model::ticket::{LinkState, TicketPhase};
 use crate::model::time::Timestamp;
@@ -51,8 +52,13 @@ pub struct TicketRow {
 }
 
 impl Tickets {
-    /// The tickets of an incident.
-    pub async fn of(state: &WebState, id: IncidentId, now: Timestamp) -> Result<Self, PageError> {
+    /// The tickets of an incident, and those that its deliveries could not make.
+    pub async fn of(
+        state: &WebState,
+        id: IncidentId,
+        deliveries: &[Delivery],
+        now: Timestamp,
+    ) -> Result<Self, PageError> {
         let links = state.store.tickets.of_incident(id).await?;
         let page = Page {
             limit: Page::MAX_LIMIT,
@@ -71,7 +77,11 @@ impl Tickets {
             systems: systems
                 .map(|webhook| Choice::new(webhook.id.to_string(), webhook.settings.name.clone(), ""))
                 .collect(),
-            rows: links.iter().filter_map(|shown| row(shown, now)).collect(),
+            rows: links
+                .iter()
+                .filter_map(|shown| row(shown, now))
+                .chain(missing(&links, deliveries))
+                .collect(),
             typed: String::new(),
         })
     }
@@ -107,6 +117,38 @@ fn row(shown: &ShownLink, now: Timestamp) -> Option<TicketRow> {
         synced: link.last_synced_at.map(|at| show::when(at, now)),
         trouble: link.last_error.clone(),
     })
+}
+
+/// Tickets that there would be, had a delivery not failed before anything of a ticket could be kept.
+fn missing(links: &[ShownLink], deliveries: &[Delivery]) -> Vec<TicketRow> {
+    let mut rows: Vec<TicketRow> = Vec::new();
+    for delivery in deliveries {
+        let adapter = adapters::adapter_or_unknown(delivery.webhook_kind);
+        let Some(code) = delivery.last_failure.filter(|_| adapter.ticketing().is_some()) else {
+            continue;
+        };
+        let webhook_id = delivery.webhook_id;
+        let is_known = links.iter().any(|shown| shown.link.webhook_id == webhook_id)
+            || rows.iter().any(|row| row.webhook_id == webhook_id);
+        let (tone, status) = match delivery.state {
+            DeliveryState::Dead => ("error", "Not made"),
+            DeliveryState::Delivered => continue,
+            _ => ("warning", "Tried again"),
+        };
+        if !is_known {
+            rows.push(TicketRow {
+                webhook_id,
+                webhook_name: delivery.webhook_name.clone(),
+                kind_name: adapter.about().name,
+                ticket: None,
+                tone,
+                status: status.to_owned(),
+                synced: None,
+                trouble: Some(format!("{}: {}.", code.as_str(), code.advice())),
+            });
+        }
+    }
+    rows
 }
 
 fn tone_of(phase: TicketPhase) -> &'static str {

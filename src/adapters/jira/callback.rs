@@ -30,9 +30,6 @@ pub(super) fn receive(call: &Call<'_>) -> Result<Received, Refused> {
     if !is_signed(call.headers, call.body, &secret) {
         return Err(Refused::NotBelieved);
     }
-    if !Settings(call.target).hears() {
-        return Ok(Received::Nothing);
-    }
     let body: Value = serde_json::from_slice(call.body).map_err(|_| Refused::Unreadable)?;
     let event = body["webhookEvent"].as_str().ok_or(Refused::Unreadable)?;
     let is_comment = matches!(event, "comment_created" | "comment_updated");
@@ -102,9 +99,6 @@ fn receipt(headers: &HeaderMap) -> Option<String> {
 /// What an administrator fills in.
 pub(super) fn help(call: &Call<'_>, callback: &str) -> Option<String> {
     let settings = Settings(call.target);
-    if !settings.hears() {
-        return None;
-    }
     let secret = secret(call.signing)?;
     let place = match settings.edition() {
         Edition::Cloud => "Jira settings, System, WebHooks (under Advanced)",

@@ -48,8 +48,8 @@ pub static ABOUT: About = About {
         "A service account of Cloud with OAuth 2.0 has a client id and a client secret instead; it needs the scopes \
          read:jira-work, write:jira-work and read:jira-user.",
         "Put the field Labels on the project's create screen: tickets are found again by a label.",
-        "For changes in Jira to reach OpsKnight at once, save the webhook and fill in what its page shows under System, \
-         WebHooks in Jira's administration, so that Jira calls {callback}.",
+        "For changes in Jira to reach OpsKnight at once, save the webhook. Its page then shows what to fill in under \
+         System, WebHooks in Jira's administration.",
     ],
     signature: Signature::None,
     confirmation: Confirmation::Taken,
@@ -89,7 +89,7 @@ const AUTH: Field = Field {
 const ACCOUNT: Field = Field {
     name: "account",
     label: "Account",
-    hint: "The account's email address on Cloud, its user name on Data Center. Not needed with an access token alone.",
+    hint: "The account's email address on Cloud, its user name on Data Center. Needed with Account and token only.",
     placeholder: "opsknight@example.com",
     ..Field::LINE
 };

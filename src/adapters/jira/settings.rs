@@ -109,11 +109,6 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Whether changes over there mean anything here.
-    pub(super) fn hears(self) -> bool {
-        self.trimmed("sync") != "out"
-    }
-
     /// The priority for a severity.
     pub(super) fn priority(self, severity: Severity) -> Option<&'a str> {
         mapping::value(self.0.option("priority"), severity.as_str()).filter(|name| !name.is_empty())

@@ -11,7 +11,6 @@ use subtle::ConstantTimeEq;
 use crate::adapters::callback::{Call, Received, Refused, TicketHint};
 use crate::adapters::servicenow::record::is_id;
 use crate::adapters::servicenow::settings::account;
-use crate::adapters::task::Target;
 use crate::model::secret::SecretText;
 use crate::model::ticket::MAX_TICKET_ID_BYTES;
 
@@ -34,11 +33,6 @@ struct Told {
     updated_by: Option<String>,
 }
 
-/// Whether changes over there are followed.
-pub(super) fn follows(target: &Target) -> bool {
-    target.option("sync") != "out"
-}
-
 /// What a call wants, if it may be believed.
 pub(super) fn receive(call: &Call<'_>) -> Result<Received, Refused> {
     let proof = call.headers.get(SECRET_HEADER).map(http::HeaderValue::as_bytes);
@@ -53,7 +47,7 @@ pub(super) fn receive(call: &Call<'_>) -> Result<Received, Refused> {
     }
     let account = account(call.target);
     let is_ours = !account.is_empty() && told.updated_by.as_deref() == Some(account);
-    if is_ours || !follows(call.target) {
+    if is_ours {
         return Ok(Received::Nothing);
     }
     Ok(Received::Ticket(TicketHint {

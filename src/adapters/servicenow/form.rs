@@ -49,8 +49,8 @@ pub static ABOUT: About = About {
         "For OAuth, make an endpoint for external clients in the Application Registry, and put its client id and secret \
          here.",
         "Save the webhook, let it check the settings, and send a test, which makes one ticket that is closed by hand.",
-        "To have changes over there come here at once, make the business rule that this webhook's page shows; it calls \
-         {callback}.",
+        "For changes in ServiceNow to reach OpsKnight at once, save the webhook. Its page then shows a business rule to \
+         paste.",
     ],
     signature: Signature::None,
     confirmation: Confirmation::Taken,
@@ -133,9 +133,9 @@ const TABLE: Field = Field {
 
 const SYNC: Field = Field {
     name: "sync",
-    label: "Follow the ticket",
-    hint: "Whether a ticket that is taken, closed or reopened over there does the same to its incident.",
-    input: Input::Choice(&[("both", "Both ways"), ("out", "Only from here to there")]),
+    label: "Direction",
+    hint: "With both, a ticket that is taken, closed or opened again in ServiceNow does the same to its incident.",
+    input: Input::Choice(&[("both", "Both ways"), ("out", "From OpsKnight to ServiceNow only")]),
     default: "both",
     ..Field::LINE
 };
@@ -144,7 +144,7 @@ const COMMENTS: Field = Field {
     name: "comments",
     label: "Comments",
     hint: "Whether comments and work notes of people come into the incident's timeline.",
-    input: Input::Choice(&[("off", "Stay over there"), ("on", "Come into the timeline")]),
+    input: Input::Choice(&[("off", "Stay in ServiceNow"), ("on", "Come into the timeline")]),
     default: "off",
     ..Field::LINE
 };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::adapters::callback::Call;
-use crate::adapters::servicenow::callback::{SECRET_HEADER, follows, secret};
+use crate::adapters::servicenow::callback::{SECRET_HEADER, secret};
 use crate::adapters::servicenow::record::DISPLAY;
 use crate::adapters::servicenow::settings::{account, table};
 
@@ -13,7 +13,8 @@ const SCRIPT: &str = r#"// OpsKnight is told of changed tickets by this business
 // 2. Name it OpsKnight, choose the table %table_name%, and tick Active and Advanced.
 // 3. Under When to run, set When to async, and tick Insert and Update.
 // 4. Put this whole text into the field Script of the tab Advanced, and submit.
-// It holds a secret: let only administrators see it. Rotate the webhook's signing secret, and it has to be pasted anew.
+// It holds a secret: let only administrators see it. Once the webhook's signing secret is rotated, it has to be
+// pasted anew before the old one ends.
 (function executeRule(current) {
     var ours = %account%;
     if (current.getValue('correlation_display') != %display%) {
@@ -47,11 +48,8 @@ const SCRIPT: &str = r#"// OpsKnight is told of changed tickets by this business
 })(current);
 "#;
 
-/// The script for a target, with its secret; nothing if changes over there are not followed.
+/// The script for a target, with its secret.
 pub(super) fn help(call: &Call<'_>, callback: &str) -> Option<String> {
-    if !follows(call.target) {
-        return None;
-    }
     // A JSON text is a JavaScript text.
     let literal = |text: &str| json!(text).to_string();
     let script = SCRIPT

@@ -197,6 +197,23 @@ async fn sync_now_takes_over_what_the_ticket_says() {
 }
 
 #[tokio::test]
+async fn sync_now_takes_nobody_for_who_has_a_reopened_incident() {
+    for kind in KINDS {
+        let desk = Desk::start(kind, json!({})).await;
+        let incident = desk.app.trigger("came back").await;
+        desk.settle(1).await;
+        for (action, told) in [("acknowledge", 2), ("resolve", 3), ("reopen", 4)] {
+            desk.app.act(&incident, action).await;
+            desk.settle(told).await;
+        }
+        let path = desk.path(&incident, &format!("/{}/sync", desk.webhook));
+        let synced = desk.app.api.post(&path, json!({})).await.expect(200).json();
+        assert_eq!(synced["result"], "in_line", "{synced:#}");
+        assert_eq!(desk.incident(&incident).await["status"], "triggered");
+    }
+}
+
+#[tokio::test]
 async fn a_check_says_what_is_well_and_what_is_missing() {
     for kind in KINDS {
         let desk = Desk::start(kind, json!({})).await;

@@ -108,7 +108,7 @@ fn other_fields(settings: Settings<'_>, fields: &[ScreenField]) -> Vec<Finding> 
 fn priorities(settings: Settings<'_>, fields: &[ScreenField]) -> Vec<Finding> {
     let named = mapping::entries(settings.0.option("priority")).map(|(_, name)| name);
     match find(fields, "priority") {
-        Some(field) => unknown_names("Priority", field, named),
+        Some(field) => unknown_names("priority", field, named),
         None if named.count() == 0 => Vec::new(),
         None => vec![Finding::bad(
             "The field Priority is not on the create screen: tickets are made without it.",
@@ -121,7 +121,7 @@ fn components(settings: Settings<'_>, fields: &[ScreenField]) -> Vec<Finding> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     match find(fields, "components") {
         _ if is_template(text) => Vec::new(),
-        Some(field) => unknown_names("Component", field, names),
+        Some(field) => unknown_names("component", field, names),
         None if names.count() == 0 => Vec::new(),
         None => vec![Finding::bad(
             "The field Components is not on the create screen: tickets are made without it.",
@@ -136,7 +136,7 @@ fn unknown_names<'a>(what: &str, field: &ScreenField, names: impl Iterator<Item 
     let named = names.filter(|name| !crate::adapters::jira::settings::is_number(name));
     let finding = |name: &str| {
         Finding::bad(format!(
-            "{what} {} is not there: tickets are made without it.",
+            "There is no {what} {}; tickets are made without it.",
             short(name, MAX_NAME)
         ))
     };

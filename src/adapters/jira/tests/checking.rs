@@ -122,8 +122,8 @@ fn what_is_missing_is_named() {
         "The permission Assign Issues is missing: give it to this account in the project's permission scheme.",
         "The field customfield_1 is not on the create screen: tickets are made without it.",
         "The field Team must be filled in: give it a value under Other fields, as customfield_9 = ….",
-        "Priority Top is not there: tickets are made without it.",
-        "Component Network is not there: tickets are made without it.",
+        "There is no priority Top; tickets are made without it.",
+        "There is no component Network; tickets are made without it.",
     ];
     assert_eq!(bad(&findings), expected);
 }

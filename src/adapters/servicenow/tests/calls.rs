@@ -51,14 +51,15 @@ fn a_changed_ticket_is_to_be_read_again() {
 }
 
 #[test]
-fn our_own_changes_and_those_that_are_not_followed_want_nothing() {
+fn our_own_changes_want_nothing_and_those_of_others_are_read_even_if_not_followed() {
     let sample = sample(EventName::Triggered);
     assert_eq!(
         received(&sample, &proof(), &told("opsknight")),
         Ok(Received::Nothing)
     );
     let out = sample.with_option("sync", "out");
-    assert_eq!(received(&out, &proof(), &told("ada")), Ok(Received::Nothing));
+    let heard = received(&out, &proof(), &told("ada"));
+    assert!(matches!(heard, Ok(Received::Ticket(_))), "{heard:?}");
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn the_business_rule_is_ready_to_be_pasted() {
     )));
     assert!(script.contains("var ours = \"opsknight\";") && script.contains("!= \"OpsKnight\""));
     assert!(!script.contains('%'));
-    assert_eq!(help(&sample.with_option("sync", "out")), None);
+    assert_eq!(help(&sample.with_option("sync", "out")), Some(script));
 }
 
 fn oauth(auth: &str) -> Sample {
