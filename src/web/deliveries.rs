@@ -92,7 +92,7 @@ fn delivery_row(delivery: &Delivery, titles: &HashMap<IncidentId, String>, now: 
         incident_id: (!delivery.is_test).then_some(delivery.incident_id),
         webhook_id: delivery.webhook_id,
         webhook_name: delivery.webhook_name.clone(),
-        attempts: attempts_in_words(delivery.attempts_made),
+        attempts: attempts_in_words(delivery),
         trouble: delivery.last_failure.map_or("", |code| code.as_str()),
         made: show::when(delivery.created_at, now),
     }

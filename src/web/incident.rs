@@ -5,6 +5,7 @@ use axum::extract::State;
 
 use crate::actions::Patch;
 use crate::actions::incidents::{IncidentChange, UserChoice};
+use crate::adapters;
 use crate::model::delivery::Delivery;
 use crate::model::event::EventName;
 use crate::model::id::{DeliveryId, IncidentId, WebhookId};
@@ -145,7 +146,7 @@ fn sent(deliveries: &[Delivery], now: Timestamp) -> Vec<SentTo> {
             id: delivery.id,
             event: delivery.event_name.as_str(),
             state: delivery_badge(delivery),
-            attempts: attempts_in_words(delivery.attempts_made),
+            attempts: attempts_in_words(delivery),
             at: show::when(delivery.finished_at.unwrap_or(delivery.due_at), now),
             trouble: delivery
                 .last_failure
@@ -166,12 +167,16 @@ fn sent(deliveries: &[Delivery], now: Timestamp) -> Vec<SentTo> {
     by_webhook
 }
 
-/// `no attempt yet`, `1 attempt`, `3 attempts`.
-pub fn attempts_in_words(count: u32) -> String {
-    match count {
+/// `no attempt yet`, `1 attempt`, `3 attempts`. Those for a ticket are requests: several are needed even if all goes well.
+pub fn attempts_in_words(delivery: &Delivery) -> String {
+    let makes_tickets = adapters::adapter_or_unknown(delivery.webhook_kind)
+        .ticketing()
+        .is_some();
+    let noun = if makes_tickets { "request" } else { "attempt" };
+    match delivery.attempts_made {
         0 => "no attempt yet".to_owned(),
-        1 => "1 attempt".to_owned(),
-        _ => format!("{count} attempts"),
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
     }
 }
 
