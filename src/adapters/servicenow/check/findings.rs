@@ -185,7 +185,10 @@ fn no_such_fields(target: &Target, wrong: &[&str]) -> Finding {
 /// What the user table tells of those whom tickets are assigned to.
 pub(super) fn of_users(named: &[&str], records: &[Record]) -> Finding {
     if records.is_empty() {
-        return Finding::unsure("whether the users under Assignees exist cannot be read");
+        return Finding::unsure(format!(
+            "none of these users under Assignees was found: {}; they do not exist, or this account may not see users",
+            list(named)
+        ));
     }
     let is_known = |user: &&&str| {
         let is_it = |record: &Record| {

@@ -140,6 +140,9 @@ fn what_may_not_be_read_is_unsure() {
     let states: Vec<_> = findings.iter().map(|(state, _)| *state).collect();
     assert_eq!(states[..2], [FindingState::Good; 2]);
     assert_eq!(states[2..], [FindingState::Unsure; 8]);
+    // Perhaps they are only misspelt.
+    let named = "None of these users under Assignees was found: ada.l, bob;";
+    assert!(findings.iter().any(|(_, text)| text.starts_with(named)), "{findings:?}");
 }
 
 #[test]
