@@ -168,13 +168,8 @@ async fn an_unlinked_ticket_hears_nothing_more_and_a_new_one_is_another() {
             .await
             .expect(201);
         desk.settle(2).await;
-        let linked = async {
-            while desk.link(&incident).await["state"] != "linked" {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(crate::support::test_app::PATIENCE, linked).await;
-        assert!(in_time.is_ok(), "{}", desk.story().await);
+        let is_linked = async || desk.link(&incident).await["state"] == "linked";
+        desk.until("it is linked again", is_linked).await;
         assert_eq!(desk.tickets().len(), 2, "{:#?}", desk.tickets());
     }
 }
@@ -257,15 +252,14 @@ async fn after_parting_a_delivery_that_was_under_way_does_not_bring_the_ticket_b
     // The acknowledgement has read the ticket and waits for its second try.
     desk.system.fail_next("conflict");
     desk.app.act(&incident, "acknowledge").await;
-    let has_failed = async {
-        let failed = |delivery: &serde_json::Value| !delivery["lastFailure"].is_null();
-        // Between two requests that go well it is scheduled too.
-        while !desk.app.deliveries("status=scheduled").await.iter().any(failed) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+    // Between two requests that go well it is scheduled too.
+    let has_failed = async || {
+        let scheduled = desk.app.deliveries("status=scheduled").await;
+        scheduled
+            .iter()
+            .any(|delivery| !delivery["lastFailure"].is_null())
     };
-    let in_time = tokio::time::timeout(crate::support::test_app::PATIENCE, has_failed).await;
-    assert!(in_time.is_ok(), "{}", desk.story().await);
+    desk.until("the acknowledgement failed once", has_failed).await;
     let path = desk.path(&incident, &format!("/{}", desk.webhook));
     desk.app
         .api

@@ -23,19 +23,7 @@ async fn a_create_whose_answer_is_lost_is_looked_for_and_not_repeated() {
         let incident = desk.app.trigger("answer lost").await;
         an_hour(&desk).await;
         desk.settle(2).await;
-        assert_eq!(
-            desk.link(&incident).await["state"],
-            "linked",
-            "{}",
-            desk.story().await
-        );
-        assert_eq!(
-            desk.tickets().len(),
-            2,
-            "{:#?} {}",
-            desk.tickets(),
-            desk.story().await
-        );
+        desk.expect_linked(&incident, 2).await;
     }
 }
 
@@ -48,19 +36,7 @@ async fn a_create_that_never_arrived_is_made_once_the_search_can_be_believed() {
         let incident = desk.app.trigger("never arrived").await;
         an_hour(&desk).await;
         desk.settle(2).await;
-        assert_eq!(
-            desk.link(&incident).await["state"],
-            "linked",
-            "{}",
-            desk.story().await
-        );
-        assert_eq!(
-            desk.tickets().len(),
-            2,
-            "{:#?} {}",
-            desk.tickets(),
-            desk.story().await
-        );
+        desk.expect_linked(&incident, 2).await;
     }
 }
 
@@ -73,19 +49,7 @@ async fn a_search_that_lags_is_waited_out() {
     let incident = desk.app.trigger("found late").await;
     an_hour(&desk).await;
     desk.settle(2).await;
-    assert_eq!(
-        desk.link(&incident).await["state"],
-        "linked",
-        "{}",
-        desk.story().await
-    );
-    assert_eq!(
-        desk.tickets().len(),
-        2,
-        "{:#?} {}",
-        desk.tickets(),
-        desk.story().await
-    );
+    desk.expect_linked(&incident, 2).await;
 }
 
 #[tokio::test]

@@ -93,13 +93,8 @@ async fn with_the_way_here_closed_the_ticket_is_shown_and_not_followed() {
         desk.settle(1).await;
         desk.move_ticket(&incident, "done").await;
         desk.app.advance(Duration::from_secs(400));
-        let shown = async {
-            while desk.link(&incident).await["ticket"]["phase"] != "done" {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(crate::support::test_app::PATIENCE, shown).await;
-        assert!(in_time.is_ok(), "{:#}", desk.link(&incident).await);
+        let is_shown = async || desk.link(&incident).await["ticket"]["phase"] == "done";
+        desk.until("the ticket is shown as done", is_shown).await;
         assert_eq!(desk.incident(&incident).await["status"], "triggered");
     }
 }
@@ -119,16 +114,11 @@ async fn comments_of_people_come_into_the_timeline_and_ours_do_not() {
         desk.app.act(&incident, "acknowledge").await;
         desk.settle(2).await;
         desk.app.advance(Duration::from_secs(400));
-        let told = async {
-            while !desk.incident(&incident).await["timeline"]
-                .to_string()
-                .contains("replaced the disk")
-            {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        let is_told = async || {
+            let timeline = desk.incident(&incident).await["timeline"].to_string();
+            timeline.contains("replaced the disk")
         };
-        let in_time = tokio::time::timeout(crate::support::test_app::PATIENCE, told).await;
-        assert!(in_time.is_ok(), "{:#}", desk.incident(&incident).await);
+        desk.until("the comment is in the timeline", is_told).await;
         let timeline = desk.incident(&incident).await["timeline"].clone();
         let notes: Vec<_> = timeline
             .as_array()

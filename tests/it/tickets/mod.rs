@@ -59,36 +59,49 @@ impl Desk {
 
     /// Waits until so many deliveries are delivered, while time passes.
     pub async fn settle(&self, count: usize) {
-        let settled = async {
-            while self.app.deliveries("status=delivered").await.len() < count {
-                self.app.advance(Duration::from_millis(100));
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+        let is_settled = async || {
+            let is_so = self.app.deliveries("status=delivered").await.len() >= count;
+            self.pass_unless(is_so, 100)
         };
-        let in_time = tokio::time::timeout(PATIENCE, settled).await;
-        assert!(
-            in_time.is_ok(),
-            "{count} were not delivered: {}",
-            self.story().await
-        );
+        self.until(&format!("{count} are delivered"), is_settled).await;
     }
 
     /// Waits until every delivery is delivered.
     pub async fn wait_until_quiet(&self) {
-        let quiet = async {
-            while self
-                .app
-                .deliveries("")
-                .await
+        let is_quiet = async || {
+            let deliveries = self.app.deliveries("").await;
+            let is_so = deliveries
                 .iter()
-                .any(|delivery| delivery["status"] != "delivered")
-            {
-                self.app.advance(Duration::from_millis(100));
+                .all(|delivery| delivery["status"] == "delivered");
+            self.pass_unless(is_so, 100)
+        };
+        self.until("all is delivered", is_quiet).await;
+    }
+
+    /// Lets so many milliseconds pass unless something is so.
+    fn pass_unless(&self, is_so: bool, milliseconds: u64) -> bool {
+        if !is_so {
+            self.app.advance(Duration::from_millis(milliseconds));
+        }
+        is_so
+    }
+
+    /// Waits until something is so.
+    pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        let reached = async {
+            while !is_so().await {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let in_time = tokio::time::timeout(PATIENCE, quiet).await;
-        assert!(in_time.is_ok(), "not all was delivered: {}", self.story().await);
+        let in_time = tokio::time::timeout(PATIENCE, reached).await;
+        assert!(in_time.is_ok(), "never: {what}: {}", self.story().await);
+    }
+
+    /// The incident has its ticket, and there are so many in all.
+    pub async fn expect_linked(&self, incident: &str, tickets: usize) {
+        let story = self.story().await;
+        assert_eq!(self.link(incident).await["state"], "linked", "{story}");
+        assert_eq!(self.tickets().len(), tickets, "{:#?} {story}", self.tickets());
     }
 
     /// Every delivery with its attempts' notes and failures, for whoever reads a failed test.
@@ -125,19 +138,11 @@ impl Desk {
 
     /// Waits until an incident has a status, while time passes.
     pub async fn wait_for_status(&self, incident: &str, status: &str) {
-        let reached = async {
-            while self.incident(incident).await["status"] != status {
-                self.app.advance(Duration::from_millis(500));
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        let is_reached = async || {
+            let is_so = self.incident(incident).await["status"] == status;
+            self.pass_unless(is_so, 500)
         };
-        let in_time = tokio::time::timeout(PATIENCE, reached).await;
-        let now = self.incident(incident).await;
-        assert!(
-            in_time.is_ok(),
-            "it never was {status}: {now:#} {}",
-            self.story().await
-        );
+        self.until(&format!("{incident} is {status}"), is_reached).await;
     }
 
     /// The texts of the tickets, oldest first.
