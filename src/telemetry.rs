@@ -50,6 +50,12 @@ pub struct Metrics {
     pub store_commit_seconds: Histogram,
     /// Deliveries that the balance misses: zero when nothing is lost.
     pub balance_missing: Gauge,
+    /// Transactions of the store that did not reach the disk, whole or in part.
+    pub store_failed_commits: Counter,
+    /// What is wrong with the store, by code: 1 while it is so.
+    pub store_troubles: Family<StateLabel, Gauge>,
+    /// Events that the high-water mark knows and the database does not.
+    pub store_lost_events: Gauge,
     /// Requests to the API, by class of status.
     pub api_requests: Family<StateLabel, Counter>,
 }
@@ -69,9 +75,13 @@ impl Metrics {
             store_batch_commands: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             store_commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 18)),
             balance_missing: Gauge::default(),
+            store_failed_commits: Counter::default(),
+            store_troubles: Family::default(),
+            store_lost_events: Gauge::default(),
             api_requests: Family::default(),
         };
         metrics.register();
+        metrics.register_troubles();
         metrics
     }
 
@@ -125,6 +135,25 @@ impl Metrics {
         );
     }
 
+    fn register_troubles(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "store_failed_commits",
+            "Transactions of the store that did not reach the disk, whole or in part",
+            self.store_failed_commits.clone(),
+        );
+        registry.register(
+            "store_troubles",
+            "What is wrong with the store, by code: 1 while it is so",
+            self.store_troubles.clone(),
+        );
+        registry.register(
+            "store_lost_events",
+            "Events that the high-water mark knows and the database does not",
+            self.store_lost_events.clone(),
+        );
+    }
+
     /// Counts an attempt.
     pub fn attempted(&self, outcome: &Outcome) {
         let label = outcome
@@ -165,6 +194,10 @@ impl CommitObserver for Metrics {
         self.store_batch_commands
             .observe(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
         self.store_commit_seconds.observe(took.as_secs_f64());
+    }
+
+    fn failed(&self) {
+        self.store_failed_commits.inc();
     }
 }
 

@@ -323,6 +323,8 @@ fn chat_actor(endpoint: &Endpoint, person: &str) -> Actor {
 fn refusal(error: ActionError) -> CallRefusal {
     match error {
         ActionError::NotFound { .. } => CallRefusal::NotFound,
+        // The store says it itself, once.
+        ActionError::Unavailable(_) | ActionError::StoreReplaced(_) => CallRefusal::Unavailable,
         other => {
             tracing::error!(error = %other, "a call of a chat platform could not be worked on");
             CallRefusal::Unavailable

@@ -70,6 +70,9 @@ pub enum ActionError {
     /// It cannot be done now; trying again may help.
     #[error("it cannot be done now: {0}")]
     Unavailable(String),
+    /// The store's files were deleted or replaced under the server.
+    #[error("it cannot be done: {0}")]
+    StoreReplaced(String),
     /// A bug or damage.
     #[error("something unexpected happened: {0}")]
     Internal(String),
@@ -89,6 +92,7 @@ impl From<StoreError> for ActionError {
             StoreError::InUse { what, used_by } => Self::InUse { what, used_by },
             StoreError::Conflict(sentence) => Self::Conflict(sentence),
             StoreError::Unavailable(sentence) => Self::Unavailable(sentence),
+            StoreError::FilesReplaced(_) => Self::StoreReplaced(error.to_string()),
             StoreError::Corrupt(sentence) => Self::Internal(sentence),
         }
     }

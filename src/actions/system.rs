@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::actions::checks::Checks;
 use crate::actions::{ActionError, Actions};
 use crate::model::audit::Actor;
+use crate::store::upkeep::Loss;
 
 /// The longest name of a backup, in bytes.
 pub const MAX_BACKUP_NAME_BYTES: usize = 100;
@@ -25,6 +26,11 @@ impl Actions {
             });
         }
         Ok(self.store.upkeep.backup(file, self.source.change(actor)).await?)
+    }
+
+    /// Takes what the database lacks of its high-water mark for known; says what it was.
+    pub async fn accept_loss(&self, actor: Actor) -> Result<Loss, ActionError> {
+        Ok(self.store.upkeep.accept_loss(self.source.change(actor)).await?)
     }
 
     /// Seals every secret anew under the current master key; says how many.

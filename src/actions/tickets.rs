@@ -14,6 +14,7 @@ use crate::model::id::{IncidentId, WebhookId};
 use crate::model::ticket::{MAX_TICKET_ID_BYTES, Ticket, TicketLink, read_marker};
 use crate::model::webhook::Webhook;
 use crate::store::incidents::{TimelineEntry, TimelineKind};
+use crate::store::log_store_failure;
 use crate::store::tickets::{HintRecord, Hinted, LookedOutcome, Requested, ShownLink};
 
 /// The longest name of a ticket that somebody types, in bytes.
@@ -196,7 +197,7 @@ impl Actions {
         match hinted {
             Ok(Hinted::LooksAgain | Hinted::Found | Hinted::Nothing) => Ok(Reply::empty()),
             Err(error) => {
-                tracing::error!(%error, %webhook_id, "a call of a ticket system could not be worked on");
+                log_store_failure!(error, %webhook_id, "a call of a ticket system could not be worked on");
                 Err(CallRefusal::Unavailable)
             }
         }

@@ -18,6 +18,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::state::ApiState;
 use crate::model::access::Scope;
 use crate::store::incidents::Committed;
+use crate::store::log_store_failure;
 use crate::store::receipts::{Answer, Known, MAX_KEY_BYTES, Receipt};
 use crate::telemetry::StateLabel;
 
@@ -245,7 +246,10 @@ async fn settle(state: &ApiState, key: &KeyOfRequest, answer: Option<&Answer>) {
             Ok(()) => return,
             Err(_) if tries < MAX_SETTLE_TRIES => tokio::time::sleep(SETTLE_PAUSE).await,
             Err(error) => {
-                tracing::error!(%error, "an idempotency key stays reserved until the server starts again");
+                log_store_failure!(
+                    error,
+                    "an idempotency key stays reserved until the server starts again"
+                );
                 return;
             }
         }

@@ -13,14 +13,15 @@ use crate::api::answer::{ApiResult, json, json_bytes, ok};
 use crate::api::openapi_document;
 use crate::api::state::ApiState;
 
-/// How long the store's answer holds: `/readyz` is open to everybody, and asking takes the write lock.
-const READY_HOLDS_MS: i64 = 1000;
+/// How long a failure holds: `/readyz` is open to everybody, and asking again tries to write. A success is asked of the
+/// store each time, which knows it from its last commit.
+const FAILURE_HOLDS_MS: i64 = 1000;
 /// How long the store may take to say that it is there.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the store answered when it was last asked, and when, in monotonic milliseconds.
+/// When the store last failed to answer, in monotonic milliseconds.
 #[derive(Default)]
-pub struct Pinged(Mutex<Option<(bool, i64)>>);
+pub struct Pinged(Mutex<Option<i64>>);
 
 /// Whether the server lives or is ready.
 #[derive(Serialize, ToSchema)]
@@ -54,21 +55,20 @@ pub async fn readyz(State(state): State<ApiState>) -> ApiResult {
     json(StatusCode::SERVICE_UNAVAILABLE, &view)
 }
 
-/// Whether the store answers, or did a moment ago. Those who ask at the same time wait for one answer.
+/// Whether the store can be written. Those who ask at the same time wait for one answer.
 async fn store_answers(state: &ApiState) -> bool {
-    let mut pinged = state.pinged.0.lock().await;
-    if let Some(answers) = held(*pinged, state.source.monotonic_millis()) {
-        return answers;
+    let mut failed_ms = state.pinged.0.lock().await;
+    if has_just_failed(*failed_ms, state.source.monotonic_millis()) {
+        return false;
     }
     let ping = tokio::time::timeout(PING_TIMEOUT, state.store.upkeep.ping()).await;
     let answers = matches!(ping, Ok(Ok(())));
-    *pinged = Some((answers, state.source.monotonic_millis()));
+    *failed_ms = (!answers).then(|| state.source.monotonic_millis());
     answers
 }
 
-fn held(pinged: Option<(bool, i64)>, now_ms: i64) -> Option<bool> {
-    let (answers, at_ms) = pinged?;
-    (now_ms - at_ms < READY_HOLDS_MS).then_some(answers)
+fn has_just_failed(failed_ms: Option<i64>, now_ms: i64) -> bool {
+    failed_ms.is_some_and(|failed_ms| now_ms - failed_ms < FAILURE_HOLDS_MS)
 }
 
 /// `GET /api/v1/openapi.json`
@@ -83,9 +83,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_answer_of_the_store_holds_for_a_second() {
-        let asked = [0, 999, 1000].map(|now_ms| held(Some((false, 0)), now_ms));
-        assert_eq!(asked, [Some(false), Some(false), None]);
-        assert_eq!(held(None, 0), None);
+    fn a_failure_holds_for_a_second_and_a_success_not_at_all() {
+        let asked = [0, 999, 1000].map(|now_ms| has_just_failed(Some(0), now_ms));
+        assert_eq!(asked, [true, true, false]);
+        assert!(!has_just_failed(None, 0));
     }
 }

@@ -10,6 +10,7 @@ use crate::api::answer::ApiResult;
 use crate::api::problem::Problem;
 use crate::api::state::ApiState;
 use crate::store::deliveries::StateCounts;
+use crate::store::sqlite::TROUBLE_CODES;
 use crate::telemetry::StateLabel;
 
 /// How long counts from the store hold.
@@ -32,6 +33,7 @@ pub async fn metrics(State(state): State<ApiState>) -> ApiResult {
     if is_due(&state.scrapes.counts_ms, now_ms, COUNTS_HOLD_MS) {
         refresh_counts(&state).await?;
     }
+    refresh_troubles(&state);
     if is_due(&state.scrapes.balance_ms, now_ms, BALANCE_HOLDS_MS) {
         let balance = state.store.upkeep.balance().await?;
         let missing = balance.iter().map(|balance| balance.missing().abs()).sum();
@@ -63,6 +65,20 @@ async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
     let oldest_due = counts.oldest_due_at.map(|at| now.since(at).as_secs_f64());
     state.metrics.oldest_due_seconds.set(oldest_due.unwrap_or(0.0));
     Ok(())
+}
+
+fn refresh_troubles(state: &ApiState) {
+    let (troubles, loss) = (state.store.upkeep.troubles(), state.store.upkeep.loss());
+    for code in TROUBLE_CODES {
+        let is_so = troubles.iter().any(|trouble| trouble.code == code);
+        let gauge = state
+            .metrics
+            .store_troubles
+            .get_or_create(&StateLabel { state: code });
+        gauge.set(i64::from(is_so));
+    }
+    let lost = i64::try_from(loss.events).unwrap_or(i64::MAX);
+    state.metrics.store_lost_events.set(lost);
 }
 
 fn by_state(counts: &StateCounts) -> [(&'static str, u64); 5] {

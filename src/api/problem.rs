@@ -112,6 +112,9 @@ define_problems! {
         "try again; if it stays, look at the server's log"
     StoreUnavailable "store_unavailable" SERVICE_UNAVAILABLE "the store cannot be used now"
         "try again as Retry-After says; if it stays, look at the server's disk or database"
+    StoreReplaced "store_files_replaced" SERVICE_UNAVAILABLE
+        "the store's files were deleted or replaced under the server"
+        "run `opsknight backup`, which copies what the server still holds; then stop it and put the files in place"
     TicketSystem "ticket_system_failed" BAD_GATEWAY "the ticket system did not answer as it should"
         "do what detail says, or try again later"
     Unavailable "unavailable" SERVICE_UNAVAILABLE "this cannot be done now"
@@ -249,6 +252,7 @@ impl From<ActionError> for Problem {
             ActionError::TicketSystem { .. } => Self::new(Code::TicketSystem, detail),
             ActionError::ScopeNotHeld(_) => Self::new(Code::Forbidden, detail),
             ActionError::SetupRefused => Self::new(Code::SetupRefused, detail),
+            ActionError::StoreReplaced(_) => Self::new(Code::StoreReplaced, detail),
             ActionError::Unavailable(_) => {
                 Self::new(Code::StoreUnavailable, detail).retry_after(RETRY_AFTER_UNAVAILABLE)
             }

@@ -19,7 +19,7 @@ use crate::api::route::Route;
 use crate::api::route::Verb::{Delete, Get, Patch, Post, Put};
 use crate::api::services::{PageQuery, ServiceView};
 use crate::api::stream::StreamQuery;
-use crate::api::system::{BackupBody, RekeyedView, SystemQuery, SystemView};
+use crate::api::system::{BackupBody, LossView, RekeyedView, SystemQuery, SystemView};
 use crate::api::users::{SignInLinkView, UserView};
 use crate::api::webhook_view::WebhookView;
 use crate::api::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
@@ -425,6 +425,15 @@ fn system_routes() -> Vec<Route> {
         )
         .takes::<BackupBody>()
         .gives::<BackupBody>(201),
+        Route::new(
+            Post,
+            "/api/v1/system/accept-loss",
+            ADMIN,
+            "Take what the database lacks of its high-water mark for known",
+            system::accept_loss,
+        )
+        .may_take::<Nothing>()
+        .gives::<LossView>(200),
         Route::new(
             Post,
             "/api/v1/system/rekey",

@@ -13,7 +13,7 @@ use crate::api::state::ApiState;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::store::deliveries::StateCounts;
-use crate::store::upkeep::{Balance, Finding, StoreInfo};
+use crate::store::upkeep::{Balance, Finding, Loss, StoreInfo, UnwellWebhook};
 
 /// The state of the installation.
 #[derive(Serialize, ToSchema)]
@@ -28,6 +28,10 @@ pub struct SystemView {
     missing: i64,
     /// The balance of every webhook.
     balance: Vec<BalanceView>,
+    /// What is wrong with the store, as far as it is known without the deep check.
+    troubles: Vec<FindingView>,
+    /// Webhooks that are degraded, disabled by failure or have dead deliveries, at most 1000.
+    unwell_webhooks: Vec<UnwellView>,
     /// What the deep check found; only with `deep=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<FindingView>>,
@@ -42,13 +46,40 @@ pub struct SystemQuery {
     deep: bool,
 }
 
-/// One finding of the deep check.
+/// Something that is not as it should be.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Finding)]
 pub struct FindingView {
     #[schema(value_type = String)]
     code: &'static str,
     sentence: String,
+    /// What to do.
+    #[schema(value_type = String)]
+    advice: &'static str,
+}
+
+/// A webhook that does not deliver as it should.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = UnwellWebhook)]
+pub struct UnwellView {
+    #[schema(value_type = String)]
+    webhook_id: WebhookId,
+    name: String,
+    degraded: Option<SinceView>,
+    /// Not told of one that a person has disabled.
+    disabled_by_failure: Option<SinceView>,
+    /// Dead deliveries, without those of Send Test.
+    dead: u64,
+}
+
+/// Since when something is so, and why.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Since)]
+pub struct SinceView {
+    #[schema(value_type = String, format = DateTime)]
+    since: Timestamp,
+    reason: String,
 }
 
 /// What the store says about itself.
@@ -60,6 +91,31 @@ pub struct StoreView {
     schema_version: u32,
     size_bytes: u64,
     free_bytes: u64,
+    /// The write-ahead log.
+    wal_bytes: u64,
+    /// The limit `store.max_size`.
+    max_bytes: Option<u64>,
+    disk: Option<DiskView>,
+    /// The place of the last event in the feed, by the high-water mark beside the database.
+    last_event: i64,
+}
+
+/// The disk of the data directory.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Disk)]
+pub struct DiskView {
+    mounted_at: String,
+    free_bytes: u64,
+    total_bytes: u64,
+}
+
+/// What the database lacks of what its high-water mark knows.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Loss)]
+pub struct LossView {
+    events: u64,
+    deliveries: u64,
 }
 
 /// Open and dead deliveries by state.
@@ -115,6 +171,27 @@ impl From<StoreInfo> for StoreView {
             schema_version: info.schema_version,
             size_bytes: info.size_bytes,
             free_bytes: info.free_bytes,
+            wal_bytes: info.wal_bytes,
+            max_bytes: info.max_bytes,
+            disk: info.disk.map(|disk| DiskView {
+                mounted_at: disk.mounted_at.display().to_string(),
+                free_bytes: disk.free_bytes,
+                total_bytes: disk.total_bytes,
+            }),
+            last_event: info.last_event,
+        }
+    }
+}
+
+impl From<UnwellWebhook> for UnwellView {
+    fn from(webhook: UnwellWebhook) -> Self {
+        let since = |(since, reason): (Timestamp, String)| SinceView { since, reason };
+        Self {
+            webhook_id: webhook.id,
+            name: webhook.name,
+            degraded: webhook.degraded.map(since),
+            disabled_by_failure: webhook.disabled_by_failure.map(since),
+            dead: webhook.dead,
         }
     }
 }
@@ -137,6 +214,7 @@ impl From<Finding> for FindingView {
         Self {
             code: finding.code,
             sentence: finding.sentence,
+            advice: finding.advice,
         }
     }
 }
@@ -160,6 +238,7 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQu
     let info = state.store.upkeep.info().await?;
     let counts = state.store.deliveries.counts().await?;
     let balance = state.store.upkeep.balance().await?;
+    let unwell = state.store.upkeep.unwell_webhooks().await?;
     let findings = if query.deep {
         let found = state.store.upkeep.examine(state.source.now()).await?;
         Some(found.into_iter().map(FindingView::from).collect())
@@ -172,6 +251,14 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQu
         deliveries: counts.into(),
         missing: balance.iter().map(Balance::missing).sum(),
         balance: balance.iter().map(BalanceView::from).collect(),
+        troubles: state
+            .store
+            .upkeep
+            .troubles()
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        unwell_webhooks: unwell.into_iter().map(Into::into).collect(),
         findings,
     })
 }
@@ -191,6 +278,16 @@ pub async fn back_up(
         .back_up(caller.actor(), directory, &body.name)
         .await?;
     created(&body)
+}
+
+/// `POST /system/accept-loss`
+pub async fn accept_loss(
+    State(state): State<ApiState>,
+    caller: Caller,
+    _: OptionalBody<Nothing>,
+) -> ApiResult {
+    let Loss { events, deliveries } = state.actions.accept_loss(caller.actor()).await?;
+    ok(&LossView { events, deliveries })
 }
 
 /// `POST /system/rekey`

@@ -99,4 +99,8 @@ impl sqlite::CommitObserver for CommitWatch {
         self.metrics.committed(commands, took);
         self.commits.one_more();
     }
+
+    fn failed(&self) {
+        self.metrics.failed();
+    }
 }

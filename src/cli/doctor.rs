@@ -1,15 +1,33 @@
 //! `opsknight doctor`: asks the server how it is, and says what to do about what is not well.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::failure::Failure;
 use super::output::{self, text};
 use super::session::Session;
 
-/// None.
+/// What counts.
 #[derive(Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    /// Conditions of webhooks that are told but do not count: degraded, disabled, dead.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "CONDITION")]
+    ignore: Vec<Condition>,
+    /// First take for known what the database lacks of its high-water mark, as after restoring a backup.
+    #[arg(long)]
+    accept_loss: bool,
+}
+
+/// What can be the matter with a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Condition {
+    /// Its receiver fails again and again.
+    Degraded,
+    /// The server has disabled it.
+    Disabled,
+    /// It has dead deliveries.
+    Dead,
+}
 
 /// One question and its answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,8 +39,29 @@ struct Check {
     detail: String,
 }
 
+impl Check {
+    fn well(name: &'static str, detail: String) -> Self {
+        Self {
+            name,
+            trouble: None,
+            detail,
+        }
+    }
+
+    fn bad(name: &'static str, trouble: String) -> Self {
+        Self {
+            name,
+            trouble: Some(trouble),
+            detail: String::new(),
+        }
+    }
+}
+
 /// Asks everything, prints every answer, fails if one is bad.
-pub fn run(session: &Session) -> Result<(), Failure> {
+pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.accept_loss {
+        session.api.post("/api/v1/system/accept-loss", None)?;
+    }
     let probes = [
         probe(
             session,
@@ -41,7 +80,7 @@ pub fn run(session: &Session) -> Result<(), Failure> {
         .api
         .get("/api/v1/system", &vec![("deep", "true".to_owned())])?;
     let mut checks = Vec::from(probes);
-    checks.extend(system_checks(&system.value));
+    checks.extend(system_checks(&system.value, &arguments.ignore));
     if session.is_json {
         output::print_json(&system.text)?;
     } else {
@@ -56,61 +95,60 @@ pub fn run(session: &Session) -> Result<(), Failure> {
 }
 
 fn probe(session: &Session, name: &'static str, path: &str, advice: &str) -> Result<Check, Failure> {
-    let trouble = match session.api.get(path, &Vec::new()) {
-        Ok(_) => None,
-        Err(Failure::Refused(problem)) => Some(format!("{path} answers {}; {advice}", problem.status)),
-        // It answers 2xx, if not in JSON: enough for a probe.
-        Err(Failure::Other(_)) => None,
-        Err(failure) => return Err(failure),
-    };
-    Ok(Check {
-        name,
-        trouble,
-        detail: String::new(),
-    })
+    match session.api.get(path, &Vec::new()) {
+        // An answer 2xx that is no JSON is enough for a probe.
+        Ok(_) | Err(Failure::Other(_)) => Ok(Check::well(name, String::new())),
+        Err(Failure::Refused(problem)) => {
+            let trouble = format!("{path} answers {}; {advice}", problem.status);
+            Ok(Check::bad(name, trouble))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// What the server's own view of itself means.
-fn system_checks(system: &Value) -> Vec<Check> {
+fn system_checks(system: &Value, ignored: &[Condition]) -> Vec<Check> {
+    let list = |name: &str| system[name].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut checks = vec![
-        Check {
-            name: "version",
-            trouble: None,
-            detail: text(system, "/version"),
-        },
-        Check {
-            name: "store",
-            trouble: None,
-            detail: store_in_words(&system["store"]),
-        },
-        balance(
-            system["balance"]
-                .as_array()
-                .map(Vec::as_slice)
-                .unwrap_or_default(),
-        ),
+        Check::well("version", text(system, "/version")),
+        Check::well("store", store_in_words(&system["store"])),
     ];
-    let findings = system["findings"].as_array();
-    if findings.is_some_and(Vec::is_empty) {
-        checks.push(Check {
-            name: "deep check",
-            trouble: None,
-            detail: "nothing found".into(),
-        });
+    checks.extend(list("troubles").iter().map(|trouble| found("store", trouble)));
+    checks.push(balance(list("balance")));
+    checks.extend(mark(system));
+    if system["findings"].is_array() && list("findings").is_empty() {
+        checks.push(Check::well("deep check", "nothing found".into()));
     }
-    checks.extend(findings.into_iter().flatten().map(|finding| Check {
-        name: "deep check",
-        trouble: Some(format!(
-            "{} ({}); make a backup and report it",
-            text(finding, "/sentence"),
-            text(finding, "/code")
-        )),
-        detail: String::new(),
-    }));
+    checks.extend(
+        list("findings")
+            .iter()
+            .map(|finding| found("deep check", finding)),
+    );
     checks.push(queue(&system["deliveries"]));
+    checks.extend(
+        list("unwellWebhooks")
+            .iter()
+            .map(|unwell| webhook(unwell, ignored)),
+    );
     checks
 }
 
+fn found(name: &'static str, finding: &Value) -> Check {
+    let advice = match text(finding, "/advice") {
+        advice if advice.is_empty() => "make a backup and report it".to_owned(),
+        advice => advice,
+    };
+    Check::bad(
+        name,
+        format!(
+            "{} ({}); {advice}",
+            text(finding, "/sentence"),
+            text(finding, "/code")
+        ),
+    )
+}
+
+/// The count lies in the database: it tells of rows that went missing, not of a database that was put back as a whole.
 fn balance(webhooks: &[Value]) -> Check {
     let wrong: Vec<String> = webhooks
         .iter()
@@ -121,29 +159,52 @@ fn balance(webhooks: &[Value]) -> Check {
         .iter()
         .filter_map(|webhook| webhook["accepted"].as_u64())
         .sum();
-    let trouble = (!wrong.is_empty()).then(|| {
+    if wrong.is_empty() {
+        let detail = format!("{accepted} deliveries accepted as the database counts, and all are in it");
+        return Check::well("balance", detail);
+    }
+    Check::bad(
+        "balance",
         format!(
             "deliveries are missing: {}; keep a backup of the store and report it",
             wrong.join(", ")
-        )
-    });
-    Check {
-        name: "nothing lost",
-        trouble,
-        detail: format!("{accepted} deliveries accepted, all accounted for"),
-    }
-}
-
-fn store_in_words(store: &Value) -> String {
-    let mebibytes = store["sizeBytes"].as_u64().unwrap_or(0) / (1024 * 1024);
-    format!(
-        "{}, schema {}, {mebibytes} MiB",
-        text(store, "/backend"),
-        text(store, "/schemaVersion")
+        ),
     )
 }
 
-/// Dead deliveries are a receiver's trouble, not ours: said, not failed.
+/// Being behind the mark is among the troubles.
+fn mark(system: &Value) -> Option<Check> {
+    let last_event = system["store"]["lastEvent"].as_i64()?;
+    let troubles = system["troubles"].as_array()?;
+    let is_behind = troubles.iter().any(|trouble| trouble["code"] == "events_lost");
+    let detail = format!("the database has every event that the mark beside it knows of, up to {last_event}");
+    (!is_behind).then(|| Check::well("high-water mark", detail))
+}
+
+fn store_in_words(store: &Value) -> String {
+    let mebibytes = |value: &Value| value.as_u64().map(|bytes| bytes / (1024 * 1024));
+    let mut words = format!(
+        "{}, schema {}, {} MiB",
+        text(store, "/backend"),
+        text(store, "/schemaVersion"),
+        mebibytes(&store["sizeBytes"]).unwrap_or(0)
+    );
+    if let Some(limit) = mebibytes(&store["maxBytes"]) {
+        words.push_str(&format!(" of at most {limit}"));
+    }
+    if let Some(log) = mebibytes(&store["walBytes"]) {
+        words.push_str(&format!(", write-ahead log {log} MiB"));
+    }
+    let disk = &store["disk"];
+    if let (Some(free), Some(total)) = (mebibytes(&disk["freeBytes"]), mebibytes(&disk["totalBytes"])) {
+        let place = text(disk, "/mountedAt");
+        words.push_str(&format!(
+            "; the disk at {place} has {free} MiB free of {total} MiB"
+        ));
+    }
+    words
+}
+
 fn queue(counts: &Value) -> Check {
     let members = counts.as_object().into_iter().flatten();
     let numbers = members.filter(|(_, value)| value.is_number());
@@ -152,11 +213,42 @@ fn queue(counts: &Value) -> Check {
         None | Some(0) => "",
         Some(_) => "; `opsknight deliveries --status dead` shows the dead ones",
     };
-    Check {
-        name: "deliveries",
-        trouble: None,
-        detail: format!("{}{advice}", parts.join(", ")),
+    Check::well("deliveries", format!("{}{advice}", parts.join(", ")))
+}
+
+/// A receiver's trouble: it fails too, unless all that is the matter is ignored.
+fn webhook(unwell: &Value, ignored: &[Condition]) -> Check {
+    let state = |name: &str, word: &str| {
+        unwell[name].is_object().then(|| {
+            let (since, reason) = (text(&unwell[name], "/since"), text(&unwell[name], "/reason"));
+            format!("{word} since {since} ({reason})")
+        })
+    };
+    let dead = unwell["dead"].as_u64().filter(|dead| *dead > 0);
+    let conditions = [
+        (Condition::Degraded, state("degraded", "degraded")),
+        (
+            Condition::Disabled,
+            state("disabledByFailure", "disabled by failure"),
+        ),
+        (
+            Condition::Dead,
+            dead.map(|dead| format!("{dead} dead deliveries")),
+        ),
+    ];
+    let is_counted = conditions
+        .iter()
+        .any(|(condition, words)| words.is_some() && !ignored.contains(condition));
+    let words: Vec<String> = conditions.into_iter().filter_map(|(_, words)| words).collect();
+    let id = text(unwell, "/webhookId");
+    let sentence = format!("{} ({id}): {}", text(unwell, "/name"), words.join(", "));
+    if !is_counted {
+        return Check::well("webhook", sentence);
     }
+    Check::bad(
+        "webhook",
+        format!("{sentence}; look at its page, or `opsknight webhooks show {id}`, and recover what is dead"),
+    )
 }
 
 fn in_words(check: &Check) -> String {

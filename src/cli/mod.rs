@@ -159,7 +159,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Users(group) => users::run(&open(group.server)?, group.command),
         Command::Policies(group) => policies::run(&open(group.server)?, group.command),
         Command::Keys(group) => keys::run(&open(group.server)?, group.command),
-        Command::Doctor(remote) => doctor::run(&open(remote.server)?),
+        Command::Doctor(remote) => doctor::run(&open(remote.server)?, &remote.arguments),
         Command::Backup(remote) => backup::run(&open(remote.server)?, &remote.arguments),
         Command::Rekey(remote) => rekey::run(&open(remote.server)?),
         Command::Bench(bench) => bench::run(bench, root.json),

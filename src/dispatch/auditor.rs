@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::store::Store;
+use crate::store::log_store_failure;
 use crate::telemetry::Metrics;
 
 /// How often the balance is drawn.
@@ -24,7 +25,7 @@ pub async fn run(store: Store, metrics: Arc<Metrics>) {
                     );
                 }
             }
-            Err(error) => tracing::error!(%error, "the balance could not be drawn"),
+            Err(error) => log_store_failure!(error, "the balance could not be drawn"),
         }
     }
 }

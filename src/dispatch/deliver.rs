@@ -23,6 +23,7 @@ use crate::model::exchange::{ConnectionUse, Exchange, FailureCode, OutboundReque
 use crate::model::time::Timestamp;
 use crate::outbound::Client;
 use crate::store::Store;
+use crate::store::log_store_failure;
 use crate::store::tickets::IntentRecord;
 
 /// What every request says it comes from, unless its platform wants another form.
@@ -218,7 +219,7 @@ impl Deliverer {
                 Ok(true) if self.source.now().since(at) <= MAX_INTENTION_AGE => return true,
                 Ok(true) => {}
                 Err(error) => {
-                    tracing::error!(%error, delivery_id = %delivery.id, "an intention could not be written down; trying again");
+                    log_store_failure!(error, delivery_id = %delivery.id, "an intention could not be written down; trying again");
                     tokio::time::sleep(RETRY_WAIT).await;
                 }
             }

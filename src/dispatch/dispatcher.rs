@@ -28,6 +28,7 @@ use crate::model::retry::MAX_RETRY_AFTER;
 use crate::model::time::Timestamp;
 use crate::model::webhook::Degraded;
 use crate::store::deliveries::DeliveryDetail;
+use crate::store::log_store_failure;
 use crate::store::queue::{AttemptRecord, ClaimRequest};
 use crate::store::webhooks::Memory;
 use crate::store::{Store, StoreError, StoreResult};
@@ -243,7 +244,7 @@ impl Dispatcher {
                 let (closed, open) = board.breaker_counts();
                 self.0.metrics.count_breakers(closed, open);
             }
-            Err(error) => tracing::error!(%error, "the store does not say what is due; asking again"),
+            Err(error) => log_store_failure!(error, "the store does not say what is due; asking again"),
         }
         self.0.is_surveying.store(false, Ordering::Release);
         self.0.inbox.ring();
@@ -270,7 +271,10 @@ impl Dispatcher {
             let store = self.0.store.clone();
             tokio::spawn(async move {
                 if let Err(error) = store.queue.release(errands.release).await {
-                    tracing::error!(%error, "claims could not be given back; they end with this node's lease");
+                    log_store_failure!(
+                        error,
+                        "claims could not be given back; they end with this node's lease"
+                    );
                 }
             });
         }
@@ -313,7 +317,7 @@ impl Dispatcher {
             match parts.store.endpoints.load(webhook_id).await {
                 Ok(endpoint) => break endpoint,
                 Err(error) => {
-                    tracing::error!(%error, %webhook_id, "a webhook could not be loaded; trying again");
+                    log_store_failure!(error, %webhook_id, "a webhook could not be loaded; trying again");
                     tokio::time::sleep(RETRY_WAIT).await;
                 }
             }
@@ -355,7 +359,7 @@ impl Dispatcher {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "due deliveries could not be claimed; trying again");
+                log_store_failure!(error, "due deliveries could not be claimed; trying again");
                 let retry_at = parts.source.now().plus(RETRY_WAIT);
                 for request in requests {
                     board.claim_failed(request.webhook_id, retry_at);
@@ -374,7 +378,7 @@ async fn recall(parts: &Parts, prepared: &Prepared, delivery: &ClaimedDelivery) 
             Ok(known) => return known,
             Err(error) => {
                 let webhook_id = delivery.webhook_id;
-                tracing::error!(%error, %webhook_id, "an incident's message could not be looked up; trying again");
+                log_store_failure!(error, %webhook_id, "an incident's message could not be looked up; trying again");
                 tokio::time::sleep(RETRY_WAIT).await;
             }
         }
@@ -394,7 +398,7 @@ fn left(keeping: &Keeping, before: Option<String>) -> Option<String> {
 async fn note_health(mut changes: mpsc::UnboundedReceiver<HealthChange>, store: Store) {
     while let Some((webhook_id, degraded)) = changes.recv().await {
         while let Err(error) = store.endpoints.set_degraded(webhook_id, degraded.clone()).await {
-            tracing::warn!(%error, %webhook_id, "the state of a breaker could not be noted; trying again");
+            log_store_failure!(error, %webhook_id, "the state of a breaker could not be noted; trying again");
             tokio::time::sleep(RETRY_WAIT).await;
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::clock::Source;
 use crate::model::audit::Actor;
 use crate::store::Store;
+use crate::store::log_store_failure;
 
 /// How often due timers are looked for.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ pub async fn fire_due(store: &Store, source: &Source) -> u32 {
     let due = match store.incidents.due_escalations(source.now(), BATCH).await {
         Ok(due) => due,
         Err(error) => {
-            tracing::error!(%error, "due escalations could not be read; trying again");
+            log_store_failure!(error, "due escalations could not be read; trying again");
             return 0;
         }
     };
@@ -40,7 +41,9 @@ pub async fn fire_due(store: &Store, source: &Source) -> u32 {
             .await
         {
             Ok(_) => fired += 1,
-            Err(error) => tracing::error!(%error, %incident_id, "an escalation could not fire; trying again"),
+            Err(error) => {
+                log_store_failure!(error, %incident_id, "an escalation could not fire; trying again")
+            }
         }
     }
     fired

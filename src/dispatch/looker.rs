@@ -17,6 +17,7 @@ use crate::model::id::{IncidentId, WebhookId};
 use crate::model::ticket::{Looking, MAX_COMMENT_LENGTH, Ticket, TicketLink};
 use crate::model::time::Timestamp;
 use crate::model::webhook::Webhook;
+use crate::store::log_store_failure;
 use crate::store::tickets::{BUSY_WAIT, DueLook, Looked, LookedOutcome, Noted, Swept};
 use crate::store::{Store, StoreResult};
 
@@ -106,7 +107,7 @@ impl Looker {
         let due = match self.store.ticket_looks.take_due(now, BATCH).await {
             Ok(due) => due,
             Err(error) => {
-                tracing::error!(%error, "it cannot be read which tickets are due; trying again");
+                log_store_failure!(error, "it cannot be read which tickets are due; trying again");
                 return 0;
             }
         };
@@ -145,7 +146,7 @@ impl Looker {
             .look_later(webhook_id, incident_id, at)
             .await;
         if let Err(error) = put_off {
-            tracing::error!(%error, %webhook_id, "a ticket could not be put off; it is looked at again");
+            log_store_failure!(error, %webhook_id, "a ticket could not be put off; it is looked at again");
         }
     }
 
@@ -167,7 +168,7 @@ impl Looker {
             Err(error) => Err(error),
         };
         if let Err(error) = noted {
-            tracing::error!(%error, %webhook_id, %incident_id, "a ticket could not be looked at; it is looked at again");
+            log_store_failure!(error, %webhook_id, %incident_id, "a ticket could not be looked at; it is looked at again");
         }
     }
 

@@ -6,6 +6,7 @@ use crate::clock::Source;
 use crate::model::activity::ACTIVITY_LIFETIME;
 use crate::model::attempt::MEMORY_LIFETIME;
 use crate::model::inbox::INBOX_REQUEST_LIFETIME;
+use crate::store::log_store_failure;
 use crate::store::receipts::RECEIPT_LIFETIME;
 use crate::store::upkeep::Retention;
 use crate::store::{Store, StoreResult};
@@ -61,7 +62,7 @@ async fn goes_on(deleted: StoreResult<u64>) -> bool {
             true
         }
         Err(error) => {
-            tracing::error!(%error, "old rows could not be deleted; trying again later");
+            log_store_failure!(error, "old rows could not be deleted; trying again later");
             false
         }
     }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use crate::clock::Source;
 use crate::dispatch::inbox::Inbox;
 use crate::store::Store;
+use crate::store::log_store_failure;
 use crate::store::queue::{AttemptRecord, Recorded};
 
 /// The most attempts in one batch.
@@ -50,7 +51,11 @@ pub async fn put_down(batch: &[AttemptRecord], store: &Store, source: &Source) -
         match store.queue.record(batch.to_vec(), source.now()).await {
             Ok(results) => return results,
             Err(error) => {
-                tracing::error!(%error, attempts = batch.len(), "attempts cannot be recorded; trying again");
+                log_store_failure!(
+                    error,
+                    attempts = batch.len(),
+                    "attempts cannot be recorded; trying again"
+                );
                 tokio::time::sleep(RETRY_WAIT).await;
             }
         }

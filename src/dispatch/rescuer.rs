@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::clock::Source;
 use crate::model::time::Timestamp;
 use crate::store::Store;
+use crate::store::log_store_failure;
 
 /// How often the lease is renewed: several times before it runs out.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
@@ -31,13 +32,13 @@ pub async fn run(store: Store, source: Source) {
 
 async fn beat(store: &Store, now: Timestamp) {
     if let Err(error) = store.queue.heartbeat(now).await {
-        tracing::error!(%error, "this node's lease could not be renewed");
+        log_store_failure!(error, "this node's lease could not be renewed");
         return;
     }
     match store.queue.rescue(now).await {
         Ok(0) => {}
         Ok(freed) => tracing::info!(freed, "freed deliveries that an earlier run had in hand"),
-        Err(error) => tracing::error!(%error, "claims of gone nodes could not be freed"),
+        Err(error) => log_store_failure!(error, "claims of gone nodes could not be freed"),
     }
 }
 
@@ -51,7 +52,10 @@ async fn follow(store: &Store, jump: Jump) {
         .shift_schedule(jump.after, jump.before, jump.by_ms)
         .await
     {
-        tracing::error!(%error, "schedules could not follow the clock; retries come at the wrong time");
+        log_store_failure!(
+            error,
+            "schedules could not follow the clock; retries come at the wrong time"
+        );
     }
 }
 

@@ -37,7 +37,38 @@ pub enum StoreError {
     /// The store cannot be written or read now: disk full, file locked, connection lost. Trying again may help.
     #[error("the store cannot be used now: {0}")]
     Unavailable(String),
+    /// The files that the server has open are no longer those under their names: what is written to them is lost.
+    #[error("the store's files are not its own any more: {0}")]
+    FilesReplaced(String),
     /// Something in the store is not as the code believes: a bug or damage.
     #[error("the store holds something unexpected: {0}")]
     Corrupt(String),
 }
+
+impl StoreError {
+    /// Whether the store itself says it in the log, once and then counted: callers that fail with it, and try again, say
+    /// nothing more.
+    pub fn is_said_by_the_store(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::FilesReplaced(_) => true,
+            Self::NotFound { .. }
+            | Self::UnknownReference { .. }
+            | Self::Taken { .. }
+            | Self::InUse { .. }
+            | Self::Conflict(_)
+            | Self::Corrupt(_) => false,
+        }
+    }
+}
+
+/// Logs what a failure of the store means for its caller: as an error, unless the store has said the cause itself.
+macro_rules! log_store_failure {
+    ($error:expr, $($rest:tt)+) => {
+        if $error.is_said_by_the_store() {
+            tracing::debug!(error = %$error, $($rest)+);
+        } else {
+            tracing::error!(error = %$error, $($rest)+);
+        }
+    };
+}
+pub(crate) use log_store_failure;

@@ -27,6 +27,7 @@ pub mod webhooks;
 use std::sync::Arc;
 
 pub use error::StoreError;
+pub(crate) use error::log_store_failure;
 pub use hand_over::{HandOver, NoHandOver};
 pub use page::Page;
 

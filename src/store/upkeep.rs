@@ -54,13 +54,92 @@ impl Balance {
     }
 }
 
-/// One finding of the deep check.
+/// What to do about a finding for which nothing better is known.
+pub const REPORT_IT: &str = "keep the data directory as it is, make a backup, and report it";
+
+/// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// A stable code: `integrity`, `lane_blocked`, `claim_of_nobody`, `event_missing`, `balance`.
+    /// A stable code; `docs/operations.md` lists them.
     pub code: &'static str,
     /// A sentence.
     pub sentence: String,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+impl Finding {
+    /// Something that should never be.
+    pub fn unexpected(code: &'static str, sentence: String) -> Self {
+        Self {
+            code,
+            sentence,
+            advice: REPORT_IT,
+        }
+    }
+}
+
+/// What a database lacks of what the high-water mark beside it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loss {
+    /// Events.
+    pub events: u64,
+    /// Deliveries.
+    pub deliveries: u64,
+}
+
+impl Loss {
+    /// Whether nothing is missing.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    /// This loss and another.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            events: self.events.saturating_add(other.events),
+            deliveries: self.deliveries.saturating_add(other.deliveries),
+        }
+    }
+}
+
+/// A webhook that does not deliver as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnwellWebhook {
+    /// Which.
+    pub id: WebhookId,
+    /// Its name.
+    pub name: String,
+    /// Since when it is degraded, and by what failure.
+    pub degraded: Option<(Timestamp, String)>,
+    /// Since when the server has disabled it, and why.
+    pub disabled_by_failure: Option<(Timestamp, String)>,
+    /// Its dead deliveries, without tests.
+    pub dead: u64,
+}
+
+/// How much room a file system has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// Where it is mounted.
+    pub mounted_at: PathBuf,
+    /// Bytes that this user may still write.
+    pub free_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+}
+
+impl std::fmt::Display for DiskSpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mebibytes = |bytes: u64| bytes / (1024 * 1024);
+        write!(
+            f,
+            "the disk at {} has {} MiB free of {} MiB",
+            self.mounted_at.display(),
+            mebibytes(self.free_bytes),
+            mebibytes(self.total_bytes)
+        )
+    }
 }
 
 /// What the store says about itself.
@@ -74,7 +153,18 @@ pub struct StoreInfo {
     pub size_bytes: u64,
     /// Bytes free in the file, to be used again.
     pub free_bytes: u64,
+    /// Bytes of the write-ahead log.
+    pub wal_bytes: u64,
+    /// The most bytes that the file may have, if that is limited.
+    pub max_bytes: Option<u64>,
+    /// The disk that it lies on, if the system says.
+    pub disk: Option<DiskSpace>,
+    /// The place of the last event, by the high-water mark beside the database.
+    pub last_event: i64,
 }
+
+/// The most webhooks that are told as unwell.
+pub const MAX_UNWELL: u32 = 1000;
 
 /// Keeping the store in shape.
 #[async_trait]
@@ -98,8 +188,20 @@ pub trait Upkeep: Send + Sync {
     /// Seals every secret anew under the current master key; says how many.
     async fn rekey(&self, change: Change) -> StoreResult<u64>;
 
-    /// Whether the store answers and can be written.
+    /// Whether the store can be written: known from the last commit, or tried by a small change.
     async fn ping(&self) -> StoreResult<()>;
+
+    /// What is wrong, as far as it is known without looking through the store.
+    fn troubles(&self) -> Vec<Finding>;
+
+    /// What was found missing at a start and nobody has accepted yet.
+    fn loss(&self) -> Loss;
+
+    /// Takes the loss for known; says what it was. It is told no more.
+    async fn accept_loss(&self, change: Change) -> StoreResult<Loss>;
+
+    /// The webhooks that are degraded, disabled by failure, or have dead deliveries; at most [`MAX_UNWELL`].
+    async fn unwell_webhooks(&self) -> StoreResult<Vec<UnwellWebhook>>;
 
     /// What the store says about itself.
     async fn info(&self) -> StoreResult<StoreInfo>;

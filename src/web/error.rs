@@ -206,6 +206,11 @@ impl From<ActionError> for PageError {
                 "setup_refused",
                 "Use the link that the server printed at its last start, or sign in.",
             ),
+            ActionError::StoreReplaced(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_files_replaced",
+                "Nothing can be changed until an administrator has mended it: the page System says how.",
+            ),
             ActionError::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "unavailable",

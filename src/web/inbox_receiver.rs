@@ -142,6 +142,10 @@ async fn wait(state: &WebState, delay: Duration) {
 fn refuse(error: &ActionError) -> Response {
     match error {
         ActionError::NotFound { .. } => no_such_inbox(),
+        // The store says it itself, once.
+        ActionError::Unavailable(_) | ActionError::StoreReplaced(_) => {
+            say(StatusCode::SERVICE_UNAVAILABLE, "could not be kept; try again\n")
+        }
         other => {
             tracing::error!(error = %other, "a request to an inbox could not be kept");
             say(StatusCode::SERVICE_UNAVAILABLE, "could not be kept; try again\n")

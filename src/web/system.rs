@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 use crate::model::webhook::Webhook;
 use crate::store::Page;
 use crate::store::deliveries::StateCounts;
-use crate::store::upkeep::{Balance, Finding, StoreInfo};
+use crate::store::upkeep::{Balance, Finding, Loss, StoreInfo};
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Nav, go, render, render_refused};
@@ -72,6 +72,8 @@ struct SystemPage {
     due: Option<Markup>,
     due_name: &'static str,
     verdict: Verdict,
+    /// What is wrong with the store, as far as it is known without the deep check.
+    troubles: Vec<Finding>,
     balance: Vec<BalanceRow>,
     /// What a webhook is called whose name was not found.
     nameless: &'static str,
@@ -101,7 +103,8 @@ impl SystemPage {
             due: counts.oldest_due_at.map(|at| show::when(at, now)),
             due_name: due_name(counts.oldest_due_at, now),
             counts,
-            verdict: verdict(&balance),
+            verdict: verdict(&balance, state.store.upkeep.loss()),
+            troubles: state.store.upkeep.troubles(),
             nameless: nameless(webhooks.len()),
             balance: rows_of(balance, webhooks),
             findings: None,
@@ -113,6 +116,10 @@ impl SystemPage {
 
     fn size(&self) -> String {
         show::bytes(self.info.size_bytes)
+    }
+
+    fn log_size(&self) -> String {
+        show::bytes(self.info.wal_bytes)
     }
 
     fn free(&self) -> String {
@@ -153,7 +160,19 @@ fn nameless(named: usize) -> &'static str {
     }
 }
 
-fn verdict(balance: &[Balance]) -> Verdict {
+/// Claims what can be known: the count lies in the database, and only the mark beside it tells of a database that was put
+/// back as a whole.
+fn verdict(balance: &[Balance], loss: Loss) -> Verdict {
+    if !loss.is_nothing() {
+        return Verdict {
+            tone: "bad",
+            icon: "alert",
+            title: "The database lacks what was committed".to_owned(),
+            sentence:
+                "It is behind the high-water mark beside it. What is missing, and what to do, stands below."
+                    .to_owned(),
+        };
+    }
     let off: u64 = balance
         .iter()
         .map(|balance| balance.missing().unsigned_abs())
@@ -172,16 +191,16 @@ fn verdict(balance: &[Balance]) -> Verdict {
     }
     let sentence = match accepted {
         0 => "No delivery was accepted yet.".to_owned(),
-        1 => "The one delivery that was accepted is accounted for.".to_owned(),
+        1 => "The one delivery that the database counts as accepted is in it.".to_owned(),
         _ => format!(
-            "All {} that were accepted are accounted for.",
+            "All {} that the database counts as accepted are in it, and it is not behind its high-water mark.",
             deliveries_in_words(accepted)
         ),
     };
     Verdict {
         tone: "fine",
         icon: "shield",
-        title: "Nothing is lost".to_owned(),
+        title: "Everything adds up".to_owned(),
         sentence,
     }
 }
@@ -258,9 +277,22 @@ mod tests {
     fn one_webhook_with_too_many_does_not_hide_another_that_misses_one() {
         let missing = balance(10, 6);
         let too_many = balance(10, 8);
-        assert_eq!(verdict(&[missing, too_many]).title, "2 deliveries do not add up");
-        let fine = verdict(&[balance(10, 7)]);
-        assert_eq!((fine.tone, fine.title.as_str()), ("fine", "Nothing is lost"));
+        let nothing = Loss::default();
+        assert_eq!(
+            verdict(&[missing, too_many], nothing).title,
+            "2 deliveries do not add up"
+        );
+        let fine = verdict(&[balance(10, 7)], nothing);
+        assert_eq!((fine.tone, fine.title.as_str()), ("fine", "Everything adds up"));
+    }
+
+    #[test]
+    fn a_database_behind_its_mark_is_not_called_fine_because_it_adds_up() {
+        let loss = Loss {
+            events: 1,
+            deliveries: 0,
+        };
+        assert_eq!(verdict(&[balance(10, 7)], loss).tone, "bad");
     }
 
     #[test]

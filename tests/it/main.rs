@@ -11,6 +11,7 @@ mod config;
 mod contract;
 mod contract_settings;
 mod crash;
+mod damage;
 mod delivery;
 mod outbound;
 mod receivers;

@@ -17,7 +17,8 @@ use super::database::{Database, unavailable};
 /// How many pages one step copies.
 const STEP_PAGES: i32 = 1024;
 
-/// Copies the whole store to a new file and leaves a row in the audit log: no copy without one.
+/// Copies the whole store to a new file and leaves a row in the audit log: no copy without one, unless the files were
+/// replaced under the server. Then nothing can be written, and the copy may be all that is left.
 pub async fn backup(database: &Database, to: PathBuf, change: Change) -> StoreResult<()> {
     let file = to.clone();
     database
@@ -29,6 +30,10 @@ pub async fn backup(database: &Database, to: PathBuf, change: Change) -> StoreRe
         audit::write(context.connection, &change, "system.backup", &name, &detail)
     });
     let written = written.await;
+    if let Err(StoreError::FilesReplaced(_)) = written {
+        tracing::warn!(file = %to.display(), "copied what the server still holds open; the audit log says nothing of it");
+        return Ok(());
+    }
     if written.is_err() {
         // The error that matters is the one that made it fail.
         let _ = std::fs::remove_file(&to);

@@ -12,8 +12,10 @@ use rusqlite::config::DbConfig;
 use crate::store::seal::{SealError, Sealer};
 use crate::store::{HandOver, StoreError, StoreResult};
 
+use super::condition::Condition;
 use super::directory::{lock_directory, restrict_access};
 use super::migrate::migrate;
+use super::opening::{LOG_NAME, look_at_log, open_condition};
 use super::prune::PruneRound;
 use super::readers::Readers;
 use super::statements::read_all;
@@ -30,7 +32,9 @@ const MIN_SQLITE_VERSION: i32 = 3_051_003;
 /// How long a statement waits for a lock that a backup tool may hold.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The database file inside the data directory.
-const FILE_NAME: &str = "opsknight.db";
+pub const FILE_NAME: &str = "opsknight.db";
+/// After a checkpoint the log is cut to this: one that a foreign reader kept growing does not stay so for ever.
+pub const LOG_KEPT_BYTES: u64 = 32 * 1024 * 1024;
 
 /// How to open the store.
 pub struct Settings {
@@ -52,6 +56,9 @@ pub struct Settings {
 pub trait CommitObserver: Send + Sync {
     /// A transaction of so many commands took so long from its first statement until it was on disk.
     fn committed(&self, commands: usize, took: Duration);
+
+    /// A transaction did not get there, whole or in part.
+    fn failed(&self);
 }
 
 /// Watches nothing.
@@ -59,6 +66,7 @@ pub struct NoObserver;
 
 impl CommitObserver for NoObserver {
     fn committed(&self, _: usize, _: Duration) {}
+    fn failed(&self) {}
 }
 
 /// An open SQLite file.
@@ -68,6 +76,8 @@ pub struct Database {
     readers: Arc<Readers>,
     writer: WriterThread,
     path: PathBuf,
+    condition: Arc<Condition>,
+    max_pages: Option<u32>,
     schema_version: u32,
     sealer: Sealer,
     node: i64,
@@ -97,11 +107,13 @@ impl Database {
         check_library_version()?;
         let lock = lock_directory(&settings.directory)?;
         let path = settings.directory.join(FILE_NAME);
+        let log = look_at_log(&settings.directory);
         restrict_access(&path)?;
         let (connection, schema_version) =
             open_writer(&path, settings.max_pages).map_err(|error| at_path(error, &path))?;
         prepare(&connection, &settings.sealer)?;
-        let readers = Arc::new(Readers::open(&path)?);
+        let condition = Arc::new(open_condition(&settings.directory, &connection, log)?);
+        let readers = Arc::new(Readers::open(&path, &condition)?);
         let sealer = settings.sealer;
         let writer = Writer::new(
             connection,
@@ -109,11 +121,15 @@ impl Database {
             settings.node,
             settings.hand_over,
             settings.observer,
+            Arc::clone(&condition),
+            settings.directory.join(LOG_NAME),
         );
         Ok(Self {
             readers,
             writer: WriterThread::start(writer)?,
             path,
+            condition,
+            max_pages: settings.max_pages,
             schema_version,
             sealer,
             node: settings.node,
@@ -162,6 +178,21 @@ impl Database {
         &self.path
     }
 
+    /// What the store knows of its own trouble.
+    pub fn condition(&self) -> &Arc<Condition> {
+        &self.condition
+    }
+
+    /// The write-ahead log.
+    pub fn log_path(&self) -> PathBuf {
+        self.path.with_file_name(LOG_NAME)
+    }
+
+    /// The most pages that the file may have.
+    pub fn max_pages(&self) -> Option<u32> {
+        self.max_pages
+    }
+
     /// The number of the last migration.
     pub fn schema_version(&self) -> u32 {
         self.schema_version
@@ -208,6 +239,10 @@ fn configure(connection: &Connection, cache_kib: i64) -> StoreResult<()> {
     set("foreign_keys", &true)?;
     set("temp_store", &"MEMORY")?;
     set("wal_autocheckpoint", &CHECKPOINT_PAGES)?;
+    set(
+        "journal_size_limit",
+        &i64::try_from(LOG_KEPT_BYTES).unwrap_or(i64::MAX),
+    )?;
     set("cache_size", &-cache_kib)
 }
 
@@ -264,6 +299,7 @@ fn at_path(error: StoreError, path: &Path) -> StoreError {
         | StoreError::UnknownReference { .. }
         | StoreError::Taken { .. }
         | StoreError::InUse { .. }
+        | StoreError::FilesReplaced(_)
         | StoreError::Conflict(_) => error,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::store::{StoreError, StoreResult};
 
 /// The lock file inside the data directory.
-const LOCK_NAME: &str = "opsknight.lock";
+pub const LOCK_NAME: &str = "opsknight.lock";
 
 /// How often the lock is asked for. A process that has just ended, or a child that is about to become another program,
 /// may hold it for a moment longer.

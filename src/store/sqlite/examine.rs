@@ -1,5 +1,5 @@
-//! The deep check: whatever the schema cannot forbid. It only reads, and each question is one statement, so that no
-//! snapshot is held for long.
+//! The deep check: whatever the schema cannot forbid. It only reads, each question with a snapshot of its own, so that
+//! nobody waits for it: the writer goes on meanwhile, and the write-ahead log is folded back between two questions.
 
 use rusqlite::Connection;
 
@@ -8,18 +8,21 @@ use crate::model::time::Timestamp;
 use crate::store::StoreResult;
 use crate::store::upkeep::{Balance, Finding};
 
+use super::cross_checks::cross_check;
+use super::mark::Progress;
 use super::statements::read_all;
 use super::upkeep::balance;
 
 /// The most findings that are told.
 const MAX_FINDINGS: u32 = 50;
 
-/// Everything that is not as it should be.
-pub fn examine(connection: &Connection, now: Timestamp) -> StoreResult<Vec<Finding>> {
+/// Everything that is not as it should be. `known` is how far the database had come when the check began.
+pub fn examine(connection: &Connection, known: Progress, now: Timestamp) -> StoreResult<Vec<Finding>> {
     let mut findings = damaged_pages(connection)?;
+    findings.extend(behind_mark(connection, known)?);
     findings.extend(blocked_lanes(connection)?);
     findings.extend(claims_of_nobody(connection, now)?);
-    findings.extend(missing_events(connection)?);
+    findings.extend(cross_check(connection)?);
     findings.extend(balance(connection)?.iter().filter_map(imbalance));
     findings.truncate(MAX_FINDINGS as usize);
     Ok(findings)
@@ -30,10 +33,7 @@ fn damaged_pages(connection: &Connection) -> StoreResult<Vec<Finding>> {
     let sentences: Vec<String> = read_all(connection, &statement, (), |row| row.get(0))?;
     let damage = sentences.into_iter().filter(|sentence| sentence != "ok");
     Ok(damage
-        .map(|sentence| Finding {
-            code: "integrity",
-            sentence,
-        })
+        .map(|sentence| Finding::unexpected("integrity", sentence))
         .collect())
 }
 
@@ -53,12 +53,9 @@ fn blocked_lanes(connection: &Connection) -> StoreResult<Vec<Finding>> {
             let webhook_id = WebhookId::from_bytes(row.get(0)?);
             let incident_id = IncidentId::from_bytes(row.get(1)?);
             let count: i64 = row.get(2)?;
-            Ok(Finding {
-                code: "lane_blocked",
-                sentence: format!(
-                    "{count} deliveries of {incident_id} to {webhook_id} wait for one that is not there"
-                ),
-            })
+            let sentence =
+                format!("{count} deliveries of {incident_id} to {webhook_id} wait for one that is not there");
+            Ok(Finding::unexpected("lane_blocked", sentence))
         },
     )
 }
@@ -73,28 +70,21 @@ fn claims_of_nobody(connection: &Connection, now: Timestamp) -> StoreResult<Vec<
         (now.as_millis(), MAX_FINDINGS),
         |row| {
             let (node, count): (i64, i64) = (row.get(0)?, row.get(1)?);
-            Ok(Finding {
-                code: "claim_of_nobody",
-                sentence: format!("{count} deliveries are claimed by node {node}, which holds no lease"),
-            })
+            let sentence = format!("{count} deliveries are claimed by node {node}, which holds no lease");
+            Ok(Finding::unexpected("claim_of_nobody", sentence))
         },
     )
 }
 
-fn missing_events(connection: &Connection) -> StoreResult<Vec<Finding>> {
-    read_all(
-        connection,
-        "SELECT DISTINCT event_sequence FROM deliveries d
-         WHERE NOT EXISTS (SELECT 1 FROM events e WHERE e.sequence = d.event_sequence) LIMIT ?1",
-        [MAX_FINDINGS],
-        |row| {
-            let sequence: i64 = row.get(0)?;
-            Ok(Finding {
-                code: "event_missing",
-                sentence: format!("event {sequence} has deliveries but is not there"),
-            })
-        },
-    )
+fn behind_mark(connection: &Connection, known: Progress) -> StoreResult<Option<Finding>> {
+    let loss = known.lacks(Progress::read(connection)?);
+    Ok((!loss.is_nothing()).then(|| {
+        let sentence = format!(
+            "{} events and {} deliveries that this run has committed are no longer counted in the database",
+            loss.events, loss.deliveries
+        );
+        Finding::unexpected("behind_mark", sentence)
+    }))
 }
 
 fn imbalance(balance: &Balance) -> Option<Finding> {
@@ -107,8 +97,5 @@ fn imbalance(balance: &Balance) -> Option<Finding> {
             surplus.unsigned_abs()
         ),
     };
-    Some(Finding {
-        code: "balance",
-        sentence,
-    })
+    Some(Finding::unexpected("balance", sentence))
 }

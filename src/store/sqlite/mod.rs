@@ -9,6 +9,8 @@ mod audit;
 mod backup;
 mod claims;
 mod columns;
+mod condition;
+mod cross_checks;
 mod database;
 mod deliveries;
 mod delivery_lists;
@@ -23,7 +25,9 @@ mod incident_edits;
 mod incident_rows;
 mod incidents;
 mod lanes;
+mod mark;
 mod migrate;
+mod opening;
 mod outbox;
 mod overview;
 mod pages;
@@ -48,8 +52,11 @@ mod ticket_requests;
 mod ticket_rows;
 mod tickets;
 mod transitions;
+mod unwell_webhooks;
 mod upkeep;
 mod users;
+mod wal;
+mod watched_files;
 mod webhook_columns;
 mod webhooks;
 mod writer;
@@ -58,6 +65,7 @@ use std::sync::Arc;
 
 use crate::store::{Store, StoreResult};
 
+pub use condition::TROUBLE_CODES;
 pub use database::{CommitObserver, Database, NoObserver, Settings};
 
 /// The size of a page of the file, in bytes.

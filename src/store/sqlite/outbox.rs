@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use crate::model::delivery::{Claim, ClaimedDelivery, Spending};
 use crate::model::event::Event;
-use crate::model::id::{DeliveryId, EventId, WebhookId};
+use crate::model::id::{DeliveryId, EventId, IncidentId, WebhookId};
 use crate::model::incident::Incident;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Ordering, Webhook};
@@ -17,6 +16,9 @@ use crate::store::{StoreError, StoreResult};
 use super::lanes;
 use super::statements::execute;
 use super::writer::WriteContext;
+
+/// How much of an event's hash is kept with it.
+const DIGEST_BYTES: usize = 16;
 
 /// Whether an incident can have open deliveries of earlier events.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,7 +47,7 @@ pub fn publish(
     incident: &Incident,
     history: LaneHistory,
 ) -> StoreResult<()> {
-    event.sequence = insert_event(context.connection, &event)?;
+    event.sequence = insert_event(context, &event)?;
     let sequence = event.sequence;
     let event = Arc::new(event);
     let subscriptions = context.subscriptions()?;
@@ -77,10 +79,11 @@ pub fn publish(
 }
 
 /// Writes an event at the end of the feed and says its place.
-pub fn insert_event(connection: &Connection, event: &Event) -> StoreResult<i64> {
+pub fn insert_event(context: &mut WriteContext<'_>, event: &Event) -> StoreResult<i64> {
     execute(
-        connection,
-        "INSERT INTO events (id, incident_id, name, at, actor, is_test, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        context.connection,
+        "INSERT INTO events (id, incident_id, name, at, actor, is_test, body, digest)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         (
             event.id.as_bytes(),
             event.incident_id.as_bytes(),
@@ -89,9 +92,31 @@ pub fn insert_event(connection: &Connection, event: &Event) -> StoreResult<i64> 
             event.actor.encode(),
             event.is_test,
             &event.body[..],
+            event_digest(
+                event.incident_id,
+                event.name.as_str(),
+                event.at.as_millis(),
+                &event.body,
+            ),
         ),
     )?;
-    Ok(connection.last_insert_rowid())
+    let sequence = context.connection.last_insert_rowid();
+    context.note_event(sequence);
+    Ok(sequence)
+}
+
+/// Tells whether what was sent of an event is still what was accepted. Without a key: it finds damage and careless hands,
+/// not somebody who writes a fitting digest too.
+pub fn event_digest(incident_id: IncidentId, name: &str, at_millis: i64, body: &[u8]) -> [u8; DIGEST_BYTES] {
+    let mut hasher = Sha256::new();
+    hasher.update(incident_id.as_bytes());
+    hasher.update(name.as_bytes());
+    hasher.update(at_millis.to_be_bytes());
+    hasher.update(body);
+    let hash = hasher.finalize();
+    let mut digest = [0; DIGEST_BYTES];
+    digest.copy_from_slice(&hash[..DIGEST_BYTES]);
+    digest
 }
 
 /// Writes a new delivery, due at the time of its event.

@@ -134,7 +134,7 @@ fn begin_test(
         is_test: true,
         ..sample
     };
-    event.sequence = insert_event(context.connection, &event)?;
+    event.sequence = insert_event(context, &event)?;
     let claim = Claim(context.new_claim());
     let id = delivery_id(event.at, event.id, webhook_id);
     insert_delivery(context, id, webhook_id, &event, Birth::Claimed(claim))?;

@@ -3,12 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
 use crate::store::{StoreError, StoreResult};
 
+use super::condition::Condition;
 use super::database::{BUSY_TIMEOUT, STATEMENT_CACHE, unavailable};
 
 /// How many reads run at once.
@@ -19,6 +21,7 @@ const READER_CACHE_KIB: i64 = 1024;
 /// Connections for reading, taken in turn.
 pub struct Readers {
     idle: Mutex<Vec<Connection>>,
+    condition: Arc<Condition>,
     permits: Arc<Semaphore>,
     /// Room for one query that may take long, so that the others are never all taken up by such.
     long_permit: Arc<Semaphore>,
@@ -26,7 +29,7 @@ pub struct Readers {
 
 impl Readers {
     /// Opens them all.
-    pub fn open(path: &Path) -> StoreResult<Self> {
+    pub fn open(path: &Path, condition: &Arc<Condition>) -> StoreResult<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = |_| {
             let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
@@ -35,11 +38,16 @@ impl Readers {
                 .pragma_update(None, "cache_size", -READER_CACHE_KIB)
                 .map_err(unavailable)?;
             connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+            // The first read opens the write-ahead log. Later, another might lie in its place.
+            connection
+                .query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))
+                .map_err(unavailable)?;
             Ok(connection)
         };
         let idle = (0..READERS).map(open).collect::<StoreResult<Vec<_>>>()?;
         Ok(Self {
             idle: Mutex::new(idle),
+            condition: Arc::clone(condition),
             permits: Arc::new(Semaphore::new(READERS)),
             long_permit: Arc::new(Semaphore::new(1)),
         })
@@ -63,6 +71,9 @@ impl Readers {
             let connection = connection.ok_or_else(closed)?;
             let result = catch_unwind(AssertUnwindSafe(|| query(&connection)))
                 .unwrap_or_else(|_| Err(StoreError::Corrupt("a query of the store panicked".into())));
+            if let Err(error @ StoreError::Unavailable(_)) = &result {
+                readers.condition.cannot_read(error, Instant::now());
+            }
             readers
                 .idle
                 .lock()

@@ -2,6 +2,7 @@
 //! `rekey.rs`.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
@@ -11,15 +12,18 @@ use crate::model::exchange::FailureCode;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::store::StoreResult;
-use crate::store::upkeep::{Balance, Finding, Retention, StoreInfo, Upkeep};
+use crate::store::upkeep::{Balance, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep};
 
 use super::columns::id_bytes;
+use super::condition::disk_space;
 use super::database::{Database, unavailable};
-use super::statements::{execute, read_all, read_one};
-use super::{backup, examine, prune, rekey};
+use super::statements::{execute, read_all};
+use super::{PAGE_BYTES, audit, backup, examine, prune, rekey, unwell_webhooks};
 
 /// How many deliveries of deleted webhooks one call lets die.
 const BURY_BATCH: u32 = 500;
+/// How much a probe writes: several pages, as a change with its deliveries does.
+const PROBE_BYTES: u32 = 32 * 1024;
 
 #[async_trait]
 impl Upkeep for Database {
@@ -37,7 +41,9 @@ impl Upkeep for Database {
     }
 
     async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
-        self.read_long(move |connection| examine::examine(connection, now))
+        // Before the first look: the database only moves on meanwhile.
+        let known = self.condition().progress();
+        self.read_long(move |connection| examine::examine(connection, known, now))
             .await
     }
 
@@ -51,16 +57,77 @@ impl Upkeep for Database {
     }
 
     async fn ping(&self) -> StoreResult<()> {
-        // The transaction around it takes the write lock.
-        self.write(|context| read_one(context.connection, "SELECT 1", (), |_| Ok(())).map(|_| ()))
-            .await
+        self.condition().check_files()?;
+        if !self.condition().is_known_to_commit(Instant::now()) {
+            self.write(|context| probe(context.connection)).await?;
+            self.condition().recovered();
+        }
+        Ok(())
+    }
+
+    fn troubles(&self) -> Vec<Finding> {
+        self.condition().troubles()
+    }
+
+    fn loss(&self) -> Loss {
+        self.condition().loss()
+    }
+
+    async fn accept_loss(&self, change: Change) -> StoreResult<Loss> {
+        let loss = self.condition().loss();
+        if loss.is_nothing() {
+            return Ok(loss);
+        }
+        let detail = format!(
+            "took the loss of {} events and {} deliveries for known",
+            loss.events, loss.deliveries
+        );
+        self.write(move |context| {
+            audit::write(
+                context.connection,
+                &change,
+                "system.accept_loss",
+                "store",
+                &detail,
+            )
+        })
+        .await?;
+        self.condition().forget_loss();
+        Ok(loss)
+    }
+
+    async fn unwell_webhooks(&self) -> StoreResult<Vec<UnwellWebhook>> {
+        self.read(unwell_webhooks::read).await
     }
 
     async fn info(&self) -> StoreResult<StoreInfo> {
-        let schema_version = self.schema_version();
-        self.read(move |connection| info(connection, schema_version))
-            .await
+        let (size_bytes, free_bytes) = self.read(sizes).await?;
+        Ok(StoreInfo {
+            backend: format!("SQLite {}", rusqlite::version()),
+            schema_version: self.schema_version(),
+            size_bytes,
+            free_bytes,
+            wal_bytes: std::fs::metadata(self.log_path()).map_or(0, |log| log.len()),
+            max_bytes: self.max_pages().map(|pages| u64::from(pages) * PAGE_BYTES),
+            disk: self.path().parent().and_then(disk_space),
+            last_event: self.condition().progress().sequence,
+        })
     }
+}
+
+/// Takes the room of a change and gives it back: at the limit of the file the first fails, on a full disk the commit.
+fn probe(connection: &Connection) -> StoreResult<()> {
+    execute(
+        connection,
+        "INSERT INTO probes (filler) VALUES (zeroblob(?1))",
+        [PROBE_BYTES],
+    )?;
+    execute(
+        connection,
+        "DELETE FROM probes WHERE id < (SELECT max(id) FROM probes)",
+        (),
+    )
+    .map(|_| ())
 }
 
 /// Claimed deliveries are left alone: their attempt's result comes, or their lease runs out.
@@ -105,7 +172,8 @@ fn balance_from_row(row: &Row<'_>) -> rusqlite::Result<Balance> {
     })
 }
 
-fn info(connection: &Connection, schema_version: u32) -> StoreResult<StoreInfo> {
+/// Bytes of the file, and how many of them are free to be used again.
+fn sizes(connection: &Connection) -> StoreResult<(u64, u64)> {
     let pragma = |name: &str| {
         connection
             .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
@@ -113,10 +181,8 @@ fn info(connection: &Connection, schema_version: u32) -> StoreResult<StoreInfo> 
             .map_err(unavailable)
     };
     let page_bytes = pragma("page_size")?;
-    Ok(StoreInfo {
-        backend: format!("SQLite {}", rusqlite::version()),
-        schema_version,
-        size_bytes: pragma("page_count")? * page_bytes,
-        free_bytes: pragma("freelist_count")? * page_bytes,
-    })
+    Ok((
+        pragma("page_count")? * page_bytes,
+        pragma("freelist_count")? * page_bytes,
+    ))
 }

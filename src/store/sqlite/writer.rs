@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::id::WebhookId;
@@ -17,13 +19,16 @@ use crate::model::webhook::Webhook;
 use crate::store::seal::Sealer;
 use crate::store::{HandOver, StoreError, StoreResult};
 
-use super::database::{CommitObserver, unavailable};
+use super::condition::Condition;
+use super::database::{BUSY_TIMEOUT, CommitObserver, LOG_KEPT_BYTES, unavailable};
 use super::subscriptions;
 
 /// The most commands in one transaction.
 const MAX_BATCH: usize = 512;
 /// The most commands that wait for the writer; beyond it, callers wait.
 const MAX_WAITING: usize = 8192;
+/// How often the size of the write-ahead log is looked at.
+const LOG_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A command in the writer thread: does its work, and gives back how to answer once the commit's result is known.
 type Command = Box<dyn FnOnce(&mut Writer) -> Reply + Send>;
@@ -50,6 +55,8 @@ struct Effects {
     after_commit: Vec<Effect>,
     after_rollback: Vec<Effect>,
     accepted: HashMap<WebhookId, i64>,
+    /// The place of the last event.
+    last_event: Option<i64>,
 }
 
 impl WriteContext<'_> {
@@ -66,6 +73,11 @@ impl WriteContext<'_> {
     /// Counts a new delivery into the ledger, which is written once per transaction.
     pub fn count_accepted(&mut self, webhook_id: WebhookId) {
         *self.effects.accepted.entry(webhook_id).or_default() += 1;
+    }
+
+    /// Notes the place of a new event, for the high-water mark.
+    pub fn note_event(&mut self, sequence: i64) {
+        self.effects.last_event = Some(sequence);
     }
 
     /// A claim unlike any other of this run.
@@ -166,10 +178,15 @@ pub struct Writer {
     node: i64,
     hand_over: Arc<dyn HandOver>,
     observer: Arc<dyn CommitObserver>,
+    condition: Arc<Condition>,
+    log_path: PathBuf,
+    log_looked_at: Instant,
     state: WriterState,
     batch: Effects,
     /// Why the present transaction is none any more.
     undone: Option<StoreError>,
+    /// Commands of the present transaction that the disk refused, and the last reason.
+    refused: (usize, Option<StoreError>),
 }
 
 #[derive(Default)]
@@ -186,6 +203,8 @@ impl Writer {
         node: i64,
         hand_over: Arc<dyn HandOver>,
         observer: Arc<dyn CommitObserver>,
+        condition: Arc<Condition>,
+        log_path: PathBuf,
     ) -> Self {
         Self {
             connection,
@@ -193,9 +212,13 @@ impl Writer {
             node,
             hand_over,
             observer,
+            condition,
+            log_path,
+            log_looked_at: Instant::now(),
             state: WriterState::default(),
             batch: Effects::default(),
             undone: None,
+            refused: (0, None),
         }
     }
 
@@ -203,9 +226,37 @@ impl Writer {
         let mut waiting = Vec::with_capacity(MAX_BATCH);
         while commands.blocking_recv_many(&mut waiting, MAX_BATCH) > 0 {
             self.run_batch(waiting.drain(..));
+            self.shrink_log();
         }
-        // The last checkpoint empties the log, so that the next start has nothing to recover.
-        let _ = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE");
+        self.close();
+    }
+
+    /// The last checkpoint empties the log, so that the next start has nothing to recover. If the files under these names
+    /// are not ours any more, closing must not touch them: SQLite would delete another's log.
+    fn close(self) {
+        let connection = &self.connection;
+        let _ = match self.condition.check_files() {
+            Ok(()) => connection.pragma_update(None, "wal_checkpoint", "TRUNCATE"),
+            Err(_) => connection
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+                .map(|_| ()),
+        };
+    }
+
+    /// A reader that stays long (a backup, another program) lets the log grow; it is cut when that one is gone. Without
+    /// waiting: what is still read makes it try again later.
+    fn shrink_log(&mut self) {
+        let now = Instant::now();
+        if now.saturating_duration_since(self.log_looked_at) < LOG_LOOK_INTERVAL {
+            return;
+        }
+        self.log_looked_at = now;
+        let bytes = std::fs::metadata(&self.log_path).map_or(0, |log| log.len());
+        if bytes > LOG_KEPT_BYTES {
+            let _ = self.connection.busy_timeout(Duration::ZERO);
+            let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
+        }
     }
 
     fn run_batch(&mut self, commands: impl ExactSizeIterator<Item = Command>) {
@@ -216,13 +267,15 @@ impl Writer {
         let committed = self
             .check_transaction()
             .and_then(|()| self.flush_ledger())
+            .and_then(|()| self.condition.check_files())
             .and_then(|()| self.execute("COMMIT"));
-        if let Err(error) = &committed {
-            tracing::error!(%error, commands = count, "a transaction could not be committed and was undone");
+        let took = started.elapsed();
+        if committed.is_err() {
             // There is nothing to undo if SQLite did so by itself.
             let _ = self.execute("ROLLBACK");
             self.state.subscriptions = None;
         }
+        let count = self.note_result(&committed, count);
         self.batch = Effects::default();
         for reply in replies {
             let settled = catch_unwind(AssertUnwindSafe(|| reply(&committed, self.hand_over.as_ref())));
@@ -230,7 +283,28 @@ impl Writer {
                 tracing::error!("what follows a commit panicked: a bug");
             }
         }
-        self.observer.committed(count, started.elapsed());
+        if count > 0 {
+            self.observer.committed(count, took);
+        }
+    }
+
+    /// Moves the mark before anybody is answered; says how many commands are on disk.
+    fn note_result(&mut self, committed: &StoreResult<()>, count: usize) -> usize {
+        let now = Instant::now();
+        let (refused, reason) = std::mem::take(&mut self.refused);
+        if committed.is_ok() {
+            let accepted: i64 = self.batch.accepted.values().sum();
+            self.condition.committed(self.batch.last_event, accepted, now);
+        }
+        let failure = committed.as_ref().err().or(reason.as_ref());
+        if let Some(error) = failure {
+            self.condition.failed(error, now);
+            self.observer.failed();
+        }
+        match committed {
+            Ok(()) => count.saturating_sub(refused),
+            Err(_) => 0,
+        }
     }
 
     /// Runs one command. What it changed is undone if it fails: alone, or with the whole batch, as its boundary says.
@@ -262,11 +336,15 @@ impl Writer {
             for (webhook_id, count) in &effects.accepted {
                 *self.batch.accepted.entry(*webhook_id).or_default() += count;
             }
+            self.batch.last_event = effects.last_event.or(self.batch.last_event);
         } else {
             self.state.subscriptions = None;
         }
         let has_changed = self.connection.total_changes() != changes_before;
         let result = self.end_command(boundary, result, has_changed);
+        if let Err(error @ StoreError::Unavailable(_)) = &result {
+            self.refused = (self.refused.0 + 1, Some(error.clone()));
+        }
         (result, effects)
     }
 

@@ -129,6 +129,7 @@ async fn creating_and_acting_answers_as_the_document_says() {
         ("/api/v1/api-keys/{id}/revoke", &key, json!({})),
         ("/api/v1/system/backup", "", json!({ "name": "x.db" })),
         ("/api/v1/system/rekey", "", json!({})),
+        ("/api/v1/system/accept-loss", "", json!({})),
         ("/api/v1/setup", "", json!({ "token": "wrong" })),
     ];
     let mut mistakes = Vec::new();

@@ -225,13 +225,13 @@ fn doctor_fails_when_the_balance_misses_a_delivery() {
     let [well, ill, unready] = [(); 3].map(|()| run(&api, &["doctor"]));
     assert_eq!([well.code, ill.code, unready.code], [Some(0), Some(1), Some(1)]);
     assert!(
-        well.out.contains("ok      nothing lost: 9 deliveries accepted"),
+        well.out.contains("ok      balance: 9 deliveries accepted"),
         "{}",
         well.out
     );
     assert!(
         ill.out
-            .contains("FAILED  nothing lost: deliveries are missing: 1 of whk_1"),
+            .contains("FAILED  balance: deliveries are missing: 1 of whk_1"),
         "{}",
         ill.out
     );
@@ -239,6 +239,77 @@ fn doctor_fails_when_the_balance_misses_a_delivery() {
         unready.out.contains("FAILED  ready: /readyz answers 503"),
         "{}",
         unready.out
+    );
+}
+
+#[test]
+fn doctor_fails_for_what_the_store_knows_and_for_webhooks_that_do_not_deliver() {
+    let system = |troubles: serde_json::Value, unwell: serde_json::Value| {
+        json!({ "version": "0.1.0", "store": { "backend": "SQLite 3", "schemaVersion": 1, "sizeBytes": 4096,
+                "walBytes": 2_097_152, "lastEvent": 12,
+                "disk": { "mountedAt": "/data", "freeBytes": 3_145_728, "totalBytes": 4_194_304 } },
+            "balance": [], "deliveries": { "dead": 2 }, "findings": [], "troubles": troubles, "unwellWebhooks": unwell })
+        .to_string()
+    };
+    let trouble =
+        json!([{ "code": "events_lost", "sentence": "12 events are not in it", "advice": "restore" }]);
+    let unwell = json!([{ "webhookId": "whk_1", "name": "Pager", "dead": 2, "disabledByFailure": null,
+        "degraded": { "since": "2026-01-05T12:00:00Z", "reason": "connect_failed" } }]);
+    let (lossy, unwell) = (system(trouble, json!([])), system(json!([]), unwell));
+    let up = (200, "{}");
+    let answers = [
+        up,
+        up,
+        (200, &*lossy),
+        up,
+        up,
+        (200, &*unwell),
+        up,
+        up,
+        (200, &*unwell),
+    ];
+    let again = [up, up, (200, &*unwell), up, up, up, (200, &*unwell)];
+    let api = FakeApi::answering(&[&answers[..], &again[..]].concat());
+    let lossy = run(&api, &["doctor"]);
+    assert_eq!(lossy.code, Some(1));
+    assert!(
+        lossy
+            .out
+            .contains("FAILED  store: 12 events are not in it (events_lost); restore"),
+        "{}",
+        lossy.out
+    );
+    assert!(
+        lossy
+            .out
+            .contains("write-ahead log 2 MiB; the disk at /data has 3 MiB free of 4 MiB"),
+        "{}",
+        lossy.out
+    );
+    assert!(
+        !lossy.out.contains("high-water mark: the database has"),
+        "{}",
+        lossy.out
+    );
+    let unwell = run(&api, &["doctor"]);
+    let said = "FAILED  webhook: Pager (whk_1): degraded since 2026-01-05T12:00:00Z (connect_failed), 2 dead deliveries";
+    assert!(unwell.out.contains(said), "{}", unwell.out);
+    assert!(
+        unwell
+            .out
+            .contains("ok      high-water mark: the database has every event"),
+        "{}",
+        unwell.out
+    );
+    let ignoring = ["doctor", "--ignore", "degraded"];
+    assert_eq!([unwell.code, run(&api, &ignoring).code], [Some(1), Some(1)]);
+    let ignored = run(&api, &["doctor", "--ignore", "degraded,dead"]);
+    assert_eq!(ignored.code, Some(0), "{}", ignored.out);
+    assert!(ignored.out.contains("ok      webhook: Pager"), "{}", ignored.out);
+    run(&api, &["doctor", "--accept-loss", "--ignore", "degraded,dead"]);
+    assert!(
+        api.lines()
+            .contains(&"POST /api/v1/system/accept-loss".to_owned())
     );
 }
 

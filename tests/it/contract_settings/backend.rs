@@ -23,7 +23,7 @@ use opsknight::store::receipts::{Answer, Known, Receipts};
 use opsknight::store::seal::{MasterKey, Sealer};
 use opsknight::store::sessions::Sessions;
 use opsknight::store::sign_in::SignIn;
-use opsknight::store::sqlite::{Database, NoObserver, Settings};
+use opsknight::store::sqlite::{CommitObserver, Database, NoObserver, Settings};
 use opsknight::store::upkeep::Upkeep;
 use opsknight::store::webhooks::{Endpoints, Webhooks};
 use opsknight::store::{HandOver, StoreResult};
@@ -37,6 +37,7 @@ pub struct Opening {
     pub previous_key: Option<u8>,
     pub node: i64,
     pub max_pages: Option<u32>,
+    pub observer: Arc<dyn CommitObserver>,
 }
 
 impl Default for Opening {
@@ -46,6 +47,7 @@ impl Default for Opening {
             previous_key: None,
             node: 1,
             max_pages: None,
+            observer: Arc::new(NoObserver),
         }
     }
 }
@@ -206,8 +208,9 @@ impl Backend {
         connection
             .execute(
                 "INSERT INTO deliveries (id, webhook_id, incident_id, event_sequence, state, due_at, node, claim,
-                     attempts_made, created_at, finished_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7, 1, NULL), iif(?7, 1, NULL), 1, ?6, iif(?8, ?6, NULL))",
+                     attempts_made, created_at, finished_at, last_failure)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7, 1, NULL), iif(?7, 1, NULL), 1, ?6, iif(?8, ?6, NULL),
+                     iif(?5 = 'dead', 'server_error', NULL))",
                 (
                     id.as_bytes(),
                     webhook_id.as_bytes(),
@@ -224,19 +227,21 @@ impl Backend {
             .execute(
                 "INSERT INTO attempts (delivery_id, id, number, started_at, outcome, failure, total_us, request_head,
                      response_head, response_body, response_body_truncated)
-                 VALUES (?1, ?1, 1, ?2, 'failed', 'server_error', 1, '', '', x'', 0)",
-                (id.as_bytes(), made_at.as_millis()),
+                 VALUES (?1, ?1, 1, ?2, iif(?3 = 'delivered', 'delivered', 'failed'),
+                     iif(?3 = 'delivered', NULL, 'server_error'), 1, '', '', x'', 0)",
+                (id.as_bytes(), made_at.as_millis(), state),
             )
             .unwrap();
         id
     }
 
+    /// A test's event, which has no incident.
     pub fn plant_event(&self, incident_id: IncidentId, at: Timestamp) -> i64 {
         let connection = self.beside();
         connection
             .execute(
-                "INSERT INTO events (id, incident_id, name, at, actor, body)
-                 VALUES (?1, ?2, 'incident.triggered', ?3, 'system', x'7b7d')",
+                "INSERT INTO events (id, incident_id, name, at, actor, is_test, body)
+                 VALUES (?1, ?2, 'incident.triggered', ?3, 'system', 1, x'7b7d')",
                 (
                     EventId::new(at, self.source.random()).as_bytes(),
                     incident_id.as_bytes(),
@@ -381,7 +386,7 @@ pub fn open_database(directory: &Path, opening: &Opening, told: &Arc<Told>) -> S
         sealer: Sealer::new(&key(opening.key), previous_key.as_ref()),
         hand_over: Arc::clone(told) as Arc<dyn HandOver>,
         node: opening.node,
-        observer: Arc::new(NoObserver),
+        observer: Arc::clone(&opening.observer),
         max_pages: opening.max_pages,
     })
 }

@@ -5,6 +5,7 @@
 mod access;
 mod backend;
 mod catalog;
+mod condition;
 mod inboxes;
 mod receipts;
 mod samples;
