@@ -15,6 +15,7 @@ pub mod limit;
 pub mod master_key;
 pub mod model;
 pub mod outbound;
+pub mod secret_file;
 pub mod store;
 pub mod telemetry;
 pub mod wakeup;

@@ -1,18 +1,20 @@
-//! Finding the master key: from the environment, or from a file in the data directory that is made at first start.
+//! Finding the master key: from the environment, from a file that the environment names, or from one in the data directory
+//! that is made at first start.
 //!
 //! Must never write a key where another user could read it, and never replace one that exists.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::clock::Source;
+use crate::secret_file::{self, SecretFileError};
 use crate::store::seal::MasterKey;
 
-/// Holds the key as 64 hexadecimal digits.
+/// Holds the key as 64 hexadecimal digits; with `_FILE` behind it, names a file that does.
 pub const MASTER_KEY_NAME: &str = "OPSKNIGHT_MASTER_KEY";
 /// Holds the key before it, until everything is sealed anew.
 pub const PREVIOUS_MASTER_KEY_NAME: &str = "OPSKNIGHT_PREVIOUS_MASTER_KEY";
@@ -23,8 +25,6 @@ pub const FILE_NAME: &str = "master.key";
 const FILE_MODE: u32 = 0o600;
 /// Only the owner may look into the data directory.
 const DIRECTORY_MODE: u32 = 0o700;
-/// A key file is never longer.
-const MAX_FILE_BYTES: u64 = 4096;
 /// If there is one without a key, then its key was lost.
 const DATABASE_NAME: &str = "opsknight.db";
 
@@ -61,9 +61,9 @@ pub enum MasterKeyError {
         /// A name in the environment, or a file.
         origin: String,
     },
-    /// Others may read it.
-    #[error("others may read {}: run `chmod 600 {}`", .0.display(), .0.display())]
-    TooOpen(PathBuf),
+    /// Its file cannot be read, or others may read it.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     /// There is a database, but the key to its secrets is gone.
     #[error(
         "{} has a database but no master key: restore {FILE_NAME} from your backup, or set {MASTER_KEY_NAME}",
@@ -96,9 +96,7 @@ pub fn load(
         .create(data)
         .map_err(disk)?;
     let given = |name: &str| {
-        let text = environment(name)
-            .filter(|text| !text.is_empty())
-            .map(Zeroizing::new);
+        let text = secret_file::find(name, &environment)?;
         text.map(|text| parse(&text, name)).transpose()
     };
     let previous = given(PREVIOUS_MASTER_KEY_NAME)?;
@@ -140,23 +138,11 @@ fn from_file(data: &Path, source: &Source) -> Result<(MasterKey, KeyOrigin), Mas
 }
 
 fn read(path: &Path) -> Result<Option<MasterKey>, MasterKeyError> {
-    let disk = |error| MasterKeyError::Disk {
-        path: path.to_owned(),
-        error,
-    };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(disk(error)),
-    };
-    if file.metadata().map_err(disk)?.permissions().mode() & 0o077 != 0 {
-        return Err(MasterKeyError::TooOpen(path.to_owned()));
+    match secret_file::read(path) {
+        Ok(text) => parse(&text, &path.display().to_string()).map(Some),
+        Err(SecretFileError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    let mut text = Zeroizing::new(String::new());
-    file.take(MAX_FILE_BYTES)
-        .read_to_string(&mut text)
-        .map_err(disk)?;
-    parse(&text, &path.display().to_string()).map(Some)
 }
 
 /// Writes the key beside its place and links it there: a crash leaves the whole key or none, and a link never
@@ -181,6 +167,7 @@ fn write_new(data: &Path, path: &Path, key: &MasterKey) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn nothing(_: &str) -> Option<String> {
         None
@@ -208,7 +195,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let environment = |name: &str| match name {
             MASTER_KEY_NAME => Some("ab".repeat(32)),
-            _ => Some("cd".repeat(32)),
+            PREVIOUS_MASTER_KEY_NAME => Some("cd".repeat(32)),
+            _ => None,
         };
         let keys = load(folder.path(), environment, &Source::system()).unwrap();
         assert_eq!(keys.current.to_text().as_str(), "ab".repeat(32));
@@ -218,13 +206,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_the_environment_names_wins_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mounted");
+        fs::write(&path, "ab".repeat(32) + "\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+        let file = path.display().to_string();
+        let environment = |name: &str| (name == "OPSKNIGHT_MASTER_KEY_FILE").then(|| file.clone());
+        let keys = load(&folder.path().join("data"), environment, &Source::system()).unwrap();
+        assert_eq!(keys.current.to_text().as_str(), "ab".repeat(32));
+        assert_eq!(keys.origin, KeyOrigin::Environment);
+    }
+
+    #[test]
     fn a_key_that_others_may_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         load(folder.path(), nothing, &Source::system()).unwrap();
         let path = folder.path().join(FILE_NAME);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let error = load(folder.path(), nothing, &Source::system()).unwrap_err();
-        assert!(matches!(error, MasterKeyError::TooOpen(_)), "{error}");
+        assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What the file does not mention stays as it is. Secrets are never read back, so they count when a webhook is
 //! created only; header values are sent when anything else differs, or with `--send-headers`.
 
-use std::env;
+use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::model::time::parse_duration;
 use super::client::segment;
 use super::failure::Failure;
 use super::output::{self, text};
-use super::session::Session;
+use super::session::{Session, secret_in_environment};
 use super::webhook_file::{self, Declared};
 
 const LIST: &str = "/api/v1/webhooks";
@@ -87,12 +87,18 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
     } else {
         Vec::new()
     };
-    let declared = webhook_file::read(
-        &text,
-        |name| env::var(name).ok(),
-        |name| service_id(&services, name),
-    )
-    .map_err(|reason| Failure::Usage(format!("{path}: {reason}")))?;
+    let mistake = Cell::new(None);
+    let secret = |name: &str| {
+        secret_in_environment(name).unwrap_or_else(|failure| {
+            mistake.set(Some(failure));
+            None
+        })
+    };
+    let declared = webhook_file::read(&text, secret, |name| service_id(&services, name));
+    if let Some(failure) = mistake.take() {
+        return Err(failure);
+    }
+    let declared = declared.map_err(|reason| Failure::Usage(format!("{path}: {reason}")))?;
     if arguments.prune && declared.is_empty() {
         let reason =
             "names no webhook, and --prune would delete them all; delete them one by one if that is meant";

@@ -7,12 +7,15 @@ use serde_json::Value;
 
 use crate::clock::SystemClock;
 use crate::model::secret::SecretText;
+use crate::secret_file;
 
 use super::RootArguments;
 use super::client::{Answer, Client, Query, segment};
 use super::failure::Failure;
 use super::output::{self, Column};
 
+/// Holds the API key; with `_FILE` behind it, names a file that does.
+const API_KEY_NAME: &str = "OPSKNIGHT_API_KEY";
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// The most a list answers in one page.
 const PAGE_LIMIT: usize = 200;
@@ -32,7 +35,7 @@ pub struct ServerArguments {
 /// Who calls, and how the output shall look.
 #[derive(Debug, Clone, Args)]
 pub struct CallerArguments {
-    /// The API key (ok_…) [env: OPSKNIGHT_API_KEY].
+    /// The API key (ok_…) [env: OPSKNIGHT_API_KEY, or OPSKNIGHT_API_KEY_FILE for a file that holds it].
     #[arg(long, global = true, value_name = "KEY")]
     pub key: Option<String>,
     /// Print JSON exactly as the API answers it.
@@ -68,7 +71,10 @@ impl Session {
     /// Prepares to speak to a server; connects to nothing yet.
     pub fn open(server: ServerArguments) -> Result<Self, Failure> {
         let url = server.url.filter(|url| !url.is_empty());
-        let key = server.caller.key.filter(|key| !key.is_empty());
+        let key = match server.caller.key.filter(|key| !key.is_empty()) {
+            Some(key) => Some(key),
+            None => secret_in_environment(API_KEY_NAME)?,
+        };
         Ok(Self {
             api: Client::new(url.as_deref().unwrap_or(DEFAULT_URL), key.map(SecretText::new))?,
             is_json: server.caller.json,
@@ -153,10 +159,17 @@ impl Session {
 pub fn secret_from(given: Option<String>, name: Option<String>) -> Result<Option<String>, Failure> {
     match (given, name) {
         (Some(secret), _) => Ok(Some(secret)),
-        (None, Some(name)) => match env::var(&name) {
-            Ok(secret) => Ok(Some(secret)),
-            Err(_) => Err(Failure::Usage(format!("the environment has no {name}"))),
+        (None, Some(name)) => match secret_in_environment(&name)? {
+            Some(secret) => Ok(Some(secret)),
+            None => Err(Failure::Usage(format!("the environment has no {name}"))),
         },
         (None, None) => Ok(None),
     }
+}
+
+/// A secret in the environment under a name, or in the file that the name with `_FILE` behind it names.
+pub fn secret_in_environment(name: &str) -> Result<Option<String>, Failure> {
+    let found = secret_file::find(name, |name| env::var(name).ok());
+    let found = found.map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(found.map(|secret| secret.to_string()))
 }

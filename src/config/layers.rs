@@ -12,12 +12,15 @@ use toml::{Table, Value};
 use super::{Config, ENVIRONMENT_PREFIX};
 
 /// Names with the prefix that are no settings of the server.
-const OTHER_NAMES: [&str; 7] = [
+const OTHER_NAMES: [&str; 10] = [
     "CONFIG",
     "URL",
     "API_KEY",
+    "API_KEY_FILE",
     "MASTER_KEY",
+    "MASTER_KEY_FILE",
     "PREVIOUS_MASTER_KEY",
+    "PREVIOUS_MASTER_KEY_FILE",
     "LONG",
     "MISSING_LANGUAGES",
 ];

@@ -20,6 +20,7 @@ use crate::model::secret::SecretText;
 
 use super::failure::Failure;
 use super::output;
+use super::session::secret_in_environment;
 use fault::{Fault, Faults};
 use platform::Platform;
 use report::Report;
@@ -32,6 +33,9 @@ const MAX_WAITING_REPORTS: usize = 64;
 const LAST_ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// A wait when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Holds the webhook's secret; with `_FILE` behind it, names a file that does.
+const SECRET_NAME: &str = "OPSKNIGHT_LISTEN_SECRET";
 
 /// Where to listen and how to behave.
 #[derive(Args)]
@@ -46,8 +50,8 @@ pub struct Arguments {
     /// messages or tickets.
     #[arg(long = "as", value_name = "KIND")]
     platform: Option<String>,
-    /// The webhook's secret, to verify signatures.
-    #[arg(long, env = "OPSKNIGHT_LISTEN_SECRET", hide_env_values = true)]
+    /// The webhook's secret, to verify signatures; OPSKNIGHT_LISTEN_SECRET_FILE names a file that holds it.
+    #[arg(long, env = SECRET_NAME, hide_env_values = true)]
     secret: Option<String>,
     /// How to misbehave, one for each request in turn, then 200: a status, timeout, close, reset, slow (5 s), drip
     /// (a byte a second), redirect, garbage, ok; with --as also the platform's own, such as message_deleted.
@@ -87,6 +91,10 @@ async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
     let platform = arguments.platform.as_deref().map(Platform::new).transpose()?;
     let faults = read_faults(&arguments.fail, platform.as_ref())?;
     let address = SocketAddr::from((arguments.host, arguments.port));
+    let secret = match arguments.secret {
+        Some(secret) => Some(secret),
+        None => secret_in_environment(SECRET_NAME)?,
+    };
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::other(format!(
             "cannot listen on {address}: {error}; choose another --port"
@@ -98,7 +106,7 @@ async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
     let shared = Arc::new(Shared {
         faults: Faults::new(faults, arguments.repeat),
         platform,
-        secret: arguments.secret.map(SecretText::new),
+        secret: secret.map(SecretText::new),
         clock: SystemClock::new(),
         reports,
         stop: stopped,
