@@ -31,8 +31,8 @@ use crate::inbound::{self, InboundState};
 use crate::limit::Limit;
 use crate::master_key;
 use crate::outbound::{
-    AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver, UrlRefusal,
-    check_url,
+    AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Proxy, Resolve, SystemResolver,
+    UrlRefusal, check_url,
 };
 use crate::store::seal::Sealer;
 use crate::store::{Store, sqlite};
@@ -404,6 +404,7 @@ impl Signals {
 struct OutboundRules {
     allow: AllowList,
     loopback: LoopbackRule,
+    proxy: Option<Proxy>,
 }
 
 impl OutboundRules {
@@ -415,7 +416,12 @@ impl OutboundRules {
         } else {
             LoopbackRule::Refused
         };
-        Ok(Self { allow, loopback })
+        let proxy = proxy_of(config, &allow, loopback)?;
+        Ok(Self {
+            allow,
+            loopback,
+            proxy,
+        })
     }
 
     fn settings(&self, resolver: Arc<dyn Resolve>) -> OutboundSettings {
@@ -424,8 +430,25 @@ impl OutboundRules {
             loopback: self.loopback,
             resolver,
             limits: PhaseLimits::default(),
+            proxy: self.proxy.clone(),
         }
     }
+}
+
+/// The outbound proxy of the settings, if they name one. It is tested like any receiver, now and at each connection.
+fn proxy_of(config: &Config, allow: &AllowList, loopback: LoopbackRule) -> anyhow::Result<Option<Proxy>> {
+    let text = config.outbound.proxy.reveal();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let proxy = Proxy::parse(text).context("the setting outbound.proxy")?;
+    let direct = AllowList::parse(&config.outbound.no_proxy).context("the setting outbound.no_proxy")?;
+    let proxy = proxy.but_for(direct);
+    let verdict = check_url(proxy.url(), allow, loopback);
+    verdict.context(
+        "the setting outbound.proxy: allow the proxy's address under outbound.allow, or name another",
+    )?;
+    Ok(Some(proxy))
 }
 
 impl UrlRules for OutboundRules {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::actions::{ActionError, FieldError};
+use crate::model::exchange::FailureCode;
 use crate::store::StoreError;
 
 macro_rules! define_problems {
@@ -296,6 +297,20 @@ pub fn document() -> String {
             code.title(),
             code.advice()
         ));
+    }
+    text.push_str(&failure_codes());
+    text
+}
+
+/// Why attempts fail, beside why the API does.
+fn failure_codes() -> String {
+    let mut text = String::from(
+        "\n## Why an attempt failed\n\n\
+         A delivery's attempts carry a code of their own (`failure.code` in the API), made from `src/model/exchange.rs`.\n\n\
+         | code | what to do |\n|---|---|\n",
+    );
+    for code in FailureCode::ALL {
+        text.push_str(&format!("| `{}` | {} |\n", code.as_str(), code.advice()));
     }
     text
 }

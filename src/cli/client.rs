@@ -13,6 +13,7 @@ use ureq::{Agent, Body, SendBody};
 use url::{Url, form_urlencoded};
 
 use crate::model::secret::SecretText;
+use crate::outbound::tls_sentence;
 
 use super::failure::{Failure, Problem};
 
@@ -177,8 +178,20 @@ impl Client {
     fn unreachable(&self, error: &ureq::Error) -> Failure {
         Failure::Unreachable {
             url: self.base.clone(),
-            reason: error.to_string(),
+            reason: in_words(error),
         }
+    }
+}
+
+/// Why a server cannot be reached. What TLS has to say stands in an I/O error, in words for those who wrote the library.
+fn in_words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Rustls(error) => tls_sentence(error),
+        ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(error) => tls_sentence(error),
+            None => error.to_string(),
+        },
+        other => other.to_string(),
     }
 }
 

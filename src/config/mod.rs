@@ -14,6 +14,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::model::secret::SecretText;
+
 pub use base_url::base_url;
 pub use layers::{ConfigError, Flag, environment_name, load, names, unknown_names};
 pub use values::Database;
@@ -72,11 +74,26 @@ pub struct Config {
 }
 
 /// Connecting to receivers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutboundConfig {
     /// Internal networks and hosts that receivers may have: `10.0.0.0/8`, `host.example`.
     pub allow: Vec<String>,
+    /// The proxy through which every receiver is reached: `http://user:password@host:port`; none if empty.
+    #[serde(with = "values::secret")]
+    pub proxy: SecretText,
+    /// Networks and hosts that are reached without the proxy.
+    pub no_proxy: Vec<String>,
+}
+
+impl Default for OutboundConfig {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            proxy: SecretText::new(""),
+            no_proxy: Vec::new(),
+        }
+    }
 }
 
 /// Bounds on work in progress.

@@ -68,6 +68,19 @@ pub(super) mod address {
     }
 }
 
+pub(super) mod secret {
+    use super::{Deserializer, Serializer, text};
+    use crate::model::secret::SecretText;
+
+    pub fn serialize<S: Serializer>(secret: &SecretText, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.reveal())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretText, D::Error> {
+        text(deserializer).map(|text| SecretText::new(text.trim()))
+    }
+}
+
 pub(super) mod duration {
     use std::time::Duration;
 

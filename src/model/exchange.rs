@@ -73,6 +73,8 @@ pub struct Exchange {
     pub timings: PhaseTimings,
     /// The address that was connected to, when it came that far.
     pub remote_address: Option<SocketAddr>,
+    /// What else people should know of how it was sent, in a sentence.
+    pub notice: Option<String>,
     /// The answer, or why there is none.
     pub result: Result<Response, SendFailure>,
 }
@@ -141,6 +143,12 @@ pub enum FailureCode {
     ConnectFailed,
     /// The TLS handshake or the certificate failed.
     TlsFailed,
+    /// TLS broke after the handshake.
+    TlsBroken,
+    /// The receiver wants a client certificate, or another one.
+    ClientCertificateRefused,
+    /// The receiver speaks no HTTP/1.1, only HTTP/2.
+    Http2Only,
     /// The TLS handshake took too long.
     TlsTimeout,
     /// The webhook's own TLS settings cannot be used.
@@ -187,11 +195,18 @@ pub enum FailureCode {
     TransitionMissing,
     /// The delivery took more requests than any should.
     TooManySteps,
+    /// The outbound proxy cannot be reached, or does not do its work.
+    ProxyFailed,
+    /// The outbound proxy refuses to connect to the receiver.
+    ProxyRefused,
+    /// This server itself lacked what it takes to send: descriptors, ports, memory. No attempt, and never the receiver's
+    /// fault.
+    ServerExhausted,
 }
 
 impl FailureCode {
     /// Every code, for documentation and parsing.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 36] = [
         Self::DnsFailed,
         Self::DnsTimeout,
         Self::AddressNotAllowed,
@@ -199,6 +214,9 @@ impl FailureCode {
         Self::ConnectTimeout,
         Self::ConnectFailed,
         Self::TlsFailed,
+        Self::TlsBroken,
+        Self::ClientCertificateRefused,
+        Self::Http2Only,
         Self::TlsTimeout,
         Self::TlsSettingsInvalid,
         Self::ResponseTimeout,
@@ -222,6 +240,9 @@ impl FailureCode {
         Self::TicketLost,
         Self::TransitionMissing,
         Self::TooManySteps,
+        Self::ProxyFailed,
+        Self::ProxyRefused,
+        Self::ServerExhausted,
     ];
 
     /// The stable code as it is stored and shown.
@@ -234,6 +255,9 @@ impl FailureCode {
             Self::ConnectTimeout => "connect_timeout",
             Self::ConnectFailed => "connect_failed",
             Self::TlsFailed => "tls_failed",
+            Self::TlsBroken => "tls_broken",
+            Self::ClientCertificateRefused => "client_certificate_refused",
+            Self::Http2Only => "http2_only",
             Self::TlsTimeout => "tls_timeout",
             Self::TlsSettingsInvalid => "tls_settings_invalid",
             Self::ResponseTimeout => "response_timeout",
@@ -257,6 +281,9 @@ impl FailureCode {
             Self::TicketLost => "ticket_lost",
             Self::TransitionMissing => "transition_missing",
             Self::TooManySteps => "too_many_steps",
+            Self::ProxyFailed => "proxy_failed",
+            Self::ProxyRefused => "proxy_refused",
+            Self::ServerExhausted => "server_exhausted",
         }
     }
 
@@ -278,6 +305,13 @@ impl FailureCode {
             Self::TlsFailed | Self::TlsTimeout => {
                 "check the receiver's certificate, or give the webhook its authority"
             }
+            Self::TlsBroken => {
+                "the handshake was fine: look at the receiver's log, and at what stands between it and this server"
+            }
+            Self::ClientCertificateRefused => {
+                "give the webhook the client certificate and key that its receiver wants, in its TLS settings"
+            }
+            Self::Http2Only => "let the receiver, or the proxy before it, speak HTTP/1.1 as well",
             Self::TlsSettingsInvalid => "check the PEM texts in the webhook's TLS settings",
             Self::ResponseTimeout => "answer 2xx first and work later, or raise the webhook's timeout",
             Self::ConnectionClosed | Self::ResponseInvalid => {
@@ -309,6 +343,14 @@ impl FailureCode {
             Self::TooManySteps => {
                 "replay the delivery; if it happens again, tell us: it is a mistake of ours"
             }
+            Self::ProxyFailed => "check the proxy that the server's settings name under [outbound] proxy",
+            Self::ProxyRefused => {
+                "let the proxy under [outbound] proxy connect to this receiver, and check its user name and password"
+            }
+            Self::ServerExhausted => {
+                "nothing at the receiver: give this server more open files (ulimit -n), ports or memory, or a smaller \
+                 limits.max_in_flight"
+            }
         }
     }
 
@@ -322,7 +364,13 @@ impl FailureCode {
                 | Self::ConnectTimeout
                 | Self::ConnectFailed
                 | Self::TlsTimeout
+                | Self::ProxyFailed
         )
+    }
+
+    /// Whether nothing was tried, for a want of this server's own: it says nothing about the receiver and costs no attempt.
+    pub fn is_our_own(self) -> bool {
+        self == Self::ServerExhausted
     }
 }
 

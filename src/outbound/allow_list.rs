@@ -63,10 +63,14 @@ impl AllowList {
         (is_own_host && is_own_port && is_inbox).then_some(own)
     }
 
+    /// Whether a host name is allowed, wherever it leads.
+    pub(super) fn names(&self, host: &str) -> bool {
+        self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+
     /// Whether an address, to which `host` resolved, is allowed although it is internal.
     pub(super) fn allows(&self, address: IpAddr, host: &str) -> bool {
-        self.networks.iter().any(|network| network.contains(address))
-            || self.hosts.iter().any(|pattern| pattern.matches(host))
+        self.networks.iter().any(|network| network.contains(address)) || self.names(host)
     }
 }
 

@@ -15,17 +15,20 @@ use http::{HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
-use url::{Position, Url};
+use url::Position;
 
 use super::address::LoopbackRule;
 use super::allow_list::AllowList;
 use super::connector::{Connector, PhaseLimits, Progress, failure, micros_since};
+use super::head::HeadError;
 use super::pool::{Connection, Pool};
+use super::proxy::Proxy;
 use super::resolver::Resolve;
+use super::shortage::{self, ShortageCounts, Shortages};
 use super::tls::{self, TlsConfigs};
+use super::tls_words::{self, ClientCertificate, Stage};
 use crate::model::exchange::{
     ConnectionUse, Exchange, FailureCode, MAX_BODY_CAP_BYTES, OutboundRequest, Response, SendFailure,
-    TlsProfile,
 };
 
 /// What a [`Client`] is made of.
@@ -38,6 +41,8 @@ pub struct OutboundSettings {
     pub resolver: Arc<dyn Resolve>,
     /// How long each phase may take.
     pub limits: PhaseLimits,
+    /// Through what every connection goes, if this network has no other way out.
+    pub proxy: Option<Proxy>,
 }
 
 /// Sends requests. Clones are cheap and share their connections.
@@ -47,6 +52,7 @@ pub struct Client(Arc<Parts>);
 struct Parts {
     connector: Connector,
     pool: Arc<Pool>,
+    shortages: Shortages,
 }
 
 impl Client {
@@ -58,13 +64,25 @@ impl Client {
             resolver: settings.resolver,
             limits: settings.limits,
             tls_configs: TlsConfigs::default(),
+            proxy: settings.proxy,
         };
         let pool = Arc::new(Pool::default());
-        Self(Arc::new(Parts { connector, pool }))
+        let shortages = Shortages::default();
+        Self(Arc::new(Parts {
+            connector,
+            pool,
+            shortages,
+        }))
+    }
+
+    /// How often this server itself lacked what it takes to send.
+    pub fn shortages(&self) -> ShortageCounts {
+        self.0.shortages.counts()
     }
 
     /// Sends a request and reads the answer. To be called within a Tokio runtime; dropping the future gives the
-    /// request up and closes its connection.
+    /// request up and closes its connection. While this server lacks what it takes to connect, the request waits, and its time
+    /// begins anew; see [`super::shortage`].
     pub async fn send(&self, request: OutboundRequest) -> Exchange {
         let started_at = Instant::now();
         let mut progress = Progress::default();
@@ -73,6 +91,7 @@ impl Client {
         Exchange {
             timings: progress.timings,
             remote_address: progress.remote_address,
+            notice: progress.notice,
             result,
         }
     }
@@ -85,22 +104,16 @@ impl Client {
     ) -> Result<Response, SendFailure> {
         let message = render(&mut request)?;
         let body_cap = request.body_cap.min(MAX_BODY_CAP_BYTES);
-        let (url, profile, deadline) = (request.url, request.tls, started_at + request.timeout);
+        let (connection, answer) = self.ask(&request, message, started_at, progress).await?;
+        let (url, profile) = (request.url, request.tls);
         let origin = &url[..Position::BeforePath];
-        let (connection, answer) = self
-            .ask(
-                &url,
-                profile.as_ref(),
-                request.connection,
-                message,
-                deadline,
-                progress,
-            )
-            .await?;
-        let (head, mut body) = answer.into_parts();
+        let (mut head, mut body) = answer.into_parts();
+        for (name, value) in connection.signs.take_surplus() {
+            head.headers.append(name, value);
+        }
         let mut kept = Vec::new();
         let is_whole = read_body(&mut body, &mut kept, body_cap, self.0.connector.limits.body).await;
-        let may_be_kept = self.0.connector.may_be_kept(&url);
+        let may_be_kept = self.0.connector.may_be_kept(&url) && !connection.signs.must_close();
         if is_whole && may_be_kept && !head.status.is_informational() {
             self.0.pool.put(origin, profile, connection, Instant::now());
         }
@@ -116,18 +129,20 @@ impl Client {
     /// which got no answer on it goes out once more on a fresh one; it carries the same delivery id.
     async fn ask(
         &self,
-        url: &Url,
-        profile: Option<&Arc<TlsProfile>>,
-        connection: ConnectionUse,
+        request: &OutboundRequest,
         message: Request<Full<Bytes>>,
-        deadline: Instant,
+        started_at: Instant,
         progress: &mut Progress,
     ) -> Result<(Connection, http::Response<Incoming>), SendFailure> {
-        let origin = &url[..Position::BeforePath];
-        let idle = match connection {
-            ConnectionUse::Any => self.0.pool.take(origin, profile, Instant::now()),
+        let (url, profile) = (&request.url, request.tls.as_ref());
+        let idle = match request.connection {
+            ConnectionUse::Any => self
+                .0
+                .pool
+                .take(&url[..Position::BeforePath], profile, Instant::now()),
             ConnectionUse::Fresh => None,
         };
+        let deadline = started_at + request.timeout;
         if let Some(mut idle) = idle {
             match ask_on(&mut idle, message.clone(), deadline, progress).await {
                 Ok(answer) => return Ok((idle, answer)),
@@ -135,12 +150,50 @@ impl Client {
                 Err(Unanswered::Closed(_)) => progress.remote_address = None,
             }
         }
-        let mut fresh = self.0.connector.open(url, profile, deadline, progress).await?;
+        let (mut fresh, deadline) = self.open(request, deadline, progress).await?;
         match ask_on(&mut fresh, message, deadline, progress).await {
             Ok(answer) => Ok((fresh, answer)),
-            Err(Unanswered::Failed(failure) | Unanswered::Closed(failure)) => Err(failure),
+            Err(Unanswered::Failed(failure)) => Err(failure),
+            Err(Unanswered::Closed(_)) if fresh.client_certificate == ClientCertificate::Missing => {
+                Err(failure(
+                    FailureCode::ClientCertificateRefused,
+                    tls_words::refused(fresh.client_certificate, None),
+                ))
+            }
+            Err(Unanswered::Closed(failure)) => Err(failure),
         }
     }
+
+    /// A fresh connection, and the deadline of what is asked on it. A want of our own is no failure of the request: it waits.
+    async fn open(
+        &self,
+        request: &OutboundRequest,
+        mut deadline: Instant,
+        progress: &mut Progress,
+    ) -> Result<(Connection, Instant), SendFailure> {
+        let (connector, profile) = (&self.0.connector, request.tls.as_ref());
+        let mut waiting = None;
+        loop {
+            let failure = match connector.open(&request.url, profile, deadline, progress).await {
+                Ok(connection) => return Ok((connection, deadline)),
+                Err(failure) => failure,
+            };
+            if !failure.code.is_our_own() {
+                return Err(failure);
+            }
+            let limit = connector.limits.shortage;
+            let waiting = waiting.get_or_insert_with(|| self.0.shortages.begin(&failure.detail, limit));
+            if !waiting.wait().await {
+                return Err(exhausted(&failure.detail));
+            }
+            deadline = Instant::now() + request.timeout;
+        }
+    }
+}
+
+fn exhausted(what: &str) -> SendFailure {
+    let detail = format!("this server lacked {what}: nothing was sent");
+    failure(FailureCode::ServerExhausted, detail)
 }
 
 /// Why a connection gave no answer.
@@ -158,13 +211,14 @@ async fn ask_on(
     progress: &mut Progress,
 ) -> Result<http::Response<Incoming>, Unanswered> {
     progress.remote_address = Some(connection.remote_address);
+    connection.signs.expect_head();
     let written_at = Instant::now();
     match timeout_at(deadline, connection.sender.send_request(message)).await {
         Ok(Ok(answer)) => {
             progress.timings.first_byte_us = Some(micros_since(written_at));
             Ok(answer)
         }
-        Ok(Err(error)) => Err(explain(&error)),
+        Ok(Err(error)) => Err(explain(&error, connection)),
         Err(_) => {
             let detail = "the receiver did not answer in time";
             Err(Unanswered::Failed(failure(FailureCode::ResponseTimeout, detail)))
@@ -224,18 +278,35 @@ async fn read_frames(body: &mut Incoming, kept: &mut Vec<u8>, cap: usize) -> boo
     true
 }
 
-/// Puts hyper's error into our terms. Its own texts are about connections and parsing only, so they can be shown.
-fn explain(error: &hyper::Error) -> Unanswered {
-    if let Some(tls) = io_error(error).and_then(tls::tls_error) {
-        return Unanswered::Failed(failure(FailureCode::TlsFailed, tls::explain(tls)));
+/// Puts hyper's error into our terms.
+fn explain(error: &hyper::Error, connection: &Connection) -> Unanswered {
+    let failed = |code, detail: &str| Unanswered::Failed(failure(code, detail));
+    if connection.signs.is_http2() {
+        let detail = "the receiver speaks only HTTP/2, in which nothing is sent";
+        return failed(FailureCode::Http2Only, detail);
+    }
+    let io_error = io_error(error);
+    if let Some(tls) = io_error.and_then(tls::tls_error) {
+        let explained = tls_words::explain(tls, Stage::Established, connection.client_certificate);
+        return Unanswered::Failed(explained);
+    }
+    if let Some(head) = io_error.and_then(head_error) {
+        return failed(FailureCode::ResponseInvalid, &head.to_string());
+    }
+    if let Some(what) = io_error.and_then(shortage::of) {
+        return Unanswered::Failed(exhausted(what));
+    }
+    if error.is_parse_too_large() {
+        return failed(FailureCode::ResponseInvalid, &HeadError::TooLarge.to_string());
     }
     if error.is_parse() {
-        let detail = format!("the receiver's answer is not HTTP: {error}");
-        return Unanswered::Failed(failure(FailureCode::ResponseInvalid, detail));
+        return failed(FailureCode::ResponseInvalid, "the receiver's answer is not HTTP");
     }
     if error.is_user() {
-        let detail = format!("the request cannot be sent: {error}");
-        return Unanswered::Failed(failure(FailureCode::RequestInvalid, detail));
+        return failed(
+            FailureCode::RequestInvalid,
+            "the request cannot be sent over HTTP",
+        );
     }
     if spoke_unasked(error) {
         let detail = "the receiver spoke before it was asked, so it is no HTTP server";
@@ -243,6 +314,11 @@ fn explain(error: &hyper::Error) -> Unanswered {
     }
     let detail = "the receiver closed the connection before it answered";
     Unanswered::Closed(failure(FailureCode::ConnectionClosed, detail))
+}
+
+/// Why a head was not taken for one, if that is what an error is.
+fn head_error(error: &io::Error) -> Option<&HeadError> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// Whether the connection ended because bytes came that no request had asked for: hyper cancels the request and names

@@ -6,19 +6,28 @@
 
 pub mod address;
 pub mod allow_list;
+mod answer_stream;
 pub mod client;
 pub mod connector;
+mod head;
 mod network;
 mod pool;
+pub mod proxy;
 pub mod resolver;
+pub mod shortage;
 pub mod signature;
 pub mod tls;
+mod tls_words;
+mod trust;
 mod url_rules;
 
 pub use address::LoopbackRule;
 pub use allow_list::AllowList;
 pub use client::{Client, OutboundSettings};
 pub use connector::PhaseLimits;
+pub use proxy::Proxy;
 pub use resolver::{Resolve, SystemResolver};
+pub use shortage::ShortageCounts;
 pub use signature::{Signer, SigningSecrets};
+pub use tls_words::tls_sentence;
 pub use url_rules::{UrlRefusal, check_url};

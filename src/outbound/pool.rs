@@ -14,6 +14,8 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::answer_stream::AnswerSigns;
+use super::tls_words::ClientCertificate;
 use crate::model::exchange::TlsProfile;
 
 /// Idle connections kept for one origin.
@@ -37,6 +39,10 @@ pub(super) struct Connection {
     pub(super) opened_at: Instant,
     /// The task that reads and writes the socket.
     pub(super) driver: AbortHandle,
+    /// What its stream tells of the answers.
+    pub(super) signs: Arc<AnswerSigns>,
+    /// Whether the receiver asked for a client certificate.
+    pub(super) client_certificate: ClientCertificate,
 }
 
 impl Drop for Connection {
@@ -179,6 +185,8 @@ mod tests {
                 remote_address,
                 opened_at,
                 driver,
+                signs: Arc::default(),
+                client_certificate: ClientCertificate::NotAsked,
             },
             far,
         )

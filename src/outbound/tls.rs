@@ -1,15 +1,20 @@
 //! TLS settings of outgoing connections: the public authorities, plus what a webhook brings along. Certificates are
 //! always verified; there is no switch to turn that off.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::tls_words::ClientCertificate;
+use super::trust::{Trust, public_authorities};
 use crate::model::exchange::TlsProfile;
 
 /// How many profiles are kept ready; more than that are built anew now and then.
@@ -28,11 +33,13 @@ pub enum TlsSettingsError {
     #[error("the client identity holds no PEM private key")]
     IdentityKey,
     /// Certificate and key do not fit each other, or are of an unknown sort.
-    #[error("the client identity cannot be used: {0}")]
-    Identity(String),
+    #[error(
+        "the client identity cannot be used: its key is not that of its certificate, or of an unknown sort"
+    )]
+    Identity,
     /// The TLS library refused its own defaults.
-    #[error("TLS cannot be set up: {0}")]
-    Library(String),
+    #[error("TLS cannot be set up on this server")]
+    Library,
 }
 
 /// Checks a webhook's TLS settings, as when they are saved.
@@ -63,45 +70,69 @@ impl TlsConfigs {
     }
 }
 
-/// One sentence about a failed handshake.
-pub(super) fn explain(error: &rustls::Error) -> String {
-    use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage};
-    match error {
-        InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "the certificate comes from an authority that is not trusted here".to_owned()
-        }
-        InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "the certificate has expired".to_owned()
-        }
-        InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
-            "the certificate is not valid yet".to_owned()
-        }
-        InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "the certificate belongs to another host name".to_owned(),
-        InvalidMessage(_) => "the receiver does not speak TLS on this port".to_owned(),
-        AlertReceived(alert) => format!("the receiver ended the TLS handshake: {alert:?}"),
-        other => format!("the TLS handshake failed: {other}"),
-    }
-}
-
 /// The TLS error inside an I/O error, if that is what it is.
 pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-fn client_config(profile: Option<&TlsProfile>) -> Result<ClientConfig, TlsSettingsError> {
-    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    if let Some(pem) = profile.and_then(|profile| profile.ca_pem.as_deref()) {
-        let authorities = certificates(pem).ok_or(TlsSettingsError::Authority)?;
-        for authority in authorities {
-            roots.add(authority).map_err(|_| TlsSettingsError::Authority)?;
-        }
+tokio::task_local! {
+    /// What became of the client certificate in the handshake of this task.
+    static CLIENT_CERTIFICATE: Cell<ClientCertificate>;
+}
+
+/// Runs a handshake; says beside its result whether the receiver wanted to see a client certificate.
+pub(super) async fn noting_client_certificate<T>(
+    handshake: impl Future<Output = T>,
+) -> (T, ClientCertificate) {
+    let noted = async {
+        let result = handshake.await;
+        (result, CLIENT_CERTIFICATE.with(Cell::get))
+    };
+    CLIENT_CERTIFICATE
+        .scope(Cell::new(ClientCertificate::NotAsked), noted)
+        .await
+}
+
+/// Notes that a receiver asked for a client certificate, since the library does not tell.
+#[derive(Debug)]
+struct Noting(Arc<dyn ResolvesClientCert>);
+
+impl ResolvesClientCert for Noting {
+    fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let found = self.0.resolve(authorities, schemes);
+        let certificate = match found {
+            Some(_) => ClientCertificate::Shown,
+            None => ClientCertificate::Missing,
+        };
+        // Outside of a handshake of ours nobody wants to know.
+        let _ = CLIENT_CERTIFICATE.try_with(|noted| noted.set(certificate));
+        found
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+
+    fn only_raw_public_keys(&self) -> bool {
+        self.0.only_raw_public_keys()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.has_certs()
+    }
+}
+
+fn client_config(profile: Option<&TlsProfile>) -> Result<ClientConfig, TlsSettingsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| TlsSettingsError::Library(error.to_string()))?
-        .with_root_certificates(roots);
+        .map_err(|_| TlsSettingsError::Library)?;
+    let builder = match profile.and_then(|profile| profile.ca_pem.as_deref()) {
+        None => builder.with_root_certificates(public_authorities()),
+        Some(pem) => {
+            let given = certificates(pem).ok_or(TlsSettingsError::Authority)?;
+            let trust = Trust::new(given, &provider)?;
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(trust))
+        }
+    };
     let mut config = match profile.and_then(|profile| profile.identity_pem.as_deref()) {
         None => builder.with_no_client_auth(),
         Some(pem) => {
@@ -109,9 +140,10 @@ fn client_config(profile: Option<&TlsProfile>) -> Result<ClientConfig, TlsSettin
             let key =
                 PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| TlsSettingsError::IdentityKey)?;
             let config = builder.with_client_auth_cert(chain, key);
-            config.map_err(|error| TlsSettingsError::Identity(error.to_string()))?
+            config.map_err(|_| TlsSettingsError::Identity)?
         }
     };
+    config.client_auth_cert_resolver = Arc::new(Noting(config.client_auth_cert_resolver));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -169,7 +201,7 @@ mod tests {
         let other = rcgen::generate_simple_self_signed(["other.example".to_owned()]).unwrap();
         let mixed = own.cert.pem() + &other.signing_key.serialize_pem();
         let verdict = check_tls_profile(&profile(None, Some(&mixed)));
-        assert!(matches!(verdict, Err(TlsSettingsError::Identity(_))));
+        assert_eq!(verdict, Err(TlsSettingsError::Identity));
     }
 
     #[test]

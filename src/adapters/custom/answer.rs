@@ -24,6 +24,7 @@ mod tests {
             body_is_truncated: false,
         };
         let exchange = Exchange {
+            notice: None,
             timings: PhaseTimings::default(),
             remote_address: None,
             result: Ok(response),

@@ -163,6 +163,7 @@ fn raw(status: u16, headers: &[(&'static str, &str)], body: &str) -> Exchange {
         )
     };
     Exchange {
+        notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
         result: Ok(Response {
@@ -182,6 +183,7 @@ fn cut_short(status: u16, body: &str) -> Exchange {
 
 fn silence(code: FailureCode) -> Exchange {
     Exchange {
+        notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
         result: Err(SendFailure {

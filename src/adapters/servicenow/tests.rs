@@ -166,6 +166,7 @@ fn with_headers(status: u16, headers: &[(&'static str, &str)], body: &str) -> Ex
         )
     });
     Exchange {
+        notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
         result: Ok(Response {
@@ -179,6 +180,7 @@ fn with_headers(status: u16, headers: &[(&'static str, &str)], body: &str) -> Ex
 
 fn no_answer(code: FailureCode) -> Exchange {
     Exchange {
+        notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
         result: Err(SendFailure {

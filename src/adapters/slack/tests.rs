@@ -83,6 +83,7 @@ fn response(status: u16, headers: &[(&'static str, String)], body: &str) -> Exch
         (name, HeaderValue::from_str(value).unwrap())
     });
     Exchange {
+        notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
         result: Ok(Response {

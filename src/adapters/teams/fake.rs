@@ -267,6 +267,7 @@ pub(super) mod tests {
             body_is_truncated: false,
         };
         Exchange {
+            notice: None,
             timings: PhaseTimings::default(),
             remote_address: None,
             result: Ok(response),

@@ -37,12 +37,34 @@ async fn a_name_that_resolves_to_an_internal_address_is_refused() {
 }
 
 #[tokio::test]
-async fn one_internal_address_among_public_ones_refuses_the_name() {
+async fn a_name_with_a_permitted_and_a_refused_address_is_dialled_at_the_permitted_one_and_says_so() {
     let receiver = Receiver::start(&[OK]).await;
     let url = format!("http://receiver.example:{}/", receiver.address.port());
-    let mixed = ScriptedResolver::new(&[&["127.0.0.1", "10.0.0.1"]]);
+    let mixed = ScriptedResolver::new(&[&["10.0.0.1", "127.0.0.1"]]);
     let exchange = client_resolving(mixed).send(post(&url)).await;
-    assert_eq!(code(&exchange), FailureCode::AddressNotAllowed);
+    assert_eq!(response(&exchange).status, 200);
+    assert_eq!(exchange.remote_address, Some(receiver.address));
+    assert_eq!(
+        exchange.notice.as_deref(),
+        Some(
+            "the host name leads to several addresses, and 10.0.0.1 is a private address, which this server may not \
+             connect to: another one was used"
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_refused_address_is_not_dialled_when_the_permitted_one_fails() {
+    let receiver = Receiver::start(&[OK]).await;
+    let url = format!("http://receiver.example:{}/", receiver.address.port());
+    let client = Client::new(OutboundSettings {
+        allow: AllowList::parse(["127.0.0.2"]).unwrap(),
+        loopback: LoopbackRule::Refused,
+        resolver: ScriptedResolver::new(&[&["127.0.0.1", "127.0.0.2"]]),
+        ..settings()
+    });
+    let exchange = client.send(post(&url)).await;
+    assert_eq!(code(&exchange), FailureCode::ConnectRefused);
     assert_eq!(receiver.connection_count(), 0);
 }
 

@@ -20,7 +20,10 @@ mod answers;
 mod failures;
 mod guard;
 mod kept_alive;
+mod odd_heads;
+mod proxy;
 mod requests;
+mod shortage;
 mod tls;
 
 const SHORT: Duration = Duration::from_millis(250);
@@ -71,6 +74,7 @@ fn settings() -> OutboundSettings {
             body: SHORT,
             ..PhaseLimits::default()
         },
+        proxy: None,
     }
 }
 

@@ -112,6 +112,7 @@ fn silence(code: FailureCode, is_received: bool, takes: Duration) -> Reaction {
 
 fn exchange(result: Result<Response, SendFailure>) -> Exchange {
     Exchange {
+        notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
         result,

@@ -46,7 +46,7 @@ impl Resolve for Names {
         self.0
             .get(host)
             .cloned()
-            .ok_or_else(|| ResolveError("no such host in this test".into()))
+            .ok_or_else(|| ResolveError::Failed("no such host in this test".into()))
     }
 }
 
@@ -60,22 +60,32 @@ pub struct TestApp {
 impl TestApp {
     /// Starts on a data directory. The clock starts where it always starts.
     pub async fn start(directory: &Path) -> Self {
-        Self::start_at(directory, START_MILLIS, &|_| (), Names::default()).await
+        Self::start_resolving(directory, Arc::new(Names::default())).await
     }
 
     /// Starts with other settings and names.
     pub async fn start_with(directory: &Path, change: &dyn Fn(&mut Config), names: Names) -> Self {
-        Self::start_at(directory, START_MILLIS, change, names).await
+        Self::start_at(directory, START_MILLIS, change, Arc::new(names)).await
     }
 
     /// Stops softly and starts again on the same data, at the same time of the clock.
     pub async fn restart(self, directory: &Path) -> Self {
         let millis = self.clock.0.load(Ordering::SeqCst);
         assert!(self.app.stop().await, "a soft stop ends in time");
-        Self::start_at(directory, millis, &|_| (), Names::default()).await
+        Self::start_at(directory, millis, &|_| (), Arc::new(Names::default())).await
     }
 
-    async fn start_at(directory: &Path, millis: i64, change: &dyn Fn(&mut Config), names: Names) -> Self {
+    /// Starts with another way to look names up.
+    pub async fn start_resolving(directory: &Path, resolver: Arc<dyn Resolve>) -> Self {
+        Self::start_at(directory, START_MILLIS, &|_| (), resolver).await
+    }
+
+    async fn start_at(
+        directory: &Path,
+        millis: i64,
+        change: &dyn Fn(&mut Config),
+        resolver: Arc<dyn Resolve>,
+    ) -> Self {
         let clock = Arc::new(HandClock(AtomicI64::new(millis)));
         let mut config = Config {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -85,10 +95,7 @@ impl TestApp {
         };
         change(&mut config);
         let source = Source::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
-        let surroundings = Surroundings {
-            source,
-            resolver: Arc::new(names),
-        };
+        let surroundings = Surroundings { source, resolver };
         let app = App::start(&config, surroundings).await.unwrap();
         let base = format!("http://{}", app.address());
         let key = match app.first_key() {

@@ -140,6 +140,7 @@ fn faults_of_the_server_are_tried_again_on_schedule() {
     let faults = ["server_error", "bad_gateway"].map(|fault| told(&judged(fault)));
     assert_eq!(faults, [(FailureCode::ServerError, Remedy::Schedule, None); 2]);
     let exchange = Exchange {
+        notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
         result: Err(SendFailure {

@@ -161,6 +161,7 @@ fn faults_of_the_server_are_tried_again_on_schedule() {
     let faults = ["server_error", "bad_gateway", "fatal_error", "service_unavailable"];
     assert_eq!(faults.map(|fault| told(&api(fault))), [later; 4]);
     let exchange = Exchange {
+        notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
         result: Err(SendFailure {

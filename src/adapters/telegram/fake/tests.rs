@@ -31,6 +31,7 @@ fn deliver(fake: &mut TelegramFake, sample: &mut Sample) -> Judgement {
         (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
     });
     let exchange = Exchange {
+        notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
         result: Ok(Response {
