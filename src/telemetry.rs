@@ -1,7 +1,8 @@
 //! Metrics in the Prometheus text format, and the program's log.
 
 use std::fmt::Write as _;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -58,6 +59,12 @@ pub struct Metrics {
     pub store_lost_events: Gauge,
     /// Requests to the API, by class of status.
     pub api_requests: Family<StateLabel, Counter>,
+    /// Requests to receivers that had to wait because this server lacked something.
+    pub send_shortages: Counter,
+    /// Those that wait now.
+    pub sends_waiting: Gauge,
+    /// What was lacking last.
+    lacked: Mutex<Option<String>>,
 }
 
 impl Metrics {
@@ -79,6 +86,9 @@ impl Metrics {
             store_troubles: Family::default(),
             store_lost_events: Gauge::default(),
             api_requests: Family::default(),
+            send_shortages: Counter::default(),
+            sends_waiting: Gauge::default(),
+            lacked: Mutex::default(),
         };
         metrics.register();
         metrics.register_troubles();
@@ -86,6 +96,7 @@ impl Metrics {
     }
 
     fn register(&mut self) {
+        self.register_shortages();
         let registry = &mut self.registry;
         registry.register(
             "events_accepted",
@@ -152,6 +163,31 @@ impl Metrics {
             "Events that the high-water mark knows and the database does not",
             self.store_lost_events.clone(),
         );
+    }
+
+    fn register_shortages(&mut self) {
+        self.registry.register(
+            "send_shortages",
+            "Requests to receivers that had to wait because this server lacked descriptors, ports or memory",
+            self.send_shortages.clone(),
+        );
+        self.registry.register(
+            "sends_waiting",
+            "Requests to receivers that wait now because this server lacks something",
+            self.sends_waiting.clone(),
+        );
+    }
+
+    /// Notes how often this server itself lacked something to send, and what.
+    pub fn count_shortages(&self, total: u64, waiting: u64, lacked: Option<String>) {
+        self.send_shortages.inner().store(total, Ordering::Relaxed);
+        self.sends_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        *self.lacked.lock().unwrap_or_else(PoisonError::into_inner) = lacked;
+    }
+
+    /// What this server lacked last, if it ever lacked anything.
+    pub fn lacked(&self) -> Option<String> {
+        self.lacked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts an attempt.

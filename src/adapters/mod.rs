@@ -16,6 +16,7 @@ pub mod template;
 pub mod text;
 pub mod ticketing;
 mod unknown;
+pub mod waits;
 
 use std::time::Duration;
 

@@ -1,11 +1,10 @@
 //! What an HTTP status means for a delivery: the table "What counts as what" of the contract.
 
-use http::HeaderMap;
-use http::header::{LOCATION, RETRY_AFTER};
+use http::header::LOCATION;
 
+use crate::adapters::waits;
 use crate::model::attempt::{Failure, Outcome};
 use crate::model::exchange::{Exchange, FailureCode, Response};
-use crate::model::retry::parse_retry_after;
 use crate::model::time::Timestamp;
 
 /// Judges an exchange by its status.
@@ -25,10 +24,11 @@ pub fn classify(exchange: &Exchange, now: Timestamp) -> Outcome {
         500..=599 => FailureCode::ServerError,
         _ => FailureCode::UnexpectedStatus,
     };
-    let asks_to_wait = matches!(response.status, 429 | 503);
-    let retry_after = asks_to_wait
-        .then(|| retry_after(&response.headers, now))
-        .flatten();
+    let retry_after = match response.status {
+        429 => waits::told(&response.headers, now),
+        503 => waits::retry_after(&response.headers, now),
+        _ => None,
+    };
     let failure = Failure {
         retry_after,
         ..Failure::new(code, sentence(response))
@@ -38,11 +38,6 @@ pub fn classify(exchange: &Exchange, now: Timestamp) -> Outcome {
     } else {
         Outcome::Failed(failure)
     }
-}
-
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<std::time::Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    parse_retry_after(value, now)
 }
 
 fn sentence(response: &Response) -> String {
@@ -62,7 +57,8 @@ mod tests {
     use super::*;
     use crate::model::exchange::{PhaseTimings, SendFailure};
     use bytes::Bytes;
-    use http::HeaderValue;
+    use http::header::RETRY_AFTER;
+    use http::{HeaderMap, HeaderValue};
     use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::EPOCH;
@@ -77,6 +73,7 @@ mod tests {
             body_is_truncated: false,
         };
         Exchange {
+            notice: None,
             timings: PhaseTimings::default(),
             remote_address: None,
             result: Ok(response),
@@ -121,6 +118,7 @@ mod tests {
             detail: "refused".into(),
         };
         let exchange = Exchange {
+            notice: None,
             timings: PhaseTimings::default(),
             remote_address: None,
             result: Err(failure),

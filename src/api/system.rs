@@ -32,6 +32,11 @@ pub struct SystemView {
     troubles: Vec<FindingView>,
     /// Webhooks that are degraded, disabled by failure or have dead deliveries, at most 1000.
     unwell_webhooks: Vec<UnwellView>,
+    /// Requests that wait for what this server lacks.
+    sends_waiting: u64,
+    /// What it lacked last.
+    #[schema(required)]
+    lacked: Option<String>,
     /// What the deep check found; only with `deep=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<FindingView>>,
@@ -259,6 +264,8 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQu
             .map(Into::into)
             .collect(),
         unwell_webhooks: unwell.into_iter().map(Into::into).collect(),
+        sends_waiting: u64::try_from(state.metrics.sends_waiting.get()).unwrap_or(0),
+        lacked: state.metrics.lacked(),
         findings,
     })
 }

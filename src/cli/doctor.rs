@@ -130,6 +130,7 @@ fn system_checks(system: &Value, ignored: &[Condition]) -> Vec<Check> {
             .iter()
             .map(|unwell| webhook(unwell, ignored)),
     );
+    checks.push(sending(system));
     checks
 }
 
@@ -249,6 +250,23 @@ fn webhook(unwell: &Value, ignored: &[Condition]) -> Check {
         "webhook",
         format!("{sentence}; look at its page, or `opsknight webhooks show {id}`, and recover what is dead"),
     )
+}
+
+/// A want of the server's own, which no receiver is to blame for.
+fn sending(system: &Value) -> Check {
+    let waiting = system["sendsWaiting"].as_u64().unwrap_or(0);
+    let lacked = system["lacked"].as_str();
+    let advice = "give the server more open files (ulimit -n, LimitNOFILE=), ports or memory, or a smaller \
+                  limits.max_in_flight";
+    let sentence = |lacked| match waiting {
+        0 => format!("requests to receivers had to wait for lack of {lacked}; {advice}"),
+        waiting => format!("{waiting} requests to receivers wait for lack of {lacked}; {advice}"),
+    };
+    Check {
+        name: "sending",
+        trouble: lacked.filter(|_| waiting > 0).map(sentence),
+        detail: lacked.map_or_else(|| "nothing is lacking".to_owned(), sentence),
+    }
 }
 
 fn in_words(check: &Check) -> String {

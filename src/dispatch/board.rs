@@ -21,6 +21,7 @@ use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::store::queue::ClaimRequest;
 
+pub use crate::dispatch::board::buckets::{Pausing, Reason};
 pub use crate::dispatch::board::entry::{BoardLimits, Errands, WebhookLimits};
 
 /// Deliveries of one webhook that wait here, at most.
@@ -187,6 +188,9 @@ impl Board {
             return;
         };
         entry.in_flight = entry.in_flight.saturating_sub(1);
+        if let (Verdict::Succeeded, Some(limits)) = (&verdict, &entry.limits) {
+            self.buckets.taken(&limits.buckets);
+        }
         let after = entry.breaker.after(verdict, now);
         let before = std::mem::replace(&mut entry.breaker, after.clone());
         if before.degraded() != after.degraded() {
@@ -199,9 +203,9 @@ impl Board {
         self.consider_claim(webhook_id, now);
     }
 
-    /// A platform asks to leave a bucket alone until a time.
-    pub fn pause(&mut self, bucket: &str, until: Timestamp, now: Timestamp) {
-        self.buckets.pause(bucket, until, now);
+    /// A platform asks to leave a bucket alone for a while.
+    pub fn pause(&mut self, pause: &Pausing<'_>, now: Timestamp) {
+        self.buckets.pause(pause, now);
     }
 
     /// Until when some buckets take nothing; nothing if they do.

@@ -23,6 +23,8 @@ pub struct Attempted {
     pub record: AttemptRecord,
     /// Who has to wait, beside this delivery.
     pub pause: Option<Pause>,
+    /// Whether this server itself could not send, so that it was no attempt: only a test records it.
+    pub was_prevented: bool,
 }
 
 /// An attempt as it was made, before it is known what follows.
@@ -94,6 +96,8 @@ pub fn conclude(
         true => end_of_test(next_step),
         false => next_step,
     };
+    let result = made.sent.exchange.as_ref().map(|exchange| &exchange.result);
+    let was_prevented = matches!(result, Some(Err(failure)) if failure.code.is_our_own());
     let attempt = attempt(source, delivery, &made.sent, outcome, note, masks);
     let is_ticket = prepared.adapter.ticketing().is_some();
     let record = AttemptRecord {
@@ -119,7 +123,11 @@ pub fn conclude(
         spent,
         settings_of: prepared.webhook.updated_at,
     };
-    Attempted { record, pause }
+    Attempted {
+        record,
+        pause,
+        was_prevented,
+    }
 }
 
 /// The attempt as it is kept.
@@ -154,7 +162,7 @@ fn attempt(
             .unwrap_or_default(),
         response_body_is_truncated: response
             .is_some_and(|response| response.body_is_truncated || response.body.len() > BODY_CAP_BYTES),
-        note: note.map(|note| masks.text(bounded_note(note))),
+        note: noted(note, exchange).map(|note| masks.text(bounded_note(note))),
         outcome,
     }
 }
@@ -175,6 +183,15 @@ fn masked(mut outcome: Outcome, masks: &Masks) -> Outcome {
         failure.detail = masks.text(std::mem::take(&mut failure.detail));
     }
     outcome
+}
+
+/// What the adapter and the connection have to say.
+fn noted(note: Option<String>, exchange: Option<&Exchange>) -> Option<String> {
+    let notice = exchange.and_then(|exchange| exchange.notice.as_deref());
+    match (note, notice) {
+        (Some(note), Some(notice)) => Some(format!("{note}; {notice}")),
+        (note, notice) => note.or_else(|| notice.map(str::to_owned)),
+    }
 }
 
 fn bounded_note(mut note: String) -> String {

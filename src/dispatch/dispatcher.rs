@@ -11,7 +11,7 @@ use crate::adapters::task::Pause;
 use crate::adapters::ticketing::{Answer, Question};
 use crate::clock::Source;
 use crate::dispatch::asking;
-use crate::dispatch::board::Errands;
+use crate::dispatch::board::{Errands, Pausing, Reason};
 use crate::dispatch::breaker::Verdict;
 use crate::dispatch::conclude::Attempted;
 use crate::dispatch::deliver::Deliverer;
@@ -24,9 +24,9 @@ use crate::model::delivery::{ClaimedDelivery, NextStep};
 use crate::model::event::Event;
 use crate::model::exchange::FailureCode;
 use crate::model::id::WebhookId;
-use crate::model::retry::MAX_RETRY_AFTER;
 use crate::model::time::Timestamp;
 use crate::model::webhook::Degraded;
+use crate::outbound::ShortageCounts;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::log_store_failure;
 use crate::store::queue::{AttemptRecord, ClaimRequest};
@@ -146,8 +146,8 @@ impl Dispatcher {
     fn note_test(&self, record: &AttemptRecord, pause: Option<Pause>) {
         let now = self.0.source.now();
         let mut board = self.0.inbox.board();
-        if let Some(pause) = pause {
-            board.pause(&pause.bucket, now.plus(pause.wait.min(MAX_RETRY_AFTER)), now);
+        if let Some(pause) = &pause {
+            board.pause(&Pausing::asked_by(pause, &record.attempt), now);
         }
         if Verdict::of(&record.attempt.outcome) == Verdict::Succeeded {
             board.reached(record.webhook_id, now);
@@ -167,7 +167,7 @@ impl Dispatcher {
         let mut known = Known::default();
         loop {
             let attempted = self.0.deliverer.attempt(&prepared, &delivery, &known);
-            let Attempted { record, pause } = attempted.await;
+            let Attempted { record, pause, .. } = attempted.await;
             self.note_test(&record, pause);
             let goes_on = matches!(record.next_step, NextStep::Retry { .. });
             if goes_on {
@@ -217,11 +217,15 @@ impl Dispatcher {
                 Arc::new(Prepared::new(endpoint))
             }
         };
+        let asked_at = parts.source.now();
         let asked = asking::ask(&parts.deliverer, &prepared, question).await;
         if let Some(pause) = asked.pause {
-            let now = parts.source.now();
-            let until = now.plus(pause.wait.min(MAX_RETRY_AFTER));
-            parts.inbox.board().pause(&pause.bucket, until, now);
+            let pausing = Pausing {
+                bucket: &pause.bucket,
+                wait: pause.wait,
+                reason: Reason::Refused { asked_at },
+            };
+            parts.inbox.board().pause(&pausing, parts.source.now());
         }
         Ok(asked.answer)
     }
@@ -229,6 +233,8 @@ impl Dispatcher {
     /// Asks the store what is due: what makes polling the guarantee and every other signal a hint. One at a time, beside
     /// the sending, so that a slow store holds nothing up.
     fn start_survey(&self) {
+        let ShortageCounts { total, waiting, what } = self.0.deliverer.client.shortages();
+        self.0.metrics.count_shortages(total, waiting, what);
         if !self.0.is_surveying.swap(true, Ordering::AcqRel) {
             tokio::spawn(self.clone().survey());
         }
@@ -416,7 +422,15 @@ impl InFlight {
         let parts = Arc::clone(&self.dispatcher.0);
         let known = recall(&parts, &prepared, delivery).await;
         let attempted = parts.deliverer.attempt(&prepared, delivery, &known);
-        let Attempted { record, pause } = attempted.await;
+        let Attempted {
+            record,
+            pause,
+            was_prevented,
+        } = attempted.await;
+        if was_prevented {
+            // No attempt was made, for a want of this server's own: it is made when the claim comes round again.
+            return self.give_back(Verdict::Neutral);
+        }
         let now = parts.source.now();
         parts.metrics.attempted(&record.attempt.outcome);
         let verdict = Verdict::of(&record.attempt.outcome);
@@ -430,36 +444,51 @@ impl InFlight {
         }
         self.delivery = None;
         let webhook_id = record.webhook_id;
+        if let Some(pause) = &pause {
+            parts
+                .inbox
+                .board()
+                .pause(&Pausing::asked_by(pause, &record.attempt), now);
+        }
         // The recorder outlives every attempt: it ends when the last sender is dropped.
         let _ = parts.attempts.send(record);
         let mut board = parts.inbox.board();
-        if let Some(pause) = pause {
-            board.pause(&pause.bucket, now.plus(pause.wait.min(MAX_RETRY_AFTER)), now);
-        }
         board.finished(webhook_id, verdict, now);
         drop(board);
         self.dispatcher.look();
     }
 }
 
-impl Drop for InFlight {
-    fn drop(&mut self) {
+impl InFlight {
+    /// Gives the claim back, as if nothing had been tried.
+    fn give_back(&mut self, verdict: Verdict) {
         let Some(delivery) = self.delivery.take() else {
             return;
         };
         let parts = &self.dispatcher.0;
         let mut board = parts.inbox.board();
-        board.finished(
-            delivery.webhook_id,
-            Verdict::Failed(FailureCode::RequestInvalid),
-            parts.source.now(),
-        );
+        board.finished(delivery.webhook_id, verdict, parts.source.now());
         board.recorded(1);
         drop(board);
-        let store = parts.store.clone();
+        let (store, inbox) = (parts.store.clone(), Arc::clone(&parts.inbox));
+        let (webhook_id, now) = (delivery.webhook_id, parts.source.now());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { store.queue.release(vec![(delivery.id, delivery.claim)]).await });
+            runtime.spawn(async move {
+                match store.queue.release(vec![(delivery.id, delivery.claim)]).await {
+                    Ok(()) => inbox.board().wake(webhook_id, now),
+                    Err(error) => {
+                        tracing::error!(%error, "a claim could not be given back; it ends with this node's lease");
+                    }
+                }
+                inbox.ring();
+            });
         }
         parts.inbox.ring();
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.give_back(Verdict::Failed(FailureCode::RequestInvalid));
     }
 }

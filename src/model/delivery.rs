@@ -7,7 +7,7 @@ use crate::model::attempt::{Outcome, Remedy};
 use crate::model::event::Event;
 use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, IncidentId, WebhookId};
-use crate::model::retry::{MAX_ADDED_SHARE, MAX_RETRY_AFTER, RetrySchedule};
+use crate::model::retry::{MAX_ADDED_SHARE, RetrySchedule, wait_again};
 use crate::model::time::Timestamp;
 use crate::model::webhook_kind::WebhookKind;
 
@@ -147,13 +147,6 @@ pub const MAX_STEPS: u32 = 24;
 pub const MAX_FOLLOW_UPS: u32 = 4;
 /// The longest time that a delivery waits for rate limits, in all, before waiting spends attempts.
 pub const MAX_WAITED: Duration = Duration::from_secs(3600);
-/// The shortest wait for a rate limit.
-const MIN_WAIT: Duration = Duration::from_millis(100);
-/// The first wait for a rate limit of which no end was told; it doubles with what was waited before…
-const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// …up to this.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
-
 /// What follows an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStep {
@@ -194,7 +187,7 @@ impl NextStep {
             )
         };
         let waiting = |told| {
-            let wait = wait_for(told, before.waited, share);
+            let wait = wait_for(outcome, told, before.waited, share);
             let waited = before.waited + wait;
             match waited <= MAX_WAITED {
                 true => (
@@ -237,10 +230,13 @@ impl NextStep {
     }
 }
 
-/// How long a rate limit is waited for. At least a moment, lest a receiver that asks for no wait is asked for ever.
-fn wait_for(told: Option<Duration>, waited: Duration, share: f64) -> Duration {
-    let guessed = waited.clamp(FIRST_WAIT, LONGEST_WAIT);
-    let wait = told.unwrap_or(guessed).max(MIN_WAIT).min(MAX_RETRY_AFTER);
+/// How long something is waited for that spends no attempt. While a ticket may still appear, its adapter decides when to look:
+/// it counts the time itself.
+fn wait_for(outcome: &Outcome, told: Option<Duration>, waited: Duration, share: f64) -> Duration {
+    let is_adapters_own = outcome
+        .failure()
+        .is_some_and(|failure| failure.code == FailureCode::TicketUnknown);
+    let wait = wait_again(told, if is_adapters_own { Duration::ZERO } else { waited });
     wait.mul_f64(1.0 + MAX_ADDED_SHARE * share.clamp(0.0, 1.0))
 }
 
@@ -248,6 +244,7 @@ fn wait_for(told: Option<Duration>, waited: Duration, share: f64) -> Duration {
 mod tests {
     use super::*;
     use crate::model::attempt::Failure;
+    use crate::model::retry::LONGEST_WAIT;
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::EPOCH;
@@ -319,11 +316,17 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_without_an_end_doubles_and_one_of_no_time_is_not_taken_at_its_word() {
+    fn a_wait_doubles_without_an_end_and_when_it_is_told_again() {
         let (untold, _) = waits(&failed(Remedy::Wait, None), &RetrySchedule::none());
         assert_eq!(untold[..7], [2, 2, 4, 8, 16, 32, 64]);
-        assert!(untold.iter().all(|wait| *wait <= LONGEST_WAIT.as_secs()));
-        assert_eq!(wait_for(Some(Duration::ZERO), Duration::ZERO, 0.0), MIN_WAIT);
+        let (told, _) = waits(&failed(Remedy::Wait, Some(0)), &RetrySchedule::none());
+        assert_eq!(told[..7], [1, 1, 2, 4, 8, 16, 32]);
+        assert!(
+            untold
+                .iter()
+                .chain(&told)
+                .all(|wait| *wait <= LONGEST_WAIT.as_secs())
+        );
     }
 
     #[test]
@@ -350,7 +353,45 @@ mod tests {
         assert_eq!((spent.steps, spent.attempts), (MAX_STEPS, 4));
     }
 
+    /// The most requests of one delivery in an hour, whatever its receiver tells: four attempts, four follow-ups, 24 steps, and
+    /// waits that double from a second to five minutes.
+    const MOST_IN_AN_HOUR: usize = 4 + MAX_FOLLOW_UPS as usize + MAX_STEPS as usize + 20;
+
+    fn told_anything() -> impl Strategy<Value = Outcome> {
+        let told = prop::option::of(prop_oneof![Just(0), 0u64..2000, 0u64..4_000_000]);
+        let failed = (prop::sample::select(&Remedy::ALL[..]), told).prop_map(|(remedy, millis)| {
+            let retry_after = millis.map(Duration::from_millis);
+            let failure = Failure::new(FailureCode::RateLimited, "answered 429").with(remedy);
+            Outcome::Failed(Failure {
+                retry_after,
+                ..failure
+            })
+        });
+        prop_oneof![9 => failed, 1 => Just(Outcome::Step)]
+    }
+
     proptest! {
+        #[test]
+        fn whatever_a_receiver_tells_a_delivery_makes_few_requests_in_an_hour(
+            outcomes in prop::collection::vec(told_anything(), 1..8),
+            share in 0.0f64..1.0,
+        ) {
+            let (mut spent, mut now) = (Spending::default(), NOW);
+            let mut requests = 0;
+            while now < NOW.plus(Duration::from_secs(3600)) {
+                let outcome = &outcomes[requests % outcomes.len()];
+                requests += 1;
+                prop_assert!(requests <= MOST_IN_AN_HOUR, "{requests} at {now:?}");
+                let (next, after) =
+                    NextStep::after_attempt(outcome, &RetrySchedule::default(), spent, now, share);
+                spent = after;
+                match next {
+                    NextStep::Retry { at } => now = at,
+                    NextStep::Delivered | NextStep::Hold { .. } | NextStep::Dead => break,
+                }
+            }
+        }
+
         #[test]
         fn every_schedule_ends(
             delays in prop::collection::vec(0u64..100_000, 0..20),

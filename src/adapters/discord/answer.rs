@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,9 +10,10 @@ use crate::adapters::discord::{Way, edits, host_bucket, webhook_bucket};
 use crate::adapters::status;
 use crate::adapters::task::{Judgement, Keeping, Pause, Task};
 use crate::adapters::text::{Unit, cut, one_line};
+use crate::adapters::waits;
 use crate::model::attempt::{Failure, Outcome, Remedy};
 use crate::model::exchange::{Exchange, FailureCode, Response};
-use crate::model::retry::parse_retry_after;
+use crate::model::retry::told_seconds;
 use crate::model::time::Timestamp;
 
 /// How long others wait after a rate limit whose end was not told.
@@ -79,8 +79,7 @@ fn taken(task: &Task<'_>, response: &Response) -> Judgement {
 fn spent(task: &Task<'_>, response: &Response) -> Option<Pause> {
     let header = |name| response.headers.get(name)?.to_str().ok();
     let is_spent = header("x-ratelimit-remaining") == Some("0");
-    let seconds: f64 = header("x-ratelimit-reset-after")?.parse().ok()?;
-    let wait = Duration::try_from_secs_f64(seconds).ok().filter(|_| is_spent)?;
+    let wait = told_seconds(header("x-ratelimit-reset-after")?.parse().ok()?).filter(|_| is_spent)?;
     let bucket = webhook_bucket(task.target)?;
     Some(Pause { bucket, wait })
 }
@@ -105,9 +104,8 @@ fn limited(task: &Task<'_>, response: &Response, error: Option<&ErrorBody>, now:
     let header = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
     let in_body = error
         .and_then(|error| error.retry_after)
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let in_header = header(RETRY_AFTER.as_str()).and_then(|value| parse_retry_after(value, now));
-    let retry_after = in_body.or(in_header);
+        .and_then(told_seconds);
+    let retry_after = in_body.or_else(|| waits::told(&response.headers, now));
     let is_global = error.is_some_and(|error| error.global)
         || header("x-ratelimit-global") == Some("true")
         || header("x-ratelimit-scope") == Some("global");

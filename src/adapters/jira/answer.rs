@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
 use serde_json::Value;
 
 use crate::adapters::jira::issue::short;
 use crate::adapters::jira::settings::Settings;
 use crate::adapters::task::{Pause, Target};
 use crate::adapters::text::one_line;
+use crate::adapters::waits;
 use crate::model::attempt::{Failure, Remedy};
 use crate::model::exchange::{Exchange, FailureCode, Response, SendFailure};
-use crate::model::retry::parse_retry_after;
 use crate::model::time::Timestamp;
 
 /// How long others wait after a rate limit whose end was not told.
@@ -141,7 +140,7 @@ fn broken(response: &Response, now: Timestamp) -> Failure {
         FailureCode::ServerError,
         format!("Jira answered {}", response.status),
     );
-    match retry_after(response, now) {
+    match waits::retry_after(&response.headers, now) {
         Some(wait) if response.status == 503 => Failure {
             retry_after: Some(wait),
             ..failure.with(Remedy::Wait)
@@ -174,23 +173,9 @@ fn limited(target: &Target, response: &Response, now: Timestamp) -> Trouble {
     }
 }
 
-/// How long an answer asks to wait: `Retry-After`, the time of the limit's end on Cloud, or the interval of Data Center.
+/// How long an answer asks to wait.
 pub(super) fn wait(response: &Response, now: Timestamp) -> Option<Duration> {
-    let ends_at = || header(response, "x-ratelimit-reset")?.parse::<Timestamp>().ok();
-    let interval = || {
-        header(response, "x-ratelimit-interval-seconds")?
-            .parse()
-            .ok()
-            .map(Duration::from_secs)
-    };
-    // A limit whose end has passed says nothing: the clocks differ.
-    let until = || ends_at().map(|at| at.since(now)).filter(|wait| !wait.is_zero());
-    retry_after(response, now).or_else(until).or_else(interval)
-}
-
-fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
-    let value = response.headers.get(RETRY_AFTER)?.to_str().ok()?;
-    parse_retry_after(value, now)
+    waits::told(&response.headers, now)
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {

@@ -6,16 +6,15 @@
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::RETRY_AFTER;
 use serde_json::Value;
 
 use crate::adapters::servicenow::settings::{bucket, table};
 use crate::adapters::status;
 use crate::adapters::task::{Judgement, Pause, Target, Task};
 use crate::adapters::text::{Unit, cut, one_line};
+use crate::adapters::waits;
 use crate::model::attempt::{Failure, Remedy};
 use crate::model::exchange::{Exchange, FailureCode, Response};
-use crate::model::retry::{MAX_RETRY_AFTER, parse_retry_after};
 use crate::model::time::Timestamp;
 
 /// How long others wait after a rate limit whose end was not told.
@@ -319,12 +318,9 @@ fn limited(target: &Target, response: &Response, words: &str, now: Timestamp) ->
     }
 }
 
-/// How long to wait, by `Retry-After` or by the Unix time at which the limit begins anew.
+/// How long an answer asks to wait.
 pub(super) fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let told = header(headers, RETRY_AFTER.as_str()).and_then(|value| parse_retry_after(value, now));
-    let reset = header(headers, "x-ratelimit-reset").and_then(|value| value.trim().parse::<i64>().ok());
-    let reset = reset.map(|seconds| Timestamp::from_millis(seconds.saturating_mul(1000)).since(now));
-    told.or(reset).map(|wait| wait.min(MAX_RETRY_AFTER))
+    waits::told(headers, now)
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

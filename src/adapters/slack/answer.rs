@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
 use serde::Deserialize;
 
 use crate::adapters::slack::errors::{Sort, sort};
@@ -11,9 +10,9 @@ use crate::adapters::slack::{Memory, Mode, Way, bucket_key};
 use crate::adapters::status;
 use crate::adapters::task::{Judgement, Keeping, Pause, Task};
 use crate::adapters::text::{Unit, cut, one_line};
+use crate::adapters::waits;
 use crate::model::attempt::{Failure, Outcome, Remedy};
 use crate::model::exchange::{Exchange, FailureCode, Response};
-use crate::model::retry::parse_retry_after;
 use crate::model::time::Timestamp;
 
 /// How long others wait after a rate limit whose end was not told.
@@ -154,8 +153,7 @@ fn refused(task: &Task<'_>, response: &Response, error: &str, details: &str, now
 }
 
 fn limited(task: &Task<'_>, response: &Response, now: Timestamp) -> Judgement {
-    let header = response.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let told = header.and_then(|value| parse_retry_after(value, now));
+    let told = waits::told(&response.headers, now);
     wait(task, "Slack's limit for this channel or app is reached".to_owned(), told)
 }
 

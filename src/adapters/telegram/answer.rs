@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::header::RETRY_AFTER;
 use serde::Deserialize;
 
 use crate::adapters::status;
@@ -10,11 +9,14 @@ use crate::adapters::task::{Judgement, Keeping, Pause, Task};
 use crate::adapters::telegram::PLAIN;
 use crate::adapters::telegram::settings::{self, Memory, Moved, Plan};
 use crate::adapters::text::{Unit, cut, one_line};
+use crate::adapters::waits;
 use crate::model::attempt::{Failure, Outcome, Remedy};
 use crate::model::exchange::{Exchange, FailureCode, Response};
-use crate::model::retry::parse_retry_after;
+use crate::model::retry::told_seconds;
 use crate::model::time::Timestamp;
 
+/// How long others wait after a rate limit whose end was not told.
+const UNTOLD_WAIT: Duration = Duration::from_secs(3);
 /// The longest quotation of Telegram's own words, in characters.
 const MAX_QUOTE: usize = 160;
 
@@ -32,7 +34,7 @@ struct Answer {
 
 #[derive(Deserialize, Default)]
 struct Parameters {
-    retry_after: Option<u64>,
+    retry_after: Option<f64>,
     migrate_to_chat_id: Option<i64>,
 }
 
@@ -162,17 +164,16 @@ fn moved(task: &Task<'_>, to: i64) -> Judgement {
 }
 
 fn rate_limited(task: &Task<'_>, response: &Response, answer: Option<&Answer>, now: Timestamp) -> Judgement {
-    let told = answer.and_then(|answer| answer.parameters.retry_after).map(Duration::from_secs);
-    let header = response.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let wait = told.or_else(|| parse_retry_after(header?, now));
+    let told = answer.and_then(|answer| answer.parameters.retry_after).and_then(told_seconds);
+    let wait = told.or_else(|| waits::told(&response.headers, now));
     let detail = match wait {
         Some(wait) => format!("telegram asks to wait {} s", wait.as_secs()),
         None => "telegram asks to slow down".to_owned(),
     };
     Judgement {
-        pause: wait.map(|wait| Pause {
+        pause: Some(Pause {
             bucket: settings::chat_bucket(task.target),
-            wait,
+            wait: wait.unwrap_or(UNTOLD_WAIT),
         }),
         ..Failure {
             retry_after: wait,
@@ -227,6 +228,7 @@ mod tests {
     use crate::model::event::EventName;
     use crate::model::exchange::{PhaseTimings, SendFailure};
     use bytes::Bytes;
+    use http::header::RETRY_AFTER;
     use http::{HeaderMap, HeaderValue};
 
     fn judged(sample: &Sample, status: u16, body: &str) -> Judgement {
@@ -241,6 +243,7 @@ mod tests {
 
     fn exchange(result: Result<Response, SendFailure>) -> Exchange {
         Exchange {
+            notice: None,
             timings: PhaseTimings::default(),
             remote_address: None,
             result,

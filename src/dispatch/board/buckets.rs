@@ -1,13 +1,56 @@
 //! The rate limits of platforms: buckets that several webhooks may share. Pure, like the board that holds them.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use crate::adapters::task::Bucket;
+use crate::adapters::task::{Bucket, Pause};
 use crate::dispatch::pace::Pace;
+use crate::model::attempt::Attempt;
+use crate::model::retry::{LONGEST_WAIT, MAX_RETRY_AFTER, wait_again};
 use crate::model::time::Timestamp;
 
 /// The most buckets that are remembered; beyond this, those that hold nothing back are forgotten.
 const MAX_BUCKETS: usize = 10_000;
+
+/// A pause that an answer asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Pausing<'a> {
+    /// Which bucket.
+    pub bucket: &'a str,
+    /// For how long.
+    pub wait: Duration,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl<'a> Pausing<'a> {
+    /// The pause that an attempt's answer asks for.
+    pub fn asked_by(pause: &'a Pause, attempt: &Attempt) -> Self {
+        let reason = match attempt.outcome.failure() {
+            Some(_) => Reason::Refused {
+                asked_at: attempt.started_at,
+            },
+            None => Reason::Foretold,
+        };
+        Self {
+            bucket: &pause.bucket,
+            wait: pause.wait,
+            reason,
+        }
+    }
+}
+
+/// Why a bucket is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// A request was taken, and its answer says that the next one would be too many.
+    Foretold,
+    /// A request was refused.
+    Refused {
+        /// When that request began.
+        asked_at: Timestamp,
+    },
+}
 
 /// How full each bucket is.
 #[derive(Debug, Default)]
@@ -17,6 +60,8 @@ pub struct Buckets(HashMap<String, Level>);
 struct Level {
     pace: Pace,
     paused_until: Option<Timestamp>,
+    /// How long it was paused in a row, without a request that was taken in between.
+    paused_for: Duration,
 }
 
 impl Level {
@@ -42,10 +87,39 @@ impl Buckets {
         }
     }
 
-    /// Leaves a bucket alone until a time; a longer pause that it has already stays.
-    pub fn pause(&mut self, bucket: &str, until: Timestamp, now: Timestamp) {
-        let level = self.level(bucket, now);
-        level.paused_until = level.paused_until.max(Some(until));
+    /// Leaves a bucket alone for a while; a longer pause that it has already stays.
+    pub fn pause(&mut self, pause: &Pausing<'_>, now: Timestamp) {
+        let level = self.level(pause.bucket, now);
+        let wait = match pause.reason {
+            Reason::Foretold => pause.wait.min(MAX_RETRY_AFTER),
+            Reason::Refused { asked_at } => {
+                // What was asked before the last pause began is no new refusal, but part of the old one.
+                if level.paused_until.is_some_and(|until| asked_at < until) {
+                    wait_again(Some(pause.wait), Duration::ZERO)
+                } else {
+                    // What was long ago has nothing to do with this.
+                    if level
+                        .paused_until
+                        .is_none_or(|until| now.since(until) > LONGEST_WAIT)
+                    {
+                        level.paused_for = Duration::ZERO;
+                    }
+                    let wait = wait_again(Some(pause.wait), level.paused_for);
+                    level.paused_for += wait;
+                    wait
+                }
+            }
+        };
+        level.paused_until = level.paused_until.max(Some(now.plus(wait)));
+    }
+
+    /// A request that counts against these buckets was taken: the next refusal is the first one again.
+    pub fn taken(&mut self, buckets: &[Bucket]) {
+        for bucket in buckets {
+            if let Some(level) = self.0.get_mut(&bucket.key) {
+                level.paused_for = Duration::ZERO;
+            }
+        }
     }
 
     /// The clock was set back: old times mean nothing now.
@@ -92,9 +166,53 @@ mod tests {
         let mut buckets = Buckets::default();
         let both = [bucket("a", "1/s"), bucket("host", "")];
         buckets.spend(&both, at(0));
-        buckets.pause("host", at(5000), at(1));
-        buckets.pause("host", at(3000), at(1));
+        buckets.pause(&foretold("host", 5000), at(0));
+        buckets.pause(&foretold("host", 3000), at(1));
         assert_eq!(buckets.blocked_until(&both, at(1)), Some(at(5000)));
         assert_eq!(buckets.blocked_until(&both, at(5000)), None);
+    }
+
+    fn foretold(bucket: &str, millis: u64) -> Pausing<'_> {
+        Pausing {
+            bucket,
+            wait: Duration::from_millis(millis),
+            reason: Reason::Foretold,
+        }
+    }
+
+    fn refused(asked_at: Timestamp) -> Pausing<'static> {
+        Pausing {
+            reason: Reason::Refused { asked_at },
+            ..foretold("a", 0)
+        }
+    }
+
+    #[test]
+    fn a_bucket_that_refuses_again_and_again_pauses_ever_longer_until_it_takes_something() {
+        let mut buckets = Buckets::default();
+        let mut now = at(0);
+        let mut waits = Vec::new();
+        for _ in 0..5 {
+            buckets.pause(&refused(now), now);
+            let until = buckets.blocked_until(&[bucket("a", "")], now).unwrap();
+            waits.push(until.since(now).as_secs());
+            now = until;
+        }
+        assert_eq!(waits, [1, 1, 2, 4, 8]);
+        buckets.taken(&[bucket("a", "")]);
+        buckets.pause(&refused(now), now);
+        assert_eq!(
+            buckets.blocked_until(&[bucket("a", "")], now),
+            Some(now.plus(Duration::from_secs(1)))
+        );
+    }
+
+    #[test]
+    fn refusals_of_what_was_under_way_at_the_same_time_are_one() {
+        let mut buckets = Buckets::default();
+        for _ in 0..8 {
+            buckets.pause(&refused(at(0)), at(10));
+        }
+        assert_eq!(buckets.blocked_until(&[bucket("a", "")], at(10)), Some(at(1010)));
     }
 }

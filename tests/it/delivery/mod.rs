@@ -9,6 +9,7 @@ mod replay;
 mod request;
 mod restart;
 mod schedule;
+mod shortage;
 mod switches;
 
 use crate::support::receiver::{Receiver, Reply};
