@@ -8,8 +8,12 @@ use clap::Args;
 
 use crate::app;
 use crate::config::{self, Flag};
+use crate::secret_file;
 
 use super::failure::Failure;
+
+/// Holds the outbound proxy; with `_FILE` behind it, names a file that does.
+const PROXY: &str = "OPSKNIGHT_OUTBOUND_PROXY";
 
 /// Settings of the server. Each is also `OPSKNIGHT_…` in the environment and a line of the file; flags win.
 #[derive(Args)]
@@ -44,7 +48,13 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let file = arguments.config.clone();
     let flags = flags(arguments)?;
-    let environment = |name: &str| env::var(name).ok();
+    let variable = |name: &str| env::var(name).ok();
+    // The one setting that may hold a password.
+    let proxy = secret_file::find(PROXY, variable).map_err(|error| Failure::Usage(error.to_string()))?;
+    let environment = |name: &str| match (name, &proxy) {
+        (PROXY, Some(proxy)) => Some(proxy.trim().to_owned()),
+        _ => variable(name),
+    };
     let config = config::load(file.as_deref(), environment, &flags)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());

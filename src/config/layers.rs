@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::{Config, ENVIRONMENT_PREFIX};
 
 /// Names with the prefix that are no settings of the server.
-const OTHER_NAMES: [&str; 10] = [
+const OTHER_NAMES: [&str; 11] = [
     "CONFIG",
     "URL",
     "API_KEY",
@@ -21,6 +21,7 @@ const OTHER_NAMES: [&str; 10] = [
     "MASTER_KEY_FILE",
     "PREVIOUS_MASTER_KEY",
     "PREVIOUS_MASTER_KEY_FILE",
+    "OUTBOUND_PROXY_FILE",
     "LONG",
     "MISSING_LANGUAGES",
 ];
