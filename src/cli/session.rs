@@ -1,11 +1,10 @@
 //! What every client command has: the server it speaks to, and how its output shall look.
 
-use std::env;
-
 use clap::Args;
 use serde_json::Value;
 
 use crate::clock::SystemClock;
+use crate::config::environment;
 use crate::model::secret::SecretText;
 use crate::secret_file;
 
@@ -169,7 +168,7 @@ pub fn secret_from(given: Option<String>, name: Option<String>) -> Result<Option
 
 /// A secret in the environment under a name, or in the file that the name with `_FILE` behind it names.
 pub fn secret_in_environment(name: &str) -> Result<Option<String>, Failure> {
-    let found = secret_file::find(name, |name| env::var(name).ok());
+    let found = secret_file::find(name, environment);
     let found = found.map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(found.map(|secret| secret.to_string()))
 }

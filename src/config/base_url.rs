@@ -14,6 +14,23 @@ pub fn base_url(public_url: Option<&Url>, headers: &HeaderMap) -> String {
     address(public_url, host)
 }
 
+/// The path under which this server is reached, without a slash at its end; empty if it has a host of its own.
+pub fn base_path(public_url: Option<&Url>) -> &str {
+    public_url.map_or("", |url| url.path().trim_end_matches('/'))
+}
+
+/// A path of ours without the path under which this server is reached. A proxy may have taken that away already.
+pub fn without_base_path<'a>(path: &'a str, base: &str) -> &'a str {
+    let rest = path.strip_prefix(base).unwrap_or(path);
+    match rest.chars().next() {
+        Some('/' | '?') => rest,
+        // What begins with the same letters is another name.
+        Some(_) => path,
+        None if path.is_empty() => path,
+        None => "/",
+    }
+}
+
 /// A host that is none (it can hold anything) names nothing.
 fn address(public_url: Option<&Url>, host: Option<&str>) -> String {
     if let Some(url) = public_url {
@@ -34,6 +51,17 @@ mod tests {
         assert_eq!(address(Some(&url), Some("10.0.0.1:8080")), "https://ops.example");
         assert_eq!(address(None, Some("10.0.0.1:8080")), "http://10.0.0.1:8080");
         assert_eq!(address(None, Some("[::1]:8080")), "http://[::1]:8080");
+    }
+
+    #[test]
+    fn the_base_path_is_taken_away_as_a_whole_name() {
+        let without = |path| without_base_path(path, "/ops");
+        assert_eq!(without("/ops"), "/");
+        assert_eq!(without("/ops/incidents?a=1"), "/incidents?a=1");
+        assert_eq!(without("/ops?a=1"), "?a=1");
+        assert_eq!(without("/opsknight"), "/opsknight");
+        assert_eq!(without("/incidents"), "/incidents");
+        assert_eq!(without_base_path("/incidents", ""), "/incidents");
     }
 
     #[test]

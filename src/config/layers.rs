@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::{Config, ENVIRONMENT_PREFIX};
 
 /// Names with the prefix that are no settings of the server.
-const OTHER_NAMES: [&str; 11] = [
+const OTHER_NAMES: [&str; 9] = [
     "CONFIG",
     "URL",
     "API_KEY",
@@ -22,8 +22,6 @@ const OTHER_NAMES: [&str; 11] = [
     "PREVIOUS_MASTER_KEY",
     "PREVIOUS_MASTER_KEY_FILE",
     "OUTBOUND_PROXY_FILE",
-    "LONG",
-    "MISSING_LANGUAGES",
 ];
 /// Kubernetes sets names that begin so for a service that is called opsknight.
 const KUBERNETES_PREFIXES: [&str; 2] = ["SERVICE_", "PORT"];
@@ -93,6 +91,11 @@ struct Entry {
     path: String,
     value: Value,
     origin: Origin,
+}
+
+/// A variable of the environment, for whatever purpose. An empty one counts as none: so container files say "not set".
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 /// Reads the settings. `environment` tells the value of a name.

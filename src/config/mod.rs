@@ -16,8 +16,8 @@ use url::Url;
 
 use crate::model::secret::SecretText;
 
-pub use base_url::base_url;
-pub use layers::{ConfigError, Flag, environment_name, load, names, unknown_names};
+pub use base_url::{base_path, base_url, without_base_path};
+pub use layers::{ConfigError, Flag, environment, environment_name, load, names, unknown_names};
 pub use values::Database;
 
 /// What each environment name begins with.

@@ -1,7 +1,7 @@
 //! The receivers' snippets in docs/receivers, run in their own languages against signatures made here.
 //!
 //! A language that this machine lacks is reported and left out; in CI it fails the test, unless `check` has said
-//! in `OPSKNIGHT_MISSING_LANGUAGES` that it could not be installed.
+//! in `CHECK_MISSING_LANGUAGES` that it could not be installed.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -144,7 +144,7 @@ fn is_available(program: &str) -> bool {
         .arg(argument)
         .output()
         .is_ok_and(|output| output.status.success());
-    let is_excused = std::env::var("OPSKNIGHT_MISSING_LANGUAGES")
+    let is_excused = std::env::var("CHECK_MISSING_LANGUAGES")
         .is_ok_and(|programs| programs.split_whitespace().any(|missing| missing == program));
     let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
     assert!(

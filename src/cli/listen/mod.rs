@@ -91,7 +91,7 @@ async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
     let platform = arguments.platform.as_deref().map(Platform::new).transpose()?;
     let faults = read_faults(&arguments.fail, platform.as_ref())?;
     let address = SocketAddr::from((arguments.host, arguments.port));
-    let secret = match arguments.secret {
+    let secret = match arguments.secret.filter(|secret| !secret.is_empty()) {
         Some(secret) => Some(secret),
         None => secret_in_environment(SECRET_NAME)?,
     };

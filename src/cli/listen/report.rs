@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::adapters::fake::FakeAnswer;
 use crate::clock::Clock;
+use crate::config::environment;
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
 use crate::outbound::signature::{
@@ -215,7 +216,7 @@ impl Report {
 
 /// A bar in a colour, for terminals that know colours.
 fn coloured_bar(colour: u32) -> String {
-    if std::env::var_os("NO_COLOR").is_some() || !std::io::stdout().is_terminal() {
+    if environment("NO_COLOR").is_some() || !std::io::stdout().is_terminal() {
         return "┃".to_owned();
     }
     let [_, red, green, blue] = colour.to_be_bytes();

@@ -1,6 +1,6 @@
 //! The program is killed at random moments under load, started again, and must have lost nothing.
 //!
-//! `./check` does it some ten times, `./check --long` more than two hundred times. The seed is printed; `OPSKNIGHT_SEED` sets it.
+//! `./check` does it some ten times, `./check --long` more than two hundred times. The seed is printed; `CHECK_SEED` sets it.
 
 #![allow(clippy::print_stdout, reason = "the counts belong into the report")]
 
@@ -34,7 +34,7 @@ async fn nothing_accepted_is_lost_when_the_program_is_killed_under_load() {
     let mut load = Load::new(8);
     set_up(directory.path(), &receiver).await;
 
-    let rounds = if std::env::var_os("OPSKNIGHT_LONG").is_some() {
+    let rounds = if std::env::var_os("CHECK_LONG").is_some() {
         LONG_ROUNDS
     } else {
         ROUNDS

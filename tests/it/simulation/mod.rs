@@ -1,7 +1,7 @@
 //! A seeded simulation: the real store, the real board and the real decisions, with a clock moved by hand, receivers
 //! that misbehave, and crashes between any two steps. Every rule of the contract about deliveries is checked throughout.
 //!
-//! A failing seed is printed with the command that replays it. `OPSKNIGHT_LONG=1` tries many more.
+//! A failing seed is printed with the command that replays it. `CHECK_LONG=1` tries many more.
 
 mod actions;
 mod chance;
@@ -151,14 +151,14 @@ fn simulate(seed: u64) {
 #[test]
 fn nothing_is_lost_reordered_or_repeated_whatever_happens() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let seeds = match (number("OPSKNIGHT_SEED"), number("OPSKNIGHT_LONG")) {
+    let seeds = match (number("CHECK_SEED"), number("CHECK_LONG")) {
         (Some(seed), _) => seed..=seed,
         (None, Some(1)) => 1..=LONG_SEEDS,
         (None, _) => 1..=SEEDS,
     };
     for seed in seeds {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
-            println!("replay this failure: OPSKNIGHT_SEED={seed} cargo test --test it simulation");
+            println!("replay this failure: CHECK_SEED={seed} cargo test --test it simulation");
             resume_unwind(panic);
         }
     }

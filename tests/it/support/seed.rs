@@ -9,17 +9,17 @@ impl Seeded {
         Self(seed)
     }
 
-    /// Seeded by `OPSKNIGHT_SEED`, or by the time; prints how to repeat the test.
+    /// Seeded by `CHECK_SEED`, or by the time; prints how to repeat the test.
     #[allow(
         clippy::print_stdout,
         reason = "a failing test is repeated with what is printed here"
     )]
     pub fn from_environment(test: &str) -> Self {
-        let given = std::env::var("OPSKNIGHT_SEED")
+        let given = std::env::var("CHECK_SEED")
             .ok()
             .and_then(|text| text.parse().ok());
         let seed = given.unwrap_or_else(|| u64::from(std::process::id()) << 32 | u64::from(nanoseconds()));
-        println!("to repeat: OPSKNIGHT_SEED={seed} cargo test --test it {test}");
+        println!("to repeat: CHECK_SEED={seed} cargo test --test it {test}");
         Self(seed)
     }
 

@@ -16,7 +16,7 @@ fn python() -> Option<PathBuf> {
     if python.exists() {
         return Some(python);
     }
-    let is_said = std::env::var_os("OPSKNIGHT_MISSING_JUDGES").is_some_and(|said| !said.is_empty());
+    let is_said = std::env::var_os("CHECK_MISSING_JUDGES").is_some_and(|said| !said.is_empty());
     assert!(
         is_said || std::env::var_os("CI").is_none(),
         "the judges are missing: run ./check, which installs tests/judges/requirements.txt"

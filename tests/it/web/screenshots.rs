@@ -46,7 +46,7 @@ async fn every_page_has_its_pictures_in_the_documentation() {
 }
 
 async fn take_pictures_if_asked_to() {
-    if std::env::var_os("OPSKNIGHT_SCREENSHOTS").is_none() {
+    if std::env::var_os("CHECK_SCREENSHOTS").is_none() {
         return;
     }
     let _ = std::fs::remove_dir_all(album());
