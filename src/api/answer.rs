@@ -3,13 +3,17 @@
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::api::cursor::list_cursor;
 use crate::api::guard::mark_as_repeated;
 use crate::api::problem::{Code, PROBLEM_JSON, Problem};
 use crate::store::Page;
 use crate::store::receipts::Answer;
+
+/// The id of what was created, kept on the answer for whoever knows where that can be read.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CreatedId(#[serde(rename = "id")] pub String);
 
 /// What every route gives.
 pub type ApiResult = Result<Response, Problem>;
@@ -48,7 +52,11 @@ pub fn no_content() -> ApiResult {
 
 /// An answer of these JSON bytes.
 pub fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response {
+    let created = (status == StatusCode::CREATED).then(|| serde_json::from_slice::<CreatedId>(&body));
     let mut response = (status, body).into_response();
+    if let Some(Ok(id)) = created {
+        response.extensions_mut().insert(id);
+    }
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response

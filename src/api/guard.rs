@@ -7,11 +7,12 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_ENCODING, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sha2::{Digest, Sha256};
 
-use crate::api::answer::{answer_to_response, repeated};
+use crate::api::answer::{CreatedId, answer_to_response, repeated};
 use crate::api::auth::{authenticate, too_many_failures};
 use crate::api::body::{MAX_BODY_BYTES, read};
 use crate::api::problem::{Code, Problem};
@@ -60,6 +61,19 @@ pub struct Rule {
     pub access: Access,
     /// How it keeps its answers.
     pub repetition: Repetition,
+    /// Where that can be read which it creates.
+    pub location: Location,
+}
+
+/// Where that can be read which a route creates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Location {
+    /// Nowhere, or it creates nothing.
+    None,
+    /// In the list to which it was sent.
+    InList,
+    /// At its id in that list.
+    AtId,
 }
 
 /// The idempotency key of the request at hand, if its route keeps it in the transaction.
@@ -95,11 +109,15 @@ impl<S: Sync> FromRequestParts<S> for RequestKey {
 
 /// Guards one route.
 pub async fn guard(State((state, rule)): State<(ApiState, Rule)>, request: Request, next: Next) -> Response {
-    let response = match admit(&state, rule, request).await {
+    let path = (rule.location != Location::None).then(|| request.uri().path().to_owned());
+    let mut response = match admit(&state, rule, request).await {
         Ok(Admitted::Through(request)) => next.run(request).await,
         Ok(Admitted::Keyed(request, key)) => run_keyed(state.clone(), request, key, next).await,
         Err(problem) => problem.into_response(),
     };
+    if let Some(path) = path.filter(|_| response.status() == StatusCode::CREATED) {
+        add_location(rule.location, path, &mut response);
+    }
     count(&state, response.status());
     response
 }
@@ -110,6 +128,7 @@ enum Admitted {
 }
 
 async fn admit(state: &ApiState, rule: Rule, mut request: Request) -> Result<Admitted, Problem> {
+    check_encoding(request.headers())?;
     let address = client_address(&request);
     let scope = match rule.access {
         Access::Open => return Ok(Admitted::Through(request)),
@@ -146,6 +165,18 @@ async fn admit(state: &ApiState, rule: Rule, mut request: Request) -> Result<Adm
     }
     request.extensions_mut().insert(RequestKey(Some(key)));
     Ok(Admitted::Through(request))
+}
+
+/// Bodies are taken as they are: nothing here unpacks one.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            let detail =
+                "the body is packed (Content-Encoding), which this server does not unpack: send it as it is";
+            Err(Problem::new(Code::UnsupportedMediaType, detail))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// The address of the other end of the connection. Without one (in tests), all callers count as one.
@@ -253,6 +284,19 @@ async fn settle(state: &ApiState, key: &KeyOfRequest, answer: Option<&Answer>) {
                 return;
             }
         }
+    }
+}
+
+/// Says where that is which a POST has created.
+fn add_location(location: Location, list: String, response: &mut Response) {
+    let id = response.extensions_mut().remove::<CreatedId>();
+    let path = match (location, id) {
+        (Location::AtId, Some(CreatedId(id))) => format!("{list}/{id}"),
+        (Location::AtId | Location::InList, _) => list,
+        (Location::None, _) => return,
+    };
+    if let Ok(path) = HeaderValue::try_from(path) {
+        response.headers_mut().insert(LOCATION, path);
     }
 }
 

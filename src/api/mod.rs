@@ -38,7 +38,9 @@ use axum::response::{IntoResponse, Response};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::api::guard::Location;
 use crate::api::problem::{Code, Problem};
+use crate::api::route::{Route, Verb};
 
 pub use state::{ApiParts, ApiSettings, ApiState};
 
@@ -49,7 +51,7 @@ const PATH_PREFIX: &str = "/api/";
 /// `others`: the pages.
 pub fn router(state: ApiState, others: Router) -> Router {
     let mut router = Router::new();
-    for route in routes::all() {
+    for route in located_routes() {
         router = route.add_to(router, &state);
     }
     let other = |request: Request| async move {
@@ -63,6 +65,25 @@ pub fn router(state: ApiState, others: Router) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
         .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// Every route, and where that can be read which it creates.
+fn located_routes() -> Vec<Route> {
+    let mut routes = routes::all();
+    let readable: Vec<_> = routes
+        .iter()
+        .filter(|route| route.verb == Verb::Get)
+        .map(|route| route.path)
+        .collect();
+    for route in routes.iter_mut().filter(|route| route.verb == Verb::Post) {
+        let one = format!("{}/{{id}}", route.path);
+        route.rule.location = match readable.contains(&one.as_str()) {
+            true => Location::AtId,
+            false if readable.contains(&route.path) => Location::InList,
+            false => Location::None,
+        };
+    }
+    routes
 }
 
 /// The OpenAPI 3.1 document.

@@ -52,6 +52,8 @@ define_problems! {
         "send back nextCursor exactly as it came, or begin without one"
     InvalidIdempotencyKey "invalid_idempotency_key" BAD_REQUEST "the idempotency key cannot be used"
         "send 1 to 255 visible ASCII characters"
+    InvalidHost "invalid_host" BAD_REQUEST "the request names no host, or several"
+        "send one Host header"
     UnreadableBody "unreadable_body" BAD_REQUEST "the body broke off while it was read"
         "send the request again"
     Unauthorized "unauthorized" UNAUTHORIZED "the request has no usable API key"

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::guard::{Access, Repetition, Rule, guard};
+use crate::api::guard::{Access, Location, Repetition, Rule, guard};
 use crate::api::state::ApiState;
 use crate::model::access::Scope;
 
@@ -101,6 +101,7 @@ impl Route {
             rule: Rule {
                 access: Access::Scope(scope),
                 repetition,
+                location: Location::None,
             },
             parameters: Vec::new(),
             takes: None,
@@ -116,6 +117,7 @@ impl Route {
         self.rule = Rule {
             access,
             repetition: Repetition::NotKept,
+            location: Location::None,
         };
         self
     }

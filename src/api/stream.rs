@@ -37,7 +37,8 @@ const RETRY_AFTER_SECONDS: u32 = 10;
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StreamQuery {
-    /// A cursor: only events after it. From now on if neither this nor the header `Last-Event-ID` is there.
+    /// A cursor: only events after it. From now on if neither this nor the header `Last-Event-ID` is there, or if that
+    /// header is none of this feed.
     after: Option<String>,
 }
 
@@ -50,13 +51,7 @@ pub async fn stream(
 ) -> ApiResult {
     let permit = Arc::clone(&state.streams).try_acquire_owned();
     let permit = permit.map_err(|_| Problem::plain(Code::TooManyStreams).retry_after(RETRY_AFTER_SECONDS))?;
-    let last_id = headers
-        .get("last-event-id")
-        .map(|value| value.to_str().unwrap_or("?"));
-    let after = match last_id.or(query.after.as_deref()) {
-        Some(cursor) => parse_feed_cursor(cursor)?,
-        None => state.store.events.latest_sequence().await?,
-    };
+    let after = start(&state, &headers, query.after.as_deref()).await?;
     let feed = Feed {
         // Subscribing before the first look: what is committed in between is not slept through.
         news: state.wakeup.subscribe(),
@@ -76,7 +71,20 @@ pub async fn stream(
         Some((Ok::<_, Infallible>(sse), feed))
     });
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Ok(Sse::new(events).keep_alive(keep_alive).into_response())
+    let stream = Sse::new(events).keep_alive(keep_alive);
+    // Asks proxies that know this header (nginx) to pass events on as they come.
+    Ok(([("x-accel-buffering", "no")], stream).into_response())
+}
+
+/// Where a stream begins. Browsers come back with the last id that they have seen, whatever it was and whoever gave it, and
+/// take a refusal for the end: an id that is none of this feed begins afresh.
+async fn start(state: &ApiState, headers: &HeaderMap, after: Option<&str>) -> Result<i64, Problem> {
+    let latest = state.store.events.latest_sequence().await?;
+    let Some(last_id) = headers.get("last-event-id") else {
+        return after.map_or(Ok(latest), parse_feed_cursor);
+    };
+    let known = last_id.to_str().ok().and_then(|id| parse_feed_cursor(id).ok());
+    Ok(known.filter(|sequence| *sequence <= latest).unwrap_or(latest))
 }
 
 /// A reader of the feed.

@@ -11,7 +11,7 @@ use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
@@ -71,6 +71,16 @@ async fn receive(
     let address = address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
     let now_ms = state.0.source.monotonic_millis();
     let (parts, body) = request.into_parts();
+    if parts
+        .headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
+        return say(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the call is packed (Content-Encoding): send it as it is\n",
+        );
+    }
     let Some(body) = read(body).await else {
         return say(
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -1,6 +1,8 @@
 //! The event feed: pages, lines and the stream.
 
 use axum::http::Method;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -102,6 +104,29 @@ async fn a_stream_resumes_from_its_last_id_without_a_gap() {
     assert_eq!(titles(&resumed), ["b", "c", "d"]);
     trigger_each(&server, &["e"]).await;
     assert_eq!(titles(&read_events(&mut stream, 1).await), ["e"]);
+}
+
+#[tokio::test]
+async fn a_stream_asked_with_an_id_that_is_none_of_this_feed_begins_afresh() {
+    let server = Server::start().await;
+    server.service("API").await;
+    trigger_each(&server, &["before"]).await;
+    // A place of the feed that this server has not reached: of another one, or of before a backup was restored.
+    let beyond = URL_SAFE_NO_PAD.encode([2, 0, 0, 0, 0, 255, 255, 255, 255]);
+    for id in ["42", "not a cursor", beyond.as_str()] {
+        let request = server.request(Method::GET, "/api/v1/events/stream");
+        let mut stream = server.stream(request.header("last-event-id", id)).await;
+        trigger_each(&server, &["after"]).await;
+        assert_eq!(titles(&read_events(&mut stream, 1).await), ["after"], "{id}");
+    }
+}
+
+#[tokio::test]
+async fn proxies_are_asked_to_pass_the_stream_on_as_it_comes() {
+    let server = Server::start().await;
+    let request = server.request(Method::GET, "/api/v1/events/stream");
+    let head = server.head_of(request).await;
+    assert_eq!(head["x-accel-buffering"], "no");
 }
 
 #[tokio::test]

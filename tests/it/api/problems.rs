@@ -89,6 +89,48 @@ async fn content_types_and_sizes_are_checked() {
 }
 
 #[tokio::test]
+async fn a_packed_body_is_refused_as_what_it_is() {
+    let server = Server::start().await;
+    let body = json!({ "name": "API" });
+    let mut statuses = Vec::new();
+    for encoding in ["gzip", "br", "identity"] {
+        let headers = [("content-encoding", encoding)];
+        let answer = server.send_json(Method::POST, "/api/v1/services", &headers, body.clone());
+        statuses.push(answer.await.status.as_u16());
+    }
+    assert_eq!(statuses, [415, 415, 201]);
+}
+
+#[tokio::test]
+async fn what_was_created_says_where_it_is_when_it_is_asked_for_again_too() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let webhook =
+        json!({ "name": "Ops", "url": "https://example.com/hook", "events": ["incident.triggered"] });
+    let things = [
+        ("services", json!({ "name": "Web" })),
+        ("users", json!({ "name": "Ada", "email": "ada@example.com" })),
+        ("webhooks", webhook),
+        (
+            "incidents",
+            json!({ "title": "disk full", "service": { "name": "API" } }),
+        ),
+    ];
+    for (list, body) in things {
+        let list = format!("/api/v1/{list}");
+        for _ in 0..2 {
+            let made = server.post_keyed(&list, &list, body.clone()).await;
+            assert_eq!(made.status, 201, "{list}: {}", made.text());
+            let id = made.json()["id"].as_str().unwrap().to_owned();
+            assert_eq!(made.header("location"), format!("{list}/{id}"));
+        }
+    }
+    let key = json!({ "name": "some", "scopes": ["incidents:read"] });
+    let made = server.post("/api/v1/api-keys", key).await;
+    assert_eq!(made.header("location"), "/api/v1/api-keys");
+}
+
+#[tokio::test]
 async fn unknown_routes_ids_and_methods_are_problems_too() {
     let server = Server::start().await;
     let missing = "/api/v1/incidents/inc_00000000000070008000000000000000";

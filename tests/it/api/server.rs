@@ -193,6 +193,12 @@ impl Server {
         self.client.request(request).await.unwrap().into_body()
     }
 
+    /// The headers of an answer whose body does not end.
+    pub async fn head_of(&self, request: axum::http::request::Builder) -> HeaderMap {
+        let request = request.body(Full::new(Bytes::new())).unwrap();
+        self.client.request(request).await.unwrap().into_parts().0.headers
+    }
+
     /// A service with this name; gives its id.
     pub async fn service(&self, name: &str) -> String {
         let made = self.post("/api/v1/services", json!({ "name": name })).await;
