@@ -5,6 +5,9 @@
 const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
 
+// Where the server's paths begin: three names above this file.
+const base = new URL('../..', document.currentScript.src).pathname.slice(0, -1);
+
 // Times: relative ones kept fresh, exact ones in the viewer's zone.
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 function relative(seconds) {
@@ -148,7 +151,7 @@ if ($('[data-live]')) {
   let stream = null;
   const listen = () => {
     stream?.close();
-    stream = document.hidden ? null : new EventSource('/live');
+    stream = document.hidden ? null : new EventSource(`${base}/live`);
     document.body.classList.remove('is-live');
     if (!stream) return;
     stream.onopen = () => {
@@ -254,7 +257,7 @@ if (filter) {
     const body = new URLSearchParams(new FormData(filter.form));
     // Trying is not sending: the form's own token is for that.
     body.delete('once');
-    const answer = await fetch('/settings/integrations/check-filter', { method: 'POST', body, headers: { accept: 'text/html' } });
+    const answer = await fetch(`${base}/settings/integrations/check-filter`, { method: 'POST', body, headers: { accept: 'text/html' } });
     if (answer.ok) verdict.replaceChildren(...new DOMParser().parseFromString(await answer.text(), 'text/html').body.childNodes);
   };
   filter.form.addEventListener('input', (event) => {
@@ -272,7 +275,7 @@ if (previewed) {
   const draw = async () => {
     const body = new URLSearchParams(new FormData(previewed));
     body.delete('once');
-    const answer = await fetch('/settings/integrations/preview/' + previewed.dataset.preview, { method: 'POST', body, headers: { accept: 'text/html' } });
+    const answer = await fetch(`${base}/settings/integrations/preview/${previewed.dataset.preview}`, { method: 'POST', body, headers: { accept: 'text/html' } });
     if (answer.ok) place.replaceChildren(...new DOMParser().parseFromString(await answer.text(), 'text/html').body.childNodes);
   };
   const soon = (event) => {

@@ -10,6 +10,9 @@ const STREAM_MS = 600000; // a stream may have died silently: it is begun anew
 const FIRST_WAIT_MS = 2000;
 const LONGEST_WAIT_MS = 60000;
 
+// Where the server's paths begin: three names above this file.
+const base = new URL('../..', document.currentScript.src).pathname.slice(0, -1);
+
 let wall = document.getElementById('wall');
 const lost = document.getElementById('lost');
 const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
@@ -86,7 +89,7 @@ function endStream() {
 function beginStream() {
   endStream();
   streamBegunAt = Date.now();
-  stream = new EventSource(`/wall/live${location.search}`);
+  stream = new EventSource(`${base}/wall/live${location.search}`);
   stream.onopen = soon;
   stream.onmessage = () => {
     waitsMs.stream = FIRST_WAIT_MS;

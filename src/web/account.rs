@@ -123,7 +123,7 @@ pub async fn set_appearance(State(state): State<WebState>, look: Look, form: For
         text => Sidebar::parse(text),
     };
     let back = local_path(form.text("back"), "/").to_owned();
-    let [theme, sidebar] = set_taste(transport(&state), theme, sidebar);
+    let [theme, sidebar] = set_taste(&transport(&state), theme, sidebar);
     let mut response = (StatusCode::SEE_OTHER, [(LOCATION, back)]).into_response();
     for cookie in [theme, sidebar] {
         let cookie = http::HeaderValue::try_from(cookie);

@@ -75,6 +75,16 @@ impl PageError {
         )
     }
 
+    /// The form is packed, and nothing here unpacks it.
+    pub fn packed_form() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "the form is packed (Content-Encoding), which this server does not unpack",
+            "Send it as it is.",
+        )
+    }
+
     /// Nobody is signed in.
     pub fn not_signed_in() -> Self {
         let advice = "Sign in and try again.";
@@ -98,6 +108,15 @@ impl PageError {
         let sentence = "this form belongs to an earlier session; nothing was changed";
         let advice = "Go back, load the page anew and send the form again.";
         Self::new(StatusCode::FORBIDDEN, "stale_form", sentence, advice)
+    }
+
+    /// The browser asked over plain HTTP, whereas cookies are for TLS only: it would drop them, and ask again for ever.
+    pub fn plain_http(public_url: &url::Url) -> Self {
+        let sentence = format!(
+            "this server's address is {public_url}: over plain http your browser would not keep you signed in"
+        );
+        let advice = "Open that address and sign in there. It is the server's setting public_url.";
+        Self::new(StatusCode::BAD_REQUEST, "plain_http", sentence, advice)
     }
 
     /// The form was sent before.

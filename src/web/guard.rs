@@ -6,11 +6,12 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERER, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERER, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::config::{base_path, without_base_path};
 use crate::model::access::KeyHash;
 use crate::model::session::SESSION_TOUCH_INTERVAL;
 use crate::web::error::PageError;
@@ -86,6 +87,13 @@ async fn admit(
     let mut body = body;
     if rule.verb == PageVerb::Post {
         check_site(state, &parts.headers).map_err(IntoResponse::into_response)?;
+        if parts
+            .headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|encoding| encoding != "identity")
+        {
+            return Err(PageError::packed_form().into_response());
+        }
         let limit = match rule.door {
             Door::Open => MAX_OPEN_FORM_BYTES,
             Door::SignedIn | Door::Right(_) => MAX_FORM_BYTES,
@@ -132,19 +140,19 @@ fn look_of(state: &WebState, request: &Request) -> Look {
         is_dev: state.settings.is_dev,
         target: match *request.method() {
             Method::GET | Method::HEAD => uri.path_and_query().map_or_else(String::new, ToString::to_string),
-            _ => page_of_form(request.headers()),
+            _ => page_of_form(request.headers(), base_path(state.settings.public_url.as_ref())),
         },
         once: hex::encode(state.source.random::<16>()),
     }
 }
 
 /// Path and query of the page that a form stands on; the first page if the browser does not tell.
-fn page_of_form(headers: &HeaderMap) -> String {
+fn page_of_form(headers: &HeaderMap, base: &str) -> String {
     let text = headers.get(REFERER).and_then(|value| value.to_str().ok());
     let url = text.and_then(|text| url::Url::parse(text).ok());
     url.map_or_else(
         || "/".to_owned(),
-        |url| url[url::Position::BeforePath..url::Position::AfterQuery].to_owned(),
+        |url| without_base_path(&url[url::Position::BeforePath..url::Position::AfterQuery], base).to_owned(),
     )
 }
 
@@ -175,10 +183,34 @@ async fn find_visitor(
 /// How this server is reached.
 pub fn transport(state: &WebState) -> Transport {
     let public_url = state.settings.public_url.as_ref();
-    if public_url.is_some_and(|url| url.scheme() == "https") {
-        Transport::Secure
-    } else {
-        Transport::Plain
+    Transport {
+        is_secure: public_url.is_some_and(|url| url.scheme() == "https"),
+        base_path: base_path(public_url).to_owned(),
+    }
+}
+
+/// Refuses forms that sign in, if the browser would drop the session's cookie. Browsers trust this machine without TLS.
+pub fn check_keeps_cookies(state: &WebState, headers: &HeaderMap) -> Result<(), PageError> {
+    let public = state
+        .settings
+        .public_url
+        .as_ref()
+        .filter(|url| url.scheme() == "https");
+    let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
+    let origin = origin.and_then(|origin| url::Url::parse(origin).ok());
+    let is_plain = origin.is_some_and(|origin| origin.scheme() == "http" && !is_this_machine(&origin));
+    match public {
+        Some(public) if is_plain => Err(PageError::plain_http(public)),
+        _ => Ok(()),
+    }
+}
+
+fn is_this_machine(origin: &url::Url) -> bool {
+    match origin.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

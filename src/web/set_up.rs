@@ -10,7 +10,7 @@ use crate::web::error::{FieldErrors, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, render, render_refused};
 use crate::web::query::Query;
-use crate::web::sign_in::{SignInOrigin, signed_in};
+use crate::web::sign_in::{KeepsCookies, SignInOrigin, signed_in};
 use crate::web::state::WebState;
 use crate::web::visitor::Look;
 
@@ -43,6 +43,7 @@ pub async fn page(State(state): State<WebState>, look: Look, query: Query) -> Pa
 /// `POST /setup`
 pub async fn create(
     State(state): State<WebState>,
+    _: KeepsCookies,
     origin: SignInOrigin,
     look: Look,
     form: Form,

@@ -15,7 +15,7 @@ use crate::model::session::SESSION_LIFETIME;
 use crate::web::error::{PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, local_path, render, render_with};
-use crate::web::guard::transport;
+use crate::web::guard::{check_keeps_cookies, transport};
 use crate::web::query::Query;
 use crate::web::state::WebState;
 use crate::web::visitor::{Anybody, Look, Visitor};
@@ -54,6 +54,7 @@ pub async fn page(
 /// `POST /sign-in`
 pub async fn sign_in(
     State(state): State<WebState>,
+    _: KeepsCookies,
     origin: SignInOrigin,
     look: Look,
     form: Form,
@@ -154,6 +155,20 @@ pub fn signed_in(state: &WebState, token: &SecretText, next: &str) -> axum::resp
     let cookie = transport(state).set_session(token.reveal(), SESSION_LIFETIME.as_secs());
     let onwards = [(LOCATION, next.to_owned()), (SET_COOKIE, cookie)];
     (http::StatusCode::SEE_OTHER, onwards).into_response()
+}
+
+/// A browser that will keep the cookie of a session.
+pub struct KeepsCookies;
+
+impl axum::extract::FromRequestParts<WebState> for KeepsCookies {
+    type Rejection = PageError;
+
+    async fn from_request_parts(
+        parts: &mut http::request::Parts,
+        state: &WebState,
+    ) -> Result<Self, PageError> {
+        check_keeps_cookies(state, &parts.headers).map(|()| Self)
+    }
 }
 
 /// Where somebody who signs in comes from.

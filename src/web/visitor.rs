@@ -22,48 +22,48 @@ use crate::web::error::PageError;
 const SESSION_COOKIE: &str = "opsknight_session";
 /// The same over TLS: browsers accept this name only with `Secure`, `Path=/` and no `Domain`.
 const SECURE_SESSION_COOKIE: &str = "__Host-opsknight_session";
+/// The same if the server has only a part of its host: browsers accept this name only with `Secure`.
+const SECURE_PART_SESSION_COOKIE: &str = "__Secure-opsknight_session";
 /// The cookie with the choice of light or dark.
 const THEME_COOKIE: &str = "opsknight_theme";
 /// The cookie with the choice of a wide or narrow sidebar.
 const SIDEBAR_COOKIE: &str = "opsknight_sidebar";
 
-/// How cookies are set, which depends on whether the server is reached over TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Plain HTTP.
-    Plain,
-    /// TLS.
-    Secure,
+/// How cookies are set, which depends on how the server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transport {
+    /// Whether over TLS.
+    pub is_secure: bool,
+    /// Under which path; empty if the host is all its own.
+    pub base_path: String,
 }
 
 impl Transport {
     /// The name of the session's cookie.
-    pub fn session_cookie(self) -> &'static str {
-        match self {
-            Self::Plain => SESSION_COOKIE,
-            Self::Secure => SECURE_SESSION_COOKIE,
+    pub fn session_cookie(&self) -> &'static str {
+        match (self.is_secure, self.base_path.is_empty()) {
+            (false, _) => SESSION_COOKIE,
+            (true, true) => SECURE_SESSION_COOKIE,
+            (true, false) => SECURE_PART_SESSION_COOKIE,
         }
     }
 
     /// A `Set-Cookie` for this session token, for so long; an empty token ends it.
-    pub fn set_session(self, token: &str, max_age_seconds: u64) -> String {
+    pub fn set_session(&self, token: &str, max_age_seconds: u64) -> String {
         let name = self.session_cookie();
-        let secure = self.secure_attribute();
-        format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_seconds}{secure}")
+        let (path, secure) = (&self.base_path, self.secure_attribute());
+        format!("{name}={token}; Path={path}/; HttpOnly; SameSite=Lax; Max-Age={max_age_seconds}{secure}")
     }
 
     /// A `Set-Cookie` for a matter of taste.
-    fn set_taste(self, name: &str, value: &str) -> String {
+    fn set_taste(&self, name: &str, value: &str) -> String {
         const YEAR_SECONDS: u32 = 365 * 24 * 3600;
-        let secure = self.secure_attribute();
-        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={YEAR_SECONDS}{secure}")
+        let (path, secure) = (&self.base_path, self.secure_attribute());
+        format!("{name}={value}; Path={path}/; HttpOnly; SameSite=Lax; Max-Age={YEAR_SECONDS}{secure}")
     }
 
-    fn secure_attribute(self) -> &'static str {
-        match self {
-            Self::Plain => "",
-            Self::Secure => "; Secure",
-        }
+    fn secure_attribute(&self) -> &'static str {
+        if self.is_secure { "; Secure" } else { "" }
     }
 }
 
@@ -204,7 +204,7 @@ pub fn taste(headers: &HeaderMap) -> (Theme, Sidebar) {
 }
 
 /// The cookies of taste, to be set.
-pub fn set_taste(transport: Transport, theme: Theme, sidebar: Sidebar) -> [String; 2] {
+pub fn set_taste(transport: &Transport, theme: Theme, sidebar: Sidebar) -> [String; 2] {
     [
         transport.set_taste(THEME_COOKIE, theme.as_str()),
         transport.set_taste(SIDEBAR_COOKIE, sidebar.as_str()),
@@ -257,10 +257,16 @@ mod tests {
 
     #[test]
     fn over_tls_the_session_cookie_is_bound_to_the_host() {
-        let secure = Transport::Secure.set_session("ses_x", 60);
+        let transport = |is_secure, base_path: &str| Transport {
+            is_secure,
+            base_path: base_path.to_owned(),
+        };
+        let secure = transport(true, "").set_session("ses_x", 60);
         assert!(secure.starts_with("__Host-opsknight_session=ses_x; Path=/; HttpOnly; SameSite=Lax"));
         assert!(secure.ends_with("; Secure"));
-        assert!(!Transport::Plain.set_session("ses_x", 60).contains("Secure"));
+        assert!(!transport(false, "").set_session("ses_x", 60).contains("Secure"));
+        let part = transport(true, "/ops").set_session("ses_x", 60);
+        assert!(part.starts_with("__Secure-opsknight_session=ses_x; Path=/ops/; HttpOnly"));
     }
 
     #[test]

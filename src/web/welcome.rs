@@ -8,7 +8,7 @@ use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, render, render_refused};
 use crate::web::query::Query;
-use crate::web::sign_in::{SignInOrigin, signed_in};
+use crate::web::sign_in::{KeepsCookies, SignInOrigin, signed_in};
 use crate::web::state::WebState;
 use crate::web::visitor::Look;
 
@@ -46,6 +46,7 @@ pub async fn page(
 /// `POST /welcome`
 pub async fn set_password(
     State(state): State<WebState>,
+    _: KeepsCookies,
     origin: SignInOrigin,
     look: Look,
     form: Form,
