@@ -1,25 +1,30 @@
 //! The server put together: opens the store, starts the dispatcher and the doors, stops them in order.
 
+mod base_path;
+mod clients;
 mod desk;
+mod file_limit;
 mod first_key;
+mod outbound_rules;
 mod pages;
+mod run;
 mod server;
 
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-use crate::actions::{Actions, UrlRules};
+use crate::actions::Actions;
 use crate::api::{ApiParts, ApiSettings, ApiState};
 use crate::clock::Source;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dispatch::board::BoardLimits;
 use crate::dispatch::deliver::Deliverer;
 use crate::dispatch::dispatcher::Dispatcher;
@@ -30,20 +35,24 @@ use crate::dispatch::{auditor, escalator, pruner, rescuer};
 use crate::inbound::{self, InboundState};
 use crate::limit::Limit;
 use crate::master_key;
-use crate::outbound::{
-    AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Proxy, Resolve, SystemResolver,
-    UrlRefusal, check_url,
-};
+use crate::model::capacity::Capacity;
+use crate::outbound::{Client, Resolve, SystemResolver};
 use crate::store::seal::Sealer;
 use crate::store::{Store, sqlite};
-use crate::telemetry::{Metrics, start_log};
+use crate::supervisor::Supervisor;
+use crate::telemetry::Metrics;
 use crate::wakeup::Wakeup;
 
 use crate::model::secret::SecretText;
+use clients::{Bounds, Clients};
 use desk::{Desk, TestSender};
+use outbound_rules::OutboundRules;
 use pages::{CommitWatch, Shared};
+use server::Site;
 
+pub use file_limit::raise as raise_file_limit;
 pub use first_key::FirstKey;
+pub use run::{ServeError, serve};
 
 /// How long tasks that still use the store may take to notice that the server has stopped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,8 +70,29 @@ pub struct App {
     looker: Looker,
     timers: JoinSet<()>,
     server: JoinHandle<()>,
+    supervisor: Supervisor,
     stop: watch::Sender<bool>,
     stop_grace: Duration,
+}
+
+/// A server that is complete, but answers nobody yet.
+pub struct PreparedApp {
+    app: App,
+    open: oneshot::Sender<()>,
+}
+
+impl PreparedApp {
+    /// Begins to answer.
+    pub fn open(self) -> App {
+        // The server waits for it; should it have died already, its supervisor says so.
+        let _ = self.open.send(());
+        self.app
+    }
+
+    /// The server, to be announced.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
 }
 
 /// What a server is given from outside.
@@ -87,33 +117,36 @@ impl Surroundings {
 impl App {
     /// Starts a server; it answers and delivers when this returns.
     pub async fn start(config: &Config, surroundings: Surroundings) -> anyhow::Result<Self> {
+        Ok(Self::prepare(config, surroundings).await?.open())
+    }
+
+    /// The same up to its last step: it delivers, and clients may connect, but nobody is answered before [`PreparedApp::open`].
+    pub async fn prepare(config: &Config, surroundings: Surroundings) -> anyhow::Result<PreparedApp> {
         let Surroundings { source, resolver } = surroundings;
         let (metrics, wakeup) = (Arc::new(Metrics::new()), Wakeup::new());
-        let inbox = Arc::new(Inbox::new(
-            board_limits(config),
-            wakeup.clone(),
-            Arc::clone(&metrics),
-        ));
-        let (watch, commits) = CommitWatch::new(&metrics);
-        let store = open_store(config, &source, &inbox, watch)?;
-        take_back(&store, &source).await?;
+        let supervisor = Supervisor::default();
+        let capacity = capacity(config, &metrics);
+        let limits = board_limits(config, &capacity);
+        let inbox = Arc::new(Inbox::new(limits, wakeup.clone(), Arc::clone(&metrics)));
+        let (watch, commits) = CommitWatch::new(&metrics, &supervisor);
+        let store = open_store(config, &source, &inbox, watch).await?;
         // The address must be known before anything is sent: the server may reach its own inboxes there.
         let listener = listen(config).await?;
         let address = listener.local_addr()?;
         let rules = OutboundRules::new(config, address)?;
         let deliverer = Deliverer {
-            client: Client::new(rules.settings(resolver)),
+            client: Client::new(rules.settings(resolver, capacity.idle_connections)),
             source: source.clone(),
             public_url: public_url(config, address),
             store: store.clone(),
         };
-        let dispatcher =
-            Dispatcher::start(Arc::clone(&inbox), store.clone(), deliverer, Arc::clone(&metrics));
+        let (queue, counts) = (Arc::clone(&inbox), Arc::clone(&metrics));
+        let dispatcher = Dispatcher::start(queue, store.clone(), deliverer, counts, supervisor.clone());
         let looker = Looker::new(store.clone(), source.clone(), dispatcher.clone());
         let tester = Arc::new(TestSender(dispatcher.clone()));
         let desk = Arc::new(Desk(dispatcher.clone(), looker.clone()));
-        let actions = Actions::new(store.clone(), source.clone(), Arc::new(rules), tester, desk);
-        let actions = Arc::new(actions);
+        let rules = Arc::new(rules);
+        let actions = Arc::new(Actions::new(store.clone(), source.clone(), rules, tester, desk));
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
         let (stop, stopping) = watch::channel(false);
         let shared = Shared {
@@ -122,26 +155,26 @@ impl App {
             source: source.clone(),
             commits,
             own_address: address_from_here(address),
+            capacity,
             stopping: stopping.clone(),
         };
         let (pages, set_up_token) = pages::prepare(config, shared).await?;
-        let doors = InboundState::new(Arc::clone(&actions), source.clone());
-        let pages = pages.merge(inbound::router(doors));
-        let state = ApiState::new(ApiParts {
+        let parts = ApiParts {
             actions,
             store: store.clone(),
             source: source.clone(),
             wakeup,
             metrics: Arc::clone(&metrics),
-            settings: api_settings(config),
+            settings: api_settings(config, capacity),
             setup: setup_token,
             stopping: stopping.clone(),
-        });
-        let router = crate::api::router(state, pages);
-        let server = tokio::spawn(server::serve(listener, router, stopping));
-        let mut timers = start_timers(config, &store, &source, &dispatcher, &metrics);
-        timers.spawn(looker.clone().run());
-        Ok(Self {
+        };
+        let clients = Clients::new(Bounds::of(&capacity), Arc::clone(&metrics));
+        let site = site(config, parts, pages);
+        let (open, server) = start_server(listener, site, clients, stopping, &supervisor);
+        let mut timers = start_timers(config, &store, &source, &metrics, &supervisor);
+        start_senders(&mut timers, &dispatcher, &looker, &supervisor);
+        let app = Self {
             address,
             first_key,
             set_up_token,
@@ -151,9 +184,11 @@ impl App {
             looker,
             timers,
             server,
+            supervisor,
             stop,
             stop_grace: config.stop_grace,
-        })
+        };
+        Ok(PreparedApp { app, open })
     }
 
     /// Where it listens.
@@ -169,6 +204,11 @@ impl App {
     /// The one-time token of the link that makes the first administrator, if nobody could sign in at the start.
     pub fn set_up_token(&self) -> Option<&SecretText> {
         self.set_up_token.as_ref()
+    }
+
+    /// Reports when a task ends without which it is no server.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
     }
 
     /// Its store.
@@ -202,26 +242,21 @@ impl App {
     }
 }
 
-/// Runs a server until it is told to stop: softly by the first signal, at once by the second.
-pub fn serve(config: &Config) -> anyhow::Result<()> {
-    start_log(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        let app = App::start(config, Surroundings::system()?).await?;
-        announce(config, &app);
-        signals.next().await;
-        tracing::info!("stopping: what is in flight may finish; a second signal stops at once");
-        tokio::select! {
-            all_ended = app.stop() => {
-                if !all_ended {
-                    tracing::warn!("some deliveries were still in flight; they are sent again after the next start");
-                }
-            }
-            () = signals.next() => tracing::warn!("stopped at once; what was in flight is sent again after the next start"),
-        }
-        Ok(())
-    })
+/// How much may be open at once. What the settings want beyond that is not had by wishing.
+fn capacity(config: &Config, metrics: &Metrics) -> Capacity {
+    let wanted = usize::try_from(config.limits.max_in_flight).unwrap_or(usize::MAX);
+    let capacity = Capacity::share_out(file_limit::present(), wanted);
+    if capacity.max_in_flight < wanted {
+        tracing::warn!(
+            wanted,
+            max_in_flight = capacity.max_in_flight,
+            files = capacity.files,
+            "fewer deliveries than limits.max_in_flight may be in flight: the process may open too few files; raise its \
+             limit (LimitNOFILE, ulimit -n)"
+        );
+    }
+    metrics.note_capacity(&capacity);
+    capacity
 }
 
 /// Where links in messages lead. A server for development is reached from this machine; otherwise nobody but the settings
@@ -252,22 +287,22 @@ async fn take_back(store: &Store, source: &Source) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn board_limits(config: &Config) -> BoardLimits {
+fn board_limits(config: &Config, capacity: &Capacity) -> BoardLimits {
     let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     BoardLimits {
-        max_in_flight: count(config.limits.max_in_flight),
+        max_in_flight: capacity.max_in_flight,
         max_ready: count(config.limits.max_ready),
         ..BoardLimits::default()
     }
 }
 
-fn open_store(
+async fn open_store(
     config: &Config,
     source: &Source,
     inbox: &Arc<Inbox>,
     watch: CommitWatch,
 ) -> anyhow::Result<Store> {
-    let keys = master_key::load(&config.data, |name| std::env::var(name).ok(), source)?;
+    let keys = master_key::load(&config.data, config::environment, source)?;
     let store = sqlite::open(sqlite::Settings {
         directory: config.data.clone(),
         sealer: Sealer::new(&keys.current, keys.previous.as_ref()),
@@ -276,10 +311,11 @@ fn open_store(
         observer: Arc::new(watch),
         max_pages: config.max_database_bytes.map(sqlite::pages_of),
     })?;
+    take_back(&store, source).await?;
     Ok(store)
 }
 
-fn api_settings(config: &Config) -> ApiSettings {
+fn api_settings(config: &Config, capacity: Capacity) -> ApiSettings {
     let per_second = f64::from(config.api.requests_per_second);
     let failures_per_minute = f64::from(config.api.failed_sign_ins_per_minute);
     ApiSettings {
@@ -294,67 +330,70 @@ fn api_settings(config: &Config) -> ApiSettings {
         metrics_are_public: config.metrics_public,
         backup_directory: Some(config.data.join("backups")),
         public_url: config.public_url.clone(),
+        max_streams: capacity.event_streams,
+        capacity: Some(capacity),
         ..ApiSettings::default()
     }
+}
+
+/// Everything that is served: the API, the calls of platforms, the pages.
+fn site(config: &Config, parts: ApiParts, pages: Router) -> Site {
+    let callers = InboundState::new(Arc::clone(&parts.actions), parts.source.clone());
+    let pages = pages.merge(inbound::router(callers));
+    let router = crate::api::router(ApiState::new(parts), pages);
+    Site::new(router, config.public_url.as_ref())
+}
+
+/// Starts to serve once it is told to.
+fn start_server(
+    listener: TcpListener,
+    site: Site,
+    clients: Arc<Clients>,
+    stopping: watch::Receiver<bool>,
+    supervisor: &Supervisor,
+) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (open, opened) = oneshot::channel();
+    let serving = async move {
+        let _ = opened.await;
+        server::serve(listener, site, clients, stopping).await;
+    };
+    let server = tokio::spawn(supervisor.clone().watch("HTTP server", serving));
+    (open, server)
+}
+
+fn start_senders(
+    timers: &mut JoinSet<()>,
+    dispatcher: &Dispatcher,
+    looker: &Looker,
+    supervisor: &Supervisor,
+) {
+    let (dispatching, reading) = (dispatcher.clone().run(), looker.clone().run());
+    timers.spawn(supervisor.clone().watch("dispatcher", dispatching));
+    timers.spawn(supervisor.clone().watch("reader of tickets", reading));
 }
 
 fn start_timers(
     config: &Config,
     store: &Store,
     source: &Source,
-    dispatcher: &Dispatcher,
     metrics: &Arc<Metrics>,
+    supervisor: &Supervisor,
 ) -> JoinSet<()> {
     let keep_for = KeepFor {
         delivered: config.retention.delivered,
         dead: config.retention.dead,
     };
     let mut timers = JoinSet::new();
-    timers.spawn(dispatcher.clone().run());
-    timers.spawn(rescuer::run(store.clone(), source.clone()));
-    timers.spawn(escalator::run(store.clone(), source.clone()));
-    timers.spawn(pruner::run(store.clone(), source.clone(), keep_for));
-    timers.spawn(pruner::bury(store.clone(), source.clone()));
-    timers.spawn(auditor::run(store.clone(), Arc::clone(metrics)));
+    let watch = || supervisor.clone();
+    timers.spawn(watch().watch("rescuer", rescuer::run(store.clone(), source.clone())));
+    timers.spawn(watch().watch("escalator", escalator::run(store.clone(), source.clone())));
+    let prune = pruner::run(store.clone(), source.clone(), keep_for);
+    timers.spawn(watch().watch("pruner", prune));
+    let bury = pruner::bury(store.clone(), source.clone());
+    timers.spawn(watch().watch("pruner of deleted webhooks", bury));
+    let audit = auditor::run(store.clone(), Arc::clone(metrics));
+    timers.spawn(watch().watch("auditor", audit));
     timers
-}
-
-/// Says on standard output what a person or a script reads at the start. Nobody may be reading (any more): a server is
-/// not stopped by that.
-fn announce(config: &Config, app: &App) {
-    let mut output = std::io::stdout().lock();
-    let _ = output.write_all(announcement(config, app).as_bytes());
-    let _ = output.flush();
-}
-
-fn announcement(config: &Config, app: &App) -> String {
-    let mut lines = vec![format!("Data: {}", config.data.display())];
-    match &app.first_key {
-        FirstKey::Dev(key) => {
-            let warning =
-                "Development mode: receivers on this machine are allowed. Do not use it in production.";
-            lines.push(warning.to_owned());
-            lines.push(format!("API key: {}", key.reveal()));
-        }
-        FirstKey::SetUp(token) => {
-            let (address, token) = (app.address, token.reveal());
-            lines.push("There is no API key yet. Make the first one in the pages, or with:".to_owned());
-            lines.push(format!(
-                "  opsknight keys setup --url http://{address} --token {token}"
-            ));
-        }
-        FirstKey::Exists => {}
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    lines.push(format!("OpsKnight {version} is ready on http://{}", app.address));
-    // Behind the line above, in which scripts look for the address.
-    if let Some(token) = &app.set_up_token {
-        let pages = base_url(config, app);
-        lines.push("Nobody can sign in yet. Open this link once to make the first administrator:".to_owned());
-        lines.push(format!("  {pages}setup?token={}", token.reveal()));
-    }
-    lines.push(String::new());
-    lines.join("\n")
 }
 
 /// Where this server reaches itself: an address that stands for all of the machine's holds its loopback one.
@@ -365,103 +404,6 @@ fn address_from_here(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(loopback, address.port())
-}
-
-/// Where people find the pages, with a slash at the end.
-fn base_url(config: &Config, app: &App) -> String {
-    match &config.public_url {
-        Some(url) => url.to_string(),
-        // An address that stands for all of the machine's is none that a browser can open.
-        None if app.address.ip().is_unspecified() => format!("http://localhost:{}/", app.address.port()),
-        None => format!("http://{}/", app.address),
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Which receivers may be reached, for saving a webhook and for sending.
-struct OutboundRules {
-    allow: AllowList,
-    loopback: LoopbackRule,
-    proxy: Option<Proxy>,
-}
-
-impl OutboundRules {
-    fn new(config: &Config, address: SocketAddr) -> anyhow::Result<Self> {
-        let allow = AllowList::parse(&config.outbound.allow).context("the setting outbound.allow")?;
-        let allow = allow.with_own_inboxes(config.inbox.enabled.then(|| address_from_here(address)));
-        let loopback = if config.dev {
-            LoopbackRule::Allowed
-        } else {
-            LoopbackRule::Refused
-        };
-        let proxy = proxy_of(config, &allow, loopback)?;
-        Ok(Self {
-            allow,
-            loopback,
-            proxy,
-        })
-    }
-
-    fn settings(&self, resolver: Arc<dyn Resolve>) -> OutboundSettings {
-        OutboundSettings {
-            allow: self.allow.clone(),
-            loopback: self.loopback,
-            resolver,
-            limits: PhaseLimits::default(),
-            proxy: self.proxy.clone(),
-        }
-    }
-}
-
-/// The outbound proxy of the settings, if they name one. It is tested like any receiver, now and at each connection.
-fn proxy_of(config: &Config, allow: &AllowList, loopback: LoopbackRule) -> anyhow::Result<Option<Proxy>> {
-    let text = config.outbound.proxy.reveal();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let proxy = Proxy::parse(text).context("the setting outbound.proxy")?;
-    let direct = AllowList::parse(&config.outbound.no_proxy).context("the setting outbound.no_proxy")?;
-    let proxy = proxy.but_for(direct);
-    let verdict = check_url(proxy.url(), allow, loopback);
-    verdict.context(
-        "the setting outbound.proxy: allow the proxy's address under outbound.allow, or name another",
-    )?;
-    Ok(Some(proxy))
-}
-
-impl UrlRules for OutboundRules {
-    fn check(&self, url: &url::Url) -> Result<(), String> {
-        check_url(url, &self.allow, self.loopback).map_err(|refusal| match refusal {
-            UrlRefusal::Address(_) => {
-                format!("{refusal}; an administrator can allow it in the settings: [outbound] allow")
-            }
-            UrlRefusal::Scheme | UrlRefusal::Credentials | UrlRefusal::NoHost | UrlRefusal::Port(_) => {
-                refusal.to_string()
-            }
-        })
-    }
 }
 
 #[cfg(test)]

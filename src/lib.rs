@@ -17,6 +17,7 @@ pub mod model;
 pub mod outbound;
 pub mod secret_file;
 pub mod store;
+pub mod supervisor;
 pub mod telemetry;
 pub mod wakeup;
 pub mod web;

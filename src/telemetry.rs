@@ -1,5 +1,7 @@
 //! Metrics in the Prometheus text format, and the program's log.
 
+pub mod log;
+
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +16,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::model::attempt::Outcome;
+use crate::model::capacity::Capacity;
 use crate::store::sqlite::CommitObserver;
 
 /// The outcome of an attempt, as a label: `delivered` or a failure code.
@@ -28,6 +31,13 @@ pub struct OutcomeLabel {
 pub struct StateLabel {
     /// The value.
     pub state: &'static str,
+}
+
+/// What there is a bound of, as a label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BoundLabel {
+    /// The value.
+    pub of: &'static str,
 }
 
 /// Every metric. Those named in `refresh` functions are read from the store when `/metrics` is asked for.
@@ -65,6 +75,13 @@ pub struct Metrics {
     pub sends_waiting: Gauge,
     /// What was lacking last.
     lacked: Mutex<Option<String>>,
+    /// How many of what may be open at once.
+    bounds: Family<BoundLabel, Gauge>,
+    /// Connections of clients.
+    pub client_connections: Gauge,
+    /// Connections that were closed at once, by whose share was used up.
+    pub clients_refused: Family<StateLabel, Counter>,
+    log_lines_dropped: Counter,
 }
 
 impl Metrics {
@@ -89,9 +106,14 @@ impl Metrics {
             send_shortages: Counter::default(),
             sends_waiting: Gauge::default(),
             lacked: Mutex::default(),
+            bounds: Family::default(),
+            client_connections: Gauge::default(),
+            clients_refused: Family::default(),
+            log_lines_dropped: Counter::default(),
         };
         metrics.register();
         metrics.register_troubles();
+        metrics.register_process();
         metrics
     }
 
@@ -190,6 +212,48 @@ impl Metrics {
         self.lacked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn register_process(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "bounds",
+            "How many files, client connections and deliveries in flight there may be at once",
+            self.bounds.clone(),
+        );
+        registry.register(
+            "client_connections",
+            "Connections of clients",
+            self.client_connections.clone(),
+        );
+        registry.register(
+            "clients_refused",
+            "Connections that found no room, by whose share was used up",
+            self.clients_refused.clone(),
+        );
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the log that could not be written",
+            self.log_lines_dropped.clone(),
+        );
+    }
+
+    /// Notes what there is room for.
+    pub fn note_capacity(&self, capacity: &Capacity) {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let files = capacity
+            .files
+            .map(|files| i64::try_from(files).unwrap_or(i64::MAX));
+        let bounds = [
+            ("files", files),
+            ("client_connections", Some(count(capacity.client_connections))),
+            ("deliveries_in_flight", Some(count(capacity.max_in_flight))),
+        ];
+        for (of, bound) in bounds {
+            if let Some(bound) = bound {
+                self.bounds.get_or_create(&BoundLabel { of }).set(bound);
+            }
+        }
+    }
+
     /// Counts an attempt.
     pub fn attempted(&self, outcome: &Outcome) {
         let label = outcome
@@ -210,6 +274,9 @@ impl Metrics {
 
     /// Everything in the Prometheus text format.
     pub fn render(&self) -> String {
+        self.log_lines_dropped
+            .inner()
+            .store(log::dropped_lines(), Ordering::Relaxed);
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             text.clear();
@@ -235,16 +302,4 @@ impl CommitObserver for Metrics {
     fn failed(&self) {
         self.store_failed_commits.inc();
     }
-}
-
-/// Starts the log on standard error. `filter` is in the form of `RUST_LOG`.
-pub fn start_log(filter: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| "info".into());
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    // A second start in one process keeps the first log.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(is_terminal)
-        .with_writer(std::io::stderr)
-        .try_init();
 }

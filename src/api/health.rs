@@ -1,6 +1,5 @@
 //! Whether the server lives and is ready, and the document that describes the API.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -12,6 +11,7 @@ use utoipa::ToSchema;
 use crate::api::answer::{ApiResult, json, json_bytes, ok};
 use crate::api::openapi_document;
 use crate::api::state::ApiState;
+use crate::config::base_path;
 
 /// How long a failure holds: `/readyz` is open to everybody, and asking again tries to write. A success is asked of the
 /// store each time, which knows it from its last commit.
@@ -72,9 +72,15 @@ fn has_just_failed(failed_ms: Option<i64>, now_ms: i64) -> bool {
 }
 
 /// `GET /api/v1/openapi.json`
-pub async fn openapi() -> ApiResult {
-    static DOCUMENT: OnceLock<Vec<u8>> = OnceLock::new();
-    let document = DOCUMENT.get_or_init(|| serde_json::to_vec(&openapi_document()).unwrap_or_default());
+pub async fn openapi(State(state): State<ApiState>) -> ApiResult {
+    let document = state.openapi.get_or_init(|| {
+        let mut document = openapi_document();
+        let base = base_path(state.settings.public_url.as_ref());
+        if !base.is_empty() {
+            document["servers"][0]["url"] = base.into();
+        }
+        serde_json::to_vec(&document).unwrap_or_default()
+    });
     Ok(json_bytes(StatusCode::OK, document.clone()))
 }
 

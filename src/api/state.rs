@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Semaphore, watch};
 use url::Url;
@@ -15,6 +15,7 @@ use crate::api::health::Pinged;
 use crate::api::metrics::Scrapes;
 use crate::clock::Source;
 use crate::limit::{Limit, Limiter};
+use crate::model::capacity::Capacity;
 use crate::model::id::KeyId;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -36,6 +37,8 @@ pub struct ApiSettings {
     pub max_streams: usize,
     /// The folder that backups are written to; without one, there are none over the API.
     pub backup_directory: Option<PathBuf>,
+    /// How much may be open at once; nothing if nobody has worked it out.
+    pub capacity: Option<Capacity>,
     /// The address under which people reach this server, if it is not the one that they asked.
     pub public_url: Option<Url>,
 }
@@ -54,6 +57,7 @@ impl Default for ApiSettings {
             metrics_are_public: false,
             max_streams: 256,
             backup_directory: None,
+            capacity: None,
             public_url: None,
         }
     }
@@ -98,6 +102,8 @@ pub struct Inner {
     pub scrapes: Scrapes,
     /// Whether the store answered when it was last asked.
     pub pinged: Pinged,
+    /// The document that describes the API, made when it is asked for.
+    pub openapi: OnceLock<Vec<u8>>,
 }
 
 impl ApiState {
@@ -111,6 +117,7 @@ impl ApiState {
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             scrapes: Scrapes::default(),
             pinged: Pinged::default(),
+            openapi: OnceLock::new(),
             parts,
         }))
     }

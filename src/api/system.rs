@@ -10,6 +10,7 @@ use crate::api::body::{JsonBody, Nothing, OptionalBody};
 use crate::api::problem::{Code, Problem};
 use crate::api::query::QueryOf;
 use crate::api::state::ApiState;
+use crate::model::capacity::Capacity;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::store::deliveries::StateCounts;
@@ -24,6 +25,9 @@ pub struct SystemView {
     version: &'static str,
     store: StoreView,
     deliveries: CountsView,
+    /// How much may be open at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity: Option<CapacityView>,
     /// Accepted deliveries that are nowhere: zero when nothing is lost.
     missing: i64,
     /// The balance of every webhook.
@@ -123,6 +127,22 @@ pub struct LossView {
     deliveries: u64,
 }
 
+/// How much may be open at once, worked out from the file descriptors that the process may have.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Capacity)]
+pub struct CapacityView {
+    /// File descriptors; null if there is no bound.
+    #[schema(required)]
+    files: Option<u64>,
+    client_connections: usize,
+    connections_per_client: usize,
+    deliveries_in_flight: usize,
+    idle_connections: usize,
+    event_streams: usize,
+    live_pages: usize,
+}
+
 /// Open and dead deliveries by state.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -201,6 +221,20 @@ impl From<UnwellWebhook> for UnwellView {
     }
 }
 
+impl From<Capacity> for CapacityView {
+    fn from(capacity: Capacity) -> Self {
+        Self {
+            files: capacity.files,
+            client_connections: capacity.client_connections,
+            connections_per_client: capacity.connections_per_client,
+            deliveries_in_flight: capacity.max_in_flight,
+            idle_connections: capacity.idle_connections,
+            event_streams: capacity.event_streams,
+            live_pages: capacity.live_pages,
+        }
+    }
+}
+
 impl From<StateCounts> for CountsView {
     fn from(counts: StateCounts) -> Self {
         Self {
@@ -254,6 +288,7 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQu
         version: env!("CARGO_PKG_VERSION"),
         store: info.into(),
         deliveries: counts.into(),
+        capacity: state.settings.capacity.map(CapacityView::from),
         missing: balance.iter().map(Balance::missing).sum(),
         balance: balance.iter().map(BalanceView::from).collect(),
         troubles: state

@@ -12,14 +12,13 @@ use crate::actions::access::SetupToken;
 use crate::clock::Source;
 use crate::config::Config;
 use crate::limit::Limit;
+use crate::model::capacity::Capacity;
 use crate::model::secret::SecretText;
 use crate::store::{Store, sqlite};
+use crate::supervisor::{HowEnded, Supervisor, VitalEnd};
 use crate::telemetry::Metrics;
 use crate::wakeup::Commits;
 use crate::web::{WebParts, WebSettings, WebState};
-
-/// How many pages are live at once.
-const MAX_LIVE_PAGES: usize = 512;
 
 /// What the pages share with the rest of the server.
 pub struct Shared {
@@ -33,6 +32,8 @@ pub struct Shared {
     pub commits: Commits,
     /// Where the server reaches itself.
     pub own_address: SocketAddr,
+    /// How many pages may be live at once.
+    pub capacity: Capacity,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
@@ -51,7 +52,7 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
             burst: failures_per_minute,
         },
         backup_directory: Some(config.data.join("backups")),
-        max_streams: MAX_LIVE_PAGES,
+        max_streams: shared.capacity.live_pages,
     };
     let state = WebState::new(WebParts {
         actions: shared.actions,
@@ -80,15 +81,18 @@ pub struct CommitWatch {
     metrics: Arc<Metrics>,
     /// Tells.
     commits: Commits,
+    /// Hears of the writer's end.
+    supervisor: Supervisor,
 }
 
 impl CommitWatch {
     /// A watch, and where to hear of commits.
-    pub fn new(metrics: &Arc<Metrics>) -> (Self, Commits) {
+    pub fn new(metrics: &Arc<Metrics>, supervisor: &Supervisor) -> (Self, Commits) {
         let commits = Commits::new();
         let watch = Self {
             metrics: Arc::clone(metrics),
             commits: commits.clone(),
+            supervisor: supervisor.clone(),
         };
         (watch, commits)
     }
@@ -102,5 +106,12 @@ impl sqlite::CommitObserver for CommitWatch {
 
     fn failed(&self) {
         self.metrics.failed();
+    }
+
+    fn writer_died(&self) {
+        self.supervisor.report(VitalEnd {
+            task: "writer of the store",
+            how: HowEnded::Panicked,
+        });
     }
 }

@@ -1,64 +1,115 @@
 //! Listens for HTTP connections and serves them, with bounds on how many and how slow they may be.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
+use axum::response::IntoResponse;
+use http::header::HOST;
+use http::{Request, Response, Version};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tower::ServiceExt;
+use url::Url;
 
-/// Connections that are served at once; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 4096;
-/// How long a client may take to send the head of a request.
+use crate::api::problem::{Code, Problem};
+
+use super::base_path::BasePath;
+use super::clients::{Busy, Clients};
+
+/// How long a client may be silent: before its first request, between two, and until the head of one is complete.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take none of what is sent to it.
+#[cfg(target_os = "linux")]
+const WRITE_TIMEOUT_MS: u32 = 30_000;
 /// How long open requests may take after the server was told to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
-/// The pause after a connection could not be accepted, for instance because no file handle is left.
+/// The pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What is served.
+#[derive(Clone)]
+pub struct Site {
+    /// Every route.
+    router: Router,
+    /// Where they begin.
+    base_path: BasePath,
+}
+
+impl Site {
+    /// These routes, under the path of this address.
+    pub fn new(router: Router, public_url: Option<&Url>) -> Self {
+        Self {
+            router,
+            base_path: BasePath::of(public_url),
+        }
+    }
+}
+
 /// Serves until `stop` turns true, then lets open requests end.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    // Only HTTP/1: looking for the version of a silent connection has no time limit.
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+pub async fn serve(
+    listener: TcpListener,
+    site: Site,
+    clients: Arc<Clients>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let graceful = GracefulShutdown::new();
+    let mut failures: u64 = 0;
     loop {
-        let permit = tokio::select! {
-            permit = Arc::clone(&permits).acquire_owned() => permit,
-            _ = stop.wait_for(|stop| *stop) => break,
-        };
-        let Ok(permit) = permit else { return };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                failures += 1;
+                if failures == 1 {
+                    tracing::warn!(%error, "a connection could not be accepted; trying again");
+                }
+                clients.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let service = TowerToHyperService::new(with_address(router.clone(), &stream));
-        // Small answers must not wait for more to send.
-        let _ = stream.set_nodelay(true);
-        let connection = builder
-            .serve_connection_with_upgrades(TokioIo::new(stream), service)
-            .into_owned();
-        let watched = graceful.watch(connection);
+        if failures > 1 {
+            tracing::warn!(failures, "connections are accepted again");
+        }
+        failures = 0;
+        // Closing it at once is all that can be said without waiting for whoever connected.
+        let Ok(admitted) = clients.admit(address.ip()) else {
+            continue;
+        };
+        set_options(&stream);
+        let (site, clients, known) = (site.clone(), Arc::clone(&clients), admitted.connection());
+        let answer = service_fn(move |request| {
+            let busy = Busy::new(&clients, &known);
+            answer(site.clone(), address, request, busy)
+        });
+        let watched = graceful.watch(builder.serve_connection(TokioIo::new(stream), answer));
         tokio::spawn(async move {
-            // A client that breaks off is its own affair.
-            let _ = watched.await;
-            drop(permit);
+            let mut watched = std::pin::pin!(watched);
+            tokio::select! {
+                // A client that breaks off is its own affair.
+                _ = &mut watched => return,
+                () = admitted.must_leave() => {}
+            }
+            if admitted.is_busy() {
+                let _ = watched.await;
+            }
         });
     }
     drop(listener);
@@ -70,10 +121,59 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
     }
 }
 
-/// Tells the routes who is calling, for limits by address.
-fn with_address(router: Router, stream: &TcpStream) -> Router {
-    match stream.peer_addr() {
-        Ok(address) => router.layer(axum::Extension(axum::extract::ConnectInfo(address))),
-        Err(_) => router,
+fn set_options(stream: &TcpStream) {
+    // Small answers must not wait for more to send.
+    let _ = stream.set_nodelay(true);
+    // A client that never reads would hold its connection, and what is written to it, for ever.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, WRITE_TIMEOUT_MS);
+}
+
+/// Answers one request. The routes are told who is calling, for limits by address.
+async fn answer(
+    site: Site,
+    address: SocketAddr,
+    mut request: Request<Incoming>,
+    busy: Busy,
+) -> Result<Response<Body>, Infallible> {
+    if !names_one_host(&request) {
+        return Ok(Problem::plain(Code::InvalidHost).into_response());
+    }
+    request.extensions_mut().insert(ConnectInfo(address));
+    site.base_path.strip(request.uri_mut());
+    let response = site.router.oneshot(request.map(Body::new)).await?;
+    let response = site.base_path.add_to(response).await;
+    Ok(response.map(|body| Body::new(BusyBody { body, _busy: busy })))
+}
+
+/// RFC 9112 § 3.2: a request with two hosts means one to us and may mean another to a proxy. HTTP/1.0 needs none.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
+}
+
+/// A body that keeps its connection until it is sent.
+struct BusyBody {
+    body: Body,
+    _busy: Busy,
+}
+
+impl hyper::body::Body for BusyBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -124,6 +124,7 @@ fn system_checks(system: &Value, ignored: &[Condition]) -> Vec<Check> {
             .iter()
             .map(|finding| found("deep check", finding)),
     );
+    checks.extend(capacity(&system["capacity"]));
     checks.push(queue(&system["deliveries"]));
     checks.extend(
         list("unwellWebhooks")
@@ -204,6 +205,19 @@ fn store_in_words(store: &Value) -> String {
         ));
     }
     words
+}
+
+/// What there is room for at once; nothing from a server that does not say.
+fn capacity(capacity: &Value) -> Option<Check> {
+    capacity.as_object()?;
+    let files = capacity["files"].as_u64();
+    let files = files.map_or_else(
+        || "no bound on files".to_owned(),
+        |files| format!("{files} files"),
+    );
+    let (clients, deliveries) = (&capacity["clientConnections"], &capacity["deliveriesInFlight"]);
+    let detail = format!("{files}: {clients} connections of clients, {deliveries} deliveries in flight");
+    Some(Check::well("room for", detail))
 }
 
 fn queue(counts: &Value) -> Check {

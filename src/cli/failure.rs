@@ -4,6 +4,9 @@ use std::io;
 
 use serde_json::Value;
 
+use crate::supervisor::VitalEnd;
+use crate::telemetry::log;
+
 /// Failed, not found, or refused by the server.
 const FAILED: u8 = 1;
 /// The arguments or the configuration are wrong.
@@ -12,6 +15,9 @@ pub const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
 /// No key, a wrong key, or a key without the right.
 const NOT_AUTHORISED: u8 = 4;
+
+/// A vital task of the server ended.
+const VITAL_TASK: u8 = 5;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -27,6 +33,8 @@ pub enum Failure {
     },
     /// The server answered with a problem.
     Refused(Problem),
+    /// The server ended, because one of its tasks did.
+    VitalTask(VitalEnd),
     /// Anything else.
     Other(String),
     /// It was said already, on standard output.
@@ -61,6 +69,7 @@ impl Failure {
             Self::Refused(Problem {
                 status: 401 | 403, ..
             }) => NOT_AUTHORISED,
+            Self::VitalTask(_) => VITAL_TASK,
             Self::Refused(_) | Self::Other(_) | Self::Said => FAILED,
         }
     }
@@ -74,6 +83,10 @@ impl Failure {
             Self::Usage(sentence) | Self::Other(sentence) => format!("error: {sentence}"),
             Self::Unreachable { url, reason } => {
                 format!("error: cannot reach {url}: {reason}; is `opsknight serve` running?")
+            }
+            Self::VitalTask(end) => {
+                // A reader that hangs must not keep the server from being started anew.
+                return log::write_line(&format!("error: {end}, a bug; the server has stopped"));
             }
             Self::Refused(problem) => problem.in_words(),
         };

@@ -122,7 +122,7 @@ struct RemoteGroup<T: Subcommand> {
 /// Runs the program with the arguments of the process.
 ///
 /// Exit codes: 0 done, 1 failed or refused by the server, 2 wrong usage, 3 the server cannot be reached, 4 not
-/// authorised.
+/// authorised, 5 a vital task of the server ended (a bug; start it anew).
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -1,12 +1,13 @@
 //! `opsknight serve`: puts the settings together and runs the server.
 
 use std::env;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app;
+use crate::app::{self, ServeError};
 use crate::config::{self, Flag};
 use crate::secret_file;
 
@@ -20,7 +21,7 @@ const PROXY: &str = "OPSKNIGHT_OUTBOUND_PROXY";
 pub struct Arguments {
     /// A TOML file with settings; see config.example.toml.
     #[arg(long, env = "OPSKNIGHT_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    config: Option<OsString>,
     /// For development: allows loopback receivers and prints a key with all rights.
     #[arg(long)]
     dev: bool,
@@ -46,9 +47,13 @@ pub struct Arguments {
 
 /// Runs a server until it is told to stop.
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
-    let file = arguments.config.clone();
+    let file = arguments
+        .config
+        .clone()
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from);
     let flags = flags(arguments)?;
-    let variable = |name: &str| env::var(name).ok();
+    let variable = config::environment;
     // The one setting that may hold a password.
     let proxy = secret_file::find(PROXY, variable).map_err(|error| Failure::Usage(error.to_string()))?;
     let environment = |name: &str| match (name, &proxy) {
@@ -57,7 +62,8 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let config = config::load(file.as_deref(), environment, &flags)
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let given = env::vars_os().filter(|(_, value)| !value.is_empty());
+    let names = given.filter_map(|(name, _)| name.into_string().ok());
     for name in config::unknown_names(names) {
         // A warning that cannot be shown is no reason not to start.
         let _ = writeln!(
@@ -65,7 +71,10 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             "warning: {name} in the environment is no setting"
         );
     }
-    app::serve(&config).map_err(|error| Failure::other(format!("{error:#}")))
+    app::serve(&config).map_err(|error| match error {
+        ServeError::Start(error) => Failure::other(format!("{error:#}")),
+        ServeError::VitalTask(end) => Failure::VitalTask(end),
+    })
 }
 
 fn flags(arguments: Arguments) -> Result<Vec<Flag>, Failure> {

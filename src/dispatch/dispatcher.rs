@@ -32,6 +32,7 @@ use crate::store::log_store_failure;
 use crate::store::queue::{AttemptRecord, ClaimRequest};
 use crate::store::webhooks::Memory;
 use crate::store::{Store, StoreError, StoreResult};
+use crate::supervisor::Supervisor;
 use crate::telemetry::Metrics;
 
 /// The longest time between two looks at the board.
@@ -57,6 +58,7 @@ struct Parts {
     attempts: mpsc::UnboundedSender<AttemptRecord>,
     health: mpsc::UnboundedSender<HealthChange>,
     tests: Semaphore,
+    supervisor: Supervisor,
     is_surveying: AtomicBool,
 }
 
@@ -65,17 +67,20 @@ type HealthChange = (WebhookId, Option<Degraded>);
 
 impl Dispatcher {
     /// Starts recording; [`Dispatcher::run`] starts sending.
-    pub fn start(inbox: Arc<Inbox>, store: Store, deliverer: Deliverer, metrics: Arc<Metrics>) -> Self {
+    pub fn start(
+        inbox: Arc<Inbox>,
+        store: Store,
+        deliverer: Deliverer,
+        metrics: Arc<Metrics>,
+        supervisor: Supervisor,
+    ) -> Self {
         let (attempts, receiver) = mpsc::unbounded_channel();
         let source = deliverer.source.clone();
-        tokio::spawn(recorder::run(
-            receiver,
-            store.clone(),
-            Arc::clone(&inbox),
-            source.clone(),
-        ));
+        let recording = recorder::run(receiver, store.clone(), Arc::clone(&inbox), source.clone());
+        tokio::spawn(supervisor.clone().watch_work("recorder of attempts", recording));
         let (health, changes) = mpsc::unbounded_channel();
-        tokio::spawn(note_health(changes, store.clone()));
+        let noting = note_health(changes, store.clone());
+        tokio::spawn(supervisor.clone().watch_work("recorder of breakers", noting));
         let prepared = RwLock::default();
         Self(Arc::new(Parts {
             inbox,
@@ -87,6 +92,7 @@ impl Dispatcher {
             attempts,
             health,
             tests: Semaphore::new(MAX_TESTS),
+            supervisor,
             is_surveying: AtomicBool::new(false),
         }))
     }
@@ -236,8 +242,13 @@ impl Dispatcher {
         let ShortageCounts { total, waiting, what } = self.0.deliverer.client.shortages();
         self.0.metrics.count_shortages(total, waiting, what);
         if !self.0.is_surveying.swap(true, Ordering::AcqRel) {
-            tokio::spawn(self.clone().survey());
+            self.spawn_vital("survey of what is due", self.clone().survey());
         }
+    }
+
+    /// Starts work that leaves the board waiting for ever if it panics.
+    fn spawn_vital(&self, task: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(self.0.supervisor.clone().watch_work(task, work));
     }
 
     async fn survey(self) {
@@ -271,7 +282,7 @@ impl Dispatcher {
             tokio::spawn(self.clone().load(webhook_id));
         }
         if !errands.claim.is_empty() {
-            tokio::spawn(self.clone().claim(errands.claim));
+            self.spawn_vital("claiming of deliveries", self.clone().claim(errands.claim));
         }
         if !errands.release.is_empty() {
             let store = self.0.store.clone();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -43,6 +43,8 @@ pub struct OutboundSettings {
     pub limits: PhaseLimits,
     /// Through what every connection goes, if this network has no other way out.
     pub proxy: Option<Proxy>,
+    /// How many connections are kept for the next request.
+    pub idle_connections: usize,
 }
 
 /// Sends requests. Clones are cheap and share their connections.
@@ -66,7 +68,7 @@ impl Client {
             tls_configs: TlsConfigs::default(),
             proxy: settings.proxy,
         };
-        let pool = Arc::new(Pool::default());
+        let pool = Arc::new(Pool::new(settings.idle_connections));
         let shortages = Shortages::default();
         Self(Arc::new(Parts {
             connector,
@@ -250,7 +252,13 @@ fn render(request: &mut OutboundRequest) -> Result<Request<Full<Bytes>>, SendFai
         headers.remove(framing);
     }
     headers.insert(HOST, host);
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body_bytes));
+    // A method that has no body says nothing of its length (RFC 9110 § 8.6): some receivers refuse a request that does.
+    let has_none = body_bytes == 0 && matches!(request.method, Method::GET | Method::HEAD | Method::DELETE);
+    if has_none {
+        headers.remove(CONTENT_LENGTH);
+    } else {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body_bytes));
+    }
     *message.headers_mut() = headers;
     Ok(message)
 }

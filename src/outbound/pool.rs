@@ -20,8 +20,6 @@ use crate::model::exchange::TlsProfile;
 
 /// Idle connections kept for one origin.
 const IDLE_LIMIT_PER_ORIGIN: usize = 64;
-/// Idle connections kept in all: each is a file descriptor, of which many systems give 1024.
-const IDLE_LIMIT: usize = 512;
 /// How long a connection may wait for its next request. Most servers close after 60 s or more.
 const IDLE_TIME_LIMIT: Duration = Duration::from_secs(30);
 /// How old a connection may grow, so that a receiver's new address is found although requests never pause.
@@ -53,11 +51,12 @@ impl Drop for Connection {
 }
 
 /// The idle connections.
-#[derive(Default)]
 pub(super) struct Pool(Mutex<Shelf>);
 
 #[derive(Default)]
 struct Shelf {
+    /// Idle connections kept in all: each is a file descriptor.
+    idle_limit: usize,
     by_origin: HashMap<Box<str>, Vec<Idle>>,
     idle_count: usize,
     sweeper_is_running: bool,
@@ -70,6 +69,14 @@ struct Idle {
 }
 
 impl Pool {
+    /// Nothing yet, and never more than so many.
+    pub(super) fn new(idle_limit: usize) -> Self {
+        Self(Mutex::new(Shelf {
+            idle_limit,
+            ..Shelf::default()
+        }))
+    }
+
     /// The connection used last that fits and is still alive.
     pub(super) fn take(
         &self,
@@ -118,7 +125,7 @@ impl Pool {
 impl Shelf {
     /// Whether there was room.
     fn add(&mut self, origin: &str, idle: Idle) -> bool {
-        if self.idle_count >= IDLE_LIMIT {
+        if self.idle_count >= self.idle_limit {
             return false;
         }
         match self.by_origin.get_mut(origin) {
@@ -170,6 +177,7 @@ mod tests {
     use hyper_util::rt::TokioIo;
     use tokio::io::DuplexStream;
 
+    const IDLE_LIMIT: usize = 512;
     const ORIGIN: &str = "http://receiver.example";
 
     /// A ready connection, and the receiver's end of it.
@@ -201,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_is_handed_out_once_and_only_to_its_own_origin() {
-        let (pool, now) = (Arc::new(Pool::default()), Instant::now());
+        let (pool, now) = (Arc::new(Pool::new(IDLE_LIMIT)), Instant::now());
         let (one, _far) = connection(now).await;
         pool.put(ORIGIN, None, one, now);
         assert!(pool.take("http://other.example", None, now).is_none());
@@ -211,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_is_found_under_equal_tls_settings_only() {
-        let (pool, now) = (Arc::new(Pool::default()), Instant::now());
+        let (pool, now) = (Arc::new(Pool::new(IDLE_LIMIT)), Instant::now());
         let (one, _far) = connection(now).await;
         pool.put(ORIGIN, Some(profile()), one, now);
         assert!(pool.take(ORIGIN, None, now).is_none());
@@ -220,7 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn idle_and_old_connections_expire() {
-        let (pool, now) = (Arc::new(Pool::default()), Instant::now());
+        let (pool, now) = (Arc::new(Pool::new(IDLE_LIMIT)), Instant::now());
         let (idle, _idle_far) = connection(now).await;
         pool.put(ORIGIN, None, idle, now);
         assert!(pool.take(ORIGIN, None, now + IDLE_TIME_LIMIT).is_none());
@@ -231,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn expired_connections_are_removed_and_their_sockets_closed() {
-        let (pool, now) = (Arc::new(Pool::default()), Instant::now());
+        let (pool, now) = (Arc::new(Pool::new(IDLE_LIMIT)), Instant::now());
         let (idle, mut far) = connection(now).await;
         pool.put(ORIGIN, None, idle, now);
         pool.lock().remove_expired(now + IDLE_TIME_LIMIT);
@@ -242,7 +250,7 @@ mod tests {
 
     #[tokio::test]
     async fn there_is_a_limit_per_origin() {
-        let (pool, now) = (Arc::new(Pool::default()), Instant::now());
+        let (pool, now) = (Arc::new(Pool::new(IDLE_LIMIT)), Instant::now());
         let one_too_many = (0..=IDLE_LIMIT_PER_ORIGIN).map(|_| connection(now));
         let connections = futures_util::future::join_all(one_too_many).await;
         let (near_ends, _far_ends): (Vec<_>, Vec<_>) = connections.into_iter().unzip();

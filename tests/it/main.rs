@@ -15,6 +15,7 @@ mod damage;
 mod delivery;
 mod outbound;
 mod receivers;
+mod server;
 mod simulation;
 mod support;
 mod tickets;

@@ -59,6 +59,9 @@ pub trait CommitObserver: Send + Sync {
 
     /// A transaction did not get there, whole or in part.
     fn failed(&self);
+
+    /// The thread that writes panicked: nothing can be changed any more until the store is opened anew.
+    fn writer_died(&self) {}
 }
 
 /// Watches nothing.

@@ -120,7 +120,7 @@ impl WriterThread {
         let (sender, commands) = mpsc::channel(MAX_WAITING);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || writer.run(commands))
+            .spawn(move || writer.run_watched(commands))
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Self {
             commands: Some(sender),
@@ -219,6 +219,13 @@ impl Writer {
             batch: Effects::default(),
             undone: None,
             refused: (0, None),
+        }
+    }
+
+    fn run_watched(self, commands: mpsc::Receiver<Command>) {
+        let observer = Arc::clone(&self.observer);
+        if catch_unwind(AssertUnwindSafe(|| self.run(commands))).is_err() {
+            observer.writer_died();
         }
     }
 

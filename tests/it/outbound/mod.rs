@@ -75,6 +75,7 @@ fn settings() -> OutboundSettings {
             ..PhaseLimits::default()
         },
         proxy: None,
+        idle_connections: 512,
     }
 }
 

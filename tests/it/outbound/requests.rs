@@ -66,3 +66,17 @@ async fn localhost_is_known_without_dns() {
     assert_eq!(response(&exchange).status, 200);
     assert!(exchange.timings.dns_us.is_some());
 }
+
+#[tokio::test]
+async fn a_request_without_a_body_says_nothing_of_its_length_unless_its_method_wants_one() {
+    let mut receiver = Receiver::start(&[OK]).await;
+    let mut heads = Vec::new();
+    for method in [http::Method::GET, http::Method::DELETE, http::Method::POST] {
+        let mut request = post_to(receiver.address);
+        request.method = method;
+        request.body = bytes::Bytes::new();
+        client().send(request).await;
+        heads.push(receiver.next_request().await.contains("content-length"));
+    }
+    assert_eq!(heads, [false, false, true]);
+}

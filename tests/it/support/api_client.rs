@@ -19,6 +19,7 @@ pub struct ApiClient {
 #[derive(Debug)]
 pub struct ApiAnswer {
     pub status: u16,
+    pub headers: http::HeaderMap,
     pub text: String,
 }
 
@@ -26,6 +27,12 @@ impl ApiAnswer {
     /// The body as JSON; null if it is none.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    /// A header; empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default()
     }
 
     /// The answer, if its status is as expected.
@@ -102,6 +109,7 @@ impl ApiClient {
             .to_bytes();
         Ok(ApiAnswer {
             status: parts.status.as_u16(),
+            headers: parts.headers,
             text: String::from_utf8_lossy(&bytes).into_owned(),
         })
     }

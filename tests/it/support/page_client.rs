@@ -122,14 +122,20 @@ impl PageClient {
         let csrf = self.csrf();
         let mut fields = fields.to_vec();
         fields.push(("csrf", &csrf));
-        let base = self.base.clone();
-        self.post(path, &fields, &[SAME_ORIGIN, (ORIGIN.as_str(), &base)])
+        let origin = self.origin();
+        self.post(path, &fields, &[SAME_ORIGIN, (ORIGIN.as_str(), &origin)])
             .await
     }
 
     /// A form with these fields and headers, and no others.
     pub async fn post(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Page {
         self.send("POST", path, fields, headers).await
+    }
+
+    /// The base without a path.
+    fn origin(&self) -> String {
+        let name = self.base.trim_start_matches("http://");
+        format!("http://{}", name.split('/').next().unwrap_or_default())
     }
 
     fn kept(&self) -> Kept {
@@ -151,9 +157,11 @@ impl PageClient {
         let mut request = http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
-            .header(HOST, self.base.trim_start_matches("http://"))
             .header(COOKIE, pairs.join("; "))
             .header("content-type", "application/x-www-form-urlencoded");
+        if !headers.iter().any(|(name, _)| *name == HOST.as_str()) {
+            request = request.header(HOST, self.origin().trim_start_matches("http://"));
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 
 /// How long a soft stop must be seen to wait.
 const SOFT_STOP_SHOWN: Duration = Duration::from_millis(700);
@@ -20,15 +20,23 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts the program on a data directory and waits until it says that it is ready.
     pub async fn start(data: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_opsknight"))
+        Self::start_under(&[], data, |_| ()).await
+    }
+
+    /// The same by way of a program that runs it, with changes to its surroundings.
+    pub async fn start_under(runner: &[&str], data: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        let words = [runner, &[env!("CARGO_BIN_EXE_opsknight")]].concat();
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .env("OPSKNIGHT_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+            .kill_on_drop(true);
+        change(&mut command);
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (mut key, mut url) = (None, None);
         while url.is_none() {
@@ -48,6 +56,11 @@ impl ServerProcess {
             url: url.unwrap(),
             key: key.expect("--dev prints a key"),
         }
+    }
+
+    /// What reads its log, if standard error is a pipe.
+    pub fn take_log(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
     }
 
     /// `kill -9`.
