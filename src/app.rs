@@ -23,6 +23,7 @@ use url::Url;
 
 use crate::actions::Actions;
 use crate::api::{ApiParts, ApiSettings, ApiState};
+use crate::client_address::{TrustedProxies, find_client_address};
 use crate::clock::Source;
 use crate::config::{self, Config};
 use crate::dispatch::board::BoardLimits;
@@ -169,8 +170,9 @@ impl App {
             setup: setup_token,
             stopping: stopping.clone(),
         };
-        let clients = Clients::new(Bounds::of(&capacity), Arc::clone(&metrics));
-        let site = site(config, parts, pages);
+        let proxies = TrustedProxies::new(&config.trusted_proxies);
+        let clients = Clients::new(Bounds::of(&capacity), proxies.clone(), Arc::clone(&metrics));
+        let site = site(config, parts, pages, proxies);
         let (open, server) = start_server(listener, site, clients, stopping, &supervisor);
         let mut timers = start_timers(config, &store, &source, &metrics, &supervisor);
         start_senders(&mut timers, &dispatcher, &looker, &supervisor);
@@ -337,10 +339,11 @@ fn api_settings(config: &Config, capacity: Capacity) -> ApiSettings {
 }
 
 /// Everything that is served: the API, the calls of platforms, the pages.
-fn site(config: &Config, parts: ApiParts, pages: Router) -> Site {
+fn site(config: &Config, parts: ApiParts, pages: Router, proxies: TrustedProxies) -> Site {
     let callers = InboundState::new(Arc::clone(&parts.actions), parts.source.clone());
     let pages = pages.merge(inbound::router(callers));
     let router = crate::api::router(ApiState::new(parts), pages);
+    let router = router.layer(axum::middleware::from_fn_with_state(proxies, find_client_address));
     Site::new(router, config.public_url.as_ref())
 }
 

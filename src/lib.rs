@@ -7,6 +7,7 @@ pub mod adapters;
 pub mod api;
 pub mod app;
 pub mod cli;
+pub mod client_address;
 pub mod clock;
 pub mod config;
 pub mod dispatch;

@@ -1,10 +1,9 @@
 //! What happens to every request before and after its route: who calls, may they, how often, and idempotency keys.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_ENCODING, LOCATION};
@@ -17,6 +16,7 @@ use crate::api::auth::{authenticate, too_many_failures};
 use crate::api::body::{MAX_BODY_BYTES, read};
 use crate::api::problem::{Code, Problem};
 use crate::api::state::ApiState;
+use crate::client_address::ClientAddress;
 use crate::model::access::Scope;
 use crate::store::incidents::Committed;
 use crate::store::log_store_failure;
@@ -129,7 +129,7 @@ enum Admitted {
 
 async fn admit(state: &ApiState, rule: Rule, mut request: Request) -> Result<Admitted, Problem> {
     check_encoding(request.headers())?;
-    let address = client_address(&request);
+    let address = ClientAddress::of(request.extensions());
     let scope = match rule.access {
         Access::Open => return Ok(Admitted::Through(request)),
         Access::Metrics(_) if state.settings.metrics_are_public => return Ok(Admitted::Through(request)),
@@ -177,12 +177,6 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// The address of the other end of the connection. Without one (in tests), all callers count as one.
-fn client_address(request: &Request) -> IpAddr {
-    let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::client_address::TrustedProxies;
 use crate::model::capacity::Capacity;
 use crate::telemetry::{Metrics, StateLabel};
 
@@ -20,6 +21,7 @@ const IPV6_NETWORK_BITS: u32 = 64;
 /// Everybody who is connected.
 pub struct Clients {
     bounds: Bounds,
+    proxies: TrustedProxies,
     metrics: Arc<Metrics>,
     began_at: Instant,
     table: Mutex<Table>,
@@ -30,7 +32,7 @@ pub struct Clients {
 pub struct Bounds {
     /// In all.
     pub total: usize,
-    /// From one address. Not for this machine, from which a proxy may speak for everybody.
+    /// From one address. Not for this machine and for trusted proxies, which may speak for everybody.
     pub per_client: usize,
 }
 
@@ -83,9 +85,10 @@ struct Table {
 
 impl Clients {
     /// Nobody yet.
-    pub fn new(bounds: Bounds, metrics: Arc<Metrics>) -> Arc<Self> {
+    pub fn new(bounds: Bounds, proxies: TrustedProxies, metrics: Arc<Metrics>) -> Arc<Self> {
         Arc::new(Self {
             bounds,
+            proxies,
             metrics,
             began_at: Instant::now(),
             table: Mutex::default(),
@@ -98,7 +101,8 @@ impl Clients {
         let network = network_of(address);
         let mut table = self.table();
         let of_client = table.by_network.get(&network).copied().unwrap_or_default();
-        let has_its_share = !network.is_loopback() && of_client >= self.bounds.per_client;
+        let may_have_all = network.is_loopback() || self.proxies.trusts(address);
+        let has_its_share = !may_have_all && of_client >= self.bounds.per_client;
         let result = if has_its_share {
             table.dismiss_one(Some(network)).ok_or(NoRoom::Client)
         } else if table.connections.len() >= self.bounds.total {
@@ -254,7 +258,7 @@ mod tests {
             total: 4,
             per_client: 2,
         };
-        Clients::new(bounds, Arc::new(Metrics::new()))
+        Clients::new(bounds, TrustedProxies::default(), Arc::new(Metrics::new()))
     }
 
     fn admit(clients: &Arc<Clients>, address: &str) -> Result<Admitted, NoRoom> {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::model::network::Network;
 use crate::model::secret::SecretText;
 
 pub use base_url::{base_path, base_url, without_base_path};
@@ -48,6 +49,9 @@ pub struct Config {
     /// The address under which people and receivers reach this server, if it is not the one it listens on.
     #[serde(with = "values::optional_url")]
     pub public_url: Option<Url>,
+    /// The networks of the proxies in front of this server, whose word on the client's address is believed.
+    #[serde(with = "values::networks")]
+    pub trusted_proxies: Vec<Network>,
     /// For development: loopback receivers are allowed, and a key is printed at start.
     pub dev: bool,
     /// What is logged, in the form of `RUST_LOG`.
@@ -149,6 +153,7 @@ impl Default for Config {
             data: PathBuf::from("./opsknight-data"),
             database: Database::Sqlite,
             public_url: None,
+            trusted_proxies: Vec::new(),
             dev: false,
             log: "info".into(),
             metrics_public: false,

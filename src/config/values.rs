@@ -115,6 +115,23 @@ pub(super) mod log_filter {
     }
 }
 
+/// Networks, or single addresses.
+pub(super) mod networks {
+    use serde::Deserialize;
+
+    use super::{Deserializer, Error as _, Serializer};
+    use crate::model::network::Network;
+
+    pub fn serialize<S: Serializer>(networks: &[Network], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(networks.iter().map(ToString::to_string))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Network>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?.into_iter();
+        texts.map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
+}
+
 /// A setting that is absent when its text is empty.
 pub(super) mod optional_url {
     use url::Url;

@@ -1,13 +1,13 @@
 //! Calls of platforms to us: `POST /inbound/{kind}/{webhook}`. Whom to believe and what to do say the adapter and the
 //! action; here only lives what HTTP needs: limits, statuses. Must answer quickly: Slack gives it three seconds.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::actions::Actions;
 use crate::actions::chat::CallRefusal;
+use crate::client_address::ClientAddress;
 use crate::clock::Source;
 use crate::limit::{Limit, Limiter};
 use crate::model::id::WebhookId;
@@ -67,8 +68,7 @@ async fn receive(
     Path((kind, webhook)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let address = address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+    let address = ClientAddress::of(request.extensions());
     let now_ms = state.0.source.monotonic_millis();
     let (parts, body) = request.into_parts();
     if parts

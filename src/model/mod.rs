@@ -17,6 +17,7 @@ pub mod filter;
 pub mod id;
 pub mod inbox;
 pub mod incident;
+pub mod network;
 pub mod retry;
 pub mod secret;
 pub mod service;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::allow_list::AllowList;
-use super::network::{Network, v4, v6};
+use crate::model::network::{Network, v4, v6};
 use AddressKind::{
     Broadcast, CarrierGradeNat, Documentation, LinkLocal, Loopback, Metadata, Multicast, Private, Reserved,
     Tunnel, Unspecified,

@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
-use super::network::Network;
 use super::url_rules::is_localhost;
 use crate::model::id::InboxId;
+use crate::model::network::Network;
 
 /// What the path of an inbox begins with; its id follows.
 const INBOX_PATH: &str = "/in/";

@@ -10,7 +10,6 @@ mod answer_stream;
 pub mod client;
 pub mod connector;
 mod head;
-mod network;
 mod pool;
 pub mod proxy;
 pub mod resolver;

@@ -1,8 +1,6 @@
 //! What happens around every page: who looks, may they, is a form really theirs; and the headers that keep pages safe.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use http::header::{
@@ -247,12 +245,6 @@ fn to_sign_in(verb: PageVerb, look: &Look) -> Response {
         PageVerb::Get | PageVerb::Any => Redirect::to("/sign-in").into_response(),
         PageVerb::Post => Redirect::to("/sign-in?did=session-ended").into_response(),
     }
-}
-
-/// The address of the other end of the connection. Without one (in tests), all visitors count as one.
-pub fn client_address(extensions: &Extensions) -> IpAddr {
-    let info = extensions.get::<ConnectInfo<SocketAddr>>();
-    info.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip())
 }
 
 /// Adds what keeps pages safe to every answer, unless it says otherwise itself.

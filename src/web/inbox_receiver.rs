@@ -14,10 +14,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::actions::ActionError;
 use crate::actions::inboxes::Arrival;
+use crate::client_address::ClientAddress;
 use crate::model::id::InboxId;
 use crate::model::inbox::{InboxAnswer, MAX_INBOX_BODY_BYTES};
 use crate::store::StoreError;
-use crate::web::guard::client_address;
 use crate::web::state::WebState;
 
 /// How long a sender may take to send a body.
@@ -55,7 +55,7 @@ async fn keep(state: &WebState, id: &str, request: Request) -> Result<InboxAnswe
     let id = find(state, id).await?;
     let limited = state.inbox_arrivals.take((), state.source.monotonic_millis());
     limited.map_err(|refused| too_many(refused.wait_seconds))?;
-    let remote_address = client_address(request.extensions()).to_string();
+    let remote_address = ClientAddress::of(request.extensions()).to_string();
     let (parts, body) = request.into_parts();
     let (body, body_is_truncated) = read(body).await;
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());

@@ -1,14 +1,15 @@
 //! Signing in and out.
 
 use askama::Template;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect};
 use http::HeaderMap;
 use http::header::{LOCATION, SET_COOKIE, USER_AGENT};
 use sha2::{Digest, Sha256};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::actions::people::{Origin, SignInError};
+use crate::client_address::ClientAddress;
 use crate::limit::Refused;
 use crate::model::secret::SecretText;
 use crate::model::session::SESSION_LIFETIME;
@@ -196,9 +197,8 @@ impl<S: Sync> axum::extract::FromRequestParts<S> for SignInOrigin {
             let value = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
             value.unwrap_or("unknown").to_owned()
         };
-        let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         Ok(Self {
-            address: info.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |info| info.0.ip()),
+            address: ClientAddress::of(&parts.extensions),
             agent: agent(&parts.headers),
         })
     }

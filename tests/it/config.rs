@@ -60,6 +60,7 @@ fn flags_win_over_the_environment_that_over_the_file_that_over_the_defaults() {
 fn every_setting_can_be_given_in_the_environment_in_its_type() {
     let environment = [
         ("OPSKNIGHT_OUTBOUND_ALLOW", "10.0.0.0/8, host.example,"),
+        ("OPSKNIGHT_TRUSTED_PROXIES", "127.0.0.1, 2001:db8::/32"),
         ("OPSKNIGHT_DEV", "true"),
         ("OPSKNIGHT_LIMITS_MAX_IN_FLIGHT", "7"),
         ("OPSKNIGHT_MAX_DATABASE_SIZE", "10GiB"),
@@ -67,6 +68,8 @@ fn every_setting_can_be_given_in_the_environment_in_its_type() {
     ];
     let config = load("", &environment, &[]).unwrap();
     assert_eq!(config.outbound.allow, ["10.0.0.0/8", "host.example"]);
+    let proxies: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["127.0.0.1/32", "2001:db8::/32"]);
     assert!(config.dev);
     assert_eq!(config.limits.max_in_flight, 7);
     assert_eq!(config.max_database_bytes, Some(10 << 30));
@@ -92,6 +95,11 @@ fn a_wrong_setting_is_named_with_its_origin_and_what_to_write() {
     assert!(error.contains("write \"127.0.0.1:8080\""), "{error}");
     let error = load("", &[], &[("dev", "maybe")]).unwrap_err();
     assert!(error.contains("from the command line, --dev"), "{error}");
+    let error = load("trusted_proxies = [\"proxy.example\"]", &[], &[]).unwrap_err();
+    assert!(
+        error.contains("\"proxy.example\" is no network: write"),
+        "{error}"
+    );
     let error = load("[limits]\nmax_in_flight = 0", &[], &[]).unwrap_err();
     assert!(error.contains("limits.max_in_flight (in "), "{error}");
     assert!(error.contains("must be from 1 to"), "{error}");

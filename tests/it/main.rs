@@ -7,6 +7,7 @@ mod api;
 mod bench;
 mod chat;
 mod cli;
+mod client_address;
 mod config;
 mod contract;
 mod contract_settings;

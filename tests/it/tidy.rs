@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// Who may use whom: a folder or file at the top of src, and the others that it may name. `*` means any.
 const IMPORTS: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("client_address", &["model"]),
     ("clock", &["model"]),
     ("wakeup", &["model"]),
     ("limit", &[]),
@@ -35,7 +36,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "supervisor",
         ],
     ),
-    ("inbound", &["model", "actions", "clock", "limit"]),
+    (
+        "inbound",
+        &["model", "actions", "client_address", "clock", "limit"],
+    ),
     (
         "api",
         &[
@@ -45,6 +49,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "dispatch",
             "telemetry",
             "config",
+            "client_address",
             "clock",
             "limit",
             "wakeup",
@@ -53,7 +58,15 @@ const IMPORTS: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "model", "adapters", "actions", "store", "config", "clock", "limit", "outbound",
+            "model",
+            "adapters",
+            "actions",
+            "store",
+            "config",
+            "client_address",
+            "clock",
+            "limit",
+            "outbound",
         ],
     ),
     ("cli", &["*"]),

@@ -1,23 +1,25 @@
-//! Ranges of addresses, as the SSRF rules and the allow list name them.
+//! Ranges of addresses, as settings and the rules for outgoing connections name them.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// A range of addresses: those that share the first `prefix` bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Network {
+pub struct Network {
     base: IpAddr,
     prefix: u32,
 }
 
 /// An IPv4 network, for tables.
-pub(super) const fn v4(octets: [u8; 4], prefix: u32) -> Network {
+pub const fn v4(octets: [u8; 4], prefix: u32) -> Network {
     let [a, b, c, d] = octets;
     let base = IpAddr::V4(Ipv4Addr::new(a, b, c, d));
     Network { base, prefix }
 }
 
 /// An IPv6 network, for tables.
-pub(super) const fn v6(segments: [u16; 8], prefix: u32) -> Network {
+pub const fn v6(segments: [u16; 8], prefix: u32) -> Network {
     let [a, b, c, d, e, f, g, h] = segments;
     let base = IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h));
     Network { base, prefix }
@@ -25,7 +27,7 @@ pub(super) const fn v6(segments: [u16; 8], prefix: u32) -> Network {
 
 impl Network {
     /// Reads `10.0.0.0/8`, or a single address.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (base, prefix) = match text.split_once('/') {
             Some((base, prefix)) => (base, Some(prefix.parse().ok()?)),
             None => (text, None),
@@ -36,7 +38,8 @@ impl Network {
         (prefix <= longest).then_some(Self { base, prefix })
     }
 
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
+    /// Whether an address lies in the range.
+    pub fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address) {
             (IpAddr::V4(base), IpAddr::V4(address)) => {
                 let difference = base.to_bits() ^ address.to_bits();
@@ -48,6 +51,21 @@ impl Network {
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refusal = || format!("{text:?} is no network: write \"10.0.0.0/8\", or one address");
+        Self::parse(text.trim()).ok_or_else(refusal)
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.base, self.prefix)
     }
 }
 
