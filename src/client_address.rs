@@ -1,11 +1,14 @@
 //! Whose request it is: the address by which every limit counts, and which logs, sessions and inboxes name. One layer
 //! works it out; whoever needs it reads what the layer found.
 //!
+//! Limits count by [`ClientNetwork`]: whoever has one IPv6 address has 2⁶⁴ of them.
+//!
 //! The peer of the connection counts, unless it is one of the proxies that the settings trust. Then the right-most
 //! address of `X-Forwarded-For` or `Forwarded` (RFC 7239) counts that is no such proxy itself: what stands further left
 //! is what somebody outside wrote. Must never believe these headers from anybody else.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -17,6 +20,8 @@ use http::{Extensions, HeaderMap, HeaderName};
 use crate::model::network::Network;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The part of an IPv6 address that names the subscriber.
+const SUBSCRIBER_MASK: u128 = !(u64::MAX as u128);
 /// How many proxies in a row are looked at.
 const MAX_HOPS: usize = 32;
 
@@ -137,9 +142,33 @@ pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
     /// What the layer found out. Without it (in tests of a router alone), all clients count as one.
-    pub fn of(extensions: &Extensions) -> IpAddr {
-        let found = extensions.get::<Self>();
-        found.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0)
+    pub fn of(extensions: &Extensions) -> Self {
+        let found = extensions.get::<Self>().copied();
+        found.unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
+    }
+
+    /// What limits count it by.
+    pub fn network(self) -> ClientNetwork {
+        ClientNetwork(match self.0 {
+            IpAddr::V4(address) => IpAddr::V4(address),
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & SUBSCRIBER_MASK)),
+        })
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What one subscriber holds: an IPv4 address, or an IPv6 network of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientNetwork(IpAddr);
+
+impl fmt::Display for ClientNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -253,6 +282,13 @@ mod tests {
         assert_eq!(client(&same), "192.0.2.1");
         let different = [("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.2")];
         assert_eq!(client(&different), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_counts_as_one_and_an_ipv4_address_as_itself() {
+        let network = |text: &str| ClientAddress(text.parse().unwrap()).network().to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("192.0.2.77"), "192.0.2.77");
     }
 
     proptest! {

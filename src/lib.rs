@@ -6,6 +6,7 @@ pub mod actions;
 pub mod adapters;
 pub mod api;
 pub mod app;
+pub mod bounded_map;
 pub mod cli;
 pub mod client_address;
 pub mod clock;

@@ -1,8 +1,10 @@
-//! Token buckets: how many requests a key or an address may send. Full tables refuse: they fail closed.
+//! Token buckets: how many requests a key or an address may send. When a table is full, the bucket that was used longest
+//! ago is forgotten: refusing instead would let strangers shut everybody out.
 
-use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::bounded_map::BoundedMap;
 
 /// How many requests are let through.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +35,16 @@ impl Bucket {
         self.at_ms = now_ms.max(self.at_ms);
     }
 
+    fn take(&mut self, limit: Limit) -> Result<(), Refused> {
+        if self.tokens < 1.0 {
+            return Err(Refused {
+                wait_seconds: self.wait_seconds(limit),
+            });
+        }
+        self.tokens -= 1.0;
+        Ok(())
+    }
+
     /// Whole seconds until there is a token.
     fn wait_seconds(&self, limit: Limit) -> u32 {
         let seconds = ((1.0 - self.tokens) / limit.per_second).ceil();
@@ -46,8 +58,7 @@ impl Bucket {
 /// A bucket for each key or address.
 pub struct Limiter<K> {
     limit: Limit,
-    capacity: usize,
-    buckets: Mutex<HashMap<K, Bucket>>,
+    buckets: Mutex<BoundedMap<K, Bucket>>,
 }
 
 /// The caller must wait for so many seconds.
@@ -57,61 +68,38 @@ pub struct Refused {
     pub wait_seconds: u32,
 }
 
-impl<K: Eq + Hash> Limiter<K> {
+impl<K: Eq + Hash + Clone> Limiter<K> {
     /// Buckets of this limit, for at most `capacity` keys at a time.
     pub fn new(limit: Limit, capacity: usize) -> Self {
         Self {
             limit,
-            capacity,
-            buckets: Mutex::new(HashMap::new()),
+            buckets: Mutex::new(BoundedMap::new(capacity)),
         }
     }
 
     /// Takes one token.
     pub fn take(&self, key: K, now_ms: i64) -> Result<(), Refused> {
-        self.with_bucket(key, now_ms, |bucket| bucket.tokens -= 1.0)
+        let mut buckets = self.lock();
+        if let Some(bucket) = buckets.get(&key) {
+            bucket.refill(self.limit, now_ms);
+            return bucket.take(self.limit);
+        }
+        let mut bucket = Bucket::full(self.limit, now_ms);
+        let taken = bucket.take(self.limit);
+        buckets.insert(key, bucket);
+        taken
     }
 
     /// Gives a token back that was taken for nothing.
     pub fn give_back(&self, key: &K) {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = buckets.get_mut(key) {
+        if let Some(bucket) = self.lock().get(key) {
             bucket.tokens = (bucket.tokens + 1.0).min(self.limit.burst);
         }
     }
 
-    /// Whether there is a token, without taking it.
-    pub fn check(&self, key: K, now_ms: i64) -> Result<(), Refused> {
-        self.with_bucket(key, now_ms, |_| ())
+    fn lock(&self) -> MutexGuard<'_, BoundedMap<K, Bucket>> {
+        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn with_bucket(&self, key: K, now_ms: i64, act: impl FnOnce(&mut Bucket)) -> Result<(), Refused> {
-        let limit = self.limit;
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= self.capacity && !buckets.contains_key(&key) {
-            forget_full_buckets(&mut buckets, limit, now_ms);
-        }
-        if buckets.len() >= self.capacity && !buckets.contains_key(&key) {
-            return Err(Refused { wait_seconds: 1 });
-        }
-        let bucket = buckets.entry(key).or_insert_with(|| Bucket::full(limit, now_ms));
-        bucket.refill(limit, now_ms);
-        if bucket.tokens < 1.0 {
-            return Err(Refused {
-                wait_seconds: bucket.wait_seconds(limit),
-            });
-        }
-        act(bucket);
-        Ok(())
-    }
-}
-
-/// A full bucket says no more than no bucket.
-fn forget_full_buckets<K: Eq + Hash>(buckets: &mut HashMap<K, Bucket>, limit: Limit, now_ms: i64) {
-    buckets.retain(|_, bucket| {
-        bucket.refill(limit, now_ms);
-        bucket.tokens < limit.burst
-    });
 }
 
 #[cfg(test)]
@@ -132,11 +120,12 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_forgets_the_rested_and_otherwise_refuses() {
-        let limiter = Limiter::new(LIMIT, 1);
-        assert_eq!(limiter.take("a", 0), Ok(()));
+    fn a_full_table_forgets_what_was_used_longest_ago_and_refuses_nobody_for_it() {
+        let limiter = Limiter::new(LIMIT, 2);
+        let takes = ["a", "a", "b", "b", "c"].map(|key| limiter.take(key, 0).is_ok());
+        assert_eq!(takes, [true; 5]);
         assert_eq!(limiter.take("b", 0), Err(Refused { wait_seconds: 1 }));
-        assert_eq!(limiter.take("b", 5000), Ok(()));
+        assert_eq!(limiter.take("a", 0), Ok(()));
     }
 
     #[test]
@@ -151,10 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn checking_takes_nothing_and_time_going_back_gives_nothing() {
+    fn time_going_back_gives_nothing() {
         let limiter = Limiter::new(LIMIT, 1);
-        let checks = [(); 5].map(|()| limiter.check("a", 1000).is_ok());
         let takes = [1000, 1000, 0].map(|now_ms| limiter.take("a", now_ms).is_ok());
-        assert_eq!((checks, takes), ([true; 5], [true, true, false]));
+        assert_eq!(takes, [true, true, false]);
     }
 }

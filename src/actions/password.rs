@@ -15,38 +15,64 @@ use crate::model::session::PasswordHash;
 pub const MIN_PASSWORD_LENGTH: usize = 10;
 /// The longest password, in bytes: hashing is slow on purpose.
 pub const MAX_PASSWORD_BYTES: usize = 200;
-/// How many passwords are hashed at once: each takes 19 MiB and a core.
+/// How many passwords of strangers are hashed at once: each takes 19 MiB and a core.
 const MAX_HASHING: usize = 2;
-/// How many wait for that at most; further ones are refused.
+/// How many of people who have shown something that only they have.
+const MAX_HASHING_KNOWN: usize = 1;
+/// How many of either wait for that at most; further ones are refused.
 const MAX_WAITING: usize = 64;
 
 /// What is hashed for people who do not exist.
 const NOBODYS_PASSWORD: &str = "nobody has this password";
 
+/// Who wants a password hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Anybody.
+    Stranger,
+    /// Somebody who has shown a session, a link or a known device: strangers do not stand in their way.
+    Known,
+}
+
 /// Hashes and verifies.
 pub struct Passwords {
-    hashing: Arc<Semaphore>,
-    waiting: Semaphore,
+    strangers: Room,
+    known: Room,
     salt: [u8; 16],
     /// What unknown people are checked against, so that they take as long as known ones. Made at first need, since
     /// making it would slow the start down.
     nobody: Arc<OnceLock<PasswordHash>>,
 }
 
+/// Room for so many at once, and for so many who wait.
+struct Room {
+    hashing: Arc<Semaphore>,
+    waiting: Semaphore,
+}
+
+impl Room {
+    fn new(hashing: usize) -> Self {
+        Self {
+            hashing: Arc::new(Semaphore::new(hashing)),
+            waiting: Semaphore::new(MAX_WAITING),
+        }
+    }
+}
+
 impl Passwords {
     /// Needs a salt for the hash that nobody's password fits.
     pub fn new(salt: [u8; 16]) -> Self {
         Self {
-            hashing: Arc::new(Semaphore::new(MAX_HASHING)),
-            waiting: Semaphore::new(MAX_WAITING),
+            strangers: Room::new(MAX_HASHING),
+            known: Room::new(MAX_HASHING_KNOWN),
             salt,
             nobody: Arc::default(),
         }
     }
 
-    /// The hash of a new password.
+    /// The hash of a new password, which only somebody known chooses.
     pub async fn hash(&self, password: String, salt: [u8; 16]) -> Result<PasswordHash, ActionError> {
-        let hash = self.run(move || hash_now(&password, &salt)).await?;
+        let hash = self.run(Asker::Known, move || hash_now(&password, &salt)).await?;
         let hash = hash.ok_or_else(|| ActionError::Internal("a password cannot be hashed".into()))?;
         Ok(PasswordHash::new(hash))
     }
@@ -56,9 +82,10 @@ impl Passwords {
         &self,
         password: String,
         expected: Option<PasswordHash>,
+        asker: Asker,
     ) -> Result<bool, ActionError> {
         let (nobody, salt) = (Arc::clone(&self.nobody), self.salt);
-        self.run(move || match expected {
+        self.run(asker, move || match expected {
             Some(expected) => fits_now(&password, &expected),
             None => {
                 let make = || PasswordHash::new(hash_now(NOBODYS_PASSWORD, &salt).unwrap_or_default());
@@ -71,11 +98,16 @@ impl Passwords {
 
     async fn run<T: Send + 'static>(
         &self,
+        asker: Asker,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ActionError> {
         let busy = || ActionError::Unavailable("too many people sign in at this moment".into());
-        let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
-        let permit = Arc::clone(&self.hashing)
+        let room = match asker {
+            Asker::Stranger => &self.strangers,
+            Asker::Known => &self.known,
+        };
+        let _waiting = room.waiting.try_acquire().map_err(|_| busy())?;
+        let permit = Arc::clone(&room.hashing)
             .acquire_owned()
             .await
             .map_err(|_| busy())?;
@@ -129,7 +161,8 @@ mod tests {
         let passwords = Passwords::new([1; 16]);
         let hash = passwords.hash("correct horse".into(), [2; 16]).await.unwrap();
         assert!(hash.as_str().starts_with("$argon2id$"));
-        let fits = |text: &str, hash: Option<PasswordHash>| passwords.verify(text.to_owned(), hash);
+        let fits =
+            |text: &str, hash: Option<PasswordHash>| passwords.verify(text.to_owned(), hash, Asker::Stranger);
         assert!(fits("correct horse", Some(hash.clone())).await.unwrap());
         assert!(!fits("wrong horse", Some(hash)).await.unwrap());
         assert!(!fits(NOBODYS_PASSWORD, None).await.unwrap());

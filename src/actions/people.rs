@@ -3,10 +3,11 @@
 use crate::actions::access::SetupToken;
 use crate::actions::catalog::{MAX_NAME_LENGTH, check_email};
 use crate::actions::checks::Checks;
-use crate::actions::password::check_password;
+use crate::actions::password::{Asker, check_password};
 use crate::actions::{ActionError, Actions};
 use crate::model::access::{KeyHash, Role};
 use crate::model::audit::Actor;
+use crate::model::device::{device_token, is_device_of};
 use crate::model::id::{SessionId, UserId};
 use crate::model::secret::SecretText;
 use crate::model::session::{SIGN_IN_LINK_LIFETIME, Session};
@@ -61,6 +62,14 @@ pub struct Origin {
     pub address: String,
     /// The browser, as it names itself.
     pub agent: String,
+}
+
+/// What the browser of somebody who signed in is given. Both are shown to it only.
+pub struct SignedIn {
+    /// The token of the new session.
+    pub session: SecretText,
+    /// The token by which the device is known from now on.
+    pub device: Option<SecretText>,
 }
 
 impl Actions {
@@ -119,30 +128,38 @@ impl Actions {
         }
     }
 
-    /// Signs somebody in; answers with the token of their new session, which is shown to their browser only.
+    /// Whether somebody with this address has signed in with a device before.
+    pub async fn knows_device(&self, email: String, token: &str) -> Result<bool, ActionError> {
+        let Some(record) = self.store.sign_in.find_by_email(email).await? else {
+            return Ok(false);
+        };
+        let now = self.source.now();
+        let is_theirs = |password| is_device_of(record.user.id, password, token, now);
+        Ok(record.password.as_ref().is_some_and(is_theirs))
+    }
+
+    /// Signs somebody in.
     pub async fn sign_in(
         &self,
         email: String,
         password: String,
         origin: Origin,
-    ) -> Result<(User, SecretText), SignInError> {
+        asker: Asker,
+    ) -> Result<SignedIn, SignInError> {
         let record = self.store.sign_in.find_by_email(email).await?;
         let (user, expected) = match record {
             Some(record) => (Some(record.user), record.password),
             None => (None, None),
         };
-        let fits = self.passwords.verify(password, expected).await?;
+        let fits = self.passwords.verify(password, expected, asker).await?;
         match user {
-            Some(user) if fits => {
-                let token = self.begin_session(&user, origin).await?;
-                Ok((user, token))
-            }
+            Some(user) if fits => Ok(self.begin_session(&user, origin).await?),
             Some(_) | None => Err(SignInError::Refused),
         }
     }
 
     /// Begins a session for somebody who has proven who they are.
-    pub async fn begin_session(&self, user: &User, origin: Origin) -> Result<SecretText, ActionError> {
+    pub async fn begin_session(&self, user: &User, origin: Origin) -> Result<SignedIn, ActionError> {
         let token = format!("ses_{}", hex::encode(self.source.random::<32>()));
         let change = self.source.change(actor_of(user));
         let session = Session {
@@ -154,8 +171,14 @@ impl Actions {
             address: cut(&origin.address),
             agent: cut(&origin.agent),
         };
+        let now = change.at;
         self.store.sessions.begin(session, change).await?;
-        Ok(SecretText::new(token))
+        let password = self.store.sign_in.find_by_id(user.id).await?.password;
+        let nonce = self.source.random();
+        Ok(SignedIn {
+            session: SecretText::new(token),
+            device: password.map(|password| device_token(user.id, &password, now, nonce)),
+        })
     }
 
     /// Ends one session of a person.
@@ -175,7 +198,11 @@ impl Actions {
         check_password(&mut checks, "password", &new.password, &new.again);
         checks.finish(|| ())?;
         let record = self.store.sign_in.find_by_id(user.id).await?;
-        if !self.passwords.verify(present, record.password).await? {
+        if !self
+            .passwords
+            .verify(present, record.password, Asker::Known)
+            .await?
+        {
             let mut checks = Checks::new();
             checks.fail("present", "wrong", "this is not your present password");
             return Err(checks.into_error());

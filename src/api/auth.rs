@@ -1,16 +1,17 @@
 //! Who calls: API keys, looked up by their hash and remembered for a few seconds, since every request brings one.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use tokio::sync::Semaphore;
 
 use crate::api::problem::{Code, Problem};
 use crate::api::state::ApiState;
+use crate::bounded_map::BoundedMap;
+use crate::client_address::ClientAddress;
 use crate::model::access::{KeyHash, Scope, ScopeSet};
 use crate::model::audit::Actor;
 use crate::model::id::KeyId;
@@ -20,6 +21,9 @@ use crate::model::time::Timestamp;
 pub const BELIEVED_MS: i64 = 5000;
 /// How many keys are remembered.
 const MAX_REMEMBERED: usize = 10_000;
+/// How many keys that are not known are looked up at once: fewer than the store reads at once, so that whoever tries keys
+/// leaves room for others. The rest waits in turn.
+const MAX_LOOKUPS: usize = 2;
 
 /// A key that opened the door.
 #[derive(Debug)]
@@ -65,63 +69,73 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 }
 
 /// Keys that were good when last looked up. They are believed for a moment only, but known until they fail.
-#[derive(Default)]
 pub struct KeyCache {
-    keys: Mutex<HashMap<KeyHash, (Arc<CallerKey>, i64)>>,
+    keys: Mutex<BoundedMap<KeyHash, (Arc<CallerKey>, i64)>>,
+    /// Room for looking up keys that are not known.
+    lookups: Semaphore,
+}
+
+impl Default for KeyCache {
+    fn default() -> Self {
+        Self {
+            keys: Mutex::new(BoundedMap::new(MAX_REMEMBERED)),
+            lookups: Semaphore::new(MAX_LOOKUPS),
+        }
+    }
 }
 
 impl KeyCache {
     fn get(&self, hash: &KeyHash, now_ms: i64) -> Option<Arc<CallerKey>> {
-        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.lock();
         let (key, checked_ms) = keys.get(hash)?;
-        (now_ms - checked_ms < BELIEVED_MS).then(|| Arc::clone(key))
+        (now_ms - *checked_ms < BELIEVED_MS).then(|| Arc::clone(key))
     }
 
     /// Whether a key was good when it was last looked up, however long ago.
     fn knows(&self, hash: &KeyHash) -> bool {
-        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.contains_key(hash)
+        self.lock().peek(hash).is_some()
     }
 
     fn put(&self, key: &Arc<CallerKey>, now_ms: i64) {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= MAX_REMEMBERED {
-            keys.clear();
-        }
-        keys.insert(key.hash, (Arc::clone(key), now_ms));
+        self.lock().insert(key.hash, (Arc::clone(key), now_ms));
     }
 
     fn forget_hash(&self, hash: &KeyHash) {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.remove(hash);
+        self.lock().remove(hash);
     }
 
     /// Forgets a key that was revoked.
     pub fn forget(&self, id: KeyId) {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.retain(|_, (key, _)| key.id != id);
+        self.lock().retain(|_, (key, _)| key.id != id);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BoundedMap<KeyHash, (Arc<CallerKey>, i64)>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Finds out who calls. An address that failed too often is refused before the store is asked, but not with a key
-/// that was good before: behind a proxy, all callers share one address.
-pub async fn authenticate(state: &ApiState, headers: &HeaderMap, address: IpAddr) -> Result<Caller, Problem> {
-    let now_ms = state.source.monotonic_millis();
+/// Finds out who calls. The key is looked up before any limit is asked: a good one passes however often its address
+/// failed. What limits those who try keys is the room for looking up such as are not known.
+pub async fn authenticate(
+    state: &ApiState,
+    headers: &HeaderMap,
+    client: ClientAddress,
+) -> Result<Caller, Problem> {
     let Some(token) = bearer_token(headers) else {
-        return Err(failed(state, address, now_ms));
+        return Err(failed(state, client));
     };
     let hash = KeyHash::of(token);
-    if !state.keys.knows(&hash) {
-        let limited = state.failures.check(address, now_ms);
-        limited.map_err(|refused| too_many_failures(refused.wait_seconds))?;
-    }
-    match find(state, hash).await? {
-        Some(caller) => Ok(caller),
-        None => {
-            state.keys.forget_hash(&hash);
-            Err(failed(state, address, now_ms))
-        }
-    }
+    let found = if state.keys.knows(&hash) {
+        find(state, hash).await?
+    } else {
+        // It is never closed; if it were, the key would be looked up all the same.
+        let _room = state.keys.lookups.acquire().await;
+        find(state, hash).await?
+    };
+    found.ok_or_else(|| {
+        state.keys.forget_hash(&hash);
+        failed(state, client)
+    })
 }
 
 /// The usable key with this hash, from memory or from the store.
@@ -156,16 +170,17 @@ fn bearer_token(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn failed(state: &ApiState, address: IpAddr, now_ms: i64) -> Problem {
-    match state.failures.take(address, now_ms) {
-        Ok(()) => Problem::plain(Code::Unauthorized),
-        Err(refused) => too_many_failures(refused.wait_seconds),
-    }
+fn failed(state: &ApiState, client: ClientAddress) -> Problem {
+    let counted = count_failure(state, client);
+    counted.map_or_else(|too_many| too_many, |()| Problem::plain(Code::Unauthorized))
 }
 
-/// The answer to an address that failed too often.
-pub fn too_many_failures(wait_seconds: u32) -> Problem {
-    Problem::plain(Code::TooManyFailures).retry_after(wait_seconds)
+/// Counts a failure of a client; refuses if there were too many.
+pub fn count_failure(state: &ApiState, client: ClientAddress) -> Result<(), Problem> {
+    let limited = state
+        .failures
+        .take(client.network(), state.source.monotonic_millis());
+    limited.map_err(|refused| Problem::plain(Code::TooManyFailures).retry_after(refused.wait_seconds))
 }
 
 #[cfg(test)]

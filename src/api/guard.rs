@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sha2::{Digest, Sha256};
 
 use crate::api::answer::{CreatedId, answer_to_response, repeated};
-use crate::api::auth::{authenticate, too_many_failures};
+use crate::api::auth::{authenticate, count_failure};
 use crate::api::body::{MAX_BODY_BYTES, read};
 use crate::api::problem::{Code, Problem};
 use crate::api::state::ApiState;
@@ -110,13 +110,21 @@ impl<S: Sync> FromRequestParts<S> for RequestKey {
 /// Guards one route.
 pub async fn guard(State((state, rule)): State<(ApiState, Rule)>, request: Request, next: Next) -> Response {
     let path = (rule.location != Location::None).then(|| request.uri().path().to_owned());
-    let mut response = match admit(&state, rule, request).await {
+    let client = ClientAddress::of(request.extensions());
+    let mut response = match admit(&state, rule, request, client).await {
         Ok(Admitted::Through(request)) => next.run(request).await,
         Ok(Admitted::Keyed(request, key)) => run_keyed(state.clone(), request, key, next).await,
         Err(problem) => problem.into_response(),
     };
     if let Some(path) = path.filter(|_| response.status() == StatusCode::CREATED) {
         add_location(rule.location, path, &mut response);
+    }
+    // Counted behind the route: the failures of others must not refuse a token that is right.
+    if rule.access == Access::OwnToken
+        && response.status() == StatusCode::FORBIDDEN
+        && let Err(too_many) = count_failure(&state, client)
+    {
+        response = too_many.into_response();
     }
     count(&state, response.status());
     response
@@ -127,20 +135,19 @@ enum Admitted {
     Keyed(Request, KeyOfRequest),
 }
 
-async fn admit(state: &ApiState, rule: Rule, mut request: Request) -> Result<Admitted, Problem> {
+async fn admit(
+    state: &ApiState,
+    rule: Rule,
+    mut request: Request,
+    client: ClientAddress,
+) -> Result<Admitted, Problem> {
     check_encoding(request.headers())?;
-    let address = ClientAddress::of(request.extensions());
     let scope = match rule.access {
-        Access::Open => return Ok(Admitted::Through(request)),
+        Access::Open | Access::OwnToken => return Ok(Admitted::Through(request)),
         Access::Metrics(_) if state.settings.metrics_are_public => return Ok(Admitted::Through(request)),
-        Access::OwnToken => {
-            let limited = state.failures.take(address, state.source.monotonic_millis());
-            limited.map_err(|refused| too_many_failures(refused.wait_seconds))?;
-            return Ok(Admitted::Through(request));
-        }
         Access::Scope(scope) | Access::Metrics(scope) => scope,
     };
-    let caller = authenticate(state, request.headers(), address).await?;
+    let caller = authenticate(state, request.headers(), client).await?;
     caller.must_have(scope)?;
     let limited = state
         .key_limits

@@ -1,6 +1,5 @@
 //! What every request needs, and the settings of the API.
 
-use std::net::IpAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -13,6 +12,7 @@ use crate::actions::access::SetupToken;
 use crate::api::auth::KeyCache;
 use crate::api::health::Pinged;
 use crate::api::metrics::Scrapes;
+use crate::client_address::ClientNetwork;
 use crate::clock::Source;
 use crate::limit::{Limit, Limiter};
 use crate::model::capacity::Capacity;
@@ -95,7 +95,7 @@ pub struct Inner {
     /// Requests by key.
     pub key_limits: Limiter<KeyId>,
     /// Requests without a usable key, by address.
-    pub failures: Limiter<IpAddr>,
+    pub failures: Limiter<ClientNetwork>,
     /// Room for event streams.
     pub streams: Arc<Semaphore>,
     /// When the metrics were last read from the store.

@@ -20,6 +20,9 @@ use crate::telemetry::Metrics;
 use crate::wakeup::Commits;
 use crate::web::{WebParts, WebSettings, WebState};
 
+/// How many accounts' failures to sign in one address may have: it may be that of a whole office.
+const ACCOUNTS_PER_ADDRESS: f64 = 10.0;
+
 /// What the pages share with the rest of the server.
 pub struct Shared {
     /// What users may do.
@@ -41,7 +44,7 @@ pub struct Shared {
 /// The pages, and the one-time token of the set-up link if nobody can sign in yet.
 pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router, Option<SecretText>)> {
     let (setup, token) = set_up_token(&shared.store, &shared.source).await?;
-    let failures_per_minute = f64::from(config.api.failed_sign_ins_per_minute);
+    let failures_per_minute = ACCOUNTS_PER_ADDRESS * f64::from(config.api.failed_sign_ins_per_minute);
     let settings = WebSettings {
         public_url: config.public_url.clone(),
         is_dev: config.dev,

@@ -128,7 +128,7 @@ pub struct RetentionConfig {
 pub struct ApiConfig {
     /// Requests per second and API key.
     pub requests_per_second: u32,
-    /// Requests without a valid key, per minute and address.
+    /// Requests without a valid key, per minute and address; ten times as many failed sign-ins.
     pub failed_sign_ins_per_minute: u32,
 }
 

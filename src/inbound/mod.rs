@@ -1,7 +1,6 @@
 //! Calls of platforms to us: `POST /inbound/{kind}/{webhook}`. Whom to believe and what to do say the adapter and the
 //! action; here only lives what HTTP needs: limits, statuses. Must answer quickly: Slack gives it three seconds.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::actions::Actions;
 use crate::actions::chat::CallRefusal;
-use crate::client_address::ClientAddress;
+use crate::client_address::{ClientAddress, ClientNetwork};
 use crate::clock::Source;
 use crate::limit::{Limit, Limiter};
 use crate::model::id::WebhookId;
@@ -41,7 +40,7 @@ pub struct InboundState(Arc<Parts>);
 struct Parts {
     actions: Arc<Actions>,
     source: Source,
-    failures: Limiter<IpAddr>,
+    failures: Limiter<ClientNetwork>,
 }
 
 impl InboundState {
@@ -68,7 +67,7 @@ async fn receive(
     Path((kind, webhook)): Path<(String, String)>,
     request: Request,
 ) -> Response {
-    let address = ClientAddress::of(request.extensions());
+    let network = ClientAddress::of(request.extensions()).network();
     let now_ms = state.0.source.monotonic_millis();
     let (parts, body) = request.into_parts();
     if parts
@@ -106,7 +105,7 @@ async fn receive(
         Err(refusal) => {
             // Only calls without proof are counted: behind a proxy all platforms and all guessers are one address.
             let is_unproven = matches!(refusal, CallRefusal::NotBelieved | CallRefusal::NotFound);
-            match is_unproven.then(|| state.0.failures.take(address, now_ms)) {
+            match is_unproven.then(|| state.0.failures.take(network, now_ms)) {
                 Some(Err(refused)) => too_many(refused.wait_seconds),
                 Some(Ok(())) | None => refuse(&refusal),
             }

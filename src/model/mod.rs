@@ -10,6 +10,7 @@ pub mod attempt;
 pub mod audit;
 pub mod capacity;
 pub mod delivery;
+pub mod device;
 pub mod escalation;
 pub mod event;
 pub mod exchange;

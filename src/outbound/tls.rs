@@ -2,7 +2,6 @@
 //! always verified; there is no switch to turn that off.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,9 +14,10 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::tls_words::ClientCertificate;
 use super::trust::{Trust, public_authorities};
+use crate::bounded_map::BoundedMap;
 use crate::model::exchange::TlsProfile;
 
-/// How many profiles are kept ready; more than that are built anew now and then.
+/// How many profiles are kept ready: the last used ones. Others are built anew.
 const CONFIG_CACHE_LIMIT: usize = 256;
 
 /// Why a webhook's TLS settings cannot be used.
@@ -48,8 +48,13 @@ pub fn check_tls_profile(profile: &TlsProfile) -> Result<(), TlsSettingsError> {
 }
 
 /// Client configurations by profile. Sharing them shares the sessions they may resume.
-#[derive(Default)]
-pub(super) struct TlsConfigs(Mutex<HashMap<Option<Arc<TlsProfile>>, Arc<ClientConfig>>>);
+pub(super) struct TlsConfigs(Mutex<BoundedMap<Option<Arc<TlsProfile>>, Arc<ClientConfig>>>);
+
+impl Default for TlsConfigs {
+    fn default() -> Self {
+        Self(Mutex::new(BoundedMap::new(CONFIG_CACHE_LIMIT)))
+    }
+}
 
 impl TlsConfigs {
     pub(super) fn get(
@@ -62,9 +67,6 @@ impl TlsConfigs {
         }
         let config = Arc::new(client_config(profile.map(Arc::as_ref))?);
         let mut configs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if configs.len() >= CONFIG_CACHE_LIMIT {
-            configs.clear();
-        }
         configs.insert(key, Arc::clone(&config));
         Ok(config)
     }

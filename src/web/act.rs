@@ -17,7 +17,7 @@ use crate::web::show::{self, Markup};
 use crate::web::sign_in::SignInOrigin;
 use crate::web::state::WebState;
 use crate::web::visitor::{Anybody, Look, Visitor};
-use crate::web::welcome::{check_limit, count_failure};
+use crate::web::welcome::count_failure;
 
 /// The incident, as far as whoever holds the link may see it: what the message said.
 struct Subject {
@@ -78,7 +78,7 @@ pub async fn page(
 ) -> PageResult {
     let path = format!("/act/{webhook}/{token}");
     let page = ActPage::of(&look, &path, visitor.as_ref());
-    let webhook_id = admit(&state, &origin, &webhook)?;
+    let webhook_id = webhook_of(&webhook)?;
     let found = state.actions.look_at_link(webhook_id, &token).await;
     let link = found.map_err(|error| no_link(&state, &origin, error))?;
     let works = link.incident.filter(|_| link.state == LinkState::Works);
@@ -106,7 +106,7 @@ pub async fn act(
 ) -> PageResult {
     let path = format!("/act/{webhook}/{token}");
     let page = ActPage::of(&look, &path, visitor.as_ref());
-    let webhook_id = admit(&state, &origin, &webhook)?;
+    let webhook_id = webhook_of(&webhook)?;
     // Somebody signed in who may do it does it as themselves; for everybody else it is the link that permits it.
     let entitled = visitor
         .as_ref()
@@ -143,15 +143,13 @@ fn standing(action: IncidentAction, incident: &Incident) -> String {
     }
 }
 
-/// The webhook that a link names, unless too many links that do not work came from this address.
-fn admit(state: &WebState, origin: &SignInOrigin, webhook: &str) -> Result<WebhookId, PageError> {
-    check_limit(state, origin)?;
-    webhook.parse().map_err(|_| PageError::not_found("link"))
+/// The webhook that a link names.
+fn webhook_of(text: &str) -> Result<WebhookId, PageError> {
+    text.parse().map_err(|_| PageError::not_found("link"))
 }
 
 fn no_link(state: &WebState, origin: &SignInOrigin, error: ActionError) -> PageError {
-    if matches!(error, ActionError::NotFound { .. }) {
-        count_failure(state, origin);
-    }
-    error.into()
+    let is_unknown = matches!(error, ActionError::NotFound { .. });
+    let too_many = is_unknown.then(|| count_failure(state, origin).err()).flatten();
+    too_many.unwrap_or_else(|| error.into())
 }

@@ -127,6 +127,13 @@ impl PageError {
         Self::new(StatusCode::CONFLICT, "used_form", sentence, advice)
     }
 
+    /// The form is of an earlier run of the server, or a day old: whether it was sent before is not known.
+    pub fn old_form() -> Self {
+        let sentence = "this form is older than the server's last start, or than a day; nothing was changed";
+        let advice = "Go back, load the page anew and send the form again.";
+        Self::new(StatusCode::CONFLICT, "old_form", sentence, advice)
+    }
+
     /// Another site sent the form.
     pub fn foreign_form() -> Self {
         let sentence = "this form was sent by another site; nothing was changed";

@@ -15,7 +15,7 @@ use crate::model::session::SESSION_TOUCH_INTERVAL;
 use crate::web::error::PageError;
 use crate::web::form::{CSRF_FIELD, Form, MAX_FORM_BYTES, MAX_OPEN_FORM_BYTES};
 use crate::web::frame::Frame;
-use crate::web::once::ONCE_FIELD;
+use crate::web::once::{FormUse, ONCE_FIELD};
 use crate::web::route::{Door, PageVerb};
 use crate::web::state::WebState;
 use crate::web::visitor::{Look, Transport, Visitor, cookie, csrf_token, is_csrf_token, taste};
@@ -49,6 +49,7 @@ pub async fn guard(State((state, rule)): State<(WebState, Rule)>, request: Reque
         Ok(visitor) => visitor,
         Err(error) => return error.page_in(&Frame::open("Something went wrong", &look)),
     };
+    let look = visitor.as_ref().map_or(look, |visitor| visitor.look.clone());
     let frame = match &visitor {
         Some(visitor) => Frame::bare(visitor),
         None => Frame::open("", &look),
@@ -106,10 +107,15 @@ async fn admit(
         {
             return Err(PageError::stale_form().into_response());
         }
+        // Nothing is remembered of what somebody sends who is not signed in: their pages issue no such tokens.
         let once = form.text(ONCE_FIELD);
-        let is_used = !once.is_empty() && !state.used_forms.use_up(once, state.source.monotonic_millis());
-        if is_used {
-            return Err(PageError::used_form().into_response());
+        if let Some(visitor) = visitor.as_ref().filter(|_| !once.is_empty()) {
+            let now_ms = state.source.monotonic_millis();
+            match state.used_forms.use_up(visitor.session.id, once, now_ms) {
+                FormUse::First => {}
+                FormUse::Again => return Err(PageError::used_form().into_response()),
+                FormUse::Unknown => return Err(PageError::old_form().into_response()),
+            }
         }
         parts.extensions.insert(form);
     }
@@ -140,7 +146,7 @@ fn look_of(state: &WebState, request: &Request) -> Look {
             Method::GET | Method::HEAD => uri.path_and_query().map_or_else(String::new, ToString::to_string),
             _ => page_of_form(request.headers(), base_path(state.settings.public_url.as_ref())),
         },
-        once: hex::encode(state.source.random::<16>()),
+        once: String::new(),
     }
 }
 
@@ -170,11 +176,13 @@ async fn find_visitor(
     if look.now.since(session.last_seen_at) >= SESSION_TOUCH_INTERVAL {
         state.store.sessions.touch(session.id, look.now).await?;
     }
+    let now_ms = state.source.monotonic_millis();
+    let once = state.used_forms.issue(session.id, now_ms, state.source.random());
     Ok(Some(Visitor {
         user,
         session,
         csrf: csrf_token(token),
-        look: look.clone(),
+        look: Look { once, ..look.clone() },
     }))
 }
 

@@ -53,9 +53,15 @@ pub async fn receive(State(state): State<WebState>, Path(id): Path<String>, requ
 
 async fn keep(state: &WebState, id: &str, request: Request) -> Result<InboxAnswer, Response> {
     let id = find(state, id).await?;
-    let limited = state.inbox_arrivals.take((), state.source.monotonic_millis());
+    let client = ClientAddress::of(request.extensions());
+    let now_ms = state.source.monotonic_millis();
+    // Its own limit first: a sender that is stopped there takes nothing from the others.
+    let limited = state
+        .inbox_senders
+        .take(client.network(), now_ms)
+        .and_then(|()| state.inbox_arrivals.take((), now_ms));
     limited.map_err(|refused| too_many(refused.wait_seconds))?;
-    let remote_address = ClientAddress::of(request.extensions()).to_string();
+    let remote_address = client.to_string();
     let (parts, body) = request.into_parts();
     let (body, body_is_truncated) = read(body).await;
     let target = parts.uri.path_and_query().map_or("", |target| target.as_str());

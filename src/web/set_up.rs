@@ -13,6 +13,7 @@ use crate::web::query::Query;
 use crate::web::sign_in::{KeepsCookies, SignInOrigin, signed_in};
 use crate::web::state::WebState;
 use crate::web::visitor::Look;
+use crate::web::welcome::count_failure;
 
 #[derive(Template)]
 #[template(path = "set_up.html")]
@@ -48,8 +49,6 @@ pub async fn create(
     look: Look,
     form: Form,
 ) -> PageResult {
-    let now_ms = state.source.monotonic_millis();
-    let limited = state.link_failures.check(origin.address, now_ms);
     let draft = FirstAdmin {
         name: form.text("name").to_owned(),
         email: form.text("email").to_owned(),
@@ -66,24 +65,17 @@ pub async fn create(
         errors: FieldErrors::default(),
         mistake: None,
     };
-    if let Err(limit) = limited {
-        page.mistake = Some(format!(
-            "Too many attempts. Try again in {} seconds.",
-            limit.wait_seconds
-        ));
-        return render_refused(&page);
-    }
     let made = state
         .actions
         .create_first_admin(&state.setup, &page.token, draft)
         .await;
     match made {
         Ok(user) => {
-            let token = state.actions.begin_session(&user, origin.of()).await?;
-            Ok(signed_in(&state, &token, "/"))
+            let tokens = state.actions.begin_session(&user, origin.of()).await?;
+            Ok(signed_in(&state, &tokens, "/"))
         }
         Err(ActionError::SetupRefused) => {
-            let _ = state.link_failures.take(origin.address, now_ms);
+            count_failure(&state, &origin)?;
             let advice = "This link does not work. Use the one that the server printed at its last start.";
             page.mistake = Some(advice.to_owned());
             render_refused(&page)

@@ -2,16 +2,15 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect};
+use axum::response::{AppendHeaders, IntoResponse, Redirect};
 use http::HeaderMap;
 use http::header::{LOCATION, SET_COOKIE, USER_AGENT};
 use sha2::{Digest, Sha256};
-use std::net::IpAddr;
 
-use crate::actions::people::{Origin, SignInError};
-use crate::client_address::ClientAddress;
+use crate::actions::password::Asker;
+use crate::actions::people::{Origin, SignInError, SignedIn};
+use crate::client_address::{ClientAddress, ClientNetwork};
 use crate::limit::Refused;
-use crate::model::secret::SecretText;
 use crate::model::session::SESSION_LIFETIME;
 use crate::web::error::{PageError, PageResult};
 use crate::web::form::Form;
@@ -19,7 +18,7 @@ use crate::web::frame::{Frame, local_path, render, render_with};
 use crate::web::guard::{check_keeps_cookies, transport};
 use crate::web::query::Query;
 use crate::web::state::WebState;
-use crate::web::visitor::{Anybody, Look, Visitor};
+use crate::web::visitor::{Anybody, Look, Visitor, cookie};
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -58,12 +57,11 @@ pub async fn sign_in(
     _: KeepsCookies,
     origin: SignInOrigin,
     look: Look,
+    headers: HeaderMap,
     form: Form,
 ) -> PageResult {
     let next = local_path(form.text("next"), "/").to_owned();
     let email = form.text("email").to_owned();
-    let account = email.to_ascii_lowercase();
-    let now_ms = state.source.monotonic_millis();
     let refused = |status, mistake: String| {
         let page = SignInPage {
             frame: Frame::open("Sign in", &look),
@@ -74,20 +72,26 @@ pub async fn sign_in(
         };
         Ok(render_with(status, &page))
     };
-    let attempt = Attempt::of(&origin, &account);
-    if let Err(limit) = attempt.take(&state, now_ms) {
-        tracing::warn!(address = %origin.address, "too many failed sign-ins: refused without looking");
-        let mistake = format!(
-            "Too many failed attempts. Try again in {} seconds.",
-            limit.wait_seconds
-        );
-        return refused(http::StatusCode::TOO_MANY_REQUESTS, mistake);
-    }
+    let device = known_device(&state, &headers, &email).await?;
+    let attempt = match Attempt::begin(&state, origin.address, &email, device) {
+        Ok(attempt) => attempt,
+        Err(limit) => {
+            tracing::warn!(address = %origin.address, "too many failed sign-ins: refused without looking");
+            let mistake = format!(
+                "Too many failed attempts. Try again in {} seconds.",
+                limit.wait_seconds
+            );
+            return refused(http::StatusCode::TOO_MANY_REQUESTS, mistake);
+        }
+    };
     let password = form.raw("password").to_owned();
-    match state.actions.sign_in(email.clone(), password, origin.of()).await {
-        Ok((_, token)) => {
+    let signing_in = state
+        .actions
+        .sign_in(email.clone(), password, origin.of(), attempt.asker());
+    match signing_in.await {
+        Ok(tokens) => {
             attempt.give_back(&state);
-            Ok(signed_in(&state, &token, &next))
+            Ok(signed_in(&state, &tokens, &next))
         }
         Err(SignInError::Refused) => {
             tracing::info!(address = %origin.address, "a sign-in was refused");
@@ -101,38 +105,82 @@ pub async fn sign_in(
     }
 }
 
+/// The device that somebody tries to sign in with, if they have signed in with it before; as a hash.
+async fn known_device(
+    state: &WebState,
+    headers: &HeaderMap,
+    email: &str,
+) -> Result<Option<[u8; 32]>, PageError> {
+    let Some(token) = cookie(headers, transport(state).device_cookie()) else {
+        return Ok(None);
+    };
+    let is_known = state.actions.knows_device(email.to_owned(), token).await?;
+    Ok(is_known.then(|| Sha256::digest(token).into()))
+}
+
 /// One try to sign in, counted before the password is looked at: many at once are not more than one after the other.
-struct Attempt {
-    address: IpAddr,
-    account: [u8; 32],
-    account_here: [u8; 32],
+enum Attempt {
+    /// With a device that is known: what others do does not count.
+    KnownDevice([u8; 32]),
+    /// With any other.
+    Elsewhere {
+        account_here: [u8; 32],
+        account: [u8; 32],
+        network: ClientNetwork,
+    },
 }
 
 impl Attempt {
-    fn of(origin: &SignInOrigin, account: &str) -> Self {
-        let here = format!("{account}\n{}", origin.address);
-        Self {
-            address: origin.address,
-            account: Sha256::digest(account).into(),
-            account_here: Sha256::digest(here).into(),
+    /// Counts it, by the device as long as that has not failed too often itself.
+    fn begin(
+        state: &WebState,
+        address: ClientAddress,
+        email: &str,
+        device: Option<[u8; 32]>,
+    ) -> Result<Self, Refused> {
+        let now_ms = state.source.monotonic_millis();
+        if let Some(device) = device
+            && state.device_failures.take(device, now_ms).is_ok()
+        {
+            return Ok(Self::KnownDevice(device));
+        }
+        let (account, network) = (email.to_ascii_lowercase(), address.network());
+        let here: [u8; 32] = Sha256::digest(format!("{account}\n{network}")).into();
+        let account: [u8; 32] = Sha256::digest(account).into();
+        // The narrowest first: whoever is stopped there costs nobody else anything.
+        state.account_failures.take(here, now_ms)?;
+        state.account_failures_anywhere.take(account, now_ms)?;
+        let taken = state.failures.take(network, now_ms);
+        if taken.is_err() {
+            state.account_failures_anywhere.give_back(&account);
+        }
+        taken.map(|()| Self::Elsewhere {
+            account_here: here,
+            account,
+            network,
+        })
+    }
+
+    fn asker(&self) -> Asker {
+        match self {
+            Self::KnownDevice(_) => Asker::Known,
+            Self::Elsewhere { .. } => Asker::Stranger,
         }
     }
 
-    fn take(&self, state: &WebState, now_ms: i64) -> Result<(), Refused> {
-        state.failures.take(self.address, now_ms)?;
-        let limiters = [
-            (&state.account_failures, self.account_here),
-            (&state.account_failures_anywhere, self.account),
-        ];
-        limiters
-            .into_iter()
-            .try_for_each(|(limiter, key)| limiter.take(key, now_ms))
-    }
-
     fn give_back(&self, state: &WebState) {
-        state.failures.give_back(&self.address);
-        state.account_failures.give_back(&self.account_here);
-        state.account_failures_anywhere.give_back(&self.account);
+        match self {
+            Self::KnownDevice(device) => state.device_failures.give_back(device),
+            Self::Elsewhere {
+                account_here,
+                account,
+                network,
+            } => {
+                state.account_failures.give_back(account_here);
+                state.account_failures_anywhere.give_back(account);
+                state.failures.give_back(network);
+            }
+        }
     }
 }
 
@@ -151,11 +199,14 @@ pub async fn sign_out(State(state): State<WebState>, visitor: Visitor) -> PageRe
     Ok((http::StatusCode::SEE_OTHER, to_sign_in).into_response())
 }
 
-/// Hands a new session's token to the browser, and leads on.
-pub fn signed_in(state: &WebState, token: &SecretText, next: &str) -> axum::response::Response {
-    let cookie = transport(state).set_session(token.reveal(), SESSION_LIFETIME.as_secs());
-    let onwards = [(LOCATION, next.to_owned()), (SET_COOKIE, cookie)];
-    (http::StatusCode::SEE_OTHER, onwards).into_response()
+/// Hands the tokens of somebody who signed in to their browser, and leads on.
+pub fn signed_in(state: &WebState, tokens: &SignedIn, next: &str) -> axum::response::Response {
+    let transport = transport(state);
+    let session = transport.set_session(tokens.session.reveal(), SESSION_LIFETIME.as_secs());
+    let device = tokens.device.as_ref();
+    let device = device.map(|token| AppendHeaders([(SET_COOKIE, transport.set_device(token.reveal()))]));
+    let onwards = [(LOCATION, next.to_owned()), (SET_COOKIE, session)];
+    (http::StatusCode::SEE_OTHER, onwards, device, ()).into_response()
 }
 
 /// A browser that will keep the cookie of a session.
@@ -175,7 +226,7 @@ impl axum::extract::FromRequestParts<WebState> for KeepsCookies {
 /// Where somebody who signs in comes from.
 pub struct SignInOrigin {
     /// The network address, to count failures by.
-    pub address: IpAddr,
+    pub address: ClientAddress,
     agent: String,
 }
 

@@ -1,6 +1,6 @@
 //! What every page needs, and the settings of the pages.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::actions::Actions;
 use crate::actions::access::SetupToken;
+use crate::client_address::ClientNetwork;
 use crate::clock::Source;
 use crate::limit::{Limit, Limiter};
 use crate::store::Store;
@@ -18,7 +19,7 @@ use crate::web::once::UsedForms;
 
 /// How many addresses and accounts are counted at a time.
 const MAX_COUNTED: usize = 50_000;
-/// How many wrong passwords one account takes from one network address.
+/// How many wrong passwords one account takes from one network address, or from one known device.
 const ACCOUNT_LIMIT: Limit = Limit {
     per_second: 1.0 / 60.0,
     burst: 10.0,
@@ -33,10 +34,15 @@ const LINK_LIMIT: Limit = Limit {
     per_second: 0.5,
     burst: 30.0,
 };
-/// How much all inboxes together take.
-const INBOX_LIMIT: Limit = Limit {
+/// How much inboxes take from one network address.
+const INBOX_SENDER_LIMIT: Limit = Limit {
     per_second: 50.0,
     burst: 200.0,
+};
+/// How much all inboxes together take.
+const INBOX_LIMIT: Limit = Limit {
+    per_second: 250.0,
+    burst: 1000.0,
 };
 
 /// Settings of the pages.
@@ -50,7 +56,7 @@ pub struct WebSettings {
     pub has_inboxes: bool,
     /// Where the server reaches itself: webhooks to its own inboxes go there.
     pub own_address: SocketAddr,
-    /// How often one address may fail to sign in.
+    /// How often one address may fail to sign in, over all accounts.
     pub failure_limit: Limit,
     /// How many pages are live at once.
     pub max_streams: usize,
@@ -86,14 +92,18 @@ pub struct WebState(Arc<Inner>);
 pub struct Inner {
     parts: WebParts,
     /// Failed sign-ins by address.
-    pub failures: Limiter<IpAddr>,
+    pub failures: Limiter<ClientNetwork>,
     /// Failed sign-ins by account and network address, both as a hash.
     pub account_failures: Limiter<[u8; 32]>,
     /// Failed sign-ins by account, from everywhere.
     pub account_failures_anywhere: Limiter<[u8; 32]>,
     /// Links and tokens that do not work, by network address.
-    pub link_failures: Limiter<IpAddr>,
-    /// What comes to inboxes.
+    pub link_failures: Limiter<ClientNetwork>,
+    /// Failed sign-ins by known device, as a hash.
+    pub device_failures: Limiter<[u8; 32]>,
+    /// What comes to inboxes, by network address.
+    pub inbox_senders: Limiter<ClientNetwork>,
+    /// What comes to inboxes in all.
     pub inbox_arrivals: Limiter<()>,
     /// Forms that must not act twice.
     pub used_forms: UsedForms,
@@ -112,8 +122,10 @@ impl WebState {
             account_failures: Limiter::new(ACCOUNT_LIMIT, MAX_COUNTED),
             account_failures_anywhere: Limiter::new(ACCOUNT_ANYWHERE_LIMIT, MAX_COUNTED),
             link_failures: Limiter::new(LINK_LIMIT, MAX_COUNTED),
+            device_failures: Limiter::new(ACCOUNT_LIMIT, MAX_COUNTED),
+            inbox_senders: Limiter::new(INBOX_SENDER_LIMIT, MAX_COUNTED),
             inbox_arrivals: Limiter::new(INBOX_LIMIT, 1),
-            used_forms: UsedForms::default(),
+            used_forms: UsedForms::new(parts.source.random()),
             watchers: Watchers::default(),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             parts,

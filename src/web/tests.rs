@@ -186,7 +186,7 @@ async fn sign_in(actions: &Actions) -> (User, String) {
         address: "127.0.0.1".into(),
         agent: HOSTILE.into(),
     };
-    let token = actions.begin_session(&user, origin).await.unwrap();
+    let token = actions.begin_session(&user, origin).await.unwrap().session;
     (user, format!("opsknight_session={}", token.reveal()))
 }
 

@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use crate::actions::people::actor_of;
 use crate::model::access::Scope;
 use crate::model::audit::Actor;
+use crate::model::device::DEVICE_LIFETIME;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::model::user::User;
@@ -24,6 +25,12 @@ const SESSION_COOKIE: &str = "opsknight_session";
 const SECURE_SESSION_COOKIE: &str = "__Host-opsknight_session";
 /// The same if the server has only a part of its host: browsers accept this name only with `Secure`.
 const SECURE_PART_SESSION_COOKIE: &str = "__Secure-opsknight_session";
+/// The cookie by which a device is known, over plain HTTP.
+const DEVICE_COOKIE: &str = "opsknight_device";
+/// The same over TLS.
+const SECURE_DEVICE_COOKIE: &str = "__Host-opsknight_device";
+/// The same if the server has only a part of its host.
+const SECURE_PART_DEVICE_COOKIE: &str = "__Secure-opsknight_device";
 /// The cookie with the choice of light or dark.
 const THEME_COOKIE: &str = "opsknight_theme";
 /// The cookie with the choice of a wide or narrow sidebar.
@@ -48,18 +55,34 @@ impl Transport {
         }
     }
 
+    /// The name of the device's cookie.
+    pub fn device_cookie(&self) -> &'static str {
+        match (self.is_secure, self.base_path.is_empty()) {
+            (false, _) => DEVICE_COOKIE,
+            (true, true) => SECURE_DEVICE_COOKIE,
+            (true, false) => SECURE_PART_DEVICE_COOKIE,
+        }
+    }
+
     /// A `Set-Cookie` for this session token, for so long; an empty token ends it.
     pub fn set_session(&self, token: &str, max_age_seconds: u64) -> String {
-        let name = self.session_cookie();
-        let (path, secure) = (&self.base_path, self.secure_attribute());
-        format!("{name}={token}; Path={path}/; HttpOnly; SameSite=Lax; Max-Age={max_age_seconds}{secure}")
+        self.set(self.session_cookie(), token, max_age_seconds)
+    }
+
+    /// A `Set-Cookie` for the token of a device.
+    pub fn set_device(&self, token: &str) -> String {
+        self.set(self.device_cookie(), token, DEVICE_LIFETIME.as_secs())
     }
 
     /// A `Set-Cookie` for a matter of taste.
     fn set_taste(&self, name: &str, value: &str) -> String {
-        const YEAR_SECONDS: u32 = 365 * 24 * 3600;
+        const YEAR_SECONDS: u64 = 365 * 24 * 3600;
+        self.set(name, value, YEAR_SECONDS)
+    }
+
+    fn set(&self, name: &str, value: &str, max_age_seconds: u64) -> String {
         let (path, secure) = (&self.base_path, self.secure_attribute());
-        format!("{name}={value}; Path={path}/; HttpOnly; SameSite=Lax; Max-Age={YEAR_SECONDS}{secure}")
+        format!("{name}={value}; Path={path}/; HttpOnly; SameSite=Lax; Max-Age={max_age_seconds}{secure}")
     }
 
     fn secure_attribute(&self) -> &'static str {

@@ -2,7 +2,6 @@
 //! instead of a session. Shows this and nothing else, and changes nothing.
 
 use std::cmp::Reverse;
-use std::net::IpAddr;
 
 use askama::Template;
 use axum::extract::State;
@@ -10,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{REFERRER_POLICY, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 
+use crate::client_address::ClientAddress;
 use crate::model::access::{ApiKey, KeyHash, Scope};
 use crate::model::id::IncidentId;
 use crate::model::incident::{Incident, IncidentStatus, Severity};
@@ -174,7 +174,7 @@ pub async fn stream(
 /// Lets a key in that may see incidents; one that is wrong counts as a failure of its address.
 async fn admit(
     state: &WebState,
-    address: IpAddr,
+    client: ClientAddress,
     query: &Query,
     now: Timestamp,
 ) -> Result<Result<KeyHash, Refusal>, PageError> {
@@ -186,7 +186,7 @@ async fn admit(
     let hash = KeyHash::of(key);
     let verdict = judge(state.store.access.find_key(hash).await?.as_ref(), now);
     if verdict == Err(Refusal::WrongKey)
-        && let Err(limit) = state.link_failures.take(address, now_ms)
+        && let Err(limit) = state.link_failures.take(client.network(), now_ms)
     {
         let wait_seconds = limit.wait_seconds;
         return Ok(Err(Refusal::TooMany { wait_seconds }));

@@ -29,11 +29,10 @@ pub async fn page(
     look: Look,
     query: Query,
 ) -> PageResult {
-    check_limit(&state, &origin)?;
     let token = query.text("token").to_owned();
     let user = state.actions.find_sign_in_link(&token).await?;
     if user.is_none() {
-        count_failure(&state, &origin);
+        count_failure(&state, &origin)?;
     }
     render(&WelcomePage {
         frame: Frame::open("Welcome", &look),
@@ -51,7 +50,6 @@ pub async fn set_password(
     look: Look,
     form: Form,
 ) -> PageResult {
-    check_limit(&state, &origin)?;
     let token = form.text("token").to_owned();
     let password = NewPassword {
         password: form.raw("password").to_owned(),
@@ -65,11 +63,11 @@ pub async fn set_password(
     };
     match state.actions.use_sign_in_link(&page.token, password).await {
         Ok(user) => {
-            let session = state.actions.begin_session(&user, origin.of()).await?;
-            Ok(signed_in(&state, &session, "/"))
+            let tokens = state.actions.begin_session(&user, origin.of()).await?;
+            Ok(signed_in(&state, &tokens, "/"))
         }
         Err(SignInError::Refused) => {
-            count_failure(&state, &origin);
+            count_failure(&state, &origin)?;
             render_refused(&page)
         }
         Err(SignInError::Failed(error)) => {
@@ -81,17 +79,10 @@ pub async fn set_password(
     }
 }
 
-/// Links cannot be guessed, and nobody shall try. Those that work cost nothing.
-pub fn check_limit(state: &WebState, origin: &SignInOrigin) -> Result<(), PageError> {
+/// Counts a link that does not work; refuses if its client tried too many. Links cannot be guessed, and one that works is
+/// never refused for others that did not: looking one up costs little.
+pub fn count_failure(state: &WebState, origin: &SignInOrigin) -> Result<(), PageError> {
     let now_ms = state.source.monotonic_millis();
-    let limited = state.link_failures.check(origin.address, now_ms);
+    let limited = state.link_failures.take(origin.address.network(), now_ms);
     limited.map_err(|_| PageError::too_many("too many links were tried from this address"))
-}
-
-/// Counts a link that does not work.
-pub fn count_failure(state: &WebState, origin: &SignInOrigin) {
-    // It was checked before that there is room; a race for the last place harms nobody.
-    let _ = state
-        .link_failures
-        .take(origin.address, state.source.monotonic_millis());
 }

@@ -97,6 +97,31 @@ async fn an_address_that_fails_too_often_is_asked_to_wait_while_known_keys_still
 }
 
 #[tokio::test]
+async fn a_good_key_passes_at_its_first_use_however_often_its_address_failed() {
+    let failure_limit = Limit {
+        per_second: 0.001,
+        burst: 3.0,
+    };
+    let mut server = Server::start_with(ApiSettings {
+        failure_limit,
+        ..ApiSettings::default()
+    })
+    .await;
+    let body = json!({ "name": "fresh", "scopes": ["incidents:read"] });
+    let fresh = server.post("/api/v1/api-keys", body).await.json()["key"].clone();
+    server.key = "ok_wrong".into();
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(server.get("/api/v1/incidents").await.status);
+    }
+    assert_eq!(statuses, [401, 401, 401, 429]);
+    let token = json!({ "token": "setup_wrong" });
+    assert_eq!(server.post("/api/v1/setup", token).await.problem().0, 429);
+    server.key = fresh.as_str().unwrap().into();
+    assert_eq!(server.get("/api/v1/incidents").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_key_that_sends_too_much_is_asked_to_wait() {
     let key_limit = Limit {
         per_second: 0.001,

@@ -70,6 +70,38 @@ async fn a_form_that_shows_a_secret_once_acts_once() {
 }
 
 #[tokio::test]
+async fn nothing_is_remembered_of_what_a_stranger_sends_with_a_form() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let stranger = PageClient::new(&app.base());
+    let invented = "x".repeat(8 * 1024);
+    let fields = [("theme", "dark"), ("once", invented.as_str())];
+    stranger.submit("/appearance", &fields).await.expect(303);
+    stranger.submit("/appearance", &fields).await.expect(303);
+}
+
+#[tokio::test]
+async fn a_form_with_a_token_that_no_page_issued_does_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let (admin, other) = (person(&app, Role::Admin).await, person(&app, Role::Admin).await);
+    let page = other.get("/settings/api-keys").await.expect(200);
+    let theirs = hidden(&page, "once");
+    for once in ["invented", &theirs] {
+        let fields = [
+            ("name", "reader"),
+            ("scopes", "events:read"),
+            ("lifetime", "never"),
+            ("once", once),
+        ];
+        let refused = admin.submit("/settings/api-keys", &fields).await.expect(409);
+        assert_eq!(refused.error_code(), "old_form");
+    }
+    let keys = app.api.get("/api/v1/api-keys").await.expect(200).text;
+    assert!(!keys.contains("reader"));
+}
+
+#[tokio::test]
 async fn a_webhook_that_was_changed_meanwhile_is_not_overwritten_unseen() {
     let directory = tempfile::tempdir().unwrap();
     let app = TestApp::start(directory.path()).await;
