@@ -51,6 +51,17 @@ impl Histogram {
 
     /// The duration below or at which so many percent of those counted lie, in microseconds: the middle of its bucket.
     pub fn percentile(&self, percent: u64) -> Option<u64> {
+        self.bucket_of_percentile(percent).map(middle_of)
+    }
+
+    /// The durations between which a percentile lies, in microseconds: the ends of its bucket. More is not known.
+    pub fn percentile_between(&self, percent: u64) -> Option<(u64, u64)> {
+        let index = self.bucket_of_percentile(percent)?;
+        let from = index.checked_sub(1).map_or(0, end_of);
+        Some((from, end_of(index)))
+    }
+
+    fn bucket_of_percentile(&self, percent: u64) -> Option<usize> {
         let total: u64 = self.counts.iter().map(|count| u64::from(*count)).sum();
         let rank = (total * percent).div_ceil(100).max(1);
         let mut passed = 0;
@@ -58,7 +69,7 @@ impl Histogram {
             passed += u64::from(*count);
             passed >= rank
         });
-        index.filter(|_| total > 0).map(middle_of)
+        index.filter(|_| total > 0)
     }
 
     /// The counts as the store keeps them: little-endian, trailing zeros left out.
@@ -101,6 +112,17 @@ fn bucket_of(duration_us: u64) -> usize {
 )]
 fn middle_of(index: usize) -> u64 {
     (FIRST_BOUND_US * 2f64.powf((index as f64 - 0.5) / 2.0)).round() as u64
+}
+
+/// The last duration of a bucket.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "between 100 and 2^31.5 times 100"
+)]
+fn end_of(index: usize) -> u64 {
+    (FIRST_BOUND_US * 2f64.powf(index as f64 / 2.0)).round() as u64
 }
 
 /// What one webhook's attempts came to in one period. Tests do not count.
@@ -175,6 +197,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_percentile_lies_between_the_ends_that_are_told(micros in 0u64..100_000_000_000) {
+            let mut histogram = Histogram::default();
+            histogram.add(micros);
+            let (from, to) = histogram.percentile_between(50).unwrap();
+            prop_assert!((from.saturating_sub(1)..=to + 1).contains(&micros), "{from} to {to} for {micros}");
+        }
+
         #[test]
         fn a_percentile_is_within_a_fifth_of_what_was_counted(micros in 100u64..10_000_000_000) {
             let mut histogram = Histogram::default();

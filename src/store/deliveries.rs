@@ -101,6 +101,8 @@ pub struct WebhookStats {
     pub p95_us: Option<u64>,
     /// When it last delivered.
     pub last_delivered_at: Option<Timestamp>,
+    /// When the next of its scheduled deliveries is due.
+    pub next_due_at: Option<Timestamp>,
 }
 
 /// The people's side of deliveries.

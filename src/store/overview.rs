@@ -6,13 +6,11 @@ use async_trait::async_trait;
 
 use crate::model::activity::Activity;
 use crate::model::exchange::FailureCode;
-use crate::model::id::{IncidentId, WebhookId};
-use crate::model::incident::{IncidentStatus, Severity};
+use crate::model::id::{IncidentId, ServiceId, WebhookId};
+use crate::model::incident::{Incident, IncidentStatus, Severity};
 use crate::model::time::Timestamp;
+use crate::model::webhook::{Degraded, WebhookState};
 use crate::store::StoreResult;
-
-/// How many dead deliveries of each webhook, the latest, are grouped by cause.
-pub const MAX_DEAD_GROUPED: u32 = 10_000;
 
 /// Open incidents of one severity and status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +32,7 @@ pub struct DeadGroup {
     pub webhook_name: String,
     /// Why their last attempt failed.
     pub cause: Option<FailureCode>,
-    /// How many, of the latest [`MAX_DEAD_GROUPED`].
+    /// How many.
     pub count: u64,
     /// When the first and the last of them were made.
     pub made_between: (Timestamp, Timestamp),
@@ -45,6 +43,13 @@ pub struct DeadGroup {
 pub trait Overview: Send + Sync {
     /// Open incidents by severity and status.
     async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>>;
+
+    /// Open incidents by service; services without any are left out.
+    async fn open_by_service(&self) -> StoreResult<HashMap<ServiceId, u64>>;
+
+    /// The open incidents of one service, or of all, to look at first: those that nobody has taken, then the worst, then
+    /// the latest.
+    async fn most_urgent(&self, service_id: Option<ServiceId>, limit: u32) -> StoreResult<Vec<Incident>>;
 
     /// What every webhook's attempts came to, in the periods that begin at or after a time, oldest first.
     async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>>;
@@ -61,8 +66,14 @@ pub trait Overview: Send + Sync {
 }
 
 /// How a webhook does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookHealth {
+    /// Its name.
+    pub name: String,
+    /// Whether it is enabled.
+    pub state: WebhookState,
+    /// Since when and why its breaker is open.
+    pub degraded: Option<Degraded>,
     /// When it last delivered.
     pub last_delivered_at: Option<Timestamp>,
     /// Its dead deliveries.

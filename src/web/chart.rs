@@ -102,19 +102,28 @@ impl Day {
         self.sum(|bar| bar.total()) == 0
     }
 
+    /// The share of events that arrived, of those whose delivery has ended.
+    pub fn arrival_rate(&self) -> Option<String> {
+        show::percent(self.delivered(), self.delivered() + self.dead())
+    }
+
     /// The share of attempts that delivered.
-    pub fn success_rate(&self) -> Option<String> {
+    pub fn attempt_rate(&self) -> Option<String> {
         show::percent(self.delivered(), self.sum(|bar| bar.total()))
     }
 
-    /// The 95th percentile of the time of an attempt.
+    /// Between what the 95th percentile of the time of an attempt lies.
     pub fn p95(&self) -> Option<String> {
-        self.attempt_times.percentile(95).map(show::micros)
+        self.attempt_times
+            .percentile_between(95)
+            .map(show::micros_between)
     }
 
-    /// The median time from event to delivery.
+    /// Between what the median time from event to delivery lies.
     pub fn median_delivery(&self) -> Option<String> {
-        self.delivery_times.percentile(50).map(show::micros)
+        self.delivery_times
+            .percentile_between(50)
+            .map(show::micros_between)
     }
 
     /// A large chart with its axis. The words stand outside of the drawing, which stretches with the page.
@@ -301,9 +310,10 @@ mod tests {
         ];
         let day = Day::of(&rows, None, now());
         assert_eq!((day.delivered(), day.retried(), day.dead()), (5, 2, 3));
-        assert_eq!(day.success_rate().as_deref(), Some("50.0 %"));
+        assert_eq!(day.attempt_rate().as_deref(), Some("50.0 %"));
+        assert_eq!(day.arrival_rate().as_deref(), Some("62.5 %"));
         let other = Day::of(&rows, Some(WebhookId::new(Timestamp::EPOCH, [2; 10])), now());
-        assert!(other.is_empty() && other.success_rate().is_none());
+        assert!(other.is_empty() && other.arrival_rate().is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything at a glance: what is open, what was sent, what needs attention first.
 
 use std::borrow::Borrow;
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use askama::Template;
@@ -10,10 +11,9 @@ use crate::model::activity::{ACTIVITY_PERIOD, Activity, period_of};
 use crate::model::id::WebhookId;
 use crate::model::incident::{IncidentStatus, Severity};
 use crate::model::time::Timestamp;
-use crate::model::webhook::{Webhook, WebhookState};
+use crate::model::webhook::WebhookState;
 use crate::store::Page;
 use crate::store::deliveries::StateCounts;
-use crate::store::incidents::IncidentFilter;
 use crate::store::overview::{OpenIncidents, WebhookHealth};
 use crate::web::chart::{Day, chart_start};
 use crate::web::error::PageResult;
@@ -23,10 +23,10 @@ use crate::web::show::{self, Markup};
 use crate::web::state::WebState;
 use crate::web::visitor::Visitor;
 
-/// Open incidents that are shown.
+/// Open incidents that are shown: the most urgent.
 const SHOWN_INCIDENTS: u32 = 8;
-/// Webhooks that are looked at.
-const MAX_WEBHOOKS: u32 = Page::MAX_LIMIT;
+/// Webhooks in need of attention that are shown.
+const SHOWN_WEBHOOKS: usize = 20;
 /// For how long something may be due before the page says that the server falls behind, in seconds.
 const BEHIND_SECONDS: u64 = 60;
 
@@ -55,6 +55,8 @@ struct DashboardPage {
     severities: Vec<SeverityTile>,
     incidents: Vec<IncidentRow>,
     attention: Vec<Attention>,
+    /// How many more webhooks need attention than are shown, if any.
+    more_attention: Option<String>,
     day: Day,
     counts: StateCounts,
     webhook_count: usize,
@@ -81,26 +83,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor) -> PageResult
     let activity = store.overview.activity(chart_start(now)).await?;
     let health = store.overview.webhook_health().await?;
     let counts = store.deliveries.counts().await?;
-    let page = Page {
-        limit: MAX_WEBHOOKS,
-        before: None,
-    };
-    let webhooks = store.webhooks.list(page).await?;
-    let filter = IncidentFilter {
-        statuses: vec![IncidentStatus::Triggered, IncidentStatus::Acknowledged],
-        ..IncidentFilter::default()
-    };
-    let page = Page {
-        limit: SHOWN_INCIDENTS,
-        before: None,
-    };
-    let mut incidents = store.incidents.list(filter, page).await?;
-    incidents.sort_by_key(|incident| {
-        (
-            incident.status != IncidentStatus::Triggered,
-            incident.severity as u8,
-        )
-    });
+    let incidents = store.overview.most_urgent(None, SHOWN_INCIDENTS).await?;
     let services = store
         .services
         .list(Page {
@@ -108,19 +91,23 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor) -> PageResult
             before: None,
         })
         .await?;
-    let attention = needs_attention(&webhooks, &health, &failing(&activity, now), now);
+    let mut attention = needs_attention(&health, &failing(&activity, now), now);
+    let webhooks = webhooks_in_words(&attention);
+    let more = attention.len().saturating_sub(SHOWN_WEBHOOKS);
+    attention.truncate(SHOWN_WEBHOOKS);
     render(&DashboardPage {
         frame: Frame::of(&visitor, "Dashboard", Nav::Dashboard),
-        verdict: verdict(&open, webhooks_in_words(&attention), &counts, now),
+        verdict: verdict(&open, webhooks, &counts, now),
         severities: severities(&open),
         incidents: incidents
             .iter()
             .map(|incident| IncidentRow::of(incident, now))
             .collect(),
         attention,
+        more_attention: (more > 0).then(|| show::count(more as u64)),
         day: Day::of(&activity, None, now),
         counts,
-        webhook_count: webhooks.len(),
+        webhook_count: health.len(),
         has_services: !services.is_empty(),
     })
 }
@@ -148,16 +135,14 @@ fn severities(open: &[OpenIncidents]) -> Vec<SeverityTile> {
 
 /// Webhooks that somebody should look at: disabled ones by their receiver, degraded ones, those with dead deliveries.
 fn needs_attention(
-    webhooks: &[Webhook],
     health: &HashMap<WebhookId, WebhookHealth>,
     failing: &HashSet<WebhookId>,
     now: Timestamp,
 ) -> Vec<Attention> {
-    let mut attention: Vec<_> = webhooks
+    let mut attention: Vec<_> = health
         .iter()
-        .filter_map(|webhook| {
-            let dead = health.get(&webhook.id).map_or(0, |health| health.dead);
-            let (order, badge, why, since) = match (&webhook.state, &webhook.degraded) {
+        .filter_map(|(id, health)| {
+            let (order, badge, why, since) = match (&health.state, &health.degraded) {
                 (WebhookState::Disabled { since, reason }, _) => (
                     1,
                     show::badge("neutral", "Disabled"),
@@ -168,19 +153,22 @@ fn needs_attention(
                     let why = degraded.code.advice().to_owned();
                     (0, show::badge("warning", "Degraded"), why, Some(degraded.since))
                 }
-                (WebhookState::Enabled, None) if failing.contains(&webhook.id) => {
+                (WebhookState::Enabled, None) if failing.contains(id) => {
                     let why = "no attempt of the last hour got through; each is tried again".to_owned();
                     (0, show::badge("warning", "Failing"), why, None)
                 }
-                (WebhookState::Enabled, None) if dead > 0 => {
-                    let why = format!("{} dead: look at why, then replay", deliveries_in_words(dead));
+                (WebhookState::Enabled, None) if health.dead > 0 => {
+                    let why = format!(
+                        "{} dead: look at why, then replay",
+                        deliveries_in_words(health.dead)
+                    );
                     (2, show::badge("error", "Dead"), why, None)
                 }
                 (WebhookState::Enabled, None) => return None,
             };
             let row = Attention {
-                id: webhook.id,
-                name: webhook.settings.name.clone(),
+                id: *id,
+                name: health.name.clone(),
                 badge,
                 why,
                 since: since.map(|since| show::when(since, now)),
@@ -188,7 +176,8 @@ fn needs_attention(
             Some((order, row))
         })
         .collect();
-    attention.sort_by_key(|(order, _)| *order);
+    // The newest webhooks first, as everywhere.
+    attention.sort_by_key(|(order, row)| (*order, Reverse(row.id)));
     attention.into_iter().map(|(_, row)| row).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::time::Timestamp;
 use crate::store::deliveries::DeliveryFilter;
-use crate::store::overview::{DeadGroup, MAX_DEAD_GROUPED};
+use crate::store::overview::DeadGroup;
 use crate::web::deliveries::{DeliveryRow, delivery_rows};
 use crate::web::error::{PageError, PageResult};
 use crate::web::form::Form;
@@ -58,10 +58,8 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
     let (webhook, cause) = (query.text("webhook"), query.text("cause"));
     let filter = dead_filter(webhook, cause);
     let page = page_of(query.text("before"));
-    let mut deliveries = state.store.deliveries.list(filter, page).await?;
-    let (row_count, last_id) = (deliveries.len(), deliveries.last().map(|delivery| delivery.id));
-    // A Send Test that failed is no loss, and is not replayed.
-    deliveries.retain(|delivery| !delivery.is_test);
+    let deliveries = state.store.deliveries.list(filter, page).await?;
+    let last_id = deliveries.last().map(|delivery| delivery.id);
     let groups = state.store.overview.dead_groups().await?;
     let kept = all_webhooks(&state).await?;
     let group = |group: DeadGroup| {
@@ -75,10 +73,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
             cause: code,
             advice: group.cause.map_or("", FailureCode::advice),
             is_replayable: kept.contains(&group.webhook_id) && group.cause.is_some(),
-            count: match group.count >= u64::from(MAX_DEAD_GROUPED) {
-                true => format!("{}+", show::count(group.count)),
-                false => show::count(group.count),
-            },
+            count: show::count(group.count),
             first: show::when(group.made_between.0, now),
             last: show::when(group.made_between.1, now),
         }
@@ -93,7 +88,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
             "/dead",
             &filters,
             page,
-            row_count,
+            deliveries.len(),
             last_id.as_ref().map(DeliveryId::as_bytes),
         ),
         deliveries: delivery_rows(&state, &deliveries, now).await?,

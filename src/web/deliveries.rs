@@ -12,12 +12,12 @@ use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::event::EventName;
 use crate::model::id::{DeliveryId, IncidentId, WebhookId};
 use crate::model::time::Timestamp;
-use crate::store::Page;
 use crate::store::deliveries::DeliveryFilter;
 use crate::web::error::{PageError, PageResult};
 use crate::web::frame::{Frame, Nav, render};
 use crate::web::incident::attempts_in_words;
 use crate::web::incidents::Choice;
+use crate::web::integrations::every_webhook;
 use crate::web::paging::{Pager, page_of};
 use crate::web::query::Query;
 use crate::web::show::{self, Markup};
@@ -145,11 +145,7 @@ pub fn since_of(choice: &str, now: Timestamp) -> Option<Timestamp> {
 
 /// The webhooks by name, behind a choice of none.
 pub async fn webhook_choices(state: &WebState, none: &str, chosen: &str) -> Result<Vec<Choice>, PageError> {
-    let page = Page {
-        limit: Page::MAX_LIMIT,
-        before: None,
-    };
-    let mut webhooks = state.store.webhooks.list(page).await?;
+    let mut webhooks = every_webhook(state).await?;
     webhooks.sort_by_key(|webhook| webhook.settings.name.to_lowercase());
     let webhooks = webhooks
         .into_iter()

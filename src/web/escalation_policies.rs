@@ -17,6 +17,7 @@ use crate::store::Page;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Nav, go, render, render_refused, render_with};
+use crate::web::incidents::all_services;
 use crate::web::paging::{Pager, page_of};
 use crate::web::query::{PathId, Query};
 use crate::web::show::{self, Markup};
@@ -214,8 +215,7 @@ fn latest() -> Page {
 
 /// The services of each policy, by name.
 async fn services_by_policy(state: &WebState) -> Result<HashMap<PolicyId, Vec<ServiceLink>>, PageError> {
-    let mut services = state.store.services.list(latest()).await?;
-    services.sort_by_key(|service| service.name.to_lowercase());
+    let services = all_services(state).await?;
     let mut by_policy: HashMap<PolicyId, Vec<ServiceLink>> = HashMap::new();
     for Service {
         id, name, policy_id, ..

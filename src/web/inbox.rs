@@ -14,11 +14,11 @@ use crate::model::id::{InboxId, InboxRequestId, WebhookId};
 use crate::model::inbox::{INBOX_REQUEST_LIFETIME, Inbox, InboxAnswer, InboxRequest, MAX_INBOX_REQUESTS};
 use crate::model::time::Timestamp;
 use crate::model::webhook::{MAX_NAME_LENGTH, new_secret};
-use crate::store::Page;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Nav, go, render, render_with};
 use crate::web::inboxes::{address_of, require_inboxes};
+use crate::web::integrations::every_webhook;
 use crate::web::query::{PathId, Query};
 use crate::web::show::{self, Markup};
 use crate::web::signature_check::{Check, Signed, check, header};
@@ -432,13 +432,9 @@ pub async fn use_as_webhook(
     go(&format!("/settings/integrations/{}", webhook.id), "inbox-used")
 }
 
-/// The webhook that leads to an address already, if there is one among the latest.
+/// The webhook that leads to an address already, if there is one.
 async fn webhook_to(state: &WebState, address: &str) -> Result<Option<WebhookId>, PageError> {
-    let page = Page {
-        limit: Page::MAX_LIMIT,
-        before: None,
-    };
-    let webhooks = state.store.webhooks.list(page).await?;
+    let webhooks = every_webhook(state).await?;
     let found = webhooks
         .iter()
         .find(|webhook| webhook.settings.url.as_str() == address);

@@ -9,13 +9,13 @@ use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::id::{IncidentId, WebhookId};
 use crate::model::ticket::{LinkState, TicketPhase};
 use crate::model::time::Timestamp;
-use crate::store::Page;
 use crate::store::tickets::ShownLink;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{go, render_refused};
 use crate::web::incident::IncidentPage;
 use crate::web::incidents::Choice;
+use crate::web::integrations::every_webhook;
 use crate::web::query::{PathId, PathIds};
 use crate::web::show::{self, Markup};
 use crate::web::state::WebState;
@@ -60,11 +60,7 @@ impl Tickets {
         now: Timestamp,
     ) -> Result<Self, PageError> {
         let links = state.store.tickets.of_incident(id).await?;
-        let page = Page {
-            limit: Page::MAX_LIMIT,
-            before: None,
-        };
-        let webhooks = state.store.webhooks.list(page).await?;
+        let webhooks = every_webhook(state).await?;
         let has_one = |id: WebhookId| {
             let mut links = links.iter().filter(|shown| shown.link.webhook_id == id);
             links.any(|shown| shown.link.ticket().is_some())

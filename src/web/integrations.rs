@@ -9,10 +9,11 @@ use crate::model::activity::Activity;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Webhook, WebhookKind, WebhookState, masked_url};
+use crate::store::Page;
 use crate::store::overview::WebhookHealth;
 use crate::web::attempt::sentence_case;
 use crate::web::chart::{Day, chart_start};
-use crate::web::error::PageResult;
+use crate::web::error::{PageError, PageResult};
 use crate::web::frame::{Frame, Nav, render};
 use crate::web::paging::{Pager, page_of};
 use crate::web::query::Query;
@@ -30,7 +31,8 @@ struct Card {
     state: Markup,
     trouble: Option<String>,
     events: Vec<&'static str>,
-    success: String,
+    arrived: String,
+    attempts: String,
     p95: String,
     last: Markup,
     sparkline: Markup,
@@ -52,10 +54,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
     let webhooks = state.store.webhooks.list(page).await?;
     let activity = state.store.overview.activity(chart_start(now)).await?;
     let health = state.store.overview.webhook_health().await?;
-    let card = |webhook: &Webhook| {
-        let health = health.get(&webhook.id).copied().unwrap_or_default();
-        card(webhook, health, &activity, now)
-    };
+    let card = |webhook: &Webhook| card(webhook, health.get(&webhook.id), &activity, now);
     let last_id = webhooks.last().map(|webhook| webhook.id.as_bytes());
     render(&IntegrationsPage {
         frame: Frame::of(&visitor, "Integrations", Nav::Integrations),
@@ -64,7 +63,29 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
     })
 }
 
-fn card(webhook: &Webhook, health: WebhookHealth, activity: &[Activity], now: Timestamp) -> Card {
+/// The most webhooks that a page goes through.
+const MAX_WEBHOOKS: usize = 10_000;
+
+/// Every webhook, the newest first.
+pub async fn every_webhook(state: &WebState) -> Result<Vec<Webhook>, PageError> {
+    let mut webhooks: Vec<Webhook> = Vec::new();
+    let mut page = Page {
+        limit: Page::MAX_LIMIT,
+        before: None,
+    };
+    while webhooks.len() < MAX_WEBHOOKS {
+        let rows = state.store.webhooks.list(page).await?;
+        page.before = rows.last().map(|webhook| *webhook.id.as_bytes());
+        let is_last = rows.len() < page.limit as usize;
+        webhooks.extend(rows);
+        if is_last {
+            break;
+        }
+    }
+    Ok(webhooks)
+}
+
+fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity], now: Timestamp) -> Card {
     let day = Day::of(activity, Some(webhook.id), now);
     let settings = &webhook.settings;
     Card {
@@ -80,11 +101,12 @@ fn card(webhook: &Webhook, health: WebhookHealth, activity: &[Activity], now: Ti
             .names()
             .map(|name| name.as_str().trim_start_matches("incident."))
             .collect(),
-        success: day.success_rate().unwrap_or_else(|| "–".into()),
+        arrived: day.arrival_rate().unwrap_or_else(|| "–".into()),
+        attempts: day.attempt_rate().unwrap_or_else(|| "–".into()),
         p95: day.p95().unwrap_or_else(|| "–".into()),
-        last: show::when_or_dash(health.last_delivered_at, now),
+        last: show::when_or_dash(health.and_then(|health| health.last_delivered_at), now),
         sparkline: day.sparkline(),
-        dead: health.dead,
+        dead: health.map_or(0, |health| health.dead),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Services: the list, and one of them with its policy and its open incidents.
 
-use std::collections::HashMap;
-
 use askama::Template;
 use axum::extract::State;
 use http::StatusCode;
@@ -9,9 +7,7 @@ use http::StatusCode;
 use crate::actions::catalog::{PolicyChoice, ServiceDraft};
 use crate::actions::{ActionError, Patch};
 use crate::model::id::{PolicyId, ServiceId};
-use crate::model::incident::{Incident, IncidentStatus};
 use crate::store::Page;
-use crate::store::incidents::IncidentFilter;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Nav, go, render, render_refused, render_with};
@@ -22,9 +18,9 @@ use crate::web::show::{self, Markup};
 use crate::web::state::WebState;
 use crate::web::visitor::Visitor;
 
-/// Open incidents of one service that its page shows.
+/// Open incidents of one service that its page shows: the most urgent.
 const SHOWN_INCIDENTS: u32 = 5;
-/// Open incidents, the latest, that the list counts by service; and policies that can be chosen.
+/// Policies that can be chosen.
 const MAX_LISTED: u32 = Page::MAX_LIMIT;
 
 /// An escalation policy as other pages name it.
@@ -39,7 +35,8 @@ struct ServiceRow {
     name: String,
     description: String,
     policy: Option<PolicyLink>,
-    open: String,
+    /// How many open incidents it has, if it has any.
+    open: Option<String>,
 }
 
 #[derive(Template)]
@@ -65,8 +62,7 @@ impl ServicesPage {
         let page = page_of(before);
         let services = state.store.services.list(page).await?;
         let policies = policy_choices(state, form.text("policy")).await?;
-        let open = state.store.incidents.list(open_incidents(None), latest()).await?;
-        let open = counts_by_service(&open);
+        let open = state.store.overview.open_by_service().await?;
         let last_id = services.last().map(|service| service.id.as_bytes());
         Ok(Self {
             frame: Frame::of(visitor, "Services", Nav::Services),
@@ -78,7 +74,7 @@ impl ServicesPage {
                     name: service.name.clone(),
                     description: service.description.clone().unwrap_or_default(),
                     policy: service.policy_id.map(|id| policy_link(id, &policies)),
-                    open: open.get(&service.id).cloned().unwrap_or_default(),
+                    open: open.get(&service.id).map(|count| show::count(*count)),
                 })
                 .collect(),
             name: form.text("name").to_owned(),
@@ -109,11 +105,11 @@ impl ServicePage {
     async fn of(state: &WebState, visitor: &Visitor, id: ServiceId) -> Result<Self, PageError> {
         let now = visitor.look.now;
         let service = state.store.services.get(id).await?;
-        let page = Page {
-            limit: SHOWN_INCIDENTS,
-            before: None,
-        };
-        let incidents = state.store.incidents.list(open_incidents(Some(id)), page).await?;
+        let incidents = state
+            .store
+            .overview
+            .most_urgent(Some(id), SHOWN_INCIDENTS)
+            .await?;
         let chosen = service.policy_id.map(|id| id.to_string()).unwrap_or_default();
         let policies = policy_choices(state, &chosen).await?;
         Ok(Self {
@@ -139,29 +135,6 @@ fn latest() -> Page {
         limit: MAX_LISTED,
         before: None,
     }
-}
-
-fn open_incidents(service_id: Option<ServiceId>) -> IncidentFilter {
-    IncidentFilter {
-        statuses: vec![IncidentStatus::Triggered, IncidentStatus::Acknowledged],
-        service_id,
-        ..IncidentFilter::default()
-    }
-}
-
-/// How many of these incidents each service has; if there may be more, `12+`.
-fn counts_by_service(incidents: &[Incident]) -> HashMap<ServiceId, String> {
-    let mut counts: HashMap<ServiceId, u32> = HashMap::new();
-    for incident in incidents {
-        *counts.entry(incident.service.id).or_default() += 1;
-    }
-    let more = if incidents.len() < MAX_LISTED as usize {
-        ""
-    } else {
-        "+"
-    };
-    let in_words = |(id, count): (ServiceId, u32)| (id, format!("{count}{more}"));
-    counts.into_iter().map(in_words).collect()
 }
 
 /// The policies by name, behind a choice of none. The chosen one is among them, however many there are: a form that is

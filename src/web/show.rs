@@ -87,6 +87,31 @@ fn tenths(value: u64, unit: u64, name: &str) -> String {
     }
 }
 
+/// Two durations between which another lies, with no more digits than are known: `18–26 ms`, `4.9–7 min`.
+pub fn micros_between((from, to): (u64, u64)) -> String {
+    const SECOND: u64 = 1_000_000;
+    let (unit, name) = match to {
+        0..1000 => (1, "µs"),
+        1000..1_000_000 => (1000, "ms"),
+        1_000_000..60_000_000 => (SECOND, "s"),
+        60_000_000..3_600_000_000 => (60 * SECOND, "min"),
+        3_600_000_000..86_400_000_000 => (3600 * SECOND, "h"),
+        _ => (86_400 * SECOND, "d"),
+    };
+    format!("{}–{} {name}", two_digits(from, unit), two_digits(to, unit))
+}
+
+/// A number of units, rounded to two digits.
+fn two_digits(value: u64, unit: u64) -> String {
+    let tenths = (value.saturating_mul(10) + unit / 2) / unit;
+    match tenths {
+        0..100 if tenths.is_multiple_of(10) => format!("{}", tenths / 10),
+        0..100 => format!("{}.{}", tenths / 10, tenths % 10),
+        100..1000 => format!("{}", (tenths + 5) / 10),
+        _ => format!("{}", (tenths + 50) / 100 * 10),
+    }
+}
+
 /// A long duration in its largest two units: `2 d 3 h`.
 pub fn long(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -250,6 +275,20 @@ mod tests {
             ("999", "1\u{202f}234\u{202f}567")
         );
         assert_eq!([512, 1536, 50 << 20].map(bytes), ["512 B", "1.5 KiB", "50 MiB"]);
+    }
+
+    #[test]
+    fn what_is_known_roughly_is_shown_roughly() {
+        let shown = [
+            (0, 100),
+            (18_102, 25_600),
+            (362_039, 512_000),
+            (296_585_000, 419_430_400),
+        ];
+        assert_eq!(
+            shown.map(micros_between),
+            ["0–100 µs", "18–26 ms", "360–510 ms", "4.9–7 min"]
+        );
     }
 
     #[test]

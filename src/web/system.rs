@@ -9,8 +9,6 @@ use axum::extract::State;
 use crate::actions::ActionError;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
-use crate::model::webhook::Webhook;
-use crate::store::Page;
 use crate::store::deliveries::StateCounts;
 use crate::store::upkeep::{Balance, Finding, Loss, StoreInfo};
 use crate::web::error::{FieldErrors, PageError, PageResult};
@@ -20,16 +18,13 @@ use crate::web::show::{self, Markup};
 use crate::web::state::WebState;
 use crate::web::visitor::Visitor;
 
-/// Webhooks whose names are looked up.
-const MAX_NAMED: u32 = Page::MAX_LIMIT;
-
 /// How much of an id is shown where the whole would be too much.
 const SHORT_ID_LENGTH: usize = 6;
 
 /// The balance of one webhook.
 struct BalanceRow {
     webhook_id: WebhookId,
-    /// Nothing if it was not found.
+    /// Nothing if it was deleted.
     name: Option<String>,
     balance: Balance,
 }
@@ -75,8 +70,6 @@ struct SystemPage {
     /// What is wrong with the store, as far as it is known without the deep check.
     troubles: Vec<Finding>,
     balance: Vec<BalanceRow>,
-    /// What a webhook is called whose name was not found.
-    nameless: &'static str,
     /// What the deep check found, if it was asked for.
     findings: Option<Vec<Finding>>,
     /// Where backups are written; nothing if there are none from here.
@@ -90,11 +83,8 @@ impl SystemPage {
         let now = visitor.look.now;
         let counts = state.store.deliveries.counts().await?;
         let balance = state.store.upkeep.balance().await?;
-        let page = Page {
-            limit: MAX_NAMED,
-            before: None,
-        };
-        let webhooks = state.store.webhooks.list(page).await?;
+        let health = state.store.overview.webhook_health().await?;
+        let names = health.into_iter().map(|(id, health)| (id, health.name)).collect();
         let backups = state.settings.backup_directory.as_ref();
         Ok(Self {
             frame: Frame::of(visitor, "System", Nav::System),
@@ -105,8 +95,7 @@ impl SystemPage {
             counts,
             verdict: verdict(&balance, state.store.upkeep.loss()),
             troubles: state.store.upkeep.troubles(),
-            nameless: nameless(webhooks.len()),
-            balance: rows_of(balance, webhooks),
+            balance: rows_of(balance, names),
             findings: None,
             backups: backups.map(|folder| folder.display().to_string()),
             backup_name: backup_name(now),
@@ -133,11 +122,7 @@ impl SystemPage {
 }
 
 /// Every webhook's balance, those that are off first, then by name, deleted webhooks last.
-fn rows_of(balance: Vec<Balance>, webhooks: Vec<Webhook>) -> Vec<BalanceRow> {
-    let mut names: HashMap<WebhookId, String> = webhooks
-        .into_iter()
-        .map(|webhook| (webhook.id, webhook.settings.name))
-        .collect();
+fn rows_of(balance: Vec<Balance>, mut names: HashMap<WebhookId, String>) -> Vec<BalanceRow> {
     let mut rows: Vec<_> = balance
         .into_iter()
         .map(|balance| BalanceRow {
@@ -149,15 +134,6 @@ fn rows_of(balance: Vec<Balance>, webhooks: Vec<Webhook>) -> Vec<BalanceRow> {
     let lower = |name: &Option<String>| name.as_ref().map(|name| name.to_lowercase());
     rows.sort_by_cached_key(|row| (row.off_by() == 0, row.name.is_none(), lower(&row.name)));
     rows
-}
-
-/// A webhook without a name was deleted, unless there are more names than were looked up.
-fn nameless(named: usize) -> &'static str {
-    if named < MAX_NAMED as usize {
-        "deleted webhook"
-    } else {
-        "webhook"
-    }
 }
 
 /// Claims what can be known: the count lies in the database, and only the mark beside it tells of a database that was put
@@ -299,7 +275,7 @@ mod tests {
     fn what_is_off_stands_first() {
         let mut off = balance(10, 6);
         off.webhook_id = WebhookId::from_bytes([2; 16]);
-        let rows = rows_of(vec![balance(10, 7), off], Vec::new());
+        let rows = rows_of(vec![balance(10, 7), off], HashMap::new());
         assert_eq!((rows[0].off_by(), rows[1].off_by()), (1, 0));
     }
 

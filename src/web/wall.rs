@@ -1,8 +1,6 @@
 //! A wallboard: what is open, large enough to be read across a room, live for weeks, opened by an API key in its address
 //! instead of a session. Shows this and nothing else, and changes nothing.
 
-use std::cmp::Reverse;
-
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -12,10 +10,9 @@ use http::{HeaderValue, StatusCode};
 use crate::client_address::ClientAddress;
 use crate::model::access::{ApiKey, KeyHash, Scope};
 use crate::model::id::IncidentId;
-use crate::model::incident::{Incident, IncidentStatus, Severity};
+use crate::model::incident::{Incident, Severity};
 use crate::model::time::Timestamp;
-use crate::store::Page;
-use crate::store::incidents::IncidentFilter;
+use crate::model::webhook::WebhookState;
 use crate::store::overview::OpenIncidents;
 use crate::web::assets;
 use crate::web::chart::{Day, chart_start};
@@ -30,12 +27,7 @@ use crate::web::state::WebState;
 use crate::web::visitor::{Look, Theme};
 
 /// Incidents that fit on a screen.
-const SHOWN_INCIDENTS: usize = 12;
-/// The latest open incidents, of which the most urgent are shown; and the webhooks that are looked at.
-const MOST: Page = Page {
-    limit: Page::MAX_LIMIT,
-    before: None,
-};
+const SHOWN_INCIDENTS: u32 = 12;
 /// How often a browser without JavaScript loads the page anew, in seconds.
 const RELOAD_SECONDS: u32 = 30;
 /// The same for a wallboard that is not let in: each time counts as a failure.
@@ -226,11 +218,11 @@ impl Board {
         let open = store.overview.open_incidents().await?;
         let counts = store.deliveries.counts().await?;
         let activity = store.overview.activity(chart_start(now)).await?;
-        let webhooks = store.webhooks.list(MOST).await?;
-        let incidents = most_urgent(open_by_severity(state).await?);
-        let degraded = webhooks
-            .iter()
-            .filter(|webhook| webhook.is_enabled() && webhook.degraded.is_some())
+        let health = store.overview.webhook_health().await?;
+        let incidents = store.overview.most_urgent(None, SHOWN_INCIDENTS).await?;
+        let degraded = health
+            .values()
+            .filter(|health| health.state == WebhookState::Enabled && health.degraded.is_some())
             .count();
         let (day, degraded) = (Day::of(&activity, None, now), degraded as u64);
         let total: u64 = open.iter().map(|row| row.count).sum();
@@ -248,37 +240,10 @@ impl Board {
     }
 }
 
-/// Open incidents, the worst severities first, until there are enough: a storm of small ones hides no large one.
-async fn open_by_severity(state: &WebState) -> Result<Vec<Incident>, PageError> {
-    let mut incidents = Vec::new();
-    for severity in Severity::ALL {
-        let filter = IncidentFilter {
-            statuses: vec![IncidentStatus::Triggered, IncidentStatus::Acknowledged],
-            severity: Some(severity),
-            ..IncidentFilter::default()
-        };
-        incidents.extend(state.store.incidents.list(filter, MOST).await?);
-        if incidents.len() >= SHOWN_INCIDENTS {
-            break;
-        }
-    }
-    Ok(incidents)
-}
-
 /// `12:05 UTC`, until a script shows the time of the place.
 fn clock(now: Timestamp) -> String {
     let exact = show::exact(now);
     format!("{} UTC", exact.get(11..16).unwrap_or_default())
-}
-
-/// The incidents to show: what nobody has taken first, then the worst, then the latest.
-fn most_urgent(mut incidents: Vec<Incident>) -> Vec<Incident> {
-    incidents.sort_by_key(|incident| {
-        let is_taken = incident.status != IncidentStatus::Triggered;
-        (is_taken, incident.severity as u8, Reverse(incident.created_at))
-    });
-    incidents.truncate(SHOWN_INCIDENTS);
-    incidents
 }
 
 /// Sentences without names: a wallboard's key need not open webhooks.
@@ -341,8 +306,7 @@ impl SeverityCount {
 mod tests {
     use super::*;
     use crate::model::access::ScopeSet;
-    use crate::model::id::{KeyId, ServiceId};
-    use crate::model::service::ServiceRef;
+    use crate::model::id::KeyId;
 
     fn now() -> Timestamp {
         Timestamp::from_millis(1_767_614_400_000)
@@ -374,46 +338,8 @@ mod tests {
         assert_eq!(statuses, [401, 401, 403]);
     }
 
-    fn incident(title: &str, severity: Severity, status: IncidentStatus, minute: u64) -> Incident {
-        let at = now().plus(std::time::Duration::from_secs(60 * minute));
-        Incident {
-            id: IncidentId::new(at, [0; 10]),
-            title: title.into(),
-            description: None,
-            status,
-            severity,
-            service: ServiceRef {
-                id: ServiceId::new(now(), [0; 10]),
-                name: "API Gateway".into(),
-            },
-            assignee: None,
-            dedup_key: None,
-            escalation_steps_fired: 0,
-            escalate_at: None,
-            created_at: at,
-            updated_at: at,
-            acknowledged_at: None,
-            resolved_at: None,
-        }
-    }
-
-    #[test]
-    fn what_nobody_has_taken_comes_first_then_the_worst_then_the_latest() {
-        use IncidentStatus::{Acknowledged, Triggered};
-        let sorted = most_urgent(vec![
-            incident("taken", Severity::Critical, Acknowledged, 9),
-            incident("mild", Severity::Info, Triggered, 8),
-            incident("early", Severity::Critical, Triggered, 1),
-            incident("late", Severity::Critical, Triggered, 2),
-        ]);
-        let titles: Vec<_> = sorted.iter().map(|incident| incident.title.as_str()).collect();
-        assert_eq!(titles, ["late", "early", "mild", "taken"]);
-    }
-
     #[test]
     fn what_does_not_fit_is_counted() {
-        let many = (0..20).map(|minute| incident("x", Severity::Info, IncidentStatus::Triggered, minute));
-        assert_eq!(most_urgent(many.collect()).len(), SHOWN_INCIDENTS);
         assert_eq!(
             (more_in_words(0).as_str(), more_in_words(8).as_str()),
             ("", "and 8 more")

@@ -70,6 +70,8 @@ struct WebhookPage {
     is_degraded: bool,
     trouble: Option<String>,
     trouble_since: Option<Markup>,
+    /// When its next delivery is due, if that is later than now.
+    next_try: Option<Markup>,
     day: Day,
     stats: WebhookStats,
     failures: Vec<FailureLine>,
@@ -128,6 +130,10 @@ impl WebhookPage {
             trouble: trouble(&webhook),
             trouble_since: trouble_since(&webhook).map(|since| show::when(since, now)),
             day: Day::of(&activity, Some(id), now),
+            next_try: stats
+                .next_due_at
+                .filter(|at| *at > now)
+                .map(|at| show::when(at, now)),
             failures: failure_lines(&stats),
             last_delivered: show::when_or_dash(stats.last_delivered_at, now),
             stats,

@@ -55,18 +55,8 @@ pub fn webhook_from_row(row: &Row<'_>) -> Result<Webhook> {
     Ok(Webhook {
         id: WebhookId::from_bytes(id_bytes(row, "id")?),
         settings: settings_from_row(row)?,
-        state: match (optional_time(row, "disabled_since")?, row.get("disabled_reason")?) {
-            (Some(since), Some(reason)) => WebhookState::Disabled { since, reason },
-            (None, _) | (_, None) => WebhookState::Enabled,
-        },
-        degraded: match optional_time(row, "degraded_since")? {
-            Some(since) => Some(Degraded {
-                since,
-                code: parsed(row, "degraded_code", FailureCode::parse)?,
-                detail: row.get("degraded_detail")?,
-            }),
-            None => None,
-        },
+        state: state_from_row(row)?,
+        degraded: degraded_from_row(row)?,
         header_names: serde_json::from_str(&header_names).map_err(|_| unexpected("header names"))?,
         secret_option_names: parsed(row, "secret_option_names", |json| serde_json::from_str(json).ok())?,
         has_tls_identity: row.get("has_tls_identity")?,
@@ -75,6 +65,28 @@ pub fn webhook_from_row(row: &Row<'_>) -> Result<Webhook> {
         created_at: time(row, "created_at")?,
         updated_at: time(row, "updated_at")?,
     })
+}
+
+/// Whether a webhook is enabled.
+pub fn state_from_row(row: &Row<'_>) -> Result<WebhookState> {
+    Ok(
+        match (optional_time(row, "disabled_since")?, row.get("disabled_reason")?) {
+            (Some(since), Some(reason)) => WebhookState::Disabled { since, reason },
+            (None, _) | (_, None) => WebhookState::Enabled,
+        },
+    )
+}
+
+/// Since when and why a webhook is degraded.
+pub fn degraded_from_row(row: &Row<'_>) -> Result<Option<Degraded>> {
+    let Some(since) = optional_time(row, "degraded_since")? else {
+        return Ok(None);
+    };
+    Ok(Some(Degraded {
+        since,
+        code: parsed(row, "degraded_code", FailureCode::parse)?,
+        detail: row.get("degraded_detail")?,
+    }))
 }
 
 fn settings_from_row(row: &Row<'_>) -> Result<WebhookSettings> {

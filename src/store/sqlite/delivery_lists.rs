@@ -167,6 +167,7 @@ fn state_condition(state: DeliveryState) -> &'static str {
         }
         DeliveryState::Claimed => " AND d.state = 'claimed'",
         DeliveryState::Delivered => " AND d.state = 'delivered'",
-        DeliveryState::Dead => " AND d.state = 'dead'",
+        // A Send Test that failed is no loss: nobody shall look for it, and nobody replay it.
+        DeliveryState::Dead => " AND d.state = 'dead' AND d.is_test = 0",
     }
 }

@@ -89,6 +89,7 @@ pub fn webhook_stats(
     for state in ["scheduled", "queued", "claimed"] {
         stats.open += count_open(connection, webhook_id, state)?;
     }
+    stats.next_due_at = super::claims::next_due_at(connection, webhook_id)?;
     let mut durations_us = Vec::new();
     let mut failures: HashMap<FailureCode, u64> = HashMap::new();
     for attempt in sample_attempts(connection, webhook_id, since)? {

@@ -7,17 +7,18 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
 use crate::model::activity::Activity;
-use crate::model::id::{IncidentId, WebhookId};
-use crate::model::incident::{IncidentStatus, Severity};
+use crate::model::id::{IncidentId, ServiceId, WebhookId};
+use crate::model::incident::{Incident, IncidentStatus, Severity};
 use crate::model::time::Timestamp;
 use crate::store::StoreResult;
-use crate::store::overview::{DeadGroup, MAX_DEAD_GROUPED, OpenIncidents, Overview, WebhookHealth};
+use crate::store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth};
 
 use super::activity;
-use super::columns::parsed;
+use super::columns::{degraded_from_row, id_bytes, parsed, state_from_row};
 use super::database::Database;
 use super::delivery_rows::parse_failure_code;
 use super::delivery_stats::{count_dead, count_open};
+use super::incident_rows;
 use super::statements::{read_all, read_one, snapshot};
 
 /// How many of a webhook's latest deliveries are searched for those that were delivered.
@@ -27,6 +28,18 @@ const LATEST_SEARCHED: u32 = 100;
 impl Overview for Database {
     async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>> {
         self.read(open_incidents).await
+    }
+
+    async fn open_by_service(&self) -> StoreResult<HashMap<ServiceId, u64>> {
+        self.read(open_by_service).await
+    }
+
+    async fn most_urgent(&self, service_id: Option<ServiceId>, limit: u32) -> StoreResult<Vec<Incident>> {
+        self.read(move |connection| {
+            let snapshot = snapshot(connection)?;
+            most_urgent(&snapshot, service_id, limit)
+        })
+        .await
     }
 
     async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>> {
@@ -43,7 +56,8 @@ impl Overview for Database {
     }
 
     async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>> {
-        self.read(|connection| {
+        // It reads an entry of an index for each dead delivery.
+        self.read_long(|connection| {
             let snapshot = snapshot(connection)?;
             dead_groups(&snapshot)
         })
@@ -58,8 +72,8 @@ impl Overview for Database {
 fn open_incidents(connection: &Connection) -> StoreResult<Vec<OpenIncidents>> {
     read_all(
         connection,
-        "SELECT severity, status, count(*) AS count FROM incidents INDEXED BY incidents_open
-         WHERE status <> 'resolved' GROUP BY severity, status",
+        "SELECT severity, status, count(*) AS count FROM incidents INDEXED BY incidents_open_rank
+         WHERE status <> 'resolved' GROUP BY status, severity",
         (),
         |row| {
             Ok(OpenIncidents {
@@ -71,20 +85,78 @@ fn open_incidents(connection: &Connection) -> StoreResult<Vec<OpenIncidents>> {
     )
 }
 
-fn webhook_health(connection: &Connection) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {
-    let webhooks = read_all(
+fn open_by_service(connection: &Connection) -> StoreResult<HashMap<ServiceId, u64>> {
+    let rows = read_all(
         connection,
-        "SELECT id FROM webhooks WHERE deleted_at IS NULL",
+        "SELECT service_id, count(*) FROM incidents INDEXED BY incidents_open_rank
+         WHERE status <> 'resolved' GROUP BY service_id",
         (),
-        |row| row.get(0).map(WebhookId::from_bytes),
+        |row| {
+            Ok((
+                ServiceId::from_bytes(row.get(0)?),
+                row.get::<_, i64>(1)?.unsigned_abs(),
+            ))
+        },
     )?;
-    webhooks
-        .into_iter()
-        .map(|id| Ok((id, health_of(connection, id)?)))
+    Ok(rows.into_iter().collect())
+}
+
+/// The index is walked rank by rank, so that no more of it is read than is shown, and of one service no more than is open.
+fn most_urgent(
+    connection: &Connection,
+    service_id: Option<ServiceId>,
+    limit: u32,
+) -> StoreResult<Vec<Incident>> {
+    let limit = limit as usize;
+    let mut ids = Vec::new();
+    for status in [IncidentStatus::Triggered, IncidentStatus::Acknowledged] {
+        for severity in Severity::ALL {
+            let room = u32::try_from(limit - ids.len()).unwrap_or(u32::MAX);
+            ids.extend(read_all(
+                connection,
+                "SELECT id FROM incidents INDEXED BY incidents_open_rank
+                 WHERE status <> 'resolved' AND status = ?1 AND severity = ?2 AND (?3 IS NULL OR service_id = ?3)
+                 ORDER BY id DESC LIMIT ?4",
+                (
+                    status.as_str(),
+                    severity.as_str(),
+                    service_id.as_ref().map(ServiceId::as_bytes),
+                    room,
+                ),
+                |row| row.get(0).map(IncidentId::from_bytes),
+            )?);
+        }
+    }
+    ids.into_iter()
+        .map(|id| Ok(incident_rows::load(connection, id)?.incident))
         .collect()
 }
 
-fn health_of(connection: &Connection, id: WebhookId) -> StoreResult<WebhookHealth> {
+fn webhook_health(connection: &Connection) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {
+    let webhooks = read_all(
+        connection,
+        "SELECT id, name, disabled_since, disabled_reason, degraded_since, degraded_code, degraded_detail
+         FROM webhooks WHERE deleted_at IS NULL",
+        (),
+        |row| {
+            let health = WebhookHealth {
+                name: row.get("name")?,
+                state: state_from_row(row)?,
+                degraded: degraded_from_row(row)?,
+                last_delivered_at: None,
+                dead: 0,
+                open: 0,
+            };
+            Ok((WebhookId::from_bytes(id_bytes(row, "id")?), health))
+        },
+    )?;
+    webhooks
+        .into_iter()
+        .map(|(id, health)| Ok((id, count_of(connection, id, health)?)))
+        .collect()
+}
+
+fn count_of(connection: &Connection, id: WebhookId, health: WebhookHealth) -> StoreResult<WebhookHealth> {
     let last_delivered_at: Option<Option<i64>> = read_one(
         connection,
         "SELECT max(finished_at)
@@ -100,6 +172,7 @@ fn health_of(connection: &Connection, id: WebhookId) -> StoreResult<WebhookHealt
         open: count_open(connection, id, "scheduled")?
             + count_open(connection, id, "queued")?
             + count_open(connection, id, "claimed")?,
+        ..health
     })
 }
 
@@ -132,10 +205,10 @@ fn dead_groups_of(connection: &Connection, id: WebhookId, name: &str) -> StoreRe
     read_all(
         connection,
         "SELECT last_failure, count(*), min(created_at), max(created_at)
-         FROM (SELECT last_failure, created_at FROM deliveries INDEXED BY deliveries_dead_causes
-               WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0 ORDER BY id DESC LIMIT ?2)
+         FROM deliveries INDEXED BY deliveries_dead_causes
+         WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0
          GROUP BY last_failure",
-        (id.as_bytes(), MAX_DEAD_GROUPED),
+        [id.as_bytes()],
         from_row,
     )
 }

@@ -27,6 +27,10 @@ pub fn replay(context: &mut WriteContext<'_>, id: DeliveryId, change: &Change) -
     let Some(ordering) = ordering_of(context, before.webhook_id)? else {
         return Err(StoreError::Conflict("the webhook was deleted".into()));
     };
+    if before.is_test {
+        let instead = "a test is not sent again: send another one with Send Test";
+        return Err(StoreError::Conflict(instead.into()));
+    }
     let finished = Finished::from(&before);
     let mut wakes = Wakes::default();
     reopen(
@@ -130,7 +134,6 @@ pub struct Finished {
     incident_id: IncidentId,
     event_sequence: i64,
     created_at: Timestamp,
-    is_test: bool,
 }
 
 impl Finished {
@@ -141,7 +144,6 @@ impl Finished {
             incident_id,
             event_sequence: 0,
             created_at: Timestamp::EPOCH,
-            is_test: false,
         }
     }
 }
@@ -153,7 +155,6 @@ impl From<&Delivery> for Finished {
             incident_id: delivery.incident_id,
             event_sequence: delivery.event_sequence,
             created_at: delivery.created_at,
-            is_test: delivery.is_test,
         }
     }
 }
@@ -185,8 +186,7 @@ fn dead_deliveries(
                 incident_id: IncidentId::from_bytes(row.get(1)?),
                 event_sequence: row.get(2)?,
                 created_at: Timestamp::from_millis(row.get(3)?),
-                is_test: false,
-            })
+                })
         },
     )
 }
@@ -213,7 +213,6 @@ pub fn reopen(
     wakes: &mut Wakes,
 ) -> StoreResult<()> {
     let must_wait = ordering == Ordering::Incident
-        && !finished.is_test
         && lanes::has_open(context.connection, finished.incident_id, webhook_id)?;
     let state = if must_wait { "queued" } else { "scheduled" };
     let reopened = execute(

@@ -5,15 +5,17 @@ use std::time::Duration;
 use opsknight::model::activity::{ACTIVITY_PERIOD, Activity, period_of};
 use opsknight::model::attempt::{Attempt, Failure, Outcome};
 use opsknight::model::audit::Actor;
-use opsknight::model::delivery::{ClaimedDelivery, NextStep};
+use opsknight::model::delivery::{ClaimedDelivery, DeliveryState, NextStep};
 use opsknight::model::event::{Event, EventName};
 use opsknight::model::exchange::FailureCode;
-use opsknight::model::id::{IncidentId, WebhookId};
+use opsknight::model::id::{IncidentId, ServiceId, WebhookId};
 use opsknight::model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
 use opsknight::model::time::Timestamp;
+use opsknight::store::deliveries::DeliveryFilter;
 use opsknight::store::incidents::Trigger;
 use opsknight::store::overview::OpenIncidents;
 use opsknight::store::queue::{AttemptRecord, Recorded};
+use opsknight::store::{Page, StoreError};
 
 use super::contract_tests;
 use super::world::{World, created};
@@ -162,6 +164,47 @@ contract_tests! {
         assert_eq!(open, expected);
     }
 
+    async fn every_open_incident_is_counted_and_the_most_urgent_are_found_among_a_thousand(world) {
+        let worst = world.trigger("worst").await;
+        let next = world.trigger("next worst").await;
+        let taken = world.trigger("taken").await;
+        world.act(taken.id, IncidentAction::Acknowledge, world.at(1)).await;
+        for number in 0..1000 {
+            let title = format!("info {number}");
+            let info = Trigger { severity: Severity::Info, ..world.new_trigger(&title) };
+            world.store().incidents.trigger(info).await.unwrap();
+        }
+        let overview = &world.store().overview;
+        let counts = overview.open_by_service().await.unwrap();
+        assert_eq!(counts[&worst.service.id], 1003);
+        let urgent = overview.most_urgent(None, 1003).await.unwrap();
+        let ids: Vec<_> = urgent.iter().take(2).map(|incident| incident.id).collect();
+        assert_eq!(ids, [next.id.max(worst.id), next.id.min(worst.id)]);
+        assert_eq!(urgent.last().map(|incident| incident.id), Some(taken.id));
+        assert_eq!(urgent.len(), 1003);
+        let few = overview.most_urgent(Some(worst.service.id), 2).await.unwrap();
+        assert_eq!(few.iter().map(|incident| incident.id).collect::<Vec<_>>(), ids);
+        let none = overview.most_urgent(Some(ServiceId::from_bytes([9; 16])), 5).await.unwrap();
+        assert_eq!(none, []);
+    }
+
+    async fn a_test_that_failed_is_no_dead_delivery(world) {
+        let incident = world.trigger("one").await;
+        let test = begin_test(world, world.loose, &incident).await;
+        assert_eq!(world.record(&test, NextStep::Dead, world.at(2)).await, Recorded::Applied);
+        let lists = [None, Some(world.loose)].map(|webhook_id| DeliveryFilter {
+            webhook_id,
+            state: Some(DeliveryState::Dead),
+            ..DeliveryFilter::default()
+        });
+        for filter in lists {
+            let page = Page { limit: 10, before: None };
+            assert_eq!(world.store().deliveries.list(filter, page).await.unwrap(), []);
+        }
+        let replayed = world.store().deliveries.replay(test.id, world.change(world.at(3))).await;
+        assert!(matches!(replayed, Err(StoreError::Conflict(_))));
+    }
+
     async fn the_health_of_a_webhook_leaves_tests_out(world) {
         let incident = world.trigger("one").await;
         for title in ["two", "three", "four"] {
@@ -175,10 +218,10 @@ contract_tests! {
         let dead = begin_test(world, world.loose, &incident).await;
         world.record(&dead, NextStep::Dead, world.at(11)).await;
         let health = world.store().overview.webhook_health().await.unwrap();
-        let ordered = health[&world.ordered];
+        let ordered = &health[&world.ordered];
         assert_eq!(ordered.last_delivered_at, Some(world.at(7)));
         assert_eq!((ordered.dead, ordered.open), (1, 2));
-        let loose = health[&world.loose];
+        let loose = &health[&world.loose];
         assert_eq!(loose.last_delivered_at, None);
         assert_eq!((loose.dead, loose.open), (0, 4));
     }

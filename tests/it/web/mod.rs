@@ -4,6 +4,7 @@ mod accessibility;
 mod answers;
 mod browser;
 mod chromedriver;
+mod counts;
 mod doors;
 mod forms;
 mod hostile_text;
