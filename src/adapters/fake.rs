@@ -1,6 +1,8 @@
 //! The platforms as `opsknight listen --as …` and the tests play them: each in the folder of its adapter, pure, written
 //! against what the vendor publishes and not against the adapter. What the vendor refuses, a fake refuses.
 
+pub mod form;
+
 use http::{HeaderMap, Method};
 
 use crate::adapters::shown::Shown;

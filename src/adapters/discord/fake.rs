@@ -1,13 +1,13 @@
 //! Discord, played after its documents: resources/webhook for routes and answers, topics/rate-limits for the forms of a
-//! 429, topics/opcodes-and-status-codes for the error codes, and the reference's rule for user agents. What a message
-//! must be stands in `schema`. One webhook, whose id and token are made up here; every thread exists.
+//! 429, topics/opcodes-and-status-codes for the error codes. What a message must be stands in `schema`. One webhook, whose
+//! id and token are made up here, until it is deleted; every thread exists. Any User-Agent is taken, as Discord does.
 
-use http::header::{CONTENT_TYPE, USER_AGENT};
-use http::{HeaderMap, Method};
+use http::Method;
+use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
 use crate::adapters::discord::{schema, show};
-use crate::adapters::fake::{Fake, FakeAnswer, FakeFault, FakeRequest, MAX_FAKE_MESSAGES};
+use crate::adapters::fake::{Fake, FakeAnswer, FakeFault, FakeRequest, MAX_FAKE_MESSAGES, form};
 use crate::adapters::shown::Shown;
 
 /// The webhook's id.
@@ -21,6 +21,7 @@ const FAULTS: &[FakeFault] = &[
     fault("rate_limit", "429 for this webhook, 1.5 s"),
     fault("rate_limit_shared", "429 that the channel's other senders caused, 2 s"),
     fault("rate_limit_global", "429 for all requests of this address, 3 s"),
+    fault("ip_ban", "429 with JSON but without any delay: the address is banned"),
     fault("cloudflare", "429 with a page of Cloudflare instead of JSON"),
     fault("server_error", "500 with JSON"),
     fault("bad_gateway", "502 with a page of HTML"),
@@ -46,6 +47,7 @@ const fn fault(name: &'static str, meaning: &'static str) -> FakeFault {
 pub struct FakeDiscord {
     messages: Vec<Message>,
     posted: u64,
+    is_deleted: bool,
     fault: Option<&'static str>,
 }
 
@@ -106,14 +108,6 @@ impl Fake for FakeDiscord {
 
 impl FakeDiscord {
     fn serve(&mut self, request: &FakeRequest<'_>) -> FakeAnswer {
-        if !is_agent_valid(request.headers) {
-            let page = "<html><body>error code: 1010</body></html>".to_owned();
-            let sentence = "refused: the User-Agent is not of the form DiscordBot (url, version)";
-            return FakeAnswer {
-                headers: vec![("Content-Type", "text/html".to_owned())],
-                ..plain_answer(403, page, sentence.to_owned(), None)
-            };
-        }
         let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let (id, token, route) = match parts.as_slice() {
@@ -125,7 +119,7 @@ impl FakeDiscord {
             }
             _ => return error(404, 0, "404: Not Found"),
         };
-        if id != WEBHOOK_ID {
+        if id != WEBHOOK_ID || self.is_deleted {
             return error(404, 10_015, "Unknown Webhook");
         }
         if token != TOKEN {
@@ -141,6 +135,11 @@ impl FakeDiscord {
             return error(400, 50_035, "Invalid Form Body");
         }
         match (request.method.as_str(), route) {
+            ("GET", Route::Webhook) => read(),
+            ("DELETE", Route::Webhook) => {
+                self.is_deleted = true;
+                plain_answer(204, String::new(), "deleted the webhook".to_owned(), None)
+            }
             ("POST", Route::Webhook) => {
                 let answer = self.post(request, thread);
                 match parameter("wait").as_deref() {
@@ -154,6 +153,7 @@ impl FakeDiscord {
                 Some(found) => found.answer("read"),
                 None => error(404, 10_008, "Unknown Message"),
             },
+            ("DELETE", Route::Message(message)) => self.delete(message, thread.as_deref()),
             _ => error(405, 0, "405: Method Not Allowed"),
         }
     }
@@ -198,6 +198,17 @@ impl FakeDiscord {
         message.answer("edited")
     }
 
+    fn delete(&mut self, id: &str, thread: Option<&str>) -> FakeAnswer {
+        let is_it = |message: &Message| message.id == id && message.thread.as_deref() == thread;
+        match self.messages.iter().position(is_it) {
+            Some(index) => {
+                self.messages.remove(index);
+                plain_answer(204, String::new(), format!("deleted message {id}"), None)
+            }
+            None => error(404, 10_008, "Unknown Message"),
+        }
+    }
+
     fn find(&mut self, id: &str, thread: Option<&str>) -> Option<&mut Message> {
         let is_it = |message: &&mut Message| message.id == id && message.thread.as_deref() == thread;
         self.messages.iter_mut().find(is_it)
@@ -224,20 +235,34 @@ impl Message {
     }
 }
 
+/// The members of a body: JSON, or a form whose fields are members or hold all of them as `payload_json`.
 fn members(request: &FakeRequest<'_>) -> Result<Map<String, Value>, schema::Refusal> {
     let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_json = content_type.is_some_and(|value| value.starts_with("application/json"));
-    let members = schema::read(if is_json { request.body } else { b"" })?;
+    let members = match form::fields(request) {
+        Some(fields) => match fields.get("payload_json") {
+            Some(json) => schema::read(json.as_bytes())?,
+            None => fields.into_iter().map(|(name, value)| (name, Value::String(value))).collect(),
+        },
+        None => schema::read(if is_json { request.body } else { b"" })?,
+    };
     schema::check(&members)?;
     Ok(members)
 }
 
-/// Clients name themselves `DiscordBot ($url, $versionNumber)`, or Cloudflare may block them.
-fn is_agent_valid(headers: &HeaderMap) -> bool {
-    let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let inner = agent.and_then(|agent| agent.strip_prefix("DiscordBot (")?.split_once(')'));
-    let parts = inner.and_then(|(inner, _)| inner.split_once(", "));
-    parts.is_some_and(|(url, version)| url::Url::parse(url).is_ok() && !version.is_empty())
+/// The webhook itself.
+fn read() -> FakeAnswer {
+    let body = json!({
+        "id": WEBHOOK_ID,
+        "token": TOKEN,
+        "type": 1,
+        "name": "OpsKnight",
+        "avatar": null,
+        "channel_id": "1000000000000000001",
+        "guild_id": "1000000000000000000",
+        "application_id": null,
+    });
+    plain_answer(200, body.to_string(), "read the webhook".to_owned(), None)
 }
 
 fn is_version(text: &str) -> bool {
@@ -277,6 +302,7 @@ fn faulty(fault: &str) -> FakeAnswer {
         "rate_limit" => limited("user", 1.5),
         "rate_limit_shared" => limited("shared", 2.0),
         "rate_limit_global" => limited("global", 3.0),
+        "ip_ban" => banned(),
         "cloudflare" => page(429, "error code: 1015", Some("10")),
         "bad_gateway" => page(502, "502 Bad Gateway", None),
         "unknown_webhook" => error(404, 10_015, "Unknown Webhook"),
@@ -309,6 +335,19 @@ fn limited(scope: &str, seconds: f64) -> FakeAnswer {
     let global = is_global.then(|| ("X-RateLimit-Global", "true".to_owned()));
     answer.headers.extend(global);
     answer
+}
+
+/// What an address gets that Discord has banned: JSON, and no word of when it ends.
+fn banned() -> FakeAnswer {
+    let body = json!({
+        "message": "You are being blocked from accessing our API temporarily due to exceeding our rate limits \
+                    frequently.",
+        "code": 0,
+    });
+    FakeAnswer {
+        headers: vec![("Content-Type", "application/json".to_owned())],
+        ..plain_answer(429, body.to_string(), "the address is banned".to_owned(), None)
+    }
 }
 
 fn page(status: u16, text: &str, retry_after: Option<&str>) -> FakeAnswer {

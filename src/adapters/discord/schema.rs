@@ -214,11 +214,19 @@ fn required(members: &Map<String, Value>, name: &str, path: &str, max: usize) ->
 fn allowed_mentions(mentions: &Value) -> Result<(), Refusal> {
     let path = "allowed_mentions";
     let members = object(mentions, path)?;
-    let parse = members.get("parse").and_then(Value::as_array);
-    let kinds: Vec<&str> = parse.into_iter().flatten().filter_map(Value::as_str).collect();
+    let wrong_parse = |reason: &str| Refusal::form("allowed_mentions.parse", reason);
+    let parse = match present(members, "parse") {
+        Some(Value::Array(parse)) => parse.as_slice(),
+        Some(_) => return Err(wrong_parse("Only iterables may be used in a ListType")),
+        None => &[],
+    };
+    let kinds: Vec<&str> = parse.iter().filter_map(Value::as_str).collect();
     let known = ["roles", "users", "everyone"];
-    if kinds.iter().any(|kind| !known.contains(kind)) {
-        return Err(Refusal::form("allowed_mentions.parse", "Value must be one of roles, users, everyone"));
+    if kinds.len() < parse.len() || kinds.iter().any(|kind| !known.contains(kind)) {
+        return Err(wrong_parse("Value must be one of roles, users, everyone"));
+    }
+    if present(members, "replied_user").is_some_and(|value| !value.is_boolean()) {
+        return Err(Refusal::form("allowed_mentions.replied_user", "Must be either true or false"));
     }
     for list in ["roles", "users"] {
         let path = format!("{path}.{list}");
@@ -294,7 +302,9 @@ mod tests {
         let mentions = |allowed: Value| json!({ "content": "a", "allowed_mentions": allowed });
         assert_eq!(verdict(&mentions(json!({ "parse": ["everyone"], "users": ["1"] }))), Ok(()));
         assert_eq!(path(&mentions(json!({ "parse": ["users"], "users": ["1"] }))), "allowed_mentions.users");
-        assert_eq!(path(&mentions(json!({ "parse": ["all"] }))), "allowed_mentions.parse");
+        let shapes = [json!(["all"]), json!("everyone"), json!({ "users": true }), json!([1]), json!(false)];
+        let paths = shapes.map(|parse| path(&mentions(json!({ "parse": parse }))));
+        assert_eq!(paths, [const { "allowed_mentions.parse" }; 5]);
         assert_eq!(path(&mentions(json!({ "roles": ["x"] }))), "allowed_mentions.roles");
     }
 

@@ -192,6 +192,9 @@ fn admit(request: &FakeRequest<'_>) -> Result<Query, Box<FakeAnswer>> {
             "token" => &mut query.token,
             "requestId" => &mut query.request_id,
             "messageReplyOption" => &mut query.reply_option,
+            // Parameters of every method of Google's.
+            "alt" if value == "json" => continue,
+            "prettyPrint" | "quotaUser" | "fields" => continue,
             other => {
                 let why = format!("Invalid JSON payload received. Unknown name \"{other}\": Cannot bind query parameter.");
                 return Err(invalid(&why));
@@ -472,10 +475,10 @@ pub(super) mod tests {
     fn a_query_that_google_does_not_know_is_refused() {
         let mut fake = FakeGoogleChat::default();
         let body = r#"{"text":"hello"}"#;
-        let statuses = ["requestId=1", "messageReplyOption=REPLY", "colour=red"].map(|extra| {
+        let statuses = ["requestId=1", "messageReplyOption=REPLY", "colour=red", "alt=odd", "alt=json"].map(|extra| {
             raw(&mut fake, &format!("{}&{extra}", credentials()), body).status
         });
-        assert_eq!(statuses, [400; 3]);
+        assert_eq!(statuses, [400, 400, 400, 400, 200]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
-use crate::adapters::fake::{Fake, FakeAnswer, FakeFault, FakeRequest, MAX_FAKE_MESSAGES};
+use crate::adapters::fake::{Fake, FakeAnswer, FakeFault, FakeRequest, MAX_FAKE_MESSAGES, form};
 use crate::adapters::shown::Shown;
 use crate::adapters::slack::{schema, show};
 
@@ -116,18 +116,17 @@ impl FakeSlack {
             return words(405, "method_not_allowed");
         }
         let method = path.strip_prefix("/api/").unwrap_or_default();
-        let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_json = content_type.is_some_and(|value| value.starts_with("application/json"));
-        let members = match serde_json::from_slice(request.body) {
-            Ok(Value::Object(members)) if is_json => members,
-            _ if door == Door::Api => return not_ok("invalid_post_type", "the body is no JSON object"),
-            _ => return words(400, "invalid_payload"),
+        let members = match (members(request, door), door) {
+            (Some(members), _) => members,
+            (None, Door::Api) => return not_ok("invalid_post_type", "the body is neither a JSON object nor a form"),
+            (None, Door::Hook) => return words(400, "invalid_payload"),
         };
         if door == Door::Hook {
             return self.hook(request, path, members);
         }
-        let token = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        match token.and_then(|token| token.strip_prefix("Bearer ")) {
+        let header = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let header = header.and_then(|header| header.strip_prefix("Bearer "));
+        match header.or_else(|| members.get("token")?.as_str()) {
             None => return not_ok("not_authed", "there is no bearer token"),
             Some(token) if !token.starts_with("xoxb-") => return not_ok("invalid_auth", "it is no bot token"),
             Some(_) => {}
@@ -226,6 +225,32 @@ impl Message {
         });
         json_answer(&body, format!("{verb} message {}", self.ts), self.shown())
     }
+}
+
+/// The members of a body: JSON, or a form. An incoming webhook takes a form that holds the JSON as `payload`; in forms of
+/// the Web API every argument is a field, those with a structure as JSON.
+fn members(request: &FakeRequest<'_>, door: Door) -> Option<Map<String, Value>> {
+    let object = |json: &[u8]| serde_json::from_slice(json).ok();
+    let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_json = content_type.is_some_and(|value| value.starts_with("application/json"));
+    match (form::fields(request), door) {
+        (Some(fields), Door::Hook) => object(fields.get("payload")?.as_bytes()),
+        (Some(fields), Door::Api) => Some(fields.into_iter().map(|(name, value)| argument(name, value)).collect()),
+        (None, _) => is_json.then(|| object(request.body))?,
+    }
+}
+
+/// An argument of the Web API from a form's field.
+fn argument(name: String, value: String) -> (String, Value) {
+    let parsed = match (name.as_str(), value.as_str()) {
+        ("blocks" | "attachments" | "metadata", json) => serde_json::from_str(json).ok(),
+        ("unfurl_links" | "unfurl_media" | "link_names" | "mrkdwn" | "reply_broadcast", "true" | "1") => Some(true.into()),
+        ("unfurl_links" | "unfurl_media" | "link_names" | "mrkdwn" | "reply_broadcast", "false" | "0") => {
+            Some(false.into())
+        }
+        _ => None,
+    };
+    (name, parsed.unwrap_or(Value::String(value)))
 }
 
 /// The channel that a message names, if it has the form of an id.

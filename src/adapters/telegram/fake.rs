@@ -1,12 +1,12 @@
-//! The Bot API, played: `sendMessage`, `editMessageText`, `answerCallbackQuery`, `setWebhook` and `getMe` with what
+//! The Bot API, played: `sendMessage`, `editMessageText`, `answerCallbackQuery`, `setWebhook`, `getChat` and `getMe` with what
 //! Telegram's reference says of them and the refusals that its open source server words. What a message may be is in
 //! [`super::fake_rules`]. Every chat that can exist does exist, and the bot is in it.
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::adapters::fake::{Fake, FakeAnswer, FakeFault, FakeRequest, MAX_FAKE_MESSAGES};
+use crate::adapters::fake::{Fake, FakeAnswer, FakeFault, FakeRequest, MAX_FAKE_MESSAGES, form};
 use crate::adapters::shown::Shown;
 use crate::adapters::telegram::fake_rules::{self, Refusal};
 use crate::adapters::telegram::show;
@@ -73,6 +73,10 @@ impl Fake for TelegramFake {
             "editmessagetext" => self.edit(&body, request),
             "answercallbackquery" => fake_rules::check_notice(&body).map(|()| done("answered a pressed button")),
             "setwebhook" => fake_rules::check_webhook(&body).map(|()| done("set the webhook")),
+            "getchat" => self.open_chat(&body).map(|chat| {
+                let id = chat.parse().unwrap_or(-1_005_555_555_555_i64);
+                accept(&json!({ "id": id, "type": "supergroup", "title": "Fake" }), "told about the chat")
+            }),
             "getme" => Ok(accept(
                 &json!({ "id": 123_456_789, "is_bot": true, "first_name": "Fake", "username": "fake_bot" }),
                 "said who it is",
@@ -201,17 +205,28 @@ fn is_token(text: &str) -> bool {
     })
 }
 
-/// The parameters: a JSON object, or nothing.
+/// The parameters, in any of the four ways: the query, a form of either kind, a JSON object.
 fn read_body(request: &FakeRequest<'_>) -> Result<Value, Refusal> {
-    if request.body.is_empty() {
-        return Ok(json!({}));
-    }
+    let query = request.target.split_once('?').map_or("", |(_, query)| query);
+    let query = url::form_urlencoded::parse(query.as_bytes()).into_owned();
+    let fields = query.chain(form::fields(request).into_iter().flatten());
+    let mut parameters: Map<String, Value> = fields.map(|(name, text)| parameter(name, text)).collect();
     let content_type = request.headers.get("content-type").and_then(|value| value.to_str().ok());
-    if !content_type.is_some_and(|value| value.starts_with("application/json")) {
-        return Err("message text is empty (this fake reads application/json only)".into());
+    if content_type.is_some_and(|value| value.starts_with("application/json")) && !request.body.is_empty() {
+        let body: Option<Map<String, Value>> = serde_json::from_slice(request.body).ok();
+        parameters.extend(body.ok_or("can't parse JSON object")?);
     }
-    let body: Option<Value> = serde_json::from_slice(request.body).ok();
-    body.filter(Value::is_object).ok_or_else(|| "can't parse JSON object".into())
+    Ok(Value::Object(parameters))
+}
+
+/// A parameter from a form's field: what is no text is written as JSON.
+fn parameter(name: String, text: String) -> (String, Value) {
+    let is_text = matches!(
+        name.as_str(),
+        "text" | "chat_id" | "parse_mode" | "callback_query_id" | "url" | "secret_token"
+    );
+    let parsed = (!is_text).then(|| serde_json::from_str(&text).ok()).flatten();
+    (name, parsed.unwrap_or(Value::String(text)))
 }
 
 /// The answer to a message that was posted or changed: it is told back.

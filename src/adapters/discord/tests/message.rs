@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::{MESSAGE, at, body, linked, rendered, sample, send, shown};
+use crate::adapters::Adapter;
+use crate::adapters::discord::Discord;
 use crate::adapters::discord::fake::FakeDiscord;
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Part;
@@ -87,7 +89,7 @@ fn a_test_says_so() {
 }
 
 #[test]
-fn the_token_is_not_shown_and_callers_name_themselves() {
+fn the_token_is_not_shown() {
     let mut sample = sample(EventName::Acknowledged).with_option("threadId", "77");
     sample.memory = Some(MESSAGE.into());
     let rendered = rendered(&sample);
@@ -95,8 +97,16 @@ fn the_token_is_not_shown_and_callers_name_themselves() {
         "https://discord.example/api/v10/webhooks/1100000000000000001/***/messages/{MESSAGE}?thread_id=77"
     );
     assert_eq!(rendered.shown_url, Some(expected));
-    let agent = rendered.headers["user-agent"].to_str().unwrap();
-    assert!(agent.starts_with("DiscordBot (https://"), "{agent}");
+}
+
+#[test]
+fn callers_name_themselves_by_a_true_address_or_none() {
+    let public_url = url::Url::parse("https://ops.example.com/knight").unwrap();
+    let agent = |url| Discord.agent(url).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = format!("DiscordBot (https://ops.example.com/knight, {version})");
+    assert_eq!(agent(Some(&public_url)), expected.as_str());
+    assert_eq!(agent(None), format!("DiscordBot (OpsKnight, {version})").as_str());
 }
 
 #[test]
