@@ -20,13 +20,16 @@ pub mod waits;
 
 use std::time::Duration;
 
+use http::HeaderValue;
+use url::Url;
+
 use crate::adapters::about::{About, Problem, UrlField};
 use crate::adapters::callback::{Call, Received, Refused, Reply};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
-use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
+use crate::adapters::task::{Bucket, Judgement, Rendered, Step, Target, Task};
 use crate::adapters::ticketing::{Ticketing, Tokens};
-use crate::model::exchange::Exchange;
+use crate::model::exchange::{Exchange, Response};
 use crate::model::time::Timestamp;
 use crate::model::webhook::{DEFAULT_TIMEOUT, WebhookKind};
 
@@ -89,6 +92,22 @@ pub trait Adapter: Send + Sync {
 
     /// What came back, judged: what is known now. The same task that the request was made from.
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement;
+
+    /// A request that depends on no event, changes nothing and is seen by nobody: if its answer refuses the webhook too, it is
+    /// the webhook that is refused, and not one delivery. Nothing if the platform has none: its own words are enough then.
+    fn probe(&self, _target: &Target) -> Option<Rendered> {
+        None
+    }
+
+    /// Whether the answer to [`Adapter::probe`] refuses the webhook as it is set.
+    fn refuses(&self, _response: &Response) -> bool {
+        false
+    }
+
+    /// How its requests name who sends them, given where people reach this server; nothing if it is as everywhere.
+    fn agent(&self, _public_url: Option<&Url>) -> Option<HeaderValue> {
+        None
+    }
 
     /// A request's body as the platform shows it; nothing if the kind has no form of its own.
     fn show(&self, _body: &[u8]) -> Option<Shown> {

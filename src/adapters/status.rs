@@ -40,6 +40,31 @@ pub fn classify(exchange: &Exchange, now: Timestamp) -> Outcome {
     }
 }
 
+/// Judges an answer that is not as `platform` answers: a firewall or proxy on the way may have given it, and what that says
+/// of one request says nothing of the webhook. Like [`classify`], but a refusal concerns this delivery alone.
+pub fn foreign(exchange: &Exchange, platform: &str, now: Timestamp) -> Outcome {
+    let status = exchange.result.as_ref().map_or(0, |response| response.status);
+    match classify(exchange, now) {
+        Outcome::Failed(failure) | Outcome::Gone(failure)
+            if matches!(failure.code, FailureCode::ClientError | FailureCode::Gone) =>
+        {
+            Outcome::Failed(Failure::new(
+                FailureCode::ClientError,
+                foreign_sentence(status, platform),
+            ))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Who may have refused, if it was not the platform.
+pub fn foreign_sentence(status: u16, platform: &str) -> String {
+    format!(
+        "the address answered {status}, and not as {platform} does: a firewall or proxy on the way may refuse this \
+         message, or the webhook's URL is wrong"
+    )
+}
+
 fn sentence(response: &Response) -> String {
     match response.headers.get(LOCATION) {
         Some(_) if (300..=399).contains(&response.status) => {
@@ -55,6 +80,7 @@ fn sentence(response: &Response) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::attempt::Remedy;
     use crate::model::exchange::{PhaseTimings, SendFailure};
     use bytes::Bytes;
     use http::header::RETRY_AFTER;
@@ -98,6 +124,19 @@ mod tests {
     #[test]
     fn gone_ends_the_delivery() {
         assert!(matches!(classify(&exchange(410, None), NOW), Outcome::Gone(_)));
+    }
+
+    #[test]
+    fn what_the_platform_did_not_answer_ends_nothing() {
+        let judge = |status| foreign(&exchange(status, None), "Chat", NOW);
+        let refused = [400, 401, 403, 404, 406, 410, 451].map(|status| {
+            let outcome = judge(status);
+            outcome.failure().map(|failure| (failure.code, failure.remedy))
+        });
+        assert_eq!(refused, [Some((FailureCode::ClientError, Remedy::Schedule)); 7]);
+        assert!(matches!(judge(410), Outcome::Failed(_)));
+        let kept = [302, 429, 503].map(|status| judge(status) == classify(&exchange(status, None), NOW));
+        assert_eq!(kept, [true; 3]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::dispatch::known::Known;
 use crate::dispatch::links::links;
 use crate::dispatch::masking::{self, Masks};
 use crate::dispatch::prepared::Prepared;
+use crate::dispatch::probe;
 use crate::model::attempt::{Failure, Keeping, Outcome, Remedy};
 use crate::model::delivery::ClaimedDelivery;
 use crate::model::exchange::{ConnectionUse, Exchange, FailureCode, OutboundRequest};
@@ -26,8 +27,6 @@ use crate::store::Store;
 use crate::store::log_store_failure;
 use crate::store::tickets::IntentRecord;
 
-/// What every request says it comes from, unless its platform wants another form.
-const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("OpsKnight/", env!("CARGO_PKG_VERSION")));
 const EVENT: HeaderName = HeaderName::from_static("x-opsknight-event");
 const DELIVERY: HeaderName = HeaderName::from_static("x-opsknight-delivery");
 const ATTEMPT: HeaderName = HeaderName::from_static("x-opsknight-attempt");
@@ -68,7 +67,7 @@ impl Deliverer {
             links.acts.clear();
         }
         let token = prepared.token.get(started_at);
-        let made = match prepared.adapter.tokens(&prepared.target) {
+        let mut made = match prepared.adapter.tokens(&prepared.target) {
             _ if is_outdated && prepared.adapter.ticketing().is_some() => {
                 let told = Judgement::from(Outcome::Delivered);
                 Made::without_request(
@@ -94,6 +93,7 @@ impl Deliverer {
                 made
             }
         };
+        probe::confirm(self, prepared, delivery, &mut made).await;
         let masks = Masks::of(&prepared.target, &links, token.as_ref()).and(&made.sent.secrets);
         conclude(&self.source, prepared, delivery, made, &masks)
     }
@@ -308,7 +308,7 @@ pub fn unsigned_request(prepared: &Prepared, rendered: Rendered) -> OutboundRequ
         let own = prepared.headers.iter();
         headers.extend(own.map(|(name, value)| (name.clone(), value.clone())));
     }
-    headers.insert(USER_AGENT, PRODUCT);
+    headers.insert(USER_AGENT, prepared.agent.clone());
     headers.extend(rendered.headers);
     OutboundRequest {
         method: rendered.method,

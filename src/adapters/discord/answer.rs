@@ -18,18 +18,34 @@ use crate::model::time::Timestamp;
 
 /// How long others wait after a rate limit whose end was not told.
 const UNTOLD_WAIT: Duration = Duration::from_secs(30);
+/// How long nothing is asked of a Discord that has banned this server's address; bans last an hour or longer.
+const BAN_WAIT: Duration = Duration::from_secs(10 * 60);
 /// How much of Discord's own words is repeated, in characters.
 const MAX_QUOTE: usize = 160;
 
 /// The body of an error.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 struct ErrorBody {
-    code: u64,
     message: String,
+    code: Option<u64>,
     retry_after: Option<f64>,
+    #[serde(default)]
     global: bool,
+    #[serde(default)]
     errors: Value,
+}
+
+impl ErrorBody {
+    /// Reads the body of an error; nothing if it is not as Discord writes them.
+    fn read(response: &Response) -> Option<Self> {
+        let body: Self = serde_json::from_slice(&response.body).ok()?;
+        (body.code.is_some() || body.retry_after.is_some()).then_some(body)
+    }
+
+    /// Discord's number of what is wrong; 0 stands for none in particular.
+    fn code(&self) -> u64 {
+        self.code.unwrap_or_default()
+    }
 }
 
 /// Judges an exchange.
@@ -40,18 +56,19 @@ pub fn judge(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement 
     if (200..=299).contains(&response.status) {
         return taken(task, response);
     }
-    let error: Option<ErrorBody> = serde_json::from_slice(&response.body).ok();
+    let error = ErrorBody::read(response);
     let is_edit = Way::of(task) != Way::Post;
     match (response.status, &error) {
-        (_, Some(error)) if is_edit && is_lost(error.code) => lost(error),
+        (_, Some(error)) if is_edit && is_lost(error.code()) => lost(error),
         (429, _) => limited(task, response, error.as_ref(), now),
         (400..=499, Some(error)) => refused(task, response.status, error),
-        (401 | 404, None) => person(format!(
-            "the address answered {}, and not as Discord does: put the webhook's URL right",
-            response.status
-        )),
-        _ => status::classify(exchange, now).into(),
+        _ => status::foreign(exchange, "Discord", now).into(),
     }
+}
+
+/// Whether the answer to a probe says that Discord takes nothing through this webhook.
+pub fn refuses(response: &Response) -> bool {
+    matches!(response.status, 401 | 403 | 404) && ErrorBody::read(response).is_some()
 }
 
 fn taken(task: &Task<'_>, response: &Response) -> Judgement {
@@ -91,7 +108,7 @@ fn is_lost(code: u64) -> bool {
 }
 
 fn lost(error: &ErrorBody) -> Judgement {
-    let detail = format!("the message cannot be edited any more ({}): {}", error.code, quote(error));
+    let detail = format!("the message cannot be edited any more ({}): {}", error.code(), quote(error));
     Judgement {
         memory: Keeping::Nothing,
         ..Failure::new(FailureCode::MessageLost, detail)
@@ -105,13 +122,17 @@ fn limited(task: &Task<'_>, response: &Response, error: Option<&ErrorBody>, now:
     let in_body = error
         .and_then(|error| error.retry_after)
         .and_then(told_seconds);
-    let retry_after = in_body.or_else(|| waits::told(&response.headers, now));
+    let told = in_body.or_else(|| waits::told(&response.headers, now));
+    // Discord's own limits always tell their end: whoever is told none is banned, with all that comes from this address.
+    let is_banned = told.is_none() && error.is_some_and(|error| error.retry_after.is_none());
+    let retry_after = told.or(is_banned.then_some(BAN_WAIT));
     let is_global = error.is_some_and(|error| error.global)
         || header("x-ratelimit-global") == Some("true")
         || header("x-ratelimit-scope") == Some("global");
     // An answer without JSON is not Discord's own but that of the network before it, which means the whole host.
     let host = || host_bucket(task.target);
     let (bucket, detail) = match (error, is_global) {
+        _ if is_banned => (host(), "Discord has banned this server's address for a while"),
         (None, _) => (host(), "Cloudflare, before Discord, asks this server to slow down"),
         (Some(_), true) => (host(), "Discord's limit for all requests of this server is reached"),
         (Some(_), false) => (
@@ -133,7 +154,7 @@ fn limited(task: &Task<'_>, response: &Response, error: Option<&ErrorBody>, now:
 }
 
 fn refused(task: &Task<'_>, status: u16, error: &ErrorBody) -> Judgement {
-    let (code, quote) = (error.code, quote(error));
+    let (code, quote) = (error.code(), quote(error));
     let told = |advice: &str| person(format!("Discord says {quote:?} ({code}): {advice}"));
     match code {
         10_015 => told("make a new webhook in the channel's settings and put its URL here"),

@@ -11,6 +11,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+use http::HeaderValue;
 use url::Url;
 
 use crate::adapters::Adapter;
@@ -18,8 +19,8 @@ use crate::adapters::about::{About, Problem};
 use crate::adapters::discord::mention::{Mentions, is_id};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
-use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
-use crate::model::exchange::Exchange;
+use crate::adapters::task::{Bucket, Judgement, Rendered, Step, Target, Task};
+use crate::model::exchange::{Exchange, Response};
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Rate, RateUnit};
 
@@ -78,6 +79,19 @@ impl Adapter for Discord {
 
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
         answer::judge(task, exchange, now)
+    }
+
+    fn probe(&self, target: &Target) -> Option<Rendered> {
+        render::probe(target)
+    }
+
+    fn refuses(&self, response: &Response) -> bool {
+        answer::refuses(response)
+    }
+
+    fn agent(&self, public_url: Option<&Url>) -> Option<HeaderValue> {
+        let url = public_url.map_or("OpsKnight", Url::as_str);
+        HeaderValue::try_from(format!("DiscordBot ({url}, {})", env!("CARGO_PKG_VERSION"))).ok()
     }
 
     fn show(&self, body: &[u8]) -> Option<Shown> {

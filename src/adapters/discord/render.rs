@@ -1,7 +1,7 @@
 //! Card → request: an embed posted to the webhook, or put in the place of the one that the incident already has.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 use url::Url;
@@ -25,8 +25,6 @@ const MAX_NAME: usize = 200;
 const MAX_PLAIN_TITLE: usize = 800;
 /// The longest link that is put into a message.
 const MAX_LINK: usize = 500;
-/// How Discord wants its callers to call themselves.
-const AGENT: &str = concat!("DiscordBot (https://opsknight.example, ", env!("CARGO_PKG_VERSION"), ")");
 
 /// The request for a task.
 pub fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
@@ -35,13 +33,22 @@ pub fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     let (url, shown_url) = address(task.target, way)?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     let method = match way {
         Way::Post => Method::POST,
         Way::Edit(_) => Method::PATCH,
     };
     let body = Bytes::from(body(task, &card, way).to_string());
     Ok(Rendered::new(method, url, headers, body).shown_as(shown_url))
+}
+
+/// The request that reads the webhook itself.
+pub fn probe(target: &Target) -> Option<Rendered> {
+    let address = Address::of(&target.url).ok()?;
+    let mut url = target.url.clone();
+    url.set_path(&format!("/api/{}/webhooks/{}/{}", address.version, address.id, address.token));
+    url.set_query(None);
+    url.set_fragment(None);
+    Some(Rendered::new(Method::GET, url, HeaderMap::new(), Bytes::new()))
 }
 
 /// The URL of a request, and the same without its token.

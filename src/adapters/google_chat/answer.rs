@@ -34,9 +34,10 @@ pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> 
         }
         _ if said.status == "RESOURCE_EXHAUSTED" => slow_down(task, &said, told),
         429 => slow_down(task, &said, told),
-        401 | 403 | 404 | 410 => person(response.status, &said),
+        401 | 403 | 404 | 410 if said.is_own() => person(response.status, &said),
         400 if said.blames_key() => person(response.status, &said),
         400 if said.blames_id() && !has_left(task, UNNAMED) => again(task, UNNAMED, refusal(400, &said)),
+        400 if said.is_page => status::foreign(exchange, "Google Chat", now).into(),
         400 | 413 if has_left(task, PLAIN) => refusal(response.status, &said).with(Remedy::Nothing).into(),
         400 | 413 => again(task, PLAIN, refusal(response.status, &said)),
         500..=599 => {
@@ -47,7 +48,7 @@ pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> 
             };
             failure.into()
         }
-        _ => plain_verdict.into(),
+        _ => status::foreign(exchange, "Google Chat", now).into(),
     }
 }
 
@@ -134,6 +135,11 @@ impl Said {
                 None => response.body_is_truncated && body.starts_with('{'),
             },
         }
+    }
+
+    /// Whether these are Google's words, and not of something on the way there.
+    fn is_own(&self) -> bool {
+        !self.status.is_empty()
     }
 
     /// Whether a 400 speaks of the URL's key and not of the message.
@@ -245,8 +251,14 @@ mod tests {
 
     #[test]
     fn a_url_that_is_refused_needs_a_person() {
-        let remedies = [401, 403, 404, 410].map(|status| failure(&judge(status, "")));
+        let own = error(403, "PERMISSION_DENIED", "No.");
+        let remedies = [401, 403, 404, 410].map(|status| failure(&judge(status, &own)));
         assert_eq!(remedies, [CONFIG; 4]);
+        let alone = (FailureCode::ClientError, Remedy::Schedule);
+        let others = ["", "<html>Blocked by policy</html>", r#"{"error":"blocked"}"#, r#"{"error":{"code":403}}"#];
+        let judged = others.map(|body| [401, 403, 404, 410].map(|status| failure(&judge(status, body))));
+        assert_eq!(judged, [[alone; 4]; 4]);
+        assert_eq!(failure(&judge(400, "<html>Blocked by policy</html>")), alone);
         assert_eq!(
             detail(&judge(404, &error(404, "NOT_FOUND", "Space not found."))),
             "Google Chat refuses this URL (status 404): the space or its webhook is gone: make a new webhook and put its \

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::adapters::jira::issue::short;
 use crate::adapters::jira::settings::Settings;
+use crate::adapters::status;
 use crate::adapters::task::{Pause, Target};
 use crate::adapters::text::one_line;
 use crate::adapters::waits;
@@ -117,8 +118,8 @@ pub(super) fn trouble(target: &Target, response: &Response, purpose: Purpose<'_>
         403 if wants_captcha(response) => person(
             "Jira wants a CAPTCHA from this account (403): sign in as it once in a browser, then enable the webhook".into(),
         ),
-        403 => person(format!("this account may not {} (403): give it the permission{said}", purpose.act)),
-        404 | 410 => person(format!("{} ({status}){said}", purpose.missing)),
+        403 if is_own(response) => person(format!("this account may not {} (403): give it the permission{said}", purpose.act)),
+        404 | 410 if is_own(response) => person(format!("{} ({status}){said}", purpose.missing)),
         429 => limited(target, response, now),
         300..=399 => Failure::new(
             FailureCode::Redirect,
@@ -126,12 +127,29 @@ pub(super) fn trouble(target: &Target, response: &Response, purpose: Purpose<'_>
         )
         .with(Remedy::Person)
         .into(),
+        400..=499 if !is_own(response) => {
+            Failure::new(FailureCode::ClientError, status::foreign_sentence(status, "Jira")).into()
+        }
         400..=499 => Failure::new(FailureCode::MessageRefused, format!("Jira refused to {} ({status}){said}", purpose.act))
             .with(Remedy::Nothing)
             .into(),
         500..=599 => broken(response, now).into(),
         _ => Failure::new(FailureCode::UnexpectedStatus, format!("Jira answered {status}")).into(),
     }
+}
+
+/// Whether Jira itself refused, and not a firewall or proxy on the way there: by its JSON, or by a header of its own.
+fn is_own(response: &Response) -> bool {
+    let is_marked = ["x-arequestid", "x-seraph-loginreason"]
+        .iter()
+        .any(|name| response.headers.contains_key(*name));
+    is_marked || !words(&response.body).is_empty()
+}
+
+/// Whether Jira itself says that something is not there.
+pub(super) fn is_missing(exchange: &Exchange) -> bool {
+    let response = exchange.result.as_ref();
+    response.is_ok_and(|response| response.status == 404 && is_own(response))
 }
 
 /// Jira, or what stands before it, does not work now.

@@ -93,10 +93,7 @@ pub(super) fn judge(facts: Facts<'_>, intent: &Intent, exchange: &Exchange, now:
 
 /// What the answer about the ticket that Jira told of means.
 pub(super) fn judge_hint(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
-    let is_gone = exchange
-        .result
-        .as_ref()
-        .is_ok_and(|response| response.status == 404);
+    let is_gone = answer::is_missing(exchange);
     let issue = match answer::good(facts.task.target, exchange, read::PURPOSE, now) {
         Ok(response) => {
             let body: Option<Value> = serde_json::from_slice(&response.body).ok();

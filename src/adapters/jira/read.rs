@@ -77,8 +77,7 @@ pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -
 
 /// A ticket that is not there is lost; everything else is as it is anywhere.
 pub(super) fn lost_or(facts: Facts<'_>, exchange: &Exchange, trouble: Trouble) -> Judgement {
-    let status = exchange.result.as_ref().map(|response| response.status);
-    if status != Ok(404) {
+    if !answer::is_missing(exchange) {
         return facts.give_up(trouble);
     }
     let detail = format!(

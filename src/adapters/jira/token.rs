@@ -13,6 +13,7 @@ use url::form_urlencoded::Serializer;
 
 use crate::adapters::jira::answer::wait;
 use crate::adapters::jira::settings::{Edition, Settings};
+use crate::adapters::status;
 use crate::adapters::task::{Recording, Rendered, Target, Token};
 use crate::adapters::ticketing::Tokens;
 use crate::model::attempt::{Failure, Remedy};
@@ -82,6 +83,10 @@ impl Tokens for ClientCredentials {
                 ..failed("the token address asks for fewer requests", Remedy::Wait)
             }),
             // What it says is not repeated: it may repeat what it was sent.
+            400..=499 if !is_own(&response.body) => Err(failed(
+                &status::foreign_sentence(response.status, "a token address"),
+                Remedy::Schedule,
+            )),
             400..=499 => {
                 let detail = format!(
                     "no access token for this client id and secret ({})",
@@ -95,6 +100,12 @@ impl Tokens for ClientCredentials {
             )),
         }
     }
+}
+
+/// Whether a refusal has the form of RFC 6749; anything else may be of a firewall or proxy on the way.
+fn is_own(body: &[u8]) -> bool {
+    let body: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    body.is_some_and(|body| body["error"].is_string())
 }
 
 fn token(body: &[u8], now: Timestamp) -> Result<Token, Failure> {

@@ -214,9 +214,9 @@ fn refused(target: &Target, status: u16, words: &str) -> Refusal {
         // Without the instance's own words it may be anybody who answers.
         _ if words.is_empty() && status != 401 => (
             Kind::Unclear,
-            FailureCode::SettingsRefused,
-            Remedy::Person,
-            format!("the address answered {status}, and not as ServiceNow does: put the webhook's URL right"),
+            FailureCode::ClientError,
+            Remedy::Schedule,
+            status::foreign_sentence(status, "ServiceNow"),
         ),
         // Another node of the instance may still be at it.
         408 | 409 => (

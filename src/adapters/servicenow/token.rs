@@ -12,6 +12,7 @@ use crate::adapters::servicenow::ServiceNow;
 use crate::adapters::servicenow::answer::{no_result, quoted, wait, words};
 use crate::adapters::servicenow::request::address;
 use crate::adapters::servicenow::settings::{Auth, account};
+use crate::adapters::status;
 use crate::adapters::task::{Recording, Rendered, Target, Token};
 use crate::adapters::ticketing::Tokens;
 use crate::model::attempt::{Failure, Remedy};
@@ -108,6 +109,7 @@ fn refused(response: &Response, body: &Value, now: Timestamp) -> Failure {
             retry_after: wait(&response.headers, now),
             ..failure("the instance hands out no access token before its rate limit allows it").with(Remedy::Wait)
         },
+        400..=499 if words.is_empty() => failure(&status::foreign_sentence(status, "ServiceNow")),
         400..=499 => failure(&format!(
             "the instance refuses to hand out an access token (status {status}): put client id, client secret, account \
              and password right"

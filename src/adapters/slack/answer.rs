@@ -114,12 +114,14 @@ fn other(exchange: &Exchange, response: &Response, now: Timestamp) -> Judgement 
             let detail = format!("the address answered {}, but not as Slack does", response.status);
             Failure::new(FailureCode::ResponseInvalid, detail).into()
         }
-        401 | 404 => person(format!(
-            "the address answered {}, and not as Slack does: put the webhook's URL right",
-            response.status
-        )),
-        _ => status::classify(exchange, now).into(),
+        _ => status::foreign(exchange, "Slack", now).into(),
     }
+}
+
+/// Whether the answer to a probe says that Slack takes nothing with this token.
+pub fn refuses(response: &Response) -> bool {
+    let answer: Option<ApiAnswer> = serde_json::from_slice(&response.body).ok();
+    answer.is_some_and(|answer| !answer.ok && matches!(sort(&answer.error, &Way::Post), Sort::Person(_)))
 }
 
 fn refused(task: &Task<'_>, response: &Response, error: &str, details: &str, now: Timestamp) -> Judgement {
@@ -144,8 +146,8 @@ fn refused(task: &Task<'_>, response: &Response, error: &str, details: &str, now
         Sort::Passing => failed(FailureCode::ServerError).into(),
         Sort::Person(advice) => person(format!("Slack says {said}: {advice}")),
         Sort::Message => message_refused(task, failed(FailureCode::MessageRefused)),
+        // A word that is not Slack's may be a firewall's.
         Sort::Unknown => match response.status {
-            401 | 403 | 404 | 410 => person(format!("Slack says {said}: put the webhook's settings right")),
             400 | 413 => message_refused(task, failed(FailureCode::MessageRefused)),
             _ => failed(FailureCode::ClientError).into(),
         },

@@ -22,8 +22,8 @@ use crate::adapters::callback::{Call, Received, Refused, Reply};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
 use crate::adapters::slack::mention::is_id;
-use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
-use crate::model::exchange::Exchange;
+use crate::adapters::task::{Bucket, Judgement, Rendered, Step, Target, Task};
+use crate::model::exchange::{Exchange, Response};
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Rate, RateUnit};
 
@@ -81,6 +81,14 @@ impl Adapter for Slack {
 
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
         answer::judge(task, exchange, now)
+    }
+
+    fn probe(&self, target: &Target) -> Option<Rendered> {
+        render::probe(target)
+    }
+
+    fn refuses(&self, response: &Response) -> bool {
+        answer::refuses(response)
     }
 
     fn show(&self, body: &[u8]) -> Option<Shown> {

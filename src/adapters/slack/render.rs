@@ -33,20 +33,42 @@ pub fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     let mode = Mode::of(task.target);
     let (url, shown_url) = match mode {
         Mode::Incoming => hook_address(task.target)?,
-        Mode::Bot => api_address(task.target, &way),
+        Mode::Bot => api_address(task.target, method(&way)),
     };
-    let mut headers = HeaderMap::new();
-    let json = HeaderValue::from_static("application/json; charset=utf-8");
-    headers.insert(CONTENT_TYPE, json);
-    if mode == Mode::Bot {
-        headers.insert(AUTHORIZATION, authorization(task.target)?);
-    }
+    let headers = headers(task.target)?;
     let mut body = message(task, &card);
     if mode == Mode::Bot {
         address(&mut body, task, &card, &way);
     }
     let body = Bytes::from(Value::Object(body).to_string());
     Ok(Rendered::new(Method::POST, url, headers, body).shown_as(shown_url))
+}
+
+/// The request that asks whose token it is; nothing for an incoming webhook, which can only post.
+pub fn probe(target: &Target) -> Option<Rendered> {
+    if Mode::of(target) == Mode::Incoming {
+        return None;
+    }
+    let (url, shown_url) = api_address(target, "auth.test");
+    let body = Bytes::from_static(b"{}");
+    Some(Rendered::new(Method::POST, url, headers(target).ok()?, body).shown_as(shown_url))
+}
+
+fn headers(target: &Target) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
+    headers.insert(CONTENT_TYPE, json);
+    if Mode::of(target) == Mode::Bot {
+        headers.insert(AUTHORIZATION, authorization(target)?);
+    }
+    Ok(headers)
+}
+
+fn method(way: &Way) -> &'static str {
+    match way {
+        Way::Post | Way::Reply(_) => "chat.postMessage",
+        Way::Update(_) => "chat.update",
+    }
 }
 
 fn hook_address(target: &Target) -> Result<(Url, String), Failure> {
@@ -56,11 +78,7 @@ fn hook_address(target: &Target) -> Result<(Url, String), Failure> {
     Ok((target.url.clone(), shown))
 }
 
-fn api_address(target: &Target, way: &Way) -> (Url, String) {
-    let method = match way {
-        Way::Post | Way::Reply(_) => "chat.postMessage",
-        Way::Update(_) => "chat.update",
-    };
+fn api_address(target: &Target, method: &str) -> (Url, String) {
     let mut url = target.url.clone();
     url.set_path(&format!("{}/{method}", target.url.path().trim_end_matches('/')));
     url.set_query(None);

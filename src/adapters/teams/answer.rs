@@ -18,7 +18,9 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// How much of an answer's own words a failure quotes, in characters.
 const MAX_QUOTE_LENGTH: usize = 120;
 /// What stands before the inner status in the body of a connector's answer.
-const INNER_STATUS: &str = "HTTP error ";
+const INNER_STATUS: &str = "Microsoft Teams endpoint returned HTTP error ";
+/// What a connector answers once it was removed.
+const CONNECTOR_GONE: &str = "Connector configuration not found";
 
 /// Judges an exchange.
 pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
@@ -36,7 +38,10 @@ pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> 
                 None => failure.into(),
             },
         },
-        status => refused(task, status, &said, told).unwrap_or_else(|| plain_verdict.into()),
+        status => {
+            let refused = refused(task, status, &said, told);
+            refused.unwrap_or_else(|| status::foreign(exchange, "Teams", now).into())
+        }
     }
 }
 
@@ -56,8 +61,9 @@ fn complaint(said: &Said, status: u16) -> Option<Failure> {
 fn refused(task: &Task<'_>, status: u16, said: &Said, told: Option<Duration>) -> Option<Judgement> {
     match status {
         429 => Some(slow_down(task, said, told)),
-        401 | 403 | 404 | 410 => Some(person(task, status, said)),
+        401 | 403 | 404 | 410 if said.is_own(task) => Some(person(task, status, said)),
         400 if said.blames_settings() => Some(person(task, status, said)),
+        400 if said.is_page => None,
         400 | 413 => Some(too_much(task, status, said)),
         500..=599 => {
             let detail = format!("Teams failed with status {status}{}", said.quote());
@@ -155,6 +161,12 @@ impl Said {
             is_page: parsed.is_none() && body.trim_start().starts_with('<'),
             is_complaint: error.is_some_and(|error| !error.is_null()) || (!is_structured && tells_failure),
         }
+    }
+
+    /// Whether these are the words of Power Automate or of a connector, and not of something on the way there.
+    fn is_own(&self, task: &Task<'_>) -> bool {
+        let is_connectors = self.text.starts_with(CONNECTOR_GONE) || self.text.contains(INNER_STATUS);
+        !self.code.is_empty() || is_connectors || (is_retired(task) && !self.is_page)
     }
 
     /// The status that a connector met inside, if it tells of one.
@@ -264,13 +276,26 @@ mod tests {
 
     #[test]
     fn a_url_that_is_refused_needs_a_person() {
-        let remedies = [401, 403, 404, 410].map(|status| failure(&judge(status, "")));
+        let body = r#"{"error":{"code":"DirectApiAuthorizationRequired","message":"No."}}"#;
+        let remedies = [401, 403, 404, 410].map(|status| failure(&judge(status, body)));
         assert_eq!(remedies, [CONFIG; 4]);
+        assert_eq!(failure(&judge(410, "Connector configuration not found")), CONFIG);
         assert_eq!(
             detail(&judge(410, r#"{"error":{"code":"WorkflowNotFound","message":"Gone."}}"#)),
             "Teams refuses this URL (status 410): the workflow is gone: make a new one and put its URL here \
              (WorkflowNotFound: Gone)"
         );
+    }
+
+    #[test]
+    fn a_refusal_that_is_not_of_teams_concerns_its_delivery_alone() {
+        let alone = (FailureCode::ClientError, Remedy::Schedule);
+        let bodies = ["", "<html>Blocked by policy</html>", r#"{"error":"blocked"}"#, r#"{"status":403}"#];
+        let judged = bodies.map(|body| [401, 403, 404, 410].map(|status| failure(&judge(status, body))));
+        assert_eq!(judged, [[alone; 4]; 4]);
+        assert_eq!(failure(&judge(400, "<html>Blocked by policy</html>")), alone);
+        let page = judge(200, "<html>Teams said: HTTP error 403</html>");
+        assert_eq!(failure(&page), (FailureCode::ResponseInvalid, Remedy::Schedule));
     }
 
     #[test]

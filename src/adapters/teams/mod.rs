@@ -55,7 +55,12 @@ impl Adapter for Teams {
             detail: "connectors of Office 365 are retired: make a workflow in Teams and use its URL".into(),
         };
         let is_retired = target.url.host_str().is_some_and(is_retired_host);
-        let found = [unreadable.then_some(problem), is_retired.then_some(retired)];
+        let incomplete = incomplete(&target.url).filter(|_| !is_retired).map(|detail| Problem {
+            field: "url",
+            code: "invalid_value",
+            detail: detail.to_owned(),
+        });
+        let found = [unreadable.then_some(problem), is_retired.then_some(retired), incomplete];
         found.into_iter().flatten().collect()
     }
 
@@ -81,6 +86,18 @@ impl Adapter for Teams {
     fn fake(&self) -> Option<Box<dyn Fake>> {
         Some(Box::<fake::FakeTeams>::default())
     }
+}
+
+/// What is wrong with a URL that no workflow can have; nothing if all is well, or it is no workflow's.
+fn incomplete(url: &Url) -> Option<&'static str> {
+    if url.as_str().contains("&amp;") {
+        return Some("has &amp; in it, as HTML writes it: put & in its place, or copy the workflow's URL again");
+    }
+    let mut segments = url.path_segments().into_iter().flatten();
+    let is_workflow = segments.any(|segment| segment == "workflows");
+    let has_signature = url.query_pairs().any(|(name, value)| name == "sig" && !value.is_empty());
+    (is_workflow && !has_signature)
+        .then_some("is not whole: a workflow's URL ends with sig= and a long text; copy it again, to its end")
 }
 
 /// The bucket of a workflow: its host and its id, of which neither lets anybody post. Other addresses share their host's.
@@ -122,6 +139,16 @@ mod tests {
     fn another_address_shares_the_bucket_of_its_host() {
         let buckets = Teams.buckets(&target("https://acme.webhook.office.com/webhookb2/hush", ""));
         assert_eq!(buckets[0].key, "teams:acme.webhook.office.com");
+    }
+
+    #[test]
+    fn a_url_that_was_cut_or_copied_from_html_is_a_problem() {
+        let fields = |url: &str| Teams.check(&target(url, "")).iter().map(|problem| problem.field).collect::<Vec<_>>();
+        let html = URL.replace('&', "&amp;");
+        let cut = URL.split_once("&sig").unwrap().0;
+        let old = "https://prod-1.westeurope.logic.azure.com:443/workflows/f1/triggers/manual/paths/invoke?sig=";
+        assert_eq!([html.as_str(), cut, old].map(fields), [const { ["url"] }; 3]);
+        assert_eq!(fields("https://relay.example.com/teams"), [""; 0]);
     }
 
     #[test]

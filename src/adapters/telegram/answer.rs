@@ -71,20 +71,37 @@ const LOST: [&str; 6] = [
     "replied message not found",
 ];
 
+impl Answer {
+    /// Reads an answer; nothing if it is not as the Bot API gives them.
+    fn read(response: &Response) -> Option<Self> {
+        let answer: Self = serde_json::from_slice(&response.body).ok()?;
+        let is_refusal = answer.error_code.is_some() && !answer.description.is_empty();
+        (answer.ok || is_refusal).then_some(answer)
+    }
+}
+
+/// Whether the answer to a probe says that the bot or its chat is refused.
+pub(super) fn refuses(response: &Response) -> bool {
+    let Some(answer) = Answer::read(response).filter(|answer| !answer.ok) else {
+        return false;
+    };
+    let description = answer.description.to_lowercase();
+    let names_chat = CHAT_REFUSALS.iter().any(|(text, _)| description.contains(text));
+    matches!(answer.error_code, Some(401 | 403 | 404)) || names_chat
+}
+
 /// Judges an exchange.
 pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
     let Ok(response) = &exchange.result else {
         return status::classify(exchange, now).into();
     };
-    let answer: Option<Answer> = serde_json::from_slice(&response.body).ok();
-    match (response.status, answer) {
+    match (response.status, Answer::read(response)) {
         (200..=299, Some(answer)) if answer.ok => delivered(task, &answer),
         (200..=299, None) if response.body_is_truncated => unnamed(task),
-        (200..=299, None) => not_telegram(FailureCode::ResponseInvalid, Remedy::Schedule),
+        (200..=299, None) => not_telegram(),
         (429, answer) => rate_limited(task, response, answer.as_ref(), now),
         (413, _) => refused(task, "the request is too large"),
-        (401 | 403 | 404, None) => not_telegram(FailureCode::SettingsRefused, Remedy::Person),
-        (300..=399 | 500..=599, _) | (_, None) => status::classify(exchange, now).into(),
+        (300..=399 | 500..=599, _) | (_, None) => status::foreign(exchange, "Telegram's Bot API", now).into(),
         (status, Some(answer)) => judge(task, response, &answer, answer.error_code.unwrap_or(status), now),
     }
 }
@@ -202,10 +219,10 @@ fn settings_refused(detail: String) -> Judgement {
     Failure::new(FailureCode::SettingsRefused, detail).with(Remedy::Person).into()
 }
 
-fn not_telegram(code: FailureCode, remedy: Remedy) -> Judgement {
+fn not_telegram() -> Judgement {
     let detail = "what answered is not Telegram's Bot API: check the URL, which is https://api.telegram.org/ for almost \
                   everybody";
-    Failure::new(code, detail).with(remedy).into()
+    Failure::new(FailureCode::ResponseInvalid, detail).into()
 }
 
 /// Telegram's own words, short and without the token.
@@ -368,7 +385,10 @@ mod tests {
     fn an_answer_that_is_not_the_bot_apis_is_no_delivery() {
         let odd = (FailureCode::ResponseInvalid, Remedy::Schedule);
         assert_eq!(verdict(&judged(&post(), 200, "<html>welcome</html>")), odd);
-        assert_eq!(verdict(&judged(&post(), 404, "<html>nothing here</html>")), PERSON);
+        let alone = (FailureCode::ClientError, Remedy::Schedule);
+        let bodies = ["<html>nothing here</html>", r#"{"ok":false}"#, r#"{"error":"blocked"}"#];
+        let others = bodies.map(|body| [401, 403, 404, 410].map(|status| verdict(&judged(&post(), status, body))));
+        assert_eq!(others, [[alone; 4]; 3]);
         assert_eq!(verdict(&judged(&post(), 302, "")), (FailureCode::Redirect, Remedy::Schedule));
     }
 

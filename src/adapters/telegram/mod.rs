@@ -17,8 +17,8 @@ use crate::adapters::about::{About, Problem};
 use crate::adapters::callback::{Call, Received, Refused, Reply};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
-use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
-use crate::model::exchange::Exchange;
+use crate::adapters::task::{Bucket, Judgement, Rendered, Step, Target, Task};
+use crate::model::exchange::{Exchange, Response};
 use crate::model::time::Timestamp;
 
 /// What is left for the next attempt after a message was refused: send it plain.
@@ -46,6 +46,14 @@ impl Adapter for Telegram {
 
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
         answer::classify(task, exchange, now)
+    }
+
+    fn probe(&self, target: &Target) -> Option<Rendered> {
+        render::probe(target)
+    }
+
+    fn refuses(&self, response: &Response) -> bool {
+        answer::refuses(response)
     }
 
     fn show(&self, body: &[u8]) -> Option<Shown> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use url::{Host, Url};
 
 use crate::adapters::card::{Card, act_label, time_text};
-use crate::adapters::task::{Rendered, Task};
+use crate::adapters::task::{Rendered, Target, Task};
 use crate::adapters::telegram::settings::{self, Plan};
 use crate::adapters::telegram::PLAIN;
 use crate::adapters::text::{Unit, cut};
@@ -57,18 +57,30 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
             body.insert("reply_markup".into(), json!({ "inline_keyboard": rows }));
         }
     }
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let body = Bytes::from(Value::Object(body).to_string());
-    Ok(Rendered::new(Method::POST, url, headers, body).shown_as(shown_url))
+    Ok(call(url, body).shown_as(shown_url))
+}
+
+/// The request that asks the bot about its chat.
+pub(super) fn probe(target: &Target) -> Option<Rendered> {
+    let (url, _) = settings::method_url(target, "getChat")?;
+    Some(call(url, Map::from_iter([("chat_id".to_owned(), chat_id(target))])))
+}
+
+fn call(url: Url, body: Map<String, Value>) -> Rendered {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    Rendered::new(Method::POST, url, headers, Bytes::from(Value::Object(body).to_string()))
+}
+
+/// The chat as the Bot API wants it named: by its number, or by its `@name`.
+fn chat_id(target: &Target) -> Value {
+    let chat = settings::chat(target);
+    chat.parse::<i64>().map_or_else(|_| chat.into(), Value::from)
 }
 
 /// The members that say where the message goes and how it arrives.
 fn addressed(task: &Task<'_>, card: &Card, plan: Plan) -> Map<String, Value> {
     let mut body = Map::new();
-    let chat = settings::chat(task.target);
-    let number = chat.parse::<i64>().ok();
-    body.insert("chat_id".into(), number.map_or_else(|| chat.into(), Value::from));
+    body.insert("chat_id".into(), chat_id(task.target));
     match plan {
         Plan::Edit(message) => {
             body.insert("message_id".into(), message.into());

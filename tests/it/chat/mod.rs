@@ -3,6 +3,7 @@
 mod acting;
 mod custom;
 mod fallbacks;
+mod firewall;
 mod killed;
 mod kinds;
 mod life;

@@ -1,7 +1,5 @@
 //! What can be set, what is refused, and what happens when a platform refuses the settings.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{Chat, needed};
@@ -65,31 +63,13 @@ async fn a_kind_cannot_change() {
 }
 
 #[tokio::test]
-async fn settings_that_a_platform_refuses_are_tried_once_more_then_held_and_nothing_is_lost() {
-    let chat = Chat::start("telegram", needed("telegram")).await;
-    chat.platform.fail_next("unauthorized");
-    let incident = chat.app.trigger("Disk full").await;
-    let first = chat.delivery(1).await;
-    assert_eq!(first["attempts"][0]["failure"]["code"], "settings_refused");
-    assert_eq!(chat.shown().await["status"], "degraded");
-    chat.platform.fail_next("unauthorized");
-    chat.app.advance(Duration::from_secs(90));
-    let second = chat.delivery(2).await;
-    assert_eq!(second["status"], "held", "{second:#}");
-    let shown = chat.shown().await;
-    assert_eq!(shown["status"], "disabled");
-    let reason = shown["statusReason"].as_str().unwrap();
-    assert!(
-        reason.to_lowercase().contains("telegram") && reason.len() > 30,
-        "{reason}"
-    );
-    chat.app.act(&incident, "acknowledge").await;
-    let path = format!("/api/v1/webhooks/{}/enable", chat.webhook);
-    chat.app.api.post(&path, json!({})).await.expect(200);
-    chat.app.advance(Duration::from_secs(1));
-    chat.app.wait_for("status=delivered", 1).await;
-    chat.settle(2).await;
-    assert_eq!(chat.platform.texts().len(), 1);
+async fn a_teams_url_that_was_cut_or_copied_from_html_is_refused() {
+    let chat = Chat::start("teams", json!({})).await;
+    let url = chat.platform.url.clone();
+    let html = webhook("teams", &url.replace('&', "&amp;"), &json!({}));
+    assert_eq!(refused_fields(&chat, html).await, ["url"]);
+    let cut = webhook("teams", url.split_once("&sig=").unwrap().0, &json!({}));
+    assert_eq!(refused_fields(&chat, cut).await, ["url"]);
 }
 
 #[tokio::test]

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::{MESSAGE, at, linked, response, sample, send};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::{MESSAGE, ask, at, linked, response, sample, send};
 use crate::adapters::Adapter;
 use crate::adapters::discord::Discord;
 use crate::adapters::discord::fake::FakeDiscord;
-use crate::adapters::fake::Fake;
+use crate::adapters::fake::{Fake, FakeRequest};
 use crate::adapters::shown::Part;
 use crate::adapters::task::{Judgement, Keeping};
 use crate::model::attempt::{Outcome, Remedy};
@@ -94,6 +97,18 @@ fn every_rate_limit_pauses_whom_it_concerns() {
 }
 
 #[test]
+fn a_ban_of_the_address_told_in_json_pauses_the_host() {
+    let banned = judged("ip_ban");
+    let wait = Duration::from_secs(600);
+    assert_eq!(told(&banned), (FailureCode::RateLimited, Remedy::Wait, Some(600_000)));
+    let pause = banned.pause.unwrap();
+    assert_eq!((pause.bucket.as_str(), pause.wait), ("host:discord.example", wait));
+    let foreign = response(429, &[], r#"{"error":"slow down"}"#);
+    let judgement = Discord.classify(&sample(EventName::Triggered).task(), &foreign, at());
+    assert_eq!(judgement.pause.unwrap().bucket, "host:discord.example");
+}
+
+#[test]
 fn a_rate_limit_without_an_end_is_left_to_the_engine() {
     let sample = sample(EventName::Triggered);
     let exchange = response(429, &[], r#"{"message":"slow","retry_after":-1}"#);
@@ -168,7 +183,45 @@ fn other_addresses_are_told_from_discords() {
         let exchange = response(status, &[], "<html>nothing here</html>");
         told(&Discord.classify(&sample(EventName::Triggered).task(), &exchange, at()))
     };
-    assert_eq!(judge(404), (FailureCode::SettingsRefused, Remedy::Person, None));
-    assert_eq!(judge(403), (FailureCode::ClientError, Remedy::Schedule, None));
+    assert_eq!([401, 403, 404, 410].map(judge), [(FailureCode::ClientError, Remedy::Schedule, None); 4]);
 }
 
+#[test]
+fn the_fake_takes_any_user_agent_forms_and_deletes() {
+    let mut fake = FakeDiscord::default();
+    let target = fake.url("");
+    let mut ask = |method: Method, content_type: &'static str, body: &str| {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        let answer = fake.answer(&FakeRequest {
+            method: &method,
+            target: &target,
+            headers: &headers,
+            body: body.as_bytes(),
+            now: at(),
+        });
+        (answer.status, answer.shown.map(|shown| shown.text()))
+    };
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(ask(Method::POST, form, "content=one+%26+two"), (204, Some("one & two".into())));
+    let json = "payload_json=%7B%22content%22%3A%22three%22%7D";
+    assert_eq!(ask(Method::POST, form, json), (204, Some("three".into())));
+    assert_eq!(ask(Method::GET, form, "").0, 200);
+    assert_eq!(ask(Method::DELETE, form, "").0, 204);
+    let after = [Method::GET, Method::POST, Method::DELETE].map(|method| ask(method, form, "content=a").0);
+    assert_eq!(after, [404; 3]);
+}
+
+#[test]
+fn a_probe_tells_a_webhook_that_is_gone_from_one_that_is_there() {
+    let mut fake = FakeDiscord::default();
+    let target = sample(EventName::Triggered).target;
+    let mut refuses = |fault: Option<&str>| {
+        fault.into_iter().for_each(|fault| assert!(fake.fail_next(fault)));
+        let answer = ask(&mut fake, &Discord.probe(&target).unwrap());
+        Discord.refuses(&response(answer.status, &answer.headers, &answer.body).result.unwrap())
+    };
+    let faults = [None, Some("unknown_webhook"), Some("bad_token"), Some("server_error"), Some("rate_limit")];
+    assert_eq!(faults.map(&mut refuses), [false, true, true, false, false]);
+    let page = response(403, &[], "<html>Blocked by policy</html>").result.unwrap();
+    assert!(!Discord.refuses(&page));
+}

@@ -136,7 +136,14 @@ fn answered(
     match response.and_then(answer::json) {
         Ok(told) => Ok(Ok(told)),
         // Too large to be read, or not Jira's: that will not change.
-        Err(trouble) if trouble.failure.code == FailureCode::ResponseInvalid => Ok(Err(trouble.failure)),
+        Err(trouble)
+            if matches!(
+                trouble.failure.code,
+                FailureCode::ResponseInvalid | FailureCode::ClientError
+            ) =>
+        {
+            Ok(Err(trouble.failure))
+        }
         Err(trouble) => match trouble.failure.remedy {
             Remedy::Person | Remedy::Nothing => Ok(Err(trouble.failure)),
             Remedy::Schedule | Remedy::AtOnce | Remedy::Wait | Remedy::LookUp => Err(trouble),

@@ -75,7 +75,7 @@ fn follow(
     let status = exchange.result.as_ref().map(|response| response.status);
     let answer = answer::good(asking.target, exchange, PURPOSE, asking.now);
     match part {
-        Part::Read if status == Ok(404) => Ok(None),
+        Part::Read if answer::is_missing(exchange) => Ok(None),
         Part::Read => {
             let response = answer?;
             let body = answer::json(response)?;

@@ -38,11 +38,7 @@ pub(super) fn read(asking: &Asking<'_>, id: &str, comments_since: Option<Timesta
         (true, Some((second, rest))) => (second, rest),
         (true, None) => return send(plain_request(api(asking), id)),
     };
-    if answered
-        .result
-        .as_ref()
-        .is_ok_and(|response| response.status == 404)
-    {
+    if answer::is_missing(answered) {
         return Ok(Asked::Done(Answer::Ticket(None)));
     }
     let response = answer::good(asking.target, answered, read::PURPOSE, asking.now)?;

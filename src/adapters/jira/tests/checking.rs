@@ -92,7 +92,7 @@ fn refused_credentials_and_a_hidden_project_end_the_check() {
         bad(&refused),
         ["Jira refuses the credentials (401): put account and token right."]
     );
-    let hidden = findings(&sample, &[me(), raw(404, &[], "")]);
+    let hidden = findings(&sample, &[me(), answer(404, &json!({ "errorMessages": ["no"] }))]);
     assert!(bad(&hidden)[0].starts_with("This account sees no such project"));
     let (_, away) = ask(&sample, &Question::Check, &[raw(503, &[], "")]);
     assert!(matches!(away, Some(Asked::Failed(..))));

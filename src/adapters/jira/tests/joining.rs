@@ -101,6 +101,6 @@ fn a_ticket_without_a_way_to_its_end_is_for_a_person() {
 
 #[test]
 fn a_deleted_one_needs_nothing_more() {
-    let (_, asked) = ask(&sample(EventName::Triggered), &question(), &[raw(404, &[], "")]);
+    let (_, asked) = ask(&sample(EventName::Triggered), &question(), &[answer(404, &json!({ "errorMessages": ["no"] }))]);
     assert_eq!(done(asked), Answer::Joined);
 }

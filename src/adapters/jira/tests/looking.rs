@@ -94,7 +94,7 @@ fn a_hint_is_followed_and_must_carry_the_marker() {
     assert_eq!(played.paths(), ["GET /issue/10012", "GET /issue/10012"]);
     let strange = play(sample.clone(), vec![read(), found(&[])]);
     assert_eq!(strange.paths(), ["GET /issue/10012", "GET /search/jql"]);
-    let gone = play(sample, vec![raw(404, &[], ""), found(&[])]);
+    let gone = play(sample, vec![answer(404, &json!({ "errorMessages": ["no"] })), found(&[])]);
     assert_eq!(gone.paths(), ["GET /issue/10012", "GET /search/jql"]);
 }
 

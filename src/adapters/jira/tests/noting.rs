@@ -75,7 +75,7 @@ fn a_note_that_was_refused_is_not_looked_for() {
         play(refused.after, vec![read(), written()]).last.outcome,
         Outcome::Delivered
     );
-    let forbidden = play(escalated(), vec![read(), raw(403, &[], "")]);
+    let forbidden = play(escalated(), vec![read(), answer(403, &json!({ "errorMessages": ["no"] }))]);
     assert_eq!(forbidden.told(), (FailureCode::SettingsRefused, Remedy::Person));
     assert!(
         forbidden

@@ -65,6 +65,7 @@ fn no_token_has_its_own_code() {
     let person = Err((FailureCode::TokenFailed, Remedy::Person));
     let again = Err((FailureCode::TokenFailed, Remedy::Schedule));
     assert_eq!(read(&answer(401, &json!({ "error": "access_denied" }))), person);
+    assert_eq!(read(&raw(403, &[], "<html>Blocked by policy</html>")), again);
     assert_eq!(read(&raw(500, &[], "")), again);
     assert_eq!(read(&raw(200, &[], "<html>")), again);
     assert_eq!(read(&answer(200, &json!({ "access_token": "a\r\nb" }))), again);

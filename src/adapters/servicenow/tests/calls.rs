@@ -166,6 +166,7 @@ fn a_token_that_does_not_come_says_why() {
     assert!(refused.1.ends_with("(server_error: access_denied)"));
     assert_eq!(read(&answer(200, "<html>")).0, Remedy::Schedule);
     assert_eq!(read(&answer(200, r#"{"access_token":"a b"}"#)).0, Remedy::Person);
+    assert_eq!(read(&answer(403, "<html>Blocked by policy</html>")).0, Remedy::Schedule);
     assert_eq!(read(&answer(503, "")).0, Remedy::Schedule);
     assert_eq!(read(&answer(429, "")).0, Remedy::Wait);
     assert_eq!(read(&no_answer(FailureCode::DnsFailed)).0, Remedy::Schedule);

@@ -115,7 +115,8 @@ fn plain_values_are_read_as_well_as_those_with_both() {
 fn whoever_answers_in_the_instances_place_is_not_taken_for_it() {
     let sample = sample(EventName::Triggered);
     let judgement = judge(&sample, &answer(404, "<html>not here"));
-    assert_eq!(failure(&judgement).code, FailureCode::SettingsRefused);
+    assert_eq!(failure(&judgement).code, FailureCode::ClientError);
+    assert_eq!(failure(&judgement).remedy, Remedy::LookUp);
     assert_eq!(judgement.ticket, None);
 }
 

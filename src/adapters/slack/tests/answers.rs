@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
+
 use super::{at, bot, incoming, linked, memory, remembering, response, send};
 use crate::adapters::Adapter;
-use crate::adapters::fake::Fake;
+use crate::adapters::fake::{Fake, FakeRequest};
 use crate::adapters::sample::Sample;
 use crate::adapters::shown::Part;
 use crate::adapters::slack::Slack;
@@ -179,11 +182,13 @@ fn other_addresses_are_told_from_slacks() {
     assert_eq!([told(&hook("login_page")), told(&api("login_page"))], [invalid; 2]);
     let judge = |sample: &Sample, status| {
         let exchange = response(status, &[], "<html>nothing here</html>");
-        told(&Slack.classify(&sample.task(), &exchange, at())).1
+        told(&Slack.classify(&sample.task(), &exchange, at()))
     };
-    assert_eq!(judge(&bot(EventName::Triggered), 404), Remedy::Person);
-    assert_eq!(judge(&incoming(EventName::Triggered), 404), Remedy::Person);
-    assert_eq!(judge(&incoming(EventName::Triggered), 403), Remedy::Schedule);
+    let alone = [(FailureCode::ClientError, Remedy::Schedule, None); 4];
+    assert_eq!([401, 403, 404, 410].map(|status| judge(&bot(EventName::Triggered), status)), alone);
+    assert_eq!([401, 403, 404, 410].map(|status| judge(&incoming(EventName::Triggered), status)), alone);
+    let word = response(403, &[], "forbidden");
+    assert_eq!(told(&Slack.classify(&incoming(EventName::Triggered).task(), &word, at())), alone[0]);
 }
 
 #[test]
@@ -201,4 +206,39 @@ fn the_fake_asks_for_a_token_and_a_known_method() {
     assert_eq!(told(&send(&mut fake, &stranger)).0, FailureCode::SettingsRefused);
     assert!(!fake.fail_next("nonsense"));
     assert!(fake.messages().is_empty());
+}
+
+#[test]
+fn the_fake_takes_forms_as_slack_does() {
+    let mut fake = FakeSlack::default();
+    let hook = fake.url("");
+    let mut post = |target: &str, body: &str| {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        fake.answer(&FakeRequest {
+            method: &Method::POST,
+            target,
+            headers: &HeaderMap::from_iter([(CONTENT_TYPE, form)]),
+            body: body.as_bytes(),
+            now: at(),
+        })
+    };
+    assert_eq!(post(&hook, "payload=%7B%22text%22%3A%22one%22%7D").body, "ok");
+    assert_eq!(post(&hook, "text=one").body, "invalid_payload");
+    let blocks = "blocks=%5B%7B%22type%22%3A%22divider%22%7D%5D&unfurl_links=false";
+    let sent = post("/api/chat.postMessage", &format!("token=xoxb-1&channel=C1&text=two&{blocks}"));
+    assert!(sent.body.contains("\"ok\":true"), "{}", sent.body);
+    let refused = post("/api/chat.postMessage", "token=xoxb-1&channel=C1&text=two&blocks=red");
+    assert!(refused.body.contains("invalid_arguments"), "{}", refused.body);
+}
+
+#[test]
+fn a_probe_asks_whose_token_it_is_and_an_incoming_webhook_has_none() {
+    assert!(Slack.probe(&incoming(EventName::Triggered).target).is_none());
+    let probe = Slack.probe(&bot(EventName::Triggered).target).unwrap();
+    assert!(probe.url.path().ends_with("/auth.test"));
+    let refuses = |body: &str| Slack.refuses(&response(200, &[], body).result.unwrap());
+    let refused = [r#"{"ok":false,"error":"token_revoked"}"#, r#"{"ok":false,"error":"invalid_auth"}"#];
+    assert_eq!(refused.map(refuses), [true; 2]);
+    let others = [r#"{"ok":true}"#, r#"{"ok":false,"error":"ratelimited"}"#, "<html>Blocked</html>"];
+    assert_eq!(others.map(refuses), [false; 3]);
 }

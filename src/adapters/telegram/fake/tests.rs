@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 
 use super::*;
@@ -224,6 +225,60 @@ fn the_other_methods_are_there() {
     assert_eq!(call("setWebhook", json!({ "url": "http://a.example/x" })), 400);
     assert_eq!(call("answerCallbackQuery", json!({ "callback_query_id": "1", "text": "x".repeat(201) })), 400);
     assert_eq!(call("deleteEverything", json!({})), 404);
+}
+
+#[test]
+fn queries_forms_and_json_say_the_same() {
+    let mut fake = TelegramFake::default();
+    let target = "/bot123456789:AAF-made_up_made_up_made_up_made_u/sendMessage";
+    let mut send = |query: &str, content_type: &'static str, body: &str| {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        let answer = fake.answer(&FakeRequest {
+            method: &Method::POST,
+            target: &format!("{target}{query}"),
+            headers: &headers,
+            body: body.as_bytes(),
+            now: crate::model::time::Timestamp::EPOCH,
+        });
+        answer.shown.map(|shown| shown.text()).ok_or(answer.body)
+    };
+    let expected = Ok("12".to_owned());
+    let form = "chat_id=4711&text=12&disable_notification=true&entities=%5B%5D";
+    assert_eq!(send("", "application/x-www-form-urlencoded", form), expected);
+    let multipart = "--X\r\nContent-Disposition: form-data; name=\"chat_id\"\r\n\r\n4711\r\n\
+                     --X\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\n12\r\n--X--\r\n";
+    assert_eq!(send("", "multipart/form-data; boundary=X", multipart), expected);
+    assert_eq!(send("?chat_id=4711&text=12", "text/plain", ""), expected);
+    assert_eq!(send("?chat_id=4711", "application/json", r#"{"text":"12"}"#), expected);
+    let odd = send("", "application/x-www-form-urlencoded", "chat_id=4711&text=a&entities=bold");
+    assert!(odd.unwrap_err().contains("can't parse entities"));
+}
+
+#[test]
+fn a_probe_asks_about_the_chat() {
+    let mut fake = TelegramFake::default();
+    let target = sample(EventName::Triggered).target;
+    let mut refuses = |fault: Option<&str>| {
+        fault.into_iter().for_each(|fault| assert!(fake.fail_next(fault)));
+        let probe = Telegram.probe(&target).unwrap();
+        let answer = fake.answer(&FakeRequest {
+            method: &probe.method,
+            target: probe.url.path(),
+            headers: &probe.headers,
+            body: &probe.body,
+            now: crate::model::time::Timestamp::EPOCH,
+        });
+        Telegram.refuses(&Response {
+            status: answer.status,
+            headers: HeaderMap::new(),
+            body: answer.body.into(),
+            body_is_truncated: false,
+        })
+    };
+    let refused = [Some("unauthorized"), Some("blocked"), Some("chat_not_found")];
+    assert_eq!(refused.map(&mut refuses), [true; 3]);
+    assert_eq!([None, Some("internal"), Some("gateway"), Some("flood")].map(&mut refuses), [false; 4]);
+    assert!(fake.messages().is_empty());
 }
 
 proptest! {
