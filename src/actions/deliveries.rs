@@ -9,7 +9,7 @@ use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::time::Timestamp;
 use crate::store::StoreError;
-use crate::store::deliveries::Replayed;
+use crate::store::deliveries::{GivenUp, Replayed};
 
 /// The most deliveries one selection may name.
 pub const MAX_SELECTION: usize = 200;
@@ -99,6 +99,12 @@ impl Actions {
     pub async fn retry_now(&self, actor: Actor, id: DeliveryId) -> Result<bool, ActionError> {
         let change = self.source.change(actor);
         Ok(self.store.deliveries.retry_now(id, change).await?)
+    }
+
+    /// Gives up a delivery that waits or is held: it is not sent any more, and what comes after it in its lane goes on.
+    pub async fn give_up(&self, actor: Actor, id: DeliveryId) -> Result<GivenUp, ActionError> {
+        let change = self.source.change(actor);
+        Ok(self.store.deliveries.give_up(id, change).await?)
     }
 
     /// Counts what [`Actions::recover`] would replay.

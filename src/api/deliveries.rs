@@ -49,6 +49,9 @@ pub struct DeliveryView {
     /// Why the last attempt failed, if it did.
     #[schema(required)]
     last_failure: Option<FailureView>,
+    /// Who gave it up while it waited, at `finishedAt`; null if nobody did.
+    #[schema(required)]
+    given_up_by: Option<String>,
 }
 
 /// A webhook by id, with its present name.
@@ -228,6 +231,7 @@ impl From<&Delivery> for DeliveryView {
             attempts_made: delivery.attempts_made,
             finished_at: delivery.finished_at,
             last_failure: delivery.last_failure.map(FailureView::from),
+            given_up_by: delivery.given_up_by.as_ref().map(|actor| actor.name().to_owned()),
         }
     }
 }

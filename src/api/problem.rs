@@ -80,6 +80,8 @@ define_problems! {
         "read the present state and decide anew"
     StillOpen "still_open" CONFLICT "the delivery is still open"
         "wait until it is delivered or dead"
+    NotWaiting "not_waiting" CONFLICT "the delivery neither waits nor is held"
+        "wait until it is no longer being sent; one that is delivered or dead needs no giving up"
     IdempotencyInProgress "idempotency_in_progress" CONFLICT "a request with this idempotency key is being worked on"
         "wait a second and send the same request again"
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE "the body is larger than 256 KiB"

@@ -1,4 +1,4 @@
-//! Replaying and recovering deliveries over HTTP.
+//! Replaying, recovering and giving up deliveries over HTTP.
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::api::query::PathId;
 use crate::api::state::ApiState;
 use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::time::Timestamp;
-use crate::store::deliveries::Replayed;
+use crate::store::deliveries::{GivenUp, Replayed};
 
 /// A selection of deliveries.
 #[derive(Deserialize, ToSchema)]
@@ -83,6 +83,22 @@ pub async fn replay(
         Replayed::StillOpen(delivery) => {
             let detail = format!("the delivery is {}", delivery.state.as_str());
             Err(Problem::new(Code::StillOpen, detail))
+        }
+    }
+}
+
+/// `POST /deliveries/{id}/give-up`
+pub async fn give_up(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathId(id): PathId<DeliveryId>,
+    _: OptionalBody<Nothing>,
+) -> ApiResult {
+    match state.actions.give_up(caller.actor(), id).await? {
+        GivenUp::Done(delivery) => ok(&DeliveryView::from(&delivery)),
+        GivenUp::NotWaiting(delivery) => {
+            let detail = format!("the delivery is {}", delivery.state.as_str());
+            Err(Problem::new(Code::NotWaiting, detail))
         }
     }
 }

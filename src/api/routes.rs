@@ -328,6 +328,15 @@ fn delivery_routes() -> Vec<Route> {
         .gives::<DeliveryView>(200),
         Route::new(
             Post,
+            "/api/v1/deliveries/{id}/give-up",
+            REPLAY,
+            "Give up a delivery that waits or is held",
+            recovery::give_up,
+        )
+        .may_take::<Nothing>()
+        .gives::<DeliveryView>(200),
+        Route::new(
+            Post,
             "/api/v1/deliveries/replay",
             REPLAY,
             "Start a fresh schedule for each of a selection",

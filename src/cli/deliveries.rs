@@ -1,6 +1,6 @@
-//! `opsknight deliveries`: lists them, or shows one with every attempt.
+//! `opsknight deliveries`: lists them, shows one with every attempt, gives them up.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Query, segment};
@@ -22,6 +22,8 @@ const COLUMNS: [Column; 7] = [
 /// Which deliveries.
 #[derive(Args)]
 pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// One delivery (dlv_…), to show it with its attempts.
     delivery: Option<String>,
     /// Only this webhook's, by name or id.
@@ -50,8 +52,21 @@ pub struct Arguments {
     cursor: Option<String>,
 }
 
-/// Lists or shows.
+#[derive(Subcommand)]
+enum Command {
+    /// Give up deliveries that wait or are held: they are not sent any more, and can be replayed.
+    GiveUp {
+        /// Deliveries (dlv_…).
+        #[arg(required = true)]
+        deliveries: Vec<String>,
+    },
+}
+
+/// Lists, shows or gives up.
 pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
+    if let Some(Command::GiveUp { deliveries }) = &arguments.command {
+        return give_up(session, deliveries);
+    }
     if let Some(id) = &arguments.delivery {
         let path = format!("/api/v1/deliveries/{}", segment(id));
         let answer = session.api.get(&path, &Vec::new())?;
@@ -75,6 +90,42 @@ pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
     ];
     query.extend(plain.into_iter().filter_map(|(name, value)| Some((name, value?))));
     session.print_page(&session.api.get("/api/v1/deliveries", &query)?, &COLUMNS)
+}
+
+/// Gives up each; goes on after one that is refused, and then fails.
+fn give_up(session: &Session, deliveries: &[String]) -> Result<(), Failure> {
+    let (mut given_up, mut refused) = (0, 0);
+    for id in deliveries {
+        match post(session, id, "give-up")? {
+            true => given_up += 1,
+            false => refused += 1,
+        }
+    }
+    if !session.is_json {
+        output::print(&format!("gave up {given_up}, refused {refused}"))?;
+    }
+    match refused {
+        0 => Ok(()),
+        _ => Err(Failure::Said),
+    }
+}
+
+/// Does something to a delivery and prints what it is then; says whether it was done. One that is gone, or for which it is too
+/// early or too late, is told: the others may be well.
+pub fn post(session: &Session, id: &str, action: &str) -> Result<bool, Failure> {
+    let path = format!("/api/v1/deliveries/{}/{action}", segment(id));
+    match session.api.post(&path, None) {
+        Ok(answer) => {
+            let status = |delivery: &Value| format!("{id} is {}", text(delivery, "/status"));
+            session.print(&answer, status)?;
+            Ok(true)
+        }
+        Err(failure @ Failure::Refused(_)) if failure.exit_code() == 1 => {
+            failure.report(session.is_json);
+            Ok(false)
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// A delivery with its attempts, for people.

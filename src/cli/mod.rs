@@ -73,7 +73,7 @@ enum Command {
     Listen(listen::Arguments),
     /// Webhooks: who receives what.
     Webhooks(webhooks::Arguments),
-    /// List deliveries, or show one with its attempts.
+    /// List deliveries, show one with its attempts, or give up what waits.
     Deliveries(Remote<deliveries::Arguments>),
     /// Send deliveries again.
     Replay(Remote<replay::Arguments>),

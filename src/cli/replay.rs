@@ -1,12 +1,12 @@
 //! `opsknight replay`: sends deliveries again, named ones or every dead one of a list.
 
 use clap::Args;
-use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::model::time::{Timestamp, parse_duration};
 
-use super::client::{Query, segment};
+use super::client::Query;
+use super::deliveries;
 use super::failure::Failure;
 use super::output::{self, text};
 use super::session::Session;
@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Deliveries (dlv_…).
     #[arg(required_unless_present = "dead", conflicts_with = "dead")]
     deliveries: Vec<String>,
-    /// Every dead delivery. For very many of one webhook, `opsknight recover` is quicker.
+    /// Every dead delivery but those that were given up. For very many of one webhook, `opsknight recover` is quicker.
     #[arg(long)]
     dead: bool,
     /// With --dead: only this webhook's, by name or id.
@@ -68,7 +68,8 @@ fn replay_dead(session: &Session, arguments: &Arguments, tally: &mut Tally) -> R
     let mut query = filter.clone();
     for _ in 0..MAX_PAGES {
         let page = session.api.get("/api/v1/deliveries", &query)?.value;
-        for delivery in page["items"].as_array().into_iter().flatten() {
+        let dead = page["items"].as_array().into_iter().flatten();
+        for delivery in dead.filter(|delivery| delivery["givenUpBy"].is_null()) {
             replay(session, &text(delivery, "/id"), tally)?;
         }
         let Some(cursor) = page["nextCursor"].as_str() else {
@@ -81,22 +82,11 @@ fn replay_dead(session: &Session, arguments: &Arguments, tally: &mut Tally) -> R
 }
 
 fn replay(session: &Session, id: &str, tally: &mut Tally) -> Result<(), Failure> {
-    let path = format!("/api/v1/deliveries/{}/replay", segment(id));
-    match session.api.post(&path, None) {
-        Ok(answer) => {
-            tally.replayed += 1;
-            session.print(&answer, |delivery: &Value| {
-                format!("{id} is {}", text(delivery, "/status"))
-            })
-        }
-        // It is gone or still open: the others may be well.
-        Err(failure @ Failure::Refused(_)) if failure.exit_code() == 1 => {
-            tally.refused += 1;
-            failure.report(session.is_json);
-            Ok(())
-        }
-        Err(failure) => Err(failure),
+    match deliveries::post(session, id, "replay")? {
+        true => tally.replayed += 1,
+        false => tally.refused += 1,
     }
+    Ok(())
 }
 
 /// A time, given as such or as how long ago.

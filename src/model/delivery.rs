@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::attempt::{Outcome, Remedy};
+use crate::model::audit::Actor;
 use crate::model::event::Event;
 use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, IncidentId, WebhookId};
@@ -96,6 +97,8 @@ pub struct Delivery {
     pub finished_at: Option<Timestamp>,
     /// Why the last attempt failed, if it did.
     pub last_failure: Option<FailureCode>,
+    /// Who gave it up, if somebody did; it is finished since then.
+    pub given_up_by: Option<Actor>,
 }
 
 /// Proof that a node holds a delivery; a result that comes with an old claim changes nothing.

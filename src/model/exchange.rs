@@ -202,11 +202,13 @@ pub enum FailureCode {
     /// This server itself lacked what it takes to send: descriptors, ports, memory. No attempt, and never the receiver's
     /// fault.
     ServerExhausted,
+    /// A person gave the delivery up while it waited.
+    GivenUp,
 }
 
 impl FailureCode {
     /// Every code, for documentation and parsing.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::DnsFailed,
         Self::DnsTimeout,
         Self::AddressNotAllowed,
@@ -243,6 +245,7 @@ impl FailureCode {
         Self::ProxyFailed,
         Self::ProxyRefused,
         Self::ServerExhausted,
+        Self::GivenUp,
     ];
 
     /// The stable code as it is stored and shown.
@@ -284,6 +287,7 @@ impl FailureCode {
             Self::ProxyFailed => "proxy_failed",
             Self::ProxyRefused => "proxy_refused",
             Self::ServerExhausted => "server_exhausted",
+            Self::GivenUp => "given_up",
         }
     }
 
@@ -351,6 +355,7 @@ impl FailureCode {
                 "nothing at the receiver: give this server more open files (ulimit -n), ports or memory, or a smaller \
                  limits.max_in_flight"
             }
+            Self::GivenUp => "nothing: somebody gave it up; replay it if it is wanted after all",
         }
     }
 

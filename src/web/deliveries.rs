@@ -203,6 +203,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
 pub fn delivery_badge(delivery: &Delivery) -> Markup {
     let about = adapters::adapter_or_unknown(delivery.webhook_kind).about();
     match (delivery.state, about.confirmation) {
+        (DeliveryState::Dead, _) if delivery.given_up_by.is_some() => show::badge("neutral", "Given up"),
         (DeliveryState::Delivered, Confirmation::QueuedOnly) => show::badge("success", "Accepted"),
         (state, _) => show::state_badge(state, delivery.attempts_made),
     }

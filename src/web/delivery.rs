@@ -10,7 +10,7 @@ use crate::model::id::DeliveryId;
 use crate::model::time::{Timestamp, format_duration};
 use crate::model::webhook::Webhook;
 use crate::store::StoreError;
-use crate::store::deliveries::Replayed;
+use crate::store::deliveries::{GivenUp, Replayed};
 use crate::web::attempt::AttemptView;
 use crate::web::deliveries::{DeliveryRow, delivery_rows};
 use crate::web::error::{PageError, PageResult};
@@ -30,6 +30,7 @@ struct DeliveryPage {
     next_at: Option<Markup>,
     is_replayable: bool,
     is_waiting: bool,
+    can_be_given_up: bool,
     is_dead: bool,
     is_test: bool,
     /// Whether what was sent is the event's own body.
@@ -64,6 +65,7 @@ pub async fn page(
         next_at,
         is_replayable: !delivery.state.is_open() && !delivery.is_test && webhook.is_some(),
         is_waiting: delivery.state == DeliveryState::Scheduled && delivery.due_at > now,
+        can_be_given_up: can_be_given_up(delivery),
         is_dead: delivery.state == DeliveryState::Dead,
         is_test: delivery.is_test,
         is_sent_as_is: detail
@@ -89,6 +91,11 @@ fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestam
         let texts: Vec<_> = delays.iter().map(|delay| format_duration(*delay)).collect();
         texts.join(", ")
     });
+    if let Some(actor) = &delivery.given_up_by {
+        return format!(
+            "{actor} gave it up while it waited: it is not sent any more. Replay sends it after all."
+        );
+    }
     match delivery.state {
         DeliveryState::Scheduled if delivery.attempts_made == 0 => "It is sent as soon as there is room.".to_owned(),
         DeliveryState::Scheduled if delivery.due_at <= now => "The next attempt is due now.".to_owned(),
@@ -102,6 +109,14 @@ fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestam
         DeliveryState::Delivered if is_only_queued(delivery) => "The platform queued it; whether it is shown is not told. It can be replayed.".to_owned(),
         DeliveryState::Delivered => "The receiver took it. It can be replayed, under the same delivery id.".to_owned(),
         DeliveryState::Dead => "Every attempt failed and nothing more comes by itself. Replay begins a fresh schedule; the history stays.".to_owned(),
+    }
+}
+
+/// Whether a delivery waits, for its time, its turn or its webhook, so that it can be given up.
+pub fn can_be_given_up(delivery: &Delivery) -> bool {
+    match delivery.state {
+        DeliveryState::Scheduled | DeliveryState::Queued | DeliveryState::Held => !delivery.is_test,
+        DeliveryState::Claimed | DeliveryState::Delivered | DeliveryState::Dead => false,
     }
 }
 
@@ -129,4 +144,19 @@ pub async fn retry_now(
     let did_wait = state.actions.retry_now(visitor.actor(), id).await?;
     let did = if did_wait { "retried" } else { "not-waiting" };
     go(&format!("/deliveries/{id}"), did)
+}
+
+/// `POST /deliveries/{id}/give-up`
+pub async fn give_up(
+    State(state): State<WebState>,
+    visitor: Visitor,
+    PathId(id): PathId<DeliveryId>,
+    form: Form,
+) -> PageResult {
+    let otherwise = format!("/deliveries/{id}");
+    let back = local_path(form.text("back"), &otherwise);
+    match state.actions.give_up(visitor.actor(), id).await? {
+        GivenUp::Done(_) => go(back, "given-up"),
+        GivenUp::NotWaiting(_) => go(back, "not-given-up"),
+    }
 }

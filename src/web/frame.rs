@@ -266,6 +266,8 @@ fn note_of(code: &str) -> Option<Note> {
         "inbox-in-use" => ("info", "This webhook leads to the inbox already."),
         "retried" => ("success", "The next attempt is due now. This page follows it."),
         "not-waiting" => ("info", "It does not wait for its time: nothing was changed."),
+        "given-up" => ("success", "Given up: it is not sent any more."),
+        "not-given-up" => ("info", "It does not wait any more: nothing was changed."),
         "still-open" => ("info", "The delivery is still open: there is nothing to replay."),
         "recovered" => (
             "success",

@@ -15,6 +15,7 @@ use crate::store::Page;
 use crate::store::deliveries::DeliveryFilter;
 use crate::store::incidents::{Committed, TimelineEntry, TimelineKind};
 use crate::web::deliveries::delivery_badge;
+use crate::web::delivery::can_be_given_up;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Nav, go, render, render_with};
@@ -51,6 +52,7 @@ struct Sent {
     attempts: String,
     at: Markup,
     trouble: String,
+    can_be_given_up: bool,
 }
 
 #[derive(Template)]
@@ -151,6 +153,7 @@ fn sent(deliveries: &[Delivery], now: Timestamp) -> Vec<SentTo> {
             trouble: delivery
                 .last_failure
                 .map_or(String::new(), |code| code.as_str().to_owned()),
+            can_be_given_up: can_be_given_up(delivery),
         };
         match by_webhook
             .iter_mut()

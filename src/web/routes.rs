@@ -121,6 +121,7 @@ fn delivery_pages() -> Vec<PageRoute> {
         Route::page("/deliveries/{id}", Door::SignedIn, delivery::page),
         Route::form("/deliveries/{id}/replay", REPLAY, delivery::replay),
         Route::form("/deliveries/{id}/retry-now", REPLAY, delivery::retry_now),
+        Route::form("/deliveries/{id}/give-up", REPLAY, delivery::give_up),
         Route::page("/dead", Door::SignedIn, dead::page),
         Route::form("/dead/replay", REPLAY, dead::replay),
     ]

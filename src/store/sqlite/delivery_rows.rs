@@ -8,6 +8,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, Result, Row};
 
 use crate::model::attempt::{Attempt, Failure, Outcome, Remedy};
+use crate::model::audit::Actor;
 use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::event::EventName;
 use crate::model::exchange::{FailureCode, PhaseTimings};
@@ -25,7 +26,7 @@ pub fn load(connection: &Connection, id: DeliveryId) -> StoreResult<Delivery> {
         connection,
         "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, e.name, d.is_test, d.state, d.due_at,
              d.attempts_made, d.created_at, d.finished_at, d.last_failure,
-             w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL, w.name, w.kind
+             w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL, w.name, w.kind, d.given_up_by
          FROM deliveries d CROSS JOIN events e ON e.sequence = d.event_sequence
              CROSS JOIN webhooks w ON w.id = d.webhook_id
          WHERE d.id = ?1",
@@ -68,6 +69,9 @@ fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {
         created_at: Timestamp::from_millis(row.get(9)?),
         finished_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
         last_failure: last_failure.as_deref().map(parse_failure_code).transpose()?,
+        given_up_by: row
+            .get::<_, Option<String>>(15)?
+            .map(|actor| Actor::decode(&actor)),
     })
 }
 

@@ -7,13 +7,14 @@ use crate::store::{StoreError, StoreResult};
 use super::database::unavailable;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/sqlite/0001_engine.sql"),
     include_str!("../../../migrations/sqlite/0002_pages.sql"),
     include_str!("../../../migrations/sqlite/0003_chat.sql"),
     include_str!("../../../migrations/sqlite/0004_tickets.sql"),
     include_str!("../../../migrations/sqlite/0005_checks.sql"),
     include_str!("../../../migrations/sqlite/0006_open_incidents.sql"),
+    include_str!("../../../migrations/sqlite/0007_give_up.sql"),
 ];
 
 /// Brings the schema up to date and says its number.

@@ -20,6 +20,7 @@ mod directory;
 mod endpoints;
 mod events;
 mod examine;
+mod giving_up;
 mod inboxes;
 mod incident_edits;
 mod incident_rows;

@@ -107,7 +107,7 @@ pub fn recover(
     })
 }
 
-/// Counts what a recovery would replay.
+/// Counts what a recovery that names no cause would replay.
 pub fn count_dead(
     connection: &Connection,
     webhook_id: WebhookId,
@@ -116,12 +116,14 @@ pub fn count_dead(
 ) -> StoreResult<u64> {
     let count: Option<i64> = read_one(
         connection,
-        "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead
-         WHERE webhook_id = ?1 AND state = 'dead' AND id >= ?2 AND id < ?3 AND is_test = 0",
+        "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead_causes
+         WHERE webhook_id = ?1 AND state = 'dead' AND id >= ?2 AND id < ?3 AND is_test = 0
+             AND last_failure IS NOT ?4",
         (
             webhook_id.as_bytes(),
             DeliveryId::lower_bound(since).as_bytes(),
             DeliveryId::lower_bound(until).as_bytes(),
+            FailureCode::GivenUp.as_str(),
         ),
         |row| row.get(0),
     )?;
@@ -170,7 +172,7 @@ fn dead_deliveries(
         connection,
         "SELECT id, incident_id, event_sequence, created_at FROM deliveries INDEXED BY deliveries_dead
          WHERE webhook_id = ?1 AND state = 'dead' AND id >= ?2 AND id < ?3 AND is_test = 0 AND finished_at <= ?4
-             AND (?6 IS NULL OR last_failure = ?6)
+             AND iif(?6 IS NULL, last_failure IS NOT ?7, last_failure = ?6)
          ORDER BY id LIMIT ?5",
         (
             webhook_id.as_bytes(),
@@ -179,6 +181,7 @@ fn dead_deliveries(
             died_until.as_millis(),
             RECOVER_BATCH,
             cause.map(FailureCode::as_str),
+            FailureCode::GivenUp.as_str(),
         ),
         |row| {
             Ok(Finished {
@@ -218,7 +221,8 @@ pub fn reopen(
     let reopened = execute(
         context.connection,
         "UPDATE deliveries SET state = ?2, due_at = ?3, schedule_attempts = 0, follow_ups = 0, waited_ms = 0, refusals = 0,
-             steps = 0, progress = iif(state = 'dead', progress, NULL), finished_at = NULL
+             steps = 0, progress = iif(state = 'dead', progress, NULL), finished_at = NULL,
+             last_failure = iif(given_up_by IS NULL, last_failure, NULL), given_up_by = NULL
          WHERE id = ?1 AND state IN ('delivered', 'dead')",
         (finished.id.as_bytes(), state, now.as_millis()),
     )?;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row};
 
 use crate::model::audit::Actor;
+use crate::model::exchange::FailureCode;
 use crate::model::id::{AuditId, WebhookId};
 use crate::model::time::Timestamp;
 use crate::store::StoreResult;
@@ -14,17 +15,18 @@ use super::statements::{read_all, read_one};
 /// An audit row of a disabling is as old as the attempt that led to it: older than the disabling by its length at most.
 const LONGEST_ATTEMPT_MS: i64 = 3_600_000;
 
-/// Those that are degraded, disabled by failure or have dead deliveries.
+/// Those that are degraded, disabled by failure or have dead deliveries that nobody gave up.
 pub fn read(connection: &Connection) -> StoreResult<Vec<UnwellWebhook>> {
     let mut webhooks = read_all(
         connection,
         "SELECT id, name, degraded_since, degraded_code, disabled_since, disabled_reason,
-             (SELECT count(*) FROM deliveries d INDEXED BY deliveries_dead
-              WHERE d.webhook_id = webhooks.id AND d.state = 'dead' AND d.is_test = 0) AS dead
+             (SELECT count(*) FROM deliveries d INDEXED BY deliveries_dead_causes
+              WHERE d.webhook_id = webhooks.id AND d.state = 'dead' AND d.is_test = 0
+                  AND d.last_failure IS NOT ?2) AS dead
          FROM webhooks WHERE deleted_at IS NULL
              AND (degraded_since IS NOT NULL OR disabled_since IS NOT NULL OR dead > 0)
          ORDER BY id LIMIT ?1",
-        [MAX_UNWELL],
+        (MAX_UNWELL, FailureCode::GivenUp.as_str()),
         webhook_from_row,
     )?;
     for webhook in &mut webhooks {

@@ -283,6 +283,7 @@ impl Tester for FakeTester {
                 created_at: sample.at,
                 finished_at: Some(sample.at),
                 last_failure: None,
+                given_up_by: None,
             },
             body: sample.body,
             attempts: vec![super::deliveries::attempt(sample.at)],

@@ -185,8 +185,25 @@ fn replay_goes_on_after_one_that_is_refused() {
 }
 
 #[test]
+fn giving_up_goes_on_after_one_that_is_refused() {
+    let refused = (
+        409,
+        r#"{"code":"not_waiting","detail":"the delivery is claimed"}"#,
+    );
+    let api = FakeApi::answering(&[refused, (200, r#"{"id":"dlv_2","status":"dead"}"#)]);
+    let run = run(&api, &["deliveries", "give-up", "dlv_1", "dlv_2"]);
+    assert_eq!(run.code, Some(1));
+    assert_eq!(run.out, "dlv_2 is dead\ngave up 1, refused 1\n");
+    let lines = [
+        "POST /api/v1/deliveries/dlv_1/give-up",
+        "POST /api/v1/deliveries/dlv_2/give-up",
+    ];
+    assert_eq!(api.lines(), lines);
+}
+
+#[test]
 fn replay_of_everything_dead_works_through_all_pages() {
-    let first = r#"{"items":[{"id":"dlv_1"}],"nextCursor":"c"}"#;
+    let first = r#"{"items":[{"id":"dlv_1"},{"id":"dlv_0","givenUpBy":"Ada"}],"nextCursor":"c"}"#;
     let second = r#"{"items":[{"id":"dlv_2"}],"nextCursor":null}"#;
     let done = (200, "{}");
     let api = FakeApi::answering(&[(200, first), done, (200, second), done]);
