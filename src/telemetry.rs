@@ -1,6 +1,7 @@
 //! Metrics in the Prometheus text format, and the program's log.
 
 pub mod log;
+pub mod webhooks;
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,6 +19,7 @@ use prometheus_client::registry::Registry;
 use crate::model::attempt::Outcome;
 use crate::model::capacity::Capacity;
 use crate::store::sqlite::CommitObserver;
+use crate::telemetry::webhooks::WebhookMetrics;
 
 /// The outcome of an attempt, as a label: `delivered` or a failure code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -82,6 +84,8 @@ pub struct Metrics {
     /// Connections that were closed at once, by whose share was used up.
     pub clients_refused: Family<StateLabel, Counter>,
     log_lines_dropped: Counter,
+    /// Webhook by webhook.
+    pub webhooks: WebhookMetrics,
 }
 
 impl Metrics {
@@ -110,6 +114,7 @@ impl Metrics {
             client_connections: Gauge::default(),
             clients_refused: Family::default(),
             log_lines_dropped: Counter::default(),
+            webhooks: WebhookMetrics::default(),
         };
         metrics.register();
         metrics.register_troubles();
@@ -166,6 +171,7 @@ impl Metrics {
             "Requests to the API by class of status",
             self.api_requests.clone(),
         );
+        self.webhooks.register(registry);
     }
 
     fn register_troubles(&mut self) {

@@ -53,7 +53,13 @@ fn is_due(last_ms: &Mutex<Option<i64>>, now_ms: i64, holds_ms: i64) -> bool {
 }
 
 async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
-    let counts = state.store.deliveries.counts().await?;
+    let mut webhooks = state.store.deliveries.counts_by_webhook().await?;
+    let counts = webhooks
+        .iter()
+        .fold(StateCounts::default(), |sum, webhook| sum.plus(&webhook.counts));
+    let now = state.source.now();
+    webhooks.retain(|webhook| webhook.state != "deleted");
+    state.metrics.webhooks.show(&webhooks, now);
     for (name, count) in by_state(&counts) {
         let gauge = state
             .metrics
@@ -61,7 +67,6 @@ async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
             .get_or_create(&StateLabel { state: name });
         gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
-    let now = state.source.now();
     let oldest_due = counts.oldest_due_at.map(|at| now.since(at).as_secs_f64());
     state.metrics.oldest_due_seconds.set(oldest_due.unwrap_or(0.0));
     Ok(())

@@ -17,6 +17,7 @@ use crate::dispatch::conclude::Attempted;
 use crate::dispatch::deliver::Deliverer;
 use crate::dispatch::inbox::Inbox;
 use crate::dispatch::known::Known;
+use crate::dispatch::notices::{Kind, WebhookLog};
 use crate::dispatch::prepared::Prepared;
 use crate::dispatch::recorder;
 use crate::model::attempt::{Failure, Keeping};
@@ -25,7 +26,7 @@ use crate::model::event::Event;
 use crate::model::exchange::FailureCode;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
-use crate::model::webhook::Degraded;
+use crate::model::webhook::{Degraded, Endpoint};
 use crate::outbound::ShortageCounts;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::log_store_failure;
@@ -57,9 +58,20 @@ struct Parts {
     prepared: RwLock<HashMap<WebhookId, Arc<Prepared>>>,
     attempts: mpsc::UnboundedSender<AttemptRecord>,
     health: mpsc::UnboundedSender<HealthChange>,
+    log: WebhookLog,
     tests: Semaphore,
     supervisor: Supervisor,
     is_surveying: AtomicBool,
+}
+
+impl Parts {
+    fn prepare(&self, endpoint: Endpoint) -> Prepared {
+        Prepared::new(
+            endpoint,
+            self.deliverer.public_url.as_ref(),
+            &self.metrics.webhooks,
+        )
+    }
 }
 
 /// A breaker opened or closed.
@@ -76,6 +88,7 @@ impl Dispatcher {
     ) -> Self {
         let (attempts, receiver) = mpsc::unbounded_channel();
         let source = deliverer.source.clone();
+        let log = WebhookLog::new(source.clone());
         let recording = recorder::run(receiver, store.clone(), Arc::clone(&inbox), source.clone());
         tokio::spawn(supervisor.clone().watch_work("recorder of attempts", recording));
         let (health, changes) = mpsc::unbounded_channel();
@@ -91,6 +104,7 @@ impl Dispatcher {
             prepared,
             attempts,
             health,
+            log,
             tests: Semaphore::new(MAX_TESTS),
             supervisor,
             is_surveying: AtomicBool::new(false),
@@ -141,7 +155,7 @@ impl Dispatcher {
         let _permit = parts.tests.acquire().await.map_err(|_| closed())?;
         let endpoint = parts.store.endpoints.load(webhook_id).await?;
         let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
-        let prepared = Prepared::new(endpoint);
+        let prepared = parts.prepare(endpoint);
         let delivery = parts.store.queue.begin_test(webhook_id, sample).await?;
         let records = self.attempt_test(prepared, delivery.clone()).await;
         recorder::put_down(&records, &parts.store, &parts.source).await;
@@ -220,7 +234,7 @@ impl Dispatcher {
             None => {
                 let endpoint = parts.store.endpoints.load(webhook_id).await?;
                 let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
-                Arc::new(Prepared::new(endpoint))
+                Arc::new(parts.prepare(endpoint))
             }
         };
         let asked_at = parts.source.now();
@@ -252,6 +266,7 @@ impl Dispatcher {
     }
 
     async fn survey(self) {
+        self.0.log.write_due();
         match self.0.store.queue.next_due().await {
             Ok(due) => {
                 let mut board = self.0.inbox.board();
@@ -296,6 +311,12 @@ impl Dispatcher {
             });
         }
         for change in errands.health {
+            let (webhook_id, degraded) = &change;
+            let prepared = self.prepared(*webhook_id);
+            let name = prepared.as_ref().map_or("", |prepared| prepared.name());
+            let kind = degraded.as_ref().map_or(Kind::Recovered, |_| Kind::Degraded);
+            let code = degraded.as_ref().map(|degraded| degraded.code);
+            self.0.log.note(*webhook_id, name, kind, code);
             // The noting task lives as long as this sender.
             let _ = self.0.health.send(change);
         }
@@ -340,10 +361,10 @@ impl Dispatcher {
             }
         };
         let mut known = parts.prepared.write().unwrap_or_else(PoisonError::into_inner);
-        match endpoint.map(Prepared::new) {
+        match endpoint.map(|endpoint| parts.prepare(endpoint)) {
             Some(mut prepared) => {
                 if let Some(before) = known.get(&webhook_id) {
-                    prepared.keep_token_of(before);
+                    prepared.learn_from(before);
                 }
                 let limits = prepared.limits();
                 known.insert(webhook_id, Arc::new(prepared));
@@ -443,15 +464,23 @@ impl InFlight {
             return self.give_back(Verdict::Neutral);
         }
         let now = parts.source.now();
-        parts.metrics.attempted(&record.attempt.outcome);
+        let outcome = &record.attempt.outcome;
+        parts.metrics.attempted(outcome);
+        let took = Duration::from_micros(record.attempt.timings.total_us);
+        prepared.counters.count(outcome, took);
         let verdict = Verdict::of(&record.attempt.outcome);
         if verdict == Verdict::Succeeded {
             let took = now.since(delivery.created_at).as_secs_f64();
             parts.metrics.delivery_seconds.observe(took);
         }
-        if let Some(reason) = &record.disable_webhook {
-            let webhook_id = record.webhook_id;
-            tracing::warn!(%webhook_id, reason, "a webhook is disabled: its receiver refuses it");
+        let code = outcome.failure().map(|failure| failure.code);
+        if record.disable_webhook.is_some() {
+            let log = &parts.log;
+            log.note(record.webhook_id, prepared.name(), Kind::Disabled, code);
+        }
+        if record.next_step == NextStep::Dead {
+            let log = &parts.log;
+            log.note(record.webhook_id, prepared.name(), Kind::Dead, code);
         }
         self.delivery = None;
         let webhook_id = record.webhook_id;

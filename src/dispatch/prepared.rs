@@ -3,17 +3,23 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
 
 use crate::adapters::about::Signature;
 use crate::adapters::task::Target;
 use crate::adapters::{Adapter, adapter_or_unknown};
 use crate::dispatch::board::WebhookLimits;
+use crate::dispatch::probe::LastRefused;
 use crate::dispatch::tokens::TokenPlace;
 use crate::model::exchange::TlsProfile;
 use crate::model::secret::SecretText;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Endpoint, Webhook, WebhookSecrets, masked_url};
 use crate::outbound::{Signer, SigningSecrets};
+use crate::telemetry::webhooks::{AttemptCounters, WebhookMetrics};
+
+/// What every request says it comes from, unless its platform wants another form.
+const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("OpsKnight/", env!("CARGO_PKG_VERSION")));
 
 /// See the module.
 pub struct Prepared {
@@ -27,17 +33,23 @@ pub struct Prepared {
     pub shown_url: String,
     /// Headers of the user's own; their values are secrets.
     pub headers: HeaderMap,
+    /// What its requests say they come from.
+    pub agent: HeaderValue,
     /// TLS settings of its own.
     pub tls: Option<Arc<TlsProfile>>,
     /// Its access token, if its kind needs one.
     pub token: Arc<TokenPlace>,
+    /// Whose delivery its platform refused last.
+    pub last_refused: Arc<LastRefused>,
+    /// Counts its attempts.
+    pub counters: AttemptCounters,
     signer: Signer,
     rotating: Option<(Signer, Timestamp)>,
 }
 
 impl Prepared {
-    /// Prepares a webhook as it was loaded.
-    pub fn new(endpoint: Endpoint) -> Self {
+    /// Prepares a webhook as it was loaded, on a server that people reach at a URL, if it knows that.
+    pub fn new(endpoint: Endpoint, public_url: Option<&Url>, metrics: &WebhookMetrics) -> Self {
         let target = Target::of(&endpoint);
         let Endpoint { webhook, secrets, .. } = endpoint;
         let signing = |previous| {
@@ -50,24 +62,30 @@ impl Prepared {
             .previous
             .clone()
             .map(|(previous, until)| (signing(Some(previous)), until));
+        let adapter = adapter_or_unknown(webhook.settings.kind);
         Self {
-            adapter: adapter_or_unknown(webhook.settings.kind),
+            agent: adapter.agent(public_url).unwrap_or(PRODUCT),
+            adapter,
             shown_url: masked_url(&target.url),
             headers: parse_headers(&secrets),
             signer: signing(None),
             rotating,
             tls: secrets.tls.clone(),
             token: Arc::default(),
+            last_refused: Arc::default(),
+            counters: metrics.counters(webhook.id, &webhook.settings.name),
             target,
             webhook,
         }
     }
 
-    /// Takes over the access token of the same webhook under settings before, if it was had with the same ones.
-    pub fn keep_token_of(&mut self, before: &Self) {
+    /// Takes over what is known of the same webhook under settings before (its access token, who was refused), if it was
+    /// learned with the same ones.
+    pub fn learn_from(&mut self, before: &Self) {
         let (now, then) = (&self.target, &before.target);
         if now.url == then.url && now.options == then.options && now.secrets == then.secrets {
             self.token = Arc::clone(&before.token);
+            self.last_refused = Arc::clone(&before.last_refused);
         }
     }
 
@@ -79,6 +97,11 @@ impl Prepared {
             (Signature::Ours, Some((both, until))) if now < *until => Some(both),
             (Signature::Ours, _) => Some(&self.signer),
         }
+    }
+
+    /// The webhook's name.
+    pub fn name(&self) -> &str {
+        &self.webhook.settings.name
     }
 
     /// Whether its messages have a form of their own: links, something to remember, secrets to mask. The default format

@@ -56,6 +56,15 @@ pub enum Replayed {
     StillOpen(Delivery),
 }
 
+/// What giving up a delivery came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GivenUp {
+    /// It is given up, now or before.
+    Done(Delivery),
+    /// It does not wait: it is being sent, or has ended by itself.
+    NotWaiting(Delivery),
+}
+
 /// One step of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecoverStep {
@@ -76,10 +85,40 @@ pub struct StateCounts {
     pub claimed: u64,
     /// Open, of disabled webhooks.
     pub held: u64,
-    /// Out of attempts.
+    /// Out of attempts; those that were given up are left out.
     pub dead: u64,
     /// The time since which the oldest scheduled delivery of an enabled webhook is due.
     pub oldest_due_at: Option<Timestamp>,
+}
+
+impl StateCounts {
+    /// The same with others added.
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            scheduled: self.scheduled + other.scheduled,
+            queued: self.queued + other.queued,
+            claimed: self.claimed + other.claimed,
+            held: self.held + other.held,
+            dead: self.dead + other.dead,
+            oldest_due_at: [self.oldest_due_at, other.oldest_due_at]
+                .into_iter()
+                .flatten()
+                .min(),
+        }
+    }
+}
+
+/// The open and dead deliveries of one webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookCounts {
+    /// The webhook.
+    pub id: WebhookId,
+    /// Its name.
+    pub name: String,
+    /// `enabled`, `degraded`, `disabled` or `deleted`.
+    pub state: &'static str,
+    /// Its deliveries.
+    pub counts: StateCounts,
 }
 
 /// What a webhook did since a time.
@@ -120,12 +159,15 @@ pub trait Deliveries: Send + Sync {
     /// Makes a scheduled delivery due now; says whether it was scheduled for later.
     async fn retry_now(&self, id: DeliveryId, change: Change) -> StoreResult<bool>;
 
-    /// Counts the dead deliveries of a webhook made in a period.
+    /// Gives up a delivery that waits for its time, for its turn or for its webhook; the next one of its lane becomes due.
+    async fn give_up(&self, id: DeliveryId, change: Change) -> StoreResult<GivenUp>;
+
+    /// Counts the dead deliveries of a webhook made in a period, without those that were given up.
     async fn count_dead(&self, webhook_id: WebhookId, since: Timestamp, until: Timestamp)
     -> StoreResult<u64>;
 
     /// Replays at most [`RECOVER_BATCH`] dead deliveries of a webhook made in a period, oldest first; only those that
-    /// died of a cause, if one is named.
+    /// died of a cause, if one is named, and otherwise all that were not given up.
     async fn recover(
         &self,
         webhook_id: WebhookId,
@@ -136,7 +178,14 @@ pub trait Deliveries: Send + Sync {
     ) -> StoreResult<RecoverStep>;
 
     /// Open and dead deliveries by state.
-    async fn counts(&self) -> StoreResult<StateCounts>;
+    async fn counts(&self) -> StoreResult<StateCounts> {
+        let by_webhook = self.counts_by_webhook().await?;
+        let sum = |sum: StateCounts, webhook: &WebhookCounts| sum.plus(&webhook.counts);
+        Ok(by_webhook.iter().fold(StateCounts::default(), sum))
+    }
+
+    /// The same for each webhook, deleted ones too.
+    async fn counts_by_webhook(&self) -> StoreResult<Vec<WebhookCounts>>;
 
     /// What a webhook did since a time.
     async fn webhook_stats(&self, webhook_id: WebhookId, since: Timestamp) -> StoreResult<WebhookStats>;

@@ -9,14 +9,14 @@ use crate::model::exchange::FailureCode;
 use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::time::Timestamp;
 use crate::store::deliveries::{
-    Deliveries, DeliveryDetail, DeliveryFilter, MAX_ATTEMPTS_SHOWN, RecoverStep, Replayed, StateCounts,
-    WebhookStats,
+    Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, MAX_ATTEMPTS_SHOWN, RecoverStep, Replayed,
+    WebhookCounts, WebhookStats,
 };
 use crate::store::{Page, StoreResult};
 
 use super::database::Database;
 use super::statements::snapshot;
-use super::{delivery_lists, delivery_rows, delivery_stats, events, replays};
+use super::{delivery_lists, delivery_rows, delivery_stats, events, giving_up, replays};
 
 #[async_trait]
 impl Deliveries for Database {
@@ -58,6 +58,11 @@ impl Deliveries for Database {
             .await
     }
 
+    async fn give_up(&self, id: DeliveryId, change: Change) -> StoreResult<GivenUp> {
+        self.write(move |context| giving_up::give_up(context, id, &change))
+            .await
+    }
+
     async fn count_dead(
         &self,
         webhook_id: WebhookId,
@@ -80,10 +85,10 @@ impl Deliveries for Database {
             .await
     }
 
-    async fn counts(&self) -> StoreResult<StateCounts> {
+    async fn counts_by_webhook(&self) -> StoreResult<Vec<WebhookCounts>> {
         self.read(|connection| {
             let snapshot = snapshot(connection)?;
-            delivery_stats::counts(&snapshot)
+            delivery_stats::counts_by_webhook(&snapshot)
         })
         .await
     }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 use crate::model::exchange::FailureCode;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
-use crate::store::deliveries::{StateCounts, WebhookStats};
+use crate::store::deliveries::{StateCounts, WebhookCounts, WebhookStats};
 use crate::store::{StoreError, StoreResult};
 
 use super::delivery_rows::parse_failure_code;
@@ -16,30 +16,58 @@ use super::statements::{read_all, read_one};
 /// How many of a webhook's latest deliveries, and how many of their attempts, its stats look at.
 const STATS_SAMPLE: u32 = 50_000;
 
-/// Open and dead deliveries by state, tests left out. Only indexes are read.
-pub fn counts(connection: &Connection) -> StoreResult<StateCounts> {
+/// Open and dead deliveries of each webhook by state, tests left out. Of deliveries, only indexes are read.
+pub fn counts_by_webhook(connection: &Connection) -> StoreResult<Vec<WebhookCounts>> {
     let webhooks = read_all(
         connection,
-        "SELECT id, disabled_since IS NULL AND deleted_at IS NULL FROM webhooks",
+        "SELECT id, name, deleted_at IS NOT NULL, disabled_since IS NOT NULL, degraded_since IS NOT NULL
+         FROM webhooks ORDER BY id",
         (),
-        |row| Ok((WebhookId::from_bytes(row.get(0)?), row.get(1)?)),
+        |row| {
+            Ok(WebhookCounts {
+                id: WebhookId::from_bytes(row.get(0)?),
+                name: row.get(1)?,
+                state: match (row.get(2)?, row.get(3)?, row.get(4)?) {
+                    (true, _, _) => "deleted",
+                    (false, true, _) => "disabled",
+                    (false, false, true) => "degraded",
+                    (false, false, false) => "enabled",
+                },
+                counts: StateCounts::default(),
+            })
+        },
     )?;
-    let mut counts = StateCounts::default();
-    for (id, is_enabled) in webhooks {
-        let scheduled = count_open(connection, id, "scheduled")?;
-        let queued = count_open(connection, id, "queued")?;
-        if is_enabled {
-            counts.scheduled += scheduled;
-            counts.queued += queued;
-            let next = super::claims::next_due_at(connection, id)?;
-            counts.oldest_due_at = [counts.oldest_due_at, next].into_iter().flatten().min();
-        } else {
-            counts.held += scheduled + queued;
-        }
-        counts.claimed += count_open(connection, id, "claimed")?;
-        counts.dead += count_dead(connection, id)?;
-    }
-    Ok(counts)
+    let count = |webhook: WebhookCounts| {
+        let counts = count_states(
+            connection,
+            webhook.id,
+            matches!(webhook.state, "enabled" | "degraded"),
+        )?;
+        Ok(WebhookCounts { counts, ..webhook })
+    };
+    webhooks.into_iter().map(count).collect()
+}
+
+fn count_states(connection: &Connection, id: WebhookId, is_enabled: bool) -> StoreResult<StateCounts> {
+    let scheduled = count_open(connection, id, "scheduled")?;
+    let queued = count_open(connection, id, "queued")?;
+    let counts = StateCounts {
+        claimed: count_open(connection, id, "claimed")?,
+        dead: count_dead(connection, id)?,
+        ..StateCounts::default()
+    };
+    Ok(match is_enabled {
+        true => StateCounts {
+            scheduled,
+            queued,
+            oldest_due_at: super::claims::next_due_at(connection, id)?,
+            ..counts
+        },
+        false => StateCounts {
+            held: scheduled + queued,
+            ..counts
+        },
+    })
 }
 
 /// How many open deliveries of a webhook are in a state, tests left out.
@@ -54,14 +82,13 @@ pub fn count_open(connection: &Connection, webhook_id: WebhookId, state: &'stati
     )
 }
 
-/// How many deliveries of a webhook are dead, tests left out.
+/// How many deliveries of a webhook are dead, tests and those that were given up left out.
 pub fn count_dead(connection: &Connection, webhook_id: WebhookId) -> StoreResult<u64> {
     count(
         connection,
-        "SELECT count(*) - (SELECT count(*) FROM deliveries INDEXED BY deliveries_test
-                            WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 1)
-         FROM deliveries INDEXED BY deliveries_dead WHERE webhook_id = ?1 AND state = 'dead'",
-        [webhook_id.as_bytes()],
+        "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead_causes
+         WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0 AND last_failure IS NOT ?2",
+        (webhook_id.as_bytes(), FailureCode::GivenUp.as_str()),
     )
 }
 

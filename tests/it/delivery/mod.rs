@@ -2,6 +2,7 @@
 
 mod answers;
 mod faults;
+mod giving_up;
 mod order;
 mod own_inbox;
 mod refused;
@@ -11,6 +12,7 @@ mod restart;
 mod schedule;
 mod shortage;
 mod switches;
+mod told;
 
 use crate::support::receiver::{Receiver, Reply};
 
