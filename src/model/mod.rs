@@ -14,6 +14,7 @@ pub mod device;
 pub mod escalation;
 pub mod event;
 pub mod exchange;
+pub mod expression;
 pub mod filter;
 pub mod id;
 pub mod inbox;

@@ -76,9 +76,14 @@ fn choice_facts(settings: &WebhookSettings, services: &[String]) -> Vec<Fact> {
         .copied()
         .map(Severity::as_str)
         .collect();
-    let filter = settings.filter.as_ref().map_or("", |filter| filter.source());
+    let filter = settings.filter.as_ref().map_or_else(String::new, |filter| {
+        let unused = filter
+            .problem()
+            .map(|problem| format!(" (lets every event through: {problem})"));
+        format!("{}{}", filter.source(), unused.unwrap_or_default())
+    });
     [
-        ("Filter", filter.to_owned()),
+        ("Filter", filter),
         ("Severities", severities.join(", ")),
         ("Services", services.join(", ")),
     ]

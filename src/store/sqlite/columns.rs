@@ -100,9 +100,7 @@ fn settings_from_row(row: &Row<'_>) -> Result<WebhookSettings> {
         events: EventSet::from_bits(row.get("events")?),
         services: parsed(row, "services", |text| words(text, |word| word.parse().ok()))?,
         severities: parsed(row, "severities", |text| words(text, Severity::parse))?,
-        filter: filter
-            .map(|source| Filter::parse(&source).map_err(|_| unexpected("filter")))
-            .transpose()?,
+        filter: filter.as_deref().map(Filter::stored),
         retry_schedule: parsed(row, "retry_schedule", |text| {
             let delays = words(text, |word| word.parse().ok().map(Duration::from_millis))?;
             RetrySchedule::new(delays).ok()
