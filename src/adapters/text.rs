@@ -75,8 +75,13 @@ pub fn cut(text: &str, max: usize, unit: Unit) -> String {
     // A word that is most of the text is better cut than lost.
     let at_word = at_word.filter(|index| index * 2 >= kept.len());
     let kept = at_word.map_or(kept, |index| &kept[..index]);
-    let mut kept = kept.trim_end().to_owned();
+    let torn = kept.trim_end();
+    let mut kept = torn.to_owned();
     drop_half_characters(&mut kept, &text[end..]);
+    // A character that is longer than all that fits is better torn than lost.
+    if kept.is_empty() {
+        kept.push_str(torn);
+    }
     kept.push(ELLIPSIS);
     kept
 }
@@ -157,6 +162,16 @@ mod tests {
         assert_eq!(cut("ab👍🏽cd", 4, Unit::Characters), "ab…");
         assert_eq!(cut("😀😀", 3, Unit::Utf16), "😀…");
         assert_eq!(cut("üüü", 5, Unit::Bytes), "ü…");
+    }
+
+    #[test]
+    fn a_character_that_is_longer_than_all_that_fits_is_torn_and_not_lost() {
+        let zalgo = format!("a{}", "\u{301}".repeat(500));
+        assert_eq!(cut(&zalgo, 4, Unit::Characters), "a\u{301}\u{301}…");
+        assert_eq!(
+            cut("👩\u{200d}🚒\u{200d}👩\u{200d}🚒", 3, Unit::Characters),
+            "👩\u{200d}…"
+        );
     }
 
     proptest! {
