@@ -11,6 +11,7 @@ mod run;
 mod server;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ use crate::limit::Limit;
 use crate::master_key;
 use crate::model::capacity::Capacity;
 use crate::outbound::{Client, Resolve, SystemResolver};
+use crate::renderer::Renderer;
 use crate::store::seal::Sealer;
 use crate::store::{Store, sqlite};
 use crate::supervisor::Supervisor;
@@ -102,6 +104,8 @@ pub struct Surroundings {
     pub source: Source,
     /// Looks host names up.
     pub resolver: Arc<dyn Resolve>,
+    /// Renders users' templates.
+    pub renderer: Renderer,
 }
 
 impl Surroundings {
@@ -111,6 +115,7 @@ impl Surroundings {
         Ok(Self {
             source: Source::system(),
             resolver: Arc::new(resolver),
+            renderer: Renderer::new(own_program()?),
         })
     }
 }
@@ -123,7 +128,7 @@ impl App {
 
     /// The same up to its last step: it delivers, and clients may connect, but nobody is answered before [`PreparedApp::open`].
     pub async fn prepare(config: &Config, surroundings: Surroundings) -> anyhow::Result<PreparedApp> {
-        let Surroundings { source, resolver } = surroundings;
+        let (source, renderer) = (surroundings.source, surroundings.renderer);
         let (metrics, wakeup) = (Arc::new(Metrics::new()), Wakeup::new());
         let supervisor = Supervisor::default();
         let capacity = capacity(config, &metrics);
@@ -134,20 +139,21 @@ impl App {
         // The address must be known before anything is sent: the server may reach its own inboxes there.
         let listener = listen(config).await?;
         let address = listener.local_addr()?;
-        let rules = OutboundRules::new(config, address)?;
+        let rules = Arc::new(OutboundRules::new(config, address)?);
         let deliverer = Deliverer {
-            client: Client::new(rules.settings(resolver, capacity.idle_connections)),
+            client: Client::new(rules.settings(surroundings.resolver, capacity.idle_connections)),
             source: source.clone(),
             public_url: public_url(config, address),
             store: store.clone(),
+            renderer: renderer.clone(),
         };
         let (queue, counts) = (Arc::clone(&inbox), Arc::clone(&metrics));
         let dispatcher = Dispatcher::start(queue, store.clone(), deliverer, counts, supervisor.clone());
         let looker = Looker::new(store.clone(), source.clone(), dispatcher.clone());
         let tester = Arc::new(TestSender(dispatcher.clone()));
         let desk = Arc::new(Desk(dispatcher.clone(), looker.clone()));
-        let rules = Arc::new(rules);
-        let actions = Arc::new(Actions::new(store.clone(), source.clone(), rules, tester, desk));
+        let actions = Actions::new(store.clone(), source.clone(), rules, tester, desk, renderer);
+        let actions = Arc::new(actions);
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
         let (stop, stopping) = watch::channel(false);
         let shared = Shared {
@@ -259,6 +265,14 @@ fn capacity(config: &Config, metrics: &Metrics) -> Capacity {
     }
     metrics.note_capacity(&capacity);
     capacity
+}
+
+/// This very program, even if its file was replaced meanwhile: the system keeps it for whoever runs it.
+fn own_program() -> anyhow::Result<PathBuf> {
+    match cfg!(target_os = "linux") {
+        true => Ok(PathBuf::from("/proc/self/exe")),
+        false => std::env::current_exe().context("this program does not know where it lies"),
+    }
 }
 
 /// Where links in messages lead. A server for development is reached from this machine; otherwise nobody but the settings

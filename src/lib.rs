@@ -17,6 +17,7 @@ pub mod limit;
 pub mod master_key;
 pub mod model;
 pub mod outbound;
+pub mod renderer;
 pub mod secret_file;
 pub mod store;
 pub mod supervisor;

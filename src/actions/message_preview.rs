@@ -4,13 +4,14 @@
 use url::Url;
 
 use crate::actions::checks::Checks;
-use crate::actions::webhook_options::{OptionsCheck, OptionsDraft};
+use crate::actions::webhook_options::{OptionsCheck, OptionsDraft, problems};
 use crate::actions::webhook_settings::blank_settings;
 use crate::actions::{ActionError, Actions};
 use crate::adapters::about::Need;
 use crate::adapters::sample::Sample;
 use crate::adapters::shown::Shown;
 use crate::adapters::task::{ActLink, Judgement, Links, Step, Target};
+use crate::adapters::template::Templates;
 use crate::adapters::{Adapter, adapter};
 use crate::model::action_link::offered;
 use crate::model::event::{Event, EventName};
@@ -85,8 +86,11 @@ impl Actions {
         }
         sample.links = preview_links(&sample.event, base, sample.target.option("actions"));
         let name = sample.event.name;
-        let work = move || (adapter.preview(&sample.task()), adapter.check(&sample.target));
-        let (rendered, problems) = self.off_thread(work).await?;
+        let work = |templates: &Templates| {
+            let rendered = adapter.preview(&sample.task_with(templates));
+            (rendered, problems(adapter, &sample.target, templates))
+        };
+        let (rendered, problems) = self.with_templates(work).await?;
         let problems = problems
             .into_iter()
             .filter(|problem| !filled_in.contains(&problem.field));

@@ -24,22 +24,19 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::actions::password::Passwords;
 use crate::clock::Source;
 use crate::model::event::Event;
 use crate::model::id::WebhookId;
+use crate::renderer::Renderer;
 use crate::store::Store;
 use crate::store::deliveries::DeliveryDetail;
 
 pub use error::{ActionError, FieldError};
 pub use patch::Patch;
 pub use tickets::TicketDesk;
-
-/// How many previews and checks of templates are made at once.
-const MAX_RENDERS: usize = 2;
 
 /// Says which URLs a webhook may have: the part of the address rules that can be checked when one is saved.
 pub trait UrlRules: Send + Sync {
@@ -62,8 +59,7 @@ pub struct Actions {
     tester: Arc<dyn Tester>,
     desk: Arc<dyn TicketDesk>,
     passwords: Passwords,
-    /// Room for rendering templates outside of deliveries.
-    renders: Semaphore,
+    renderer: Renderer,
 }
 
 impl Actions {
@@ -74,15 +70,16 @@ impl Actions {
         url_rules: Arc<dyn UrlRules>,
         tester: Arc<dyn Tester>,
         desk: Arc<dyn TicketDesk>,
+        renderer: Renderer,
     ) -> Self {
         Self {
             passwords: Passwords::new(source.random()),
-            renders: Semaphore::new(MAX_RENDERS),
             store,
             source,
             url_rules,
             tester,
             desk,
+            renderer,
         }
     }
 }

@@ -8,11 +8,13 @@ use url::Url;
 use crate::actions::checks::Checks;
 use crate::actions::webhook_fields::check_url;
 use crate::actions::{ActionError, Actions, UrlRules};
-use crate::adapters::about::{Field, Input, MAX_FIELD_BYTES, Need, UrlField};
+use crate::adapters::about::{Field, Input, MAX_FIELD_BYTES, Need, Problem, UrlField};
 use crate::adapters::task::Target;
+use crate::adapters::template::Templates;
 use crate::adapters::{Adapter, adapter};
 use crate::model::secret::SecretText;
 use crate::model::webhook::{Endpoint, Ordering, WebhookKind, WebhookSettings};
+use crate::renderer::Turn;
 
 /// The name under which a secret URL is kept among the secret options.
 const URL: &str = "url";
@@ -210,27 +212,39 @@ impl OptionsCheck<'_> {
 }
 
 impl Actions {
-    /// Lets a kind try its target, which may take rendering templates: off the threads that serve, a few at a time.
+    /// Lets a kind try its target, and its templates with it.
     pub(super) async fn try_target(&self, kind: WebhookKind, target: Target) -> Result<(), ActionError> {
-        let problems = self
-            .off_thread(move || adapter(kind).map_or_else(Vec::new, |adapter| adapter.check(&target)))
-            .await?;
+        let Some(adapter) = adapter(kind) else {
+            return Ok(());
+        };
+        let problems = self.with_templates(|templates| problems(adapter, &target, templates));
         let mut checks = Checks::new();
-        for problem in problems {
+        for problem in problems.await? {
             checks.fail(field_name(problem.field), problem.code, problem.detail);
         }
         checks.finish(|| ())
     }
 
-    /// Does work that takes its time where it holds nobody up.
-    pub(super) async fn off_thread<T: Send + 'static>(
+    /// Does work that needs texts of templates, for somebody who waits for it.
+    pub(super) async fn with_templates<T>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl Fn(&Templates) -> T + Send,
     ) -> Result<T, ActionError> {
-        let unavailable = || ActionError::Unavailable("the server is stopping".into());
-        let _permit = self.renders.acquire().await.map_err(|_| unavailable())?;
-        tokio::task::spawn_blocking(work).await.map_err(|_| unavailable())
+        let settled = self.renderer.settle(Turn::People, work).await;
+        let settled = settled.map_err(|unavailable| ActionError::Unavailable(unavailable.to_string()));
+        settled.map(|(result, _)| result)
     }
+}
+
+/// What is wrong with a target, each field once.
+pub(super) fn problems(adapter: &dyn Adapter, target: &Target, templates: &Templates) -> Vec<Problem> {
+    let mut problems = adapter.check(target);
+    for problem in adapter.try_templates(target, templates) {
+        if !problems.iter().any(|known| known.field == problem.field) {
+            problems.push(problem);
+        }
+    }
+    problems
 }
 
 /// A line without the white space around it; a text with the line breaks that everybody but browsers writes.

@@ -28,6 +28,7 @@ use crate::adapters::callback::{Call, Received, Refused, Reply};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
 use crate::adapters::task::{Bucket, Judgement, Rendered, Step, Target, Task};
+use crate::adapters::template::Templates;
 use crate::adapters::ticketing::{Ticketing, Tokens};
 use crate::model::exchange::{Exchange, Response};
 use crate::model::time::Timestamp;
@@ -61,6 +62,11 @@ pub trait Adapter: Send + Sync {
 
     /// What is wrong with a target beyond what its form says; nothing if all is well.
     fn check(&self, _target: &Target) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// What is wrong with a target's templates: they are tried with events of every sort.
+    fn try_templates(&self, _target: &Target, _templates: &Templates) -> Vec<Problem> {
         Vec::new()
     }
 

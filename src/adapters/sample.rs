@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::adapters::task::{Beyond, Links, Target, Task, Token};
+use crate::adapters::template::Templates;
 use crate::model::audit::Actor;
 use crate::model::event::{Event, EventName, EventSet};
 use crate::model::id::{DeliveryId, EventId, IncidentId, ServiceId, UserId, WebhookId};
@@ -17,6 +18,9 @@ use crate::model::ticket::TicketLink;
 use crate::model::time::Timestamp;
 use crate::model::user::UserRef;
 use crate::model::webhook::{Ordering, Webhook, WebhookKind, WebhookSettings, WebhookState, WhenDisabled};
+
+/// For kinds whose texts need no templates.
+static NO_TEMPLATES: Templates = Templates::none();
 
 /// Everything that a task borrows.
 #[derive(Debug, Clone)]
@@ -95,8 +99,29 @@ impl Sample {
         self
     }
 
-    /// The task.
+    /// The task, for kinds without templates.
     pub fn task(&self) -> Task<'_> {
+        self.task_with(&NO_TEMPLATES)
+    }
+
+    /// What comes of the task, its templates rendered where they stand: for templates that are known to end.
+    pub fn settle<T>(&self, work: impl Fn(&Task<'_>) -> T) -> T {
+        let mut templates = Templates::default();
+        loop {
+            let result = work(&self.task_with(&templates));
+            let ordered = templates.take_ordered();
+            if ordered.is_empty() {
+                return result;
+            }
+            for order in ordered {
+                let made = order.fill();
+                templates.put(order, made);
+            }
+        }
+    }
+
+    /// The task, with the texts that were made for it.
+    pub fn task_with<'a>(&'a self, templates: &'a Templates) -> Task<'a> {
         Task {
             webhook: &self.webhook,
             target: &self.target,
@@ -109,6 +134,7 @@ impl Sample {
             beyond: self.beyond.as_ref(),
             token: self.token.as_ref(),
             links: &self.links,
+            templates,
             now: self.now,
         }
     }

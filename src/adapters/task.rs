@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use url::{Position, Url};
 
+use crate::adapters::template::Templates;
 use crate::model::attempt::{Failure, Outcome};
 use crate::model::event::Event;
 use crate::model::exchange::BODY_CAP_BYTES;
@@ -140,6 +141,8 @@ pub struct Task<'a> {
     pub token: Option<&'a Token>,
     /// Links for the message.
     pub links: &'a Links,
+    /// Where texts of the user's templates are had.
+    pub templates: &'a Templates,
     /// Now.
     pub now: Timestamp,
 }

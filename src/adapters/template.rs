@@ -7,6 +7,7 @@
 //! empty text.
 
 pub mod context;
+pub mod order;
 pub mod room;
 
 use std::io;
@@ -14,9 +15,13 @@ use std::io;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, HtmlEscape, Output, UndefinedBehavior, Value};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::about::MAX_FIELD_BYTES;
 use crate::adapters::text::{Unit, cut, one_line};
+use crate::model::attempt::Remedy;
+
+pub use order::{Made, Order, Templates};
 
 /// The longest template, in bytes.
 pub const MAX_TEMPLATE_BYTES: usize = MAX_FIELD_BYTES;
@@ -47,7 +52,7 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 const ATTRIBUTE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 /// How values are made harmless.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Escape {
     /// For JSON.
     Json,
@@ -90,6 +95,19 @@ pub struct Broken {
     pub place: Option<(usize, usize)>,
     /// What is wrong.
     pub sentence: String,
+    /// What helps.
+    pub remedy: Remedy,
+}
+
+impl Broken {
+    /// A template that makes no text of these values.
+    pub fn new(place: Option<(usize, usize)>, sentence: impl Into<String>) -> Self {
+        Self {
+            place,
+            sentence: sentence.into(),
+            remedy: Remedy::Nothing,
+        }
+    }
 }
 
 impl std::fmt::Display for Broken {
@@ -106,12 +124,9 @@ pub fn is_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| text.contains(mark))
 }
 
-/// The text that a template makes.
+/// The text that a template makes. Templates of users only where it may take any time and memory: see [`order`].
 pub fn render(source: &str, values: Value, escape: Escape) -> Result<String, Broken> {
-    let too_large = |what: &str| Broken {
-        place: None,
-        sentence: what.to_owned(),
-    };
+    let too_large = |what: &str| Broken::new(None, what);
     if source.len() > MAX_TEMPLATE_BYTES {
         return Err(too_large("it is longer than 16 KiB"));
     }
@@ -308,10 +323,8 @@ fn broken(source: &str, error: &Error) -> Broken {
         (kind, _, Some(detail)) => format!("{kind}: {detail}"),
         (kind, _, None) => kind.to_string(),
     };
-    Broken {
-        place: place.or(error.line().map(|line| (line, 1))),
-        sentence: cut(&one_line(&sentence), MAX_SENTENCE, Unit::Characters),
-    }
+    let sentence = cut(&one_line(&sentence), MAX_SENTENCE, Unit::Characters);
+    Broken::new(place.or(error.line().map(|line| (line, 1))), sentence)
 }
 
 /// Line and column of a byte.

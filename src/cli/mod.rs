@@ -1,6 +1,6 @@
 //! The command line: reads the arguments, runs one command, turns what came of it into an exit code.
 //!
-//! All commands but `serve`, `listen`, `bench` and `completions` are clients of the HTTP API: they never open the store.
+//! All commands but `serve`, `render-worker`, `listen`, `bench` and `completions` are clients of the HTTP API: they never open the store.
 
 mod apply;
 mod backup;
@@ -17,6 +17,7 @@ mod output;
 mod policies;
 mod recover;
 mod rekey;
+mod render_worker;
 mod replay;
 mod send;
 mod serve;
@@ -67,6 +68,9 @@ struct RootArguments {
 enum Command {
     /// Run the server.
     Serve(serve::Arguments),
+    /// What the server starts to render templates.
+    #[command(name = crate::renderer::process::COMMAND, hide = true)]
+    RenderWorker,
     /// Trigger an incident, or acknowledge, resolve, escalate, reopen one.
     Send(RemoteGroup<send::Command>),
     /// Receive webhooks here: prints each request, verifies its signature, misbehaves on request.
@@ -148,6 +152,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
     let open = |server: ServerArguments| Session::open(server.or(root));
     match arguments.command {
         Command::Serve(serve) => serve::run(serve),
+        Command::RenderWorker => render_worker::run(),
         Command::Send(group) => send::run(&open(group.server)?, group.command),
         Command::Listen(listen) => listen::run(listen, root.json),
         Command::Webhooks(webhooks) => webhooks::run(root, webhooks),

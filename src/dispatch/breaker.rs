@@ -63,7 +63,7 @@ impl Verdict {
                     code: failure.code,
                     detail: failure.detail.clone(),
                 },
-                Remedy::AtOnce | Remedy::Wait | Remedy::Nothing => Self::Neutral,
+                Remedy::AtOnce | Remedy::Wait | Remedy::Nothing | Remedy::Rewrite => Self::Neutral,
             },
         }
     }

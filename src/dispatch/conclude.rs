@@ -226,6 +226,7 @@ fn reason_to_disable(outcome: &Outcome, next_step: NextStep) -> Option<String> {
     match (outcome, next_step) {
         (Outcome::Gone(_), _) => Some("the receiver answered 410 Gone".to_owned()),
         (Outcome::Failed(failure), NextStep::Hold { .. }) => Some(failure.detail.clone()),
+        (Outcome::Failed(failure), _) if failure.remedy == Remedy::Rewrite => Some(failure.detail.clone()),
         (Outcome::Delivered | Outcome::Accepted | Outcome::Step | Outcome::Failed(_), _) => None,
     }
 }

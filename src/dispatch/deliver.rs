@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::adapters::about::Signature;
 use crate::adapters::task::{Intention, Judgement, Links, Recording, Rendered, Step, Target, Task, Token};
+use crate::adapters::template::Templates;
 use crate::adapters::ticketing::Tokens;
 use crate::clock::Source;
 use crate::dispatch::conclude::{Attempted, Made, Sent, conclude};
@@ -23,6 +24,7 @@ use crate::model::delivery::ClaimedDelivery;
 use crate::model::exchange::{ConnectionUse, Exchange, FailureCode, OutboundRequest};
 use crate::model::time::Timestamp;
 use crate::outbound::Client;
+use crate::renderer::{Renderer, Turn};
 use crate::store::Store;
 use crate::store::log_store_failure;
 use crate::store::tickets::IntentRecord;
@@ -40,6 +42,9 @@ const MAX_INTENTION_AGE: Duration = Duration::from_secs(5);
 /// How often an intention is written down anew before the attempt is given up.
 const MAX_INTENTIONS: u32 = 120;
 
+/// Before any was rendered.
+static NO_TEMPLATES: Templates = Templates::none();
+
 /// Makes attempts.
 #[derive(Clone)]
 pub struct Deliverer {
@@ -51,6 +56,8 @@ pub struct Deliverer {
     pub public_url: Option<Url>,
     /// Where intentions are written down.
     pub store: Store,
+    /// Renders templates of users.
+    pub renderer: Renderer,
 }
 
 impl Deliverer {
@@ -100,7 +107,20 @@ impl Deliverer {
 
     async fn make(&self, prepared: &Prepared, delivery: &ClaimedDelivery, task: &Task<'_>) -> Made {
         let started_at = task.now;
-        let rendered = match prepared.adapter.step(task) {
+        let work = |templates: &Templates| prepared.adapter.step(&Task { templates, ..*task });
+        let settled = self.renderer.settle(Turn::Webhook(prepared.webhook.id), work);
+        let (step, templates) = match settled.await {
+            Ok(settled) => settled,
+            Err(unavailable) => {
+                let failure = Failure::new(FailureCode::ServerExhausted, unavailable.to_string());
+                return Made::without_request(started_at, failure.with(Remedy::Wait));
+            }
+        };
+        let task = &Task {
+            templates: &templates,
+            ..*task
+        };
+        let rendered = match step {
             Step::Send(rendered) => *rendered,
             Step::Judged(judgement) => return Made::without_request(started_at, *judgement),
         };
@@ -275,6 +295,7 @@ pub fn task<'a>(
         beyond: None,
         token: None,
         links,
+        templates: &NO_TEMPLATES,
         now,
     }
 }

@@ -80,17 +80,20 @@ pub enum Remedy {
     Person,
     /// Nothing: this will never be taken.
     Nothing,
+    /// Only a person: what the webhook is set to do harms this server. The delivery is dead, the webhook is disabled.
+    Rewrite,
 }
 
 impl Remedy {
     /// Every remedy.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Schedule,
         Self::AtOnce,
         Self::Wait,
         Self::LookUp,
         Self::Person,
         Self::Nothing,
+        Self::Rewrite,
     ];
 
     /// The remedy as the API and the store write it.
@@ -102,6 +105,7 @@ impl Remedy {
             Self::LookUp => "look_up",
             Self::Person => "person",
             Self::Nothing => "nothing",
+            Self::Rewrite => "rewrite",
         }
     }
 

@@ -227,7 +227,7 @@ impl NextStep {
                     (step, Spending { refusals: 1, ..spent })
                 }
                 Remedy::Person => (NextStep::Hold { at: now }, Spending::default()),
-                Remedy::Nothing => (NextStep::Dead, counted),
+                Remedy::Nothing | Remedy::Rewrite => (NextStep::Dead, counted),
             },
         }
     }

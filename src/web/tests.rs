@@ -31,6 +31,7 @@ use crate::model::incident::{IncidentAction, Severity};
 use crate::model::secret::SecretText;
 use crate::model::ticket::TicketLink;
 use crate::model::user::User;
+use crate::renderer::Renderer;
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::incidents::Committed;
 use crate::store::queue::{AttemptRecord, ClaimRequest};
@@ -104,6 +105,7 @@ impl House {
             Arc::new(AnyUrl),
             Arc::new(NoTester),
             Arc::new(NoDesk),
+            Renderer::new("no program".into()),
         ));
         let (user, cookie) = sign_in(&actions).await;
         let ids = furnish(&actions, &store, &source, &user).await;

@@ -16,6 +16,7 @@ mod damage;
 mod delivery;
 mod outbound;
 mod receivers;
+mod renderer;
 mod server;
 mod simulation;
 mod support;

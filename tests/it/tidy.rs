@@ -23,7 +23,11 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("adapters", &["model"]),
     ("outbound", &["model", "bounded_map"]),
     ("store", &["model"]),
-    ("actions", &["model", "adapters", "store", "clock", "wakeup"]),
+    ("renderer", &["model", "adapters"]),
+    (
+        "actions",
+        &["model", "adapters", "store", "clock", "wakeup", "renderer"],
+    ),
     (
         "dispatch",
         &[
@@ -35,6 +39,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
             "wakeup",
             "telemetry",
             "supervisor",
+            "renderer",
         ],
     ),
     (

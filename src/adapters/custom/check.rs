@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::adapters::about::Problem;
 use crate::adapters::custom::render::{self, Fault};
-use crate::adapters::template::room::with_room;
 use crate::adapters::sample::Sample;
 use crate::adapters::task::Target;
+use crate::adapters::template::Templates;
 use crate::model::event::EventName;
 use crate::model::id::UserId;
 use crate::model::time::Timestamp;
@@ -36,37 +36,34 @@ impl Case {
 
 /// See [`crate::adapters::Adapter::check`].
 pub(super) fn check(target: &Target) -> Vec<Problem> {
-    let problems = with_room(|| check_here(target));
-    problems.unwrap_or_else(|| vec![problem("template", "the server could not try the template".into())])
-}
-
-fn check_here(target: &Target) -> Vec<Problem> {
     let mut problems = Vec::new();
     let content_type = target.option("contentType").trim();
     if !content_type.is_empty() && !is_content_type(content_type) {
         let detail = "a content type is of the form application/json or text/plain; charset=utf-8";
         problems.push(problem("contentType", detail.to_owned()));
     }
+    problems
+}
+
+/// See [`crate::adapters::Adapter::try_templates`].
+pub(super) fn try_templates(target: &Target, templates: &Templates) -> Vec<Problem> {
     let cases: Vec<_> = cases().collect();
     let mut faults: BTreeMap<&'static str, Vec<(Case, Fault)>> = BTreeMap::new();
     for case in &cases {
-        for fault in render::faults(&sample(target, *case).task()) {
+        for fault in render::faults(&sample(target, *case).task_with(templates)) {
             faults.entry(fault.field).or_default().push((*case, fault));
         }
     }
-    for (field, faults) in faults {
-        let is_known = problems.iter().any(|problem: &Problem| problem.field == field);
-        let Some((case, fault)) = faults.first().filter(|_| !is_known) else {
-            continue;
-        };
+    let problem_of = |(field, faults): (&'static str, Vec<(Case, Fault)>)| {
+        let (case, fault) = faults.first()?;
         let fails_always = faults.len() == cases.len();
         let detail = match fails_always {
             true => fault.detail.clone(),
             false => format!("{} ({})", fault.detail, case.sentence()),
         };
-        problems.push(problem(field, detail));
-    }
-    problems
+        Some(problem(field, detail))
+    };
+    faults.into_iter().filter_map(problem_of).collect()
 }
 
 fn problem(field: &'static str, detail: String) -> Problem {
@@ -132,7 +129,8 @@ mod tests {
     fn problems(change: impl FnOnce(Sample) -> Sample) -> Vec<(&'static str, String)> {
         let url = Url::parse("https://example.com/hook").unwrap();
         let sample = change(Sample::new(WebhookKind::of("custom"), url, EventName::Triggered, AT));
-        check(&sample.target).into_iter().map(|problem| (problem.field, problem.detail)).collect()
+        let tried = sample.settle(|task| try_templates(&sample.target, task.templates));
+        check(&sample.target).into_iter().chain(tried).map(|problem| (problem.field, problem.detail)).collect()
     }
 
     fn template(source: &str) -> Vec<(&'static str, String)> {

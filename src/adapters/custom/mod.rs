@@ -1,8 +1,7 @@
 //! A kind for any receiver: method, address, headers and body from templates, with presets for well-known receivers.
 //!
-//! `form` says what is asked for, `presets` holds ready bodies, `context` gathers what templates may say,
-//! `template` makes one text, `room` lets it, `render` makes the request, `check` tries everything before it is saved, `answer` judges
-//! by status, `show` and `fake` let people look.
+//! `form` says what is asked for, `presets` holds ready bodies, `render` makes the request, `check` tries everything before
+//! it is saved, `answer` judges, `show` and `fake` let people look.
 
 mod answer;
 mod check;
@@ -18,6 +17,7 @@ use crate::adapters::about::{About, Problem};
 use crate::adapters::fake::Fake;
 use crate::adapters::shown::Shown;
 use crate::adapters::task::{Judgement, Step, Target, Task};
+use crate::adapters::template::Templates;
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
 
@@ -31,6 +31,10 @@ impl Adapter for Custom {
 
     fn check(&self, target: &Target) -> Vec<Problem> {
         check::check(target)
+    }
+
+    fn try_templates(&self, target: &Target, templates: &Templates) -> Vec<Problem> {
+        check::try_templates(target, templates)
     }
 
     fn step(&self, task: &Task<'_>) -> Step {

@@ -1,15 +1,16 @@
 //! The request for a task: address, headers and body, each made by its template.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
-use crate::adapters::template::context::Context;
 use crate::adapters::custom::presets::{Preset, preset};
-use crate::adapters::template::room::with_room;
-use crate::adapters::template::{self, Broken, Escape};
 use crate::adapters::task::{Rendered, Target, Task};
+use crate::adapters::template::context::Context;
+use crate::adapters::template::{self, Broken, Escape, Made};
 use crate::adapters::text::one_line;
 use crate::model::attempt::{Failure, Remedy};
 use crate::model::exchange::FailureCode;
@@ -25,6 +26,8 @@ pub(super) struct Fault {
     pub(super) field: &'static str,
     /// What is wrong, for people.
     pub(super) detail: String,
+    /// What helps.
+    remedy: Remedy,
 }
 
 impl Fault {
@@ -32,43 +35,134 @@ impl Fault {
         Self {
             field,
             detail: format!("{part} cannot be made {what}"),
+            remedy: Remedy::Nothing,
         }
+    }
+
+    fn with(self, remedy: Remedy) -> Self {
+        Self { remedy, ..self }
     }
 }
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
-    let rendered = with_room(|| render_here(task));
-    rendered.unwrap_or_else(|| {
-        Err(Failure::new(
-            FailureCode::TemplateFailed,
-            "the server could not work on the template",
-        ))
-    })
+    let maker = Maker::of(task)?;
+    let failed = |fault: Fault| Failure::new(FailureCode::TemplateFailed, fault.detail).with(fault.remedy);
+    let (url, headers, body) = (maker.url(), maker.headers(), maker.body());
+    let rendered = Rendered::new(
+        method(task.target),
+        url.map_err(failed)?,
+        headers.map_err(failed)?,
+        body.map_err(failed)?,
+    );
+    Ok(rendered.shown_as(shown_url(task.target)))
 }
 
-fn render_here(task: &Task<'_>) -> Result<Rendered, Failure> {
-    let context = Context::of(task)?;
-    let failed = |fault: Fault| Failure::new(FailureCode::TemplateFailed, fault.detail).with(Remedy::Nothing);
-    let preset = preset(task.target.option("preset"));
-    let url = url(task.target, &context).map_err(failed)?;
-    let headers = headers(task.target, preset, &context).map_err(failed)?;
-    let body = body(task.target, preset, &context).map_err(failed)?;
-    Ok(Rendered::new(method(task.target), url, headers, body).shown_as(shown_url(task.target)))
-}
-
-/// What is wrong with each part of a task's request. To be called [`with_room`].
+/// What is wrong with each part of a task's request.
 pub(super) fn faults(task: &Task<'_>) -> Vec<Fault> {
-    let Ok(context) = Context::of(task) else {
+    let Ok(maker) = Maker::of(task) else {
         return Vec::new();
     };
-    let preset = preset(task.target.option("preset"));
-    let parts = [
-        url(task.target, &context).err(),
-        headers(task.target, preset, &context).err(),
-        body(task.target, preset, &context).err(),
-    ];
+    let parts = [maker.url().err(), maker.headers().err(), maker.body().err()];
     parts.into_iter().flatten().collect()
+}
+
+/// Makes the parts of one request.
+struct Maker<'a> {
+    target: &'a Target,
+    preset: &'static Preset,
+    templates: &'a template::Templates,
+    context: Arc<Context>,
+}
+
+impl<'a> Maker<'a> {
+    fn of(task: &Task<'a>) -> Result<Self, Failure> {
+        Ok(Self {
+            target: task.target,
+            preset: preset(task.target.option("preset")),
+            templates: task.templates,
+            context: Arc::new(Context::of(task)?),
+        })
+    }
+
+    /// The text of a template of ours.
+    fn ours(&self, source: &'static str, escape: Escape) -> Made {
+        template::render(source, self.context.values(escape), escape)
+    }
+
+    /// The text of a template of the user's.
+    fn theirs(&self, source: &str, escape: Escape) -> Made {
+        self.templates.render(source, &self.context, escape)
+    }
+
+    /// Where to. Templates stand in path and query only, and what they make cannot leave the path that was typed.
+    fn url(&self) -> Result<Url, Fault> {
+        let fault = |what: &str| Fault::new("url", "the address", what);
+        let typed = typed_url(self.target);
+        let (origin, rest) = split_url(typed);
+        if template::is_template(origin) {
+            return Err(fault("because templates may stand in path and query only"));
+        }
+        let mut whole = typed.to_owned();
+        if template::is_template(rest) {
+            // The rest is made within the whole, so that columns count from its beginning.
+            let made = self.theirs(typed, Escape::Percent);
+            whole = made.map_err(|broken| fault(&without_source(&broken)).with(broken.remedy))?;
+            if has_dots(&whole) {
+                return Err(fault("because a value would lead out of its path"));
+            }
+        }
+        if whole.len() > MAX_URL_BYTES {
+            return Err(fault(&format!("because it is longer than {MAX_URL_BYTES} bytes")));
+        }
+        let mut url = Url::parse(&whole).map_err(|_| fault("because it is no URL"))?;
+        url.set_fragment(None);
+        Ok(url)
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Fault> {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(content_type(self.target, self.preset))
+            .map_err(|_| Fault::new("contentType", "the content type", "because it is no header's value"))?;
+        headers.insert(CONTENT_TYPE, value);
+        let own = &self.target.headers;
+        for (name, source) in self.preset.headers {
+            let is_own = own.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+            let escape = if name.starts_with("ce-") { Escape::Attribute } else { Escape::Nothing };
+            let (name, value) = header(name, self.ours(source, escape))?;
+            if !value.is_empty() && !is_own {
+                headers.insert(name, value);
+            }
+        }
+        // All are made before one fails, so that all are ordered at once.
+        let templates = own.iter().filter(|(_, source)| template::is_template(source.reveal()));
+        let made: Vec<_> = templates
+            .map(|(name, source)| header(name, self.theirs(source.reveal(), Escape::Nothing)))
+            .collect();
+        for made in made {
+            let (name, mut value) = made?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+
+    fn body(&self) -> Result<Bytes, Fault> {
+        let fault = |what: &str| Fault::new("template", "the body", what);
+        let escape = Escape::of(content_type(self.target, self.preset));
+        let own = self.target.option("template");
+        let made = match own.trim().is_empty() {
+            true => self.ours(self.preset.body, escape),
+            false => self.theirs(own, escape),
+        };
+        let text = made.map_err(|broken| fault(&broken.to_string()).with(broken.remedy))?;
+        if escape == Escape::Json {
+            // Only whether it can be read: it is sent as it was made.
+            let read: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            read.map_err(|error| fault(&format!("because what comes out is no JSON: {error}")))?;
+        }
+        Ok(Bytes::from(text))
+    }
 }
 
 fn method(target: &Target) -> Method {
@@ -103,31 +197,6 @@ fn split_url(typed: &str) -> (&str, &str) {
     typed.split_at(after_scheme + end)
 }
 
-/// Where to. Templates stand in path and query only, and what they make cannot leave the path that was typed.
-fn url(target: &Target, context: &Context) -> Result<Url, Fault> {
-    let fault = |what: &str| Fault::new("url", "the address", what);
-    let typed = typed_url(target);
-    let (origin, rest) = split_url(typed);
-    if template::is_template(origin) {
-        return Err(fault("because templates may stand in path and query only"));
-    }
-    let mut whole = typed.to_owned();
-    if template::is_template(rest) {
-        // The rest is made within the whole, so that columns count from its beginning.
-        let made = template::render(typed, context.values(Escape::Percent), Escape::Percent);
-        whole = made.map_err(|broken| fault(&without_source(&broken)))?;
-        if has_dots(&whole) {
-            return Err(fault("because a value would lead out of its path"));
-        }
-    }
-    if whole.len() > MAX_URL_BYTES {
-        return Err(fault(&format!("because it is longer than {MAX_URL_BYTES} bytes")));
-    }
-    let mut url = Url::parse(&whole).map_err(|_| fault("because it is no URL"))?;
-    url.set_fragment(None);
-    Ok(url)
-}
-
 /// Whether a step of the path is `.` or `..`.
 fn has_dots(url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
@@ -141,39 +210,10 @@ fn shown_url(target: &Target) -> String {
     format!("{}/***", origin.ascii_serialization())
 }
 
-fn headers(target: &Target, preset: &Preset, context: &Context) -> Result<HeaderMap, Fault> {
-    let mut headers = HeaderMap::new();
-    let content_type = content_type(target, preset);
-    let value = HeaderValue::from_str(content_type)
-        .map_err(|_| Fault::new("contentType", "the content type", "because it is no header's value"))?;
-    headers.insert(CONTENT_TYPE, value);
-    for (name, source) in preset.headers {
-        let is_own = target.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
-        let escape = if name.starts_with("ce-") { Escape::Attribute } else { Escape::Nothing };
-        let (name, value) = header(name, source, context, escape)?;
-        if !value.is_empty() && !is_own {
-            headers.insert(name, value);
-        }
-    }
-    for (name, source) in &target.headers {
-        if template::is_template(source.reveal()) {
-            let (name, mut value) = header(name, source.reveal(), context, Escape::Nothing)?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-    }
-    Ok(headers)
-}
-
-fn header(
-    name: &str,
-    source: &str,
-    context: &Context,
-    escape: Escape,
-) -> Result<(HeaderName, HeaderValue), Fault> {
+fn header(name: &str, made: Made) -> Result<(HeaderName, HeaderValue), Fault> {
     let fault = |what: &str| Fault::new("headers", &format!("the header {name}"), what);
-    let made = template::render(source, context.values(escape), escape);
-    let text = one_line(&made.map_err(|broken| fault(&without_source(&broken)))?);
+    let made = made.map_err(|broken| fault(&without_source(&broken)).with(broken.remedy))?;
+    let text = one_line(&made);
     if text.len() > MAX_HEADER_BYTES {
         return Err(fault(&format!("because it is longer than {MAX_HEADER_BYTES} bytes")));
     }
@@ -191,20 +231,6 @@ fn without_source(broken: &Broken) -> String {
     };
     let sentence = sentence.to_owned();
     Broken { sentence, ..broken.clone() }.to_string()
-}
-
-fn body(target: &Target, preset: &Preset, context: &Context) -> Result<Bytes, Fault> {
-    let fault = |what: &str| Fault::new("template", "the body", what);
-    let own = target.option("template");
-    let source = if own.trim().is_empty() { preset.body } else { own };
-    let escape = Escape::of(content_type(target, preset));
-    let text = template::render(source, context.values(escape), escape).map_err(|broken| fault(&broken.to_string()))?;
-    if escape == Escape::Json {
-        // Only whether it can be read: it is sent as it was made.
-        let read: Result<serde_json::Value, _> = serde_json::from_str(&text);
-        read.map_err(|error| fault(&format!("because what comes out is no JSON: {error}")))?;
-    }
-    Ok(Bytes::from(text))
 }
 
 #[cfg(test)]

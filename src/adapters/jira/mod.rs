@@ -41,6 +41,7 @@ use crate::adapters::fake::Fake;
 use crate::adapters::jira::settings::{Auth, Settings};
 use crate::adapters::shown::Shown;
 use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
+use crate::adapters::template::Templates;
 use crate::adapters::ticketing::{Asked, Asking, Ticketing, Tokens};
 use crate::model::exchange::Exchange;
 use crate::model::time::Timestamp;
@@ -56,6 +57,10 @@ impl Adapter for Jira {
 
     fn check(&self, target: &Target) -> Vec<Problem> {
         settings::problems::check(target)
+    }
+
+    fn try_templates(&self, target: &Target, templates: &Templates) -> Vec<Problem> {
+        settings::problems::try_templates(target, templates)
     }
 
     /// Making a ticket may run rules and mail before Jira answers, and one that is not waited for has to be looked for.

@@ -245,7 +245,7 @@ fn play(mut sample: Sample, answers: Vec<Exchange>) -> Played {
     let mut answers = answers.into_iter();
     let (mut requests, mut notes) = (Vec::new(), Vec::new());
     for _ in 0..MAX_PLAYED {
-        let last = match Jira.step(&sample.task()) {
+        let last = match sample.settle(|task| Jira.step(task)) {
             Step::Judged(judgement) => *judgement,
             Step::Send(request) => {
                 let before = sample.clone();
@@ -254,7 +254,7 @@ fn play(mut sample: Sample, answers: Vec<Exchange>) -> Played {
                 let Some(exchange) = answers.next() else {
                     panic!("no answer is left for {requests:#?}");
                 };
-                Jira.classify(&before.task(), &exchange, before.now)
+                before.settle(|task| Jira.classify(task, &exchange, before.now))
             }
         };
         keep(&mut sample, &last);

@@ -2,8 +2,8 @@
 //!
 //! In the description, which is wiki markup, every value of a person is escaped before a template sees it.
 
-use minijinja::Value as Values;
-use minijinja::value::Serde;
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::adapters::card::{Card, time_text};
@@ -12,8 +12,7 @@ use crate::adapters::jira::wiki;
 use crate::adapters::mapping;
 use crate::adapters::task::Task;
 use crate::adapters::template::context::Context;
-use crate::adapters::template::room::with_room;
-use crate::adapters::template::{self, Escape, is_template};
+use crate::adapters::template::{Escape, is_template};
 use crate::adapters::text::{Unit, cut, one_line};
 use crate::model::attempt::{Failure, Remedy};
 use crate::model::exchange::FailureCode;
@@ -29,7 +28,9 @@ const MAX_LISTED: usize = 50;
 /// What stands before the summary of a test's ticket.
 pub(super) const TEST_MARK: &str = "[Test] ";
 /// What of a template's values people wrote.
-const WRITTEN: [&str; 8] = [
+const WRITTEN: [&str; 9] = [
+    // The whole event cannot be told from what people wrote in it: it is shown as it is.
+    "/body",
     "/incident/title",
     "/incident/service/name",
     "/incident/assignee/name",
@@ -62,38 +63,33 @@ pub(super) struct Fault {
     pub(super) field: &'static str,
     /// What is wrong, for people.
     pub(super) detail: String,
+    /// What helps.
+    pub(super) remedy: Remedy,
 }
 
 impl Texts {
-    /// The texts for a task.
+    /// The texts for a task. All are ordered before one is asked for.
     pub(super) fn of(task: &Task<'_>) -> Result<Self, Failure> {
-        let no_room = || {
-            Failure::new(
-                FailureCode::TemplateFailed,
-                "the server could not work on the templates",
-            )
+        let maker = Maker::of(task)?;
+        let failed = |fault: Fault| {
+            let detail = format!(
+                "the template of {} cannot be rendered {}",
+                fault.field, fault.detail
+            );
+            Failure::new(FailureCode::TemplateFailed, detail).with(fault.remedy)
         };
-        let made = with_room(|| {
-            let maker = Maker::of(task)?;
-            let failed = |fault: Fault| {
-                let detail = format!(
-                    "the template of {} cannot be rendered {}",
-                    fault.field, fault.detail
-                );
-                Failure::new(FailureCode::TemplateFailed, detail).with(Remedy::Nothing)
-            };
-            Ok(Self {
-                summary: maker.summary().map_err(failed)?,
-                description: maker.description().map_err(failed)?,
-                labels: maker.labels().map_err(failed)?,
-                components: maker.components().map_err(failed)?,
-                fields: maker.fields().map_err(failed)?,
-            })
-        });
-        made.unwrap_or_else(|| Err(no_room()))
+        let (summary, description) = (maker.summary(), maker.description());
+        let (labels, components, fields) = (maker.labels(), maker.components(), maker.fields());
+        Ok(Self {
+            summary: summary.map_err(failed)?,
+            description: description.map_err(failed)?,
+            labels: labels.map_err(failed)?,
+            components: components.map_err(failed)?,
+            fields: fields.map_err(failed)?,
+        })
     }
 
-    /// What is wrong with each of a task's texts. To be called [`with_room`].
+    /// What is wrong with each of a task's texts.
     pub(super) fn faults(task: &Task<'_>) -> Vec<Fault> {
         let Ok(maker) = Maker::of(task) else {
             return Vec::new();
@@ -113,47 +109,39 @@ impl Texts {
 struct Maker<'a> {
     task: &'a Task<'a>,
     card: Card,
-    plain: Value,
-    wiki: Value,
+    plain: Arc<Context>,
+    wiki: Arc<Context>,
 }
 
 impl<'a> Maker<'a> {
     fn of(task: &'a Task<'a>) -> Result<Self, Failure> {
         let card = Card::of(task)?;
-        let values = Context::of(task)?.values(Escape::Nothing);
-        let mut plain = serde_json::to_value(&values).unwrap_or_default();
-        if let Some(plain) = plain.as_object_mut() {
-            let beyond = task.beyond.cloned().unwrap_or_default();
-            let then = || task.event.incident().and_then(|incident| incident.assignee);
-            let assignee = task.beyond.map_or_else(then, |beyond| beyond.assignee.clone());
-            plain.insert("description".to_owned(), beyond.description.into());
-            plain.insert(
-                "assignee".to_owned(),
-                serde_json::to_value(assignee).unwrap_or_default(),
-            );
-        }
-        let mut wiki = plain.clone();
-        // The whole event cannot be told from what people wrote in it: it is shown as it is.
-        escape(&mut wiki, "/body");
-        WRITTEN.into_iter().for_each(|pointer| escape(&mut wiki, pointer));
+        let then = || task.event.incident().and_then(|incident| incident.assignee);
+        let assignee = task.beyond.map_or_else(then, |beyond| beyond.assignee.clone());
+        let description = task.beyond.and_then(|beyond| beyond.description.clone());
+        let plain = Context::of(task)?
+            .with_plain_body()
+            .with("description", description)
+            .with("assignee", serde_json::to_value(assignee).unwrap_or_default());
         Ok(Self {
             task,
             card,
-            plain,
-            wiki,
+            wiki: Arc::new(plain.clone().with_texts(&WRITTEN, wiki::escape)),
+            plain: Arc::new(plain),
         })
     }
 
     fn render(&self, field: &'static str, source: &str, way: Escape) -> Result<String, Fault> {
-        let values = if field == "description" {
+        let context = if field == "description" {
             &self.wiki
         } else {
             &self.plain
         };
-        let made = template::render(source, Values::from(Serde(values)), way);
+        let made = self.task.templates.render(source, context, way);
         made.map_err(|broken| Fault {
             field,
             detail: broken.to_string(),
+            remedy: broken.remedy,
         })
     }
 
@@ -251,7 +239,8 @@ impl<'a> Maker<'a> {
             })?;
             Ok((id.to_owned(), value(source, text)))
         };
-        entries.map(field).collect()
+        let made: Vec<_> = entries.map(field).collect();
+        made.into_iter().collect()
     }
 }
 
@@ -269,14 +258,5 @@ fn value(source: &str, text: String) -> Value {
         Some(Value::String(inner)) if is_json(source) || !is_template(source) => Value::String(inner),
         Some(Value::String(_) | Value::Null) | None => Value::String(text),
         Some(json) => json,
-    }
-}
-
-/// Takes the meaning of markup from a text within JSON.
-fn escape(values: &mut Value, pointer: &str) {
-    if let Some(value) = values.pointer_mut(pointer)
-        && let Some(text) = value.as_str()
-    {
-        *value = Value::String(wiki::escape(text));
     }
 }

@@ -45,6 +45,7 @@ use crate::adapters::servicenow::plan::Next;
 use crate::adapters::servicenow::progress::Progress;
 use crate::adapters::shown::Shown;
 use crate::adapters::task::{Bucket, Judgement, Step, Target, Task};
+use crate::adapters::template::Templates;
 use crate::adapters::ticketing::{Ticketing, Tokens};
 use crate::model::attempt::Outcome;
 use crate::model::exchange::Exchange;
@@ -63,6 +64,10 @@ impl Adapter for ServiceNow {
 
     fn check(&self, target: &Target) -> Vec<Problem> {
         problems::check(target)
+    }
+
+    fn try_templates(&self, target: &Target, templates: &Templates) -> Vec<Problem> {
+        problems::try_templates(target, templates)
     }
 
     fn default_timeout(&self) -> Duration {

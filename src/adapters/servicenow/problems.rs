@@ -8,7 +8,7 @@ use crate::adapters::servicenow::settings::{
 };
 use crate::adapters::servicenow::texts;
 use crate::adapters::task::{Beyond, Target};
-use crate::adapters::template::room::with_room;
+use crate::adapters::template::Templates;
 use crate::model::event::EventName;
 use crate::model::incident::Severity;
 use crate::model::ticket::TicketPhase;
@@ -30,9 +30,6 @@ pub(super) fn check(target: &Target) -> Vec<Problem> {
     problems.extend(fields(target));
     problems.extend(states(target));
     problems.extend(code(target));
-    let tried = with_room(|| templates(target));
-    problems
-        .extend(tried.unwrap_or_else(|| vec![problem("description", "could not be tried by the server")]));
     problems
 }
 
@@ -160,13 +157,13 @@ fn code(target: &Target) -> Option<Problem> {
     is_too_long.then(|| problem("closeCode", format!("is longer than {MAX_CODE_BYTES} bytes")))
 }
 
-/// Every template is tried with every event, with and without a description and an assignee.
-fn templates(target: &Target) -> Vec<Problem> {
+/// See [`crate::adapters::Adapter::try_templates`]: with and without a description.
+pub(super) fn try_templates(target: &Target, templates: &Templates) -> Vec<Problem> {
     let mut problems: Vec<Problem> = Vec::new();
     for event in EventName::ALL {
         for description in [None, Some("It says \"no\".\nTwice.".to_owned())] {
             let sample = sample(target, event, description);
-            for fault in texts::faults(&sample.task()) {
+            for fault in texts::faults(&sample.task_with(templates)) {
                 if !problems.iter().any(|problem| problem.field == fault.field) {
                     problems.push(problem(fault.field, fault.detail));
                 }

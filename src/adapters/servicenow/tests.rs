@@ -191,7 +191,7 @@ fn no_answer(code: FailureCode) -> Exchange {
 }
 
 fn step(sample: &Sample) -> Step {
-    ServiceNow.step(&sample.task())
+    sample.settle(|task| ServiceNow.step(task))
 }
 
 fn request(sample: &Sample) -> Rendered {
@@ -225,7 +225,7 @@ fn body(rendered: &Rendered) -> Value {
 /// Sends the next request, as the engine does: what is written down before it leaves, the answer, what is kept of it.
 fn exchange(sample: &mut Sample, answer: &Exchange) -> (String, Judgement) {
     let rendered = request(sample);
-    let judgement = ServiceNow.classify(&sample.task(), answer, sample.now);
+    let judgement = sample.settle(|task| ServiceNow.classify(task, answer, sample.now));
     match &rendered.intent {
         Some(Intention::MakeTicket) => intended(sample, None),
         Some(Intention::Progress(text)) => sample.progress = Some(text.clone()),
@@ -261,7 +261,7 @@ fn keep(kept: &mut Option<String>, keeping: &Keeping) {
 
 /// Judges an answer to the next request.
 fn judge(sample: &Sample, answer: &Exchange) -> Judgement {
-    ServiceNow.classify(&sample.task(), answer, sample.now)
+    sample.settle(|task| ServiceNow.classify(task, answer, sample.now))
 }
 
 fn failure(judgement: &Judgement) -> &Failure {

@@ -1,15 +1,14 @@
 //! The texts of a ticket: templates of the settings, or our own where there are none. All that a template may say stands
 //! in docs/destinations/custom.md; here it may also name `description`, the incident's own.
 
-use minijinja::Value;
+use std::sync::Arc;
 
 use crate::adapters::mapping;
 use crate::adapters::servicenow::note::without_markup;
-use crate::adapters::servicenow::settings::{OUR_FIELDS, option_or};
+use crate::adapters::servicenow::settings::OUR_FIELDS;
 use crate::adapters::task::Task;
 use crate::adapters::template::context::Context;
-use crate::adapters::template::room::with_room;
-use crate::adapters::template::{self, Escape};
+use crate::adapters::template::{self, Escape, Made};
 use crate::adapters::text::{Unit, cut, one_line};
 use crate::model::attempt::{Failure, Remedy};
 use crate::model::exchange::FailureCode;
@@ -64,18 +63,34 @@ pub(super) struct Fault {
     pub(super) field: &'static str,
     /// What is wrong.
     pub(super) detail: String,
+    /// What helps.
+    remedy: Remedy,
 }
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let detail = format!("the option {} {}", fault.field, fault.detail);
-        Self::new(FailureCode::TemplateFailed, detail).with(Remedy::Nothing)
+        Self::new(FailureCode::TemplateFailed, detail).with(fault.remedy)
     }
 }
 
 /// The texts that a ticket is made of.
 pub(super) fn of_ticket(task: &Task<'_>) -> Result<Texts, Failure> {
-    roomy(|| ticket_here(task))
+    let values = Values::of(task)?;
+    let severity = task
+        .event
+        .incident()
+        .map_or(Severity::Critical, |incident| incident.severity);
+    // All are ordered before one is asked for.
+    let (own, description) = (values.text("summary", SUMMARY), values.text("description", DESCRIPTION));
+    let (group, fields) = (group_of(&values), fields(&values));
+    Ok(Texts {
+        summary: summary(task, &own?),
+        description: cut(description?.trim(), MAX_TEXT, Unit::Characters),
+        group: group?,
+        fields: fields?,
+        severity,
+    })
 }
 
 /// The group that a ticket is made for, as the settings name it; nothing if they name none, or if that cannot be made.
@@ -83,16 +98,16 @@ pub(super) fn group(task: &Task<'_>) -> Option<String> {
     if task.target.option("assignmentGroup").trim().is_empty() {
         return None;
     }
-    let group = roomy(|| Ok(group_here(&Values::of(task)?)?));
+    let group = group_of(&Values::of(task).ok()?);
     group.ok().filter(|group| !group.is_empty())
 }
 
 /// The text that a ticket is closed with.
 pub(super) fn close_notes(task: &Task<'_>) -> Result<String, Failure> {
-    roomy(|| Ok(close_notes_here(&Values::of(task)?)?))
+    Ok(close_notes_of(&Values::of(task)?)?)
 }
 
-/// What is wrong with each text of a task. To be called [`with_room`].
+/// What is wrong with each text of a task.
 pub(super) fn faults(task: &Task<'_>) -> Vec<Fault> {
     let Ok(values) = Values::of(task) else {
         return Vec::new();
@@ -102,40 +117,12 @@ pub(super) fn faults(task: &Task<'_>) -> Vec<Fault> {
         values.text("description", DESCRIPTION).err(),
         values.text("assignmentGroup", "").err(),
         fields(&values).err(),
-        close_notes_here(&values).err(),
+        close_notes_of(&values).err(),
     ];
     parts.into_iter().flatten().collect()
 }
 
-fn roomy<T: Send>(work: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
-    with_room(work).unwrap_or_else(|| {
-        Err(Failure::new(
-            FailureCode::TemplateFailed,
-            "the server could not work on the templates",
-        ))
-    })
-}
-
-fn ticket_here(task: &Task<'_>) -> Result<Texts, Failure> {
-    let values = Values::of(task)?;
-    let severity = task
-        .event
-        .incident()
-        .map_or(Severity::Critical, |incident| incident.severity);
-    Ok(Texts {
-        summary: summary(task, &values.text("summary", SUMMARY)?),
-        description: cut(
-            values.text("description", DESCRIPTION)?.trim(),
-            MAX_TEXT,
-            Unit::Characters,
-        ),
-        group: group_here(&values)?,
-        fields: fields(&values)?,
-        severity,
-    })
-}
-
-fn group_here(values: &Values<'_>) -> Result<String, Fault> {
+fn group_of(values: &Values<'_>) -> Result<String, Fault> {
     let text = values.text("assignmentGroup", "")?;
     Ok(cut(&one_line(&text), MAX_GROUP, Unit::Characters))
 }
@@ -153,7 +140,7 @@ fn summary(task: &Task<'_>, text: &str) -> String {
     }
 }
 
-fn close_notes_here(values: &Values<'_>) -> Result<String, Fault> {
+fn close_notes_of(values: &Values<'_>) -> Result<String, Fault> {
     let text = values.text("closeNotes", CLOSE_NOTES)?;
     Ok(cut(text.trim(), MAX_TEXT, Unit::Characters))
 }
@@ -171,31 +158,44 @@ fn fields(values: &Values<'_>) -> Result<Vec<(String, String)>, Fault> {
         };
         Ok((name.to_owned(), cut(text.trim(), MAX_VALUE, Unit::Characters)))
     });
-    made.collect()
+    let made: Vec<_> = made.collect();
+    made.into_iter().collect()
 }
 
 /// The values that templates may name.
 struct Values<'a> {
     task: &'a Task<'a>,
-    values: Value,
+    context: Arc<Context>,
 }
 
 impl<'a> Values<'a> {
     fn of(task: &'a Task<'a>) -> Result<Self, Failure> {
-        let values = Context::of(task)?.values(Escape::Nothing);
-        let description = task.beyond.and_then(|beyond| beyond.description.as_deref());
-        let values = minijinja::context! { description, ..values };
-        Ok(Self { task, values })
+        let description = task.beyond.and_then(|beyond| beyond.description.clone());
+        let context = Arc::new(Context::of(task)?.with("description", description));
+        Ok(Self { task, context })
     }
 
-    fn text(&self, field: &'static str, default: &str) -> Result<String, Fault> {
-        self.render(field, option_or(self.task.target, field, default))
+    /// The text of an option's template, or of ours where it has none.
+    fn text(&self, field: &'static str, default: &'static str) -> Result<String, Fault> {
+        match self.task.target.option(field).trim() {
+            "" => {
+                let values = self.context.values(Escape::Nothing);
+                checked(field, template::render(default, values, Escape::Nothing))
+            }
+            own => self.render(field, own),
+        }
     }
 
     fn render(&self, field: &'static str, source: &str) -> Result<String, Fault> {
-        template::render(source, self.values.clone(), Escape::Nothing).map_err(|broken| Fault {
-            field,
-            detail: format!("cannot be rendered {broken}"),
-        })
+        let made = self.task.templates.render(source, &self.context, Escape::Nothing);
+        checked(field, made)
     }
+}
+
+fn checked(field: &'static str, made: Made) -> Result<String, Fault> {
+    made.map_err(|broken| Fault {
+        field,
+        detail: format!("cannot be rendered {broken}"),
+        remedy: broken.remedy,
+    })
 }

@@ -2,6 +2,7 @@
 
 use minijinja::Value;
 use minijinja::value::Serde;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::adapters::card::Card;
@@ -11,9 +12,12 @@ use crate::model::attempt::Failure;
 use crate::model::audit::Actor;
 
 /// The values of a task.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Context {
-    values: serde_json::Value,
-    body: String,
+    /// By name.
+    names: serde_json::Map<String, serde_json::Value>,
+    /// The event's own body, if it may stand for itself.
+    body: Option<String>,
 }
 
 impl Context {
@@ -40,17 +44,54 @@ impl Context {
             "mark": card.mark(),
             "colour": format!("#{:06x}", card.colour()),
         });
-        Ok(Self { values, body })
+        let names = match values {
+            serde_json::Value::Object(names) => names,
+            _ => serde_json::Map::new(),
+        };
+        Ok(Self {
+            names,
+            body: Some(body),
+        })
+    }
+
+    /// The same with one more value.
+    pub fn with(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.names.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same with the body as a text like any other.
+    pub fn with_plain_body(mut self) -> Self {
+        let body = self.body.take().unwrap_or_default();
+        self.with("body", body)
+    }
+
+    /// The same with the texts at these places changed.
+    pub fn with_texts(self, pointers: &[&str], change: impl Fn(&str) -> String) -> Self {
+        let mut names = serde_json::Value::Object(self.names);
+        for pointer in pointers {
+            if let Some(value) = names.pointer_mut(pointer)
+                && let Some(text) = value.as_str()
+            {
+                *value = change(text).into();
+            }
+        }
+        let names = match names {
+            serde_json::Value::Object(names) => names,
+            _ => serde_json::Map::new(),
+        };
+        Self { names, ..self }
     }
 
     /// The values for a template whose values are escaped in this way. `body` stands for itself in JSON and plain text.
     pub fn values(&self, escape: Escape) -> Value {
-        let body = if escape.keeps_json() {
-            Value::from_safe_string(self.body.clone())
-        } else {
-            Value::from(self.body.as_str())
-        };
-        let values = Value::from(Serde(&self.values));
-        minijinja::context! { body, ..values }
+        let values = Value::from(Serde(&self.names));
+        match &self.body {
+            Some(body) if escape.keeps_json() => {
+                minijinja::context! { body => Value::from_safe_string(body.clone()), ..values }
+            }
+            Some(body) => minijinja::context! { body, ..values },
+            None => values,
+        }
     }
 }

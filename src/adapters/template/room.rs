@@ -1,4 +1,4 @@
-//! Room for templates: a stack on which none of them falls.
+//! Room for users' templates, in the process that renders them: a stack on which few of them fall.
 //!
 //! The parser and compiler of minijinja 3.1 follow long chains (`1+1+…`, `a.b.c…`, `- - -…`) by recursion without a bound
 //! of their own, and so do values that a loop nests within each other; a stack that overflows would take the whole server

@@ -20,6 +20,7 @@ use opsknight::model::delivery::{Delivery, DeliveryState};
 use opsknight::model::event::Event;
 use opsknight::model::id::{DeliveryId, WebhookId};
 use opsknight::model::ticket::TicketLink;
+use opsknight::renderer::Renderer;
 use opsknight::store::deliveries::DeliveryDetail;
 use opsknight::store::hand_over::HandOver;
 use opsknight::store::seal::{MasterKey, Sealer};
@@ -108,6 +109,7 @@ impl Server {
             Arc::new(NoMetadata),
             Arc::new(FakeTester),
             Arc::new(NoDesk),
+            Renderer::new(env!("CARGO_BIN_EXE_opsknight").into()),
         );
         let (stop, stopping) = watch::channel(false);
         let state = ApiState::new(ApiParts {

@@ -1,8 +1,10 @@
 //! From the API to the receiver, through the whole server: what is promised in the contract, seen from outside.
 
 mod answers;
+mod bombs;
 mod faults;
 mod giving_up;
+mod judged;
 mod order;
 mod own_inbox;
 mod refused;

@@ -13,6 +13,7 @@ use opsknight::config::Config;
 use opsknight::model::time::Timestamp;
 use opsknight::outbound::Resolve;
 use opsknight::outbound::resolver::ResolveError;
+use opsknight::renderer::Renderer;
 use opsknight::store::Store;
 use serde_json::{Value, json};
 
@@ -80,11 +81,29 @@ impl TestApp {
         Self::start_at(directory, START_MILLIS, &|_| (), resolver).await
     }
 
+    /// Stops softly and starts again, with another program to render templates.
+    pub async fn restart_with_program(self, directory: &Path, program: &str) -> Self {
+        let millis = self.clock.0.load(Ordering::SeqCst);
+        assert!(self.app.stop().await, "a soft stop ends in time");
+        Self::start_program(directory, millis, &|_| (), Arc::new(Names::default()), program).await
+    }
+
     async fn start_at(
         directory: &Path,
         millis: i64,
         change: &dyn Fn(&mut Config),
         resolver: Arc<dyn Resolve>,
+    ) -> Self {
+        let program = env!("CARGO_BIN_EXE_opsknight");
+        Self::start_program(directory, millis, change, resolver, program).await
+    }
+
+    async fn start_program(
+        directory: &Path,
+        millis: i64,
+        change: &dyn Fn(&mut Config),
+        resolver: Arc<dyn Resolve>,
+        program: &str,
     ) -> Self {
         let clock = Arc::new(HandClock(AtomicI64::new(millis)));
         let mut config = Config {
@@ -95,7 +114,11 @@ impl TestApp {
         };
         change(&mut config);
         let source = Source::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
-        let surroundings = Surroundings { source, resolver };
+        let surroundings = Surroundings {
+            source,
+            resolver,
+            renderer: Renderer::new(program.into()),
+        };
         let app = App::start(&config, surroundings).await.unwrap();
         let base = format!("http://{}", app.address());
         let key = match app.first_key() {

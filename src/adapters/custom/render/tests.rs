@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::adapters::custom::check;
 use crate::adapters::custom::fake::CustomFake;
 use crate::adapters::custom::presets::CHOICES;
 use crate::adapters::fake::{Fake, FakeAnswer, FakeRequest};
@@ -23,7 +24,7 @@ fn sample(event: EventName) -> Sample {
 }
 
 fn rendered(sample: &Sample) -> Rendered {
-    render(&sample.task()).unwrap()
+    sample.settle(render).unwrap()
 }
 
 fn json_of(event: EventName, preset: &str) -> Value {
@@ -42,7 +43,7 @@ fn sent(rendered: &Rendered) -> FakeAnswer {
 
 fn url_of(typed: &str) -> Result<String, String> {
     let sample = sample(EventName::Triggered).with_secret("url", typed);
-    render(&sample.task()).map(|rendered| rendered.url.into()).map_err(|failure| failure.detail)
+    sample.settle(render).map(|rendered| rendered.url.into()).map_err(|failure| failure.detail)
 }
 
 #[test]
@@ -188,7 +189,7 @@ fn a_value_cannot_lead_out_of_its_path() {
         let name = name.to_owned();
         let sample = sample(EventName::Triggered).about(|incident| incident.service.name = name);
         let sample = sample.with_secret("url", "https://example.com/hooks/{{ incident.service.name }}/x");
-        render(&sample.task()).map(|rendered| rendered.url.to_string()).map_err(|failure| failure.code)
+        sample.settle(render).map(|rendered| rendered.url.to_string()).map_err(|failure| failure.code)
     };
     assert_eq!(of("a/../b?c#d"), Ok("https://example.com/hooks/a%2F..%2Fb%3Fc%23d/x".into()));
     assert_eq!(of(".."), Err(FailureCode::TemplateFailed));
@@ -214,7 +215,7 @@ fn own_headers_are_rendered_masked_and_on_one_line() {
 #[test]
 fn a_template_that_fails_is_final_and_says_where() {
     let sample = sample(EventName::Triggered).with_option("template", "{\n \"a\": {{ incident.assignee.name }} }");
-    let failure = render(&sample.task()).unwrap_err();
+    let failure = sample.settle(render).unwrap_err();
     assert_eq!((failure.code, failure.remedy), (FailureCode::TemplateFailed, Remedy::Nothing));
     let detail = "the body cannot be made at line 2, column 10: `incident.assignee.name` is undefined";
     assert_eq!(failure.detail, detail);
@@ -234,8 +235,9 @@ fn what_is_not_there_is_never_the_word_null() {
 #[test]
 fn no_preset_has_a_fault() {
     let faults = |preset: &str| {
-        let target = sample(EventName::Triggered).with_option("preset", preset).target;
-        crate::adapters::custom::check::check(&target)
+        let sample = sample(EventName::Triggered).with_option("preset", preset);
+        let tried = sample.settle(|task| check::try_templates(&sample.target, task.templates));
+        [check::check(&sample.target), tried].concat()
     };
     assert_eq!(CHOICES.map(|(name, _)| faults(name)), [const { Vec::new() }; 10]);
 }
@@ -259,7 +261,7 @@ proptest! {
             incident.service.name = service;
             incident.assignee = Some(assignee);
         });
-        let rendered = render(&sample.with_option("preset", choice.0).task());
+        let rendered = sample.with_option("preset", choice.0).settle(render);
         prop_assert!(rendered.is_ok(), "{:?}", rendered);
         let answer = sent(&rendered.unwrap());
         prop_assert_eq!(answer.status, 200, "{}", answer.sentence);

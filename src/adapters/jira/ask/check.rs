@@ -145,7 +145,7 @@ fn answered(
             Ok(Err(trouble.failure))
         }
         Err(trouble) => match trouble.failure.remedy {
-            Remedy::Person | Remedy::Nothing => Ok(Err(trouble.failure)),
+            Remedy::Person | Remedy::Nothing | Remedy::Rewrite => Ok(Err(trouble.failure)),
             Remedy::Schedule | Remedy::AtOnce | Remedy::Wait | Remedy::LookUp => Err(trouble),
         },
     }

@@ -12,7 +12,7 @@ use crate::adapters::jira::token;
 use crate::adapters::mapping;
 use crate::adapters::sample::Sample;
 use crate::adapters::task::{Beyond, Target};
-use crate::adapters::template::room::with_room;
+use crate::adapters::template::Templates;
 use crate::model::event::EventName;
 use crate::model::id::UserId;
 use crate::model::incident::Severity;
@@ -32,7 +32,6 @@ pub(in crate::adapters::jira) fn check(target: &Target) -> Vec<Problem> {
     problems.extend(credentials(Settings(target)));
     problems.extend(names(target));
     problems.extend(tables(target));
-    problems.extend(templates(target));
     problems
 }
 
@@ -178,31 +177,23 @@ fn tables(target: &Target) -> Vec<Problem> {
     problems
 }
 
-/// Templates are tried with every event, with and without what may be missing.
-fn templates(target: &Target) -> Vec<Problem> {
-    let tried = with_room(|| {
-        let mut faults = BTreeMap::new();
-        for event in EventName::ALL {
-            for sample in [bare(target, event), full(target, event)] {
-                for fault in Texts::faults(&sample.task()) {
-                    let at = format!(
-                        "the template cannot be rendered {} ({})",
-                        fault.detail,
-                        event.as_str()
-                    );
-                    faults.entry(fault.field).or_insert(at);
-                }
+/// See [`crate::adapters::Adapter::try_templates`]: with and without what may be missing.
+pub(in crate::adapters::jira) fn try_templates(target: &Target, templates: &Templates) -> Vec<Problem> {
+    let mut faults = BTreeMap::new();
+    for event in EventName::ALL {
+        for sample in [bare(target, event), full(target, event)] {
+            for fault in Texts::faults(&sample.task_with(templates)) {
+                let at = format!(
+                    "the template cannot be rendered {} ({})",
+                    fault.detail,
+                    event.as_str()
+                );
+                faults.entry(fault.field).or_insert(at);
             }
         }
-        faults
-    });
-    match tried {
-        Some(faults) => faults
-            .into_iter()
-            .map(|(field, detail)| problem(field, detail))
-            .collect(),
-        None => vec![problem("description", "the server could not try the templates")],
     }
+    let problems = faults.into_iter();
+    problems.map(|(field, detail)| problem(field, detail)).collect()
 }
 
 fn bare(target: &Target, event: EventName) -> Sample {

@@ -3,7 +3,7 @@
 use super::*;
 
 fn fields(sample: &Sample) -> Value {
-    let request = Jira.step(&sample.task()).request().unwrap();
+    let request = sample.settle(|task| Jira.step(task)).request().unwrap();
     serde_json::from_slice::<Value>(&request.body).unwrap()["fields"].clone()
 }
 
@@ -51,7 +51,7 @@ fn a_template_that_fails_ends_the_delivery() {
 #[test]
 fn the_preview_reads_as_a_ticket() {
     let sample = with_page(sample(EventName::Triggered)).with_option("priority", "critical = Highest");
-    let request = Jira.step(&sample.task()).request().unwrap();
+    let request = sample.settle(|task| Jira.step(task)).request().unwrap();
     let text = Jira.show(&request.body).unwrap().text();
     assert!(text.starts_with("Database connection timeout\n"), "{text}");
     assert!(

@@ -3,9 +3,11 @@
 use super::*;
 
 fn fields(sample: &Sample) -> Vec<&'static str> {
+    let tried = sample.settle(|task| ServiceNow.try_templates(&sample.target, task.templates));
     ServiceNow
         .check(&sample.target)
         .iter()
+        .chain(&tried)
         .map(|problem| problem.field)
         .collect()
 }
