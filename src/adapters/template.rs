@@ -42,6 +42,9 @@ const MARKDOWN: [char; 17] = [
     '\\', '`', '*', '_', '{', '}', '[', ']', '(', ')', '#', '~', '|', '<', '>', '!', ':',
 ];
 
+/// What links, images and calls of channels are made of.
+const LINKING: [char; 5] = ['[', ']', '<', '#', '|'];
+
 /// Everything but letters, digits, `-`, `.`, `_` and `~` (RFC 3986 § 2.3).
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -183,6 +186,9 @@ fn environment<'a>(escape: Escape) -> Environment<'a> {
     environment.add_filter("markdown", |value: &Value| {
         text_of(value).map(|text| markdown(&text))
     });
+    environment.add_filter("unlinked", |value: &Value| {
+        text_of(value).map(|text| unlinked(&text))
+    });
     environment.add_filter("html", |value: &Value| text_of(value).map(|text| html(&text)));
     environment.add_filter("cut", |value: &Value, max: usize| {
         text_of(value).map(|text| cut(&text, max, Unit::Characters))
@@ -304,8 +310,26 @@ fn markdown(text: &str) -> String {
     escaped
 }
 
+/// One line in which nothing links, embeds or calls, for parsers that know no escapes (Rocket.Chat's): what such markup
+/// needs side by side is parted without being seen.
+fn unlinked(text: &str) -> String {
+    let mut parted = String::with_capacity(text.len() + 16);
+    for character in quiet(text).chars() {
+        parted.push(character);
+        if LINKING.contains(&character) {
+            parted.push_str(WORD_JOINER);
+        }
+    }
+    parted
+}
+
+/// For HTML and XML, of which neither may hold control characters, however they are written.
 fn html(text: &str) -> String {
-    HtmlEscape(text).to_string()
+    let is_forbidden = |character: char| {
+        (character < ' ' && !matches!(character, '\t' | '\n' | '\r'))
+            || matches!(character, '\u{fffe}' | '\u{ffff}')
+    };
+    HtmlEscape(&text.replace(is_forbidden, "\u{fffd}")).to_string()
 }
 
 /// An error in words, with its place in the source.

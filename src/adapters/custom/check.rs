@@ -18,19 +18,29 @@ const AT: Timestamp = Timestamp::EPOCH;
 /// A title with everything that breaks a body that does not escape it.
 const TITLE: &str = "Disk \"data\" \\ is 100 % full <&>\n{ü}";
 
+/// The longest title that an incident may have, in characters, …
+const MAX_TITLE_CHARACTERS: usize = 500;
+/// … made of one that takes nine bytes in a URL, as most scripts do.
+const LONG_CHARACTER: char = '測';
+
 /// One way in which an event can be.
 #[derive(Clone, Copy)]
 struct Case {
     event: EventName,
     has_assignee: bool,
     has_link: bool,
+    has_long_title: bool,
 }
 
 impl Case {
     fn sentence(self) -> String {
         let assignee = if self.has_assignee { "somebody assigned" } else { "nobody assigned" };
         let link = if self.has_link { "" } else { " and no link to the incident" };
-        format!("{} with {assignee}{link}", self.event.as_str())
+        let title = match self.has_long_title {
+            true => format!(" and a title of {MAX_TITLE_CHARACTERS} characters: cut it, as {{{{ incident.title | cut(100) }}}} does"),
+            false => String::new(),
+        };
+        format!("{} with {assignee}{link}{title}", self.event.as_str())
     }
 }
 
@@ -76,13 +86,20 @@ fn problem(field: &'static str, detail: String) -> Problem {
 
 fn cases() -> impl Iterator<Item = Case> {
     let ways = [(false, true), (true, true), (false, false), (true, false)];
-    ways.into_iter().flat_map(|(has_assignee, has_link)| {
+    let plain = ways.into_iter().flat_map(|(has_assignee, has_link)| {
         EventName::ALL.into_iter().map(move |event| Case {
             event,
             has_assignee,
             has_link,
+            has_long_title: false,
         })
-    })
+    });
+    plain.chain([Case {
+        event: EventName::Triggered,
+        has_assignee: true,
+        has_link: true,
+        has_long_title: true,
+    }])
 }
 
 fn sample(target: &Target, case: Case) -> Sample {
@@ -92,7 +109,10 @@ fn sample(target: &Target, case: Case) -> Sample {
         name: "Ada \"Countess\" Lovelace".into(),
     });
     let mut sample = Sample::new(kind, target.url.clone(), case.event, AT).about(|incident| {
-        incident.title = TITLE.into();
+        incident.title = match case.has_long_title {
+            true => LONG_CHARACTER.to_string().repeat(MAX_TITLE_CHARACTERS),
+            false => TITLE.into(),
+        };
         incident.assignee = assignee;
     });
     sample.target = target.clone();
@@ -177,6 +197,16 @@ mod tests {
         assert!(bad[0].1.contains("the header X-Key cannot be made at line 1, column 11: a value is not defined"));
         assert!(bad[1].1.contains("at line 1, column") && bad[1].1.contains("syntax error"), "{bad:?}");
         assert!(!format!("{bad:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_long_title_is_tried_and_said_so() {
+        let bad = problems(|sample| sample.with_secret("url", "https://example.com/{{ incident.title }}"));
+        let detail = "the address cannot be made because it is longer than 2048 bytes (incident.triggered with somebody \
+                      assigned and a title of 500 characters: cut it, as {{ incident.title | cut(100) }} does)";
+        assert_eq!(bad, [("url", detail.to_owned())]);
+        let good = problems(|sample| sample.with_secret("url", "https://example.com/{{ incident.title | cut(100) }}"));
+        assert_eq!(good, []);
     }
 
     #[test]

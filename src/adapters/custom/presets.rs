@@ -155,7 +155,7 @@ static MATTERMOST: Preset = Preset {
     {
       "fallback": "{{ test_mark }}{{ happened | quiet }}: {{ incident.title | quiet | cut(300) }}",
       "color": "{{ colour }}",
-      "title": "{{ test_mark }}{{ happened | quiet }}",
+      "title": "{{ test_mark }}{{ happened | unlinked }}",
       "title_link": {{ links.incident | tojson }},
       "text": "**{{ mark }} {{ incident.title | markdown | cut(1000) }}**",
       "fields": [
@@ -174,11 +174,12 @@ static MATTERMOST: Preset = Preset {
     headers: &[],
 };
 
+/// Its parser knows no escapes: see `unlinked`.
 static ROCKETCHAT: Preset = Preset {
     name: "rocketchat",
     content_type: JSON,
     body: r#"{
-  "text": "{{ mark }} {{ test_mark }}{{ happened | quiet }}: {{ incident.title | quiet | cut(1000) }}",
+  "text": "{{ mark }} {{ test_mark }}{{ happened | unlinked }}: {{ incident.title | unlinked | cut(1000) }}",
   "attachments": [
     {
       "color": "{{ colour }}",
@@ -187,12 +188,12 @@ static ROCKETCHAT: Preset = Preset {
       "title_link": "{{ links.incident }}",
       {%- endif %}
       "fields": [
-        { "short": true, "title": "Service", "value": "{{ incident.service.name | quiet | cut(300) }}" },
+        { "short": true, "title": "Service", "value": "{{ incident.service.name | unlinked | cut(300) }}" },
         { "short": true, "title": "Severity", "value": "{{ incident.severity }}" },
         {
           "short": true,
           "title": "Assignee",
-          "value": "{{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}"
+          "value": "{{ incident.assignee.name | unlinked | cut(300) if incident.assignee else 'nobody' }}"
         },
         { "short": true, "title": "Since", "value": "{{ incident.createdAt }}" }
       ]

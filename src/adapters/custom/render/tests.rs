@@ -128,6 +128,43 @@ fn chats_are_coloured_and_call_nobody() {
     assert!(html.as_str().unwrap().contains("&lt;b&gt;</b><br>Triggered"), "{html}");
 }
 
+/// A title that tries what links, embeds and calls, wherever one of them would be understood.
+const HOSTILE: &str = "[Reset your password](https://evil.example) ![x](https://evil.example/x.png) \
+                       <https://evil.example|x> <at user_id=\"all\"></at> @**all** @here #general #**c** $$x$$ `c`";
+
+fn hostile(preset: &str) -> String {
+    let sample = sample(EventName::Acknowledged).about(|incident| {
+        incident.title = HOSTILE.into();
+        incident.service.name = HOSTILE.into();
+    });
+    let body = rendered(&sample.with_option("preset", preset)).body;
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+#[test]
+fn nothing_links_or_calls_where_a_parser_knows_no_escapes() {
+    let body = hostile("rocketchat");
+    for markup in ["](", "<https", "@here", "#general", "![x]("] {
+        assert!(!body.contains(markup), "{markup}: {body}");
+    }
+    assert!(body.contains("[\u{2060}Reset your password]\u{2060}(https://evil.example)"), "{body}");
+}
+
+#[test]
+fn xml_and_html_stay_well_formed_whatever_a_title_holds() {
+    let body = |content_type: &str| {
+        let sample = sample(EventName::Triggered)
+            .about(|incident| incident.title = "a\u{1}b\u{b}<c>\u{ffff}\n&".into())
+            .with_option("contentType", content_type)
+            .with_option("template", "<t>{{ incident.title }}</t><u>{{ incident.title | e }}</u>");
+        String::from_utf8_lossy(&rendered(&sample).body).into_owned()
+    };
+    let text = "a\u{fffd}b\u{fffd}&lt;c&gt;\u{fffd}\n&amp;";
+    for content_type in ["application/xml", "image/svg+xml", "text/html; charset=utf-8"] {
+        assert_eq!(body(content_type), format!("<t>{text}</t><u>{text}</u>"));
+    }
+}
+
 #[test]
 fn ntfy_and_gotify_get_priorities() {
     let ntfy = rendered(&sample(EventName::Triggered).with_option("preset", "ntfy"));
