@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::adapters::about::Problem;
+use crate::adapters::custom::answer;
 use crate::adapters::custom::render::{self, Fault};
 use crate::adapters::sample::Sample;
 use crate::adapters::task::Target;
@@ -52,6 +53,8 @@ pub(super) fn check(target: &Target) -> Vec<Problem> {
         let detail = "a content type is of the form application/json or text/plain; charset=utf-8";
         problems.push(problem("contentType", detail.to_owned()));
     }
+    let refused = answer::condition(target).err();
+    problems.extend(refused.map(|refused| problem("success", refused.to_string())));
     problems
 }
 
@@ -207,6 +210,12 @@ mod tests {
         assert_eq!(bad, [("url", detail.to_owned())]);
         let good = problems(|sample| sample.with_secret("url", "https://example.com/{{ incident.title | cut(100) }}"));
         assert_eq!(good, []);
+    }
+
+    #[test]
+    fn a_success_condition_is_bounded() {
+        let bad = problems(|sample| sample.with_option("success", "[1].all(a, [1].all(b, true))"));
+        assert_eq!(bad, [("success", "the expression loops over lists more than once".to_owned())]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub static ABOUT: About = About {
         placeholder: "https://example.com/hooks/{{ incident.service.id }}",
         hint: "Path and query may hold values of the event, such as {{ incident.id }}.",
     },
-    fields: &[PRESET, METHOD, CONTENT_TYPE, TEMPLATE],
+    fields: &[PRESET, METHOD, CONTENT_TYPE, TEMPLATE, SUCCESS],
     steps: &[
         "Look up in the receiver's documents which address, method and body it expects.",
         "Put the address into URL, and a key or token that it asks for into Headers.",
@@ -56,6 +56,14 @@ const TEMPLATE: Field = Field {
     hint: "A body of your own instead of the preset's, in the language of Jinja.",
     placeholder: "{ \"text\": \"{{ happened }}: {{ incident.title }}\" }",
     input: Input::Lines,
+    ..Field::LINE
+};
+
+const SUCCESS: Field = Field {
+    name: "success",
+    label: "Success condition",
+    hint: "What a 2xx answer must say too, in CEL over status, body (its JSON) and text; empty for the preset's own.",
+    placeholder: "body.errcode == 0",
     ..Field::LINE
 };
 

@@ -41,8 +41,8 @@ impl Adapter for Custom {
         render::render(task).into()
     }
 
-    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
-        answer::classify(exchange, now)
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        answer::classify(task.target, exchange, now)
     }
 
     fn show(&self, body: &[u8]) -> Option<Shown> {

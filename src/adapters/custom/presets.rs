@@ -10,10 +10,12 @@ pub(super) struct Preset {
     pub(super) body: &'static str,
     /// Headers of its own: name and template. One that comes out empty is not sent.
     pub(super) headers: &'static [(&'static str, &'static str)],
+    /// What a good answer is beyond its status, as the form's success condition; empty if the status says it all.
+    pub(super) success: &'static str,
 }
 
 /// What people choose from.
-pub(super) const CHOICES: [(&str, &str); 10] = [
+pub(super) const CHOICES: [(&str, &str); 15] = [
     ("opsknight", "OpsKnight's own JSON"),
     ("cloudevents", "CloudEvents 1.0, structured"),
     ("cloudevents_binary", "CloudEvents 1.0, binary"),
@@ -24,6 +26,11 @@ pub(super) const CHOICES: [(&str, &str); 10] = [
     ("matrix_hookshot", "Matrix, through Hookshot"),
     ("ntfy", "ntfy"),
     ("gotify", "Gotify"),
+    ("dingtalk", "DingTalk"),
+    ("feishu", "Feishu, Lark"),
+    ("wecom", "WeCom"),
+    ("zulip", "Zulip"),
+    ("webex", "Webex"),
 ];
 
 /// The preset of this name; OpsKnight's own JSON if there is none.
@@ -34,7 +41,7 @@ pub(super) fn preset(name: &str) -> &'static Preset {
 
 const JSON: &str = "application/json";
 
-static PRESETS: [&Preset; 10] = [
+static PRESETS: [&Preset; 15] = [
     &OPSKNIGHT,
     &CLOUDEVENTS,
     &CLOUDEVENTS_BINARY,
@@ -45,6 +52,11 @@ static PRESETS: [&Preset; 10] = [
     &MATRIX_HOOKSHOT,
     &NTFY,
     &GOTIFY,
+    &DINGTALK,
+    &FEISHU,
+    &WECOM,
+    &ZULIP,
+    &WEBEX,
 ];
 
 static OPSKNIGHT: Preset = Preset {
@@ -52,6 +64,7 @@ static OPSKNIGHT: Preset = Preset {
     content_type: JSON,
     body: "{{ body }}",
     headers: &[],
+    success: "",
 };
 
 /// CloudEvents 1.0.2, JSON format in structured mode.
@@ -69,6 +82,7 @@ static CLOUDEVENTS: Preset = Preset {
   "data": {{ body }}
 }"#,
     headers: &[],
+    success: "",
 };
 
 /// CloudEvents 1.0.2, HTTP protocol binding in binary mode: the data is the body, its attributes are headers.
@@ -84,6 +98,7 @@ static CLOUDEVENTS_BINARY: Preset = Preset {
         ("ce-subject", "{{ incident.id }}"),
         ("ce-time", "{{ timestamp }}"),
     ],
+    success: "",
 };
 
 static PAGERDUTY_V3: Preset = Preset {
@@ -131,6 +146,7 @@ static PAGERDUTY_V3: Preset = Preset {
   }
 }"#,
     headers: &[],
+    success: "",
 };
 
 static TEXT: Preset = Preset {
@@ -144,6 +160,7 @@ Since: {{ incident.createdAt }}
 {% if links.incident %}{{ links.incident }}
 {% endif %}",
     headers: &[],
+    success: "",
 };
 
 static MATTERMOST: Preset = Preset {
@@ -172,6 +189,7 @@ static MATTERMOST: Preset = Preset {
   ]
 }"#,
     headers: &[],
+    success: "",
 };
 
 /// Its parser knows no escapes: see `unlinked`.
@@ -201,6 +219,7 @@ static ROCKETCHAT: Preset = Preset {
   ]
 }"#,
     headers: &[],
+    success: "body.success == true",
 };
 
 static MATRIX_HOOKSHOT: Preset = Preset {
@@ -214,6 +233,7 @@ static MATRIX_HOOKSHOT: Preset = Preset {
   "html": "{{ mark }} {{ test_mark }}<b>{{ incident.title | quiet | cut(1000) | html }}</b><br>{{ happened | quiet | html }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) | html }}<br>Assignee: {{ who | quiet | cut(300) | html }}{% if links.incident %}<br><a href=\"{{ links.incident | html }}\">Open incident</a>{% endif %}"
 }"#,
     headers: &[],
+    success: "",
 };
 
 static NTFY: Preset = Preset {
@@ -232,6 +252,7 @@ Assignee: {{ incident.assignee.name | line | cut(300) if incident.assignee else 
         ("tags", "{{ incident.severity }},{{ incident.status }}"),
         ("click", "{{ links.incident }}"),
     ],
+    success: "",
 };
 
 static GOTIFY: Preset = Preset {
@@ -246,6 +267,85 @@ static GOTIFY: Preset = Preset {
   {%- endif %}
 }"#,
     headers: &[],
+    success: "",
+};
+
+/// A text has no markup there, and calls only whom the body names beside it.
+static DINGTALK: Preset = Preset {
+    name: "dingtalk",
+    content_type: JSON,
+    body: r#"{
+  "msgtype": "text",
+  "text": {
+    "content": "{{ mark }} {{ test_mark }}{{ incident.title | quiet | cut(1000) }}\n{{ happened | quiet }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) }}\nAssignee: {{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}\nOpsKnight {{ links.incident or '' }}"
+  }
+}"#,
+    headers: &[],
+    success: "body.errcode == 0",
+};
+
+/// Rich text of parts, of which a text is never markup; the kind `text` would read `<at …>`.
+static FEISHU: Preset = Preset {
+    name: "feishu",
+    content_type: JSON,
+    body: r#"{
+  "msg_type": "post",
+  "content": {
+    "post": {
+      "en_us": {
+        "title": "{{ mark }} {{ test_mark }}{{ incident.title | quiet | cut(1000) }}",
+        "content": [
+          [{ "tag": "text", "text": "OpsKnight: {{ happened | quiet }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) }}" }],
+          [{ "tag": "text", "text": "Assignee: {{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}" }]
+          {%- if links.incident %},
+          [{ "tag": "a", "text": "Open incident", "href": "{{ links.incident }}" }]
+          {%- endif %}
+        ]
+      }
+    }
+  }
+}"#,
+    headers: &[],
+    success: "(has(body.code) && body.code == 0) || (has(body.StatusCode) && body.StatusCode == 0)",
+};
+
+/// At most 2,048 bytes: the parts are cut so that they fit in any script.
+static WECOM: Preset = Preset {
+    name: "wecom",
+    content_type: JSON,
+    body: r#"{
+  "msgtype": "text",
+  "text": {
+    "content": "{{ mark }} {{ test_mark }}{{ incident.title | quiet | cut(220) }}\n{{ happened | quiet | cut(60) }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(50) }}\nAssignee: {{ incident.assignee.name | quiet | cut(50) if incident.assignee else 'nobody' }}\n{{ links.incident or '' }}"
+  }
+}"#,
+    headers: &[],
+    success: "body.errcode == 0",
+};
+
+/// Zulip's Markdown knows no backslash, but entities. The channel stands in the URL; each incident is a topic.
+static ZULIP: Preset = Preset {
+    name: "zulip",
+    content_type: "application/x-www-form-urlencoded",
+    body: "type=stream\
+&topic={{ (test_mark ~ incident.title) | line | cut(60) }}\
+&content={{ mark }}%20**{{ happened | entities }}**%20%C2%B7%20{{ incident.severity }}\
+%20%C2%B7%20{{ incident.service.name | cut(300) | entities }}%0A{{ incident.title | cut(1000) | entities }}\
+%0AAssignee:%20{{ incident.assignee.name | cut(300) | entities if incident.assignee else 'nobody' }}\
+{% if links.incident %}%0A{{ links.incident }}{% endif %}",
+    headers: &[],
+    success: "body.result == 'success'",
+};
+
+/// A text has no markup there; its `markdown` would.
+static WEBEX: Preset = Preset {
+    name: "webex",
+    content_type: JSON,
+    body: r#"{
+  "text": "{{ mark }} {{ test_mark }}{{ incident.title | quiet | cut(1000) }}\n{{ happened | quiet }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) }}\nAssignee: {{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}\n{{ links.incident or '' }}"
+}"#,
+    headers: &[],
+    success: "",
 };
 
 #[cfg(test)]

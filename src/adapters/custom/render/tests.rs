@@ -151,6 +151,38 @@ fn nothing_links_or_calls_where_a_parser_knows_no_escapes() {
 }
 
 #[test]
+fn zulip_gets_entities_and_a_topic() {
+    let form = hostile("zulip");
+    let form: Vec<(String, String)> = url::form_urlencoded::parse(form.as_bytes()).into_owned().collect();
+    let names: Vec<&str> = form.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["type", "topic", "content"]);
+    assert!(form[1].1.chars().count() <= 60 && form[1].1.starts_with("[Reset"));
+    let content = &form[2].1;
+    assert!(content.contains("&#91;Reset your password&#93;&#40;https&#58;&#47;&#47;evil&#46;example&#41;"), "{content}");
+    assert!(content.contains("\nAssignee: Ada Lovelace\nhttps://ops.example.com/"), "{content}");
+    assert!(!content.contains("@") && !content.contains("]("), "{content}");
+}
+
+#[test]
+fn texts_without_markup_stay_within_their_form() {
+    let json = |preset: &str| serde_json::from_str::<Value>(&hostile(preset)).unwrap();
+    assert_eq!(json("dingtalk")["msgtype"], "text");
+    assert!(json("dingtalk")["text"]["content"].as_str().unwrap().ends_with("OpsKnight https://ops.example.com/incidents/inc_1"));
+    let post = json("feishu")["content"]["post"]["en_us"].clone();
+    assert_eq!(post["content"].as_array().unwrap().len(), 3);
+    assert_eq!(post["content"][2][0]["href"], "https://ops.example.com/incidents/inc_1");
+    assert!(json("webex").as_object().unwrap().keys().eq(["text"]));
+    let long = sample(EventName::Acknowledged).with_option("preset", "wecom").about(|incident| {
+        let long = "😀".repeat(500);
+        incident.title = long.clone();
+        incident.service.name = long.clone();
+        incident.assignee = incident.assignee.take().map(|user| crate::model::user::UserRef { name: long, ..user });
+    });
+    let body: Value = serde_json::from_slice(&rendered(&long).body).unwrap();
+    assert!(body["text"]["content"].as_str().unwrap().len() <= 2048);
+}
+
+#[test]
 fn xml_and_html_stay_well_formed_whatever_a_title_holds() {
     let body = |content_type: &str| {
         let sample = sample(EventName::Triggered)
@@ -276,7 +308,7 @@ fn no_preset_has_a_fault() {
         let tried = sample.settle(|task| check::try_templates(&sample.target, task.templates));
         [check::check(&sample.target), tried].concat()
     };
-    assert_eq!(CHOICES.map(|(name, _)| faults(name)), [const { Vec::new() }; 10]);
+    assert_eq!(CHOICES.map(|(name, _)| faults(name)), [const { Vec::new() }; 15]);
 }
 
 proptest! {
