@@ -19,6 +19,7 @@ use crate::model::incident::Severity;
 use crate::model::retry::RetrySchedule;
 use crate::model::secret::SecretText;
 use crate::model::service::ServiceRef;
+use crate::model::standard_secret;
 use crate::model::time::{Timestamp, parse_duration};
 use crate::model::user::UserRef;
 use crate::model::webhook::{
@@ -33,7 +34,7 @@ pub const MAX_HEADER_VALUE_BYTES: usize = 4096;
 /// The longest PEM text, in bytes.
 pub const MAX_PEM_BYTES: usize = 64 * 1024;
 /// Headers that are ours or the protocol's (CONTRACT.md § 2), beside all that begin with a reserved prefix.
-const RESERVED_HEADERS: [&str; 14] = [
+const RESERVED_HEADERS: [&str; 15] = [
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -42,6 +43,7 @@ const RESERVED_HEADERS: [&str; 14] = [
     "expect",
     "host",
     "keep-alive",
+    "proxy-authorization",
     "proxy-connection",
     "te",
     "trailer",
@@ -52,7 +54,7 @@ const RESERVED_HEADERS: [&str; 14] = [
 /// What reserved headers begin with.
 const RESERVED_PREFIXES: [&str; 2] = ["x-opsknight-", "webhook-"];
 
-/// A signing secret: any text, exactly as typed.
+/// A signing secret: any text, exactly as typed, but none that was meant as a `whsec_` one and is broken.
 pub(super) fn check_secret(checks: &mut Checks, secret: String) -> SecretText {
     if secret.is_empty() || secret.len() > MAX_SECRET_BYTES {
         checks.fail(
@@ -60,6 +62,9 @@ pub(super) fn check_secret(checks: &mut Checks, secret: String) -> SecretText {
             "out_of_range",
             format!("a secret has 1 to {MAX_SECRET_BYTES} bytes"),
         );
+    }
+    if let Some(mistake) = standard_secret::mistake(&secret) {
+        checks.fail("secret", "invalid_value", mistake);
     }
     SecretText::new(secret)
 }
@@ -269,14 +274,11 @@ pub(super) fn check_headers(
     let mut seen = HashSet::new();
     for (name, value) in &headers {
         let field = format!("headers.{name}");
-        let lower = name.to_ascii_lowercase();
-        let is_reserved = RESERVED_HEADERS.contains(&lower.as_str())
-            || RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
         if HeaderName::from_bytes(name.as_bytes()).is_err() {
             checks.fail(&field, "invalid_name", "this is no name of a header");
-        } else if is_reserved {
+        } else if is_reserved(name) {
             checks.fail(&field, "reserved", "OpsKnight or the protocol sets this header");
-        } else if !seen.insert(lower) {
+        } else if !seen.insert(name.to_ascii_lowercase()) {
             checks.fail(&field, "duplicate", "this header is given twice");
         }
         if value.len() > MAX_HEADER_VALUE_BYTES || HeaderValue::from_str(value).is_err() {
@@ -289,6 +291,17 @@ pub(super) fn check_headers(
         .into_iter()
         .map(|(name, value)| (name, SecretText::new(value)))
         .collect()
+}
+
+/// Receivers behind CGI, WSGI and their like cannot tell `X_OpsKnight_Event` from `X-OpsKnight-Event`: neither may be set.
+fn is_reserved(name: &str) -> bool {
+    let dashed = |character: char| match character.is_ascii_alphanumeric() {
+        true => character.to_ascii_lowercase(),
+        false => '-',
+    };
+    let name: String = name.chars().map(dashed).collect();
+    RESERVED_HEADERS.contains(&name.as_str())
+        || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 pub(super) fn has_certificate(pem: &str) -> bool {
@@ -344,10 +357,15 @@ mod tests {
             "content-length",
             "Connection",
             "User-Agent",
+            "Proxy-Authorization",
+            "X_OpsKnight_Event",
+            "x.opsknight_signature",
+            "Webhook_Id",
+            "Content_Length",
         ];
         assert!(reserved.iter().all(|name| refused(name, "x")));
         assert!(refused("a b", "x") && refused("X-A", "line\nbreak") && refused("", "x"));
-        assert!(!refused("Authorization", "Bearer x"));
+        assert!(!refused("Authorization", "Bearer x") && !refused("X_Team", "x"));
         let twice = BTreeMap::from([("x-a", "1"), ("X-A", "2")].map(|(n, v)| (n.to_owned(), v.to_owned())));
         assert!(is_refused(|checks| drop(check_headers(checks, twice))));
     }

@@ -20,10 +20,11 @@ use crate::model::id::WebhookId;
 use crate::model::incident::{Incident, IncidentStatus, Severity};
 use crate::model::secret::SecretText;
 use crate::model::service::ServiceRef;
+use crate::model::standard_secret::new_secret;
 use crate::model::time::{Timestamp, parse_duration};
 use crate::model::webhook::{
     DEFAULT_ROTATION_OVERLAP, Endpoint, MAX_ROTATION_OVERLAP, Webhook, WebhookKind, WebhookSecrets,
-    WebhookSettings, WebhookState, new_secret,
+    WebhookSettings, WebhookState,
 };
 use crate::store::deliveries::DeliveryDetail;
 use crate::store::webhooks::WebhookEdit;

@@ -72,18 +72,7 @@ impl Target {
     /// What is secret in the URL, if all of it is: path and query, and their longer parts, whatever becomes of the rest on
     /// the way.
     pub fn secret_parts_of_url(&self) -> Vec<String> {
-        let url = &self.url;
-        let whole = [
-            url[Position::BeforePath..Position::AfterQuery].to_owned(),
-            url.path().to_owned(),
-        ];
-        let segments = url.path_segments().into_iter().flatten().map(str::to_owned);
-        let segments = segments.filter(|segment| segment.len() >= MIN_SECRET_SEGMENT_BYTES);
-        let raw = url.query().unwrap_or_default().split('&');
-        let raw = raw.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
-        let values = raw.chain(url.query_pairs().map(|(_, value)| value.into_owned()));
-        let parts = whole.into_iter().chain(segments).chain(values);
-        parts.filter(|part| part.len() >= MIN_SECRET_PART_BYTES).collect()
+        secret_parts_of(&self.url)
     }
 
     /// A text of the platform without what is secret in the URL.
@@ -94,6 +83,21 @@ impl Target {
             .iter()
             .fold(text.to_owned(), |text, part| text.replace(part.as_str(), "***"))
     }
+}
+
+/// What is secret in a URL, if all of it is; see [`Target::secret_parts_of_url`].
+pub fn secret_parts_of(url: &Url) -> Vec<String> {
+    let whole = [
+        url[Position::BeforePath..Position::AfterQuery].to_owned(),
+        url.path().to_owned(),
+    ];
+    let segments = url.path_segments().into_iter().flatten().map(str::to_owned);
+    let segments = segments.filter(|segment| segment.len() >= MIN_SECRET_SEGMENT_BYTES);
+    let raw = url.query().unwrap_or_default().split('&');
+    let raw = raw.filter_map(|pair| Some(pair.split_once('=')?.1.to_owned()));
+    let values = raw.chain(url.query_pairs().map(|(_, value)| value.into_owned()));
+    let parts = whole.into_iter().chain(segments).chain(values);
+    parts.filter(|part| part.len() >= MIN_SECRET_PART_BYTES).collect()
 }
 
 /// Where the links of a message lead, and what may be done from it.

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::adapters::task::{Links, Pause, Rendered, Token};
+use crate::adapters::task::{Pause, Rendered, Token};
 use crate::adapters::ticketing::{Answer, Asked, Asking, MAX_ASKED, Question};
 use crate::dispatch::deliver::{Deliverer, unsigned_request};
-use crate::dispatch::masking::Masks;
+use crate::dispatch::masking::{Masks, made_for};
 use crate::dispatch::prepared::Prepared;
 use crate::model::attempt::Failure;
 use crate::model::exchange::{Exchange, FailureCode};
@@ -33,13 +33,13 @@ impl From<Failure> for Outcome {
 
 /// Asks.
 pub async fn ask(deliverer: &Deliverer, prepared: &Prepared, question: &Question) -> Outcome {
-    let Ok(mut outcome) = tokio::time::timeout(MAX_TIME, converse(deliverer, prepared, question)).await
-    else {
+    let mut secrets = Vec::new();
+    let conversation = converse(deliverer, prepared, question, &mut secrets);
+    let Ok(mut outcome) = tokio::time::timeout(MAX_TIME, conversation).await else {
         let detail = "the ticket system took too long to answer all that it was asked";
         return Failure::new(FailureCode::ResponseTimeout, detail).into();
     };
-    let token = prepared.token.get(deliverer.source.now());
-    let masks = Masks::of(&prepared.target, &Links::default(), token.as_ref());
+    let masks = Masks::new(&prepared.credentials, secrets);
     match &mut outcome.answer {
         Err(failure) => failure.detail = masks.text(std::mem::take(&mut failure.detail)),
         Ok(Answer::Findings(findings)) => {
@@ -52,7 +52,13 @@ pub async fn ask(deliverer: &Deliverer, prepared: &Prepared, question: &Question
     outcome
 }
 
-async fn converse(deliverer: &Deliverer, prepared: &Prepared, question: &Question) -> Outcome {
+/// Notes in `secrets` what was made for the requests and must not be told.
+async fn converse(
+    deliverer: &Deliverer,
+    prepared: &Prepared,
+    question: &Question,
+    secrets: &mut Vec<String>,
+) -> Outcome {
     let Some(ticketing) = prepared.adapter.ticketing() else {
         return Failure::new(
             FailureCode::RequestInvalid,
@@ -89,6 +95,7 @@ async fn converse(deliverer: &Deliverer, prepared: &Prepared, question: &Questio
                 };
             }
         };
+        secrets.extend(made_for(&rendered, false, b""));
         let exchange = send(deliverer, prepared, rendered).await;
         if answers.is_empty() && must_renew(deliverer, prepared, token.as_ref(), &exchange) {
             token = match self::token(deliverer, prepared).await {

@@ -4,11 +4,11 @@ use bytes::Bytes;
 
 use crate::adapters::task::{Judgement, Pause};
 use crate::clock::Source;
-use crate::dispatch::masking::{self, Masks};
+use crate::dispatch::masking::{self, MAX_KEPT_BODY_BYTES, Masks};
 use crate::dispatch::prepared::Prepared;
 use crate::model::attempt::{Attempt, Failure, Keeping, Legacy, MAX_MEMORY_BYTES, Outcome, Remedy};
 use crate::model::delivery::{ClaimedDelivery, MAX_STEPS, NextStep};
-use crate::model::exchange::{BODY_CAP_BYTES, Exchange, FailureCode, PhaseTimings};
+use crate::model::exchange::{BODY_CAP_BYTES, Exchange, FailureCode, PhaseTimings, Response};
 use crate::model::retry::RetrySchedule;
 use crate::model::ticket::LinkUpdate;
 use crate::model::time::Timestamp;
@@ -43,7 +43,7 @@ pub struct Sent {
     pub request_head: String,
     /// The body, if it was not the event's own.
     pub body: Option<Bytes>,
-    /// Secrets that were made for this request, such as a password as its header carries it.
+    /// Secrets of this attempt beyond the webhook's settings: tokens, links, a password as its header carries it.
     pub secrets: Vec<String>,
     /// What came back, unless nothing could be sent.
     pub exchange: Option<Exchange>,
@@ -70,9 +70,9 @@ pub fn conclude(
     source: &Source,
     prepared: &Prepared,
     delivery: &ClaimedDelivery,
-    made: Made,
-    masks: &Masks,
+    mut made: Made,
 ) -> Attempted {
+    let masks = Masks::new(&prepared.credentials, std::mem::take(&mut made.sent.secrets));
     let Judgement {
         outcome,
         memory,
@@ -83,7 +83,7 @@ pub fn conclude(
         note,
     } = made.judgement;
     let outcome = within_steps(outcome, delivery);
-    let outcome = masked(outcome, masks);
+    let outcome = masked(outcome, &masks);
     let is_test = delivery.event.is_test;
     let none = RetrySchedule::none();
     let schedule = match is_test {
@@ -98,7 +98,7 @@ pub fn conclude(
     };
     let result = made.sent.exchange.as_ref().map(|exchange| &exchange.result);
     let was_prevented = matches!(result, Some(Err(failure)) if failure.code.is_our_own());
-    let attempt = attempt(source, delivery, &made.sent, outcome, note, masks);
+    let attempt = attempt(source, delivery, &made.sent, outcome, note, &masks);
     let is_ticket = prepared.adapter.ticketing().is_some();
     let record = AttemptRecord {
         delivery_id: delivery.id,
@@ -137,13 +137,13 @@ fn attempt(
     sent: &Sent,
     outcome: Outcome,
     note: Option<String>,
-    masks: &Masks,
+    masks: &Masks<'_>,
 ) -> Attempt {
     let exchange = sent.exchange.as_ref();
     let response = exchange.and_then(|exchange| exchange.result.as_ref().ok());
-    let kept_body = |body: &Bytes| {
-        let masked = masks.body(&body.slice(..body.len().min(BODY_CAP_BYTES)));
-        masked.slice(..masked.len().min(BODY_CAP_BYTES))
+    let kept_body = |response: &Response| match response.body_is_truncated {
+        true => masks.cut_body(&response.body, BODY_CAP_BYTES),
+        false => masks.body(&response.body, BODY_CAP_BYTES),
     };
     Attempt {
         id: source.new_attempt_id(),
@@ -153,16 +153,17 @@ fn attempt(
         remote_address: exchange.and_then(|exchange| exchange.remote_address),
         status: response.map(|response| response.status),
         request_head: sent.request_head.clone(),
-        request_body: sent.body.as_ref().map(|body| masks.body(body)),
+        request_body: sent
+            .body
+            .as_ref()
+            .map(|body| masks.body(body, MAX_KEPT_BODY_BYTES)),
         response_head: response
             .map(|response| masks.text(masking::response_head(&response.headers)))
             .unwrap_or_default(),
-        response_body: response
-            .map(|response| kept_body(&response.body))
-            .unwrap_or_default(),
+        response_body: response.map(kept_body).unwrap_or_default(),
         response_body_is_truncated: response
             .is_some_and(|response| response.body_is_truncated || response.body.len() > BODY_CAP_BYTES),
-        note: noted(note, exchange).map(|note| masks.text(bounded_note(note))),
+        note: noted(note, exchange).map(|note| bounded_note(masks.text(note))),
         outcome,
     }
 }
@@ -178,7 +179,7 @@ fn within_steps(outcome: Outcome, delivery: &ClaimedDelivery) -> Outcome {
     }
 }
 
-fn masked(mut outcome: Outcome, masks: &Masks) -> Outcome {
+fn masked(mut outcome: Outcome, masks: &Masks<'_>) -> Outcome {
     if let Outcome::Failed(failure) | Outcome::Gone(failure) = &mut outcome {
         failure.detail = masks.text(std::mem::take(&mut failure.detail));
     }

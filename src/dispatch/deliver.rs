@@ -16,7 +16,7 @@ use crate::clock::Source;
 use crate::dispatch::conclude::{Attempted, Made, Sent, conclude};
 use crate::dispatch::known::Known;
 use crate::dispatch::links::links;
-use crate::dispatch::masking::{self, Masks};
+use crate::dispatch::masking;
 use crate::dispatch::prepared::Prepared;
 use crate::dispatch::probe;
 use crate::model::attempt::{Failure, Keeping, Outcome, Remedy};
@@ -101,8 +101,10 @@ impl Deliverer {
             }
         };
         probe::confirm(self, prepared, delivery, &mut made).await;
-        let masks = Masks::of(&prepared.target, &links, token.as_ref()).and(&made.sent.secrets);
-        conclude(&self.source, prepared, delivery, made, &masks)
+        let secrets = &mut made.sent.secrets;
+        secrets.extend(links.acts.into_iter().map(|act| act.token));
+        secrets.extend(token.map(|token| token.text.reveal().to_owned()));
+        conclude(&self.source, prepared, delivery, made)
     }
 
     async fn make(&self, prepared: &Prepared, delivery: &ClaimedDelivery, task: &Task<'_>) -> Made {
@@ -191,6 +193,7 @@ impl Deliverer {
     ) -> (Sent, Exchange) {
         let shown_url = rendered.shown_url.take();
         let recording = rendered.recording;
+        let secrets = masking::made_for(&rendered, prepared.has_templated_url, &delivery.event.body);
         let request = build_request(prepared, delivery, rendered, started_at);
         let shown_url = match (shown_url, prepared.adapter.ticketing()) {
             (Some(shown_url), _) => Cow::Owned(shown_url),
@@ -199,10 +202,6 @@ impl Deliverer {
             (None, None) => Cow::Borrowed(prepared.shown_url.as_str()),
         };
         let request_head = masking::request_head(&request, &shown_url, &prepared.headers);
-        let secrets = match prepared.adapter.ticketing() {
-            Some(_) => masking::secrets_in(&request.headers),
-            None => Vec::new(),
-        };
         let is_kept = recording == Recording::Whole && request.body != delivery.event.body;
         let sent_body = is_kept.then(|| request.body.clone());
         let exchange = self.client.send(request).await;

@@ -7,8 +7,10 @@ use url::Url;
 
 use crate::adapters::about::Signature;
 use crate::adapters::task::Target;
+use crate::adapters::template::is_template;
 use crate::adapters::{Adapter, adapter_or_unknown};
 use crate::dispatch::board::WebhookLimits;
+use crate::dispatch::masking::Credentials;
 use crate::dispatch::probe::LastRefused;
 use crate::dispatch::tokens::TokenPlace;
 use crate::model::exchange::TlsProfile;
@@ -35,6 +37,10 @@ pub struct Prepared {
     pub headers: HeaderMap,
     /// What its requests say they come from.
     pub agent: HeaderValue,
+    /// What must not be kept of what is sent and comes back.
+    pub credentials: Credentials,
+    /// Whether a template makes its URL, for each delivery another.
+    pub has_templated_url: bool,
     /// TLS settings of its own.
     pub tls: Option<Arc<TlsProfile>>,
     /// Its access token, if its kind needs one.
@@ -68,6 +74,8 @@ impl Prepared {
             adapter,
             shown_url: masked_url(&target.url),
             headers: parse_headers(&secrets),
+            credentials: Credentials::of(&target),
+            has_templated_url: is_template(target.secret("url")),
             signer: signing(None),
             rotating,
             tls: secrets.tls.clone(),

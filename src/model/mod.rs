@@ -24,6 +24,7 @@ pub mod retry;
 pub mod secret;
 pub mod service;
 pub mod session;
+pub mod standard_secret;
 pub mod ticket;
 pub mod time;
 pub mod user;

@@ -310,15 +310,6 @@ pub fn masked_url(url: &Url) -> String {
     text
 }
 
-/// Makes a secret (`whsec_…`, Standard Webhooks) out of 32 random bytes.
-pub fn new_secret(random: &[u8; 32]) -> SecretText {
-    use base64::Engine;
-    SecretText::new(format!(
-        "whsec_{}",
-        base64::engine::general_purpose::STANDARD.encode(random)
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

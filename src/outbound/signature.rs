@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::model::secret::SecretText;
+use crate::model::standard_secret;
 
 /// The header with the signature of the body under the current secret.
 pub const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("x-opsknight-signature");
@@ -25,8 +26,6 @@ pub const TIMESTAMP_HEADER: HeaderName = HeaderName::from_static("webhook-timest
 /// Standard Webhooks: the signatures, newest secret first.
 pub const STANDARD_SIGNATURE_HEADER: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// What a secret whose remainder is base64 begins with.
-const STANDARD_SECRET_PREFIX: &str = "whsec_";
 const SHA256_BLOCK_BYTES: usize = 64;
 
 /// The secrets of one webhook.
@@ -158,11 +157,10 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new((&*block).into())
 }
 
+/// A broken `whsec_` secret is refused when it is saved. One that was saved by an earlier version goes on to sign with its
+/// bytes.
 fn standard_key(secret: &str) -> Zeroizing<Vec<u8>> {
-    let decoded = secret
-        .strip_prefix(STANDARD_SECRET_PREFIX)
-        .and_then(|encoded| STANDARD.decode(encoded).ok());
-    Zeroizing::new(decoded.unwrap_or_else(|| secret.as_bytes().to_vec()))
+    standard_secret::decode(secret).unwrap_or_else(|| Zeroizing::new(secret.as_bytes().to_vec()))
 }
 
 #[cfg(test)]
@@ -242,11 +240,22 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_not_valid_base64_is_used_as_its_bytes() {
-        let broken = "whsec_not base64!";
-        let judge = standardwebhooks::Webhook::from_bytes(broken.into()).unwrap();
-        let headers = signed(&secrets(broken, None), present_seconds());
+    fn a_secret_without_padding_or_url_safe_is_decoded_too() {
+        let judge = standardwebhooks::Webhook::new("whsec_+/8AAQIDBAUGBwgJCgsMDQ4PEBESExQVFg==").unwrap();
+        let headers = signed(
+            &secrets("whsec_-_8AAQIDBAUGBwgJCgsMDQ4PEBESExQVFg", None),
+            present_seconds(),
+        );
         judge.verify(BODY, &headers).unwrap();
+    }
+
+    #[test]
+    fn a_broken_secret_of_an_earlier_version_signs_with_its_bytes_and_never_with_nothing() {
+        for broken in ["whsec_not base64!", "whsec_"] {
+            let judge = standardwebhooks::Webhook::from_bytes(broken.into()).unwrap();
+            let headers = signed(&secrets(broken, None), present_seconds());
+            judge.verify(BODY, &headers).unwrap();
+        }
     }
 
     #[test]

@@ -178,6 +178,30 @@ async fn disabling_says_since_when_and_why_and_enabling_forgets_it() {
 }
 
 #[tokio::test]
+async fn a_secret_that_only_looks_like_a_standard_one_is_refused_with_words() {
+    let server = Server::start().await;
+    for broken in [
+        "whsec_",
+        "whsec_!!!!",
+        "v1,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    ] {
+        let answer = server.post(WEBHOOKS, with(json!({ "secret": broken }))).await;
+        let error = answer.json()["errors"][0].clone();
+        assert_eq!(
+            (&error["field"], &error["code"]),
+            (&json!("secret"), &json!("invalid_value"))
+        );
+        assert!(error["detail"].as_str().unwrap().contains("whsec_"), "{error}");
+    }
+    let id = server.webhook().await["id"].as_str().unwrap().to_owned();
+    let rotate = format!("{WEBHOOKS}/{id}/rotate-secret");
+    let broken = server.post(&rotate, json!({ "secret": "whsec_!!!!" })).await;
+    assert_eq!(broken.problem(), (422, "invalid_fields".into()));
+    let unpadded = server.post(&rotate, json!({ "secret": "whsec_-_8AAQ" })).await;
+    assert_eq!(unpadded.status, 200, "{}", unpadded.text());
+}
+
+#[tokio::test]
 async fn rotating_shows_the_new_secret_once_and_keeps_the_old_one_for_a_while() {
     let server = Server::start().await;
     let webhook = server.webhook().await;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bombs;
+mod credentials;
 mod faults;
 mod giving_up;
 mod judged;

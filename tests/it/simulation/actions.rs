@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use opsknight::adapters::task::Links;
 use opsknight::dispatch::conclude::{Made, conclude};
-use opsknight::dispatch::masking::Masks;
 use opsknight::dispatch::prepared::Prepared;
 use opsknight::model::attempt::Outcome;
 use opsknight::model::audit::Actor;
@@ -69,9 +67,7 @@ impl World {
         let endpoint = self.run(async |store| store.endpoints.load(webhook_id).await.unwrap());
         let made = Made::without_request(at, Outcome::Delivered);
         let prepared = Prepared::new(endpoint.unwrap());
-        let links = Links::default();
-        let masks = Masks::of(&prepared.target, &links, None);
-        let record = conclude(&self.source, &prepared, &delivery, made, &masks).record;
+        let record = conclude(&self.source, &prepared, &delivery, made).record;
         let results = self.run(async |store| store.queue.record(vec![record], at).await.unwrap());
         assert_eq!(results, [Recorded::Applied]);
     }

@@ -14,7 +14,6 @@ use opsknight::dispatch::breaker::Verdict;
 use opsknight::dispatch::conclude::{Made, conclude};
 use opsknight::dispatch::deliver::{build_request, task};
 use opsknight::dispatch::escalator;
-use opsknight::dispatch::masking::Masks;
 use opsknight::dispatch::prepared::Prepared;
 use opsknight::model::delivery::ClaimedDelivery;
 use opsknight::model::exchange::FailureCode;
@@ -195,8 +194,7 @@ impl World {
             let verdict = Verdict::of(&judgement.outcome);
             let mut made = Made::without_request(flight.started_at, judgement);
             made.sent.exchange = Some(flight.exchange);
-            let masks = Masks::of(&flight.prepared.target, &links, None);
-            let attempted = conclude(&self.source, &flight.prepared, &flight.delivery, made, &masks);
+            let attempted = conclude(&self.source, &flight.prepared, &flight.delivery, made);
             let record = attempted.record;
             let webhook_id = record.webhook_id;
             self.node.errands.push(Errand::Record(Box::new(record), now));
