@@ -33,13 +33,17 @@ mod webhooks;
 use std::any::Any;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::{BodyExt, Collected};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::api::guard::Location;
-use crate::api::problem::{Code, Problem};
+use crate::api::problem::{Code, PROBLEM_JSON, Problem, with_address};
 use crate::api::route::{Route, Verb};
 
 pub use state::{ApiParts, ApiSettings, ApiState};
@@ -63,8 +67,32 @@ pub fn router(state: ApiState, others: Router) -> Router {
     router
         .fallback(other)
         .method_not_allowed_fallback(method_not_allowed)
-        .with_state(state)
+        .with_state(state.clone())
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(state, lead_home))
+}
+
+/// Makes the `type` of a problem whole, if the server knows under which address people reach it. A kept answer is given
+/// with today's address, too.
+async fn lead_home(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let is_problem = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == PROBLEM_JSON);
+    let Some(url) = state.settings.public_url.as_ref().filter(|_| is_problem) else {
+        return response;
+    };
+    let (mut parts, body) = response.into_parts();
+    // It lies in memory already: there is nothing to bound.
+    let Ok(body) = body.collect().await.map(Collected::to_bytes) else {
+        return Problem::plain(Code::Internal).into_response();
+    };
+    let whole = with_address(url.as_str().trim_end_matches('/'), &body);
+    if whole.is_some() {
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    Response::from_parts(parts, whole.map_or_else(|| Body::from(body), Body::from))
 }
 
 /// Every route, and where that can be read which it creates.

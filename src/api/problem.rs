@@ -130,6 +130,10 @@ define_problems! {
 const RETRY_AFTER_UNAVAILABLE: u32 = 1;
 /// What the content type of every problem is.
 pub const PROBLEM_JSON: &str = "application/problem+json";
+/// The page of this server that says more about every code (`docs/errors.md`).
+const PAGE: &str = "/docs/errors";
+/// What the body of every problem begins with.
+const BEGINNING: &str = "{\"type\":\"";
 
 /// A problem, ready to be answered.
 #[derive(Debug, Clone)]
@@ -149,7 +153,8 @@ struct Parts {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Problem)]
 pub struct ProblemView<'a> {
-    /// Names the kind of problem: `urn:opsknight:problem:` and the code.
+    /// Leads to what this server says of such problems.
+    #[schema(format = "uri-reference")]
     r#type: String,
     /// What happened, in one sentence.
     title: &'a str,
@@ -210,11 +215,11 @@ impl Problem {
         self.0.code
     }
 
-    /// The body as it is sent.
+    /// The body, whose `type` leads to a path of this server.
     pub fn to_body(&self) -> Vec<u8> {
         let parts = &self.0;
         let view = ProblemView {
-            r#type: format!("urn:opsknight:problem:{}", parts.code.as_str()),
+            r#type: format!("{PAGE}#{}", parts.code.as_str()),
             title: parts.code.title(),
             status: parts.code.status().as_u16(),
             code: parts.code.as_str(),
@@ -225,6 +230,13 @@ impl Problem {
         };
         serde_json::to_vec(&view).unwrap_or_default()
     }
+}
+
+/// The body of a problem with the address under which people reach this server before its `type`.
+pub fn with_address(address: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let rest = body.strip_prefix(BEGINNING.as_bytes())?;
+    let is_path = rest.starts_with(PAGE.as_bytes());
+    is_path.then(|| [BEGINNING.as_bytes(), address.as_bytes(), rest].concat())
 }
 
 impl IntoResponse for Problem {
@@ -290,7 +302,8 @@ pub fn document() -> String {
         "# Errors of the API\n\n\
          Every error is `application/problem+json` (RFC 9457) with the members `type`, `title`, `status`, `code`, `detail`\n\
          and `advice`; `errors` lists fields, `incidentStatus` comes with `wrong_status`. Programs should look at `code`:\n\
-         codes are stable, sentences are not. This page is made from `src/api/problem.rs`.\n\n\
+         codes are stable, sentences are not. `type` leads to this page, as the server itself shows it (`/docs/errors`). It is\n\
+         made from `src/api/problem.rs`.\n\n\
          | code | status | what happened | what to do |\n|---|---|---|---|\n",
     );
     for code in Code::ALL {
@@ -335,6 +348,16 @@ mod tests {
             document(),
             "run `OPSKNIGHT_WRITE_DOCS=1 cargo test the_page_about_errors`"
         );
+    }
+
+    #[test]
+    fn a_type_leads_to_the_page_of_its_code_under_whatever_address() {
+        let body = Problem::plain(Code::NotFound).to_body();
+        let whole = with_address("https://ops.example", &body).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+        assert_eq!(value["type"], "https://ops.example/docs/errors#not_found");
+        assert_eq!(with_address("https://ops.example", &whole), None);
+        assert_eq!(with_address("https://ops.example", b"{\"id\":1}"), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod dead;
 mod deliveries;
 mod delivery;
 mod error;
+mod error_codes;
 mod escalation_policies;
 mod form;
 mod frame;

@@ -3,7 +3,7 @@
 use crate::model::access::Scope;
 use crate::web::route::{Door, PageRoute};
 use crate::web::{
-    account, act, api_docs, api_keys, assets, audit, dashboard, dead, deliveries, delivery,
+    account, act, api_docs, api_keys, assets, audit, dashboard, dead, deliveries, delivery, error_codes,
     escalation_policies, inbox, inbox_receiver, inboxes, incident, incident_new, incident_tickets, incidents,
     integrations, live, message, services, set_up, sign_in, system, users, wall, webhook, webhook_form,
     webhook_new, welcome,
@@ -187,5 +187,6 @@ fn settings_pages() -> Vec<PageRoute> {
         Route::form("/settings/system/check", ADMIN, system::check),
         Route::form("/settings/system/backup", ADMIN, system::back_up),
         Route::page("/docs/api", Door::SignedIn, api_docs::page),
+        Route::page("/docs/errors", Door::Open, error_codes::page),
     ]
 }

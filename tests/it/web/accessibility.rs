@@ -78,6 +78,7 @@ async fn every_page_for_people_who_are_not_signed_in_is_accessible() {
         format!("/welcome?token={link}"),
         "/welcome?token=wrong".to_owned(),
         "/wall".to_owned(),
+        "/docs/errors".to_owned(),
         "/no-such-page".to_owned(),
     ];
     let found = problems_of_pages(&mut browser, &paths).await;

@@ -6,6 +6,7 @@ mod browser;
 mod chromedriver;
 mod counts;
 mod doors;
+mod error_codes;
 mod forms;
 mod hostile_text;
 mod incidents;
