@@ -2,12 +2,13 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::api::accept::prefers;
 use crate::api::answer::{ApiResult, ok};
 use crate::api::cursor::{feed_cursor, parse_feed_cursor};
 use crate::api::problem::{Code, Problem};
@@ -17,6 +18,8 @@ use crate::model::event::Event;
 
 /// The media type of one line of JSON per event.
 pub const NDJSON: &str = "application/x-ndjson";
+/// The media type of a page.
+const JSON: &str = "application/json";
 
 /// Which page of the feed.
 #[derive(Deserialize, IntoParams)]
@@ -72,7 +75,7 @@ pub async fn list(
     let limit = parse_limit(query.limit.as_deref())?;
     let after = query.after.as_deref().map(parse_feed_cursor).transpose()?;
     let events = state.store.events.list_after(after.unwrap_or(0), limit).await?;
-    if wants_lines(&headers) {
+    if prefers(&headers, NDJSON, JSON) {
         return Ok(lines(&events));
     }
     let has_more = u32::try_from(events.len()).is_ok_and(|length| length >= limit);
@@ -101,11 +104,6 @@ pub fn line(event: &Event) -> String {
     let members = body.strip_prefix('{').unwrap_or("}");
     let cursor = feed_cursor(event.sequence);
     format!("{{\"id\":\"{}\",\"cursor\":\"{cursor}\",{members}", event.id)
-}
-
-fn wants_lines(headers: &HeaderMap) -> bool {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.contains(NDJSON))
 }
 
 fn lines(events: &[Event]) -> Response {

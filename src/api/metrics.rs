@@ -1,11 +1,15 @@
-//! `GET /metrics`: what is counted in memory, and what is read from the store, though not at every scrape.
+//! `GET /metrics`: what is counted in memory, and what is read from the store, though not at every scrape. In the text format
+//! of Prometheus, or in OpenMetrics for those who ask for it.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::State;
 use axum::response::IntoResponse;
-use http::header::CONTENT_TYPE;
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE, VARY};
 
+use crate::api::accept::prefers;
 use crate::api::answer::ApiResult;
 use crate::api::problem::Problem;
 use crate::api::state::ApiState;
@@ -17,8 +21,10 @@ use crate::telemetry::StateLabel;
 const COUNTS_HOLD_MS: i64 = 1000;
 /// How long the balance holds: it counts every delivery.
 const BALANCE_HOLDS_MS: i64 = 60_000;
-/// The Prometheus text format.
-const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The media type of the text format of Prometheus.
+pub const TEXT: &str = "text/plain";
+/// The media type of OpenMetrics.
+pub const OPEN_METRICS: &str = "application/openmetrics-text";
 
 /// When the metrics were last read from the store, in monotonic milliseconds.
 #[derive(Default)]
@@ -28,7 +34,7 @@ pub struct Scrapes {
 }
 
 /// `GET /metrics`
-pub async fn metrics(State(state): State<ApiState>) -> ApiResult {
+pub async fn metrics(State(state): State<ApiState>, headers: HeaderMap) -> ApiResult {
     let now_ms = state.source.monotonic_millis();
     if is_due(&state.scrapes.counts_ms, now_ms, COUNTS_HOLD_MS) {
         refresh_counts(&state).await?;
@@ -39,7 +45,41 @@ pub async fn metrics(State(state): State<ApiState>) -> ApiResult {
         let missing = balance.iter().map(|balance| balance.missing().abs()).sum();
         state.metrics.balance_missing.set(missing);
     }
-    Ok(([(CONTENT_TYPE, TEXT)], state.metrics.render()).into_response())
+    let text = state.metrics.render();
+    let (content_type, text) = match prefers(&headers, OPEN_METRICS, TEXT) {
+        true => (format!("{OPEN_METRICS}; version=1.0.0; charset=utf-8"), text),
+        false => (
+            format!("{TEXT}; version=0.0.4; charset=utf-8"),
+            as_text_format(&text),
+        ),
+    };
+    let headers = [(CONTENT_TYPE, content_type.as_str()), (VARY, ACCEPT.as_str())];
+    Ok((headers, text).into_response())
+}
+
+/// OpenMetrics in the text format 0.0.4: there a counter is described under the name of its samples, and neither units nor
+/// an end are told.
+fn as_text_format(open_metrics: &str) -> String {
+    let counters: HashSet<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("EOF" | "UNIT"), ..) => continue,
+            (Some("#"), Some(word), Some(name), Some(rest)) if counters.contains(name) => {
+                text.push_str(&format!("# {word} {name}_total {rest}"));
+            }
+            (Some("#"), Some("TYPE"), Some(name), Some("unknown")) => {
+                text.push_str(&format!("# TYPE {name} untyped"));
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// Whether it is time again; if so, the next time counts from now.
@@ -99,6 +139,15 @@ fn by_state(counts: &StateCounts) -> [(&'static str, u64); 5] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_text_format_describes_counters_by_their_samples_and_has_no_end() {
+        let open_metrics = "# HELP a_events Events.\n# TYPE a_events counter\na_events_total 3\n# HELP a_s Time, seconds.\n\
+                            # TYPE a_s gauge\n# UNIT a_s seconds\na_s 1.5\n# TYPE a_u unknown\na_u 1\n# EOF\n";
+        let text = "# HELP a_events_total Events.\n# TYPE a_events_total counter\na_events_total 3\n\
+                    # HELP a_s Time, seconds.\n# TYPE a_s gauge\na_s 1.5\n# TYPE a_u untyped\na_u 1\n";
+        assert_eq!(as_text_format(open_metrics), text);
+    }
 
     #[test]
     fn the_store_is_asked_at_once_and_then_once_per_period() {

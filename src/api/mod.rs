@@ -1,6 +1,7 @@
 //! The HTTP API: JSON in, JSON out. All routes stand in one list (`routes.rs`), from which both the router and the
 //! OpenAPI document are made. Nothing here decides: actions do, and the store is only read.
 
+mod accept;
 mod answer;
 mod api_keys;
 mod audit;

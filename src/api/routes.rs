@@ -476,6 +476,7 @@ fn system_routes() -> Vec<Route> {
         .gives::<HealthView>(503),
         Route::new(Get, "/metrics", READ, "Metrics for Prometheus", metrics::metrics)
             .open_to(Access::Metrics(READ))
-            .gives_text("text/plain"),
+            .gives_text(metrics::TEXT)
+            .gives_text(metrics::OPEN_METRICS),
     ]
 }

@@ -1,5 +1,6 @@
 //! Health, metrics, the state of the installation, backups.
 
+use axum::http::Method;
 use opsknight::api::ApiSettings;
 use serde_json::json;
 
@@ -34,6 +35,34 @@ async fn metrics_show_what_the_store_holds_and_may_be_public() {
         "{text}"
     );
     assert!(text.contains("opsknight_balance_missing 0"));
+}
+
+#[tokio::test]
+async fn metrics_are_told_in_the_format_that_was_asked_for() {
+    let server = Server::start().await;
+    let metrics = async |accept: &str| {
+        let request = server.request(Method::GET, "/metrics").header("accept", accept);
+        let answer = server.send(request, "").await;
+        (answer.header("content-type").to_owned(), answer.text())
+    };
+    let (content_type, text) = metrics("*/*").await;
+    assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");
+    assert!(
+        text.contains("# TYPE opsknight_events_accepted_total counter\n"),
+        "{text}"
+    );
+    assert!(!text.contains("# EOF"));
+    let of_prometheus =
+        "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
+    let (content_type, text) = metrics(of_prometheus).await;
+    assert_eq!(
+        content_type,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    assert!(
+        text.contains("# TYPE opsknight_events_accepted counter\n") && text.ends_with("# EOF\n"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
