@@ -30,7 +30,7 @@ pub struct KeyDraft {
     #[schema(min_length = 1, max_length = 200)]
     pub name: String,
     /// What it may do: at least one scope, and only scopes that you have.
-    #[schema(min_items = 1)]
+    #[schema(value_type = Vec<Scope>, min_items = 1)]
     pub scopes: Vec<String>,
     /// When it stops working; never if absent.
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -21,9 +21,10 @@ pub const MAX_EMAIL_BYTES: usize = 254;
 /// A service as somebody wants it. Creating needs a name; changing keeps what is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = ServiceChange)]
 pub struct ServiceDraft {
     /// Its name, unique.
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
     #[serde(default)]
     pub name: Patch<String>,
     /// More about it.
@@ -48,17 +49,18 @@ pub struct PolicyChoice {
 /// A user as somebody wants it. Creating needs a name; changing keeps what is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = UserChange)]
 pub struct UserDraft {
     /// The name that is shown.
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
     #[serde(default)]
     pub name: Patch<String>,
     /// The address to sign in with, unique.
     #[schema(value_type = Option<String>, max_length = 254)]
     #[serde(default)]
     pub email: Patch<String>,
-    /// `admin`, `responder` or `viewer`; `responder` if absent.
-    #[schema(value_type = Option<String>)]
+    /// `responder` if absent.
+    #[schema(value_type = Option<Role>)]
     #[serde(default)]
     pub role: Patch<Role>,
 }
@@ -66,9 +68,10 @@ pub struct UserDraft {
 /// An escalation policy as somebody wants it. Creating needs a name; changing keeps what is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = EscalationPolicyChange)]
 pub struct PolicyDraft {
     /// Its name, unique.
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = String, min_length = 1, max_length = 200)]
     #[serde(default)]
     pub name: Patch<String>,
     /// What happens, in order.

@@ -30,7 +30,6 @@ pub struct IncidentDraft {
     #[schema(max_length = 10000)]
     pub description: Option<String>,
     /// How bad it is; `error` if absent.
-    #[schema(value_type = Option<String>)]
     pub severity: Option<Severity>,
     /// The service it concerns, by `id` or by `name`.
     pub service: ServiceChoice,
@@ -66,13 +65,12 @@ pub struct UserChoice {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IncidentChange {
     /// A new title.
-    #[schema(value_type = Option<String>)]
+    #[schema(min_length = 1, max_length = 500)]
     pub title: Option<String>,
     /// A new severity.
-    #[schema(value_type = Option<String>)]
     pub severity: Option<Severity>,
     /// A new description; null for none.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 10000)]
     #[serde(default)]
     pub description: Patch<String>,
     /// A new assignee; null for nobody.

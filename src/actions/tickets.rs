@@ -17,6 +17,8 @@ use crate::store::incidents::{TimelineEntry, TimelineKind};
 use crate::store::log_store_failure;
 use crate::store::tickets::{HintRecord, Hinted, LookedOutcome, Requested, ShownLink};
 
+pub use crate::adapters::ticketing::FindingState;
+
 /// The longest name of a ticket that somebody types, in bytes.
 const MAX_REFERENCE_BYTES: usize = 1024;
 
@@ -44,6 +46,9 @@ pub enum Synced {
 }
 
 impl Synced {
+    /// Everything that it may come to.
+    pub const ALL: [Self; 4] = [Self::Telling, Self::Followed, Self::InLine, Self::Busy];
+
     /// Its name in the API.
     pub fn as_str(&self) -> &'static str {
         match self {

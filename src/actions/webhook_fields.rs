@@ -106,27 +106,25 @@ pub(super) fn check_events(checks: &mut Checks, texts: &[String]) -> EventSet {
     EventSet::of(&names)
 }
 
+/// Every kind that this version knows, in the order in which forms show them.
+pub fn kinds() -> Vec<&'static str> {
+    let adapters = adapters::all().iter();
+    adapters.map(|adapter| adapter.about().kind).collect()
+}
+
 pub(super) fn check_kind(checks: &mut Checks, text: &str) -> Option<WebhookKind> {
-    let known: Vec<_> = adapters::all()
-        .iter()
-        .map(|adapter| adapter.about().kind)
-        .collect();
     let parse = |text: &str| WebhookKind::parse(text).filter(|kind| adapters::adapter(*kind).is_some());
-    check_one_of(checks, "kind", text, parse, &known)
+    check_one_of(checks, "kind", text, parse, &kinds())
 }
 
 pub(super) fn check_ordering(checks: &mut Checks, text: &str) -> Option<Ordering> {
-    check_one_of(checks, "ordering", text, Ordering::parse, &["incident", "none"])
+    let known = Ordering::ALL.map(Ordering::as_str);
+    check_one_of(checks, "ordering", text, Ordering::parse, &known)
 }
 
 pub(super) fn check_when_disabled(checks: &mut Checks, text: &str) -> Option<WhenDisabled> {
-    check_one_of(
-        checks,
-        "whenDisabled",
-        text,
-        WhenDisabled::parse,
-        &["hold", "drop"],
-    )
+    let known = WhenDisabled::ALL.map(WhenDisabled::as_str);
+    check_one_of(checks, "whenDisabled", text, WhenDisabled::parse, &known)
 }
 
 pub(super) fn check_severities(checks: &mut Checks, texts: &[String]) -> Option<Vec<Severity>> {

@@ -19,8 +19,9 @@ use crate::actions::{ActionError, Patch, UrlRules};
 use crate::adapters::task::Target;
 use crate::adapters::{adapter, adapter_or_unknown};
 use crate::model::action_link::LINK_KEY;
-use crate::model::event::EventSet;
+use crate::model::event::{EventName, EventSet};
 use crate::model::exchange::TlsProfile;
+use crate::model::incident::Severity;
 use crate::model::retry::RetrySchedule;
 use crate::model::secret::SecretText;
 use crate::model::webhook::{
@@ -31,9 +32,10 @@ use crate::model::webhook::{
 /// brings a field back to its default.
 #[derive(Clone, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = WebhookChange)]
 pub struct WebhookDraft {
     /// A friendly name.
-    #[schema(value_type = Option<String>, max_length = 100)]
+    #[schema(value_type = String, min_length = 1, max_length = 100)]
     #[serde(default)]
     pub name: Patch<String>,
     /// Where events go.
@@ -45,11 +47,11 @@ pub struct WebhookDraft {
     #[serde(default)]
     pub secret: Patch<String>,
     /// Which events go there, at least one.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Vec<EventName>, min_items = 1)]
     #[serde(default)]
     pub events: Patch<Vec<String>>,
     /// Which adapter speaks to it; `generic` if absent.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<WebhookKind>)]
     #[serde(default)]
     pub kind: Patch<String>,
     /// What the kind asks for beyond these, name to value; null takes one away. Secret ones are never read back.
@@ -69,7 +71,7 @@ pub struct WebhookDraft {
     #[serde(default)]
     pub services: Patch<Vec<String>>,
     /// Only these severities.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<Severity>>)]
     #[serde(default)]
     pub severities: Patch<Vec<String>>,
     /// Headers of your own, name to value. The values are secrets and never read back. A change replaces all.
@@ -85,19 +87,19 @@ pub struct WebhookDraft {
     #[serde(default)]
     pub timeout: Patch<String>,
     /// Requests in flight at once, 1 to 256; 16 if absent.
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 256)]
     #[serde(default)]
     pub concurrency: Patch<u32>,
     /// Requests per time, such as `20/s` or `100/m`; unbounded if absent.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub rate: Patch<String>,
-    /// `incident` (the default: the events of one incident in order) or `none`.
-    #[schema(value_type = Option<String>)]
+    /// `incident` (the events of one incident in order) if absent.
+    #[schema(value_type = Option<Ordering>)]
     #[serde(default)]
     pub ordering: Patch<String>,
-    /// What becomes of events while it is disabled: `hold` (the default) or `drop`.
-    #[schema(value_type = Option<String>)]
+    /// What becomes of events while it is disabled; `hold` if absent.
+    #[schema(value_type = Option<WhenDisabled>)]
     #[serde(default)]
     pub when_disabled: Patch<String>,
     /// Certificates beyond the public authorities.

@@ -160,6 +160,9 @@ pub enum FindingState {
 }
 
 impl FindingState {
+    /// Every state, the best first.
+    pub const ALL: [Self; 3] = [Self::Good, Self::Unsure, Self::Bad];
+
     /// The state as the API writes it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ use crate::api::body::{JsonBody, Nothing, OptionalBody};
 use crate::api::query::{PathId, QueryOf, page};
 use crate::api::services::PageQuery;
 use crate::api::state::ApiState;
-use crate::model::access::ApiKey;
+use crate::model::access::{ApiKey, Scope};
 use crate::model::id::KeyId;
 use crate::model::time::Timestamp;
 
@@ -25,6 +25,7 @@ pub struct KeyView<'a> {
     name: &'a str,
     /// Its first characters, to recognise it by.
     hint: &'a str,
+    #[schema(value_type = Vec<Scope>)]
     scopes: Vec<&'a str>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,

@@ -8,6 +8,7 @@ use crate::api::answer::{ApiResult, list as list_answer};
 use crate::api::query::{QueryOf, page};
 use crate::api::services::PageQuery;
 use crate::api::state::ApiState;
+use crate::api::words::ActorKind;
 use crate::model::audit::AuditEntry;
 use crate::model::id::AuditId;
 use crate::model::time::Timestamp;
@@ -34,7 +35,7 @@ pub struct AuditView<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Actor)]
 pub struct ActorView<'a> {
-    /// `system`, `key` or `user`.
+    #[schema(value_type = ActorKind)]
     kind: &'a str,
     name: &'a str,
 }

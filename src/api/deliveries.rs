@@ -11,7 +11,8 @@ use crate::api::answer::{ApiResult, list as list_answer, ok};
 use crate::api::query::{PathId, QueryOf, page, parse_parameter};
 use crate::api::state::ApiState;
 use crate::api::webhooks::milliseconds;
-use crate::model::attempt::{Attempt, Outcome};
+use crate::api::words::AttemptOutcome;
+use crate::model::attempt::Attempt;
 use crate::model::delivery::{Delivery, DeliveryState};
 use crate::model::event::EventName;
 use crate::model::exchange::FailureCode;
@@ -28,10 +29,9 @@ pub struct DeliveryView {
     id: DeliveryId,
     webhook: WebhookRef,
     incident: IncidentRef,
-    #[schema(value_type = String)]
+    #[schema(value_type = EventName)]
     event: &'static str,
-    /// `scheduled`, `queued`, `claimed`, `held`, `delivered` or `dead`.
-    #[schema(value_type = String)]
+    #[schema(value_type = DeliveryState)]
     status: &'static str,
     /// Whether it is a Send Test.
     is_test: bool,
@@ -73,7 +73,7 @@ pub struct IncidentRef {
 #[derive(Serialize, ToSchema)]
 #[schema(as = FailureKind)]
 pub struct FailureView {
-    #[schema(value_type = String)]
+    #[schema(value_type = FailureCode)]
     code: &'static str,
     #[schema(value_type = String)]
     advice: &'static str,
@@ -105,14 +105,14 @@ pub struct AttemptView<'a> {
     number: u32,
     #[schema(value_type = String, format = DateTime)]
     started_at: Timestamp,
-    /// `delivered`, `failed` or `gone`.
+    #[schema(value_type = AttemptOutcome)]
     outcome: &'a str,
     #[schema(required)]
     failure: Option<AttemptFailure<'a>>,
-    /// The response's status.
     /// What the attempt was for or found out, if the webhook's kind tells.
     #[schema(required)]
     note: Option<&'a str>,
+    /// The response's status.
     #[schema(required)]
     status: Option<u16>,
     timings: TimingsView,
@@ -129,6 +129,7 @@ pub struct AttemptView<'a> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptFailure<'a> {
+    #[schema(value_type = FailureCode)]
     code: &'a str,
     detail: &'a str,
     advice: &'a str,
@@ -195,16 +196,21 @@ pub struct DeliveryQuery {
     /// Only this incident's, by id.
     incident: Option<String>,
     /// Only this event's, by name.
+    #[param(value_type = Option<EventName>)]
     event: Option<String>,
     /// Only in this status.
+    #[param(value_type = Option<DeliveryState>)]
     status: Option<String>,
     /// Only those whose last attempt failed with this code.
+    #[param(value_type = Option<FailureCode>)]
     cause: Option<String>,
     /// Only made at or after this time.
+    #[param(format = DateTime)]
     since: Option<String>,
     /// Only made before this time.
+    #[param(format = DateTime)]
     until: Option<String>,
-    /// How many at most: 1 to 200; 50 if absent.
+    /// How many at most.
     limit: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<String>,
@@ -267,13 +273,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
             id: attempt.id,
             number: attempt.number,
             started_at: attempt.started_at,
-            outcome: match attempt.outcome {
-                Outcome::Delivered => "delivered",
-                Outcome::Accepted => "accepted",
-                Outcome::Step => "step",
-                Outcome::Failed(_) => "failed",
-                Outcome::Gone(_) => "gone",
-            },
+            outcome: attempt.outcome.as_str(),
             failure: attempt.outcome.failure().map(|failure| AttemptFailure {
                 code: failure.code.as_str(),
                 detail: &failure.detail,

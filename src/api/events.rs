@@ -11,10 +11,11 @@ use utoipa::{IntoParams, ToSchema};
 use crate::api::accept::prefers;
 use crate::api::answer::{ApiResult, ok};
 use crate::api::cursor::{feed_cursor, parse_feed_cursor};
+use crate::api::outgoing::EventIncident;
 use crate::api::problem::{Code, Problem};
 use crate::api::query::{QueryOf, parse_limit};
 use crate::api::state::ApiState;
-use crate::model::event::Event;
+use crate::model::event::{Event, EventName};
 
 /// The media type of one line of JSON per event.
 pub const NDJSON: &str = "application/x-ndjson";
@@ -27,7 +28,7 @@ const JSON: &str = "application/json";
 pub struct FeedQuery {
     /// A cursor: only events after it. From the first event if absent.
     after: Option<String>,
-    /// How many at most: 1 to 200; 50 if absent.
+    /// How many at most.
     limit: Option<String>,
 }
 
@@ -57,13 +58,12 @@ pub struct EventView {
     id: String,
     /// Its place in the feed: `after` this, the next ones follow.
     cursor: String,
-    /// The event's name.
-    event: String,
+    event: EventName,
     /// When it happened, whole seconds.
     #[schema(format = DateTime)]
     timestamp: String,
     /// The incident as it stood then.
-    incident: serde_json::Value,
+    incident: EventIncident,
 }
 
 /// `GET /events`

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::api::answer::{ApiResult, json, json_bytes, ok};
 use crate::api::openapi_document;
 use crate::api::state::ApiState;
+use crate::api::words::HealthStatus;
 use crate::config::base_path;
 
 /// How long a failure holds: `/readyz` is open to everybody, and asking again tries to write. A success is asked of the
@@ -18,6 +19,12 @@ use crate::config::base_path;
 const FAILURE_HOLDS_MS: i64 = 1000;
 /// How long the store may take to say that it is there.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+const OK: &str = "ok";
+const STOPPING: &str = "stopping";
+const STORE_UNAVAILABLE: &str = "store_unavailable";
+/// Everything that the status of a server may be.
+pub const STATUSES: [&str; 3] = [OK, STOPPING, STORE_UNAVAILABLE];
 
 /// When the store last failed to answer, in monotonic milliseconds.
 #[derive(Default)]
@@ -28,29 +35,25 @@ pub struct Pinged(Mutex<Option<i64>>);
 #[serde(rename_all = "camelCase")]
 #[schema(as = Health)]
 pub struct HealthView {
-    /// `ok`, `stopping` or `store_unavailable`.
-    #[schema(value_type = String)]
+    #[schema(value_type = HealthStatus)]
     status: &'static str,
 }
 
 /// `GET /healthz`
 pub async fn healthz() -> ApiResult {
-    ok(&HealthView { status: "ok" })
+    ok(&HealthView { status: OK })
 }
 
 /// `GET /readyz`
 pub async fn readyz(State(state): State<ApiState>) -> ApiResult {
     if *state.stopping.borrow() {
-        return json(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &HealthView { status: "stopping" },
-        );
+        return json(StatusCode::SERVICE_UNAVAILABLE, &HealthView { status: STOPPING });
     }
     if store_answers(&state).await {
-        return ok(&HealthView { status: "ok" });
+        return ok(&HealthView { status: OK });
     }
     let view = HealthView {
-        status: "store_unavailable",
+        status: STORE_UNAVAILABLE,
     };
     json(StatusCode::SERVICE_UNAVAILABLE, &view)
 }

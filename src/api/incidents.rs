@@ -15,6 +15,7 @@ use crate::api::problem::{Code, Problem};
 use crate::api::query::{PathId, QueryOf, page, parse_parameter};
 use crate::api::state::ApiState;
 use crate::api::tickets::LinkView;
+use crate::model::event::EventName;
 use crate::model::id::{IncidentId, ServiceId, UserId};
 use crate::model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
 use crate::model::time::Timestamp;
@@ -34,9 +35,9 @@ pub struct IncidentView<'a> {
     title: &'a str,
     #[schema(required)]
     description: Option<&'a str>,
-    /// `triggered`, `acknowledged` or `resolved`.
+    #[schema(value_type = IncidentStatus)]
     status: &'a str,
-    /// `critical`, `error`, `warning` or `info`.
+    #[schema(value_type = Severity)]
     severity: &'a str,
     service: ServiceName<'a>,
     #[schema(required)]
@@ -96,7 +97,7 @@ pub struct TimelineView<'a> {
     /// Who did it.
     actor: &'a str,
     /// The event's name, if this line is a transition.
-    #[schema(required)]
+    #[schema(required, value_type = Option<EventName>)]
     event: Option<&'a str>,
     /// A sentence, if it is something else.
     #[schema(required)]
@@ -108,14 +109,17 @@ pub struct TimelineView<'a> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IncidentQuery {
     /// Only these statuses, separated by commas.
+    #[param(value_type = Option<Vec<IncidentStatus>>, style = Form, explode = false)]
     status: Option<String>,
     /// Only this severity.
+    #[param(value_type = Option<Severity>)]
     severity: Option<String>,
     /// Only this service, by id.
     service: Option<String>,
     /// Only titles that contain this text, whatever the case.
+    #[param(max_length = 500)]
     q: Option<String>,
-    /// How many at most: 1 to 200; 50 if absent.
+    /// How many at most.
     limit: Option<String>,
     /// `nextCursor` of the page before.
     cursor: Option<String>,

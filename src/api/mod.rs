@@ -11,11 +11,15 @@ mod cursor;
 mod deliveries;
 mod escalation_policies;
 mod events;
+mod examples;
+mod failures;
 mod guard;
 mod health;
+mod incident_routes;
 mod incidents;
 mod metrics;
 mod openapi;
+mod outgoing;
 pub mod problem;
 mod query;
 mod recovery;
@@ -30,6 +34,7 @@ mod tickets;
 mod users;
 mod webhook_view;
 mod webhooks;
+mod words;
 
 use std::any::Any;
 

@@ -1,21 +1,32 @@
 //! The OpenAPI 3.1 document, made from the very list that the router is made from: they cannot differ.
 
 use serde_json::{Map, Value, json};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 
 use crate::api::guard::{Access, Repetition};
+use crate::api::outgoing::{self, EventBody};
 use crate::api::problem::{Code, PROBLEM_JSON, ProblemView};
-use crate::api::route::{Route, Verb};
+use crate::api::route::Route;
+use crate::api::{examples, failures, words};
+
+/// What stands before the name of a response.
+const RESPONSES: &str = "#/components/responses/";
 
 /// The document for these routes.
 pub fn document(routes: &[Route]) -> Value {
     let mut paths = Map::new();
-    let mut schemas = problem_schemas();
+    let (mut schemas, mut responses) = (common_schemas(), Map::new());
     for route in routes {
         let operations = paths.entry(route.path).or_insert_with(|| json!({}));
         operations[route.verb.as_str()] = operation(route);
         schemas.extend(route.schemas.clone());
+        let problems = problems(route).into_iter();
+        responses.extend(problems.map(|codes| (response_name(&codes), problem_response(&codes))));
     }
+    let examples = examples::all();
+    examples::show(&examples, &mut schemas);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -26,8 +37,11 @@ pub fn document(routes: &[Route]) -> Value {
         },
         "servers": [{ "url": "/" }],
         "paths": paths,
+        "webhooks": outgoing::webhooks(examples.get("EventBody").unwrap_or(&Value::Null)),
         "components": {
             "schemas": schemas,
+            "parameters": outgoing::parameters(),
+            "responses": responses,
             "securitySchemes": {
                 "apiKey": { "type": "http", "scheme": "bearer", "description": "An API key: ok_…" },
             },
@@ -35,11 +49,18 @@ pub fn document(routes: &[Route]) -> Value {
     })
 }
 
-fn problem_schemas() -> Map<String, Value> {
-    let mut found = vec![(ProblemView::name().into_owned(), ProblemView::schema())];
-    ProblemView::schemas(&mut found);
+/// What no single route brings: problems, words, and what is sent to receivers.
+fn common_schemas() -> Map<String, Value> {
+    let mut found = words::all();
+    add::<ProblemView<'_>>(&mut found);
+    add::<EventBody>(&mut found);
     let entry = |(name, schema)| Some((name, serde_json::to_value(schema).ok()?));
     found.into_iter().filter_map(entry).collect()
+}
+
+fn add<T: ToSchema>(found: &mut Vec<(String, RefOr<Schema>)>) {
+    found.push((T::name().into_owned(), T::schema()));
+    T::schemas(found);
 }
 
 fn operation(route: &Route) -> Value {
@@ -115,19 +136,51 @@ fn responses(route: &Route) -> Value {
             response["content"][media_type] = json!({ "schema": answer.schema });
         }
     }
-    for status in problem_statuses(route) {
-        let codes: Vec<_> = Code::ALL
-            .iter()
-            .filter(|code| code.status().as_u16() == status)
-            .map(|code| code.as_str())
-            .collect();
-        let problem = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
-        let response = responses
-            .entry(status.to_string())
-            .or_insert_with(|| json!({ "description": format!("One of: {}", codes.join(", ")) }));
-        response["content"][PROBLEM_JSON] = problem;
+    for codes in problems(route) {
+        if let Some(code) = codes.first() {
+            let reference = json!({ "$ref": format!("{RESPONSES}{}", response_name(&codes)) });
+            responses.entry(code.status().as_str()).or_insert(reference);
+        }
     }
     Value::Object(responses)
+}
+
+/// The problems of a route by status.
+fn problems(route: &Route) -> Vec<Vec<Code>> {
+    let mut groups: Vec<Vec<Code>> = Vec::new();
+    for code in failures::of(route) {
+        let of_status =
+            |group: &&mut Vec<Code>| group.first().is_some_and(|first| first.status() == code.status());
+        match groups.iter_mut().find(of_status) {
+            Some(group) => group.push(code),
+            None => groups.push(vec![code]),
+        }
+    }
+    groups
+}
+
+/// Responses with the same codes are one, which many routes refer to.
+fn response_name(codes: &[Code]) -> String {
+    let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+    names.join(".")
+}
+
+fn problem_response(codes: &[Code]) -> Value {
+    let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+    json!({
+        "description": format!("One of: {}", names.join(", ")),
+        "content": { PROBLEM_JSON: { "schema": problem_of(&names) } },
+    })
+}
+
+/// A problem with one of these codes.
+fn problem_of(codes: &[&str]) -> Value {
+    json!({
+        "allOf": [
+            { "$ref": "#/components/schemas/Problem" },
+            { "type": "object", "required": ["code"], "properties": { "code": { "type": "string", "enum": codes } } },
+        ],
+    })
 }
 
 fn description(status: u16) -> &'static str {
@@ -139,22 +192,48 @@ fn description(status: u16) -> &'static str {
     }
 }
 
-fn problem_statuses(route: &Route) -> Vec<u16> {
-    let mut statuses = match route.rule.access {
-        Access::Open => vec![500],
-        Access::OwnToken => vec![403, 429, 500, 503],
-        Access::Scope(_) | Access::Metrics(_) => vec![401, 403, 429, 500, 503],
-    };
-    if route.path.contains("{id}") {
-        statuses.push(404);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::routes;
+
+    #[test]
+    fn a_schema_means_the_same_wherever_it_is_named() {
+        let mut schemas = common_schemas();
+        let mut different = Vec::new();
+        for (name, schema) in routes::all().into_iter().flat_map(|route| route.schemas) {
+            let known = schemas.entry(name.clone()).or_insert_with(|| schema.clone());
+            if *known != schema {
+                different.push(name);
+            }
+        }
+        assert_eq!(different, [""; 0]);
     }
-    if route.asks_elsewhere {
-        statuses.push(502);
+
+    #[test]
+    fn every_code_belongs_to_a_route_or_to_none() {
+        let of_routes: Vec<_> = routes::all().iter().flat_map(failures::of).collect();
+        let kept_for_others = [
+            Code::UnknownRoute,
+            Code::MethodNotAllowed,
+            Code::UnknownReference,
+            Code::Unavailable,
+        ];
+        let mut of_none = Code::ALL.to_vec();
+        of_none.retain(|code| !of_routes.contains(code) && !kept_for_others.contains(code));
+        assert_eq!(of_none, []);
     }
-    if route.verb != Verb::Get {
-        statuses.extend([400, 408, 409, 413, 415, 422]);
-    } else if !route.parameters.is_empty() {
-        statuses.extend([400, 422]);
+
+    #[test]
+    fn every_example_has_a_schema() {
+        let document = document(&routes::all());
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        let examples = examples::all();
+        assert!(examples.len() > 30);
+        let strays: Vec<_> = examples
+            .keys()
+            .filter(|name| !schemas.contains_key(*name))
+            .collect();
+        assert_eq!(strays, [""; 0]);
     }
-    statuses
 }

@@ -161,6 +161,7 @@ pub struct ProblemView<'a> {
     /// The HTTP status; for `wrong_status`, see `incidentStatus`.
     status: u16,
     /// A stable code for programs.
+    #[schema(value_type = Code)]
     code: &'a str,
     /// What happened this time.
     detail: &'a str,

@@ -9,8 +9,13 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::guard::{Access, Location, Repetition, Rule, guard};
+use crate::api::problem::Code;
 use crate::api::state::ApiState;
 use crate::model::access::Scope;
+use crate::store::Page;
+
+/// What stands before the name of a schema.
+const SCHEMAS: &str = "#/components/schemas/";
 
 /// A method that routes have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +79,8 @@ pub struct Route {
     pub parameters: Vec<Value>,
     /// The schema of the body that it takes, and whether there must be one.
     pub takes: Option<(Value, bool)>,
-    /// Whether it asks a system elsewhere, which may fail.
-    pub asks_elsewhere: bool,
+    /// The problems that it may answer with beyond those that follow from the rest.
+    pub fails: Vec<Code>,
     /// What it answers when all is well.
     pub answers: Vec<Answers>,
     /// Schemas that the ones above refer to, by name.
@@ -105,7 +110,7 @@ impl Route {
             },
             parameters: Vec::new(),
             takes: None,
-            asks_elsewhere: false,
+            fails: Vec::new(),
             answers: Vec::new(),
             schemas: Map::new(),
             handler: on(verb.filter(), handler),
@@ -128,20 +133,17 @@ impl Route {
         self
     }
 
-    /// Asks a system elsewhere, which may fail.
-    pub fn asks_elsewhere(mut self) -> Self {
-        self.asks_elsewhere = true;
+    /// May answer with these problems too.
+    pub fn fails(mut self, codes: &[Code]) -> Self {
+        self.fails.extend(codes);
         self
     }
 
     /// Takes query parameters.
     pub fn asks<T: IntoParams>(mut self) -> Self {
         let parameters = T::into_params(|| Some(ParameterIn::Query));
-        self.parameters.extend(
-            parameters
-                .iter()
-                .filter_map(|parameter| serde_json::to_value(parameter).ok()),
-        );
+        let parameters = parameters.iter().map(serde_json::to_value);
+        self.parameters.extend(parameters.flatten().map(as_in_address));
         self
     }
 
@@ -151,10 +153,13 @@ impl Route {
         self
     }
 
-    /// Takes a JSON body that creates something: these members must be there.
-    pub fn takes_with<T: ToSchema>(mut self, required: &[&str]) -> Self {
-        let schema = json!({ "allOf": [self.reference::<T>(), { "required": required }] });
-        self.takes = Some((schema, true));
+    /// Takes a JSON body that creates what `T` changes: a schema of its own, in which these members are required.
+    pub fn creates_by<T: ToSchema>(mut self, name: &'static str, required: &[&str]) -> Self {
+        self.reference::<T>();
+        let mut schema = self.schemas.get(&*T::name()).cloned().unwrap_or_default();
+        schema["required"] = json!(required);
+        self.schemas.insert(name.to_owned(), schema);
+        self.takes = Some((json!({ "$ref": format!("{SCHEMAS}{name}") }), true));
         self
     }
 
@@ -223,6 +228,49 @@ impl Route {
                 self.schemas.insert(name, schema);
             }
         }
-        json!({ "$ref": format!("#/components/schemas/{}", T::name()) })
+        json!({ "$ref": format!("{SCHEMAS}{}", T::name()) })
+    }
+}
+
+/// A parameter as it can stand in an address: never null, and a limit within its bounds.
+fn as_in_address(mut parameter: Value) -> Value {
+    parameter["schema"] = match parameter["name"] == "limit" {
+        true => json!({
+            "type": "integer", "minimum": 1, "maximum": Page::MAX_LIMIT, "default": Page::DEFAULT_LIMIT,
+        }),
+        false => without_null(parameter["schema"].take()),
+    };
+    parameter
+}
+
+fn without_null(mut schema: Value) -> Value {
+    let choices = schema["oneOf"].as_array().into_iter().flatten();
+    if let Some(choice) = choices.into_iter().find(|choice| choice["type"] != "null") {
+        return choice.clone();
+    }
+    let types = schema["type"].as_array().into_iter().flatten();
+    if let Some(kind) = types.into_iter().find(|kind| *kind != "null").cloned() {
+        schema["type"] = kind;
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_parameter_of_an_address_can_be_null() {
+        let schemas = [
+            json!({ "type": ["string", "null"], "format": "date-time" }),
+            json!({ "oneOf": [{ "type": "null" }, { "$ref": "#/x" }] }),
+            json!({ "type": "boolean" }),
+        ];
+        let expected = [
+            json!({ "type": "string", "format": "date-time" }),
+            json!({ "$ref": "#/x" }),
+            json!({ "type": "boolean" }),
+        ];
+        assert_eq!(schemas.map(without_null), expected);
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::actions::access::KeyDraft;
 use crate::actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
-use crate::actions::incidents::{IncidentChange, IncidentDraft};
 use crate::actions::webhook_settings::WebhookDraft;
 use crate::actions::webhooks::RotationDraft;
 use crate::api::api_keys::{KeyView, SetupBody};
@@ -13,7 +12,10 @@ use crate::api::escalation_policies::PolicyView;
 use crate::api::events::{FeedQuery, FeedView, NDJSON};
 use crate::api::guard::Access;
 use crate::api::health::HealthView;
-use crate::api::incidents::{IncidentDetail, IncidentQuery, IncidentView};
+use crate::api::problem::Code::{
+    self, AlreadyExists, Conflict, InUse, InvalidFields, SetupRefused, StillOpen, TooManyStreams,
+    UnknownPolicy, UnknownService, UnknownUser,
+};
 use crate::api::recovery::{RecoverBody, RecoveredView, SelectionBody, SelectionView};
 use crate::api::route::Route;
 use crate::api::route::Verb::{Delete, Get, Patch, Post, Put};
@@ -24,15 +26,15 @@ use crate::api::users::{SignInLinkView, UserView};
 use crate::api::webhook_view::WebhookView;
 use crate::api::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::api::{
-    api_keys, audit, deliveries, escalation_policies, events, health, incidents, metrics, recovery, services,
-    stream, system, ticket_routes, users, webhooks,
+    api_keys, audit, deliveries, escalation_policies, events, health, incident_routes, metrics, recovery,
+    services, stream, system, ticket_routes, users, webhooks,
 };
 use crate::model::access::Scope;
 
 /// Every route.
 pub fn all() -> Vec<Route> {
     let groups = [
-        incident_routes(),
+        incident_routes::all(),
         ticket_routes::all(),
         service_routes(),
         user_routes(),
@@ -47,86 +49,23 @@ pub fn all() -> Vec<Route> {
     groups.into_iter().flatten().collect()
 }
 
-fn incident_routes() -> Vec<Route> {
-    const READ: Scope = Scope::IncidentsRead;
-    const WRITE: Scope = Scope::IncidentsWrite;
-    const ONE: &str = "/api/v1/incidents/{id}";
-    let transition = |route: Route| {
-        let route = route.kept_by_store().may_take::<Nothing>();
-        route.gives::<IncidentView<'_>>(200)
-    };
-    vec![
-        Route::new(Get, "/api/v1/incidents", READ, "List incidents", incidents::list)
-            .asks::<IncidentQuery>()
-            .lists::<IncidentView<'_>>(),
-        Route::new(
-            Post,
-            "/api/v1/incidents",
-            WRITE,
-            "Trigger an incident",
-            incidents::trigger,
-        )
-        .kept_by_store()
-        .takes::<IncidentDraft>()
-        .gives::<IncidentView<'_>>(201)
-        .gives::<IncidentView<'_>>(200),
-        Route::new(
-            Get,
-            ONE,
-            READ,
-            "See an incident with its timeline",
-            incidents::get,
-        )
-        .gives::<IncidentDetail<'_>>(200),
-        Route::new(Patch, ONE, WRITE, "Change what is no transition", incidents::edit)
-            .takes::<IncidentChange>()
-            .gives::<IncidentView<'_>>(200),
-        Route::new(Put, ONE, WRITE, "The same as PATCH", incidents::edit)
-            .takes::<IncidentChange>()
-            .gives::<IncidentView<'_>>(200),
-        transition(Route::new(
-            Post,
-            "/api/v1/incidents/{id}/acknowledge",
-            WRITE,
-            "Take an incident",
-            incidents::acknowledge,
-        )),
-        transition(Route::new(
-            Post,
-            "/api/v1/incidents/{id}/resolve",
-            WRITE,
-            "Close an incident",
-            incidents::resolve,
-        )),
-        transition(Route::new(
-            Post,
-            "/api/v1/incidents/{id}/escalate",
-            WRITE,
-            "Call the next one of the escalation policy",
-            incidents::escalate,
-        )),
-        transition(Route::new(
-            Post,
-            "/api/v1/incidents/{id}/reopen",
-            WRITE,
-            "Open a resolved incident again",
-            incidents::reopen,
-        )),
-    ]
-}
-
 fn service_routes() -> Vec<Route> {
     const READ: Scope = Scope::IncidentsRead;
     const WRITE: Scope = Scope::CatalogWrite;
     const ALL: &str = "/api/v1/services";
     const ONE: &str = "/api/v1/services/{id}";
-    let change = |route: Route| route.takes::<ServiceDraft>().gives::<ServiceView<'_>>(200);
+    const FAILS: &[Code] = &[InvalidFields, AlreadyExists, UnknownPolicy];
+    let change = |route: Route| {
+        let route = route.takes::<ServiceDraft>().fails(FAILS);
+        route.gives::<ServiceView<'_>>(200)
+    };
     vec![
         Route::new(Get, ALL, READ, "List services", services::list)
             .asks::<PageQuery>()
             .lists::<ServiceView<'_>>(),
         Route::new(Post, ALL, WRITE, "Create a service", services::create)
-            .takes_with::<ServiceDraft>(&["name"])
+            .creates_by::<ServiceDraft>("NewService", &["name"])
+            .fails(FAILS)
             .gives::<ServiceView<'_>>(201),
         Route::new(Get, ONE, READ, "See a service", services::get).gives::<ServiceView<'_>>(200),
         change(Route::new(
@@ -137,7 +76,9 @@ fn service_routes() -> Vec<Route> {
             services::change,
         )),
         change(Route::new(Put, ONE, WRITE, "The same as PATCH", services::change)),
-        Route::new(Delete, ONE, WRITE, "Delete a service", services::delete).gives_nothing(),
+        Route::new(Delete, ONE, WRITE, "Delete a service", services::delete)
+            .fails(&[InUse])
+            .gives_nothing(),
     ]
 }
 
@@ -146,18 +87,25 @@ fn user_routes() -> Vec<Route> {
     const WRITE: Scope = Scope::CatalogWrite;
     const ALL: &str = "/api/v1/users";
     const ONE: &str = "/api/v1/users/{id}";
-    let change = |route: Route| route.takes::<UserDraft>().gives::<UserView<'_>>(200);
+    const FAILS: &[Code] = &[InvalidFields, AlreadyExists];
+    let change = |route: Route| {
+        let route = route.takes::<UserDraft>().fails(FAILS);
+        route.gives::<UserView<'_>>(200)
+    };
     vec![
         Route::new(Get, ALL, READ, "List users", users::list)
             .asks::<PageQuery>()
             .lists::<UserView<'_>>(),
         Route::new(Post, ALL, WRITE, "Create a user", users::create)
-            .takes_with::<UserDraft>(&["name"])
+            .creates_by::<UserDraft>("NewUser", &["name"])
+            .fails(FAILS)
             .gives::<UserView<'_>>(201),
         Route::new(Get, ONE, READ, "See a user", users::get).gives::<UserView<'_>>(200),
         change(Route::new(Patch, ONE, WRITE, "Change a user", users::change)),
         change(Route::new(Put, ONE, WRITE, "The same as PATCH", users::change)),
-        Route::new(Delete, ONE, WRITE, "Delete a user", users::delete).gives_nothing(),
+        Route::new(Delete, ONE, WRITE, "Delete a user", users::delete)
+            .fails(&[InUse])
+            .gives_nothing(),
         Route::new(
             Post,
             "/api/v1/users/{id}/sign-in-link",
@@ -166,6 +114,7 @@ fn user_routes() -> Vec<Route> {
             users::create_sign_in_link,
         )
         .may_take::<Nothing>()
+        .fails(&[Conflict])
         .gives::<SignInLinkView>(201),
     ]
 }
@@ -176,13 +125,18 @@ fn policy_routes() -> Vec<Route> {
     const WRITE: Scope = Scope::CatalogWrite;
     const ALL: &str = "/api/v1/escalation-policies";
     const ONE: &str = "/api/v1/escalation-policies/{id}";
-    let change = |route: Route| route.takes::<PolicyDraft>().gives::<PolicyView<'_>>(200);
+    const FAILS: &[Code] = &[InvalidFields, AlreadyExists, UnknownUser];
+    let change = |route: Route| {
+        let route = route.takes::<PolicyDraft>().fails(FAILS);
+        route.gives::<PolicyView<'_>>(200)
+    };
     vec![
         Route::new(Get, ALL, READ, "List escalation policies", policies::list)
             .asks::<PageQuery>()
             .lists::<PolicyView<'_>>(),
         Route::new(Post, ALL, WRITE, "Create an escalation policy", policies::create)
-            .takes_with::<PolicyDraft>(&["name"])
+            .creates_by::<PolicyDraft>("NewEscalationPolicy", &["name"])
+            .fails(FAILS)
             .gives::<PolicyView<'_>>(201),
         Route::new(Get, ONE, READ, "See an escalation policy", policies::get).gives::<PolicyView<'_>>(200),
         change(Route::new(
@@ -200,6 +154,7 @@ fn policy_routes() -> Vec<Route> {
             "Delete an escalation policy",
             policies::delete,
         )
+        .fails(&[InUse])
         .gives_nothing(),
     ]
 }
@@ -209,7 +164,11 @@ fn webhook_routes() -> Vec<Route> {
     const WRITE: Scope = Scope::WebhooksWrite;
     const ALL: &str = "/api/v1/webhooks";
     const ONE: &str = "/api/v1/webhooks/{id}";
-    let change = |route: Route| route.takes::<WebhookDraft>().gives::<WebhookView<'_>>(200);
+    let change = |route: Route| {
+        let route = route.takes::<WebhookDraft>();
+        let route = route.fails(&[InvalidFields, UnknownService, Conflict]);
+        route.gives::<WebhookView<'_>>(200)
+    };
     vec![
         Route::new(Get, ALL, READ, "List webhooks", webhooks::list)
             .asks::<PageQuery>()
@@ -221,7 +180,8 @@ fn webhook_routes() -> Vec<Route> {
             "Create a webhook; its secret is shown once",
             webhooks::create,
         )
-        .takes_with::<WebhookDraft>(&["name", "url", "events"])
+        .creates_by::<WebhookDraft>("NewWebhook", &["name", "events"])
+        .fails(&[InvalidFields, UnknownService])
         .gives::<WebhookView<'_>>(201),
         Route::new(Get, ONE, READ, "See a webhook", webhooks::get).gives::<WebhookView<'_>>(200),
         change(Route::new(
@@ -256,6 +216,7 @@ fn webhook_action_routes() -> Vec<Route> {
             webhooks::test,
         )
         .may_take::<TestBody>()
+        .fails(&[InvalidFields])
         .gives::<DeliveryDetailView<'_>>(200),
         Route::new(
             Post,
@@ -265,6 +226,7 @@ fn webhook_action_routes() -> Vec<Route> {
             webhooks::rotate_secret,
         )
         .may_take::<RotationDraft>()
+        .fails(&[InvalidFields, Conflict])
         .gives::<WebhookView<'_>>(200),
         Route::new(
             Post,
@@ -283,6 +245,7 @@ fn webhook_action_routes() -> Vec<Route> {
             webhooks::disable,
         )
         .may_take::<DisableBody>()
+        .fails(&[InvalidFields])
         .gives::<WebhookView<'_>>(200),
         Route::new(
             Post,
@@ -292,6 +255,7 @@ fn webhook_action_routes() -> Vec<Route> {
             recovery::recover,
         )
         .takes::<RecoverBody>()
+        .fails(&[InvalidFields])
         .gives::<RecoveredView>(200),
     ]
 }
@@ -325,6 +289,7 @@ fn delivery_routes() -> Vec<Route> {
             recovery::replay,
         )
         .may_take::<Nothing>()
+        .fails(&[StillOpen, Conflict])
         .gives::<DeliveryView>(200),
         Route::new(
             Post,
@@ -343,6 +308,7 @@ fn delivery_routes() -> Vec<Route> {
             recovery::replay_selection,
         )
         .takes::<SelectionBody>()
+        .fails(&[InvalidFields])
         .gives::<SelectionView>(200),
     ]
 }
@@ -368,6 +334,7 @@ fn event_routes() -> Vec<Route> {
             stream::stream,
         )
         .asks::<StreamQuery>()
+        .fails(&[TooManyStreams])
         .gives_text("text/event-stream"),
     ]
 }
@@ -386,6 +353,7 @@ fn access_routes() -> Vec<Route> {
             api_keys::create,
         )
         .takes::<KeyDraft>()
+        .fails(&[InvalidFields])
         .gives::<KeyView<'_>>(201),
         Route::new(
             Post,
@@ -405,6 +373,7 @@ fn access_routes() -> Vec<Route> {
         )
         .open_to(Access::OwnToken)
         .takes::<SetupBody>()
+        .fails(&[SetupRefused, InvalidFields])
         .gives::<KeyView<'_>>(201),
         Route::new(Get, "/api/v1/audit", ADMIN, "Read the audit log", audit::list)
             .asks::<PageQuery>()
@@ -433,6 +402,7 @@ fn system_routes() -> Vec<Route> {
             system::back_up,
         )
         .takes::<BackupBody>()
+        .fails(&[InvalidFields, AlreadyExists, Conflict])
         .gives::<BackupBody>(201),
         Route::new(
             Post,

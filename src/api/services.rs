@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PageQuery {
-    /// How many at most: 1 to 200; 50 if absent.
+    /// How many at most.
     pub(super) limit: Option<String>,
     /// `nextCursor` of the page before.
     pub(super) cursor: Option<String>,

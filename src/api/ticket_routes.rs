@@ -1,6 +1,7 @@
 //! The routes of [`super::tickets`], a part of the one list in [`super::routes`].
 
 use crate::api::body::Nothing;
+use crate::api::problem::Code::{Conflict, InvalidFields, TicketSystem};
 use crate::api::route::Route;
 use crate::api::route::Verb::{Delete, Get, Post};
 use crate::api::tickets::{self, CheckView, LinkView, LinksView, SyncView, TicketBody};
@@ -26,8 +27,8 @@ pub fn all() -> Vec<Route> {
             "Make a ticket for an incident, or link one that exists",
             tickets::add,
         )
-        .asks_elsewhere()
         .takes::<TicketBody>()
+        .fails(&[InvalidFields, Conflict, TicketSystem])
         .gives::<LinkView<'_>>(201),
         Route::new(
             Delete,
@@ -36,6 +37,7 @@ pub fn all() -> Vec<Route> {
             "Unlink a ticket; it stays as it is",
             tickets::unlink,
         )
+        .fails(&[Conflict])
         .gives_nothing(),
         Route::new(
             Post,
@@ -44,8 +46,8 @@ pub fn all() -> Vec<Route> {
             "Bring an incident and its ticket in line now",
             tickets::sync,
         )
-        .asks_elsewhere()
         .may_take::<Nothing>()
+        .fails(&[Conflict, TicketSystem])
         .gives::<SyncView<'_>>(200),
         Route::new(
             Post,
@@ -55,6 +57,7 @@ pub fn all() -> Vec<Route> {
             tickets::check,
         )
         .may_take::<Nothing>()
+        .fails(&[Conflict])
         .gives::<CheckView>(200),
     ]
 }

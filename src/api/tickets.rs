@@ -4,16 +4,18 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::actions::tickets::Synced;
+use crate::actions::tickets::{FindingState, Synced};
 use crate::api::answer::{ApiResult, created, no_content, ok};
 use crate::api::auth::Caller;
 use crate::api::body::{JsonBody, Nothing, OptionalBody};
 use crate::api::problem::{Code, Problem};
 use crate::api::query::{PathId, PathIds};
 use crate::api::state::ApiState;
+use crate::api::words::TicketLinkState;
 use crate::model::id::{IncidentId, WebhookId};
-use crate::model::ticket::LinkState;
+use crate::model::ticket::TicketPhase;
 use crate::model::time::Timestamp;
+use crate::model::webhook::WebhookKind;
 use crate::store::tickets::ShownLink;
 
 /// The ticket of an incident at one webhook.
@@ -22,7 +24,7 @@ use crate::store::tickets::ShownLink;
 #[schema(as = TicketLink)]
 pub struct LinkView<'a> {
     webhook: LinkedWebhook<'a>,
-    /// `wanted`, `intended` (whether there is one is being found out), `linked` or `unlinked`.
+    #[schema(value_type = TicketLinkState)]
     state: &'static str,
     #[schema(required)]
     ticket: Option<TicketView<'a>>,
@@ -40,7 +42,7 @@ pub struct LinkedWebhook<'a> {
     #[schema(value_type = String)]
     id: WebhookId,
     name: &'a str,
-    /// Its kind.
+    #[schema(value_type = WebhookKind)]
     kind: &'a str,
 }
 
@@ -52,7 +54,7 @@ pub struct TicketView<'a> {
     key: &'a str,
     /// Its page.
     url: &'a str,
-    /// `new`, `in_progress` or `done`.
+    #[schema(value_type = TicketPhase)]
     phase: &'static str,
     /// What its system calls that.
     status: &'a str,
@@ -67,12 +69,7 @@ impl<'a> From<&'a ShownLink> for LinkView<'a> {
                 name: &shown.webhook_name,
                 kind: shown.webhook_kind.as_str(),
             },
-            state: match &link.state {
-                LinkState::Wanted => "wanted",
-                LinkState::Intended(_) => "intended",
-                LinkState::Linked(_) => "linked",
-                LinkState::Unlinked => "unlinked",
-            },
+            state: link.state.as_str(),
             ticket: link.ticket().map(|ticket| TicketView {
                 key: &ticket.key,
                 url: &ticket.url,
@@ -116,7 +113,7 @@ pub struct WebhookChoice {
 #[derive(Serialize, ToSchema)]
 #[schema(as = TicketSync)]
 pub struct SyncView<'a> {
-    /// `telling` (what the ticket was not told yet), `followed` (what the ticket says), `in_line` or `busy`.
+    #[schema(value_type = Synced)]
     result: &'static str,
     link: LinkView<'a>,
 }
@@ -132,9 +129,9 @@ pub struct CheckView {
 
 /// One thing that was looked at.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Finding)]
+#[schema(as = ConnectionFinding)]
 pub struct FindingView {
-    /// `good`, `unsure` or `bad`.
+    #[schema(value_type = FindingState)]
     state: &'static str,
     sentence: String,
 }

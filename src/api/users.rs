@@ -13,6 +13,7 @@ use crate::api::query::{PathId, QueryOf, page};
 use crate::api::services::PageQuery;
 use crate::api::state::ApiState;
 use crate::config::base_url;
+use crate::model::access::Role;
 use crate::model::id::UserId;
 use crate::model::time::Timestamp;
 use crate::model::user::User;
@@ -28,7 +29,7 @@ pub struct UserView<'a> {
     /// The address to sign in with.
     #[schema(required)]
     email: Option<&'a str>,
-    /// `admin`, `responder` or `viewer`.
+    #[schema(value_type = Role)]
     role: &'a str,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,

@@ -5,9 +5,18 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::words::WebhookStatus;
+use crate::model::event::EventName;
 use crate::model::id::{ServiceId, WebhookId};
+use crate::model::incident::Severity;
 use crate::model::time::{Timestamp, format_duration};
-use crate::model::webhook::{Webhook, WebhookState};
+use crate::model::webhook::{Ordering, Webhook, WebhookKind, WebhookState, WhenDisabled};
+
+const ENABLED: &str = "enabled";
+const DEGRADED: &str = "degraded";
+const DISABLED: &str = "disabled";
+/// Everything that the status of a webhook may be.
+pub const STATUSES: [&str; 3] = [ENABLED, DEGRADED, DISABLED];
 
 /// A webhook.
 #[derive(Serialize, ToSchema)]
@@ -18,14 +27,16 @@ pub struct WebhookView<'a> {
     id: WebhookId,
     name: &'a str,
     url: &'a str,
+    #[schema(value_type = WebhookKind)]
     kind: &'a str,
     /// What the kind asks for beyond these, name to value. Secret ones are never read back.
     #[schema(value_type = std::collections::HashMap<String, String>)]
     options: &'a BTreeMap<String, String>,
     /// The names of the secret options that are set.
     secret_options: &'a [String],
+    #[schema(value_type = Vec<EventName>)]
     events: Vec<&'a str>,
-    /// `enabled`, `degraded` (enabled, but its last attempts failed) or `disabled`.
+    #[schema(value_type = WebhookStatus)]
     status: &'a str,
     enabled: bool,
     /// Since when it is disabled or degraded.
@@ -38,6 +49,7 @@ pub struct WebhookView<'a> {
     filter: Option<&'a str>,
     #[schema(value_type = Vec<String>)]
     services: &'a [ServiceId],
+    #[schema(value_type = Vec<Severity>)]
     severities: Vec<&'a str>,
     /// The names of its own headers; the values are never read back.
     headers: &'a [String],
@@ -46,7 +58,9 @@ pub struct WebhookView<'a> {
     concurrency: u16,
     #[schema(required)]
     rate: Option<String>,
+    #[schema(value_type = Ordering)]
     ordering: &'a str,
+    #[schema(value_type = WhenDisabled)]
     when_disabled: &'a str,
     tls: TlsView,
     /// Until when the secret before the present one signs too.
@@ -127,11 +141,11 @@ impl<'a> WebhookView<'a> {
 
 fn status(webhook: &Webhook) -> (&str, Option<Timestamp>, Option<&str>) {
     match (&webhook.state, &webhook.degraded) {
-        (WebhookState::Disabled { since, reason }, _) => ("disabled", Some(*since), Some(reason)),
+        (WebhookState::Disabled { since, reason }, _) => (DISABLED, Some(*since), Some(reason)),
         (WebhookState::Enabled, Some(degraded)) => {
             let reason = degraded.detail.as_deref().unwrap_or(degraded.code.as_str());
-            ("degraded", Some(degraded.since), Some(reason))
+            (DEGRADED, Some(degraded.since), Some(reason))
         }
-        (WebhookState::Enabled, None) => ("enabled", None, None),
+        (WebhookState::Enabled, None) => (ENABLED, None, None),
     }
 }

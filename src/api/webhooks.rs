@@ -20,6 +20,7 @@ use crate::api::services::PageQuery;
 use crate::api::state::ApiState;
 use crate::api::webhook_view::WebhookView;
 use crate::model::event::EventName;
+use crate::model::exchange::FailureCode;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::model::webhook::Webhook;
@@ -43,6 +44,7 @@ pub struct DisableBody {
 #[schema(as = TestWebhook)]
 pub struct TestBody {
     /// `incident.triggered` if absent.
+    #[schema(value_type = Option<EventName>)]
     event: Option<String>,
 }
 
@@ -51,6 +53,7 @@ pub struct TestBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StatsQuery {
     /// A time; 24 hours ago if absent.
+    #[param(format = DateTime)]
     since: Option<String>,
 }
 
@@ -84,7 +87,7 @@ pub struct StatsView {
 /// How often attempts failed in one way.
 #[derive(Serialize, ToSchema)]
 pub struct FailureCount {
-    #[schema(value_type = String)]
+    #[schema(value_type = FailureCode)]
     code: &'static str,
     count: u64,
 }

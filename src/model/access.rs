@@ -119,6 +119,9 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role, the mightiest first.
+    pub const ALL: [Self; 3] = [Self::Admin, Self::Responder, Self::Viewer];
+
     /// The role as the store keeps it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -130,9 +133,7 @@ impl Role {
 
     /// The role read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Admin, Self::Responder, Self::Viewer]
-            .into_iter()
-            .find(|role| role.as_str() == text)
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
     }
 
     /// The scopes that the role brings.

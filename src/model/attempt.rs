@@ -26,6 +26,20 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome, in the API's words.
+    pub const NAMES: [&'static str; 5] = ["delivered", "accepted", "step", "failed", "gone"];
+
+    /// Which of [`Outcome::NAMES`].
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Accepted => "accepted",
+            Self::Step => "step",
+            Self::Failed(_) => "failed",
+            Self::Gone(_) => "gone",
+        }
+    }
+
     /// The failure, if there is one.
     pub fn failure(&self) -> Option<&Failure> {
         match self {

@@ -41,7 +41,10 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// `system`, `key`, `user`, `chat` or `ticket`.
+    /// Every kind of actor.
+    pub const KINDS: [&'static str; 5] = ["system", "key", "user", "chat", "ticket"];
+
+    /// Which of [`Actor::KINDS`].
     pub fn kind(&self) -> &'static str {
         match self {
             Self::System => "system",

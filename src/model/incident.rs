@@ -22,6 +22,9 @@ pub enum IncidentStatus {
 }
 
 impl IncidentStatus {
+    /// Every status, in the order of an incident's life.
+    pub const ALL: [Self; 3] = [Self::Triggered, Self::Acknowledged, Self::Resolved];
+
     /// The status as the API and the store write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,9 +36,7 @@ impl IncidentStatus {
 
     /// The status read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Triggered, Self::Acknowledged, Self::Resolved]
-            .into_iter()
-            .find(|status| status.as_str() == text)
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 }
 

@@ -83,6 +83,21 @@ pub enum LinkState {
     Unlinked,
 }
 
+impl LinkState {
+    /// Every state, in the API's words.
+    pub const NAMES: [&'static str; 4] = ["wanted", "intended", "linked", "unlinked"];
+
+    /// Which of [`LinkState::NAMES`].
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Wanted => "wanted",
+            Self::Intended(_) => "intended",
+            Self::Linked(_) => "linked",
+            Self::Unlinked => "unlinked",
+        }
+    }
+}
+
 /// What is known of a ticket that may have been made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {

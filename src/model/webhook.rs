@@ -107,6 +107,9 @@ pub enum Ordering {
 }
 
 impl Ordering {
+    /// Every ordering.
+    pub const ALL: [Self; 2] = [Self::Incident, Self::None];
+
     /// The ordering as the API and the store write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -117,9 +120,7 @@ impl Ordering {
 
     /// The ordering read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Incident, Self::None]
-            .into_iter()
-            .find(|ordering| ordering.as_str() == text)
+        Self::ALL.into_iter().find(|ordering| ordering.as_str() == text)
     }
 }
 
@@ -133,6 +134,9 @@ pub enum WhenDisabled {
 }
 
 impl WhenDisabled {
+    /// Every choice.
+    pub const ALL: [Self; 2] = [Self::Hold, Self::Drop];
+
     /// The choice as the API and the store write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -143,9 +147,7 @@ impl WhenDisabled {
 
     /// The choice read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Hold, Self::Drop]
-            .into_iter()
-            .find(|choice| choice.as_str() == text)
+        Self::ALL.into_iter().find(|choice| choice.as_str() == text)
     }
 }
 

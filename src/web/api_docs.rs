@@ -1,4 +1,4 @@
-//! The API's reference: our own OpenAPI document as a page.
+//! The API's reference: our own OpenAPI document as two pages, the routes and the schemas behind them.
 
 use askama::Template;
 use axum::extract::State;
@@ -8,6 +8,7 @@ use crate::config::base_url;
 use crate::web::error::PageResult;
 use crate::web::frame::{Frame, Nav, render};
 use crate::web::openapi::Reference;
+use crate::web::openapi_schema::Schema;
 use crate::web::state::WebState;
 use crate::web::visitor::Visitor;
 
@@ -17,6 +18,13 @@ struct ApiDocsPage {
     frame: Frame,
     base: String,
     reference: Reference,
+}
+
+#[derive(Template)]
+#[template(path = "api_schemas.html")]
+struct ApiSchemasPage {
+    frame: Frame,
+    schemas: Vec<Schema>,
 }
 
 /// The tone of a method's badge.
@@ -35,5 +43,13 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, headers: Head
         frame: Frame::of(&visitor, "API reference", Nav::System),
         base: base_url(state.settings.public_url.as_ref(), &headers),
         reference: Reference::of(&(state.openapi)()),
+    })
+}
+
+/// `GET /docs/schemas`
+pub async fn schemas(State(state): State<WebState>, visitor: Visitor) -> PageResult {
+    render(&ApiSchemasPage {
+        frame: Frame::of(&visitor, "Schemas of the API", Nav::System),
+        schemas: Reference::of(&(state.openapi)()).schemas,
     })
 }

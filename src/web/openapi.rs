@@ -5,10 +5,13 @@ use serde_json::Value;
 
 use crate::web::openapi_schema::{
     Field, Kind, Schema, elements, example_of, fields_of, kind_of, members, schemas_of, sentence_of, text,
+    texts,
 };
 
 /// The schema of every problem.
 const PROBLEM: &str = "Problem";
+/// What stands before the name in a reference to a response.
+const RESPONSES: &str = "#/components/responses/";
 /// Methods in the order in which they are shown.
 const METHODS: [&str; 5] = ["get", "post", "patch", "put", "delete"];
 
@@ -36,9 +39,11 @@ pub struct Operation {
     pub body: Vec<Field>,
     /// The route that takes the same members, if one stands before it: they are not said twice.
     pub body_as: Option<String>,
+    /// Whether it takes a body, with members or without.
+    pub takes_body: bool,
     /// What comes back if all is well.
     pub answers: Vec<Answer>,
-    /// The statuses of problems; without those that every route with a key has.
+    /// The codes of problems; without those that every such route has.
     pub problems: Vec<String>,
     /// A command that calls it.
     pub command: String,
@@ -64,7 +69,7 @@ pub struct Problem {
     /// The status.
     pub status: String,
     /// The codes that come with it.
-    pub codes: String,
+    pub codes: Vec<String>,
 }
 
 /// The whole description.
@@ -75,12 +80,14 @@ pub struct Reference {
     pub schemas: Vec<Schema>,
     /// The problems, by status.
     pub problems: Vec<Problem>,
-    /// The statuses of problems that every route with a key has.
+    /// The codes of problems that every route with a key has.
     pub shared_problems: Vec<String>,
     /// Those that every route with an id has.
     pub id_problems: Vec<String>,
-    /// Those that every such route has that changes something.
-    pub change_problems: Vec<String>,
+    /// Those that every route has that takes a body.
+    pub body_problems: Vec<String>,
+    /// Those that every POST with a key has.
+    pub post_problems: Vec<String>,
 }
 
 impl Group {
@@ -125,8 +132,9 @@ impl Reference {
         }
         Self {
             shared_problems: share_problems(&mut groups, |operation| operation.scope.is_some()),
-            change_problems: share_problems(&mut groups, |operation| {
-                operation.scope.is_some() && !operation.methods.iter().any(|method| method == "GET")
+            body_problems: share_problems(&mut groups, |operation| operation.takes_body),
+            post_problems: share_problems(&mut groups, |operation| {
+                operation.scope.is_some() && operation.methods.iter().any(|method| method == "POST")
             }),
             id_problems: share_problems(&mut groups, |operation| operation.path.contains("{id}")),
             schemas: schemas_of(document, wanted_of(&groups)),
@@ -176,13 +184,13 @@ fn operation_of(document: &Value, method: &str, path: &str, described: &Value) -
     let scope = described["security"][0]["apiKey"][0].as_str();
     let (mut answers, mut problems) = (Vec::new(), Vec::new());
     for (status, response) in members(&described["responses"]) {
-        if status.as_str() >= "400" && response["content"].get("application/problem+json").is_some() {
-            problems.push(status.clone());
-        } else {
+        let response = response_of(document, response);
+        let codes = codes_of(response);
+        if codes.is_empty() {
             answers.push(answer_of(document, status, response));
         }
+        problems.extend(codes);
     }
-    problems.sort_unstable();
     let example = match body["required"].as_bool() {
         Some(true) => Some(example_of(document, schema)),
         Some(false) | None => None,
@@ -194,24 +202,56 @@ fn operation_of(document: &Value, method: &str, path: &str, described: &Value) -
         scope: scope.map(str::to_owned),
         parameters: elements(&described["parameters"])
             .filter(|parameter| parameter["in"] == "query")
-            .map(parameter_of)
+            .map(|parameter| parameter_of(document, parameter))
             .collect(),
         body: fields_of(document, schema),
         body_as: None,
+        takes_body: body.is_object(),
         answers,
         problems,
         command: command_of(method, path, scope.is_some(), example),
     }
 }
 
-/// Every parameter is a text.
-fn parameter_of(parameter: &Value) -> Field {
+/// Nothing is said of a parameter that is any text.
+fn parameter_of(document: &Value, parameter: &Value) -> Field {
+    let schema = &parameter["schema"];
+    let about = &parameter["description"];
+    let about = match (&schema["minimum"], &schema["maximum"], &schema["default"]) {
+        (Value::Number(least), Value::Number(most), Value::Number(usual)) => {
+            let bounds = format!("{} {least} to {most}; {usual} if absent.", text(about));
+            sentence_of(&Value::String(bounds))
+        }
+        _ => sentence_of(about),
+    };
+    let kind = kind_of(document, schema);
     Field {
         name: text(&parameter["name"]),
-        kind: Kind::default(),
+        kind: if kind.text == "string" {
+            Kind::default()
+        } else {
+            kind
+        },
         is_required: parameter["required"].as_bool().unwrap_or(false),
-        about: sentence_of(&parameter["description"]),
+        about,
     }
+}
+
+/// The response behind a reference; one that is none is itself.
+fn response_of<'a>(document: &'a Value, response: &'a Value) -> &'a Value {
+    let name = response["$ref"]
+        .as_str()
+        .and_then(|reference| reference.strip_prefix(RESPONSES));
+    name.map_or(response, |name| &document["components"]["responses"][name])
+}
+
+/// The codes that a response may come with; none if it is no problem.
+fn codes_of(response: &Value) -> Vec<String> {
+    let schema = &response["content"]["application/problem+json"]["schema"];
+    let layers = elements(&schema["allOf"]);
+    layers
+        .flat_map(|layer| texts(&layer["properties"]["code"]["enum"]))
+        .collect()
 }
 
 fn answer_of(document: &Value, status: &str, response: &Value) -> Answer {
@@ -278,27 +318,34 @@ fn wanted_of(groups: &[Group]) -> Vec<String> {
     let mut wanted = vec![PROBLEM.to_owned()];
     for operation in groups.iter().flat_map(|group| &group.operations) {
         let answers = operation.answers.iter().map(|answer| &answer.kind);
-        let kinds = answers.chain(operation.body.iter().map(|field| &field.kind));
+        let fields = operation.body.iter().chain(&operation.parameters);
+        let kinds = answers.chain(fields.map(|field| &field.kind));
         wanted.extend(kinds.filter_map(|kind| kind.schema.clone()));
     }
     wanted
 }
 
-/// Each status says the same wherever it stands.
+/// Every code that any route has, by status.
 fn problems_of(document: &Value) -> Vec<Problem> {
     let items = members(&document["paths"]).flat_map(|(_, item)| members(item));
     let responses = items.flat_map(|(_, operation)| members(&operation["responses"]));
     let mut problems: Vec<Problem> = Vec::new();
     for (status, response) in responses {
-        let description = text(&response["description"]);
-        let Some(codes) = description.strip_prefix("One of: ") else {
+        let found = codes_of(response_of(document, response));
+        if found.is_empty() {
             continue;
-        };
-        if !problems.iter().any(|problem| problem.status == *status) {
-            problems.push(Problem {
+        }
+        match problems.iter_mut().find(|problem| problem.status == *status) {
+            Some(problem) => {
+                let known = problem.codes.clone();
+                problem
+                    .codes
+                    .extend(found.into_iter().filter(|code| !known.contains(code)));
+            }
+            None => problems.push(Problem {
                 status: status.clone(),
-                codes: codes.to_owned(),
-            });
+                codes: found,
+            }),
         }
     }
     problems.sort_by(|one, other| one.status.cmp(&other.status));
@@ -313,11 +360,12 @@ mod tests {
     fn document() -> Value {
         let get = json!({
             "operationId": "getPets", "summary": "List pets", "tags": ["pets"],
-            "parameters": [{ "name": "limit", "in": "query", "description": "At most `200`." }],
+            "parameters": [{ "name": "limit", "in": "query", "description": "At most.",
+                "schema": { "type": "integer", "minimum": 1, "maximum": 200, "default": 50 } }],
             "responses": { "200": { "content": { "application/json": { "schema": {
                 "properties": { "items": { "type": "array", "items": { "$ref": "#/components/schemas/Pet" } } }
             } } } },
-            "401": { "description": "One of: unauthorized", "content": { "application/problem+json": {} } } },
+            "401": { "$ref": "#/components/responses/unauthorized" } },
             "security": [{ "apiKey": ["pets:read"] }],
         });
         let patch = json!({
@@ -330,7 +378,8 @@ mod tests {
         put["summary"] = "The same as PATCH".into();
         json!({
             "paths": { "/pets": { "get": get }, "/pets/{id}": { "patch": patch, "put": put } },
-            "components": { "schemas": { "Pet": { "required": ["name"], "properties": {
+            "components": { "responses": { "unauthorized": { "content": { "application/problem+json": { "schema": {
+                "allOf": [{ "properties": { "code": { "enum": ["unauthorized"] } } }] } } } } }, "schemas": { "Pet": { "required": ["name"], "properties": {
                 "name": { "type": "string" }, "age": { "type": ["integer", "null"] } } } } },
         })
     }
@@ -350,10 +399,14 @@ mod tests {
         let list = &reference.groups[0].operations[0];
         assert_eq!(list.scope.as_deref(), Some("pets:read"));
         assert_eq!(list.answers[0].kind.text, "a page of Pet");
-        assert_eq!(reference.problems[0].codes, "unauthorized");
+        assert_eq!(reference.problems[0].codes, ["unauthorized"]);
+        assert_eq!(
+            list.parameters[0].about.0[0].text,
+            "At most. 1 to 200; 50 if absent."
+        );
         assert_eq!(
             (reference.shared_problems, list.problems.len()),
-            (vec!["401".to_owned()], 0)
+            (vec!["unauthorized".to_owned()], 0)
         );
         assert_eq!(reference.schemas[0].name, "Pet");
     }

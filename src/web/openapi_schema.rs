@@ -6,6 +6,8 @@ use serde_json::Value;
 const MAX_DEPTH: usize = 4;
 /// A schema with no more members than this, all of them texts that explain themselves, is said in place.
 const SMALL_MEMBERS: usize = 2;
+/// Words that a text may be, no longer than this together, are said in place.
+const MAX_WORDS_BYTES: usize = 60;
 /// A description up to this length, in bytes, says no more than the name.
 const IDLE_WORDS: usize = 10;
 /// What stands before the name in a reference.
@@ -53,6 +55,8 @@ pub struct Schema {
     pub extends: Option<String>,
     /// Its members.
     pub fields: Vec<Field>,
+    /// The words that it may be, if it is a text.
+    pub words: Vec<String>,
 }
 
 /// The members of an object; none of anything else.
@@ -70,13 +74,21 @@ pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// The texts of a list; none of anything else.
+pub fn texts(value: &Value) -> impl Iterator<Item = String> {
+    elements(value).map(text)
+}
+
 /// What a schema describes, in words.
 pub fn kind_of(document: &Value, schema: &Value) -> Kind {
     if let Some(name) = reference(schema) {
         let schema = resolve(document, schema);
+        let is_known = ["properties", "allOf", "enum"]
+            .iter()
+            .any(|part| !schema[part].is_null());
         return match in_place(schema) {
             Some(text) => Kind { text, schema: None },
-            None if schema["properties"].is_null() && schema["allOf"].is_null() => Kind {
+            None if !is_known => Kind {
                 text: "any".to_owned(),
                 schema: None,
             },
@@ -113,8 +125,12 @@ pub fn kind_of(document: &Value, schema: &Value) -> Kind {
     }
 }
 
-/// A small schema in its own words: `{id, name}`.
+/// A small schema in its own words: `{id, name}`, `hold | drop`.
 fn in_place(schema: &Value) -> Option<String> {
+    let words = texts(&schema["enum"]).collect::<Vec<_>>().join(" | ");
+    if !words.is_empty() {
+        return (words.len() <= MAX_WORDS_BYTES).then_some(words);
+    }
     let is_plain = |(_, member): &(&String, &Value)| {
         member["type"] == "string" && text(&member["description"]).len() <= IDLE_WORDS
     };
@@ -195,9 +211,12 @@ pub fn sentence_of(description: &Value) -> Sentence {
     Sentence(parts.map(part).collect())
 }
 
-/// What must be in a body; of what only has optional members, the first.
+/// The example of a body. Without one, what must be in it; of what only has optional members, the first.
 pub fn example_of(document: &Value, schema: &Value) -> Value {
-    example_within(document, schema, MAX_DEPTH)
+    match &resolve(document, schema)["examples"][0] {
+        Value::Null => example_within(document, schema, MAX_DEPTH),
+        example => example.clone(),
+    }
 }
 
 fn example_within(document: &Value, schema: &Value, depth: usize) -> Value {
@@ -229,7 +248,10 @@ fn example_within(document: &Value, schema: &Value, depth: usize) -> Value {
             let depth = depth.saturating_sub(1);
             Value::Array(vec![example_within(document, &schema["items"], depth)])
         }
-        _ => "…".into(),
+        _ => match &schema["enum"][0] {
+            Value::Null => "…".into(),
+            word => word.clone(),
+        },
     }
 }
 
@@ -253,7 +275,8 @@ pub fn schemas_of(document: &Value, mut wanted: Vec<String>) -> Vec<Schema> {
             }
         }
     }
-    let is_shown = |schema: &Schema| !schema.fields.is_empty() && wanted.contains(&schema.name);
+    let says_something = |schema: &Schema| !schema.fields.is_empty() || !schema.words.is_empty();
+    let is_shown = |schema: &Schema| says_something(schema) && wanted.contains(&schema.name);
     all.into_iter().filter(is_shown).collect()
 }
 
@@ -265,6 +288,7 @@ fn schema_of(document: &Value, name: &str, described: &Value) -> Schema {
         about: sentence_of(&described["description"]),
         extends: extends.map(str::to_owned),
         fields: fields_of(document, own.unwrap_or(described)),
+        words: texts(&described["enum"]).collect(),
     }
 }
 
@@ -318,6 +342,25 @@ mod tests {
             ("{id, name}", None)
         );
         assert_eq!(kind("Actor").schema.as_deref(), Some("Actor"));
+    }
+
+    #[test]
+    fn a_few_words_are_said_in_place_and_many_have_a_place_of_their_own() {
+        let many: Vec<_> = (0..30).map(|number| format!("word_{number}")).collect();
+        let document = json!({ "components": { "schemas": {
+            "Few": { "type": "string", "enum": ["hold", "drop"] },
+            "Many": { "type": "string", "enum": many },
+        } } });
+        let kind = |name: &str| kind_of(&document, &json!({ "$ref": format!("{SCHEMAS}{name}") }));
+        assert_eq!(
+            (kind("Few").text.as_str(), kind("Few").schema),
+            ("hold | drop", None)
+        );
+        assert_eq!(kind("Many").schema.as_deref(), Some("Many"));
+        let shown = schemas_of(&document, vec!["Many".to_owned()]);
+        assert_eq!(shown[0].words, many);
+        let few = json!({ "$ref": format!("{SCHEMAS}Few") });
+        assert_eq!(example_of(&document, &few), json!("hold"));
     }
 
     #[test]

@@ -187,6 +187,7 @@ fn settings_pages() -> Vec<PageRoute> {
         Route::form("/settings/system/check", ADMIN, system::check),
         Route::form("/settings/system/backup", ADMIN, system::back_up),
         Route::page("/docs/api", Door::SignedIn, api_docs::page),
+        Route::page("/docs/schemas", Door::SignedIn, api_docs::schemas),
         Route::page("/docs/errors", Door::Open, error_codes::page),
     ]
 }

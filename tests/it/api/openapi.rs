@@ -5,6 +5,7 @@ use opsknight::limit::Limit;
 use serde_json::{Map, Value, json};
 
 use super::server::{Answer, Server};
+use crate::support::documented::response;
 
 /// The document, made strict: an answer with a member that its schema does not name is a mistake here, though clients
 /// should bear with it.
@@ -27,12 +28,20 @@ impl Document {
     fn mistakes(&self, method: &str, path: &str, answer: &Answer) -> Vec<String> {
         let status = answer.status.as_str();
         let media_type = answer.header("content-type");
-        let response = &self.0["paths"][path][method]["responses"][status];
+        let response = response(&self.0, &self.0["paths"][path][method]["responses"][status]);
         let schema = &response["content"][media_type]["schema"];
         assert!(
             schema.is_object(),
             "{method} {path} {status} {media_type} is not in the document"
         );
+        let mistakes = self.mistakes_in(schema, &answer.json()).into_iter();
+        mistakes
+            .map(|mistake| format!("{method} {path}: {mistake}"))
+            .collect()
+    }
+
+    /// What is wrong with a value by a schema of the document.
+    fn mistakes_in(&self, schema: &Value, value: &Value) -> Vec<String> {
         let schema = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "allOf": [schema],
@@ -40,10 +49,23 @@ impl Document {
             "components": self.0["components"],
         });
         let validator = jsonschema::draft202012::new(&schema).expect("the schema is one");
-        validator
-            .iter_errors(&answer.json())
-            .map(|error| format!("{method} {path}: {} {error}", error.instance_path()))
+        let errors = validator.iter_errors(value);
+        errors
+            .map(|error| format!("{} {error}", error.instance_path()))
             .collect()
+    }
+
+    fn schema(&self, name: &str) -> &Value {
+        &self.0["components"]["schemas"][name]
+    }
+
+    /// A query parameter of a route that reads.
+    fn parameter(&self, path: &str, name: &str) -> &Value {
+        let parameters = self.0["paths"][path]["get"]["parameters"].as_array().unwrap();
+        parameters
+            .iter()
+            .find(|parameter| parameter["name"] == name)
+            .unwrap()
     }
 }
 
@@ -194,4 +216,114 @@ async fn the_document_is_openapi_3_1_with_unique_names_and_no_dangling_reference
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), count);
+}
+
+#[tokio::test]
+async fn every_example_fits_its_schema() {
+    let server = Server::start().await;
+    let document = Document::of(&server).await;
+    let mut mistakes = Vec::new();
+    for (name, schema) in document.0["components"]["schemas"].as_object().unwrap() {
+        let examples = schema["examples"].as_array().into_iter().flatten();
+        let schema = json!({ "$ref": format!("#/components/schemas/{name}") });
+        let found = examples.flat_map(|example| document.mistakes_in(&schema, example));
+        mistakes.extend(found.map(|mistake| format!("{name}: {mistake}")));
+    }
+    for (name, item) in document.0["webhooks"].as_object().unwrap() {
+        let body = &item["post"]["requestBody"]["content"]["application/json"];
+        let found = document
+            .mistakes_in(&body["schema"], &body["example"])
+            .into_iter();
+        mistakes.extend(found.map(|mistake| format!("{name}: {mistake}")));
+    }
+    assert_eq!(mistakes, NONE);
+}
+
+#[tokio::test]
+async fn every_body_that_is_taken_has_an_example() {
+    let server = Server::start().await;
+    let document = Document::of(&server).await;
+    let items = document.0["paths"].as_object().unwrap().values();
+    let operations = items.flat_map(|item| item.as_object().unwrap().values());
+    let bodies = operations
+        .map(|operation| &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]);
+    let names = bodies.filter_map(|reference| reference.as_str()?.rsplit('/').next());
+    let bare: Vec<_> = names
+        .filter(|name| *name != "Nothing" && document.schema(name)["examples"].is_null())
+        .collect();
+    assert_eq!(bare, [""; 0]);
+}
+
+#[tokio::test]
+async fn words_numbers_and_what_must_be_there_are_described_as_such() {
+    let server = Server::start().await;
+    let document = Document::of(&server).await;
+    let words = |name: &str| document.schema(name)["enum"].clone();
+    assert_eq!(words("Severity"), json!(["critical", "error", "warning", "info"]));
+    assert_eq!(
+        words("IncidentStatus"),
+        json!(["triggered", "acknowledged", "resolved"])
+    );
+    assert_eq!(words("WhenDisabled"), json!(["hold", "drop"]));
+    assert_eq!(words("EventName").as_array().unwrap().len(), 5);
+    assert!(
+        words("FailureCode")
+            .as_array()
+            .unwrap()
+            .contains(&json!("connect_refused"))
+    );
+    let severity = &document.schema("Incident")["properties"]["severity"];
+    assert_eq!(severity["$ref"], "#/components/schemas/Severity");
+    let limit = json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 });
+    for path in [
+        "/api/v1/incidents",
+        "/api/v1/webhooks",
+        "/api/v1/deliveries",
+        "/api/v1/events",
+    ] {
+        assert_eq!(document.parameter(path, "limit")["schema"], limit, "{path}");
+    }
+    let status = document.parameter("/api/v1/incidents", "status");
+    assert_eq!(
+        (&status["schema"]["type"], &status["explode"]),
+        (&json!("array"), &json!(false))
+    );
+    let required = |name: &str| document.schema(name)["required"].clone();
+    assert_eq!(required("NewWebhook"), json!(["name", "events"]));
+    assert_eq!(required("NewIncident"), json!(["title", "service"]));
+    let others = ["NewService", "NewUser", "NewEscalationPolicy"].map(required);
+    assert!(
+        others.iter().all(|required| *required == json!(["name"])),
+        "{others:?}"
+    );
+    assert_eq!(required("WebhookChange"), Value::Null);
+}
+
+#[tokio::test]
+async fn no_parameter_is_null_and_no_route_names_every_problem() {
+    let server = Server::start().await;
+    let document = Document::of(&server).await;
+    let text = document.0["paths"].to_string();
+    let parameters = text.split("\"parameters\":").skip(1);
+    let nullable = parameters.filter(|part| part.split("\"responses\"").next().unwrap().contains("\"null\""));
+    assert_eq!(nullable.count(), 0);
+    let codes = |path: &str, method: &str, status: &str| {
+        let response = response(
+            &document.0,
+            &document.0["paths"][path][method]["responses"][status],
+        );
+        response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+            .clone()
+    };
+    let one = "/api/v1/incidents/{id}";
+    assert_eq!(codes(one, "get", "404"), json!(["not_found"]));
+    assert_eq!(codes(one, "get", "409"), Value::Null);
+    assert_eq!(codes("/api/v1/services/{id}", "delete", "409"), json!(["in_use"]));
+    assert_eq!(
+        codes("/api/v1/events/stream", "get", "400"),
+        json!(["invalid_cursor"])
+    );
+    assert_eq!(codes("/healthz", "get", "500"), json!(["internal_error"]));
+    let acknowledge = "/api/v1/incidents/{id}/acknowledge";
+    assert_eq!(codes(acknowledge, "post", "409"), json!(["wrong_status"]));
 }

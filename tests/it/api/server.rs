@@ -33,6 +33,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use url::Url;
 
+use crate::support::documented::expect_described;
+
 /// What the set-up of every test server accepts.
 pub const SETUP_TOKEN: &str = "set-up";
 
@@ -181,12 +183,17 @@ impl Server {
 
     pub async fn send(&self, request: axum::http::request::Builder, body: impl Into<Bytes>) -> Answer {
         let request = request.body(Full::new(body.into())).unwrap();
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let (parts, body) = self.client.request(request).await.unwrap().into_parts();
-        Answer {
+        let answer = Answer {
             status: parts.status,
             headers: parts.headers,
             body: body.collect().await.unwrap().to_bytes(),
+        };
+        if answer.header("content-type") == "application/problem+json" {
+            expect_described(&method, &path, answer.status.as_u16(), &answer.json());
         }
+        answer
     }
 
     /// The lines of an event stream, one part of the body after the other.

@@ -37,6 +37,39 @@ async fn the_default_body_is_exactly_the_documents_and_signed_with_the_secret_as
 }
 
 #[tokio::test]
+async fn what_is_sent_is_what_the_apis_description_says_of_webhooks() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let (mut receiver, url) = receiver(&[OK]).await;
+    app.create_service().await;
+    app.create_webhook(&url, json!({})).await;
+    let incident = app.trigger("Database connection timeout").await;
+    let document = opsknight::api::openapi_document();
+    app.act(&incident, "acknowledge").await;
+    app.act(&incident, "resolve").await;
+    for name in ["triggered", "acknowledged", "resolved"] {
+        let request = receiver.next_request().await;
+        let described = &document["webhooks"][format!("incident.{name}")]["post"];
+        let mut schema = described["requestBody"]["content"]["application/json"]["schema"].clone();
+        schema["components"] = document["components"].clone();
+        schema["unevaluatedProperties"] = false.into();
+        let sent: Value = serde_json::from_str(body(&request)).unwrap();
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        let mistakes: Vec<_> = validator
+            .iter_errors(&sent)
+            .map(|error| error.to_string())
+            .collect();
+        assert_eq!(mistakes, [""; 0]);
+        let parameters = document["components"]["parameters"].as_object().unwrap().values();
+        let required = parameters.filter(|parameter| parameter["required"] == true);
+        let missing: Vec<_> = required
+            .filter(|parameter| header(&request, parameter["name"].as_str().unwrap()).is_none())
+            .collect();
+        assert_eq!(missing, [&Value::Null; 0]);
+    }
+}
+
+#[tokio::test]
 async fn an_array_is_no_incident() {
     let directory = tempfile::tempdir().unwrap();
     let app = TestApp::start(directory.path()).await;

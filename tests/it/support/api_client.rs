@@ -7,6 +7,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use crate::support::documented::expect_described;
+
 /// Talks to one server with one key.
 #[derive(Clone)]
 pub struct ApiClient {
@@ -107,10 +109,15 @@ impl ApiClient {
             .await
             .map_err(|error| error.to_string())?
             .to_bytes();
-        Ok(ApiAnswer {
+        let answer = ApiAnswer {
             status: parts.status.as_u16(),
             headers: parts.headers,
             text: String::from_utf8_lossy(&bytes).into_owned(),
-        })
+        };
+        let content_type = parts.headers.get("content-type");
+        if content_type.is_some_and(|value| value == "application/problem+json") {
+            expect_described(method, path, answer.status, &answer.json());
+        }
+        Ok(answer)
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod api_client;
 pub mod certificates;
+pub mod documented;
 pub mod page_client;
 pub mod platform;
 pub mod receiver;
