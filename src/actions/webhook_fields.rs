@@ -33,7 +33,7 @@ pub const MAX_SERVICES: usize = 100;
 pub const MAX_HEADER_VALUE_BYTES: usize = 4096;
 /// The longest PEM text, in bytes.
 pub const MAX_PEM_BYTES: usize = 64 * 1024;
-/// Headers that are ours or the protocol's (CONTRACT.md § 2), beside all that begin with a reserved prefix.
+/// Headers that are ours or the protocol's (docs/contract.md, 2), beside all that begin with a reserved prefix.
 const RESERVED_HEADERS: [&str; 15] = [
     "accept-encoding",
     "connection",

@@ -315,7 +315,7 @@ fn apply_way_of_sending(checks: &mut Checks, settings: &mut WebhookSettings, dra
     );
 }
 
-/// The defaults (CONTRACT.md § 2); name, URL and events are placeholders that no new webhook keeps.
+/// The defaults (docs/contract.md, 2); name, URL and events are placeholders that no new webhook keeps.
 pub(super) fn blank_settings(kind: WebhookKind) -> Option<WebhookSettings> {
     Some(WebhookSettings {
         name: String::new(),

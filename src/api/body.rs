@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::actions::FieldError;
 use crate::api::problem::{Code, Problem};
 
-/// The largest body (CONTRACT.md § 2).
+/// The largest body (docs/contract.md, 2).
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 /// How long a client may take to send its body.
 const BODY_DEADLINE: Duration = Duration::from_secs(15);

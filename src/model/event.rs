@@ -172,7 +172,7 @@ impl Event {
     }
 }
 
-/// The body of the default format: its members and their order are the user's own document (CONTRACT.md § 1).
+/// The body of the default format: its members and their order are the user's own document (docs/contract.md, 1).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EventBody<'a> {
     /// The event's name.

@@ -8,7 +8,7 @@ use crate::model::time::Timestamp;
 pub const MAX_RETRIES: usize = 20;
 /// The longest wait between two attempts that a webhook may ask for.
 pub const MAX_RETRY_DELAY: Duration = Duration::from_secs(7 * 24 * 3600);
-/// The longest wait that a receiver's `Retry-After` may ask for (CONTRACT.md § 2).
+/// The longest wait that a receiver's `Retry-After` may ask for (docs/contract.md, 2).
 pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// The shortest wait for a rate limit, whatever was told…
 pub const SHORTEST_WAIT: Duration = Duration::from_secs(1);

@@ -18,7 +18,7 @@ use crate::model::time::Timestamp;
 
 pub use crate::model::webhook_kind::WebhookKind;
 
-/// The timeout unless a webhook says otherwise, and its bounds (CONTRACT.md § 2).
+/// The timeout unless a webhook says otherwise, and its bounds (docs/contract.md, 2).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The shortest timeout a webhook may have.
 pub const MIN_TIMEOUT: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use crate::model::time::Timestamp;
 use crate::store::StoreResult;
 use crate::store::incidents::Committed;
 
-/// How long a key is remembered (CONTRACT.md § 2).
+/// How long a key is remembered (docs/contract.md, 2).
 pub const RECEIPT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// The longest idempotency key, in bytes.
 pub const MAX_KEY_BYTES: usize = 255;
