@@ -152,8 +152,8 @@ impl App {
         let looker = Looker::new(store.clone(), source.clone(), dispatcher.clone());
         let tester = Arc::new(TestSender(dispatcher.clone()));
         let desk = Arc::new(Desk(dispatcher.clone(), looker.clone()));
-        let actions = Actions::new(store.clone(), source.clone(), rules, tester, desk, renderer);
-        let actions = Arc::new(actions);
+        let (to, at) = (store.clone(), source.clone());
+        let actions = Arc::new(Actions::new(to, at, rules, tester, desk, renderer));
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
         let (stop, stopping) = watch::channel(false);
         let shared = Shared {
@@ -176,9 +176,8 @@ impl App {
             setup: setup_token,
             stopping: stopping.clone(),
         };
-        let proxies = TrustedProxies::new(&config.trusted_proxies);
-        let clients = Clients::new(Bounds::of(&capacity), proxies.clone(), Arc::clone(&metrics));
-        let site = site(config, parts, pages, proxies);
+        let clients = Clients::new(Bounds::of(&capacity), proxies(config), Arc::clone(&metrics));
+        let site = site(config, parts, pages);
         let (open, server) = start_server(listener, site, clients, stopping, &supervisor);
         let mut timers = start_timers(config, &store, &source, &metrics, &supervisor);
         start_senders(&mut timers, &dispatcher, &looker, &supervisor);
@@ -348,16 +347,23 @@ fn api_settings(config: &Config, capacity: Capacity) -> ApiSettings {
         public_url: config.public_url.clone(),
         max_streams: capacity.event_streams,
         capacity: Some(capacity),
-        ..ApiSettings::default()
     }
 }
 
+/// Who may say for whom a request is.
+fn proxies(config: &Config) -> TrustedProxies {
+    TrustedProxies::new(&config.trusted_proxies)
+}
+
 /// Everything that is served: the API, the calls of platforms, the pages.
-fn site(config: &Config, parts: ApiParts, pages: Router, proxies: TrustedProxies) -> Site {
+fn site(config: &Config, parts: ApiParts, pages: Router) -> Site {
     let callers = InboundState::new(Arc::clone(&parts.actions), parts.source.clone());
     let pages = pages.merge(inbound::router(callers));
     let router = crate::api::router(ApiState::new(parts), pages);
-    let router = router.layer(axum::middleware::from_fn_with_state(proxies, find_client_address));
+    let router = router.layer(axum::middleware::from_fn_with_state(
+        proxies(config),
+        find_client_address,
+    ));
     Site::new(router, config.public_url.as_ref())
 }
 

@@ -8,8 +8,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
 use crate::clock::Source;
 use crate::secret_file::{self, SecretFileError};
 use crate::store::seal::MasterKey;

@@ -117,7 +117,7 @@ impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.place {
             Some((line, column)) => write!(f, "at line {line}, column {column}: {}", self.sentence),
-            None => f.write_str(&self.sentence),
+            None => write!(f, "because {}", self.sentence),
         }
     }
 }

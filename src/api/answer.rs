@@ -13,7 +13,10 @@ use crate::store::receipts::Answer;
 
 /// The id of what was created, kept on the answer for whoever knows where that can be read.
 #[derive(Debug, Clone, Deserialize)]
-pub struct CreatedId(#[serde(rename = "id")] pub String);
+pub struct CreatedId {
+    /// The id.
+    pub id: String,
+}
 
 /// What every route gives.
 pub type ApiResult = Result<Response, Problem>;

@@ -292,7 +292,7 @@ async fn settle(state: &ApiState, key: &KeyOfRequest, answer: Option<&Answer>) {
 fn add_location(location: Location, list: String, response: &mut Response) {
     let id = response.extensions_mut().remove::<CreatedId>();
     let path = match (location, id) {
-        (Location::AtId, Some(CreatedId(id))) => format!("{list}/{id}"),
+        (Location::AtId, Some(CreatedId { id })) => format!("{list}/{id}"),
         (Location::AtId | Location::InList, _) => list,
         (Location::None, _) => return,
     };

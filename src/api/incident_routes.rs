@@ -10,13 +10,15 @@ use crate::model::access::Scope;
 
 /// Every route of incidents.
 pub fn all() -> Vec<Route> {
+    let mut routes = reading_and_editing();
+    routes.extend(transitions());
+    routes
+}
+
+fn reading_and_editing() -> Vec<Route> {
     const READ: Scope = Scope::IncidentsRead;
     const WRITE: Scope = Scope::IncidentsWrite;
     const ONE: &str = "/api/v1/incidents/{id}";
-    let transition = |route: Route| {
-        let route = route.kept_by_store().may_take::<Nothing>().fails(&[WrongStatus]);
-        route.gives::<IncidentView<'_>>(200)
-    };
     let edit = |route: Route| {
         let route = route
             .takes::<IncidentChange>()
@@ -55,6 +57,16 @@ pub fn all() -> Vec<Route> {
             incidents::edit,
         )),
         edit(Route::new(Put, ONE, WRITE, "The same as PATCH", incidents::edit)),
+    ]
+}
+
+fn transitions() -> Vec<Route> {
+    const WRITE: Scope = Scope::IncidentsWrite;
+    let transition = |route: Route| {
+        let route = route.kept_by_store().may_take::<Nothing>().fails(&[WrongStatus]);
+        route.gives::<IncidentView<'_>>(200)
+    };
+    vec![
         transition(Route::new(
             Post,
             "/api/v1/incidents/{id}/acknowledge",

@@ -214,6 +214,7 @@ mod tests {
     fn every_code_belongs_to_a_route_or_to_none() {
         let of_routes: Vec<_> = routes::all().iter().flat_map(failures::of).collect();
         let kept_for_others = [
+            Code::InvalidHost,
             Code::UnknownRoute,
             Code::MethodNotAllowed,
             Code::UnknownReference,

@@ -13,7 +13,7 @@ use crate::api::events::{FeedQuery, FeedView, NDJSON};
 use crate::api::guard::Access;
 use crate::api::health::HealthView;
 use crate::api::problem::Code::{
-    self, AlreadyExists, Conflict, InUse, InvalidFields, SetupRefused, StillOpen, TooManyStreams,
+    self, AlreadyExists, Conflict, InUse, InvalidFields, NotWaiting, SetupRefused, StillOpen, TooManyStreams,
     UnknownPolicy, UnknownService, UnknownUser,
 };
 use crate::api::recovery::{RecoverBody, RecoveredView, SelectionBody, SelectionView};
@@ -299,6 +299,7 @@ fn delivery_routes() -> Vec<Route> {
             recovery::give_up,
         )
         .may_take::<Nothing>()
+        .fails(&[NotWaiting])
         .gives::<DeliveryView>(200),
         Route::new(
             Post,

@@ -102,7 +102,7 @@ pub struct StoreView {
     free_bytes: u64,
     /// The write-ahead log.
     wal_bytes: u64,
-    /// The limit `store.max_size`.
+    /// The limit `max_database_size`.
     max_bytes: Option<u64>,
     disk: Option<DiskView>,
     /// The place of the last event in the feed, by the high-water mark beside the database.

@@ -1,5 +1,7 @@
 //! The dispatcher: does what the board decides.
 
+mod in_flight;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,7 +25,6 @@ use crate::dispatch::recorder;
 use crate::model::attempt::{Failure, Keeping};
 use crate::model::delivery::{ClaimedDelivery, NextStep};
 use crate::model::event::Event;
-use crate::model::exchange::FailureCode;
 use crate::model::id::WebhookId;
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Degraded, Endpoint};
@@ -35,6 +36,8 @@ use crate::store::webhooks::Memory;
 use crate::store::{Store, StoreError, StoreResult};
 use crate::supervisor::Supervisor;
 use crate::telemetry::Metrics;
+
+use in_flight::InFlight;
 
 /// The longest time between two looks at the board.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -163,10 +166,10 @@ impl Dispatcher {
     }
 
     /// What a test says about its receiver counts: one that succeeds closes the breaker.
-    fn note_test(&self, record: &AttemptRecord, pause: Option<Pause>) {
+    fn note_test(&self, record: &AttemptRecord, pause: Option<&Pause>) {
         let now = self.0.source.now();
         let mut board = self.0.inbox.board();
-        if let Some(pause) = &pause {
+        if let Some(pause) = pause {
             board.pause(&Pausing::asked_by(pause, &record.attempt), now);
         }
         if Verdict::of(&record.attempt.outcome) == Verdict::Succeeded {
@@ -188,7 +191,7 @@ impl Dispatcher {
         loop {
             let attempted = self.0.deliverer.attempt(&prepared, &delivery, &known);
             let Attempted { record, pause, .. } = attempted.await;
-            self.note_test(&record, pause);
+            self.note_test(&record, pause.as_ref());
             let goes_on = matches!(record.next_step, NextStep::Retry { .. });
             if goes_on {
                 delivery.attempts_made += 1;
@@ -439,96 +442,5 @@ async fn note_health(mut changes: mpsc::UnboundedReceiver<HealthChange>, store: 
             log_store_failure!(error, %webhook_id, "the state of a breaker could not be noted; trying again");
             tokio::time::sleep(RETRY_WAIT).await;
         }
-    }
-}
-
-/// A delivery that is being sent. If its task ends before its time (a bug), the claim is given back.
-struct InFlight {
-    dispatcher: Dispatcher,
-    delivery: Option<ClaimedDelivery>,
-}
-
-impl InFlight {
-    async fn run(mut self, prepared: Arc<Prepared>) {
-        let Some(delivery) = &self.delivery else { return };
-        let parts = Arc::clone(&self.dispatcher.0);
-        let known = recall(&parts, &prepared, delivery).await;
-        let attempted = parts.deliverer.attempt(&prepared, delivery, &known);
-        let Attempted {
-            record,
-            pause,
-            was_prevented,
-        } = attempted.await;
-        if was_prevented {
-            // No attempt was made, for a want of this server's own: it is made when the claim comes round again.
-            return self.give_back(Verdict::Neutral);
-        }
-        let now = parts.source.now();
-        let outcome = &record.attempt.outcome;
-        parts.metrics.attempted(outcome);
-        let took = Duration::from_micros(record.attempt.timings.total_us);
-        prepared.counters.count(outcome, took);
-        let verdict = Verdict::of(&record.attempt.outcome);
-        if verdict == Verdict::Succeeded {
-            let took = now.since(delivery.created_at).as_secs_f64();
-            parts.metrics.delivery_seconds.observe(took);
-        }
-        let code = outcome.failure().map(|failure| failure.code);
-        if record.disable_webhook.is_some() {
-            let log = &parts.log;
-            log.note(record.webhook_id, prepared.name(), Kind::Disabled, code);
-        }
-        if record.next_step == NextStep::Dead {
-            let log = &parts.log;
-            log.note(record.webhook_id, prepared.name(), Kind::Dead, code);
-        }
-        self.delivery = None;
-        let webhook_id = record.webhook_id;
-        if let Some(pause) = &pause {
-            parts
-                .inbox
-                .board()
-                .pause(&Pausing::asked_by(pause, &record.attempt), now);
-        }
-        // The recorder outlives every attempt: it ends when the last sender is dropped.
-        let _ = parts.attempts.send(record);
-        let mut board = parts.inbox.board();
-        board.finished(webhook_id, verdict, now);
-        drop(board);
-        self.dispatcher.look();
-    }
-}
-
-impl InFlight {
-    /// Gives the claim back, as if nothing had been tried.
-    fn give_back(&mut self, verdict: Verdict) {
-        let Some(delivery) = self.delivery.take() else {
-            return;
-        };
-        let parts = &self.dispatcher.0;
-        let mut board = parts.inbox.board();
-        board.finished(delivery.webhook_id, verdict, parts.source.now());
-        board.recorded(1);
-        drop(board);
-        let (store, inbox) = (parts.store.clone(), Arc::clone(&parts.inbox));
-        let (webhook_id, now) = (delivery.webhook_id, parts.source.now());
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                match store.queue.release(vec![(delivery.id, delivery.claim)]).await {
-                    Ok(()) => inbox.board().wake(webhook_id, now),
-                    Err(error) => {
-                        tracing::error!(%error, "a claim could not be given back; it ends with this node's lease");
-                    }
-                }
-                inbox.ring();
-            });
-        }
-        parts.inbox.ring();
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.give_back(Verdict::Failed(FailureCode::RequestInvalid));
     }
 }

@@ -113,7 +113,7 @@ impl Notice {
                 tracing::warn!(%webhook_id, name, code, count, "a webhook is degraded: its attempts fail");
             }
             Kind::Disabled => {
-                tracing::warn!(%webhook_id, name, code, count, "a webhook is disabled: its receiver refuses it");
+                tracing::warn!(%webhook_id, name, code, count, "a webhook is disabled until somebody puts right what its page names");
             }
             Kind::Dead => {
                 tracing::warn!(%webhook_id, name, code, count, "deliveries of a webhook are dead: look at why, then replay them");

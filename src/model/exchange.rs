@@ -352,8 +352,8 @@ impl FailureCode {
                 "let the proxy under [outbound] proxy connect to this receiver, and check its user name and password"
             }
             Self::ServerExhausted => {
-                "nothing at the receiver: give this server more open files (ulimit -n), ports or memory, or a smaller \
-                 limits.max_in_flight"
+                "nothing at the receiver: give this server more open files (ulimit -n), processes, ports or memory, or a \
+                 smaller limits.max_in_flight"
             }
             Self::GivenUp => "nothing: somebody gave it up; replay it if it is wanted after all",
         }

@@ -114,7 +114,7 @@ pub struct UnwellWebhook {
     pub degraded: Option<(Timestamp, String)>,
     /// Since when the server has disabled it, and why.
     pub disabled_by_failure: Option<(Timestamp, String)>,
-    /// Its dead deliveries, without tests.
+    /// Its dead deliveries, without tests and those that a person has given up.
     pub dead: u64,
 }
 
@@ -131,14 +131,22 @@ pub struct DiskSpace {
 
 impl std::fmt::Display for DiskSpace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mebibytes = |bytes: u64| bytes / (1024 * 1024);
         write!(
             f,
-            "the disk at {} has {} MiB free of {} MiB",
+            "the disk at {} has {} free of {}",
             self.mounted_at.display(),
-            mebibytes(self.free_bytes),
-            mebibytes(self.total_bytes)
+            in_words(self.free_bytes),
+            in_words(self.total_bytes)
         )
+    }
+}
+
+/// A size in the unit in which it is a short number.
+fn in_words(bytes: u64) -> String {
+    const MEBIBYTE: u64 = 1024 * 1024;
+    match bytes / MEBIBYTE {
+        mebibytes @ ..10_240 => format!("{mebibytes} MiB"),
+        mebibytes => format!("{} GiB", mebibytes / 1024),
     }
 }
 

@@ -15,7 +15,6 @@ use crate::model::inbox::{INBOX_REQUEST_LIFETIME, Inbox, InboxAnswer, InboxReque
 use crate::model::standard_secret::new_secret;
 use crate::model::time::Timestamp;
 use crate::model::webhook::MAX_NAME_LENGTH;
-use crate::store::Page;
 use crate::web::error::{FieldErrors, PageError, PageResult};
 use crate::web::form::Form;
 use crate::web::frame::{Frame, Nav, go, render, render_with};

@@ -175,7 +175,11 @@ pub(super) fn words(body: &Value) -> String {
     let error = body.get("error");
     let (message, detail) = match error {
         Some(Value::Object(error)) => (text(error.get("message")), text(error.get("detail"))),
-        _ => (text(error), text(body.get("error_description"))),
+        // The endpoint for tokens says it so (RFC 6749 § 5.2); a word alone may be anybody's.
+        _ => match body.get("error_description") {
+            Some(description) => (text(error), text(Some(description))),
+            None => return String::new(),
+        },
     };
     let parts = [one_line(&message), one_line(&detail)];
     let parts: Vec<_> = parts

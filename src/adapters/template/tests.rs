@@ -122,7 +122,7 @@ fn too_much_of_anything_is_an_error() {
     assert!(failure("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}").contains("recursion"));
     assert_eq!(
         failure(&"x".repeat(MAX_TEMPLATE_BYTES + 1)),
-        "it is longer than 16 KiB"
+        "because it is longer than 16 KiB"
     );
     assert_eq!(
         made(&"x".repeat(MAX_TEMPLATE_BYTES), Escape::Json).len(),

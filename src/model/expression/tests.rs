@@ -213,7 +213,7 @@ fn expressions() -> impl Strategy<Value = String> {
                 prop::sample::select(vec!["string", "size", "bytes", "dyn", "type"])
             )
                 .prop_map(|(a, name)| format!("{name}({a})")),
-            (inner.clone(), pair).prop_map(|(a, (b, c))| format!("({a} ? {b} : {c})")),
+            (inner, pair).prop_map(|(a, (b, c))| format!("({a} ? {b} : {c})")),
             many.clone().prop_map(|parts| format!("[{}]", parts.join(","))),
             many.prop_map(|parts| format!("({})", parts.join("+"))),
         ]

@@ -145,7 +145,7 @@ impl Condition {
         Finding {
             code: "commits_fail",
             sentence: format!("changes are refused ({count} so far): {sentence}{disk}"),
-            advice: "free space on that disk, or raise store.max_size if that is the limit; it goes on by itself then",
+            advice: "free space on that disk, or raise max_database_size if that is the limit; it goes on by itself then",
         }
     }
 }
@@ -220,7 +220,7 @@ pub fn disk_space(directory: &Path) -> Option<DiskSpace> {
     let own = device(&directory);
     let mounted_at = directory
         .ancestors()
-        .take_while(|path| device(*path) == own)
+        .take_while(|path| device(path) == own)
         .last()?;
     Some(DiskSpace {
         mounted_at: mounted_at.to_owned(),

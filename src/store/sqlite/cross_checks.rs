@@ -37,6 +37,8 @@ struct DeliveryFacts {
     attempts: i64,
     was_taken: bool,
     has_failure: bool,
+    /// One that took more steps than it may is dead without a failure.
+    has_steps: bool,
     has_event: bool,
 }
 
@@ -64,7 +66,7 @@ impl DeliveryFacts {
                 "are called delivered, though no attempt of theirs ended so",
             ),
             (
-                is_dead && !self.has_failure,
+                is_dead && !self.has_failure && !self.has_steps,
                 "not_dead",
                 "are called dead without a reason",
             ),
@@ -103,6 +105,7 @@ fn read_deliveries(connection: &Connection, after: &[u8]) -> StoreResult<Vec<Del
     read_all(
         connection,
         "SELECT d.id, d.webhook_id, d.state, d.attempts_made, d.last_failure IS NOT NULL AS has_failure,
+             d.steps > 0 AS has_steps,
              (SELECT count(*) FROM attempts a WHERE a.delivery_id = d.id) AS attempts,
              EXISTS (SELECT 1 FROM attempts a
                      WHERE a.delivery_id = d.id AND a.outcome = 'delivered' AND a.remedy IS NOT 'step') AS was_taken,
@@ -123,6 +126,7 @@ fn delivery_from_row(row: &Row<'_>) -> rusqlite::Result<DeliveryFacts> {
         attempts: row.get("attempts")?,
         was_taken: row.get("was_taken")?,
         has_failure: row.get("has_failure")?,
+        has_steps: row.get("has_steps")?,
         has_event: row.get("has_event")?,
     })
 }

@@ -48,7 +48,7 @@ pub struct Settings {
     pub node: i64,
     /// Told about every commit.
     pub observer: Arc<dyn CommitObserver>,
-    /// The most pages (4 KiB each) that the file may have, `store.max_size`: beyond it writes fail as on a full disk.
+    /// The most pages (4 KiB each) that the file may have, `max_database_size`: beyond it writes fail as on a full disk.
     pub max_pages: Option<u32>,
 }
 

@@ -37,7 +37,7 @@ pub fn counts_by_webhook(connection: &Connection) -> StoreResult<Vec<WebhookCoun
             })
         },
     )?;
-    let count = |webhook: WebhookCounts| {
+    let count = |webhook: WebhookCounts| -> StoreResult<WebhookCounts> {
         let counts = count_states(
             connection,
             webhook.id,

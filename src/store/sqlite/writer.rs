@@ -223,8 +223,10 @@ impl Writer {
     }
 
     fn run_watched(self, commands: mpsc::Receiver<Command>) {
-        let observer = Arc::clone(&self.observer);
+        let (observer, condition) = (Arc::clone(&self.observer), Arc::clone(&self.condition));
         if catch_unwind(AssertUnwindSafe(|| self.run(commands))).is_err() {
+            let ended = StoreError::Unavailable("its writer has ended: a bug".into());
+            condition.failed(&ended, Instant::now());
             observer.writer_died();
         }
     }

@@ -88,6 +88,7 @@ async fn an_address_that_fails_too_often_is_asked_to_wait_while_known_keys_still
     server.key = "ok_wrong".into();
     let first = server.get("/api/v1/incidents").await.status;
     server.get("/api/v1/incidents").await;
+    server.get("/api/v1/incidents").await;
     let last = server.get("/api/v1/incidents").await;
     assert_eq!(first, 401);
     assert_eq!(last.problem(), (429, "too_many_failures".into()));

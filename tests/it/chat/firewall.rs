@@ -13,7 +13,7 @@ use crate::support::test_app::{PATIENCE, TestApp, text};
 /// What firewalls and proxies answer in a platform's place.
 const PAGES: [Reply; 4] = [
     Reply::Raw(
-        "HTTP/1.1 403 Forbidden\r\ncontent-type: text/html\r\ncontent-length: 24\r\n\r\n<html>Blocked here.</html>",
+        "HTTP/1.1 403 Forbidden\r\ncontent-type: text/html\r\ncontent-length: 26\r\n\r\n<html>Blocked here.</html>",
     ),
     Reply::Raw(
         "HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 19\r\n\r\n{\"error\":\"blocked\"}",

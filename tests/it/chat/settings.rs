@@ -1,5 +1,7 @@
 //! What can be set, what is refused, and what happens when a platform refuses the settings.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Chat, needed};

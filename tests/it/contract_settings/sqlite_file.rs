@@ -117,7 +117,7 @@ async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
         bytes[15] = number;
         bytes
     };
-    assert_eq!(database.info().await.unwrap().schema_version, 6);
+    assert_eq!(database.info().await.unwrap().schema_version, 7);
     let ada = database.get(UserId::from_bytes(id(1))).await.unwrap();
     assert_eq!(ada.name, "Ada");
     assert_eq!(database.has_passwords().await, Ok(false));

@@ -211,7 +211,10 @@ async fn a_bomb_that_always_goes_off_is_refused_when_it_is_saved_and_said_in_the
     let answer = api.post("/api/v1/webhooks", webhook).await.expect(422).json();
     let detail = answer["errors"][0]["detail"].as_str().unwrap();
     assert_eq!(answer["errors"][0]["field"], "options.template");
-    assert!(detail.starts_with("the body cannot be made it takes"), "{detail}");
+    assert!(
+        detail.starts_with("the body cannot be made because it takes"),
+        "{detail}"
+    );
     assert!(server.terminate().await);
 }
 

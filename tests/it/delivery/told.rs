@@ -18,6 +18,7 @@ async fn the_default_log_says_once_that_a_webhook_is_degraded_and_has_dead_deliv
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
     let file = File::create(&log).unwrap();
+    std::fs::create_dir(directory.path().join("data")).unwrap();
     let server = ServerProcess::start_under(&[], &directory.path().join("data"), |command| {
         command.env_remove("OPSKNIGHT_LOG").stderr(file);
     })

@@ -6,14 +6,22 @@ use std::process::Stdio;
 use serde_json::json;
 
 use super::api_of;
+use crate::support::page_client::PageClient;
 use crate::support::server_process::ServerProcess;
 
-/// Enough that the log of them fills a pipe.
-const INCIDENTS: usize = 40;
+/// Wrong sign-ins, each of which is a line of the log: enough to fill a pipe.
+const WRONG_SIGN_INS: usize = 700;
+const INCIDENTS: usize = 10;
 
-/// Makes a server that logs all it can take incidents, and stops it.
+/// Makes a server whose log is not read say a great deal and take incidents, and stops it.
 async fn expect_to_work(server: ServerProcess) {
     let api = api_of(&server);
+    let stranger = PageClient::new(&server.url);
+    stranger.get("/sign-in").await.expect(200);
+    for _ in 0..WRONG_SIGN_INS {
+        let fields = [("email", "ada@example.com"), ("password", "a wrong guess")];
+        assert!([401, 429].contains(&stranger.submit("/sign-in", &fields).await.status));
+    }
     api.post("/api/v1/services", json!({"name": "API"}))
         .await
         .expect(201);

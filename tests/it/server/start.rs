@@ -7,6 +7,7 @@ use opsknight::app::{App, Surroundings};
 use opsknight::clock::Source;
 use opsknight::config::Config;
 use opsknight::outbound::SystemResolver;
+use opsknight::renderer::Renderer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -25,6 +26,7 @@ async fn nobody_is_told_that_the_server_is_ready_before_it_has_said_so_itself() 
     let surroundings = Surroundings {
         source: Source::system(),
         resolver: Arc::new(SystemResolver::new().unwrap()),
+        renderer: Renderer::new(env!("CARGO_BIN_EXE_opsknight").into()),
     };
     let prepared = App::prepare(&config, surroundings).await.unwrap();
     let mut client = TcpStream::connect(prepared.app().address()).await.unwrap();

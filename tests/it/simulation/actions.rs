@@ -21,6 +21,7 @@ use opsknight::store::queue::Recorded;
 use opsknight::store::upkeep::Retention;
 use opsknight::store::webhooks::WebhookEdit;
 use opsknight::store::{Page, StoreError};
+use opsknight::telemetry::webhooks::WebhookMetrics;
 
 use super::expectation::{State, Subscriber};
 use super::receiver::Mood;
@@ -66,7 +67,7 @@ impl World {
         assert!(delivery.event.is_test);
         let endpoint = self.run(async |store| store.endpoints.load(webhook_id).await.unwrap());
         let made = Made::without_request(at, Outcome::Delivered);
-        let prepared = Prepared::new(endpoint.unwrap());
+        let prepared = Prepared::new(endpoint.unwrap(), None, &WebhookMetrics::default());
         let record = conclude(&self.source, &prepared, &delivery, made).record;
         let results = self.run(async |store| store.queue.record(vec![record], at).await.unwrap());
         assert_eq!(results, [Recorded::Applied]);

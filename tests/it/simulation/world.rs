@@ -20,6 +20,7 @@ use opsknight::model::exchange::FailureCode;
 use opsknight::model::id::WebhookId;
 use opsknight::store::Store;
 use opsknight::store::queue::Recorded;
+use opsknight::telemetry::webhooks::WebhookMetrics;
 
 use super::chance::{Dice, HandClock, SeededEntropy};
 use super::expectation::{Expectation, State};
@@ -270,7 +271,7 @@ impl World {
                 self.node.inbox.board().forget(id);
             }
             Errand::Loaded(id, Some(endpoint)) => {
-                let prepared = Arc::new(Prepared::new(*endpoint));
+                let prepared = Arc::new(Prepared::new(*endpoint, None, &WebhookMetrics::default()));
                 let limits = prepared.limits();
                 let subscriber = self.expectation.subscribers.get_mut(&id).unwrap();
                 // A breaker that an earlier run left open is open again; a later load only repeats what is known.

@@ -114,7 +114,7 @@ impl ApiClient {
             headers: parts.headers,
             text: String::from_utf8_lossy(&bytes).into_owned(),
         };
-        let content_type = parts.headers.get("content-type");
+        let content_type = answer.headers.get("content-type");
         if content_type.is_some_and(|value| value == "application/problem+json") {
             expect_described(method, path, answer.status, &answer.json());
         }

@@ -74,7 +74,7 @@ async fn nothing_is_remembered_of_what_a_stranger_sends_with_a_form() {
     let directory = tempfile::tempdir().unwrap();
     let app = TestApp::start(directory.path()).await;
     let stranger = PageClient::new(&app.base());
-    let invented = "x".repeat(8 * 1024);
+    let invented = "x".repeat(4 * 1024);
     let fields = [("theme", "dark"), ("once", invented.as_str())];
     stranger.submit("/appearance", &fields).await.expect(303);
     stranger.submit("/appearance", &fields).await.expect(303);

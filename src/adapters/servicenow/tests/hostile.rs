@@ -1,6 +1,7 @@
 //! Answers that mean no good.
 
 use super::*;
+use crate::model::attempt::Remedy;
 use crate::model::ticket::{MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES};
 
 /// Every request of a delivery that can be the next.
