@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::actions::Actions;
 use crate::api::{ApiParts, ApiSettings, ApiState};
-use crate::client_address::{TrustedProxies, find_client_address};
+use crate::client_address::TrustedProxies;
 use crate::clock::Source;
 use crate::config::{self, Config};
 use crate::dispatch::board::BoardLimits;
@@ -360,11 +360,7 @@ fn site(config: &Config, parts: ApiParts, pages: Router) -> Site {
     let callers = InboundState::new(Arc::clone(&parts.actions), parts.source.clone());
     let pages = pages.merge(inbound::router(callers));
     let router = crate::api::router(ApiState::new(parts), pages);
-    let router = router.layer(axum::middleware::from_fn_with_state(
-        proxies(config),
-        find_client_address,
-    ));
-    Site::new(router, config.public_url.as_ref())
+    Site::new(router, config.public_url.as_ref(), proxies(config))
 }
 
 /// Starts to serve once it is told to.

@@ -1,5 +1,5 @@
-//! Whose request it is: the address by which every limit counts, and which logs, sessions and inboxes name. One layer
-//! works it out; whoever needs it reads what the layer found.
+//! Whose request it is: the address by which every limit counts, and which logs, sessions and inboxes name. The listener
+//! works it out; whoever needs it reads what the listener found.
 //!
 //! Limits count by [`ClientNetwork`]: whoever has one IPv6 address has 2⁶⁴ of them.
 //!
@@ -11,9 +11,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
 use http::header::FORWARDED;
 use http::{Extensions, HeaderMap, HeaderName};
 
@@ -61,6 +58,12 @@ impl TrustedProxies {
             [client, other] if client == other => client,
             _ => peer,
         }
+    }
+
+    /// Notes with a request whose it is.
+    pub fn note_client<B>(&self, peer: IpAddr, request: &mut http::Request<B>) {
+        let client = self.client_of(peer, request.headers());
+        request.extensions_mut().insert(ClientAddress(client));
     }
 
     fn right_most(&self, peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
@@ -141,7 +144,7 @@ fn forwarded(text: &str) -> Option<IpAddr> {
 pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
-    /// What the layer found out. Without it (in tests of a router alone), all clients count as one.
+    /// What the listener found out. Without it (in tests of a router alone), all clients count as one.
     pub fn of(extensions: &Extensions) -> Self {
         let found = extensions.get::<Self>().copied();
         found.unwrap_or(Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED)))
@@ -170,20 +173,6 @@ impl fmt::Display for ClientNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// The layer, for a server that tells its connections' peers: works the address out and hands it on.
-pub async fn find_client_address(
-    State(proxies): State<TrustedProxies>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    if let Some(peer) = peer.map(|peer| peer.0.ip()) {
-        let client = proxies.client_of(peer, request.headers());
-        request.extensions_mut().insert(ClientAddress(client));
-    }
-    next.run(request).await
 }
 
 #[cfg(test)]

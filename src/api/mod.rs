@@ -70,12 +70,15 @@ pub fn router(state: ApiState, others: Router) -> Router {
         }
         others.oneshot(request).await.into_response()
     };
-    router
+    let router = router
         .fallback(other)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state.clone())
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(state, lead_home))
+        .layer(CatchPanicLayer::custom(panicked));
+    match state.settings.public_url {
+        Some(_) => router.layer(from_fn_with_state(state, lead_home)),
+        None => router,
+    }
 }
 
 /// Makes the `type` of a problem whole, if the server knows under which address people reach it. A kept answer is given

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::ConnectInfo;
 use axum::response::IntoResponse;
 use http::header::HOST;
 use http::{Request, Response, Version};
@@ -24,6 +23,7 @@ use tower::ServiceExt;
 use url::Url;
 
 use crate::api::problem::{Code, Problem};
+use crate::client_address::TrustedProxies;
 
 use super::base_path::BasePath;
 use super::clients::{Busy, Clients};
@@ -45,14 +45,17 @@ pub struct Site {
     router: Router,
     /// Where they begin.
     base_path: BasePath,
+    /// Who may say for whom a request is.
+    proxies: TrustedProxies,
 }
 
 impl Site {
-    /// These routes, under the path of this address.
-    pub fn new(router: Router, public_url: Option<&Url>) -> Self {
+    /// These routes, under the path of this address, behind these proxies.
+    pub fn new(router: Router, public_url: Option<&Url>, proxies: TrustedProxies) -> Self {
         Self {
             router,
             base_path: BasePath::of(public_url),
+            proxies,
         }
     }
 }
@@ -139,7 +142,7 @@ async fn answer(
     if !names_one_host(&request) {
         return Ok(Problem::plain(Code::InvalidHost).into_response());
     }
-    request.extensions_mut().insert(ConnectInfo(address));
+    site.proxies.note_client(address.ip(), &mut request);
     site.base_path.strip(request.uri_mut());
     let response = site.router.oneshot(request.map(Body::new)).await?;
     let response = site.base_path.add_to(response).await;
