@@ -84,7 +84,7 @@ type Reader = fn(&str) -> Option<IpAddr>;
 
 /// Every hop that a header names, over all of its lines; nothing in place of what cannot be read.
 fn hops(headers: &HeaderMap, name: &HeaderName, read: Reader) -> Vec<Option<IpAddr>> {
-    let line = |text: &str| match split(text, ',') {
+    let line = |text: &str| match elements(text, name) {
         Some(elements) => elements.into_iter().map(|element| read(element.trim())).collect(),
         None => vec![None],
     };
@@ -92,6 +92,15 @@ fn hops(headers: &HeaderMap, name: &HeaderName, read: Reader) -> Vec<Option<IpAd
     lines
         .flat_map(|value| value.to_str().map_or_else(|_| vec![None], line))
         .collect()
+}
+
+/// The elements of one line; nothing if they cannot be told apart. `X-Forwarded-For` knows no quotes: what a client writes
+/// into it must not hide what the proxy adds.
+fn elements<'a>(text: &'a str, name: &HeaderName) -> Option<Vec<&'a str>> {
+    match *name == X_FORWARDED_FOR {
+        true => Some(text.split(',').collect()),
+        false => split(text, ','),
+    }
 }
 
 /// The parts of a text between separators outside of quotes; nothing if a quote does not end.
@@ -204,6 +213,11 @@ mod tests {
         assert_eq!(client_from("2001:db8::1", &lines), "2001:db8::1");
         assert_eq!(client_from("::ffff:10.0.0.1", &lines), "192.0.2.1");
         assert_eq!(client(&[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_quote_that_a_client_writes_hides_nothing_that_the_proxy_adds() {
+        assert_eq!(client(&[("x-forwarded-for", "\", 192.0.2.1")]), "192.0.2.1");
     }
 
     #[test]

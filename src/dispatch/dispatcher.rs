@@ -23,9 +23,9 @@ use crate::dispatch::notices::{Kind, WebhookLog};
 use crate::dispatch::prepared::Prepared;
 use crate::dispatch::recorder;
 use crate::model::attempt::{Failure, Keeping};
-use crate::model::delivery::{ClaimedDelivery, NextStep};
+use crate::model::delivery::{Claim, ClaimedDelivery, NextStep};
 use crate::model::event::Event;
-use crate::model::id::WebhookId;
+use crate::model::id::{DeliveryId, WebhookId};
 use crate::model::time::Timestamp;
 use crate::model::webhook::{Degraded, Endpoint};
 use crate::outbound::ShortageCounts;
@@ -305,12 +305,7 @@ impl Dispatcher {
         if !errands.release.is_empty() {
             let store = self.0.store.clone();
             tokio::spawn(async move {
-                if let Err(error) = store.queue.release(errands.release).await {
-                    log_store_failure!(
-                        error,
-                        "claims could not be given back; they end with this node's lease"
-                    );
-                }
+                give_back(&store, errands.release).await;
             });
         }
         for change in errands.health {
@@ -432,6 +427,14 @@ fn left(keeping: &Keeping, before: Option<String>) -> Option<String> {
         Keeping::AsItIs => before,
         Keeping::Becomes(text) => Some(text.clone()),
         Keeping::Nothing => None,
+    }
+}
+
+/// Gives claims back, however long that takes: nobody else frees those of a node that lives.
+async fn give_back(store: &Store, claims: Vec<(DeliveryId, Claim)>) {
+    while let Err(error) = store.queue.release(claims.clone()).await {
+        log_store_failure!(error, "claims could not be given back; trying again");
+        tokio::time::sleep(RETRY_WAIT).await;
     }
 }
 

@@ -192,11 +192,14 @@ impl NextStep {
         let waiting = |told| {
             let wait = wait_for(outcome, told, before.waited, share);
             let waited = before.waited + wait;
-            match waited <= MAX_WAITED {
-                true => (
-                    NextStep::Retry { at: now.plus(wait) },
-                    Spending { waited, ..before },
-                ),
+            // What this server lacks itself is waited for as long as it takes.
+            let is_our_own = outcome.failure().is_some_and(|failure| failure.code.is_our_own());
+            match waited <= MAX_WAITED || is_our_own {
+                true => {
+                    let waited = waited.min(MAX_WAITED);
+                    let spent = Spending { waited, ..before };
+                    (NextStep::Retry { at: now.plus(wait) }, spent)
+                }
                 false => scheduled(told),
             }
         };
@@ -309,6 +312,24 @@ mod tests {
         let (waits, spent) = waits(&failed(Remedy::AtOnce, None), &RetrySchedule::default());
         assert_eq!(waits, [0, 0, 0, 0, 60, 300, 900]);
         assert_eq!((spent.attempts, spent.follow_ups), (4, MAX_FOLLOW_UPS));
+    }
+
+    #[test]
+    fn what_this_server_lacks_itself_is_waited_for_without_end_and_spends_no_attempt() {
+        let lacking = Failure::new(FailureCode::ServerExhausted, "no process").with(Remedy::Wait);
+        let mut spent = Spending::default();
+        for _ in 0..1000 {
+            let (next, after) = NextStep::after_attempt(
+                &Outcome::Failed(lacking.clone()),
+                &RetrySchedule::default(),
+                spent,
+                Timestamp::EPOCH,
+                0.0,
+            );
+            assert!(matches!(next, NextStep::Retry { .. }));
+            spent = after;
+        }
+        assert_eq!((spent.attempts, spent.waited), (0, MAX_WAITED));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::head::HeadError;
 use super::pool::{Connection, Pool};
 use super::proxy::Proxy;
 use super::resolver::Resolve;
-use super::shortage::{self, ShortageCounts, Shortages};
+use super::shortage::{ShortageCounts, Shortages};
 use super::tls::{self, TlsConfigs};
 use super::tls_words::{self, ClientCertificate, Stage};
 use crate::model::exchange::{
@@ -300,9 +300,6 @@ fn explain(error: &hyper::Error, connection: &Connection) -> Unanswered {
     }
     if let Some(head) = io_error.and_then(head_error) {
         return failed(FailureCode::ResponseInvalid, &head.to_string());
-    }
-    if let Some(what) = io_error.and_then(shortage::of) {
-        return Unanswered::Failed(exhausted(what));
     }
     if error.is_parse_too_large() {
         return failed(FailureCode::ResponseInvalid, &HeadError::TooLarge.to_string());

@@ -12,7 +12,7 @@ mod worker;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -58,8 +58,27 @@ struct Parts {
     idle: Mutex<Vec<Worker>>,
     workers: Semaphore,
     waiting: Semaphore,
-    turns: Mutex<HashMap<Turn, Arc<Semaphore>>>,
+    turns: Mutex<HashMap<Turn, Arc<InTurn>>>,
     is_failing: AtomicBool,
+}
+
+/// Those who wait for the same turn. What harmed one of them harms the others, too.
+struct InTurn {
+    room: Semaphore,
+    harmful: Mutex<Option<(String, Broken)>>,
+}
+
+impl InTurn {
+    fn new() -> Self {
+        Self {
+            room: Semaphore::new(1),
+            harmful: Mutex::default(),
+        }
+    }
+
+    fn harmful(&self) -> MutexGuard<'_, Option<(String, Broken)>> {
+        self.harmful.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Renderer {
@@ -102,28 +121,22 @@ impl Renderer {
     ) -> Result<(), Unavailable> {
         let too_many = |_| Unavailable("too many wait already".into());
         let _waiting = self.0.waiting.try_acquire().map_err(too_many)?;
-        // What harmed once is not tried with other values, too.
-        let mut harmful: Option<(String, Broken)> = None;
+        let turn = self.turn(turn);
         for order in orders {
-            let known = harmful.as_ref().filter(|(source, _)| *source == order.source);
-            let made = match known {
-                Some((_, broken)) => Err(broken.clone()),
-                None => self.make(turn, &order).await?,
-            };
-            if let Err(broken) = &made
-                && broken.remedy == Remedy::Rewrite
-            {
-                harmful = Some((order.source.clone(), broken.clone()));
-            }
+            let made = self.make(&turn, &order).await?;
             templates.put(order, made);
         }
         Ok(())
     }
 
-    async fn make(&self, turn: Turn, order: &Order) -> Result<Made, Unavailable> {
+    async fn make(&self, turn: &InTurn, order: &Order) -> Result<Made, Unavailable> {
         let closed = |_| Unavailable("the server is stopping".into());
-        let turn = self.turn(turn);
-        let _turn = turn.acquire().await.map_err(closed)?;
+        let _turn = turn.room.acquire().await.map_err(closed)?;
+        if let Some((source, broken)) = &*turn.harmful()
+            && *source == order.source
+        {
+            return Ok(Err(broken.clone()));
+        }
         let _worker = self.0.workers.acquire().await.map_err(closed)?;
         let mut reason = String::new();
         for _ in 0..=MAX_REPLACED {
@@ -138,10 +151,12 @@ impl Renderer {
                     return Ok(made);
                 }
                 Ok(Err(Ended::ByTemplate(sentence))) => {
-                    return Ok(Err(Broken {
+                    let broken = Broken {
                         remedy: Remedy::Rewrite,
                         ..Broken::new(None, sentence)
-                    }));
+                    };
+                    *turn.harmful() = Some((order.source.clone(), broken.clone()));
+                    return Ok(Err(broken));
                 }
                 Ok(Err(Ended::Otherwise(sentence))) => reason = sentence,
                 Err(_) => reason = format!("a worker did not answer within {} s", MAX_WAIT.as_secs()),
@@ -160,11 +175,11 @@ impl Renderer {
     }
 
     /// The one at whose head the next of this turn stands. Those that nobody waits for are let go.
-    fn turn(&self, turn: Turn) -> Arc<Semaphore> {
+    fn turn(&self, turn: Turn) -> Arc<InTurn> {
         let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        turns.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
-        let semaphore = turns.entry(turn).or_insert_with(|| Arc::new(Semaphore::new(1)));
-        Arc::clone(semaphore)
+        turns.retain(|_, in_turn| Arc::strong_count(in_turn) > 1);
+        let in_turn = turns.entry(turn).or_insert_with(|| Arc::new(InTurn::new()));
+        Arc::clone(in_turn)
     }
 
     /// Told in the log once, until a template is rendered again.

@@ -31,7 +31,7 @@ pub fn run() -> io::Result<()> {
         let order: Order = serde_json::from_slice(&text)?;
         bound(Resource::Cpu, end_of_turn())?;
         let failed = || Err(Broken::new(None, "it makes the renderer fail"));
-        let made = with_room(|| order.fill()).unwrap_or_else(failed);
+        let made = with_room(|| order.fill())?.unwrap_or_else(failed);
         let answer = frame(&Answer::from(made)).ok_or(io::ErrorKind::InvalidData)?;
         output.write_all(&answer)?;
         output.flush()?;

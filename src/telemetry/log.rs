@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 /// How much is written at once: a pipe that says it is writable takes so much without waiting (POSIX: `PIPE_BUF`).
 const CHUNK_BYTES: usize = 4096;
@@ -88,8 +89,12 @@ impl Sink for StandardError {
     fn is_writable(&self, wait: &Timespec) -> bool {
         let stderr = io::stderr();
         let mut descriptors = [PollFd::new(&stderr, PollFlags::OUT)];
-        // What cannot be asked is tried.
-        poll(&mut descriptors, Some(wait)).map_or(true, |ready| ready > 0)
+        match poll(&mut descriptors, Some(wait)) {
+            Ok(ready) => ready > 0,
+            Err(Errno::INTR) => false,
+            // What cannot be asked is tried.
+            Err(_) => true,
+        }
     }
 
     fn write(&mut self, chunk: &[u8]) -> io::Result<()> {

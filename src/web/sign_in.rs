@@ -115,7 +115,8 @@ async fn known_device(
         return Ok(None);
     };
     let is_known = state.actions.knows_device(email.to_owned(), token).await?;
-    Ok(is_known.then(|| Sha256::digest(token).into()))
+    // Hexadecimal digits have two spellings: one device must not count as many.
+    Ok(is_known.then(|| Sha256::digest(token.to_ascii_lowercase()).into()))
 }
 
 /// One try to sign in, counted before the password is looked at: many at once are not more than one after the other.
@@ -147,12 +148,12 @@ impl Attempt {
         let (account, network) = (email.to_ascii_lowercase(), address.network());
         let here: [u8; 32] = Sha256::digest(format!("{account}\n{network}")).into();
         let account: [u8; 32] = Sha256::digest(account).into();
-        // The narrowest first: whoever is stopped there costs nobody else anything.
-        state.account_failures.take(here, now_ms)?;
-        state.account_failures_anywhere.take(account, now_ms)?;
-        let taken = state.failures.take(network, now_ms);
+        // The network first, or whoever it stops could fill the tables of accounts; it gets back what a narrower limit stops.
+        state.failures.take(network, now_ms)?;
+        let narrower = state.account_failures.take(here, now_ms);
+        let taken = narrower.and_then(|()| state.account_failures_anywhere.take(account, now_ms));
         if taken.is_err() {
-            state.account_failures_anywhere.give_back(&account);
+            state.failures.give_back(&network);
         }
         taken.map(|()| Self::Elsewhere {
             account_here: here,

@@ -36,8 +36,8 @@ pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> 
         429 => slow_down(task, &said, told),
         401 | 403 | 404 | 410 if said.is_own() => person(response.status, &said),
         400 if said.blames_key() => person(response.status, &said),
+        400 if !said.is_own() => status::foreign(exchange, "Google Chat", now).into(),
         400 if said.blames_id() && !has_left(task, UNNAMED) => again(task, UNNAMED, refusal(400, &said)),
-        400 if said.is_page => status::foreign(exchange, "Google Chat", now).into(),
         400 | 413 if has_left(task, PLAIN) => refusal(response.status, &said).with(Remedy::Nothing).into(),
         400 | 413 => again(task, PLAIN, refusal(response.status, &said)),
         500..=599 => {

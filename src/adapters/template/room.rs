@@ -4,19 +4,19 @@
 //! of their own, and so do values that a loop nests within each other; a stack that overflows would take the whole server
 //! with it. A template of 16 KiB and its fuel nest far less than what fits here.
 
-use std::thread;
+use std::{io, thread};
 
 /// The stack: more than twice what the deepest known templates take in a debug build. Only what is used of it is ever
 /// allocated.
 const STACK_BYTES: usize = 128 * 1024 * 1024;
 
-/// Does some work with room; nothing if no thread can be had, or if the work panics.
-pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+/// Does some work with room; nothing if it panics, an error if no thread can be had.
+pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<Option<T>> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
             .name("template".into())
             .stack_size(STACK_BYTES);
-        thread.spawn_scoped(scope, work).ok()?.join().ok()
+        Ok(thread.spawn_scoped(scope, work)?.join().ok())
     })
 }
 
@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn work_is_done_and_a_panic_stays_where_it_is() {
-        assert_eq!(with_room(|| 1 + 1), Some(2));
-        assert_eq!(with_room(|| panic!("on purpose")), None::<()>);
+        assert_eq!(with_room(|| 1 + 1).unwrap(), Some(2));
+        assert_eq!(with_room(|| panic!("on purpose")).unwrap(), None::<()>);
     }
 }

@@ -11,7 +11,7 @@ use crate::dispatch::prepared::Prepared;
 use crate::model::delivery::{ClaimedDelivery, NextStep};
 use crate::model::exchange::FailureCode;
 
-use super::{Dispatcher, recall};
+use super::{Dispatcher, give_back, recall};
 
 /// A delivery that is being sent. If its task ends before its time (a bug), the claim is given back.
 pub(super) struct InFlight {
@@ -84,12 +84,8 @@ impl InFlight {
         let (webhook_id, now) = (delivery.webhook_id, parts.source.now());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                match store.queue.release(vec![(delivery.id, delivery.claim)]).await {
-                    Ok(()) => inbox.board().wake(webhook_id, now),
-                    Err(error) => {
-                        tracing::error!(%error, "a claim could not be given back; it ends with this node's lease");
-                    }
-                }
+                give_back(&store, vec![(delivery.id, delivery.claim)]).await;
+                inbox.board().wake(webhook_id, now);
                 inbox.ring();
             });
         }

@@ -144,12 +144,17 @@ fn count_deliveries(
     let stats = read_one(
         connection,
         "SELECT count(*) FILTER (WHERE state = 'delivered' AND created_at >= ?2),
-                count(*) FILTER (WHERE state = 'dead' AND created_at >= ?2),
+                count(*) FILTER (WHERE state = 'dead' AND created_at >= ?2 AND last_failure IS NOT ?4),
                 max(finished_at) FILTER (WHERE state = 'delivered')
-         FROM (SELECT state, created_at, finished_at, is_test FROM deliveries INDEXED BY deliveries_webhook
+         FROM (SELECT state, created_at, finished_at, is_test, last_failure FROM deliveries INDEXED BY deliveries_webhook
                WHERE webhook_id = ?1 ORDER BY id DESC LIMIT ?3)
          WHERE is_test = 0",
-        (webhook_id.as_bytes(), since.as_millis(), STATS_SAMPLE),
+        (
+            webhook_id.as_bytes(),
+            since.as_millis(),
+            STATS_SAMPLE,
+            FailureCode::GivenUp.as_str(),
+        ),
         |row| {
             Ok(WebhookStats {
                 delivered: unsigned(row.get(0)?),

@@ -12,8 +12,9 @@ use crate::store::upkeep::{MAX_UNWELL, UnwellWebhook};
 use super::columns::id_bytes;
 use super::statements::{read_all, read_one};
 
-/// An audit row of a disabling is as old as the attempt that led to it: older than the disabling by its length at most.
-const LONGEST_ATTEMPT_MS: i64 = 3_600_000;
+/// An audit row of a disabling is as old as the attempt that led to it, which may have waited to be recorded while the disk
+/// was full.
+const LONGEST_WAIT_MS: i64 = 24 * 3_600_000;
 
 /// Those that are degraded, disabled by failure or have dead deliveries that nobody gave up.
 pub fn read(connection: &Connection) -> StoreResult<Vec<UnwellWebhook>> {
@@ -59,16 +60,21 @@ fn webhook_from_row(row: &Row<'_>) -> rusqlite::Result<UnwellWebhook> {
 
 /// What a person has disabled is as it should be. Who it was stands in the audit log.
 fn was_disabled_by_server(connection: &Connection, id: WebhookId, since: Timestamp) -> StoreResult<bool> {
-    let earliest = Timestamp::from_millis(since.as_millis() - LONGEST_ATTEMPT_MS);
+    let at = |milliseconds: i64| AuditId::lower_bound(Timestamp::from_millis(milliseconds));
+    let (earliest, latest) = (
+        at(since.as_millis() - LONGEST_WAIT_MS),
+        at(since.as_millis() + LONGEST_WAIT_MS),
+    );
     let found = read_one(
         connection,
-        "SELECT 1 FROM audit WHERE id >= ?1 AND action = 'webhook.disable' AND subject = ?2 AND at = ?3 AND actor = ?4
+        "SELECT 1 FROM audit WHERE id BETWEEN ?1 AND ?5 AND action = 'webhook.disable' AND subject = ?2 AND at = ?3 AND actor = ?4
          LIMIT 1",
         (
-            AuditId::lower_bound(earliest).as_bytes(),
+            earliest.as_bytes(),
             id.to_string(),
             since.as_millis(),
             Actor::System.encode(),
+            latest.as_bytes(),
         ),
         |_| Ok(()),
     )?;

@@ -60,7 +60,7 @@ impl Upkeep for Database {
         self.condition().check_files()?;
         if !self.condition().is_known_to_commit(Instant::now()) {
             self.write(|context| probe(context.connection)).await?;
-            self.condition().recovered();
+            self.condition().recovered(Instant::now());
         }
         Ok(())
     }
