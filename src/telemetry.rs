@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 use crate::model::attempt::Outcome;
 use crate::model::capacity::Capacity;
-use crate::store::sqlite::CommitObserver;
+use crate::store::CommitObserver;
 use crate::telemetry::webhooks::WebhookMetrics;
 
 /// The outcome of an attempt, as a label: `delivered` or a failure code.

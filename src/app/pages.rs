@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::limit::Limit;
 use crate::model::capacity::Capacity;
 use crate::model::secret::SecretText;
-use crate::store::{Store, sqlite};
+use crate::store::{CommitObserver, Store, sqlite};
 use crate::supervisor::{HowEnded, Supervisor, VitalEnd};
 use crate::telemetry::Metrics;
 use crate::wakeup::Commits;
@@ -101,7 +101,7 @@ impl CommitWatch {
     }
 }
 
-impl sqlite::CommitObserver for CommitWatch {
+impl CommitObserver for CommitWatch {
     fn committed(&self, commands: usize, took: Duration) {
         self.metrics.committed(commands, took);
         self.commits.one_more();

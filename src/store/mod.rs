@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod catalog;
+pub mod commit_observer;
 pub mod deliveries;
 pub mod error;
 pub mod events;
@@ -26,6 +27,7 @@ pub mod webhooks;
 
 use std::sync::Arc;
 
+pub use commit_observer::{CommitObserver, NoObserver};
 pub use error::StoreError;
 pub(crate) use error::log_store_failure;
 pub use hand_over::{HandOver, NoHandOver};

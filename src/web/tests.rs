@@ -37,7 +37,7 @@ use crate::store::incidents::Committed;
 use crate::store::queue::{AttemptRecord, ClaimRequest};
 use crate::store::seal::{MasterKey, Sealer};
 use crate::store::tickets::LookedOutcome;
-use crate::store::{NoHandOver, Store, sqlite};
+use crate::store::{NoHandOver, NoObserver, Store, sqlite};
 use crate::web::route::PageVerb;
 use crate::web::{WebParts, WebSettings, WebState, routes};
 
@@ -94,7 +94,7 @@ impl House {
             sealer: Sealer::new(&MasterKey::new([1; 32]), None),
             hand_over: Arc::new(NoHandOver),
             node: 1,
-            observer: Arc::new(sqlite::NoObserver),
+            observer: Arc::new(NoObserver),
             max_pages: None,
         })
         .unwrap();

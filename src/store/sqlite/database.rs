@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use crate::store::seal::{SealError, Sealer};
-use crate::store::{HandOver, StoreError, StoreResult};
+use crate::store::{CommitObserver, HandOver, StoreError, StoreResult};
 
 use super::condition::Condition;
 use super::directory::{lock_directory, restrict_access};
@@ -50,26 +50,6 @@ pub struct Settings {
     pub observer: Arc<dyn CommitObserver>,
     /// The most pages (4 KiB each) that the file may have, `max_database_size`: beyond it writes fail as on a full disk.
     pub max_pages: Option<u32>,
-}
-
-/// Told about every commit: for metrics.
-pub trait CommitObserver: Send + Sync {
-    /// A transaction of so many commands took so long from its first statement until it was on disk.
-    fn committed(&self, commands: usize, took: Duration);
-
-    /// A transaction did not get there, whole or in part.
-    fn failed(&self);
-
-    /// The thread that writes panicked: nothing can be changed any more until the store is opened anew.
-    fn writer_died(&self) {}
-}
-
-/// Watches nothing.
-pub struct NoObserver;
-
-impl CommitObserver for NoObserver {
-    fn committed(&self, _: usize, _: Duration) {}
-    fn failed(&self) {}
 }
 
 /// An open SQLite file.

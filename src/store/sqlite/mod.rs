@@ -67,7 +67,7 @@ use std::sync::Arc;
 use crate::store::{Store, StoreResult};
 
 pub use condition::TROUBLE_CODES;
-pub use database::{CommitObserver, Database, NoObserver, Settings};
+pub use database::{Database, Settings};
 
 /// The size of a page of the file, in bytes.
 const PAGE_BYTES: u64 = 4096;

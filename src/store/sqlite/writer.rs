@@ -17,10 +17,10 @@ use tokio::sync::{mpsc, oneshot};
 use crate::model::id::WebhookId;
 use crate::model::webhook::Webhook;
 use crate::store::seal::Sealer;
-use crate::store::{HandOver, StoreError, StoreResult};
+use crate::store::{CommitObserver, HandOver, StoreError, StoreResult};
 
 use super::condition::Condition;
-use super::database::{BUSY_TIMEOUT, CommitObserver, LOG_KEPT_BYTES, unavailable};
+use super::database::{BUSY_TIMEOUT, LOG_KEPT_BYTES, unavailable};
 use super::subscriptions;
 
 /// The most commands in one transaction.

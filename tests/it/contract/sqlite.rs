@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use opsknight::model::id::{PolicyId, ServiceId, UserId, WebhookId};
-use opsknight::store::HandOver;
 use opsknight::store::seal::{MasterKey, Sealer};
-use opsknight::store::sqlite::{Database, NoObserver, Settings};
+use opsknight::store::sqlite::{Database, Settings};
+use opsknight::store::{HandOver, NoObserver};
 use rusqlite::{Connection, Params};
 
 use super::backend::{Backend, Handles, WebhookRow};

@@ -23,10 +23,10 @@ use opsknight::store::receipts::{Answer, Known, Receipts};
 use opsknight::store::seal::{MasterKey, Sealer};
 use opsknight::store::sessions::Sessions;
 use opsknight::store::sign_in::SignIn;
-use opsknight::store::sqlite::{CommitObserver, Database, NoObserver, Settings};
+use opsknight::store::sqlite::{Database, Settings};
 use opsknight::store::upkeep::Upkeep;
 use opsknight::store::webhooks::{Endpoints, Webhooks};
-use opsknight::store::{HandOver, StoreResult};
+use opsknight::store::{CommitObserver, HandOver, NoObserver, StoreResult};
 use tempfile::TempDir;
 
 use super::samples;

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use opsknight::model::service::Service;
-use opsknight::store::StoreResult;
-use opsknight::store::sqlite::CommitObserver;
+use opsknight::store::{CommitObserver, StoreResult};
 
 use super::backend::{Backend, Opening};
 use super::samples;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opsknight::store::seal::{MasterKey, Sealer};
-use opsknight::store::sqlite::{CommitObserver, Settings};
-use opsknight::store::{NoHandOver, sqlite};
+use opsknight::store::sqlite::Settings;
+use opsknight::store::{CommitObserver, NoHandOver, sqlite};
 use tokio::sync::Notify;
 
 use super::PATIENCE;

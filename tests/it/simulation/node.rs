@@ -14,10 +14,10 @@ use opsknight::model::exchange::Exchange;
 use opsknight::model::id::{DeliveryId, WebhookId};
 use opsknight::model::time::Timestamp;
 use opsknight::model::webhook::{Degraded, Endpoint};
-use opsknight::store::Store;
 use opsknight::store::queue::{AttemptRecord, ClaimRequest, Claimed};
 use opsknight::store::seal::{MasterKey, Sealer};
-use opsknight::store::sqlite::{self, NoObserver, Settings};
+use opsknight::store::sqlite::{self, Settings};
+use opsknight::store::{NoObserver, Store};
 use opsknight::telemetry::Metrics;
 use opsknight::wakeup::Wakeup;
 
