@@ -1,7 +1,7 @@
 //! Whose request it is: behind a trusted proxy the client's own address counts everywhere, and from nobody else.
 
-use opsknight::config::Config;
-use opsknight::model::access::Role;
+use config::Config;
+use model::access::Role;
 use serde_json::Value;
 
 use crate::support::page_client::PageClient;

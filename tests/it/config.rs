@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use opsknight::config::{self, Config, Flag};
+use config::{self, Config, Flag};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 

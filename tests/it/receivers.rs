@@ -116,7 +116,7 @@ fn verdict(command_line: &[&str], case: &Case) -> (String, i32) {
         .args(&command_line[1..])
         .args([case.signature.as_str(), case.secret])
         .args(&case.previous_signature)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/receivers"))
+        .current_dir(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("docs/receivers"))
         // Java reads its arguments in the locale's encoding.
         .env("LC_ALL", "C.UTF-8")
         .env("GOFLAGS", "-mod=mod -buildvcs=false")

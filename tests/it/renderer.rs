@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use opsknight::adapters::template::context::Context;
-use opsknight::adapters::template::{Escape, Made, Templates};
-use opsknight::model::attempt::Remedy;
-use opsknight::renderer::{Renderer, Turn, Unavailable};
+use destination::template::context::Context;
+use destination::template::{Escape, Made, Templates};
+use model::attempt::Remedy;
+use renderer::{Renderer, Turn, Unavailable};
 
 fn renderer() -> Renderer {
     Renderer::new(env!("CARGO_BIN_EXE_opsknight").into())
@@ -82,8 +82,8 @@ async fn whoever_waits_behind_a_bomb_of_somebody_else_is_served_meanwhile() {
     let bomb = format!("{{% set a=[1] %}}{{% set b=[1] %}}{doubled}{{{{ a == b }}}}");
     let context = Arc::new(Context::default());
     let of = |byte| {
-        Turn::Webhook(opsknight::model::id::WebhookId::new(
-            opsknight::model::time::Timestamp::EPOCH,
+        Turn::Webhook(model::id::WebhookId::new(
+            model::time::Timestamp::EPOCH,
             [byte; 10],
         ))
     };

@@ -3,85 +3,10 @@
 
 mod source;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Who may use whom: a folder or file at the top of src, and the others that it may name. `*` means any.
-const IMPORTS: &[(&str, &[&str])] = &[
-    ("model", &[]),
-    ("client_address", &["model"]),
-    ("clock", &["model"]),
-    ("wakeup", &["model"]),
-    ("supervisor", &[]),
-    ("bounded_map", &[]),
-    ("limit", &["bounded_map"]),
-    ("telemetry", &["model", "store"]),
-    ("config", &["model"]),
-    ("master_key", &["store", "clock", "secret_file"]),
-    ("secret_file", &[]),
-    ("adapters", &["model"]),
-    ("outbound", &["model", "bounded_map"]),
-    ("store", &["model"]),
-    ("renderer", &["model", "adapters"]),
-    (
-        "actions",
-        &["model", "adapters", "store", "clock", "wakeup", "renderer"],
-    ),
-    (
-        "dispatch",
-        &[
-            "model",
-            "adapters",
-            "outbound",
-            "store",
-            "clock",
-            "wakeup",
-            "telemetry",
-            "supervisor",
-            "renderer",
-        ],
-    ),
-    (
-        "inbound",
-        &["model", "actions", "client_address", "clock", "limit"],
-    ),
-    (
-        "api",
-        &[
-            "model",
-            "actions",
-            "bounded_map",
-            "store",
-            "dispatch",
-            "telemetry",
-            "config",
-            "client_address",
-            "clock",
-            "limit",
-            "wakeup",
-        ],
-    ),
-    (
-        "web",
-        &[
-            "model",
-            "adapters",
-            "actions",
-            "store",
-            "bounded_map",
-            "config",
-            "client_address",
-            "clock",
-            "limit",
-            "outbound",
-        ],
-    ),
-    ("cli", &["*"]),
-    ("app", &["*"]),
-    ("lib", &["*"]),
-    ("main", &["*"]),
-];
 const LONGEST_FILE_LINES: usize = 500;
 const LONGEST_FUNCTION_LINES: usize = 70;
 const FORBIDDEN_NAMES: [&str; 8] = [
@@ -94,9 +19,20 @@ const FORBIDDEN_NAMES: [&str; 8] = [
     "utils",
     "common",
 ];
+/// What a path in a map begins with.
+const TOP: [&str; 8] = [
+    "crates/",
+    "tests/",
+    "docs/",
+    "deploy/",
+    ".ci/",
+    ".cargo/",
+    "src/",
+    "migrations/",
+];
 const UNFINISHED: [&str; 3] = ["todo!", "TODO", "FIXME"];
 
-/// A file under src: its path from there, with `/`, and its text.
+/// A file of a crate: its path below `crates/`, with `/`, and its text.
 struct SourceFile {
     path: String,
     text: String,
@@ -108,20 +44,6 @@ impl SourceFile {
             path: path.to_owned(),
             text: text.to_owned(),
         }
-    }
-
-    /// Where it stands among the modules: `store/sqlite/mod.rs` is `store`, `sqlite`.
-    fn module_path(&self) -> Vec<&str> {
-        let path = self.path.trim_end_matches(".rs").trim_end_matches("/mod");
-        path.split('/')
-            .filter(|name| !["lib", "main"].contains(name))
-            .collect()
-    }
-
-    /// The folder or file at the top of src that it belongs to.
-    fn owner(&self) -> &str {
-        let first = self.path.split('/').next().unwrap_or_default();
-        first.trim_end_matches(".rs")
     }
 
     fn is_test(&self) -> bool {
@@ -140,24 +62,6 @@ impl SourceFile {
 }
 
 // The rules: each takes what it judges and returns what is wrong, one sentence each.
-
-fn forbidden_imports(file: &SourceFile) -> Vec<String> {
-    let owner = file.owner();
-    let Some((_, allowed)) = IMPORTS.iter().find(|(name, _)| *name == owner) else {
-        return vec![format!(
-            "{}: {owner} has no line in the import table of tests/it/tidy.rs",
-            file.path
-        )];
-    };
-    let is_module = |name: &String| IMPORTS.iter().any(|(module, _)| module == name);
-    let is_allowed =
-        |name: &String| name == owner || allowed.contains(&name.as_str()) || allowed.contains(&"*");
-    source::used_modules(&file.product_code(), &file.module_path())
-        .into_iter()
-        .filter(|name| is_module(name) && !is_allowed(name))
-        .map(|name| format!("{}: {owner} must not use {name}", file.path))
-        .collect()
-}
 
 fn overlong_file(file: &SourceFile) -> Option<String> {
     let lines = file.text.lines().count();
@@ -223,19 +127,60 @@ fn unequal_names(files: &[SourceFile], first: &str, second: &str) -> Vec<String>
         .collect()
 }
 
-fn folders_off_the_map(map: &str, folders: &[String]) -> Vec<String> {
-    let missing = folders
-        .iter()
-        .filter(|folder| !map.contains(&format!("`{folder}/`")));
-    missing
-        .map(|folder| format!("ARCHITECTURE.md does not name `{folder}/`"))
+/// A row of the map's table of crates: a crate's folder, and the crates that it may use.
+fn mapped_crates(map: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| `crates/"));
+    rows.filter_map(|row| {
+        let (name, rest) = row.split_once("/` |")?;
+        let (_, uses) = rest.trim_end().trim_end_matches('|').rsplit_once('|')?;
+        let used = uses
+            .split(',')
+            .map(str::trim)
+            .filter(|used| !used.is_empty() && *used != "–");
+        Some((name.to_owned(), used.map(str::to_owned).collect()))
+    })
+    .collect()
+}
+
+/// The crates of ours that a manifest names for the product, without those for tests.
+fn used_crates(manifest: &str) -> BTreeSet<String> {
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
+    let names = dependencies.into_iter().flat_map(toml::Table::keys);
+    let ours = names.map(|name| name.replace('_', "-"));
+    ours.filter(|name| root().join("crates").join(name).is_dir())
         .collect()
+}
+
+/// Where map and manifests differ, one sentence each.
+fn arrows_off_the_map(
+    map: &BTreeMap<String, BTreeSet<String>>,
+    crates: &BTreeMap<String, BTreeSet<String>>,
+) -> Vec<String> {
+    let names: BTreeSet<_> = map.keys().chain(crates.keys()).collect();
+    let different = names
+        .into_iter()
+        .filter(|name| map.get(*name) != crates.get(*name));
+    different
+        .map(|name| {
+            let (told, real) = (map.get(name), crates.get(name));
+            format!("crates/{name}: ARCHITECTURE.md says that it uses {told:?}, its manifest {real:?}")
+        })
+        .collect()
+}
+
+/// Paths in back-ticks that are not there. A path has a slash and begins with a folder or file at the top.
+fn missing_paths(text: &str, is_there: impl Fn(&str) -> bool) -> Vec<String> {
+    let is_path = |word: &&str| word.contains('/') && !word.contains([' ', '<', '*', '…', '{', ':', '(']);
+    let words = text.split('`').skip(1).step_by(2).filter(is_path);
+    let ours = words.filter(|word| TOP.iter().any(|top| word.starts_with(top)));
+    ours.filter(|word| !is_there(word)).map(str::to_owned).collect()
 }
 
 // Reading the repository.
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {
@@ -262,20 +207,35 @@ fn from(base: &Path, path: &Path) -> String {
 }
 
 fn source_files() -> Vec<SourceFile> {
-    let src = root().join("src");
-    let files = files_below(&src);
+    let crates = root().join("crates");
+    let files = files_below(&crates);
     let rust = files
         .into_iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
     rust.map(|path| SourceFile {
-        path: from(&src, &path),
+        path: from(&crates, &path),
         text: fs::read_to_string(&path).unwrap(),
     })
     .collect()
 }
 
-/// Every folder under src but those of single kinds, and those at the top of the repository that are neither hidden nor ignored nor a cache.
-fn folders_to_map() -> Vec<String> {
+/// Every crate with the crates that its manifest names.
+fn crates() -> BTreeMap<String, BTreeSet<String>> {
+    let folders = children(&root().join("crates"));
+    let manifest = |folder: &PathBuf| fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    folders
+        .iter()
+        .map(|folder| {
+            (
+                from(&root().join("crates"), folder),
+                used_crates(&manifest(folder)),
+            )
+        })
+        .collect()
+}
+
+/// The folders at the top of the repository that are neither hidden nor ignored nor a cache.
+fn folders_at_the_top() -> Vec<String> {
     let ignored = fs::read_to_string(root().join(".gitignore")).unwrap();
     let is_ours =
         |name: &str| !name.starts_with('.') && !ignored.lines().any(|line| line.trim_matches('/') == name);
@@ -283,15 +243,19 @@ fn folders_to_map() -> Vec<String> {
     let top = children(root())
         .into_iter()
         .filter(|path| path.is_dir() && !is_cache(path));
-    let top = top.map(|path| from(root(), &path)).filter(|name| is_ours(name));
-    // A kind of webhook brings its folder along, and nothing else changes for it.
-    let is_kind =
-        |file: &SourceFile| file.path.starts_with("adapters/") && file.path.matches('/').count() > 1;
-    let below = source_files()
-        .into_iter()
-        .filter(|file| !is_kind(file))
-        .filter_map(|file| Some(format!("src/{}", file.path.rsplit_once('/')?.0)));
-    top.chain(below).collect::<BTreeSet<_>>().into_iter().collect()
+    top.map(|path| from(root(), &path))
+        .filter(|name| is_ours(name))
+        .collect()
+}
+
+/// What says where things are: the map, the guide and the decisions.
+fn maps() -> Vec<(String, String)> {
+    let mut paths = vec![root().join("ARCHITECTURE.md"), root().join("CONTRIBUTING.md")];
+    paths.extend(files_below(&root().join("docs/decisions")));
+    paths
+        .iter()
+        .map(|path| (from(root(), path), fs::read_to_string(path).unwrap()))
+        .collect()
 }
 
 fn architecture() -> String {
@@ -303,11 +267,6 @@ fn all(rule: impl Fn(&SourceFile) -> Vec<String>) -> Vec<String> {
 }
 
 const NOTHING: [String; 0] = [];
-
-#[test]
-fn every_folder_uses_only_what_the_import_table_allows() {
-    assert_eq!(all(forbidden_imports), NOTHING);
-}
 
 #[test]
 fn no_file_is_longer_than_the_limit() {
@@ -337,46 +296,72 @@ fn no_module_has_a_name_that_says_nothing() {
 #[test]
 fn both_stores_have_the_same_files() {
     assert_eq!(
-        unequal_names(&source_files(), "store/sqlite/", "store/postgres/"),
+        unequal_names(&source_files(), "store-sqlite/src/", "store-postgres/src/"),
         NOTHING
     );
 }
 
 #[test]
-fn the_map_names_every_folder() {
-    assert_eq!(folders_off_the_map(&architecture(), &folders_to_map()), NOTHING);
+fn the_map_shows_every_crate_with_what_it_uses() {
+    assert_eq!(
+        arrows_off_the_map(&mapped_crates(&architecture()), &crates()),
+        NOTHING
+    );
+}
+
+#[test]
+fn the_log_knows_every_crate() {
+    let names = crates().into_keys().map(|name| name.replace('-', "_"));
+    assert_eq!(names.collect::<Vec<_>>(), telemetry::log::filter::CRATES);
+}
+
+#[test]
+fn the_map_names_every_folder_at_the_top() {
+    let map = architecture();
+    let is_missing = |folder: &String| !map.contains(&format!("`{folder}/"));
+    let missing: Vec<_> = folders_at_the_top().into_iter().filter(is_missing).collect();
+    assert_eq!(missing, NOTHING);
+}
+
+#[test]
+fn every_path_that_the_maps_name_is_there() {
+    let missing = maps().into_iter().flat_map(|(map, text)| {
+        let paths = missing_paths(&text, |path| root().join(path).exists());
+        paths.into_iter().map(move |path| format!("{map} names {path}"))
+    });
+    assert_eq!(missing.collect::<Vec<_>>(), NOTHING);
 }
 
 // Each rule is able to fail.
 
 #[test]
-fn an_import_against_the_table_is_found() {
-    let bad = SourceFile::sample(
-        "model/id.rs",
-        "//! x\nfn f() { crate::store::open(); crate::model::id::x(); }",
+fn an_arrow_that_the_map_does_not_show_is_found() {
+    let map = mapped_crates(
+        "| crate | holds | may use |\n| `crates/store/` | rows | model |\n| `crates/model/` | words | – |",
     );
-    assert_eq!(forbidden_imports(&bad), ["model/id.rs: model must not use store"]);
-    let climbing = SourceFile::sample(
-        "adapters/slack/mod.rs",
-        "//! x\nuse super::super::outbound::Client;",
-    );
-    assert_eq!(
-        forbidden_imports(&climbing),
-        ["adapters/slack/mod.rs: adapters must not use outbound"]
-    );
-    let good = SourceFile::sample(
-        "dispatch/lanes.rs",
-        "//! crate::web\nuse crate::{model, store::X};\n#[cfg(test)]\nuse crate::web;",
-    );
-    assert_eq!(forbidden_imports(&good), NOTHING);
+    let names = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
+    let mut crates = BTreeMap::from([
+        ("store".to_owned(), names(&["model"])),
+        ("model".to_owned(), names(&[])),
+    ]);
+    assert_eq!(arrows_off_the_map(&map, &crates), NOTHING);
+    crates.insert("model".to_owned(), names(&["store"]));
+    crates.insert("web".to_owned(), names(&[]));
+    let found = arrows_off_the_map(&map, &crates);
+    assert!(found.len() == 2 && found[0].contains("crates/model") && found[1].contains("crates/web"));
 }
 
 #[test]
-fn a_folder_without_a_line_in_the_table_is_found() {
-    let unknown = SourceFile::sample("plugins/mod.rs", "//! x");
+fn a_path_that_is_not_there_is_found() {
+    let text = "`crates/x/src/a.rs` and `crates/y/` and `GET /api/v1` and `application/json`";
     assert_eq!(
-        forbidden_imports(&unknown),
-        ["plugins/mod.rs: plugins has no line in the import table of tests/it/tidy.rs"]
+        missing_paths(text, |path| path == "crates/y/"),
+        ["crates/x/src/a.rs"]
     );
 }
 
@@ -422,21 +407,16 @@ fn a_name_that_says_nothing_is_found_in_paths_and_modules() {
 
 #[test]
 fn a_file_that_only_one_store_has_is_found() {
-    let files = ["store/sqlite/a.rs", "store/postgres/a.rs", "store/sqlite/b.rs"]
-        .map(|path| SourceFile::sample(path, ""));
+    let paths = [
+        "store-sqlite/src/a.rs",
+        "store-postgres/src/a.rs",
+        "store-sqlite/src/b.rs",
+    ];
+    let files = paths.map(|path| SourceFile::sample(path, ""));
+    let unequal = |files: &[SourceFile]| unequal_names(files, "store-sqlite/src/", "store-postgres/src/");
     assert_eq!(
-        unequal_names(&files, "store/sqlite/", "store/postgres/"),
-        ["b.rs: only in one of store/sqlite/ and store/postgres/"]
+        unequal(&files),
+        ["b.rs: only in one of store-sqlite/src/ and store-postgres/src/"]
     );
-    assert_eq!(
-        unequal_names(&files[..1], "store/sqlite/", "store/postgres/"),
-        NOTHING
-    );
-}
-
-#[test]
-fn a_folder_that_the_map_forgets_is_found() {
-    let folders = ["src/store", "src/store/sqlite"].map(str::to_owned);
-    let missing = folders_off_the_map("`src/store/` keeps rows", &folders);
-    assert_eq!(missing, ["ARCHITECTURE.md does not name `src/store/sqlite/`"]);
+    assert_eq!(unequal(&files[..1]), NOTHING);
 }

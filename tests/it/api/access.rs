@@ -1,7 +1,7 @@
 //! Keys, scopes, set-up and limits.
 
-use opsknight::api::ApiSettings;
-use opsknight::limit::Limit;
+use api::ApiSettings;
+use limit::Limit;
 use serde_json::json;
 
 use super::server::{SETUP_TOKEN, Server};

@@ -1,14 +1,14 @@
 //! Deliveries: looking, replaying, recovering.
 
 use bytes::Bytes;
-use opsknight::clock::Source;
-use opsknight::model::attempt::{Attempt, Failure, Outcome};
-use opsknight::model::delivery::NextStep;
-use opsknight::model::exchange::{FailureCode, PhaseTimings};
-use opsknight::model::id::{AttemptId, WebhookId};
-use opsknight::model::time::Timestamp;
-use opsknight::store::queue::{AttemptRecord, ClaimRequest};
+use clock::Source;
+use model::attempt::{Attempt, Failure, Outcome};
+use model::delivery::NextStep;
+use model::exchange::{FailureCode, PhaseTimings};
+use model::id::{AttemptId, WebhookId};
+use model::time::Timestamp;
 use serde_json::{Value, json};
+use store::queue::{AttemptRecord, ClaimRequest};
 
 use super::server::Server;
 
@@ -69,7 +69,7 @@ async fn kill_deliveries(server: &Server, webhook_id: &str) {
                     code: FailureCode::ServerError,
                     detail: "answered 500".into(),
                     retry_after: None,
-                    remedy: opsknight::model::attempt::Remedy::Schedule,
+                    remedy: model::attempt::Remedy::Schedule,
                 }),
                 status: Some(500),
                 response_body: Bytes::from_static(&[0xff, 0xfe]),

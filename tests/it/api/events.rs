@@ -142,7 +142,7 @@ async fn a_stream_ends_when_the_server_stops() {
 
 #[tokio::test]
 async fn streams_are_counted() {
-    let settings = opsknight::api::ApiSettings {
+    let settings = api::ApiSettings {
         max_streams: 1,
         ..Default::default()
     };

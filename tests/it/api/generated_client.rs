@@ -12,7 +12,7 @@ const SOURCES: [&str; 3] = ["client.ts", "tsconfig.json", "package.json"];
 
 /// The folder in which `./check` has installed the generator and the compiler; nothing if it could not.
 fn installed() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let folder = target.join("judges/typescript");
     if folder.join("installed").exists() {
@@ -55,7 +55,7 @@ async fn a_generated_typescript_client_is_typed_and_works() {
     // Below the packages, where node looks for them.
     let folder = tempfile::tempdir_in(&installed).unwrap();
     let folder = folder.path();
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges/typescript");
+    let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/judges/typescript");
     for name in SOURCES {
         std::fs::copy(sources.join(name), folder.join(name)).unwrap();
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use api::ApiSettings;
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Method;
-use opsknight::api::ApiSettings;
-use opsknight::model::time::Timestamp;
-use opsknight::store::receipts::{Answer, Known, Receipts};
-use opsknight::store::{Store, StoreError, StoreResult};
+use model::time::Timestamp;
 use serde_json::json;
+use store::Store;
+use store::StoreError;
+use store::StoreResult;
+use store::receipts::{Answer, Known, Receipts};
 use tokio::sync::Notify;
 use tower::ServiceExt;
 

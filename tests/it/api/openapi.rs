@@ -1,7 +1,7 @@
 //! The OpenAPI document against what the server really answers, judged by a JSON Schema validator from outside.
 
-use opsknight::api::ApiSettings;
-use opsknight::limit::Limit;
+use api::ApiSettings;
+use limit::Limit;
 use serde_json::{Map, Value, json};
 
 use super::server::{Answer, Server};

@@ -3,33 +3,34 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use actions::access::SetupToken;
+use actions::{ActionError, Actions, Tester, TicketDesk, UrlRules};
+use api::{ApiParts, ApiSettings, ApiState, router};
 use async_trait::async_trait;
 use axum::Router;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
+use clock::Source;
+use destination::ticketing::{self, Question};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use opsknight::actions::access::SetupToken;
-use opsknight::actions::{ActionError, Actions, Tester, TicketDesk, UrlRules};
-use opsknight::adapters::ticketing::{self, Question};
-use opsknight::api::{ApiParts, ApiSettings, ApiState, router};
-use opsknight::clock::Source;
-use opsknight::model::delivery::{Delivery, DeliveryState};
-use opsknight::model::event::Event;
-use opsknight::model::id::{DeliveryId, WebhookId};
-use opsknight::model::ticket::TicketLink;
-use opsknight::renderer::Renderer;
-use opsknight::store::deliveries::DeliveryDetail;
-use opsknight::store::hand_over::HandOver;
-use opsknight::store::seal::{MasterKey, Sealer};
-use opsknight::store::sqlite::Settings;
-use opsknight::store::tickets::LookedOutcome;
-use opsknight::store::{NoObserver, Store, sqlite};
-use opsknight::telemetry::Metrics;
-use opsknight::wakeup::Wakeup;
+use model::delivery::{Delivery, DeliveryState};
+use model::event::Event;
+use model::id::{DeliveryId, WebhookId};
+use model::ticket::TicketLink;
+use renderer::Renderer;
 use serde_json::{Value, json};
+use store::NoObserver;
+use store::Store;
+use store::deliveries::DeliveryDetail;
+use store::hand_over::HandOver;
+use store::seal::{MasterKey, Sealer};
+use store::tickets::LookedOutcome;
+use store::wakeup::Wakeup;
+use store_sqlite::Settings;
+use telemetry::Metrics;
 use tokio::sync::watch;
 use url::Url;
 
@@ -94,7 +95,7 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         settings.backup_directory = Some(directory.path().join("backups"));
         let wakeup = Wakeup::new();
-        let store = sqlite::open(Settings {
+        let store = store_sqlite::open(Settings {
             directory: directory.path().join("data"),
             sealer: Sealer::new(&MasterKey::new([1; 32]), None),
             hand_over: Arc::new(WakeupOnly(wakeup.clone())),
@@ -281,7 +282,7 @@ impl Tester for FakeTester {
                 id: DeliveryId::new(sample.at, [7; 10]),
                 webhook_id,
                 webhook_name: "Ops".into(),
-                webhook_kind: opsknight::model::webhook::WebhookKind::GENERIC,
+                webhook_kind: model::webhook::WebhookKind::GENERIC,
                 incident_id: sample.incident_id,
                 event_sequence: 0,
                 event_name: sample.name,
@@ -308,8 +309,8 @@ impl HandOver for WakeupOnly {
         false
     }
     fn cancel(&self, _: WebhookId) {}
-    fn take(&self, _: opsknight::model::delivery::ClaimedDelivery) {}
-    fn wake(&self, _: WebhookId, _: opsknight::model::time::Timestamp) {}
+    fn take(&self, _: model::delivery::ClaimedDelivery) {}
+    fn wake(&self, _: WebhookId, _: model::time::Timestamp) {}
     fn webhook_changed(&self, _: WebhookId) {}
     fn events_up_to(&self, sequence: i64) {
         self.0.events_up_to(sequence);

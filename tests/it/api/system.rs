@@ -1,7 +1,7 @@
 //! Health, metrics, the state of the installation, backups.
 
+use api::ApiSettings;
 use axum::http::Method;
-use opsknight::api::ApiSettings;
 use serde_json::json;
 
 use super::server::Server;

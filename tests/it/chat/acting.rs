@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use opsknight::model::access::Role;
+use model::access::Role;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -127,13 +127,13 @@ async fn a_link_of_before_an_incident_was_reopened_does_nothing_to_it() {
 async fn who_knows_the_signing_secret_cannot_make_a_link() {
     let chat = with_message().await;
     let id = incident(&chat).await["id"].as_str().unwrap().to_owned();
-    let link = opsknight::model::action_link::ActionLink {
-        action: opsknight::model::incident::IncidentAction::Resolve,
+    let link = model::action_link::ActionLink {
+        action: model::incident::IncidentAction::Resolve,
         incident_id: id.parse().unwrap(),
         expires_at_seconds: u32::MAX,
         event_sequence: 1,
     };
-    let secret = opsknight::model::secret::SecretText::new("my secret ✓");
+    let secret = model::secret::SecretText::new("my secret ✓");
     let token = link.sign(chat.webhook.parse().unwrap(), &secret);
     let nobody = PageClient::new(&chat.app.base());
     let path = format!("/act/{}/{token}", chat.webhook);

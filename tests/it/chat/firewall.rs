@@ -48,7 +48,7 @@ async fn ended(app: &TestApp, delivery: &str) -> Value {
 
 #[tokio::test]
 async fn a_page_of_a_firewall_ends_one_delivery_and_disables_no_webhook_of_any_kind() {
-    let kinds = opsknight::adapters::all().iter();
+    let kinds = kinds::all().iter();
     let kinds =
         kinds.filter(|adapter| !adapter.about().fields.is_empty() && adapter.about().kind != "custom");
     for adapter in kinds {

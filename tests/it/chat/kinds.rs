@@ -16,7 +16,7 @@ const ENDS: [&str; 3] = ["gone", "deleted", "needs_field"];
 
 /// Kinds with a form of their own.
 fn kinds() -> Vec<&'static str> {
-    let kinds = opsknight::adapters::all().iter().map(|adapter| adapter.about());
+    let kinds = kinds::all().iter().map(|adapter| adapter.about());
     kinds
         .filter(|about| !about.fields.is_empty())
         .map(|about| about.kind)
@@ -31,9 +31,8 @@ async fn every_platform_takes_a_hostile_title_without_calling_anybody() {
         chat.settle(1).await;
         let messages = chat.platform.messages();
         assert_eq!(messages.len(), 1, "{kind}");
-        let is_mention = |part: &opsknight::adapters::shown::Part| {
-            matches!(part, opsknight::adapters::shown::Part::Mention(_))
-        };
+        let is_mention =
+            |part: &destination::shown::Part| matches!(part, destination::shown::Part::Mention(_));
         assert!(!messages[0].parts.iter().any(is_mention), "{kind}: {messages:#?}");
         assert!(
             messages[0].text().contains("evil.example"),
@@ -60,7 +59,7 @@ async fn every_platform_shows_a_send_test() {
 #[tokio::test]
 async fn every_fault_of_every_platform_is_answered_by_a_further_attempt_or_a_held_webhook() {
     for kind in kinds() {
-        let faults = opsknight::adapters::all().iter();
+        let faults = kinds::all().iter();
         let faults = faults.filter(|adapter| adapter.about().kind == kind);
         let faults: Vec<_> = faults
             .filter_map(|adapter| adapter.fake())
@@ -84,21 +83,20 @@ async fn every_fault_of_every_platform_is_answered_by_a_further_attempt_or_a_hel
 
 #[test]
 fn every_kind_is_one_folder_or_file_one_page_and_one_line() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let list = std::fs::read_to_string(root.join("src/adapters/mod.rs")).unwrap();
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let list = std::fs::read_to_string(root.join("crates/kinds/src/lib.rs")).unwrap();
     for kind in kinds() {
-        let adapter = root.join("src/adapters").join(kind);
+        let homes = ["crates/chat/src", "crates/tickets/src"].map(|home| root.join(home).join(kind));
+        let adapter = homes.iter().find(|home| home.exists()).unwrap();
         assert!(
             adapter.join("mod.rs").exists() && adapter.join("form.rs").exists(),
             "{kind} has no folder"
         );
-        let lines = list
-            .lines()
-            .filter(|line| line.trim_start().starts_with(&format!("{kind}::")));
+        let lines = list.lines().filter(|line| line.contains(&format!("::{kind}::")));
         assert_eq!(
             lines.count(),
             1,
-            "{kind} is not in the list of src/adapters/mod.rs"
+            "{kind} is not in the list of crates/kinds/src/lib.rs"
         );
         let page = root.join(format!("docs/destinations/{kind}.md"));
         let page = std::fs::read_to_string(page).unwrap();
@@ -111,12 +109,26 @@ fn every_kind_is_one_folder_or_file_one_page_and_one_line() {
 
 #[test]
 fn nothing_outside_the_adapters_knows_one_kind_from_another() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let mut knowing = Vec::new();
     for folder in [
-        "actions", "api", "app", "config", "dispatch", "inbound", "model", "outbound", "store", "web",
+        "actions",
+        "api",
+        "config",
+        "destination",
+        "engine",
+        "inbound",
+        "limit",
+        "model",
+        "outbound",
+        "renderer",
+        "server",
+        "store",
+        "store-sqlite",
+        "telemetry",
+        "web",
     ] {
-        let files = files_below(&root.join("src").join(folder));
+        let files = files_below(&root.join("crates").join(folder).join("src"));
         let is_code =
             |file: &&std::path::PathBuf| file.extension().is_some_and(|extension| extension == "rs");
         for file in files.iter().filter(is_code) {

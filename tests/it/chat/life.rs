@@ -82,7 +82,7 @@ async fn on_teams_each_event_is_a_card_of_its_own_and_only_accepted() {
         .to_owned();
     let delivery = chat.app.wait_for_attempts(&id, 1).await;
     assert_eq!(delivery["attempts"][0]["outcome"], "accepted");
-    let viewer = crate::web::people::person(&chat.app, opsknight::model::access::Role::Viewer).await;
+    let viewer = crate::web::people::person(&chat.app, model::access::Role::Viewer).await;
     let page = viewer.get(&format!("/deliveries/{id}")).await.expect(200).html;
     assert!(
         page.contains(">Accepted<") && !page.contains(">Delivered<"),

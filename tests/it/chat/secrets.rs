@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use opsknight::model::access::Role;
+use model::access::Role;
 
 use super::{Chat, SLACK_TOKEN, TELEGRAM_TOKEN, needed};
 use crate::web::people;

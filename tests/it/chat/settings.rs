@@ -134,7 +134,7 @@ async fn a_send_test_that_succeeds_ends_what_the_breaker_believed() {
 #[tokio::test]
 async fn a_preview_of_another_kind_is_refused() {
     let chat = Chat::start("slack", json!({})).await;
-    let admin = crate::web::people::person(&chat.app, opsknight::model::access::Role::Admin).await;
+    let admin = crate::web::people::person(&chat.app, model::access::Role::Admin).await;
     admin.get("/settings/integrations").await.expect(200);
     let fields = [("webhook", chat.webhook.as_str())];
     admin

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::Child;
 
-use opsknight::model::secret::SecretText;
-use opsknight::outbound::signature::{SigningSecrets, sign};
+use model::secret::SecretText;
+use outbound::signature::{SigningSecrets, sign};
 use serde_json::Value;
 
 use super::{piped, program};
@@ -80,7 +80,7 @@ fn signed(current: &str, previous: Option<&str>, seconds: i64) -> String {
 }
 
 fn now_seconds() -> i64 {
-    use opsknight::clock::{Clock, SystemClock};
+    use clock::{Clock, SystemClock};
     SystemClock::new().now().as_seconds()
 }
 

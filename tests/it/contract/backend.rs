@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use opsknight::model::id::{PolicyId, ServiceId, UserId, WebhookId};
-use opsknight::store::HandOver;
-use opsknight::store::deliveries::Deliveries;
-use opsknight::store::events::Events;
-use opsknight::store::incidents::Incidents;
-use opsknight::store::overview::Overview;
-use opsknight::store::queue::Queue;
-use opsknight::store::tickets::{TicketLooks, Tickets};
-use opsknight::store::webhooks::Endpoints;
+use model::id::{PolicyId, ServiceId, UserId, WebhookId};
+use store::HandOver;
+use store::deliveries::Deliveries;
+use store::events::Events;
+use store::incidents::Incidents;
+use store::overview::Overview;
+use store::queue::Queue;
+use store::tickets::{TicketLooks, Tickets};
+use store::webhooks::Endpoints;
 
 /// The contracts under test, of one open store.
 pub struct Handles {

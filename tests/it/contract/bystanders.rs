@@ -1,6 +1,6 @@
 //! Rows that no test is about. Whatever a test does, they stay as they are.
 
-use opsknight::model::id::{ServiceId, WebhookId};
+use model::id::{ServiceId, WebhookId};
 
 use super::backend::Backend;
 

@@ -1,9 +1,9 @@
 //! Counting deliveries.
 
-use opsknight::model::delivery::NextStep;
-use opsknight::model::exchange::FailureCode;
-use opsknight::model::incident::IncidentAction;
-use opsknight::store::deliveries::StateCounts;
+use model::delivery::NextStep;
+use model::exchange::FailureCode;
+use model::incident::IncidentAction;
+use store::deliveries::StateCounts;
 
 use super::contract_tests;
 

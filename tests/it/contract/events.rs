@@ -1,9 +1,9 @@
 //! The feed.
 
-use opsknight::model::audit::Actor;
-use opsknight::model::event::Event;
-use opsknight::model::event::EventName;
-use opsknight::model::incident::IncidentAction;
+use model::audit::Actor;
+use model::event::Event;
+use model::event::EventName;
+use model::incident::IncidentAction;
 
 use super::contract_tests;
 

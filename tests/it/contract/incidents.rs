@@ -1,13 +1,12 @@
 //! Triggers, transitions, escalations, edits, and reading incidents.
 
-use opsknight::model::audit::Actor;
-use opsknight::model::event::EventName;
-use opsknight::model::id::{IncidentId, ServiceId, UserId};
-use opsknight::model::incident::{IncidentAction, IncidentStatus, Severity};
-use opsknight::store::incidents::{
-    Committed, IncidentEdit, IncidentFilter, ServiceKey, TimelineKind, Trigger,
-};
-use opsknight::store::{Page, StoreError};
+use model::audit::Actor;
+use model::event::EventName;
+use model::id::{IncidentId, ServiceId, UserId};
+use model::incident::{IncidentAction, IncidentStatus, Severity};
+use store::Page;
+use store::StoreError;
+use store::incidents::{Committed, IncidentEdit, IncidentFilter, ServiceKey, TimelineKind, Trigger};
 
 use super::contract_tests;
 use super::world::{changed, created};
@@ -190,7 +189,7 @@ contract_tests! {
     }
 
     async fn a_webhook_that_drops_while_disabled_gets_nothing(world) {
-        let (id, service) = (opsknight::model::id::WebhookId::new(world.at(0), [50; 10]), world.service);
+        let (id, service) = (model::id::WebhookId::new(world.at(0), [50; 10]), world.service);
         world
             .restart_as(2, async |backend| {
                 let webhook = super::backend::WebhookRow {

@@ -1,10 +1,10 @@
 //! Order within one incident and webhook, isolation between all others, and deliveries that are born claimed.
 
-use opsknight::model::delivery::DeliveryState::{Claimed, Dead, Delivered, Held, Queued, Scheduled};
-use opsknight::model::delivery::NextStep;
-use opsknight::model::incident::IncidentAction;
-use opsknight::store::incidents::Trigger;
-use opsknight::store::queue::Recorded;
+use model::delivery::DeliveryState::{Claimed, Dead, Delivered, Held, Queued, Scheduled};
+use model::delivery::NextStep;
+use model::incident::IncidentAction;
+use store::incidents::Trigger;
+use store::queue::Recorded;
 
 use super::contract_tests;
 

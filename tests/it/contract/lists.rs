@@ -1,13 +1,14 @@
 //! Lists of deliveries.
 
-use opsknight::model::attempt::{Failure, Outcome};
-use opsknight::model::delivery::{Delivery, DeliveryState, NextStep};
-use opsknight::model::event::EventName;
-use opsknight::model::exchange::FailureCode;
-use opsknight::model::id::DeliveryId;
-use opsknight::model::incident::IncidentAction;
-use opsknight::store::deliveries::DeliveryFilter;
-use opsknight::store::{Page, StoreError};
+use model::attempt::{Failure, Outcome};
+use model::delivery::{Delivery, DeliveryState, NextStep};
+use model::event::EventName;
+use model::exchange::FailureCode;
+use model::id::DeliveryId;
+use model::incident::IncidentAction;
+use store::Page;
+use store::StoreError;
+use store::deliveries::DeliveryFilter;
 
 use super::contract_tests;
 
@@ -90,7 +91,7 @@ contract_tests! {
             code: FailureCode::ConnectRefused,
             detail: "refused".into(),
             retry_after: None,
-            remedy: opsknight::model::attempt::Remedy::Schedule,
+            remedy: model::attempt::Remedy::Schedule,
         });
         world.store().queue.record(vec![record], world.at(1)).await.unwrap();
         let of = |cause| DeliveryFilter { cause: Some(cause), ..DeliveryFilter::default() };

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use opsknight::model::attempt::{Keeping, Legacy};
-use opsknight::model::delivery::DeliveryState::Held;
-use opsknight::model::delivery::{Claim, NextStep, Spending};
-use opsknight::model::incident::IncidentAction;
-use opsknight::store::queue::{AttemptRecord, Recorded};
+use model::attempt::{Keeping, Legacy};
+use model::delivery::DeliveryState::Held;
+use model::delivery::{Claim, NextStep, Spending};
+use model::incident::IncidentAction;
+use store::queue::{AttemptRecord, Recorded};
 
 use super::contract_tests;
 

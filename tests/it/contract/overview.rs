@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use opsknight::model::activity::{ACTIVITY_PERIOD, Activity, period_of};
-use opsknight::model::attempt::{Attempt, Failure, Outcome};
-use opsknight::model::audit::Actor;
-use opsknight::model::delivery::{ClaimedDelivery, DeliveryState, NextStep};
-use opsknight::model::event::{Event, EventName};
-use opsknight::model::exchange::FailureCode;
-use opsknight::model::id::{IncidentId, ServiceId, WebhookId};
-use opsknight::model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
-use opsknight::model::time::Timestamp;
-use opsknight::store::deliveries::DeliveryFilter;
-use opsknight::store::incidents::Trigger;
-use opsknight::store::overview::OpenIncidents;
-use opsknight::store::queue::{AttemptRecord, Recorded};
-use opsknight::store::{Page, StoreError};
+use model::activity::{ACTIVITY_PERIOD, Activity, period_of};
+use model::attempt::{Attempt, Failure, Outcome};
+use model::audit::Actor;
+use model::delivery::{ClaimedDelivery, DeliveryState, NextStep};
+use model::event::{Event, EventName};
+use model::exchange::FailureCode;
+use model::id::{IncidentId, ServiceId, WebhookId};
+use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::time::Timestamp;
+use store::Page;
+use store::StoreError;
+use store::deliveries::DeliveryFilter;
+use store::incidents::Trigger;
+use store::overview::OpenIncidents;
+use store::queue::{AttemptRecord, Recorded};
 
 use super::contract_tests;
 use super::world::{World, created};
@@ -62,7 +63,7 @@ fn dying(world: &World, delivery: &ClaimedDelivery, code: FailureCode) -> Attemp
         code,
         detail: "as planned".into(),
         retry_after: None,
-        remedy: opsknight::model::attempt::Remedy::Schedule,
+        remedy: model::attempt::Remedy::Schedule,
     };
     AttemptRecord {
         attempt: Attempt {

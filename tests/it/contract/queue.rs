@@ -1,13 +1,13 @@
 //! Claiming, giving back, rescuing, moving the schedule, tests.
 
-use opsknight::model::audit::Actor;
-use opsknight::model::delivery::DeliveryState::{Claimed, Scheduled};
-use opsknight::model::delivery::{DeliveryState, NextStep};
-use opsknight::model::event::{Event, EventName};
-use opsknight::model::id::WebhookId;
-use opsknight::model::incident::IncidentAction;
-use opsknight::store::StoreError;
-use opsknight::store::queue::{ClaimRequest, NODE_LEASE, Recorded};
+use model::audit::Actor;
+use model::delivery::DeliveryState::{Claimed, Scheduled};
+use model::delivery::{DeliveryState, NextStep};
+use model::event::{Event, EventName};
+use model::id::WebhookId;
+use model::incident::IncidentAction;
+use store::StoreError;
+use store::queue::{ClaimRequest, NODE_LEASE, Recorded};
 
 use super::contract_tests;
 use super::world::NODE;

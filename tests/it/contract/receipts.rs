@@ -1,8 +1,8 @@
 //! Idempotency keys of triggers and transitions.
 
-use opsknight::model::incident::IncidentAction;
-use opsknight::store::incidents::{Committed, TransitionRequest, Trigger};
-use opsknight::store::receipts::{Answer, Receipt};
+use model::incident::IncidentAction;
+use store::incidents::{Committed, TransitionRequest, Trigger};
+use store::receipts::{Answer, Receipt};
 
 use super::contract_tests;
 use super::world::created;

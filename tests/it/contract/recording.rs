@@ -1,11 +1,11 @@
 //! Recording attempts.
 
-use opsknight::model::delivery::DeliveryState::{Dead, Delivered, Held, Scheduled};
-use opsknight::model::delivery::{Claim, NextStep};
-use opsknight::model::exchange::FailureCode;
-use opsknight::model::id::DeliveryId;
-use opsknight::model::incident::IncidentAction;
-use opsknight::store::queue::{AttemptRecord, Recorded};
+use model::delivery::DeliveryState::{Dead, Delivered, Held, Scheduled};
+use model::delivery::{Claim, NextStep};
+use model::exchange::FailureCode;
+use model::id::DeliveryId;
+use model::incident::IncidentAction;
+use store::queue::{AttemptRecord, Recorded};
 
 use super::contract_tests;
 

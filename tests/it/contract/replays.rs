@@ -1,11 +1,11 @@
 //! Replaying and recovering.
 
-use opsknight::model::delivery::DeliveryState::{Dead, Delivered, Queued, Scheduled};
-use opsknight::model::delivery::NextStep;
-use opsknight::model::incident::IncidentAction;
-use opsknight::store::StoreError;
-use opsknight::store::deliveries::{RecoverStep, Replayed};
-use opsknight::store::queue::Recorded;
+use model::delivery::DeliveryState::{Dead, Delivered, Queued, Scheduled};
+use model::delivery::NextStep;
+use model::incident::IncidentAction;
+use store::StoreError;
+use store::deliveries::{RecoverStep, Replayed};
+use store::queue::Recorded;
 
 use super::contract_tests;
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use opsknight::model::delivery::{ClaimedDelivery, DeliveryState, NextStep};
-use opsknight::model::id::IncidentId;
-use opsknight::model::incident::IncidentAction;
+use model::delivery::{ClaimedDelivery, DeliveryState, NextStep};
+use model::id::IncidentId;
+use model::incident::IncidentAction;
 use proptest::prelude::*;
 
 use super::sqlite::SqliteBackend;

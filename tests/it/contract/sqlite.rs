@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use opsknight::model::id::{PolicyId, ServiceId, UserId, WebhookId};
-use opsknight::store::seal::{MasterKey, Sealer};
-use opsknight::store::sqlite::{Database, Settings};
-use opsknight::store::{HandOver, NoObserver};
+use model::id::{PolicyId, ServiceId, UserId, WebhookId};
 use rusqlite::{Connection, Params};
+use store::HandOver;
+use store::NoObserver;
+use store::seal::{MasterKey, Sealer};
+use store_sqlite::{Database, Settings};
 
 use super::backend::{Backend, Handles, WebhookRow};
 
@@ -21,7 +22,7 @@ impl SqliteBackend {
         let backend = Self {
             directory: tempfile::tempdir().unwrap(),
         };
-        drop(backend.database(0, Arc::new(opsknight::store::NoHandOver)));
+        drop(backend.database(0, Arc::new(store::NoHandOver)));
         backend
     }
 

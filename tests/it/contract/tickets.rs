@@ -1,18 +1,18 @@
 //! Ticket links: intended before they are made, told by attempts, by hand, and by the ticket itself.
 
-use opsknight::model::attempt::{Legacy, Outcome};
-use opsknight::model::audit::Actor;
-use opsknight::model::delivery::{Claim, ClaimedDelivery, DeliveryState, NextStep};
-use opsknight::model::id::IncidentId;
-use opsknight::model::incident::{IncidentAction, IncidentStatus};
-use opsknight::model::ticket::{
+use model::attempt::{Legacy, Outcome};
+use model::audit::Actor;
+use model::delivery::{Claim, ClaimedDelivery, DeliveryState, NextStep};
+use model::id::IncidentId;
+use model::incident::{IncidentAction, IncidentStatus};
+use model::ticket::{
     LinkState, LinkUpdate, Looking, POLL_INTERVAL, Ticket, TicketLink, TicketNews, TicketPhase,
 };
-use opsknight::model::time::Timestamp;
-use opsknight::store::StoreError;
-use opsknight::store::incidents::{Committed, TimelineKind};
-use opsknight::store::queue::AttemptRecord;
-use opsknight::store::tickets::{
+use model::time::Timestamp;
+use store::StoreError;
+use store::incidents::{Committed, TimelineKind};
+use store::queue::AttemptRecord;
+use store::tickets::{
     BUSY_WAIT, HintRecord, Hinted, IntentRecord, LOOK_LEASE, Looked, LookedOutcome, Noted, Requested, Swept,
 };
 
@@ -285,7 +285,7 @@ contract_tests! {
         let busy = tickets.unlink(incident_id, world.ordered, world.change(world.at(2100))).await;
         assert!(matches!(busy, Err(StoreError::Conflict(_))), "{busy:?}");
         let mut retry = world.attempt(&delivery, NextStep::Retry { at: world.at(9000) }, world.at(2200));
-        retry.legacy.progress = opsknight::model::attempt::Keeping::Becomes("about OPS-1".into());
+        retry.legacy.progress = model::attempt::Keeping::Becomes("about OPS-1".into());
         world.store().queue.record(vec![retry], world.at(2200)).await.unwrap();
         tickets.unlink(incident_id, world.ordered, world.change(world.at(2300))).await.unwrap();
         let again = world.claim(world.ordered, 1, world.at(9000)).await.deliveries.remove(0);
@@ -321,7 +321,7 @@ contract_tests! {
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
         let mut dead = world.attempt(&delivery, NextStep::Dead, world.at(2100));
         dead.legacy = seen(ticket(1, TicketPhase::New));
-        dead.legacy.progress = opsknight::model::attempt::Keeping::Becomes("noted".into());
+        dead.legacy.progress = model::attempt::Keeping::Becomes("noted".into());
         world.store().queue.record(vec![dead], world.at(2100)).await.unwrap();
         world.store().deliveries.replay(delivery.id, world.change(world.at(2200))).await.unwrap();
         let again = world.claim(world.ordered, 1, world.at(2300)).await.deliveries.remove(0);
@@ -384,7 +384,7 @@ contract_tests! {
 
     async fn a_new_assignee_is_told_to_the_ticket_without_an_event(world) {
         let incident_id = world.linked("one", 1).await;
-        let edit = opsknight::store::incidents::IncidentEdit {
+        let edit = store::incidents::IncidentEdit {
             assignee: Some(Some(world.bob)),
             ..Default::default()
         };

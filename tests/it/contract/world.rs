@@ -4,17 +4,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use opsknight::model::attempt::{Attempt, Failure, Outcome};
-use opsknight::model::audit::{Actor, Change};
-use opsknight::model::delivery::{ClaimedDelivery, Delivery, DeliveryState, NextStep, Spending};
-use opsknight::model::exchange::{FailureCode, PhaseTimings};
-use opsknight::model::id::{AttemptId, AuditId, EventId, IncidentId, PolicyId, ServiceId, UserId, WebhookId};
-use opsknight::model::incident::{Incident, IncidentAction, Severity};
-use opsknight::model::time::Timestamp;
-use opsknight::store::deliveries::DeliveryFilter;
-use opsknight::store::incidents::{Committed, ServiceKey, TransitionRequest, Trigger};
-use opsknight::store::queue::{AttemptRecord, ClaimRequest, Claimed, Recorded};
-use opsknight::store::{HandOver, Page};
+use model::attempt::{Attempt, Failure, Outcome};
+use model::audit::{Actor, Change};
+use model::delivery::{ClaimedDelivery, Delivery, DeliveryState, NextStep, Spending};
+use model::exchange::{FailureCode, PhaseTimings};
+use model::id::{AttemptId, AuditId, EventId, IncidentId, PolicyId, ServiceId, UserId, WebhookId};
+use model::incident::{Incident, IncidentAction, Severity};
+use model::time::Timestamp;
+use store::HandOver;
+use store::Page;
+use store::deliveries::DeliveryFilter;
+use store::incidents::{Committed, ServiceKey, TransitionRequest, Trigger};
+use store::queue::{AttemptRecord, ClaimRequest, Claimed, Recorded};
 
 use super::backend::{Backend, Handles, WebhookRow};
 use super::bystanders::Bystanders;
@@ -207,7 +208,7 @@ impl World {
                 code: FailureCode::ServerError,
                 detail: "answered 500".into(),
                 retry_after: Some(Duration::from_secs(7)),
-                remedy: opsknight::model::attempt::Remedy::Schedule,
+                remedy: model::attempt::Remedy::Schedule,
             }),
         };
         let attempt = Attempt {

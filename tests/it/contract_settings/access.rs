@@ -1,7 +1,7 @@
 //! API keys.
 
-use opsknight::model::access::KeyHash;
-use opsknight::store::StoreError;
+use model::access::KeyHash;
+use store::StoreError;
 
 use super::backend::Backend;
 use super::samples;

@@ -3,30 +3,31 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use opsknight::clock::Source;
-use opsknight::model::access::{ApiKey, KeyHash};
-use opsknight::model::delivery::ClaimedDelivery;
-use opsknight::model::escalation::EscalationPolicy;
-use opsknight::model::id::{
-    DeliveryId, EventId, InboxId, IncidentId, PolicyId, ServiceId, UserId, WebhookId,
-};
-use opsknight::model::inbox::{Inbox, InboxRequest};
-use opsknight::model::service::Service;
-use opsknight::model::session::Session;
-use opsknight::model::time::Timestamp;
-use opsknight::model::user::User;
-use opsknight::model::webhook::{Webhook, WebhookSecrets};
-use opsknight::store::access::Access;
-use opsknight::store::catalog::{Policies, Services, Users};
-use opsknight::store::inboxes::Inboxes;
-use opsknight::store::receipts::{Answer, Known, Receipts};
-use opsknight::store::seal::{MasterKey, Sealer};
-use opsknight::store::sessions::Sessions;
-use opsknight::store::sign_in::SignIn;
-use opsknight::store::sqlite::{Database, Settings};
-use opsknight::store::upkeep::Upkeep;
-use opsknight::store::webhooks::{Endpoints, Webhooks};
-use opsknight::store::{CommitObserver, HandOver, NoObserver, StoreResult};
+use clock::Source;
+use model::access::{ApiKey, KeyHash};
+use model::delivery::ClaimedDelivery;
+use model::escalation::EscalationPolicy;
+use model::id::{DeliveryId, EventId, InboxId, IncidentId, PolicyId, ServiceId, UserId, WebhookId};
+use model::inbox::{Inbox, InboxRequest};
+use model::service::Service;
+use model::session::Session;
+use model::time::Timestamp;
+use model::user::User;
+use model::webhook::{Webhook, WebhookSecrets};
+use store::CommitObserver;
+use store::HandOver;
+use store::NoObserver;
+use store::StoreResult;
+use store::access::Access;
+use store::catalog::{Policies, Services, Users};
+use store::inboxes::Inboxes;
+use store::receipts::{Answer, Known, Receipts};
+use store::seal::{MasterKey, Sealer};
+use store::sessions::Sessions;
+use store::sign_in::SignIn;
+use store::upkeep::Upkeep;
+use store::webhooks::{Endpoints, Webhooks};
+use store_sqlite::{Database, Settings};
 use tempfile::TempDir;
 
 use super::samples;

@@ -1,9 +1,9 @@
 //! Services, users and escalation policies.
 
-use opsknight::model::access::Role;
-use opsknight::model::audit::Change;
-use opsknight::model::user::UserRef;
-use opsknight::store::StoreError;
+use model::access::Role;
+use model::audit::Change;
+use model::user::UserRef;
+use store::StoreError;
 
 use super::backend::Backend;
 use super::samples;

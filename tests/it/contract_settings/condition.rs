@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use opsknight::model::service::Service;
-use opsknight::store::{CommitObserver, StoreResult};
+use model::service::Service;
+use store::CommitObserver;
+use store::StoreResult;
 
 use super::backend::{Backend, Opening};
 use super::samples;

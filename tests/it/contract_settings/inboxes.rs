@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use opsknight::model::audit::Change;
-use opsknight::model::id::{InboxId, InboxRequestId};
-use opsknight::model::inbox::{
+use model::audit::Change;
+use model::id::{InboxId, InboxRequestId};
+use model::inbox::{
     INBOX_REQUEST_LIFETIME, Inbox, InboxAnswer, InboxRequest, MAX_INBOX_REQUESTS, MAX_INBOXES,
 };
-use opsknight::model::secret::SecretText;
-use opsknight::model::time::Timestamp;
-use opsknight::store::StoreError;
-use opsknight::store::inboxes::InboxEdit;
+use model::secret::SecretText;
+use model::time::Timestamp;
+use store::StoreError;
+use store::inboxes::InboxEdit;
 
 use super::backend::Backend;
 use super::samples;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use opsknight::model::time::Timestamp;
-use opsknight::store::StoreError;
-use opsknight::store::receipts::{Answer, Known, RECEIPT_LIFETIME};
+use model::time::Timestamp;
+use store::StoreError;
+use store::receipts::{Answer, Known, RECEIPT_LIFETIME};
 
 use super::backend::{Backend, Opening};
 use super::samples;

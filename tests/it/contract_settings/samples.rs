@@ -5,25 +5,25 @@ use std::sync::atomic::{AtomicI64, Ordering as Memory};
 use std::time::Duration;
 
 use bytes::Bytes;
-use opsknight::clock::{Clock, Entropy, Source};
-use opsknight::model::access::{ApiKey, KeyHash, Scope, ScopeSet};
-use opsknight::model::audit::Actor;
-use opsknight::model::escalation::{EscalationPolicy, EscalationStep};
-use opsknight::model::event::{EventName, EventSet};
-use opsknight::model::exchange::TlsProfile;
-use opsknight::model::id::{InboxId, InboxRequestId, PolicyId, ServiceId, UserId};
-use opsknight::model::inbox::{Inbox, InboxAnswer, InboxRequest};
-use opsknight::model::incident::Severity;
-use opsknight::model::retry::RetrySchedule;
-use opsknight::model::secret::SecretText;
-use opsknight::model::service::Service;
-use opsknight::model::session::{PasswordHash, Session};
-use opsknight::model::time::Timestamp;
-use opsknight::model::user::{User, UserRef};
-use opsknight::model::webhook::{
+use clock::{Clock, Entropy, Source};
+use model::access::{ApiKey, KeyHash, Scope, ScopeSet};
+use model::audit::Actor;
+use model::escalation::{EscalationPolicy, EscalationStep};
+use model::event::{EventName, EventSet};
+use model::exchange::TlsProfile;
+use model::id::{InboxId, InboxRequestId, PolicyId, ServiceId, UserId};
+use model::inbox::{Inbox, InboxAnswer, InboxRequest};
+use model::incident::Severity;
+use model::retry::RetrySchedule;
+use model::secret::SecretText;
+use model::service::Service;
+use model::session::{PasswordHash, Session};
+use model::time::Timestamp;
+use model::user::{User, UserRef};
+use model::webhook::{
     Ordering, Rate, WebhookKind, WebhookSecrets, WebhookSettings, WebhookState, WhenDisabled,
 };
-use opsknight::store::Page;
+use store::Page;
 
 /// The time at which tests begin.
 pub fn now() -> Timestamp {
@@ -125,7 +125,7 @@ pub fn user(source: &Source, name: &str) -> User {
         id: source.new_user_id(),
         name: name.into(),
         email: Some(format!("{name}@example.org")),
-        role: opsknight::model::access::Role::Responder,
+        role: model::access::Role::Responder,
         created_at: now(),
     }
 }

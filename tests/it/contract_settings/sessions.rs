@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use opsknight::model::access::{KeyHash, Role};
-use opsknight::model::audit::Change;
-use opsknight::model::session::{MAX_SESSIONS_PER_USER, SESSION_IDLE_LIFETIME, SESSION_LIFETIME, Session};
-use opsknight::model::user::User;
-use opsknight::store::StoreError;
+use model::access::{KeyHash, Role};
+use model::audit::Change;
+use model::session::{MAX_SESSIONS_PER_USER, SESSION_IDLE_LIFETIME, SESSION_LIFETIME, Session};
+use model::user::User;
+use store::StoreError;
 
 use super::backend::Backend;
 use super::samples;

@@ -1,10 +1,10 @@
 //! Passwords and one-time links.
 
-use opsknight::model::access::{KeyHash, Role};
-use opsknight::model::audit::Change;
-use opsknight::model::user::User;
-use opsknight::store::StoreError;
-use opsknight::store::sign_in::SignInRecord;
+use model::access::{KeyHash, Role};
+use model::audit::Change;
+use model::user::User;
+use store::StoreError;
+use store::sign_in::SignInRecord;
 
 use super::backend::Backend;
 use super::samples;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use opsknight::model::id::{UserId, WebhookId};
-use opsknight::store::StoreError;
-use opsknight::store::catalog::Users;
-use opsknight::store::overview::Overview;
-use opsknight::store::sign_in::SignIn;
-use opsknight::store::upkeep::Upkeep;
+use model::id::{UserId, WebhookId};
+use store::StoreError;
+use store::catalog::Users;
+use store::overview::Overview;
+use store::sign_in::SignIn;
+use store::upkeep::Upkeep;
 
 use super::backend::{Backend, Opening, open_database};
 use super::samples;
@@ -74,7 +74,7 @@ async fn a_newer_schema_is_refused() {
         .upkeep()
         .backup(
             folder.path().join("opsknight.db"),
-            backend.source.change(opsknight::model::audit::Actor::System),
+            backend.source.change(model::audit::Actor::System),
         )
         .await
         .unwrap();
@@ -89,7 +89,7 @@ async fn a_newer_schema_is_refused() {
 /// A store as version 1 wrote it: two people whose addresses differ in case alone, a webhook and a dead delivery.
 fn write_version_1(directory: &std::path::Path) {
     let connection = rusqlite::Connection::open(directory.join("opsknight.db")).unwrap();
-    let schema = include_str!("../../../migrations/sqlite/0001_engine.sql");
+    let schema = include_str!("../../../crates/store-sqlite/migrations/0001_engine.sql");
     connection.execute_batch(schema).unwrap();
     connection
         .execute_batch(

@@ -1,13 +1,13 @@
 //! Pruning, the balance, the deep check, backups, new master keys.
 
-use opsknight::model::access::KeyHash;
-use opsknight::model::audit::Change;
-use opsknight::model::id::WebhookId;
-use opsknight::model::session::Session;
-use opsknight::model::time::Timestamp;
-use opsknight::store::StoreError;
-use opsknight::store::receipts::{Answer, Known};
-use opsknight::store::upkeep::{Balance, Retention};
+use model::access::KeyHash;
+use model::audit::Change;
+use model::id::WebhookId;
+use model::session::Session;
+use model::time::Timestamp;
+use store::StoreError;
+use store::receipts::{Answer, Known};
+use store::upkeep::{Balance, Retention};
 
 use super::backend::{Backend, Opening, open_database};
 use super::samples;
@@ -316,7 +316,7 @@ async fn a_backup_opens_as_a_store_with_everything_in_it() {
     let files = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!((mode, files), (0o600, 1));
     let copy = open_database(folder.path(), &Opening::default(), &std::sync::Arc::default()).unwrap();
-    let webhook = opsknight::store::webhooks::Endpoints::load(&copy, bystanders.webhook.id).await;
+    let webhook = store::webhooks::Endpoints::load(&copy, bystanders.webhook.id).await;
     assert_eq!(webhook.unwrap().unwrap().secrets, bystanders.secrets);
     assert_eq!(backend.see(&bystanders).await, bystanders);
 }

@@ -1,12 +1,12 @@
 //! Webhooks and their secrets.
 
-use opsknight::model::audit::Change;
-use opsknight::model::exchange::FailureCode;
-use opsknight::model::id::WebhookId;
-use opsknight::model::secret::SecretText;
-use opsknight::model::webhook::{Degraded, Webhook, WebhookSecrets, WebhookState};
-use opsknight::store::StoreError;
-use opsknight::store::webhooks::WebhookEdit;
+use model::audit::Change;
+use model::exchange::FailureCode;
+use model::id::WebhookId;
+use model::secret::SecretText;
+use model::webhook::{Degraded, Webhook, WebhookSecrets, WebhookState};
+use store::StoreError;
+use store::webhooks::WebhookEdit;
 
 use super::backend::Backend;
 use super::samples;

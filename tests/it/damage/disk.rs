@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use opsknight::config::Config;
+use config::Config;
 
 use crate::support::test_app::{Names, TestApp};
 

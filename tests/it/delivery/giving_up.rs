@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opsknight::model::access::Role;
+use model::access::Role;
 use serde_json::{Value, json};
 
 use super::{header, receiver};

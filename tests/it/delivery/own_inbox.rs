@@ -1,10 +1,10 @@
 //! A server on loopback delivers to its own inboxes without any settings, and still connects to nothing else there.
 
-use opsknight::model::audit::Actor;
-use opsknight::model::id::InboxId;
-use opsknight::model::inbox::{Inbox, InboxAnswer, InboxRequest};
-use opsknight::model::secret::SecretText;
-use opsknight::outbound::signature::verify_opsknight;
+use model::audit::Actor;
+use model::id::InboxId;
+use model::inbox::{Inbox, InboxAnswer, InboxRequest};
+use model::secret::SecretText;
+use outbound::signature::verify_opsknight;
 use serde_json::json;
 
 use super::{header, receiver};

@@ -44,7 +44,7 @@ async fn what_is_sent_is_what_the_apis_description_says_of_webhooks() {
     app.create_service().await;
     app.create_webhook(&url, json!({})).await;
     let incident = app.trigger("Database connection timeout").await;
-    let document = opsknight::api::openapi_document();
+    let document = api::openapi_document();
     app.act(&incident, "acknowledge").await;
     app.act(&incident, "resolve").await;
     for name in ["triggered", "acknowledged", "resolved"] {

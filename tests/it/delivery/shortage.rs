@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use opsknight::outbound::Resolve;
-use opsknight::outbound::resolver::ResolveError;
+use outbound::Resolve;
+use outbound::resolver::ResolveError;
 use serde_json::json;
 
 use super::{header, receiver};

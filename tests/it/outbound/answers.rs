@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opsknight::model::exchange::BODY_CAP_BYTES;
+use model::exchange::BODY_CAP_BYTES;
 
 use super::{GIBIBYTE, IN_FLIGHT_LIMIT_BYTES, client, patient_client, post_to, response};
 use crate::support::receiver::{Receiver, Reply};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opsknight::model::exchange::{FailureCode, OutboundRequest};
+use model::exchange::{FailureCode, OutboundRequest};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use opsknight::model::exchange::FailureCode;
-use opsknight::outbound::{AllowList, Client, LoopbackRule, OutboundSettings};
+use model::exchange::FailureCode;
+use outbound::{AllowList, Client, LoopbackRule, OutboundSettings};
 
 use super::{
     ScriptedResolver, SilentResolver, client_resolving, code, detail, post, post_to, response, settings,

@@ -1,6 +1,6 @@
 //! Connections that serve more than one request.
 
-use opsknight::model::exchange::FailureCode;
+use model::exchange::FailureCode;
 
 use super::{ScriptedResolver, client, client_resolving, code, post, post_to, response};
 use crate::support::receiver::{OK, Receiver, Reply};

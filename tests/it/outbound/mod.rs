@@ -8,13 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use opsknight::model::exchange::{
+use model::exchange::{
     BODY_CAP_BYTES, ConnectionUse, Exchange, FailureCode, OutboundRequest, Response, TlsProfile,
 };
-use opsknight::outbound::resolver::ResolveError;
-use opsknight::outbound::{
-    AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver,
-};
+use outbound::resolver::ResolveError;
+use outbound::{AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver};
 
 mod answers;
 mod failures;

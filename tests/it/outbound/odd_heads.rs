@@ -1,6 +1,6 @@
 //! Answers whose heads are written oddly: they count, unless nobody could tell how long they are.
 
-use opsknight::model::exchange::FailureCode;
+use model::exchange::FailureCode;
 
 use super::{client, code, detail, post_to, response};
 use crate::support::receiver::{OK, Receiver, Reply};

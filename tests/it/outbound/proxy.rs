@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use opsknight::model::exchange::FailureCode;
-use opsknight::outbound::{AllowList, Client, LoopbackRule, OutboundSettings, Proxy, Resolve};
+use model::exchange::FailureCode;
+use outbound::{AllowList, Client, LoopbackRule, OutboundSettings, Proxy, Resolve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;

@@ -1,7 +1,7 @@
 //! What arrives at the receiver.
 
 use http::HeaderValue;
-use opsknight::model::exchange::FailureCode;
+use model::exchange::FailureCode;
 
 use super::{client, code, post, post_to, response};
 use crate::support::receiver::{OK, Receiver};

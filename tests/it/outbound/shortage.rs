@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use opsknight::model::exchange::FailureCode;
-use opsknight::outbound::resolver::ResolveError;
-use opsknight::outbound::{Client, OutboundSettings, PhaseLimits, Resolve};
+use model::exchange::FailureCode;
+use outbound::resolver::ResolveError;
+use outbound::{Client, OutboundSettings, PhaseLimits, Resolve};
 
 use super::{SHORT, client_resolving, code, detail, post, response, settings};
 use crate::support::receiver::{OK, Receiver};

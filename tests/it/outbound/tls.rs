@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opsknight::model::exchange::{FailureCode, OutboundRequest};
+use model::exchange::{FailureCode, OutboundRequest};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;

@@ -1,6 +1,6 @@
 //! A server that has only a part of its host: `public_url` with a path.
 
-use opsknight::config::Config;
+use config::Config;
 use serde_json::json;
 
 use crate::support::page_client::{Page, PageClient};

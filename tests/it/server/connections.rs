@@ -19,7 +19,7 @@ fn address(app: &TestApp) -> String {
 
 #[tokio::test]
 async fn thousands_of_silent_connections_keep_nobody_out() {
-    opsknight::app::raise_file_limit();
+    server::app::raise_file_limit();
     let directory = tempfile::tempdir().unwrap();
     let server = ServerProcess::start(directory.path()).await;
     let mut silent = Vec::with_capacity(SILENT_CLIENTS);

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opsknight::app::{App, Surroundings};
-use opsknight::clock::Source;
-use opsknight::config::Config;
-use opsknight::outbound::SystemResolver;
-use opsknight::renderer::Renderer;
+use clock::Source;
+use config::Config;
+use outbound::SystemResolver;
+use renderer::Renderer;
+use server::app::{App, Surroundings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -46,8 +46,8 @@ async fn nobody_is_told_that_the_server_is_ready_before_it_has_said_so_itself() 
 #[tokio::test]
 async fn an_empty_variable_counts_as_none() {
     let directory = tempfile::tempdir().unwrap();
-    let names = opsknight::config::names();
-    let names = names.iter().map(|name| opsknight::config::environment_name(name));
+    let names = config::names();
+    let names = names.iter().map(|name| config::environment_name(name));
     let server = ServerProcess::start_under(&[], directory.path(), |command| {
         command.envs(names.map(|name| (name, "")));
         for name in [

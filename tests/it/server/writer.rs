@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opsknight::store::seal::{MasterKey, Sealer};
-use opsknight::store::sqlite::Settings;
-use opsknight::store::{CommitObserver, NoHandOver, sqlite};
+use store::CommitObserver;
+use store::NoHandOver;
+use store::seal::{MasterKey, Sealer};
+use store_sqlite::Settings;
 use tokio::sync::Notify;
 
 use super::PATIENCE;
@@ -29,7 +30,7 @@ impl CommitObserver for Breaks {
 async fn the_end_of_the_writer_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let died = Arc::new(Notify::new());
-    let store = sqlite::open(Settings {
+    let store = store_sqlite::open(Settings {
         directory: directory.path().to_owned(),
         sealer: Sealer::new(&MasterKey::new([1; 32]), None),
         hand_over: Arc::new(NoHandOver),

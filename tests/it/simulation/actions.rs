@@ -2,26 +2,27 @@
 
 use std::time::Duration;
 
-use opsknight::dispatch::conclude::{Made, conclude};
-use opsknight::dispatch::prepared::Prepared;
-use opsknight::model::attempt::Outcome;
-use opsknight::model::audit::Actor;
-use opsknight::model::event::{Event, EventName, EventSet};
-use opsknight::model::filter::Filter;
-use opsknight::model::id::{DeliveryId, IncidentId, WebhookId};
-use opsknight::model::incident::{Incident, IncidentAction, Severity};
-use opsknight::model::retry::RetrySchedule;
-use opsknight::model::secret::SecretText;
-use opsknight::model::webhook::{
+use engine::conclude::{Made, conclude};
+use engine::prepared::Prepared;
+use model::attempt::Outcome;
+use model::audit::Actor;
+use model::event::{Event, EventName, EventSet};
+use model::filter::Filter;
+use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::incident::{Incident, IncidentAction, Severity};
+use model::retry::RetrySchedule;
+use model::secret::SecretText;
+use model::webhook::{
     Ordering, Rate, WebhookKind, WebhookSecrets, WebhookSettings, WebhookState, WhenDisabled,
 };
-use opsknight::store::deliveries::{DeliveryFilter, Replayed};
-use opsknight::store::incidents::{Committed, ServiceKey, TransitionRequest, Trigger};
-use opsknight::store::queue::Recorded;
-use opsknight::store::upkeep::Retention;
-use opsknight::store::webhooks::WebhookEdit;
-use opsknight::store::{Page, StoreError};
-use opsknight::telemetry::webhooks::WebhookMetrics;
+use store::Page;
+use store::StoreError;
+use store::deliveries::{DeliveryFilter, Replayed};
+use store::incidents::{Committed, ServiceKey, TransitionRequest, Trigger};
+use store::queue::Recorded;
+use store::upkeep::Retention;
+use store::webhooks::WebhookEdit;
+use telemetry::webhooks::WebhookMetrics;
 
 use super::expectation::{State, Subscriber};
 use super::receiver::Mood;

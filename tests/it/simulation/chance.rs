@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use opsknight::clock::{Clock, Entropy};
-use opsknight::model::time::Timestamp;
+use clock::{Clock, Entropy};
+use model::time::Timestamp;
 
 /// A seeded generator (splitmix64).
 pub struct Dice(u64);

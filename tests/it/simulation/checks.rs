@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opsknight::model::delivery::{Delivery, DeliveryState};
-use opsknight::model::webhook::Ordering;
-use opsknight::store::Page;
-use opsknight::store::deliveries::DeliveryFilter;
+use model::delivery::{Delivery, DeliveryState};
+use model::webhook::Ordering;
+use store::Page;
+use store::deliveries::DeliveryFilter;
 
 use super::expectation::State;
 use super::world::World;

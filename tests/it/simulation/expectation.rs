@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use opsknight::model::attempt::Outcome;
-use opsknight::model::delivery::{ClaimedDelivery, NextStep};
-use opsknight::model::event::Event;
-use opsknight::model::id::{DeliveryId, IncidentId, WebhookId};
-use opsknight::model::incident::Incident;
-use opsknight::model::retry::MAX_RETRY_AFTER;
-use opsknight::model::time::Timestamp;
-use opsknight::model::webhook::{Ordering, Webhook};
-use opsknight::store::queue::AttemptRecord;
+use model::attempt::Outcome;
+use model::delivery::{ClaimedDelivery, NextStep};
+use model::event::Event;
+use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::incident::Incident;
+use model::retry::MAX_RETRY_AFTER;
+use model::time::Timestamp;
+use model::webhook::{Ordering, Webhook};
+use store::queue::AttemptRecord;
 
 /// How much later than planned an attempt may start when nothing stands in its way.
 const LATEST_LOOK_MILLIS: i64 = 20_000;

@@ -14,10 +14,10 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use opsknight::model::audit::Actor;
-use opsknight::model::escalation::{EscalationPolicy, EscalationStep};
-use opsknight::model::service::Service;
-use opsknight::model::webhook::WebhookState;
+use model::audit::Actor;
+use model::escalation::{EscalationPolicy, EscalationStep};
+use model::service::Service;
+use model::webhook::WebhookState;
 
 use expectation::State;
 use receiver::Mood;

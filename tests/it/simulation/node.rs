@@ -5,21 +5,22 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use opsknight::dispatch::board::{BoardLimits, Errands};
-use opsknight::dispatch::inbox::Inbox;
-use opsknight::dispatch::prepared::Prepared;
-use opsknight::dispatch::rescuer::JumpWatch;
-use opsknight::model::delivery::{Claim, ClaimedDelivery};
-use opsknight::model::exchange::Exchange;
-use opsknight::model::id::{DeliveryId, WebhookId};
-use opsknight::model::time::Timestamp;
-use opsknight::model::webhook::{Degraded, Endpoint};
-use opsknight::store::queue::{AttemptRecord, ClaimRequest, Claimed};
-use opsknight::store::seal::{MasterKey, Sealer};
-use opsknight::store::sqlite::{self, Settings};
-use opsknight::store::{NoObserver, Store};
-use opsknight::telemetry::Metrics;
-use opsknight::wakeup::Wakeup;
+use engine::board::{BoardLimits, Errands};
+use engine::inbox::Inbox;
+use engine::prepared::Prepared;
+use engine::rescuer::JumpWatch;
+use model::delivery::{Claim, ClaimedDelivery};
+use model::exchange::Exchange;
+use model::id::{DeliveryId, WebhookId};
+use model::time::Timestamp;
+use model::webhook::{Degraded, Endpoint};
+use store::NoObserver;
+use store::Store;
+use store::queue::{AttemptRecord, ClaimRequest, Claimed};
+use store::seal::{MasterKey, Sealer};
+use store::wakeup::Wakeup;
+use store_sqlite::Settings;
+use telemetry::Metrics;
 
 /// Small enough that every bound is met.
 const LIMITS: BoardLimits = BoardLimits {
@@ -66,7 +67,7 @@ impl Node {
     /// A new run on the store in a folder.
     pub fn open(directory: &Path, number: i64, now: Timestamp, monotonic_millis: i64) -> Self {
         let inbox = Arc::new(Inbox::new(LIMITS, Wakeup::new(), Arc::new(Metrics::new())));
-        let store = sqlite::open(Settings {
+        let store = store_sqlite::open(Settings {
             directory: directory.to_owned(),
             sealer: Sealer::new(&MasterKey::new([7; 32]), None),
             hand_over: Arc::clone(&inbox) as _,

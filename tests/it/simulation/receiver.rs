@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
-use opsknight::model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
-use opsknight::model::time::Timestamp;
+use model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
+use model::time::Timestamp;
 
 use super::chance::Dice;
 

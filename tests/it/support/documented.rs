@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(opsknight::api::openapi_document);
+static DOCUMENT: LazyLock<Value> = LazyLock::new(api::openapi_document);
 /// No route's problems: there was none, or none for the method.
 const OF_NO_ROUTE: [&str; 2] = ["unknown_route", "method_not_allowed"];
 

@@ -14,10 +14,10 @@ use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use opsknight::adapters::fake::{Fake, FakeAnswer, FakeCall, FakeRequest};
-use opsknight::adapters::shown::Shown;
-use opsknight::clock::Source;
-use opsknight::model::time::Timestamp;
+use clock::Source;
+use destination::fake::{Fake, FakeAnswer, FakeCall, FakeRequest};
+use destination::shown::Shown;
+use model::time::Timestamp;
 
 /// A request that the platform got.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ pub enum Hold {
 impl Platform {
     /// Starts the platform of a kind.
     pub async fn start(kind: &str) -> Self {
-        let adapters = opsknight::adapters::all().iter();
+        let adapters = kinds::all().iter();
         let mut played = adapters.filter(|adapter| adapter.about().kind == kind);
         let fake = played.next().and_then(|adapter| adapter.fake()).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

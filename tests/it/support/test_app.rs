@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use opsknight::app::{App, FirstKey, Surroundings};
-use opsknight::clock::{Clock, Source, SystemEntropy};
-use opsknight::config::Config;
-use opsknight::model::time::Timestamp;
-use opsknight::outbound::Resolve;
-use opsknight::outbound::resolver::ResolveError;
-use opsknight::renderer::Renderer;
-use opsknight::store::Store;
+use clock::{Clock, Source, SystemEntropy};
+use config::Config;
+use model::time::Timestamp;
+use outbound::Resolve;
+use outbound::resolver::ResolveError;
+use renderer::Renderer;
 use serde_json::{Value, json};
+use server::app::{App, FirstKey, Surroundings};
+use store::Store;
 
 use crate::support::api_client::ApiClient;
 

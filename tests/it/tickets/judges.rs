@@ -10,7 +10,7 @@ use crate::support::platform::Platform;
 
 /// The environment that `./check` makes; nothing if it said that it could not.
 fn python() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let python = target.join("judges/bin/python");
     if python.exists() {
@@ -28,7 +28,7 @@ fn python() -> Option<PathBuf> {
 /// Runs a judge and says what it said.
 async fn judge(script: &str, arguments: &[&str]) {
     let Some(python) = python() else { return };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let script = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .join("tests/judges")
         .join(script);
     let output = tokio::process::Command::new(python)

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use opsknight::clock::Source;
+use clock::Source;
 use serde_json::{Value, json};
 
 use super::{KINDS, needed};

@@ -1,5 +1,5 @@
 //! Reads Rust source text well enough for the rules of `tidy`: blanks out comments and texts, drops test modules,
-//! measures functions, finds the modules that are used. A plain scanner, not a parser: it relies on rustfmt's layout.
+//! measures functions. A plain scanner, not a parser: it relies on rustfmt's layout.
 
 /// The source with comments, texts and characters blanked out. Line breaks stay, so lines keep their numbers.
 pub fn without_comments_and_texts(source: &str) -> String {
@@ -162,56 +162,6 @@ fn function_at(blanked: &str, at: usize) -> Option<Function> {
     (!name.is_empty()).then_some(Function { name, line, lines })
 }
 
-/// The modules at the top of the crate that blanked source uses, through `crate::…`, `crate::{…}` or `super::…`.
-/// `module_path` is where the source itself stands, such as `["store", "sqlite", "writer"]`.
-pub fn used_modules(blanked: &str, module_path: &[&str]) -> Vec<String> {
-    let climbing = "super::".repeat(module_path.len().max(1));
-    let absolute = path_starts(blanked, "crate::");
-    let relative = path_starts(blanked, &climbing).filter(|_| !module_path.is_empty());
-    let mut modules: Vec<String> = absolute.chain(relative).flat_map(first_names).collect();
-    modules.sort();
-    modules.dedup();
-    modules
-}
-
-/// What follows each occurrence of a path's beginning.
-fn path_starts<'a>(blanked: &'a str, beginning: &'a str) -> impl Iterator<Item = &'a str> {
-    blanked
-        .match_indices(beginning)
-        .filter(|(at, _)| !blanked[..*at].ends_with(|c| is_word(c) || c == ':'))
-        .map(move |(at, _)| &blanked[at + beginning.len()..])
-}
-
-/// `a` of `a::b`, or `a` and `c` of `{a::{b, x}, c}`.
-fn first_names(rest: &str) -> Vec<String> {
-    if rest.starts_with('{') {
-        return group_members(rest).into_iter().map(first_word).collect();
-    }
-    vec![first_word(rest)]
-}
-
-fn first_word(text: &str) -> String {
-    text.trim_start().chars().take_while(|c| is_word(*c)).collect()
-}
-
-/// The parts between the commas of a group in braces, groups within them left whole.
-fn group_members(group: &str) -> Vec<&str> {
-    let inner = &group[1..item_length(group)].trim_end_matches('}');
-    let mut depth = 0_usize;
-    let is_separator = |c: char| {
-        match c {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        c == ',' && depth == 0
-    };
-    inner
-        .split(is_separator)
-        .filter(|member| !member.trim().is_empty())
-        .collect()
-}
-
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
@@ -245,19 +195,4 @@ fn functions_are_measured_from_fn_to_their_closing_brace() {
         measured,
         expected.map(|(name, line, lines)| (name.to_owned(), line, lines))
     );
-}
-
-#[test]
-fn used_modules_are_found_in_every_spelling() {
-    let plain = "use crate::model::id::X; fn f() { crate::store::open() } macro $crate::clock::now othercrate::web::x";
-    assert_eq!(used_modules(plain, &["api"]), ["clock", "model", "store"]);
-    let grouped = "use crate::{\n    model::{id::X, time},\n    outbound,\n};";
-    assert_eq!(used_modules(grouped, &["api"]), ["model", "outbound"]);
-}
-
-#[test]
-fn a_path_that_climbs_to_the_top_counts_as_use_and_one_within_the_folder_does_not() {
-    let climbing = "use super::super::web::page; use super::sibling::x;";
-    assert_eq!(used_modules(climbing, &["store", "sqlite"]), ["web"]);
-    assert_eq!(used_modules(climbing, &["store", "sqlite", "deep"]), [""; 0]);
 }

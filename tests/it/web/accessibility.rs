@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use opsknight::model::access::Role;
-use opsknight::web::{PageVerb, routes};
+use model::access::Role;
+use web::{PageVerb, routes};
 
 use super::browser::{Browser, DESKTOP, PHONE};
 use super::people::sign_in_link;

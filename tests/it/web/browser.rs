@@ -14,7 +14,7 @@ use fantoccini::error::CmdError;
 use fantoccini::wd::{Capabilities, NewWindowType, WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use opsknight::model::access::Role;
+use model::access::Role;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};

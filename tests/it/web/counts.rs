@@ -1,8 +1,8 @@
 //! What pages say of everything is true of everything: counted and ranked over all rows, tests left out.
 
-use opsknight::model::access::Role;
-use opsknight::model::exchange::FailureCode;
-use opsknight::model::webhook::Degraded;
+use model::access::Role;
+use model::exchange::FailureCode;
+use model::webhook::Degraded;
 use serde_json::json;
 
 use super::people::person;

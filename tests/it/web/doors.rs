@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use opsknight::model::access::Role;
-use opsknight::web::{Door, PageVerb, routes};
+use model::access::Role;
+use web::{Door, PageVerb, routes};
 
 use super::sample::{Sample, reported};
 use crate::support::page_client::{Page, PageClient, SAME_ORIGIN};

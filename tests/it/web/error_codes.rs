@@ -22,7 +22,7 @@ async fn the_type_of_a_problem_leads_to_a_page_that_explains_it_to_everybody() {
 #[tokio::test]
 async fn a_server_that_knows_its_address_gives_it_in_every_problem() {
     let directory = tempfile::tempdir().unwrap();
-    let change = |config: &mut opsknight::config::Config| {
+    let change = |config: &mut config::Config| {
         config.public_url = Some("https://ops.example/".parse().unwrap());
     };
     let app = TestApp::start_with(directory.path(), &change, Names::default()).await;

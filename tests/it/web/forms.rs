@@ -1,6 +1,6 @@
 //! What forms must never do: act twice, undo what others did, drop what was typed, widen what was chosen.
 
-use opsknight::model::access::Role;
+use model::access::Role;
 use serde_json::{Value, json};
 
 use super::people::{PASSWORD, create_user, person, set_up, sign_in, sign_in_link};

@@ -1,6 +1,6 @@
 //! Incidents in a browser: triggered by hand, and live on pages that are already open.
 
-use opsknight::model::access::Role;
+use model::access::Role;
 
 use super::browser::Browser;
 use crate::support::test_app::TestApp;

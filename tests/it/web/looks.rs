@@ -1,6 +1,6 @@
 //! How pages look: light or dark, wide or narrow, on a phone, and for people who use the keyboard only.
 
-use opsknight::model::access::Role;
+use model::access::Role;
 
 use super::browser::{Browser, ENTER, PHONE, TAB};
 use super::people::{EMAIL, PASSWORD, set_up};

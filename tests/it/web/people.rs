@@ -1,9 +1,9 @@
 //! People who sign in: the first administrator through the real link, others with a session made in the store, since
 //! hashing passwords is slow on purpose.
 
-use opsknight::model::access::{KeyHash, Role};
-use opsknight::model::audit::Actor;
-use opsknight::model::session::{SIGN_IN_LINK_LIFETIME, Session};
+use model::access::{KeyHash, Role};
+use model::audit::Actor;
+use model::session::{SIGN_IN_LINK_LIFETIME, Session};
 use serde_json::json;
 
 use crate::support::page_client::{Page, PageClient};

@@ -1,14 +1,14 @@
 //! A server with one of everything, and the address of every page and form in it.
 
-use opsknight::model::access::Role;
-use opsknight::model::action_link::{ActionLink, LINK_KEY, LINK_LIFETIME};
-use opsknight::model::audit::Actor;
-use opsknight::model::inbox::{Inbox, InboxAnswer};
-use opsknight::model::incident::IncidentAction;
-use opsknight::web::PageVerb;
-use opsknight::web::routes;
+use model::access::Role;
+use model::action_link::{ActionLink, LINK_KEY, LINK_LIFETIME};
+use model::audit::Actor;
+use model::inbox::{Inbox, InboxAnswer};
+use model::incident::IncidentAction;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use web::PageVerb;
+use web::routes;
 
 use super::browser::Browser;
 use super::people::{SESSION_COOKIE, begin_session, create_user};

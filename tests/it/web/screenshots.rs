@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use opsknight::web::{PageVerb, routes};
+use web::{PageVerb, routes};
 
 use super::browser::{Browser, DESKTOP, PHONE, Size};
 use super::showroom::showroom;
@@ -69,7 +69,7 @@ async fn take_pictures_if_asked_to() {
 
 /// Where pictures are.
 fn album() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/screenshots")
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("docs/screenshots")
 }
 
 fn file_name(pattern: &str, size: Size, theme: &str) -> String {
@@ -91,7 +91,7 @@ fn pictured() -> Vec<&'static str> {
 
 /// Kinds whose messages have a form of their own.
 fn kinds_with_messages() -> Vec<&'static str> {
-    let kinds = opsknight::adapters::all().iter().map(|adapter| adapter.about());
+    let kinds = kinds::all().iter().map(|adapter| adapter.about());
     kinds
         .filter(|about| !about.fields.is_empty())
         .map(|about| about.kind)
@@ -128,7 +128,7 @@ async fn picture_messages(browser: &mut Browser, kind: &str) {
 }
 
 fn destination_picture(kind: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/destinations/{kind}.webp"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(format!("docs/destinations/{kind}.webp"))
 }
 
 fn name_of(pattern: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opsknight::model::access::Role;
+use model::access::Role;
 use serde_json::json;
 
 use super::people::{
@@ -72,7 +72,7 @@ async fn the_session_cookie_is_out_of_reach_of_scripts_and_other_sites() {
 #[tokio::test]
 async fn behind_tls_the_session_cookie_is_bound_to_the_host() {
     let directory = tempfile::tempdir().unwrap();
-    let public = |config: &mut opsknight::config::Config| {
+    let public = |config: &mut config::Config| {
         config.public_url = Some("https://ops.example".parse().unwrap());
     };
     let app = TestApp::start_with(directory.path(), &public, Names::default()).await;
@@ -259,7 +259,7 @@ async fn wrong_sign_ins_of_other_accounts_do_not_shut_anybody_out() {
 #[tokio::test]
 async fn after_too_many_failures_from_an_address_only_known_browsers_need_not_wait() {
     let directory = tempfile::tempdir().unwrap();
-    let few = |config: &mut opsknight::config::Config| config.api.failed_sign_ins_per_minute = 1;
+    let few = |config: &mut config::Config| config.api.failed_sign_ins_per_minute = 1;
     let app = TestApp::start_with(directory.path(), &few, Names::default()).await;
     let admin = set_up(&app).await;
     admin.submit("/sign-out", &[]).await.expect(303);
@@ -300,7 +300,7 @@ async fn nobody_locks_a_person_out_of_a_browser_of_theirs_and_a_stolen_one_guess
 #[tokio::test]
 async fn ten_wrong_passwords_close_an_account_for_a_minute_to_the_address_they_came_from() {
     let directory = tempfile::tempdir().unwrap();
-    let many = |config: &mut opsknight::config::Config| config.api.failed_sign_ins_per_minute = 10_000;
+    let many = |config: &mut config::Config| config.api.failed_sign_ins_per_minute = 10_000;
     let app = TestApp::start_with(directory.path(), &many, Names::default()).await;
     set_up(&app).await;
     let stranger = PageClient::new(&app.base());

@@ -4,7 +4,7 @@
 use std::iter::repeat_n;
 use std::time::Duration;
 
-use opsknight::model::access::Role;
+use model::access::Role;
 use serde_json::{Value, json};
 
 use super::people::{begin_session, create_user};
@@ -135,7 +135,7 @@ const DAY: [Told; 12] = [
 /// The server at the end of the day.
 pub async fn showroom() -> Sample {
     let directory = tempfile::tempdir().unwrap();
-    let public = |config: &mut opsknight::config::Config| {
+    let public = |config: &mut config::Config| {
         config.dev = false;
         config.public_url = "http://ops.example.com/".parse().ok();
         config.outbound.allow = vec!["127.0.0.0/8".into()];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opsknight::model::access::Role;
+use model::access::Role;
 use serde_json::json;
 
 use super::browser::{Browser, Scripts};

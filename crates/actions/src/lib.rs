@@ -1,0 +1,85 @@
+//! What users may do. Every door (API, pages, chat buttons, timers) calls these functions; they check what is asked
+//! for and call the store. Nothing here knows HTTP, and nothing here decides what a transition does: `model` does.
+
+pub mod access;
+pub mod catalog;
+pub mod chat;
+pub mod checks;
+pub mod deliveries;
+pub mod error;
+pub mod inboxes;
+pub mod incidents;
+pub mod message_preview;
+pub mod password;
+pub mod patch;
+pub mod people;
+pub mod system;
+pub mod tickets;
+pub mod webhook_fields;
+pub mod webhook_options;
+pub mod webhook_preview;
+pub mod webhook_settings;
+pub mod webhooks;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use url::Url;
+
+use crate::password::Passwords;
+use clock::Source;
+use model::event::Event;
+use model::id::WebhookId;
+use renderer::Renderer;
+use store::Store;
+use store::deliveries::DeliveryDetail;
+
+pub use error::{ActionError, FieldError};
+pub use patch::Patch;
+pub use tickets::TicketDesk;
+
+/// Says which URLs a webhook may have: the part of the address rules that can be checked when one is saved.
+pub trait UrlRules: Send + Sync {
+    /// Refuses a URL with one sentence that says why.
+    fn check(&self, url: &Url) -> Result<(), String>;
+}
+
+/// Makes one real attempt to deliver a sample event: Send Test.
+#[async_trait]
+pub trait Tester: Send + Sync {
+    /// Stores the sample with its delivery, makes one attempt, and says what it came to.
+    async fn send(&self, webhook_id: WebhookId, sample: Event) -> Result<DeliveryDetail, ActionError>;
+}
+
+/// What users may do.
+pub struct Actions {
+    store: Store,
+    source: Source,
+    url_rules: Arc<dyn UrlRules>,
+    tester: Arc<dyn Tester>,
+    desk: Arc<dyn TicketDesk>,
+    passwords: Passwords,
+    renderer: Renderer,
+}
+
+impl Actions {
+    /// Actions on this store.
+    pub fn new(
+        store: Store,
+        source: Source,
+        url_rules: Arc<dyn UrlRules>,
+        tester: Arc<dyn Tester>,
+        desk: Arc<dyn TicketDesk>,
+        renderer: Renderer,
+    ) -> Self {
+        Self {
+            passwords: Passwords::new(source.random()),
+            store,
+            source,
+            url_rules,
+            tester,
+            desk,
+            renderer,
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! People: the first administrator, signing in and out, passwords, one-time links.
+
+use crate::access::SetupToken;
+use crate::catalog::{MAX_NAME_LENGTH, check_email};
+use crate::checks::Checks;
+use crate::password::{Asker, check_password};
+use crate::{ActionError, Actions};
+use model::access::{KeyHash, Role};
+use model::audit::Actor;
+use model::device::{device_token, is_device_of};
+use model::id::{SessionId, UserId};
+use model::secret::SecretText;
+use model::session::{SIGN_IN_LINK_LIFETIME, Session};
+use model::time::Timestamp;
+use model::user::User;
+use store::StoreError;
+
+/// The longest address and browser name that a session keeps, in bytes.
+const MAX_ORIGIN_BYTES: usize = 300;
+
+/// Why somebody could not sign in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignInError {
+    /// The address, the password or the link is wrong; which one is not told.
+    #[error("the address or the password is wrong")]
+    Refused,
+    /// Something else.
+    #[error(transparent)]
+    Failed(#[from] ActionError),
+}
+
+impl From<StoreError> for SignInError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// A new password, typed twice.
+#[derive(Clone)]
+pub struct NewPassword {
+    /// What was typed first.
+    pub password: String,
+    /// What was typed again.
+    pub again: String,
+}
+
+/// The first administrator, as they describe themselves.
+#[derive(Clone)]
+pub struct FirstAdmin {
+    /// Their name.
+    pub name: String,
+    /// The address to sign in with.
+    pub email: String,
+    /// Their password.
+    pub password: NewPassword,
+}
+
+/// Where somebody signs in from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The network address.
+    pub address: String,
+    /// The browser, as it names itself.
+    pub agent: String,
+}
+
+/// What the browser of somebody who signed in is given. Both are shown to it only.
+pub struct SignedIn {
+    /// The token of the new session.
+    pub session: SecretText,
+    /// The token by which the device is known from now on.
+    pub device: Option<SecretText>,
+}
+
+impl Actions {
+    /// Whether nobody can sign in yet.
+    pub async fn needs_first_admin(&self) -> Result<bool, ActionError> {
+        Ok(!self.store.sign_in.has_passwords().await?)
+    }
+
+    /// Makes the first person who can sign in, an administrator, by the token that the server printed at its start.
+    pub async fn create_first_admin(
+        &self,
+        setup: &SetupToken,
+        token: &str,
+        draft: FirstAdmin,
+    ) -> Result<User, ActionError> {
+        if !setup.accepts(token) {
+            return Err(ActionError::SetupRefused);
+        }
+        let mut checks = Checks::new();
+        checks.name("name", &draft.name, MAX_NAME_LENGTH);
+        check_email(&mut checks, &draft.email);
+        check_password(
+            &mut checks,
+            "password",
+            &draft.password.password,
+            &draft.password.again,
+        );
+        checks.finish(|| ())?;
+        let password = self
+            .passwords
+            .hash(draft.password.password, self.source.random())
+            .await?;
+        let change = self.source.change(Actor::System);
+        let user = User {
+            id: self.source.new_user_id(),
+            name: draft.name,
+            email: Some(draft.email),
+            role: Role::Admin,
+            created_at: change.at,
+        };
+        match self
+            .store
+            .sign_in
+            .create_first_admin(user, password, change)
+            .await
+        {
+            Ok(user) => {
+                setup.use_up();
+                Ok(user)
+            }
+            Err(StoreError::Conflict(_)) => {
+                setup.use_up();
+                Err(ActionError::SetupRefused)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether somebody with this address has signed in with a device before.
+    pub async fn knows_device(&self, email: String, token: &str) -> Result<bool, ActionError> {
+        let Some(record) = self.store.sign_in.find_by_email(email).await? else {
+            return Ok(false);
+        };
+        let now = self.source.now();
+        let is_theirs = |password| is_device_of(record.user.id, password, token, now);
+        Ok(record.password.as_ref().is_some_and(is_theirs))
+    }
+
+    /// Signs somebody in.
+    pub async fn sign_in(
+        &self,
+        email: String,
+        password: String,
+        origin: Origin,
+        asker: Asker,
+    ) -> Result<SignedIn, SignInError> {
+        let record = self.store.sign_in.find_by_email(email).await?;
+        let (user, expected) = match record {
+            Some(record) => (Some(record.user), record.password),
+            None => (None, None),
+        };
+        let fits = self.passwords.verify(password, expected, asker).await?;
+        match user {
+            Some(user) if fits => Ok(self.begin_session(&user, origin).await?),
+            Some(_) | None => Err(SignInError::Refused),
+        }
+    }
+
+    /// Begins a session for somebody who has proven who they are.
+    pub async fn begin_session(&self, user: &User, origin: Origin) -> Result<SignedIn, ActionError> {
+        let token = format!("ses_{}", hex::encode(self.source.random::<32>()));
+        let change = self.source.change(actor_of(user));
+        let session = Session {
+            id: self.source.new_session_id(),
+            user_id: user.id,
+            hash: KeyHash::of(&token),
+            created_at: change.at,
+            last_seen_at: change.at,
+            address: cut(&origin.address),
+            agent: cut(&origin.agent),
+        };
+        let now = change.at;
+        self.store.sessions.begin(session, change).await?;
+        let password = self.store.sign_in.find_by_id(user.id).await?.password;
+        let nonce = self.source.random();
+        Ok(SignedIn {
+            session: SecretText::new(token),
+            device: password.map(|password| device_token(user.id, &password, now, nonce)),
+        })
+    }
+
+    /// Ends one session of a person.
+    pub async fn end_session(&self, actor: Actor, user_id: UserId, id: SessionId) -> Result<(), ActionError> {
+        let change = self.source.change(actor);
+        Ok(self.store.sessions.end(user_id, id, change).await?)
+    }
+
+    /// Gives a person who knows their password another one. All of their sessions end.
+    pub async fn change_password(
+        &self,
+        user: &User,
+        present: String,
+        new: NewPassword,
+    ) -> Result<(), ActionError> {
+        let mut checks = Checks::new();
+        check_password(&mut checks, "password", &new.password, &new.again);
+        checks.finish(|| ())?;
+        let record = self.store.sign_in.find_by_id(user.id).await?;
+        if !self
+            .passwords
+            .verify(present, record.password, Asker::Known)
+            .await?
+        {
+            let mut checks = Checks::new();
+            checks.fail("present", "wrong", "this is not your present password");
+            return Err(checks.into_error());
+        }
+        let password = self.passwords.hash(new.password, self.source.random()).await?;
+        let change = self.source.change(actor_of(user));
+        Ok(self.store.sign_in.set_password(user.id, password, change).await?)
+    }
+
+    /// Makes a one-time link with which a person sets their password, instead of any earlier one. Answers with its token,
+    /// which is shown once, and when it ends.
+    pub async fn create_sign_in_link(
+        &self,
+        actor: Actor,
+        user_id: UserId,
+    ) -> Result<(SecretText, Timestamp), ActionError> {
+        let user = self.store.users.get(user_id).await?;
+        if user.email.is_none() {
+            return Err(ActionError::Conflict(
+                "the user has no address to sign in with: give them one first".into(),
+            ));
+        }
+        let token = format!("link_{}", hex::encode(self.source.random::<24>()));
+        let change = self.source.change(actor);
+        let expires_at = change.at.plus(SIGN_IN_LINK_LIFETIME);
+        let hash = KeyHash::of(&token);
+        self.store
+            .sign_in
+            .create_link(hash, user_id, expires_at, change)
+            .await?;
+        Ok((SecretText::new(token), expires_at))
+    }
+
+    /// Whose one-time link this is, while it works.
+    pub async fn find_sign_in_link(&self, token: &str) -> Result<Option<User>, ActionError> {
+        let now = self.source.now();
+        Ok(self.store.sign_in.find_link(KeyHash::of(token), now).await?)
+    }
+
+    /// Uses a one-time link up: the person has a new password. All of their sessions end.
+    pub async fn use_sign_in_link(&self, token: &str, new: NewPassword) -> Result<User, SignInError> {
+        let mut checks = Checks::new();
+        check_password(&mut checks, "password", &new.password, &new.again);
+        checks.finish(|| ())?;
+        let hash = KeyHash::of(token);
+        let now = self.source.now();
+        let Some(user) = self.store.sign_in.find_link(hash, now).await? else {
+            return Err(SignInError::Refused);
+        };
+        let password = self.passwords.hash(new.password, self.source.random()).await?;
+        let change = self.source.change(actor_of(&user));
+        match self.store.sign_in.use_link(hash, password, change).await {
+            Ok(user) => Ok(user),
+            Err(StoreError::NotFound { .. }) => Err(SignInError::Refused),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A person as the one who does something.
+pub fn actor_of(user: &User) -> Actor {
+    Actor::User {
+        id: user.id,
+        name: user.name.clone(),
+    }
+}
+
+fn cut(text: &str) -> String {
+    let mut text: String = text.chars().filter(|character| !character.is_control()).collect();
+    text.truncate(text.floor_char_boundary(MAX_ORIGIN_BYTES));
+    text
+}

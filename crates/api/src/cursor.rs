@@ -1,0 +1,72 @@
+//! Cursors: opaque to clients, versioned for us.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::problem::{Code, Problem};
+
+/// First byte of a cursor into a list: 16 bytes of an id follow.
+const LIST_1: u8 = 1;
+/// First byte of a cursor into the event feed: 8 bytes of a sequence follow.
+const FEED_1: u8 = 2;
+
+/// The cursor after the row with this id.
+pub fn list_cursor(id: &[u8; 16]) -> String {
+    let mut bytes = [LIST_1; 17];
+    bytes[1..].copy_from_slice(id);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The id that a cursor of a list stands for.
+pub fn parse_list_cursor(text: &str) -> Result<[u8; 16], Problem> {
+    let bytes: Option<[u8; 17]> = decode(text);
+    match bytes {
+        Some([LIST_1, id @ ..]) => Ok(id),
+        Some(_) | None => Err(Problem::plain(Code::InvalidCursor)),
+    }
+}
+
+/// The cursor after the event at this place of the feed.
+pub fn feed_cursor(sequence: i64) -> String {
+    let mut bytes = [FEED_1; 9];
+    bytes[1..].copy_from_slice(&sequence.to_be_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The place of the feed that a cursor stands for.
+pub fn parse_feed_cursor(text: &str) -> Result<i64, Problem> {
+    let bytes: Option<[u8; 9]> = decode(text);
+    match bytes {
+        Some([FEED_1, sequence @ ..]) => Ok(i64::from_be_bytes(sequence)),
+        Some(_) | None => Err(Problem::plain(Code::InvalidCursor)),
+    }
+}
+
+fn decode<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_cursor_of_a_list_is_none_of_the_feed() {
+        assert!(parse_feed_cursor(&list_cursor(&[7; 16])).is_err());
+        assert!(parse_list_cursor(&feed_cursor(7)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn cursors_read_back(id: [u8; 16], sequence: i64) {
+            prop_assert_eq!(parse_list_cursor(&list_cursor(&id)).ok(), Some(id));
+            prop_assert_eq!(parse_feed_cursor(&feed_cursor(sequence)).ok(), Some(sequence));
+        }
+
+        #[test]
+        fn no_text_makes_the_parsers_panic(text in ".*") {
+            let _ = (parse_list_cursor(&text), parse_feed_cursor(&text));
+        }
+    }
+}

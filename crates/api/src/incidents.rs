@@ -1,0 +1,316 @@
+//! Incidents over HTTP.
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::answer::{ApiResult, answer_to_response, list as list_answer, ok, repeated};
+use crate::auth::Caller;
+use crate::body::{JsonBody, Nothing, OptionalBody};
+use crate::guard::RequestKey;
+use crate::problem::{Code, Problem};
+use crate::query::{PathId, QueryOf, page, parse_parameter};
+use crate::state::ApiState;
+use crate::tickets::LinkView;
+use actions::incidents::{IncidentChange, IncidentDraft};
+use model::event::EventName;
+use model::id::{IncidentId, ServiceId, UserId};
+use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::time::Timestamp;
+use store::incidents::{Committed, IncidentFilter, TimelineEntry, TimelineKind};
+use store::receipts::Answer;
+
+/// The longest text to search titles for, in bytes.
+const MAX_SEARCH_BYTES: usize = 500;
+
+/// An incident as it stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Incident)]
+pub struct IncidentView<'a> {
+    #[schema(value_type = String)]
+    id: IncidentId,
+    title: &'a str,
+    #[schema(required)]
+    description: Option<&'a str>,
+    #[schema(value_type = IncidentStatus)]
+    status: &'a str,
+    #[schema(value_type = Severity)]
+    severity: &'a str,
+    service: ServiceName<'a>,
+    #[schema(required)]
+    assignee: Option<UserName<'a>>,
+    #[schema(required)]
+    dedup_key: Option<&'a str>,
+    /// How many steps of the escalation policy have fired since it was last triggered.
+    escalation_steps_fired: u32,
+    /// When the next step fires by itself.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    escalate_at: Option<Timestamp>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    acknowledged_at: Option<Timestamp>,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    resolved_at: Option<Timestamp>,
+}
+
+/// A service by id and name.
+#[derive(Serialize, ToSchema)]
+pub struct ServiceName<'a> {
+    #[schema(value_type = String)]
+    id: ServiceId,
+    name: &'a str,
+}
+
+/// A user by id and name.
+#[derive(Serialize, ToSchema)]
+pub struct UserName<'a> {
+    #[schema(value_type = String)]
+    pub(super) id: UserId,
+    pub(super) name: &'a str,
+}
+
+/// An incident with its timeline.
+#[derive(Serialize, ToSchema)]
+#[schema(as = IncidentWithTimeline)]
+pub struct IncidentDetail<'a> {
+    #[serde(flatten)]
+    incident: IncidentView<'a>,
+    /// What happened, oldest first; at most the latest 500 lines.
+    timeline: Vec<TimelineView<'a>>,
+    /// Its tickets in other systems.
+    links: Vec<LinkView<'a>>,
+}
+
+/// One line of a timeline: `event` or `note`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = TimelineEntry)]
+pub struct TimelineView<'a> {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// Who did it.
+    actor: &'a str,
+    /// The event's name, if this line is a transition.
+    #[schema(required, value_type = Option<EventName>)]
+    event: Option<&'a str>,
+    /// A sentence, if it is something else.
+    #[schema(required)]
+    note: Option<&'a str>,
+}
+
+/// Which incidents to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IncidentQuery {
+    /// Only these statuses, separated by commas.
+    #[param(value_type = Option<Vec<IncidentStatus>>, style = Form, explode = false)]
+    status: Option<String>,
+    /// Only this severity.
+    #[param(value_type = Option<Severity>)]
+    severity: Option<String>,
+    /// Only this service, by id.
+    service: Option<String>,
+    /// Only titles that contain this text, whatever the case.
+    #[param(max_length = 500)]
+    q: Option<String>,
+    /// How many at most.
+    limit: Option<String>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl<'a> From<&'a Incident> for IncidentView<'a> {
+    fn from(incident: &'a Incident) -> Self {
+        Self {
+            id: incident.id,
+            title: &incident.title,
+            description: incident.description.as_deref(),
+            status: incident.status.as_str(),
+            severity: incident.severity.as_str(),
+            service: ServiceName {
+                id: incident.service.id,
+                name: &incident.service.name,
+            },
+            assignee: incident.assignee.as_ref().map(|user| UserName {
+                id: user.id,
+                name: &user.name,
+            }),
+            dedup_key: incident.dedup_key.as_deref(),
+            escalation_steps_fired: incident.escalation_steps_fired,
+            escalate_at: incident.escalate_at,
+            created_at: incident.created_at,
+            updated_at: incident.updated_at,
+            acknowledged_at: incident.acknowledged_at,
+            resolved_at: incident.resolved_at,
+        }
+    }
+}
+
+impl<'a> From<&'a TimelineEntry> for TimelineView<'a> {
+    fn from(entry: &'a TimelineEntry) -> Self {
+        let (event, note) = match &entry.kind {
+            TimelineKind::Event { name, .. } => (Some(name.as_str()), None),
+            TimelineKind::Note(sentence) => (None, Some(sentence.as_str())),
+        };
+        Self {
+            at: entry.at,
+            actor: entry.actor.name(),
+            event,
+            note,
+        }
+    }
+}
+
+/// `POST /incidents`
+pub async fn trigger(
+    State(state): State<ApiState>,
+    caller: Caller,
+    key: RequestKey,
+    JsonBody(draft): JsonBody<IncidentDraft>,
+) -> ApiResult {
+    let receipt = key.into_receipt(render);
+    let committed = state.actions.trigger(caller.actor(), draft, receipt).await?;
+    Ok(answer(committed))
+}
+
+/// `POST /incidents/{id}/acknowledge`
+pub async fn acknowledge(
+    state: State<ApiState>,
+    caller: Caller,
+    key: RequestKey,
+    id: PathId<IncidentId>,
+    _: OptionalBody<Nothing>,
+) -> ApiResult {
+    transition(state.0, caller, key, id.0, IncidentAction::Acknowledge).await
+}
+
+/// `POST /incidents/{id}/resolve`
+pub async fn resolve(
+    state: State<ApiState>,
+    caller: Caller,
+    key: RequestKey,
+    id: PathId<IncidentId>,
+    _: OptionalBody<Nothing>,
+) -> ApiResult {
+    transition(state.0, caller, key, id.0, IncidentAction::Resolve).await
+}
+
+/// `POST /incidents/{id}/escalate`
+pub async fn escalate(
+    state: State<ApiState>,
+    caller: Caller,
+    key: RequestKey,
+    id: PathId<IncidentId>,
+    _: OptionalBody<Nothing>,
+) -> ApiResult {
+    transition(state.0, caller, key, id.0, IncidentAction::Escalate).await
+}
+
+/// `POST /incidents/{id}/reopen`
+pub async fn reopen(
+    state: State<ApiState>,
+    caller: Caller,
+    key: RequestKey,
+    id: PathId<IncidentId>,
+    _: OptionalBody<Nothing>,
+) -> ApiResult {
+    transition(state.0, caller, key, id.0, IncidentAction::Reopen).await
+}
+
+async fn transition(
+    state: ApiState,
+    caller: Caller,
+    key: RequestKey,
+    id: IncidentId,
+    action: IncidentAction,
+) -> ApiResult {
+    let receipt = key.into_receipt(render);
+    let committed = state
+        .actions
+        .transition(caller.actor(), id, action, receipt)
+        .await?;
+    Ok(answer(committed))
+}
+
+/// `GET /incidents`
+pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<IncidentQuery>) -> ApiResult {
+    let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
+    let parse_statuses = |text: &str| text.split(',').map(IncidentStatus::parse).collect();
+    let parse_text = |text: &str| (text.len() <= MAX_SEARCH_BYTES).then(|| text.to_owned());
+    let statuses: Option<Vec<_>> = parse_parameter("status", query.status.as_deref(), parse_statuses)?;
+    let filter = IncidentFilter {
+        statuses: statuses.unwrap_or_default(),
+        severity: parse_parameter("severity", query.severity.as_deref(), Severity::parse)?,
+        service_id: parse_parameter("service", query.service.as_deref(), |text| text.parse().ok())?,
+        text: parse_parameter("q", query.q.as_deref(), parse_text)?,
+    };
+    let rows = state.store.incidents.list(filter, page).await?;
+    list_answer(&rows, page, |row| row.id.as_bytes(), IncidentView::from)
+}
+
+/// `GET /incidents/{id}`
+pub async fn get(State(state): State<ApiState>, PathId(id): PathId<IncidentId>) -> ApiResult {
+    let incident = state.store.incidents.get(id).await?;
+    let timeline = state.store.incidents.timeline(id).await?;
+    let links = state.store.tickets.of_incident(id).await?;
+    ok(&IncidentDetail {
+        incident: IncidentView::from(&incident),
+        timeline: timeline.iter().map(TimelineView::from).collect(),
+        links: links.iter().map(LinkView::from).collect(),
+    })
+}
+
+/// `PATCH /incidents/{id}`
+pub async fn edit(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathId(id): PathId<IncidentId>,
+    JsonBody(change): JsonBody<IncidentChange>,
+) -> ApiResult {
+    let incident = state.actions.edit_incident(caller.actor(), id, change).await?;
+    ok(&IncidentView::from(&incident))
+}
+
+fn answer(committed: Committed) -> Response {
+    match committed {
+        Committed::Repeated(answer) => repeated(answer),
+        Committed::KeyMisused => Problem::plain(Code::IdempotencyKeyReused).into_response(),
+        Committed::Created(_) | Committed::Changed(_) | Committed::Unchanged(_) | Committed::Refused(_) => {
+            answer_to_response(render(&committed))
+        }
+    }
+}
+
+/// The answer as it is sent and kept; the store calls it inside the transaction.
+fn render(committed: &Committed) -> Answer {
+    let (status, body) = match committed {
+        Committed::Created(incident) => (StatusCode::CREATED, to_json(incident)),
+        Committed::Changed(incident) | Committed::Unchanged(incident) => (StatusCode::OK, to_json(incident)),
+        Committed::Refused(incident) => {
+            let status = incident.status.as_str();
+            let problem = Problem::new(Code::WrongStatus, format!("the incident is {status}"));
+            let problem = problem.with_incident_status(status);
+            (problem.code().status(), problem.to_body())
+        }
+        Committed::Repeated(answer) => return answer.clone(),
+        Committed::KeyMisused => {
+            let problem = Problem::plain(Code::IdempotencyKeyReused);
+            (problem.code().status(), problem.to_body())
+        }
+    };
+    Answer {
+        status: status.as_u16(),
+        body,
+    }
+}
+
+fn to_json(incident: &Incident) -> Vec<u8> {
+    // Serialising texts and numbers into memory has no way to fail.
+    serde_json::to_vec(&IncidentView::from(incident)).unwrap_or_default()
+}

@@ -1,0 +1,158 @@
+//! `GET /metrics`: what is counted in memory, and what is read from the store, though not at every scrape. In the text format
+//! of Prometheus, or in OpenMetrics for those who ask for it.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE, VARY};
+
+use crate::accept::prefers;
+use crate::answer::ApiResult;
+use crate::problem::Problem;
+use crate::state::ApiState;
+use store::deliveries::StateCounts;
+use store::upkeep::TROUBLE_CODES;
+use telemetry::StateLabel;
+
+/// How long counts from the store hold.
+const COUNTS_HOLD_MS: i64 = 1000;
+/// How long the balance holds: it counts every delivery.
+const BALANCE_HOLDS_MS: i64 = 60_000;
+/// The media type of the text format of Prometheus.
+pub const TEXT: &str = "text/plain";
+/// The media type of OpenMetrics.
+pub const OPEN_METRICS: &str = "application/openmetrics-text";
+
+/// When the metrics were last read from the store, in monotonic milliseconds.
+#[derive(Default)]
+pub struct Scrapes {
+    counts_ms: Mutex<Option<i64>>,
+    balance_ms: Mutex<Option<i64>>,
+}
+
+/// `GET /metrics`
+pub async fn metrics(State(state): State<ApiState>, headers: HeaderMap) -> ApiResult {
+    let now_ms = state.source.monotonic_millis();
+    if is_due(&state.scrapes.counts_ms, now_ms, COUNTS_HOLD_MS) {
+        refresh_counts(&state).await?;
+    }
+    refresh_troubles(&state);
+    if is_due(&state.scrapes.balance_ms, now_ms, BALANCE_HOLDS_MS) {
+        let balance = state.store.upkeep.balance().await?;
+        let missing = balance.iter().map(|balance| balance.missing().abs()).sum();
+        state.metrics.balance_missing.set(missing);
+    }
+    let text = state.metrics.render();
+    let (content_type, text) = match prefers(&headers, OPEN_METRICS, TEXT) {
+        true => (format!("{OPEN_METRICS}; version=1.0.0; charset=utf-8"), text),
+        false => (
+            format!("{TEXT}; version=0.0.4; charset=utf-8"),
+            as_text_format(&text),
+        ),
+    };
+    let headers = [(CONTENT_TYPE, content_type.as_str()), (VARY, ACCEPT.as_str())];
+    Ok((headers, text).into_response())
+}
+
+/// OpenMetrics in the text format 0.0.4: there a counter is described under the name of its samples, and neither units nor
+/// an end are told.
+fn as_text_format(open_metrics: &str) -> String {
+    let counters: HashSet<&str> = open_metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut text = String::with_capacity(open_metrics.len());
+    for line in open_metrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("EOF" | "UNIT"), ..) => continue,
+            (Some("#"), Some(word), Some(name), Some(rest)) if counters.contains(name) => {
+                text.push_str(&format!("# {word} {name}_total {rest}"));
+            }
+            (Some("#"), Some("TYPE"), Some(name), Some("unknown")) => {
+                text.push_str(&format!("# TYPE {name} untyped"));
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Whether it is time again; if so, the next time counts from now.
+fn is_due(last_ms: &Mutex<Option<i64>>, now_ms: i64, holds_ms: i64) -> bool {
+    let mut last_ms = last_ms.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = last_ms.is_none_or(|last_ms| now_ms - last_ms >= holds_ms);
+    if is_due {
+        *last_ms = Some(now_ms);
+    }
+    is_due
+}
+
+async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
+    let mut webhooks = state.store.deliveries.counts_by_webhook().await?;
+    let counts = webhooks
+        .iter()
+        .fold(StateCounts::default(), |sum, webhook| sum.plus(&webhook.counts));
+    let now = state.source.now();
+    webhooks.retain(|webhook| webhook.state != "deleted");
+    state.metrics.webhooks.show(&webhooks, now);
+    for (name, count) in by_state(&counts) {
+        let gauge = state
+            .metrics
+            .deliveries
+            .get_or_create(&StateLabel { state: name });
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+    let oldest_due = counts.oldest_due_at.map(|at| now.since(at).as_secs_f64());
+    state.metrics.oldest_due_seconds.set(oldest_due.unwrap_or(0.0));
+    Ok(())
+}
+
+fn refresh_troubles(state: &ApiState) {
+    let (troubles, loss) = (state.store.upkeep.troubles(), state.store.upkeep.loss());
+    for code in TROUBLE_CODES {
+        let is_so = troubles.iter().any(|trouble| trouble.code == code);
+        let gauge = state
+            .metrics
+            .store_troubles
+            .get_or_create(&StateLabel { state: code });
+        gauge.set(i64::from(is_so));
+    }
+    let lost = i64::try_from(loss.events).unwrap_or(i64::MAX);
+    state.metrics.store_lost_events.set(lost);
+}
+
+fn by_state(counts: &StateCounts) -> [(&'static str, u64); 5] {
+    [
+        ("scheduled", counts.scheduled),
+        ("queued", counts.queued),
+        ("claimed", counts.claimed),
+        ("held", counts.held),
+        ("dead", counts.dead),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_format_describes_counters_by_their_samples_and_has_no_end() {
+        let open_metrics = "# HELP a_events Events.\n# TYPE a_events counter\na_events_total 3\n# HELP a_s Time, seconds.\n\
+                            # TYPE a_s gauge\n# UNIT a_s seconds\na_s 1.5\n# TYPE a_u unknown\na_u 1\n# EOF\n";
+        let text = "# HELP a_events_total Events.\n# TYPE a_events_total counter\na_events_total 3\n\
+                    # HELP a_s Time, seconds.\n# TYPE a_s gauge\na_s 1.5\n# TYPE a_u untyped\na_u 1\n";
+        assert_eq!(as_text_format(open_metrics), text);
+    }
+
+    #[test]
+    fn the_store_is_asked_at_once_and_then_once_per_period() {
+        let last_ms = Mutex::new(None);
+        let asked = [0, 500, 999, 1000, 1500].map(|now_ms| is_due(&last_ms, now_ms, 1000));
+        assert_eq!(asked, [true, false, false, true, false]);
+    }
+}

@@ -1,0 +1,453 @@
+//! All routes, in one list: the router and the OpenAPI document are both made from it.
+
+use crate::api_keys::{KeyView, SetupBody};
+use crate::audit::AuditView;
+use crate::body::Nothing;
+use crate::deliveries::{DeliveryDetailView, DeliveryQuery, DeliveryView};
+use crate::escalation_policies::PolicyView;
+use crate::events::{FeedQuery, FeedView, NDJSON};
+use crate::guard::Access;
+use crate::health::HealthView;
+use crate::problem::Code::{
+    self, AlreadyExists, Conflict, InUse, InvalidFields, NotWaiting, SetupRefused, StillOpen, TooManyStreams,
+    UnknownPolicy, UnknownService, UnknownUser,
+};
+use crate::recovery::{RecoverBody, RecoveredView, SelectionBody, SelectionView};
+use crate::route::Route;
+use crate::route::Verb::{Delete, Get, Patch, Post, Put};
+use crate::services::{PageQuery, ServiceView};
+use crate::stream::StreamQuery;
+use crate::system::{BackupBody, LossView, RekeyedView, SystemQuery, SystemView};
+use crate::users::{SignInLinkView, UserView};
+use crate::webhook_view::WebhookView;
+use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
+use crate::{
+    api_keys, audit, deliveries, escalation_policies, events, health, incident_routes, metrics, recovery,
+    services, stream, system, ticket_routes, users, webhooks,
+};
+use actions::access::KeyDraft;
+use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
+use actions::webhook_settings::WebhookDraft;
+use actions::webhooks::RotationDraft;
+use model::access::Scope;
+
+/// Every route.
+pub fn all() -> Vec<Route> {
+    let groups = [
+        incident_routes::all(),
+        ticket_routes::all(),
+        service_routes(),
+        user_routes(),
+        policy_routes(),
+        webhook_routes(),
+        webhook_action_routes(),
+        delivery_routes(),
+        event_routes(),
+        access_routes(),
+        system_routes(),
+    ];
+    groups.into_iter().flatten().collect()
+}
+
+fn service_routes() -> Vec<Route> {
+    const READ: Scope = Scope::IncidentsRead;
+    const WRITE: Scope = Scope::CatalogWrite;
+    const ALL: &str = "/api/v1/services";
+    const ONE: &str = "/api/v1/services/{id}";
+    const FAILS: &[Code] = &[InvalidFields, AlreadyExists, UnknownPolicy];
+    let change = |route: Route| {
+        let route = route.takes::<ServiceDraft>().fails(FAILS);
+        route.gives::<ServiceView<'_>>(200)
+    };
+    vec![
+        Route::new(Get, ALL, READ, "List services", services::list)
+            .asks::<PageQuery>()
+            .lists::<ServiceView<'_>>(),
+        Route::new(Post, ALL, WRITE, "Create a service", services::create)
+            .creates_by::<ServiceDraft>("NewService", &["name"])
+            .fails(FAILS)
+            .gives::<ServiceView<'_>>(201),
+        Route::new(Get, ONE, READ, "See a service", services::get).gives::<ServiceView<'_>>(200),
+        change(Route::new(
+            Patch,
+            ONE,
+            WRITE,
+            "Change a service",
+            services::change,
+        )),
+        change(Route::new(Put, ONE, WRITE, "The same as PATCH", services::change)),
+        Route::new(Delete, ONE, WRITE, "Delete a service", services::delete)
+            .fails(&[InUse])
+            .gives_nothing(),
+    ]
+}
+
+fn user_routes() -> Vec<Route> {
+    const READ: Scope = Scope::IncidentsRead;
+    const WRITE: Scope = Scope::CatalogWrite;
+    const ALL: &str = "/api/v1/users";
+    const ONE: &str = "/api/v1/users/{id}";
+    const FAILS: &[Code] = &[InvalidFields, AlreadyExists];
+    let change = |route: Route| {
+        let route = route.takes::<UserDraft>().fails(FAILS);
+        route.gives::<UserView<'_>>(200)
+    };
+    vec![
+        Route::new(Get, ALL, READ, "List users", users::list)
+            .asks::<PageQuery>()
+            .lists::<UserView<'_>>(),
+        Route::new(Post, ALL, WRITE, "Create a user", users::create)
+            .creates_by::<UserDraft>("NewUser", &["name"])
+            .fails(FAILS)
+            .gives::<UserView<'_>>(201),
+        Route::new(Get, ONE, READ, "See a user", users::get).gives::<UserView<'_>>(200),
+        change(Route::new(Patch, ONE, WRITE, "Change a user", users::change)),
+        change(Route::new(Put, ONE, WRITE, "The same as PATCH", users::change)),
+        Route::new(Delete, ONE, WRITE, "Delete a user", users::delete)
+            .fails(&[InUse])
+            .gives_nothing(),
+        Route::new(
+            Post,
+            "/api/v1/users/{id}/sign-in-link",
+            Scope::Admin,
+            "Make a one-time link with which a user chooses a password; earlier links end",
+            users::create_sign_in_link,
+        )
+        .may_take::<Nothing>()
+        .fails(&[Conflict])
+        .gives::<SignInLinkView>(201),
+    ]
+}
+
+fn policy_routes() -> Vec<Route> {
+    use escalation_policies as policies;
+    const READ: Scope = Scope::IncidentsRead;
+    const WRITE: Scope = Scope::CatalogWrite;
+    const ALL: &str = "/api/v1/escalation-policies";
+    const ONE: &str = "/api/v1/escalation-policies/{id}";
+    const FAILS: &[Code] = &[InvalidFields, AlreadyExists, UnknownUser];
+    let change = |route: Route| {
+        let route = route.takes::<PolicyDraft>().fails(FAILS);
+        route.gives::<PolicyView<'_>>(200)
+    };
+    vec![
+        Route::new(Get, ALL, READ, "List escalation policies", policies::list)
+            .asks::<PageQuery>()
+            .lists::<PolicyView<'_>>(),
+        Route::new(Post, ALL, WRITE, "Create an escalation policy", policies::create)
+            .creates_by::<PolicyDraft>("NewEscalationPolicy", &["name"])
+            .fails(FAILS)
+            .gives::<PolicyView<'_>>(201),
+        Route::new(Get, ONE, READ, "See an escalation policy", policies::get).gives::<PolicyView<'_>>(200),
+        change(Route::new(
+            Patch,
+            ONE,
+            WRITE,
+            "Change an escalation policy",
+            policies::change,
+        )),
+        change(Route::new(Put, ONE, WRITE, "The same as PATCH", policies::change)),
+        Route::new(
+            Delete,
+            ONE,
+            WRITE,
+            "Delete an escalation policy",
+            policies::delete,
+        )
+        .fails(&[InUse])
+        .gives_nothing(),
+    ]
+}
+
+fn webhook_routes() -> Vec<Route> {
+    const READ: Scope = Scope::WebhooksRead;
+    const WRITE: Scope = Scope::WebhooksWrite;
+    const ALL: &str = "/api/v1/webhooks";
+    const ONE: &str = "/api/v1/webhooks/{id}";
+    let change = |route: Route| {
+        let route = route.takes::<WebhookDraft>();
+        let route = route.fails(&[InvalidFields, UnknownService, Conflict]);
+        route.gives::<WebhookView<'_>>(200)
+    };
+    vec![
+        Route::new(Get, ALL, READ, "List webhooks", webhooks::list)
+            .asks::<PageQuery>()
+            .lists::<WebhookView<'_>>(),
+        Route::new(
+            Post,
+            ALL,
+            WRITE,
+            "Create a webhook; its secret is shown once",
+            webhooks::create,
+        )
+        .creates_by::<WebhookDraft>("NewWebhook", &["name", "events"])
+        .fails(&[InvalidFields, UnknownService])
+        .gives::<WebhookView<'_>>(201),
+        Route::new(Get, ONE, READ, "See a webhook", webhooks::get).gives::<WebhookView<'_>>(200),
+        change(Route::new(
+            Patch,
+            ONE,
+            WRITE,
+            "Change a webhook",
+            webhooks::change,
+        )),
+        change(Route::new(Put, ONE, WRITE, "The same as PATCH", webhooks::change)),
+        Route::new(Delete, ONE, WRITE, "Delete a webhook", webhooks::delete).gives_nothing(),
+        Route::new(
+            Get,
+            "/api/v1/webhooks/{id}/stats",
+            READ,
+            "What a webhook did since a time",
+            webhooks::stats,
+        )
+        .asks::<StatsQuery>()
+        .gives::<StatsView>(200),
+    ]
+}
+
+fn webhook_action_routes() -> Vec<Route> {
+    const WRITE: Scope = Scope::WebhooksWrite;
+    vec![
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/test",
+            Scope::WebhooksTest,
+            "Send a test event, once, and see what comes of it",
+            webhooks::test,
+        )
+        .may_take::<TestBody>()
+        .fails(&[InvalidFields])
+        .gives::<DeliveryDetailView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/rotate-secret",
+            WRITE,
+            "Give a webhook a new secret, shown once; the old one signs too for a while",
+            webhooks::rotate_secret,
+        )
+        .may_take::<RotationDraft>()
+        .fails(&[InvalidFields, Conflict])
+        .gives::<WebhookView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/enable",
+            WRITE,
+            "Enable a webhook; what was held is sent",
+            webhooks::enable,
+        )
+        .may_take::<Nothing>()
+        .gives::<WebhookView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/disable",
+            WRITE,
+            "Disable a webhook",
+            webhooks::disable,
+        )
+        .may_take::<DisableBody>()
+        .fails(&[InvalidFields])
+        .gives::<WebhookView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/recover",
+            Scope::DeliveriesReplay,
+            "Replay everything dead that was made in a period",
+            recovery::recover,
+        )
+        .takes::<RecoverBody>()
+        .fails(&[InvalidFields])
+        .gives::<RecoveredView>(200),
+    ]
+}
+
+fn delivery_routes() -> Vec<Route> {
+    const READ: Scope = Scope::DeliveriesRead;
+    const REPLAY: Scope = Scope::DeliveriesReplay;
+    vec![
+        Route::new(
+            Get,
+            "/api/v1/deliveries",
+            READ,
+            "List deliveries",
+            deliveries::list,
+        )
+        .asks::<DeliveryQuery>()
+        .lists::<DeliveryView>(),
+        Route::new(
+            Get,
+            "/api/v1/deliveries/{id}",
+            READ,
+            "See a delivery with every attempt",
+            deliveries::get,
+        )
+        .gives::<DeliveryDetailView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/deliveries/{id}/replay",
+            REPLAY,
+            "Start a fresh schedule for a delivery",
+            recovery::replay,
+        )
+        .may_take::<Nothing>()
+        .fails(&[StillOpen, Conflict])
+        .gives::<DeliveryView>(200),
+        Route::new(
+            Post,
+            "/api/v1/deliveries/{id}/give-up",
+            REPLAY,
+            "Give up a delivery that waits or is held",
+            recovery::give_up,
+        )
+        .may_take::<Nothing>()
+        .fails(&[NotWaiting])
+        .gives::<DeliveryView>(200),
+        Route::new(
+            Post,
+            "/api/v1/deliveries/replay",
+            REPLAY,
+            "Start a fresh schedule for each of a selection",
+            recovery::replay_selection,
+        )
+        .takes::<SelectionBody>()
+        .fails(&[InvalidFields])
+        .gives::<SelectionView>(200),
+    ]
+}
+
+fn event_routes() -> Vec<Route> {
+    const READ: Scope = Scope::EventsRead;
+    vec![
+        Route::new(
+            Get,
+            "/api/v1/events",
+            READ,
+            "Read the event feed, oldest first",
+            events::list,
+        )
+        .asks::<FeedQuery>()
+        .gives::<FeedView>(200)
+        .gives_text(NDJSON),
+        Route::new(
+            Get,
+            "/api/v1/events/stream",
+            READ,
+            "Follow the event feed; resumes from Last-Event-ID without a gap",
+            stream::stream,
+        )
+        .asks::<StreamQuery>()
+        .fails(&[TooManyStreams])
+        .gives_text("text/event-stream"),
+    ]
+}
+
+fn access_routes() -> Vec<Route> {
+    const ADMIN: Scope = Scope::Admin;
+    vec![
+        Route::new(Get, "/api/v1/api-keys", ADMIN, "List API keys", api_keys::list)
+            .asks::<PageQuery>()
+            .lists::<KeyView<'_>>(),
+        Route::new(
+            Post,
+            "/api/v1/api-keys",
+            ADMIN,
+            "Make an API key, shown once",
+            api_keys::create,
+        )
+        .takes::<KeyDraft>()
+        .fails(&[InvalidFields])
+        .gives::<KeyView<'_>>(201),
+        Route::new(
+            Post,
+            "/api/v1/api-keys/{id}/revoke",
+            ADMIN,
+            "Revoke an API key",
+            api_keys::revoke,
+        )
+        .may_take::<Nothing>()
+        .gives::<KeyView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/setup",
+            ADMIN,
+            "Make the first API key with the set-up token",
+            api_keys::set_up,
+        )
+        .open_to(Access::OwnToken)
+        .takes::<SetupBody>()
+        .fails(&[SetupRefused, InvalidFields])
+        .gives::<KeyView<'_>>(201),
+        Route::new(Get, "/api/v1/audit", ADMIN, "Read the audit log", audit::list)
+            .asks::<PageQuery>()
+            .lists::<AuditView<'_>>(),
+    ]
+}
+
+fn system_routes() -> Vec<Route> {
+    const READ: Scope = Scope::SystemRead;
+    const ADMIN: Scope = Scope::Admin;
+    vec![
+        Route::new(
+            Get,
+            "/api/v1/system",
+            READ,
+            "The state of the installation, and whether anything is lost",
+            system::get,
+        )
+        .asks::<SystemQuery>()
+        .gives::<SystemView>(200),
+        Route::new(
+            Post,
+            "/api/v1/system/backup",
+            ADMIN,
+            "Write a backup",
+            system::back_up,
+        )
+        .takes::<BackupBody>()
+        .fails(&[InvalidFields, AlreadyExists, Conflict])
+        .gives::<BackupBody>(201),
+        Route::new(
+            Post,
+            "/api/v1/system/accept-loss",
+            ADMIN,
+            "Take what the database lacks of its high-water mark for known",
+            system::accept_loss,
+        )
+        .may_take::<Nothing>()
+        .gives::<LossView>(200),
+        Route::new(
+            Post,
+            "/api/v1/system/rekey",
+            ADMIN,
+            "Seal every secret anew",
+            system::rekey,
+        )
+        .may_take::<Nothing>()
+        .gives::<RekeyedView>(200),
+        Route::new(
+            Get,
+            "/api/v1/openapi.json",
+            READ,
+            "This document",
+            health::openapi,
+        )
+        .open_to(Access::Open)
+        .gives::<serde_json::Value>(200),
+        Route::new(Get, "/healthz", READ, "Whether the server lives", health::healthz)
+            .open_to(Access::Open)
+            .gives::<HealthView>(200),
+        Route::new(
+            Get,
+            "/readyz",
+            READ,
+            "Whether the server is ready",
+            health::readyz,
+        )
+        .open_to(Access::Open)
+        .gives::<HealthView>(200)
+        .gives::<HealthView>(503),
+        Route::new(Get, "/metrics", READ, "Metrics for Prometheus", metrics::metrics)
+            .open_to(Access::Metrics(READ))
+            .gives_text(metrics::TEXT)
+            .gives_text(metrics::OPEN_METRICS),
+    ]
+}

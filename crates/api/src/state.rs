@@ -1,0 +1,140 @@
+//! What every request needs, and the settings of the API.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{Semaphore, watch};
+use url::Url;
+
+use crate::auth::KeyCache;
+use crate::health::Pinged;
+use crate::metrics::Scrapes;
+use actions::Actions;
+use actions::access::SetupToken;
+use clock::Source;
+use limit::{Limit, Limiter};
+use model::capacity::Capacity;
+use model::client_address::ClientNetwork;
+use model::id::KeyId;
+use store::Store;
+use store::wakeup::Wakeup;
+use telemetry::Metrics;
+
+/// How many keys or addresses are counted at a time.
+const MAX_COUNTED: usize = 50_000;
+
+/// Settings of the API.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// How many requests one API key may send.
+    pub key_limit: Limit,
+    /// How many requests without a usable key one address may send.
+    pub failure_limit: Limit,
+    /// Whether `/metrics` needs no key.
+    pub metrics_are_public: bool,
+    /// How many event streams are open at once.
+    pub max_streams: usize,
+    /// The folder that backups are written to; without one, there are none over the API.
+    pub backup_directory: Option<PathBuf>,
+    /// How much may be open at once; nothing if nobody has worked it out.
+    pub capacity: Option<Capacity>,
+    /// The address under which people reach this server, if it is not the one that they asked.
+    pub public_url: Option<Url>,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            key_limit: Limit {
+                per_second: 50_000.0,
+                burst: 50_000.0,
+            },
+            failure_limit: Limit {
+                per_second: 0.5,
+                burst: 30.0,
+            },
+            metrics_are_public: false,
+            max_streams: 256,
+            backup_directory: None,
+            capacity: None,
+            public_url: None,
+        }
+    }
+}
+
+/// What the API is made of.
+pub struct ApiParts {
+    /// What users may do.
+    pub actions: Arc<Actions>,
+    /// For reading.
+    pub store: Store,
+    /// Time and randomness.
+    pub source: Source,
+    /// Tells of new events.
+    pub wakeup: Wakeup,
+    /// All metrics.
+    pub metrics: Arc<Metrics>,
+    /// Settings.
+    pub settings: ApiSettings,
+    /// Makes the first key; [`SetupToken::none`] if there are keys.
+    pub setup: SetupToken,
+    /// Becomes true when the server stops: streams end, and `/readyz` says no.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// What every request needs.
+#[derive(Clone)]
+pub struct ApiState(Arc<Inner>);
+
+/// The parts of [`ApiState`] and what it counts.
+pub struct Inner {
+    parts: ApiParts,
+    /// Keys that were good when last looked up.
+    pub keys: KeyCache,
+    /// Requests by key.
+    pub key_limits: Limiter<KeyId>,
+    /// Requests without a usable key, by address.
+    pub failures: Limiter<ClientNetwork>,
+    /// Room for event streams.
+    pub streams: Arc<Semaphore>,
+    /// When the metrics were last read from the store.
+    pub scrapes: Scrapes,
+    /// Whether the store answered when it was last asked.
+    pub pinged: Pinged,
+    /// The document that describes the API, made when it is asked for.
+    pub openapi: OnceLock<Vec<u8>>,
+}
+
+impl ApiState {
+    /// The state of an API made of these parts.
+    pub fn new(parts: ApiParts) -> Self {
+        let settings = &parts.settings;
+        Self(Arc::new(Inner {
+            keys: KeyCache::default(),
+            key_limits: Limiter::new(settings.key_limit, MAX_COUNTED),
+            failures: Limiter::new(settings.failure_limit, MAX_COUNTED),
+            streams: Arc::new(Semaphore::new(settings.max_streams)),
+            scrapes: Scrapes::default(),
+            pinged: Pinged::default(),
+            openapi: OnceLock::new(),
+            parts,
+        }))
+    }
+}
+
+impl Deref for ApiState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Deref for Inner {
+    type Target = ApiParts;
+
+    fn deref(&self) -> &ApiParts {
+        &self.parts
+    }
+}

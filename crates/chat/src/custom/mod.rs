@@ -1,0 +1,55 @@
+//! A kind for any receiver: method, address, headers and body from templates, with presets for well-known receivers.
+//!
+//! `form` says what is asked for, `presets` holds ready bodies, `render` makes the request, `check` tries everything before
+//! it is saved, `answer` judges, `show` and `fake` let people look.
+
+mod answer;
+mod check;
+mod fake;
+mod fake_cloudevents;
+mod form;
+mod presets;
+mod render;
+mod show;
+
+use destination::Adapter;
+use destination::about::{About, Problem};
+use destination::fake::Fake;
+use destination::shown::Shown;
+use destination::task::{Judgement, Step, Target, Task};
+use destination::template::Templates;
+use model::exchange::Exchange;
+use model::time::Timestamp;
+
+/// Whatever the templates say.
+pub struct Custom;
+
+impl Adapter for Custom {
+    fn about(&self) -> &'static About {
+        &form::ABOUT
+    }
+
+    fn check(&self, target: &Target) -> Vec<Problem> {
+        check::check(target)
+    }
+
+    fn try_templates(&self, target: &Target, templates: &Templates) -> Vec<Problem> {
+        check::try_templates(target, templates)
+    }
+
+    fn step(&self, task: &Task<'_>) -> Step {
+        render::render(task).into()
+    }
+
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        answer::classify(task.target, exchange, now)
+    }
+
+    fn show(&self, body: &[u8]) -> Option<Shown> {
+        show::show(body)
+    }
+
+    fn fake(&self) -> Option<Box<dyn Fake>> {
+        Some(Box::new(fake::CustomFake::default()))
+    }
+}

@@ -1,0 +1,294 @@
+//! What becomes of answers and faults.
+
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
+
+use super::{MESSAGE, ask, at, linked, response, sample, send};
+use crate::discord::Discord;
+use crate::discord::fake::FakeDiscord;
+use destination::Adapter;
+use destination::fake::{Fake, FakeRequest};
+use destination::shown::Part;
+use destination::task::{Judgement, Keeping};
+use model::attempt::{Outcome, Remedy};
+use model::event::EventName;
+use model::exchange::{Exchange, FailureCode, PhaseTimings, SendFailure};
+
+/// What a fault comes to for an edit.
+fn judged(fault: &str) -> Judgement {
+    let mut fake = FakeDiscord::default();
+    send(&mut fake, &sample(EventName::Triggered));
+    assert!(fake.fail_next(fault));
+    let mut edit = sample(EventName::Acknowledged);
+    edit.memory = Some(MESSAGE.into());
+    send(&mut fake, &edit)
+}
+
+fn told(judgement: &Judgement) -> (FailureCode, Remedy, Option<u64>) {
+    let failure = judgement.outcome.failure().unwrap();
+    let wait = failure
+        .retry_after
+        .map(|wait| wait.as_millis().try_into().unwrap());
+    (failure.code, failure.remedy, wait)
+}
+
+#[test]
+fn a_deleted_message_is_followed_by_a_new_one() {
+    let mut fake = FakeDiscord::default();
+    send(&mut fake, &sample(EventName::Triggered));
+    fake.fail_next("message_deleted");
+    let mut edit = sample(EventName::Acknowledged);
+    edit.memory = Some(MESSAGE.into());
+    let lost = send(&mut fake, &edit);
+    assert_eq!(told(&lost), (FailureCode::MessageLost, Remedy::AtOnce, None));
+    assert_eq!(lost.memory, Keeping::Nothing);
+    edit.memory = None;
+    let anew = send(&mut fake, &edit);
+    assert_eq!(anew.memory, Keeping::Becomes("1200000000000000002".into()));
+    assert_eq!(fake.messages().len(), 1);
+}
+
+#[test]
+fn whatever_keeps_a_message_from_being_edited_leads_to_a_new_one() {
+    let lost = ["message_deleted", "too_many_edits", "archived_thread"].map(judged);
+    let expected = (FailureCode::MessageLost, Remedy::AtOnce, None);
+    assert_eq!(lost.each_ref().map(told), [expected; 3]);
+    assert_eq!(
+        lost.map(|judgement| judgement.memory),
+        [const { Keeping::Nothing }; 3]
+    );
+}
+
+#[test]
+fn a_refused_message_is_sent_once_more_in_plain_words() {
+    let mut fake = FakeDiscord::default();
+    let mut sample = linked(sample(EventName::Triggered)).with_option("mention", "@here");
+    fake.fail_next("harmful_link");
+    let refused = send(&mut fake, &sample);
+    assert_eq!(
+        told(&refused),
+        (FailureCode::MessageRefused, Remedy::AtOnce, None)
+    );
+    assert_eq!(refused.progress, Keeping::Becomes("plain".into()));
+    sample.progress = Some("plain".into());
+    fake.fail_next("refused");
+    assert_eq!(told(&send(&mut fake, &sample)).1, Remedy::Nothing);
+    assert_eq!(send(&mut fake, &sample).outcome, Outcome::Delivered);
+    let plain = fake.messages()[0].text();
+    assert_eq!(
+        plain,
+        "@here\n🔴 Database connection timeout\nTriggered\nCritical · API Gateway · nobody"
+    );
+}
+
+#[test]
+fn an_edit_after_a_plain_message_takes_its_text_away() {
+    let mut fake = FakeDiscord::default();
+    let mut plain = sample(EventName::Triggered);
+    plain.progress = Some("plain".into());
+    send(&mut fake, &plain);
+    let mut edit = sample(EventName::Acknowledged);
+    edit.memory = Some(MESSAGE.into());
+    send(&mut fake, &edit);
+    assert!(matches!(fake.messages()[0].parts[0], Part::Heading(_)));
+}
+
+#[test]
+fn every_rate_limit_pauses_whom_it_concerns() {
+    let limits = [
+        "rate_limit",
+        "rate_limit_shared",
+        "rate_limit_global",
+        "cloudflare",
+    ]
+    .map(judged);
+    let waits = [1500, 2000, 3000, 10_000].map(|wait| (FailureCode::RateLimited, Remedy::Wait, Some(wait)));
+    assert_eq!(limits.each_ref().map(told), waits);
+    let buckets = limits.map(|judgement| judgement.pause.unwrap().bucket);
+    let (webhook, host) = ("discord:webhook:1100000000000000001", "host:discord.example");
+    assert_eq!(buckets, [webhook, webhook, host, host]);
+    let named = Discord.buckets(&sample(EventName::Triggered).target);
+    assert_eq!(
+        named.into_iter().map(|bucket| bucket.key).collect::<Vec<_>>(),
+        [webhook, host]
+    );
+}
+
+#[test]
+fn a_ban_of_the_address_told_in_json_pauses_the_host() {
+    let banned = judged("ip_ban");
+    let wait = Duration::from_secs(600);
+    assert_eq!(
+        told(&banned),
+        (FailureCode::RateLimited, Remedy::Wait, Some(600_000))
+    );
+    let pause = banned.pause.unwrap();
+    assert_eq!(
+        (pause.bucket.as_str(), pause.wait),
+        ("host:discord.example", wait)
+    );
+    let foreign = response(429, &[], r#"{"error":"slow down"}"#);
+    let judgement = Discord.classify(&sample(EventName::Triggered).task(), &foreign, at());
+    assert_eq!(judgement.pause.unwrap().bucket, "host:discord.example");
+}
+
+#[test]
+fn a_rate_limit_without_an_end_is_left_to_the_engine() {
+    let sample = sample(EventName::Triggered);
+    let exchange = response(429, &[], r#"{"message":"slow","retry_after":-1}"#);
+    let judgement = Discord.classify(&sample.task(), &exchange, at());
+    assert_eq!(told(&judgement), (FailureCode::RateLimited, Remedy::Wait, None));
+    assert!(judgement.pause.is_some());
+}
+
+#[test]
+fn the_last_permitted_request_pauses_the_webhook() {
+    let headers = [
+        ("x-ratelimit-remaining", "0".to_owned()),
+        ("x-ratelimit-reset-after", "1.25".to_owned()),
+    ];
+    let exchange = response(200, &headers, r#"{"id":"5"}"#);
+    let judgement = Discord.classify(&sample(EventName::Triggered).task(), &exchange, at());
+    assert_eq!(
+        judgement.pause.map(|pause| pause.wait),
+        Some(Duration::from_millis(1250))
+    );
+    assert_eq!(judgement.outcome, Outcome::Delivered);
+}
+
+#[test]
+fn what_only_a_person_can_mend_says_what_to_do() {
+    let faults = [
+        "unknown_webhook",
+        "bad_token",
+        "no_permission",
+        "unknown_channel",
+        "forum",
+    ];
+    let judgements = faults.map(judged);
+    let expected = (FailureCode::SettingsRefused, Remedy::Person, None);
+    assert_eq!(judgements.each_ref().map(told), [expected; 5]);
+    let detail = &judgements[0].outcome.failure().unwrap().detail;
+    let expected = "Discord says \"Unknown Webhook\" (10015): make a new webhook in the channel's settings and put its \
+                    URL here";
+    assert_eq!(detail, expected);
+}
+
+#[test]
+fn a_name_or_thread_that_discord_refuses_is_a_matter_for_a_person() {
+    let body = |member: &str| {
+        format!(r#"{{"message":"Invalid Form Body","code":50035,"errors":{{"{member}":{{}}}}}}"#)
+    };
+    let judge = |body: &str| {
+        Discord.classify(
+            &sample(EventName::Triggered).task(),
+            &response(400, &[], body),
+            at(),
+        )
+    };
+    let remedy = |member| told(&judge(&body(member))).1;
+    let judged = ["username", "thread_id", "embeds"].map(remedy);
+    assert_eq!(judged, [Remedy::Person, Remedy::Person, Remedy::AtOnce]);
+}
+
+#[test]
+fn faults_of_the_server_are_tried_again_on_schedule() {
+    let faults = ["server_error", "bad_gateway"].map(|fault| told(&judged(fault)));
+    assert_eq!(faults, [(FailureCode::ServerError, Remedy::Schedule, None); 2]);
+    let exchange = Exchange {
+        notice: None,
+        timings: PhaseTimings::default(),
+        remote_address: None,
+        result: Err(SendFailure {
+            code: FailureCode::ResponseTimeout,
+            detail: "no answer".into(),
+        }),
+    };
+    let judgement = Discord.classify(&sample(EventName::Triggered).task(), &exchange, at());
+    assert_eq!(
+        told(&judgement),
+        (FailureCode::ResponseTimeout, Remedy::Schedule, None)
+    );
+}
+
+#[test]
+fn an_answer_without_a_message_is_taken_but_nothing_is_remembered() {
+    let judgement = judged("no_content");
+    assert_eq!(judgement.outcome, Outcome::Delivered);
+    let post = sample(EventName::Triggered);
+    let judge = |status, body| Discord.classify(&post.task(), &response(status, &[], body), at());
+    assert_eq!(judge(204, "").memory, Keeping::Nothing);
+    assert_eq!(
+        told(&judge(200, "<html>log in</html>")).0,
+        FailureCode::ResponseInvalid
+    );
+}
+
+#[test]
+fn other_addresses_are_told_from_discords() {
+    let judge = |status| {
+        let exchange = response(status, &[], "<html>nothing here</html>");
+        told(&Discord.classify(&sample(EventName::Triggered).task(), &exchange, at()))
+    };
+    assert_eq!(
+        [401, 403, 404, 410].map(judge),
+        [(FailureCode::ClientError, Remedy::Schedule, None); 4]
+    );
+}
+
+#[test]
+fn the_fake_takes_any_user_agent_forms_and_deletes() {
+    let mut fake = FakeDiscord::default();
+    let target = fake.url("");
+    let mut ask = |method: Method, content_type: &'static str, body: &str| {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        let answer = fake.answer(&FakeRequest {
+            method: &method,
+            target: &target,
+            headers: &headers,
+            body: body.as_bytes(),
+            now: at(),
+        });
+        (answer.status, answer.shown.map(|shown| shown.text()))
+    };
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(
+        ask(Method::POST, form, "content=one+%26+two"),
+        (204, Some("one & two".into()))
+    );
+    let json = "payload_json=%7B%22content%22%3A%22three%22%7D";
+    assert_eq!(ask(Method::POST, form, json), (204, Some("three".into())));
+    assert_eq!(ask(Method::GET, form, "").0, 200);
+    assert_eq!(ask(Method::DELETE, form, "").0, 204);
+    let after = [Method::GET, Method::POST, Method::DELETE].map(|method| ask(method, form, "content=a").0);
+    assert_eq!(after, [404; 3]);
+}
+
+#[test]
+fn a_probe_tells_a_webhook_that_is_gone_from_one_that_is_there() {
+    let mut fake = FakeDiscord::default();
+    let target = sample(EventName::Triggered).target;
+    let mut refuses = |fault: Option<&str>| {
+        fault.into_iter().for_each(|fault| assert!(fake.fail_next(fault)));
+        let answer = ask(&mut fake, &Discord.probe(&target).unwrap());
+        Discord.refuses(
+            &response(answer.status, &answer.headers, &answer.body)
+                .result
+                .unwrap(),
+        )
+    };
+    let faults = [
+        None,
+        Some("unknown_webhook"),
+        Some("bad_token"),
+        Some("server_error"),
+        Some("rate_limit"),
+    ];
+    assert_eq!(faults.map(&mut refuses), [false, true, true, false, false]);
+    let page = response(403, &[], "<html>Blocked by policy</html>")
+        .result
+        .unwrap();
+    assert!(!Discord.refuses(&page));
+}

@@ -1,0 +1,46 @@
+//! The default format: the event's body as it was committed, judged by the HTTP status alone.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method};
+
+use destination::Adapter;
+use destination::about::{About, Confirmation, Signature, UrlField};
+use destination::status;
+use destination::task::{Judgement, Rendered, Step, Task};
+use model::exchange::Exchange;
+use model::time::Timestamp;
+
+/// Signed JSON over HTTP.
+pub struct Generic;
+
+static ABOUT: About = About {
+    kind: "generic",
+    name: "Webhook",
+    summary: "Signed JSON over HTTP, for programs of your own: displays, alerting, analytics, bots, anything with an \
+              address.",
+    url: UrlField::Open {
+        placeholder: "https://example.com/hooks/opsknight",
+        hint: "Receives each event as a signed POST.",
+    },
+    fields: &[],
+    steps: &[],
+    signature: Signature::Ours,
+    confirmation: Confirmation::Taken,
+};
+
+impl Adapter for Generic {
+    fn about(&self) -> &'static About {
+        &ABOUT
+    }
+
+    fn step(&self, task: &Task<'_>) -> Step {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let (url, body) = (task.target.url.clone(), task.event.body.clone());
+        Step::send(Rendered::new(Method::POST, url, headers, body))
+    }
+
+    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        status::classify(exchange, now).into()
+    }
+}

@@ -1,0 +1,173 @@
+//! Google Chat through an incoming webhook of a space: one thread per incident, found again by its key, so that nothing
+//! needs to be remembered. Messages of a webhook cannot be edited: each event is an answer in the thread. Every request
+//! carries an id under which Google posts only once, so that a repeat after a lost answer does no harm.
+
+mod answer;
+mod fake;
+mod form;
+mod markup;
+mod mention;
+mod render;
+mod show;
+
+use url::Url;
+
+use destination::Adapter;
+use destination::about::{About, Problem};
+use destination::fake::Fake;
+use destination::shown::Shown;
+use destination::task::{Bucket, Judgement, Step, Target, Task};
+use model::exchange::Exchange;
+use model::time::Timestamp;
+use model::webhook::{Rate, RateUnit};
+
+/// What is left for the next attempt once a card was refused: send text alone.
+const PLAIN: &str = "plain";
+/// What is left for the next attempt once a request's id was refused: send none.
+const UNNAMED: &str = "unnamed";
+/// What a space takes from all that post there.
+const RATE: Rate = Rate {
+    count: 1,
+    per: RateUnit::Second,
+};
+
+/// Cards in a space of Google Chat.
+pub struct GoogleChat;
+
+impl Adapter for GoogleChat {
+    fn about(&self) -> &'static About {
+        &form::ABOUT
+    }
+
+    fn check(&self, target: &Target) -> Vec<Problem> {
+        let problem = |field, detail: &str| Problem {
+            field,
+            code: "invalid_value",
+            detail: detail.to_owned(),
+        };
+        let url = (!is_webhook(&target.url)).then(|| {
+            problem(
+                "url",
+                "not the URL of a webhook of Google Chat: https://chat.googleapis.com/v1/spaces/…/messages?key=…&token=…",
+            )
+        });
+        let mention = mention::read(target.option("mention")).is_none().then(|| {
+            problem(
+                "mention",
+                "neither `all` nor ids of users such as users/123456789; at most five, with commas between them",
+            )
+        });
+        url.into_iter().chain(mention).collect()
+    }
+
+    fn buckets(&self, target: &Target) -> Vec<Bucket> {
+        vec![Bucket {
+            key: bucket_key(&target.url),
+            rate: Some(RATE),
+        }]
+    }
+
+    fn step(&self, task: &Task<'_>) -> Step {
+        render::render(task).into()
+    }
+
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        answer::classify(task, exchange, now)
+    }
+
+    fn show(&self, body: &[u8]) -> Option<Shown> {
+        show::show(body)
+    }
+
+    fn fake(&self) -> Option<Box<dyn Fake>> {
+        Some(Box::<fake::FakeGoogleChat>::default())
+    }
+}
+
+/// The space in a webhook's URL; nothing if it is not of that form.
+fn space(url: &Url) -> Option<&str> {
+    match url.path_segments()?.collect::<Vec<_>>().as_slice() {
+        ["v1", "spaces", space, "messages"] if !space.is_empty() => Some(space),
+        _ => None,
+    }
+}
+
+fn is_webhook(url: &Url) -> bool {
+    let has = |wanted| {
+        url.query_pairs()
+            .any(|(name, value)| name == wanted && !value.is_empty())
+    };
+    space(url).is_some() && has("key") && has("token")
+}
+
+/// The bucket of a space: its name lets nobody post.
+fn bucket_key(url: &Url) -> String {
+    format!("google_chat:space:{}", space(url).unwrap_or_default())
+}
+
+/// Whether earlier attempts of the delivery left a word.
+fn has_left(task: &Task<'_>, word: &str) -> bool {
+    task.progress
+        .unwrap_or_default()
+        .split(' ')
+        .any(|left| left == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use destination::sample::Sample;
+    use model::event::EventName;
+    use model::webhook::WebhookKind;
+
+    const URL: &str = "https://chat.googleapis.com/v1/spaces/AAQA1/messages?key=k&token=t";
+
+    fn target(url: &str, mention: &str) -> Target {
+        let kind = WebhookKind::of("google_chat");
+        Sample::new(
+            kind,
+            Url::parse(url).unwrap(),
+            EventName::Triggered,
+            Timestamp::EPOCH,
+        )
+        .with_option("mention", mention)
+        .target
+    }
+
+    fn fields(target: &Target) -> Vec<&'static str> {
+        GoogleChat
+            .check(target)
+            .iter()
+            .map(|problem| problem.field)
+            .collect()
+    }
+
+    #[test]
+    fn a_space_takes_one_message_per_second() {
+        let buckets = GoogleChat.buckets(&target(URL, ""));
+        assert_eq!(buckets.len(), 1);
+        assert_eq!(
+            (buckets[0].key.as_str(), buckets[0].rate),
+            ("google_chat:space:AAQA1", Some(RATE))
+        );
+    }
+
+    #[test]
+    fn a_url_of_another_form_is_a_problem() {
+        assert_eq!(fields(&target(URL, "")), [""; 0]);
+        let others = [
+            "https://chat.googleapis.com/v1/spaces/AAQA1/messages?key=k",
+            "https://chat.googleapis.com/v1/spaces/AAQA1/messages?key=&token=t",
+            "https://chat.googleapis.com/v1/spaces/AAQA1?key=k&token=t",
+            "https://chat.google.com/room/AAQA1",
+        ];
+        assert_eq!(others.map(|url| fields(&target(url, ""))), [const { ["url"] }; 4]);
+    }
+
+    #[test]
+    fn a_mention_of_another_form_is_a_problem() {
+        assert_eq!(fields(&target(URL, "all")), [""; 0]);
+        assert_eq!(fields(&target(URL, "users/123, users/456")), [""; 0]);
+        assert_eq!(fields(&target(URL, "<users/all>")), ["mention"]);
+    }
+}

@@ -1,0 +1,479 @@
+//! What the Bot API's answers mean, by status and description.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::telegram::PLAIN;
+use crate::telegram::settings::{self, Memory, Moved, Plan};
+use destination::status;
+use destination::task::{Judgement, Keeping, Pause, Task};
+use destination::text::{Unit, cut, one_line};
+use destination::waits;
+use model::attempt::{Failure, Outcome, Remedy};
+use model::exchange::{Exchange, FailureCode, Response};
+use model::retry::told_seconds;
+use model::time::Timestamp;
+
+/// How long others wait after a rate limit whose end was not told.
+const UNTOLD_WAIT: Duration = Duration::from_secs(3);
+/// The longest quotation of Telegram's own words, in characters.
+const MAX_QUOTE: usize = 160;
+
+/// An answer of the Bot API, as far as it concerns us.
+#[derive(Deserialize)]
+struct Answer {
+    ok: bool,
+    result: Option<serde_json::Value>,
+    error_code: Option<u16>,
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    parameters: Parameters,
+}
+
+#[derive(Deserialize, Default)]
+struct Parameters {
+    retry_after: Option<f64>,
+    migrate_to_chat_id: Option<i64>,
+}
+
+/// What a chat's settings or rights forbid, in the words of the Bot API, and what to do about each.
+const CHAT_REFUSALS: [(&str, &str); 19] = [
+    ("chat not found", "check the chat, and that the bot is in it"),
+    ("chat_id is empty", "name a chat"),
+    ("peer_id_invalid", "check the chat, and that the bot is in it"),
+    ("channel_private", "add the bot to the chat again"),
+    ("channel_invalid", "check the chat, and that the bot is in it"),
+    ("not a member", "add the bot to the chat again"),
+    ("group chat was deactivated", "name another chat"),
+    ("user is deactivated", "name another chat"),
+    ("not enough rights", "let the bot send messages in the chat"),
+    ("have no rights", "let the bot send messages in the chat"),
+    (
+        "need administrator rights",
+        "make the bot an administrator of the channel",
+    ),
+    (
+        "chat_admin_required",
+        "make the bot an administrator of the channel",
+    ),
+    ("chat_write_forbidden", "let the bot send messages in the chat"),
+    ("chat_restricted", "let the bot send messages in the chat"),
+    (
+        "chat_send_plain_forbidden",
+        "let the bot send messages in the chat",
+    ),
+    ("user_is_blocked", "unblock the bot"),
+    ("topic_closed", "open the topic again, or name another"),
+    ("topic_deleted", "name another topic"),
+    ("message thread not found", "name another topic, or none"),
+];
+
+/// What says that the incident's earlier message is out of reach.
+const LOST: [&str; 6] = [
+    "message to edit not found",
+    "message can't be edited",
+    "message_id_invalid",
+    "message to be replied not found",
+    "message to reply not found",
+    "replied message not found",
+];
+
+impl Answer {
+    /// Reads an answer; nothing if it is not as the Bot API gives them.
+    fn read(response: &Response) -> Option<Self> {
+        let answer: Self = serde_json::from_slice(&response.body).ok()?;
+        let is_refusal = answer.error_code.is_some() && !answer.description.is_empty();
+        (answer.ok || is_refusal).then_some(answer)
+    }
+}
+
+/// Whether the answer to a probe says that the bot or its chat is refused.
+pub(super) fn refuses(response: &Response) -> bool {
+    let Some(answer) = Answer::read(response).filter(|answer| !answer.ok) else {
+        return false;
+    };
+    let description = answer.description.to_lowercase();
+    let names_chat = CHAT_REFUSALS.iter().any(|(text, _)| description.contains(text));
+    matches!(answer.error_code, Some(401 | 403 | 404)) || names_chat
+}
+
+/// Judges an exchange.
+pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    let Ok(response) = &exchange.result else {
+        return status::classify(exchange, now).into();
+    };
+    match (response.status, Answer::read(response)) {
+        (200..=299, Some(answer)) if answer.ok => delivered(task, &answer),
+        (200..=299, None) if response.body_is_truncated => unnamed(task),
+        (200..=299, None) => not_telegram(),
+        (429, answer) => rate_limited(task, response, answer.as_ref(), now),
+        (413, _) => refused(task, "the request is too large"),
+        (300..=399 | 500..=599, _) | (_, None) => status::foreign(exchange, "Telegram's Bot API", now).into(),
+        (status, Some(answer)) => judge(task, response, &answer, answer.error_code.unwrap_or(status), now),
+    }
+}
+
+/// It was taken, but the number of the message stands in the part that was cut off.
+fn unnamed(task: &Task<'_>) -> Judgement {
+    let memory = match Plan::of(task) {
+        Plan::Post => Keeping::Nothing,
+        Plan::Reply(_) | Plan::Edit(_) => Keeping::AsItIs,
+    };
+    Judgement {
+        memory,
+        ..Outcome::Delivered.into()
+    }
+}
+
+fn judge(task: &Task<'_>, response: &Response, answer: &Answer, code: u16, now: Timestamp) -> Judgement {
+    let quote = quoted(task, &answer.description);
+    if let Some(to) = answer.parameters.migrate_to_chat_id {
+        return moved(task, to);
+    }
+    match code {
+        429 => rate_limited(task, response, Some(answer), now),
+        401 | 404 => settings_refused(format!(
+            "telegram does not know this bot token ({quote}): ask @BotFather for the bot's present one and put it here"
+        )),
+        403 => settings_refused(format!(
+            "telegram does not let the bot write to this chat ({quote}): add the bot to the chat again, or unblock it"
+        )),
+        500..=599 => Failure::new(FailureCode::ServerError, format!("telegram failed ({quote})")).into(),
+        _ => bad_request(task, &answer.description, &quote),
+    }
+}
+
+fn bad_request(task: &Task<'_>, description: &str, quote: &str) -> Judgement {
+    let description = description.to_lowercase();
+    let says = |text: &str| description.contains(text);
+    if says("message is not modified") {
+        return Outcome::Delivered.into();
+    }
+    if Plan::of(task) != Plan::Post && LOST.iter().any(|text| says(text)) {
+        let detail = format!("the incident's message is out of reach ({quote}); a new one is posted");
+        return Judgement {
+            memory: Keeping::Nothing,
+            ..Failure::new(FailureCode::MessageLost, detail)
+                .with(Remedy::AtOnce)
+                .into()
+        };
+    }
+    let refusal = CHAT_REFUSALS.iter().find(|(text, _)| says(text));
+    match refusal {
+        Some((_, advice)) => settings_refused(format!("telegram refuses the chat ({quote}): {advice}")),
+        None => refused(task, quote),
+    }
+}
+
+fn delivered(task: &Task<'_>, answer: &Answer) -> Judgement {
+    let message = answer
+        .result
+        .as_ref()
+        .and_then(|result| result.get("message_id")?.as_i64());
+    let is_first = Plan::of(task) == Plan::Post && settings::remembers(task.target);
+    let memory = message.filter(|_| is_first).and_then(|message| {
+        let chat = settings::chat(task.target);
+        serde_json::to_string(&Memory { chat, message }).ok()
+    });
+    Judgement {
+        memory: memory.map_or(Keeping::AsItIs, Keeping::Becomes),
+        ..Outcome::Delivered.into()
+    }
+}
+
+/// The chat has another number; its earlier messages cannot be changed any more.
+fn moved(task: &Task<'_>, to: i64) -> Judgement {
+    let from = task.target.option("chat").trim().to_owned();
+    let detail = format!("the group became a supergroup with the number {to}");
+    Judgement {
+        learned: serde_json::to_string(&Moved { from, to }).ok(),
+        memory: Keeping::Nothing,
+        ..Failure::new(FailureCode::ChatMoved, detail)
+            .with(Remedy::AtOnce)
+            .into()
+    }
+}
+
+fn rate_limited(task: &Task<'_>, response: &Response, answer: Option<&Answer>, now: Timestamp) -> Judgement {
+    let told = answer
+        .and_then(|answer| answer.parameters.retry_after)
+        .and_then(told_seconds);
+    let wait = told.or_else(|| waits::told(&response.headers, now));
+    let detail = match wait {
+        Some(wait) => format!("telegram asks to wait {} s", wait.as_secs()),
+        None => "telegram asks to slow down".to_owned(),
+    };
+    Judgement {
+        pause: Some(Pause {
+            bucket: settings::chat_bucket(task.target),
+            wait: wait.unwrap_or(UNTOLD_WAIT),
+        }),
+        ..Failure {
+            retry_after: wait,
+            ..Failure::new(FailureCode::RateLimited, detail).with(Remedy::Wait)
+        }
+        .into()
+    }
+}
+
+/// The message itself is refused: it is sent plain once, and then no more.
+fn refused(task: &Task<'_>, quote: &str) -> Judgement {
+    let failure = |sentence: &str| Failure::new(FailureCode::MessageRefused, sentence);
+    if task.progress == Some(PLAIN) {
+        return failure(&format!("telegram refuses even the plain message ({quote})"))
+            .with(Remedy::Nothing)
+            .into();
+    }
+    let detail = format!("telegram refuses the message ({quote}); a plain one is sent");
+    Judgement {
+        progress: Keeping::Becomes(PLAIN.into()),
+        ..failure(&detail).with(Remedy::AtOnce).into()
+    }
+}
+
+fn settings_refused(detail: String) -> Judgement {
+    Failure::new(FailureCode::SettingsRefused, detail)
+        .with(Remedy::Person)
+        .into()
+}
+
+fn not_telegram() -> Judgement {
+    let detail = "what answered is not Telegram's Bot API: check the URL, which is https://api.telegram.org/ for almost \
+                  everybody";
+    Failure::new(FailureCode::ResponseInvalid, detail).into()
+}
+
+/// Telegram's own words, short and without the token.
+fn quoted(task: &Task<'_>, description: &str) -> String {
+    let token = task.target.secret("token");
+    let description = one_line(description);
+    let safe = if token.is_empty() {
+        description
+    } else {
+        description.replace(token, "***")
+    };
+    cut(&safe, MAX_QUOTE, Unit::Characters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telegram::settings::sample;
+    use bytes::Bytes;
+    use destination::sample::Sample;
+    use http::header::RETRY_AFTER;
+    use http::{HeaderMap, HeaderValue};
+    use model::event::EventName;
+    use model::exchange::{PhaseTimings, SendFailure};
+
+    fn judged(sample: &Sample, status: u16, body: &str) -> Judgement {
+        let response = Response {
+            status,
+            headers: HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("9"))]),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            body_is_truncated: false,
+        };
+        classify(&sample.task(), &exchange(Ok(response)), sample.now)
+    }
+
+    fn exchange(result: Result<Response, SendFailure>) -> Exchange {
+        Exchange {
+            notice: None,
+            timings: PhaseTimings::default(),
+            remote_address: None,
+            result,
+        }
+    }
+
+    fn refusal(sample: &Sample, code: u16, description: &str) -> Judgement {
+        let body = serde_json::json!({ "ok": false, "error_code": code, "description": description });
+        judged(sample, code, &body.to_string())
+    }
+
+    fn verdict(judgement: &Judgement) -> (FailureCode, Remedy) {
+        let failure = judgement.outcome.failure().unwrap();
+        (failure.code, failure.remedy)
+    }
+
+    fn post() -> Sample {
+        sample(EventName::Triggered)
+    }
+
+    fn edit() -> Sample {
+        let mut sample = sample(EventName::Resolved);
+        sample.memory = Some(r#"{"chat":"-1001234567890","message":7}"#.into());
+        sample
+    }
+
+    const PERSON: (FailureCode, Remedy) = (FailureCode::SettingsRefused, Remedy::Person);
+    const SENT: &str = r#"{"ok":true,"result":{"message_id":7,"chat":{"id":-1001234567890}}}"#;
+
+    #[test]
+    fn a_posted_message_is_remembered_unless_messages_are_separate() {
+        let judgement = judged(&post(), 200, SENT);
+        assert_eq!(judgement.outcome, Outcome::Delivered);
+        let memory = Keeping::Becomes(r#"{"chat":"-1001234567890","message":7}"#.into());
+        assert_eq!(judgement.memory, memory);
+        assert_eq!(
+            judged(&post().with_option("messages", "separate"), 200, SENT).memory,
+            Keeping::AsItIs
+        );
+        assert_eq!(judged(&edit(), 200, SENT).memory, Keeping::AsItIs);
+        assert_eq!(
+            judged(&edit().with_option("messages", "thread"), 200, SENT).memory,
+            Keeping::AsItIs
+        );
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_is_delivered() {
+        let judgement = refusal(
+            &edit(),
+            400,
+            "Bad Request: message is not modified: specified new message content",
+        );
+        assert_eq!(judgement.outcome, Outcome::Delivered);
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_changed_any_more_is_posted_anew() {
+        let judgement = refusal(&edit(), 400, "Bad Request: message to edit not found");
+        assert_eq!(verdict(&judgement), (FailureCode::MessageLost, Remedy::AtOnce));
+        assert_eq!(judgement.memory, Keeping::Nothing);
+        let lost = (FailureCode::MessageLost, Remedy::AtOnce);
+        assert_eq!(
+            verdict(&refusal(&edit(), 400, "Bad Request: message can't be edited")),
+            lost
+        );
+        assert_eq!(
+            verdict(&refusal(
+                &edit(),
+                400,
+                "Bad Request: message to be replied not found"
+            )),
+            lost
+        );
+    }
+
+    #[test]
+    fn a_moved_chat_is_learned() {
+        let body = r#"{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-10099}}"#;
+        let judgement = judged(&post(), 400, body);
+        assert_eq!(verdict(&judgement), (FailureCode::ChatMoved, Remedy::AtOnce));
+        assert_eq!(
+            judgement.learned.as_deref(),
+            Some(r#"{"from":"-1001234567890","to":-10099}"#)
+        );
+        assert_eq!(judgement.memory, Keeping::Nothing);
+    }
+
+    #[test]
+    fn a_rate_limit_is_waited_for_and_pauses_the_chat() {
+        let body = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 17","parameters":{"retry_after":17}}"#;
+        let judgement = judged(&post(), 429, body);
+        assert_eq!(verdict(&judgement), (FailureCode::RateLimited, Remedy::Wait));
+        let pause = Pause {
+            bucket: "telegram:123456789:-1001234567890".into(),
+            wait: Duration::from_secs(17),
+        };
+        assert_eq!(judgement.outcome.failure().unwrap().retry_after, Some(pause.wait));
+        assert_eq!(judgement.pause, Some(pause));
+        let by_header = judged(&post(), 429, "<html>slow down</html>");
+        assert_eq!(
+            by_header.outcome.failure().unwrap().retry_after,
+            Some(Duration::from_secs(9))
+        );
+    }
+
+    #[test]
+    fn what_only_a_person_can_mend_says_how() {
+        assert_eq!(verdict(&refusal(&post(), 401, "Unauthorized")), PERSON);
+        assert_eq!(verdict(&refusal(&post(), 404, "Not Found")), PERSON);
+        assert_eq!(
+            verdict(&refusal(
+                &post(),
+                403,
+                "Forbidden: bot was kicked from the group chat"
+            )),
+            PERSON
+        );
+        let rights = "Bad Request: not enough rights to send text messages to the chat";
+        assert_eq!(verdict(&refusal(&post(), 400, rights)), PERSON);
+        assert_eq!(
+            verdict(&refusal(&post(), 400, "Bad Request: TOPIC_CLOSED")),
+            PERSON
+        );
+        assert_eq!(
+            verdict(&refusal(&edit(), 400, "Bad Request: message thread not found")),
+            PERSON
+        );
+        let judgement = refusal(&post(), 400, "Bad Request: chat not found");
+        assert_eq!(verdict(&judgement), PERSON);
+        let detail = "telegram refuses the chat (Bad Request: chat not found): check the chat, and that the bot is in it";
+        assert_eq!(judgement.outcome.failure().unwrap().detail, detail);
+    }
+
+    #[test]
+    fn a_refused_message_is_sent_plain_once() {
+        let mut sample = post();
+        let judgement = refusal(&sample, 400, "Bad Request: can't parse entities");
+        assert_eq!(verdict(&judgement), (FailureCode::MessageRefused, Remedy::AtOnce));
+        assert_eq!(judgement.progress, Keeping::Becomes("plain".into()));
+        assert_eq!(verdict(&judged(&sample, 413, "")).0, FailureCode::MessageRefused);
+        sample.progress = Some("plain".into());
+        let again = refusal(&sample, 400, "Bad Request: message is too long");
+        assert_eq!(verdict(&again), (FailureCode::MessageRefused, Remedy::Nothing));
+    }
+
+    #[test]
+    fn faults_of_the_server_and_the_network_are_tried_again() {
+        let schedule = (FailureCode::ServerError, Remedy::Schedule);
+        assert_eq!(
+            verdict(&judged(&post(), 502, "<html>502 Bad Gateway</html>")),
+            schedule
+        );
+        assert_eq!(verdict(&refusal(&post(), 500, "Internal Server Error")), schedule);
+        let failure = SendFailure {
+            code: FailureCode::ResponseTimeout,
+            detail: "no answer".into(),
+        };
+        let judgement = classify(&post().task(), &exchange(Err(failure)), Timestamp::EPOCH);
+        assert_eq!(
+            verdict(&judgement),
+            (FailureCode::ResponseTimeout, Remedy::Schedule)
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_the_bot_apis_is_no_delivery() {
+        let odd = (FailureCode::ResponseInvalid, Remedy::Schedule);
+        assert_eq!(verdict(&judged(&post(), 200, "<html>welcome</html>")), odd);
+        let alone = (FailureCode::ClientError, Remedy::Schedule);
+        let bodies = [
+            "<html>nothing here</html>",
+            r#"{"ok":false}"#,
+            r#"{"error":"blocked"}"#,
+        ];
+        let others =
+            bodies.map(|body| [401, 403, 404, 410].map(|status| verdict(&judged(&post(), status, body))));
+        assert_eq!(others, [[alone; 4]; 3]);
+        assert_eq!(
+            verdict(&judged(&post(), 302, "")),
+            (FailureCode::Redirect, Remedy::Schedule)
+        );
+    }
+
+    #[test]
+    fn no_sentence_repeats_the_token() {
+        let token = post().target.secret("token").to_owned();
+        let judgement = refusal(
+            &post(),
+            400,
+            &format!("no method /bot{token}/sendMessage\n{}", "x".repeat(500)),
+        );
+        let detail = judgement.outcome.failure().unwrap().detail.clone();
+        assert!(!detail.contains(&token) && detail.contains("/bot***/") && detail.chars().count() < 300);
+    }
+}

@@ -1,0 +1,78 @@
+//! Telegram: a bot's messages, one per incident and kept up to date.
+//!
+//! `form` says what is asked for, `settings` reads it, `render` makes the request, `answer` judges what comes
+//! back, `show` reads a message as people see it, `callback` reads pressed buttons, `fake` plays the Bot API.
+
+mod answer;
+mod callback;
+mod fake;
+mod fake_rules;
+mod form;
+mod render;
+mod settings;
+mod show;
+
+use destination::Adapter;
+use destination::about::{About, Problem};
+use destination::callback::{Call, Received, Refused, Reply};
+use destination::fake::Fake;
+use destination::shown::Shown;
+use destination::task::{Bucket, Judgement, Rendered, Step, Target, Task};
+use model::exchange::{Exchange, Response};
+use model::time::Timestamp;
+
+/// What is left for the next attempt after a message was refused: send it plain.
+const PLAIN: &str = "plain";
+
+/// A bot in a chat.
+pub struct Telegram;
+
+impl Adapter for Telegram {
+    fn about(&self) -> &'static About {
+        &form::ABOUT
+    }
+
+    fn check(&self, target: &Target) -> Vec<Problem> {
+        settings::check(target)
+    }
+
+    fn buckets(&self, target: &Target) -> Vec<Bucket> {
+        settings::buckets(target)
+    }
+
+    fn step(&self, task: &Task<'_>) -> Step {
+        render::render(task).into()
+    }
+
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        answer::classify(task, exchange, now)
+    }
+
+    fn probe(&self, target: &Target) -> Option<Rendered> {
+        render::probe(target)
+    }
+
+    fn refuses(&self, response: &Response) -> bool {
+        answer::refuses(response)
+    }
+
+    fn show(&self, body: &[u8]) -> Option<Shown> {
+        show::show(body)
+    }
+
+    fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
+        callback::receive(call)
+    }
+
+    fn reply(&self, call: &Call<'_>, sentence: &str) -> Reply {
+        callback::reply(call, sentence)
+    }
+
+    fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
+        callback::help(call, callback)
+    }
+
+    fn fake(&self) -> Option<Box<dyn Fake>> {
+        Some(Box::new(fake::TelegramFake::default()))
+    }
+}

@@ -1,0 +1,174 @@
+//! The result: everything as JSON, the essence as a table, and the bars that the project set itself.
+
+use serde::Serialize;
+
+use crate::output;
+
+use super::bars::{self, Bar};
+use super::baseline::Baseline;
+use super::footprint::Footprint;
+use super::isolation::Isolation;
+use super::machine::Machine;
+use super::round::Figures;
+
+/// All that was measured.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Where.
+    pub machine: Machine,
+    /// Without a server.
+    pub baseline: Option<Baseline>,
+    /// One webhook.
+    pub a: Option<Figures>,
+    /// Ten webhooks.
+    pub b: Option<Figures>,
+    /// Healthy receivers beside bad ones.
+    pub c: Option<Isolation>,
+    /// Start and memory.
+    pub d: Option<Footprint>,
+    /// The bars that apply to these.
+    pub bars: Vec<Bar>,
+}
+
+impl Report {
+    /// Nothing measured yet.
+    pub fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            baseline: None,
+            a: None,
+            b: None,
+            c: None,
+            d: None,
+            bars: Vec::new(),
+        }
+    }
+
+    /// Compares what was measured with the baseline and with the bars.
+    pub fn conclude(mut self) -> Self {
+        self.bars = bars::of(&self);
+        if let Some(baseline) = &self.baseline {
+            for figures in [&mut self.a, &mut self.b].into_iter().flatten() {
+                figures.share_of_baseline = Some(figures.delivered_per_second / baseline.requests_per_second);
+            }
+        }
+        self
+    }
+
+    /// What makes the run a failure, if anything does.
+    pub fn wrong(&self) -> Option<String> {
+        let sum = |part: fn(&Figures) -> u64| self.rounds().map(|(_, figures)| part(figures)).sum::<u64>();
+        let missing = sum(|figures| figures.missing);
+        let malformed = sum(|figures| figures.malformed);
+        let invalid = sum(|figures| figures.signatures_invalid);
+        (missing + malformed + invalid > 0).then(|| {
+            format!("{missing} deliveries are missing, {malformed} were malformed, {invalid} wrongly signed")
+        })
+    }
+
+    /// For people.
+    pub fn in_words(&self) -> String {
+        let parts = [
+            Some(self.machine_line()),
+            self.baseline_line(),
+            self.rounds_table(),
+            self.footprint_line(),
+            self.bars_table(),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+    }
+
+    fn rounds(&self) -> impl Iterator<Item = (&'static str, &Figures)> {
+        let alone = self.c.as_ref().map(|isolation| &isolation.alone);
+        let beside_bad = self.c.as_ref().map(|isolation| &isolation.beside_bad);
+        [
+            ("A one webhook", self.a.as_ref()),
+            ("B ten webhooks", self.b.as_ref()),
+            ("C healthy alone", alone),
+            ("C beside two bad", beside_bad),
+        ]
+        .into_iter()
+        .filter_map(|(name, figures)| Some((name, figures?)))
+    }
+
+    fn machine_line(&self) -> String {
+        let machine = &self.machine;
+        format!(
+            "{} cores, {}, Linux {}, fdatasync p50 {:.2} ms p99 {:.2} ms; opsknight {} ({} build)",
+            machine.cores,
+            machine.cpu_model,
+            machine.kernel,
+            machine.sync.p50_ms,
+            machine.sync.p99_ms,
+            machine.version,
+            machine.build
+        )
+    }
+
+    fn baseline_line(&self) -> Option<String> {
+        let baseline = self.baseline.as_ref()?;
+        Some(format!(
+            "baseline, no server: {:.0} signed requests/s, {:.1} µs of processor each (sender and receiver)",
+            baseline.requests_per_second, baseline.bench_cpu_micros_per_delivery
+        ))
+    }
+
+    fn rounds_table(&self) -> Option<String> {
+        let headings = [
+            "",
+            "deliveries",
+            "accepted/s",
+            "delivered/s",
+            "of baseline",
+            "ingest p50/p99 ms",
+            "delivery p50/p99/max ms",
+            "server µs",
+            "bench µs",
+            "peak MiB",
+            "missing",
+            "again",
+        ];
+        let row = |(name, figures): (&str, &Figures)| {
+            let share = figures.share_of_baseline;
+            vec![
+                name.to_owned(),
+                figures.deliveries.to_string(),
+                format!("{:.0}", figures.accepted_per_second),
+                format!("{:.0}", figures.delivered_per_second),
+                share.map_or_else(String::new, |share| format!("{:.0} %", share * 100.0)),
+                format!("{:.1}/{:.1}", figures.ingest.p50_ms, figures.ingest.p99_ms),
+                format!(
+                    "{:.1}/{:.1}/{:.1}",
+                    figures.delivery.p50_ms, figures.delivery.p99_ms, figures.delivery.max_ms
+                ),
+                format!("{:.1}", figures.server_cpu_micros_per_delivery),
+                format!("{:.1}", figures.bench_cpu_micros_per_delivery),
+                format!("{:.1}", figures.server_peak_mib),
+                figures.missing.to_string(),
+                figures.duplicates.to_string(),
+            ]
+        };
+        let rows: Vec<_> = self.rounds().map(row).collect();
+        (!rows.is_empty()).then(|| output::table(&headings, rows))
+    }
+
+    fn footprint_line(&self) -> Option<String> {
+        let footprint = self.d.as_ref()?;
+        Some(format!(
+            "D ready after {:.1} ms on an empty folder, {:.1} ms on its own; {:.1} MiB idle, \
+             {:.1} MiB with {} deliveries pending (made in {:.0} s)",
+            footprint.ready_fresh_ms,
+            footprint.ready_existing_ms,
+            footprint.idle_mib,
+            footprint.pending_mib,
+            footprint.pending,
+            footprint.pending_made_seconds
+        ))
+    }
+
+    fn bars_table(&self) -> Option<String> {
+        let rows: Vec<_> = self.bars.iter().map(Bar::row).collect();
+        (!rows.is_empty()).then(|| output::table(&["bar", "wanted", "measured", ""], rows))
+    }
+}

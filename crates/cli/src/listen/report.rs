@@ -1,0 +1,234 @@
+//! What `listen` says about one request: what came, whether its signatures fit, how it is answered.
+
+use std::io::IsTerminal;
+
+use bytes::Bytes;
+use http::request::Parts;
+use serde_json::{Map, Value, json};
+
+use clock::Clock;
+use config::environment;
+use destination::fake::FakeAnswer;
+use model::secret::SecretText;
+use model::time::Timestamp;
+use outbound::signature::{
+    ID_HEADER, PREVIOUS_SIGNATURE_HEADER, SIGNATURE_HEADER, STANDARD_SIGNATURE_HEADER, TIMESTAMP_HEADER,
+    verify_opsknight, verify_standard,
+};
+
+use super::fault::Fault;
+
+/// How far the time of a Standard Webhooks signature may be off: what its libraries allow.
+const TOLERANCE_SECONDS: u64 = 300;
+
+/// One request as it came, and what becomes of it.
+pub struct Report {
+    at: Timestamp,
+    method: String,
+    target: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+    signatures: Option<Signatures>,
+    fault: Fault,
+    /// What the platform that is played made of it.
+    pub played: Option<FakeAnswer>,
+}
+
+/// Whether the signatures of both schemes fit the secret.
+struct Signatures {
+    opsknight: Verdict,
+    standard: Verdict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Verified,
+    /// By the secret before a rotation.
+    VerifiedByPrevious,
+    /// It fits, but its time is too far off.
+    Stale,
+    Wrong,
+    Missing,
+}
+
+impl Verdict {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::VerifiedByPrevious => "verified by the previous secret",
+            Self::Stale => "fits, but its time is more than 5 minutes off",
+            Self::Wrong => "WRONG",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+impl Report {
+    /// Looks at a request.
+    pub fn new(
+        head: &Parts,
+        body: Bytes,
+        fault: Fault,
+        secret: Option<&SecretText>,
+        clock: &impl Clock,
+    ) -> Self {
+        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = head.headers.iter();
+        let mut report = Self {
+            at: clock.now(),
+            method: head.method.to_string(),
+            target: head.uri.to_string(),
+            headers: headers
+                .map(|(name, value)| (name.to_string(), text(value)))
+                .collect(),
+            body,
+            signatures: None,
+            fault,
+            played: None,
+        };
+        report.signatures = secret.map(|secret| Signatures {
+            opsknight: report.judge_opsknight(secret),
+            standard: report.judge_standard(secret),
+        });
+        report
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn judge_opsknight(&self, secret: &SecretText) -> Verdict {
+        let fits = |name: &http::HeaderName| {
+            self.header(name.as_str())
+                .map(|signature| verify_opsknight(secret, &self.body, signature))
+        };
+        match (fits(&SIGNATURE_HEADER), fits(&PREVIOUS_SIGNATURE_HEADER)) {
+            (Some(true), _) => Verdict::Verified,
+            (_, Some(true)) => Verdict::VerifiedByPrevious,
+            (None, None) => Verdict::Missing,
+            (Some(false), _) | (None, Some(false)) => Verdict::Wrong,
+        }
+    }
+
+    fn judge_standard(&self, secret: &SecretText) -> Verdict {
+        let headers = [&ID_HEADER, &TIMESTAMP_HEADER, &STANDARD_SIGNATURE_HEADER];
+        let [Some(id), Some(timestamp), Some(signature)] = headers.map(|name| self.header(name.as_str()))
+        else {
+            return Verdict::Missing;
+        };
+        if !verify_standard(secret, id, timestamp, &self.body, signature) {
+            return Verdict::Wrong;
+        }
+        let seconds = timestamp.parse::<i64>().unwrap_or(0);
+        if seconds.abs_diff(self.at.as_seconds()) > TOLERANCE_SECONDS {
+            return Verdict::Stale;
+        }
+        Verdict::Verified
+    }
+
+    /// For people.
+    pub fn in_words(&self) -> String {
+        let or_dash = |name: &str| self.header(name).unwrap_or("-").to_owned();
+        let mut lines = vec![format!(
+            "\n{}  {} {}  {}{}  {}  attempt {}",
+            self.at.to_rfc3339_seconds(),
+            self.method,
+            self.target,
+            or_dash("x-opsknight-event"),
+            if self.header("x-opsknight-test").is_some() {
+                " (test)"
+            } else {
+                ""
+            },
+            or_dash("x-opsknight-delivery"),
+            or_dash("x-opsknight-attempt"),
+        )];
+        let body: Option<Value> = serde_json::from_slice(&self.body).ok();
+        let title = body
+            .as_ref()
+            .and_then(|body| body.pointer("/incident/title")?.as_str());
+        lines.extend(title.map(|title| format!("  title:     {title}")));
+        lines.extend(self.signatures.as_ref().map(|signatures| {
+            format!(
+                "  signature: X-OpsKnight-Signature {}, webhook-signature {}",
+                signatures.opsknight.as_str(),
+                signatures.standard.as_str()
+            )
+        }));
+        if let Some(played) = &self.played {
+            return self.played_in_words(played);
+        }
+        lines.push(format!("  answer:    {}", self.fault));
+        let pretty = body.and_then(|body| serde_json::to_string_pretty(&body).ok());
+        let shown = pretty.unwrap_or_else(|| String::from_utf8_lossy(&self.body).into_owned());
+        lines.extend(shown.lines().map(|line| format!("  {line}")));
+        printable(&lines.join("\n"))
+    }
+
+    /// A request to a platform: what it did, and the message as it stands now.
+    fn played_in_words(&self, played: &FakeAnswer) -> String {
+        let mut lines = vec![format!(
+            "\n{}  {} {}  {}: {}",
+            self.at.to_rfc3339_seconds(),
+            self.method,
+            self.target,
+            played.status,
+            played.sentence,
+        )];
+        if let Some(shown) = &played.shown {
+            let bar = shown.accent.map_or("│".to_owned(), coloured_bar);
+            let text = printable(&shown.text());
+            lines.extend(text.lines().map(|line| format!("  {bar} {line}")));
+        }
+        let first = lines.remove(0);
+        [vec![printable(&first)], lines].concat().join("\n")
+    }
+
+    /// For machines: one object a request.
+    pub fn to_json(&self) -> Value {
+        let headers: Map<String, Value> = self
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
+            .collect();
+        let body = serde_json::from_slice(&self.body)
+            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&self.body)));
+        json!({
+            "at": self.at,
+            "method": self.method,
+            "target": self.target,
+            "event": self.header("x-opsknight-event"),
+            "delivery": self.header("x-opsknight-delivery"),
+            "attempt": self.header("x-opsknight-attempt").and_then(|number| number.parse::<u64>().ok()),
+            "signature": self.signatures.as_ref().map(|signatures| signatures.opsknight.as_str()),
+            "standardSignature": self.signatures.as_ref().map(|signatures| signatures.standard.as_str()),
+            "answer": self.played.as_ref().map_or_else(|| self.fault.to_string(), |played| played.status.to_string()),
+            "happened": self.played.as_ref().map(|played| played.sentence.as_str()),
+            "shown": self.played.as_ref().and_then(|played| Some(played.shown.as_ref()?.text())),
+            "headers": headers,
+            "body": body,
+        })
+    }
+}
+
+/// A bar in a colour, for terminals that know colours.
+fn coloured_bar(colour: u32) -> String {
+    if environment("NO_COLOR").is_some() || !std::io::stdout().is_terminal() {
+        return "┃".to_owned();
+    }
+    let [_, red, green, blue] = colour.to_be_bytes();
+    format!("\u{1b}[38;2;{red};{green};{blue}m┃\u{1b}[0m")
+}
+
+/// Without control characters: what a stranger sends must not steer the terminal.
+fn printable(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\n' => character,
+        _ if character.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => character,
+    };
+    text.chars().map(shown).collect()
+}

@@ -1,0 +1,5 @@
+//! The `opsknight` program: hands its arguments to the library.
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

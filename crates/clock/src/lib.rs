@@ -1,0 +1,210 @@
+//! The only reader of time and randomness. Everything else takes them as arguments, so that tests decide both.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use model::audit::{Actor, Change};
+use model::id::{
+    AttemptId, AuditId, EventId, InboxId, InboxRequestId, IncidentId, KeyId, PolicyId, ServiceId, SessionId,
+    UserId, WebhookId,
+};
+use model::time::Timestamp;
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// The wall clock's time.
+    fn now(&self) -> Timestamp;
+
+    /// Milliseconds that have passed since some fixed point, untouched by changes of the wall clock.
+    fn monotonic_millis(&self) -> i64;
+}
+
+/// Gives random bytes.
+pub trait Entropy: Send + Sync {
+    /// Fills a buffer with bytes that nobody can guess.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// The machine's clock.
+pub struct SystemClock {
+    started: std::time::Instant,
+}
+
+impl SystemClock {
+    /// A clock that counts monotonic time from now.
+    pub fn new() -> Self {
+        Self {
+            started: std::time::Instant::now(),
+        }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is the one reader of time")]
+        let now = std::time::SystemTime::now();
+        let since_epoch = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::EPOCH.plus(since_epoch)
+    }
+
+    fn monotonic_millis(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// The operating system's random generator.
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        // The operating system's generator cannot fail on a system that could start this program.
+        #[expect(clippy::expect_used)]
+        getrandom::fill(buffer).expect("the system has randomness");
+    }
+}
+
+/// Time and randomness together: what makes ids, changes and secrets.
+#[derive(Clone)]
+pub struct Source {
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    last_tick: Arc<AtomicI64>,
+}
+
+/// Ids made in one millisecond are told apart by a counter of so many values, so that ids sort in the order in which
+/// they were made.
+const TICKS_PER_MILLISECOND: i64 = 4096;
+/// The counter may run ahead of the clock by this much; beyond it, the clock was set back and counts again.
+const MAX_AHEAD_MILLIS: i64 = 1000;
+
+macro_rules! define_new_id {
+    ($($name:ident -> $id:ident),+ $(,)?) => {
+        $(
+            #[doc = concat!("A new [`", stringify!($id), "`].")]
+            pub fn $name(&self) -> $id {
+                let (at, random) = self.id_parts();
+                $id::new(at, random)
+            }
+        )+
+    };
+}
+
+impl Source {
+    /// A source of this clock and this randomness.
+    pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        let last_tick = Arc::default();
+        Self {
+            clock,
+            entropy,
+            last_tick,
+        }
+    }
+
+    /// The machine's own.
+    pub fn system() -> Self {
+        Self::new(Arc::new(SystemClock::new()), Arc::new(SystemEntropy))
+    }
+
+    /// The wall clock's time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Milliseconds since some fixed point, untouched by changes of the wall clock.
+    pub fn monotonic_millis(&self) -> i64 {
+        self.clock.monotonic_millis()
+    }
+
+    /// So many random bytes.
+    pub fn random<const LENGTH: usize>(&self) -> [u8; LENGTH] {
+        let mut bytes = [0; LENGTH];
+        self.entropy.fill(&mut bytes);
+        bytes
+    }
+
+    /// A time and bits for an id that sorts behind every id made before.
+    fn id_parts(&self) -> (Timestamp, [u8; 10]) {
+        let now = self.now().as_millis() * TICKS_PER_MILLISECOND;
+        let next = |last: i64| {
+            let is_set_back = last - now > MAX_AHEAD_MILLIS * TICKS_PER_MILLISECOND;
+            if is_set_back { now } else { now.max(last + 1) }
+        };
+        let last = self
+            .last_tick
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(next(last)));
+        let tick = next(last.unwrap_or(now));
+        let mut random: [u8; 10] = self.random();
+        let [.., high, low] = (tick % TICKS_PER_MILLISECOND).to_be_bytes();
+        (random[0], random[1]) = (high, low);
+        (Timestamp::from_millis(tick / TICKS_PER_MILLISECOND), random)
+    }
+
+    /// A random share, at least 0 and below 1.
+    pub fn random_share(&self) -> f64 {
+        f64::from(u32::from_le_bytes(self.random())) / (f64::from(u32::MAX) + 1.0)
+    }
+
+    /// A change that somebody makes now.
+    pub fn change(&self, actor: Actor) -> Change {
+        Change {
+            actor,
+            at: self.now(),
+            audit_id: self.new_audit_id(),
+        }
+    }
+
+    define_new_id! {
+        new_incident_id -> IncidentId,
+        new_event_id -> EventId,
+        new_webhook_id -> WebhookId,
+        new_attempt_id -> AttemptId,
+        new_service_id -> ServiceId,
+        new_user_id -> UserId,
+        new_policy_id -> PolicyId,
+        new_key_id -> KeyId,
+        new_audit_id -> AuditId,
+        new_session_id -> SessionId,
+        new_inbox_id -> InboxId,
+        new_inbox_request_id -> InboxRequestId,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct StandingClock(AtomicI64);
+
+    impl Clock for StandingClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        }
+
+        fn monotonic_millis(&self) -> i64 {
+            0
+        }
+    }
+
+    #[test]
+    fn ids_sort_in_the_order_in_which_they_were_made_even_within_a_millisecond() {
+        let clock = Arc::new(StandingClock(AtomicI64::new(1_767_614_400_000)));
+        let source = Source::new(clock, Arc::new(SystemEntropy));
+        let ids: Vec<_> = (0..10_000).map(|_| source.new_incident_id()).collect();
+        assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn after_the_clock_is_set_back_ids_carry_its_time_again() {
+        let clock = Arc::new(StandingClock(AtomicI64::new(1_767_614_400_000)));
+        let source = Source::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
+        let before = source.new_incident_id();
+        clock.0.fetch_sub(3_600_000, Ordering::SeqCst);
+        assert!(source.new_incident_id() < before);
+    }
+}

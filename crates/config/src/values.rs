@@ -1,0 +1,200 @@
+//! How settings are written that are more than a text, a number or a switch. Each refusal says what to write instead.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+/// Where the data is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// An SQLite file in the data directory.
+    Sqlite,
+}
+
+impl FromStr for Database {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
+        match (scheme, rest.trim_start_matches('/')) {
+            ("sqlite", "") => Ok(Self::Sqlite),
+            ("sqlite", _) => Err("the SQLite file lives in the data directory: set `data` to its folder and `database` to \"sqlite\"".into()),
+            ("postgres" | "postgresql", _) => {
+                Err("this version has no PostgreSQL backend yet: use \"sqlite\", which needs nothing else to run".into())
+            }
+            _ => Err("no database of this kind is known: use \"sqlite\"".into()),
+        }
+    }
+}
+
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite => f.write_str("sqlite"),
+        }
+    }
+}
+
+impl Serialize for Database {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Database {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer)
+}
+
+pub(super) mod address {
+    use std::net::SocketAddr;
+
+    use super::{Deserializer, Error as _, Serializer, text};
+
+    pub fn serialize<S: Serializer>(address: &SocketAddr, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(address)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+        let refusal =
+            "not an IP address with a port: write \"127.0.0.1:8080\", or \"0.0.0.0:8080\" for every network";
+        text(deserializer)?.parse().map_err(|_| D::Error::custom(refusal))
+    }
+}
+
+pub(super) mod secret {
+    use super::{Deserializer, Serializer, text};
+    use model::secret::SecretText;
+
+    pub fn serialize<S: Serializer>(secret: &SecretText, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(secret.reveal())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretText, D::Error> {
+        text(deserializer).map(|text| SecretText::new(text.trim()))
+    }
+}
+
+pub(super) mod duration {
+    use std::time::Duration;
+
+    use super::{Deserializer, Error as _, Serializer, text};
+    use model::time::{format_duration, parse_duration};
+
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format_duration(*duration))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        parse_duration(&text(deserializer)?)
+            .map_err(|_| D::Error::custom("not a duration: write \"20s\", \"5m\", \"1h\" or \"30d\""))
+    }
+}
+
+pub(super) mod log_filter {
+    use super::{Deserializer, Error as _, Serializer, text};
+
+    pub fn serialize<S: Serializer>(filter: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(filter)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let filter = text(deserializer)?;
+        match tracing_subscriber::EnvFilter::try_new(&filter) {
+            Ok(_) => Ok(filter),
+            Err(_) => Err(D::Error::custom(
+                "not a log filter: write \"info\", \"debug\" or \"info,opsknight::engine=debug\"",
+            )),
+        }
+    }
+}
+
+/// Networks, or single addresses.
+pub(super) mod networks {
+    use serde::Deserialize;
+
+    use super::{Deserializer, Error as _, Serializer};
+    use model::network::Network;
+
+    pub fn serialize<S: Serializer>(networks: &[Network], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(networks.iter().map(ToString::to_string))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Network>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?.into_iter();
+        texts.map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
+}
+
+/// A setting that is absent when its text is empty.
+pub(super) mod optional_url {
+    use url::Url;
+
+    use super::{Deserializer, Error as _, Serializer, text};
+
+    pub fn serialize<S: Serializer>(url: &Option<Url>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(url.as_ref().map_or("", Url::as_str))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+        let text = text(deserializer)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let is_plain = |url: &Url| {
+            let is_web = ["http", "https"].contains(&url.scheme());
+            let has_extras = url.query().is_some() || url.fragment().is_some();
+            is_web && !has_extras && url.username().is_empty() && url.password().is_none()
+        };
+        let url = Url::parse(&text).ok().filter(is_plain);
+        url.map(Some)
+            .ok_or_else(|| D::Error::custom("not a web address: write \"https://opsknight.example\""))
+    }
+}
+
+/// A number of bytes that is absent when its text is empty.
+pub(super) mod optional_size {
+    use super::{Deserializer, Error as _, Serializer, text};
+
+    const UNITS: [(&str, u64); 4] = [
+        ("TiB", 1 << 40),
+        ("GiB", 1 << 30),
+        ("MiB", 1 << 20),
+        ("KiB", 1 << 10),
+    ];
+
+    pub fn serialize<S: Serializer>(bytes: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(bytes) = bytes else {
+            return serializer.serialize_str("");
+        };
+        let unit = UNITS.into_iter().find(|(_, size)| bytes.is_multiple_of(*size));
+        let (name, size) = unit.unwrap_or(("B", 1));
+        serializer.collect_str(&format_args!("{}{name}", bytes / size))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        let text = text(deserializer)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        parse(&text).map(Some).ok_or_else(|| {
+            D::Error::custom("not a size: write \"500MiB\" or \"10GiB\", or nothing for no bound")
+        })
+    }
+
+    fn parse(text: &str) -> Option<u64> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let size = match unit.trim() {
+            "B" => 1,
+            unit => UNITS.into_iter().find(|(name, _)| *name == unit)?.1,
+        };
+        number.parse::<u64>().ok()?.checked_mul(size)
+    }
+}

@@ -1,0 +1,443 @@
+//! The board: which deliveries this node holds, which may start now, and what to fetch from the store. Pure: times come
+//! in, decisions go out.
+//!
+//! Webhooks take turns. Each has at most `concurrency` deliveries in flight; its breaker and its pace hold back only
+//! itself. A lane (webhook and incident) never has two deliveries here: the store gives out a lane's next one only when
+//! the one before is finished. Memory is bounded: what finds no room stays in the store.
+
+mod buckets;
+mod entry;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::board::buckets::Buckets;
+use crate::board::entry::{Blocked, Entry};
+use crate::breaker::{Breaker, Verdict};
+use destination::task::Bucket;
+use model::delivery::ClaimedDelivery;
+use model::id::WebhookId;
+use model::time::Timestamp;
+use store::queue::ClaimRequest;
+
+pub use crate::board::buckets::{Pausing, Reason};
+pub use crate::board::entry::{BoardLimits, Errands, WebhookLimits};
+
+/// Deliveries of one webhook that wait here, at most.
+pub const READY_PER_WEBHOOK: usize = 256;
+/// The same for one whose platform sets the pace, so that a storm of slow chats leaves room for the others.
+pub const READY_PER_PACED_WEBHOOK: usize = 16;
+
+/// What a webhook that holds nothing may always claim: the backlog of others takes the room, but not all of it.
+pub const OWN_SHARE: usize = 8;
+
+/// A clock that goes back by more than this was set, which is no longer drift.
+const MAX_DRIFT_BACK: Duration = Duration::from_secs(1);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Board {
+    limits: BoardLimits,
+    webhooks: HashMap<WebhookId, Entry>,
+    turns: VecDeque<WebhookId>,
+    /// Who is looked at when; of several at the same time, whoever was served longest ago comes first.
+    alarms: BinaryHeap<Reverse<(Timestamp, u64, WebhookId)>>,
+    buckets: Buckets,
+    errands: Errands,
+    ready: usize,
+    reserved: usize,
+    asked: usize,
+    in_flight: usize,
+    served: u64,
+    unrecorded: usize,
+    last_look_at: Timestamp,
+    is_stopping: bool,
+}
+
+impl Board {
+    /// An empty board.
+    pub fn new(limits: BoardLimits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Keeps room for one delivery that is about to be committed, if there is room and nothing older waits in the store.
+    pub fn reserve(&mut self, webhook_id: WebhookId) -> bool {
+        if self.is_stopping || self.room() == 0 {
+            return false;
+        }
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        let is_open = entry.limits.as_ref().is_none_or(|limits| limits.is_enabled);
+        let has_backlog =
+            entry.asked.is_some() || entry.due_at.is_some_and(|due_at| due_at <= self.last_look_at);
+        let has_room = entry.ready.len() + entry.reserved < entry.ready_limit();
+        if !is_open || has_backlog || !has_room || entry.breaker.probe_at().is_some() {
+            return false;
+        }
+        entry.reserved += 1;
+        self.reserved += 1;
+        true
+    }
+
+    /// Gives back room that was not used. What waited in the store for that room is considered again.
+    pub fn cancel(&mut self, webhook_id: WebhookId) {
+        self.give_back_room(webhook_id);
+        let entry = self.webhooks.get(&webhook_id);
+        if let Some((due_at, served)) = entry.and_then(|entry| Some((entry.due_at?, entry.served))) {
+            self.alarms.push(Reverse((due_at, served, webhook_id)));
+        }
+    }
+
+    /// Takes a delivery for which room was kept.
+    pub fn take(&mut self, delivery: ClaimedDelivery) {
+        self.give_back_room(delivery.webhook_id);
+        self.add(delivery);
+    }
+
+    /// Something of a webhook is due in the store at a time.
+    pub fn wake(&mut self, webhook_id: WebhookId, due_at: Timestamp) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        if entry.due_at.is_none_or(|known| due_at < known) {
+            entry.due_at = Some(due_at);
+            self.alarms.push(Reverse((due_at, entry.served, webhook_id)));
+        }
+    }
+
+    /// A webhook was changed: its limits must be loaded anew before it goes on.
+    pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        entry.limits = None;
+        entry.must_reload = entry.is_loading;
+        self.load(webhook_id);
+    }
+
+    /// A webhook was loaded. One that is disabled gives back what it holds.
+    pub fn set_limits(&mut self, webhook_id: WebhookId, limits: WebhookLimits, now: Timestamp) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        entry.is_loading = false;
+        if std::mem::take(&mut entry.must_reload) {
+            return self.load(webhook_id);
+        }
+        if !std::mem::replace(&mut entry.is_known, true) {
+            entry.breaker = Breaker::resume(limits.degraded.clone(), now);
+        }
+        entry.pace.set_rate(limits.rate);
+        let is_enabled = limits.is_enabled;
+        if is_enabled && std::mem::take(&mut entry.was_disabled) {
+            entry.breaker.probe_now(now);
+        }
+        entry.was_disabled = !is_enabled;
+        entry.limits = Some(limits);
+        if is_enabled {
+            // What the store holds is not known for certain: it is asked.
+            entry.due_at = None;
+            self.wake(webhook_id, now);
+            self.give_turn(webhook_id);
+        } else {
+            self.release_ready(webhook_id);
+        }
+    }
+
+    /// A webhook no longer exists.
+    pub fn forget(&mut self, webhook_id: WebhookId) {
+        self.release_ready(webhook_id);
+        if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
+            entry.is_loading = false;
+            entry.must_reload = false;
+            entry.breaker = Breaker::default();
+            entry.limits = Some(WebhookLimits {
+                is_enabled: false,
+                concurrency: 0,
+                rate: None,
+                buckets: Vec::new(),
+                degraded: None,
+            });
+        }
+    }
+
+    /// A claim came back: its deliveries, and when the next one is due.
+    pub fn claimed(
+        &mut self,
+        webhook_id: WebhookId,
+        deliveries: Vec<ClaimedDelivery>,
+        next_due_at: Option<Timestamp>,
+    ) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        self.asked -= entry.asked.take().unwrap_or(0);
+        let woken_at = entry.due_at.take();
+        if let Some(due_at) = woken_at.into_iter().chain(next_due_at).min() {
+            self.wake(webhook_id, due_at);
+        }
+        for delivery in deliveries {
+            self.add(delivery);
+        }
+    }
+
+    /// A claim failed: it is tried again a little later.
+    pub fn claim_failed(&mut self, webhook_id: WebhookId, retry_at: Timestamp) {
+        self.claimed(webhook_id, Vec::new(), Some(retry_at));
+    }
+
+    /// An attempt ended. It counts as unrecorded until [`Board::recorded`].
+    pub fn finished(&mut self, webhook_id: WebhookId, verdict: Verdict, now: Timestamp) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        entry.in_flight = entry.in_flight.saturating_sub(1);
+        if let (Verdict::Succeeded, Some(limits)) = (&verdict, &entry.limits) {
+            self.buckets.taken(&limits.buckets);
+        }
+        let after = entry.breaker.after(verdict, now);
+        let before = std::mem::replace(&mut entry.breaker, after.clone());
+        if before.degraded() != after.degraded() {
+            self.errands.health.push((webhook_id, after.degraded().cloned()));
+            if after.degraded().is_some() {
+                self.release_ready(webhook_id);
+            }
+        }
+        self.give_turn(webhook_id);
+        self.consider_claim(webhook_id, now);
+    }
+
+    /// A platform asks to leave a bucket alone for a while.
+    pub fn pause(&mut self, pause: &Pausing<'_>, now: Timestamp) {
+        self.buckets.pause(pause, now);
+    }
+
+    /// Until when some buckets take nothing; nothing if they do.
+    pub fn paused_until(&self, buckets: &[Bucket], now: Timestamp) -> Option<Timestamp> {
+        self.buckets.blocked_until(buckets, now)
+    }
+
+    /// A receiver was reached outside of the queue, by a test: whatever its breaker believed is over.
+    pub fn reached(&mut self, webhook_id: WebhookId, now: Timestamp) {
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        if entry.breaker.degraded().is_some() {
+            entry.breaker = Breaker::default();
+            self.errands.health.push((webhook_id, None));
+            self.give_turn(webhook_id);
+            self.consider_claim(webhook_id, now);
+        }
+    }
+
+    /// So many attempts are on disk.
+    pub fn recorded(&mut self, count: usize) {
+        self.unrecorded = self.unrecorded.saturating_sub(count);
+    }
+
+    /// Starts nothing any more, and gives back all that waits.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+        let webhook_ids: Vec<_> = self.webhooks.keys().copied().collect();
+        for webhook_id in webhook_ids {
+            self.release_ready(webhook_id);
+        }
+    }
+
+    /// Whether nothing is in flight or waits to be recorded.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.unrecorded == 0
+    }
+
+    /// Webhooks with a closed and with an open breaker.
+    pub fn breaker_counts(&self) -> (usize, usize) {
+        let open = self
+            .webhooks
+            .values()
+            .filter(|entry| entry.breaker.probe_at().is_some())
+            .count();
+        (self.webhooks.len() - open, open)
+    }
+
+    /// Decides what happens now. Call it after anything happened, and at [`Errands::next_look_at`].
+    pub fn look(&mut self, now: Timestamp) -> Errands {
+        if self.last_look_at.since(now) > MAX_DRIFT_BACK {
+            self.follow_clock_back(now);
+        }
+        self.last_look_at = now;
+        self.ring_alarms(now);
+        self.start_ready(now);
+        let mut errands = std::mem::take(&mut self.errands);
+        errands.next_look_at = self.alarms.peek().map(|Reverse((at, ..))| *at);
+        errands
+    }
+
+    fn add(&mut self, delivery: ClaimedDelivery) {
+        let webhook_id = delivery.webhook_id;
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        let is_closed = entry.limits.as_ref().is_some_and(|limits| !limits.is_enabled) || self.is_stopping;
+        let has_probe = entry.breaker.probe_at().is_some() && entry.ready.len() + entry.in_flight > 0;
+        if is_closed || has_probe {
+            self.errands.release.push((delivery.id, delivery.claim));
+            return;
+        }
+        let is_unknown = entry.limits.is_none();
+        entry.ready.push_back(delivery);
+        self.ready += 1;
+        if is_unknown {
+            self.load(webhook_id);
+        }
+        self.give_turn(webhook_id);
+    }
+
+    /// Has a webhook loaded, unless that is under way.
+    fn load(&mut self, webhook_id: WebhookId) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        if !std::mem::replace(&mut entry.is_loading, true) {
+            self.errands.load.push(webhook_id);
+        }
+    }
+
+    /// For how many more deliveries there is room. What the store was asked for may come any moment.
+    fn room(&self) -> usize {
+        let held = self.ready + self.reserved + self.asked;
+        self.limits.max_ready.saturating_sub(held)
+    }
+
+    fn give_back_room(&mut self, webhook_id: WebhookId) {
+        if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
+            entry.reserved = entry.reserved.saturating_sub(1);
+            self.reserved = self.reserved.saturating_sub(1);
+        }
+    }
+
+    fn give_turn(&mut self, webhook_id: WebhookId) {
+        if let Some(entry) = self.webhooks.get_mut(&webhook_id)
+            && !entry.has_turn
+            && !entry.ready.is_empty()
+        {
+            entry.has_turn = true;
+            self.turns.push_back(webhook_id);
+        }
+    }
+
+    fn release_ready(&mut self, webhook_id: WebhookId) {
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        self.ready -= entry.ready.len();
+        let claims = entry
+            .ready
+            .drain(..)
+            .map(|delivery| (delivery.id, delivery.claim));
+        self.errands.release.extend(claims);
+    }
+
+    /// The wall clock was set back: nothing here waits for the old time to come again.
+    fn follow_clock_back(&mut self, now: Timestamp) {
+        self.alarms.clear();
+        self.buckets.forget_spent();
+        for (webhook_id, entry) in &mut self.webhooks {
+            entry.breaker.follow_clock_back(now);
+            entry.pace.forget_spent();
+            entry.due_at = entry.due_at.map(|_| now);
+            self.alarms.push(Reverse((now, entry.served, *webhook_id)));
+        }
+    }
+
+    fn ring_alarms(&mut self, now: Timestamp) {
+        while let Some(Reverse((at, _, webhook_id))) = self.alarms.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.alarms.pop();
+            self.give_turn(webhook_id);
+            self.consider_claim(webhook_id, now);
+        }
+    }
+
+    /// Asks the store for more of a webhook if something is due there and there is room here.
+    fn consider_claim(&mut self, webhook_id: WebhookId, now: Timestamp) {
+        let room = self.room();
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        if self.is_stopping || entry.asked.is_some() || entry.due_at.is_none_or(|due_at| due_at > now) {
+            return;
+        }
+        let Some(limits) = &entry.limits else {
+            return self.load(webhook_id);
+        };
+        let held = entry.ready.len() + entry.reserved;
+        let limit = match entry.breaker.probe_at() {
+            _ if !limits.is_enabled => 0,
+            Some(probe_at) if probe_at > now => {
+                self.alarms.push(Reverse((probe_at, entry.served, webhook_id)));
+                0
+            }
+            Some(_) => 1_usize.saturating_sub(held + entry.in_flight),
+            None if held >= entry.ready_limit() / 2 => 0,
+            None if held == 0 => entry.ready_limit().min(room.max(OWN_SHARE)),
+            None => (entry.ready_limit() - held).min(room),
+        };
+        if limit > 0 {
+            entry.asked = Some(limit);
+            self.asked += limit;
+            entry.due_at = None;
+            let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+            self.errands.claim.push(ClaimRequest { webhook_id, limit });
+        }
+    }
+
+    fn start_ready(&mut self, now: Timestamp) {
+        while !self.is_stopping
+            && self.in_flight < self.limits.max_in_flight
+            && self.unrecorded < self.limits.max_unrecorded
+        {
+            let Some(webhook_id) = self.turns.pop_front() else {
+                return;
+            };
+            let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+                continue;
+            };
+            match entry.blocked(&self.buckets, now) {
+                Some(blocked) => {
+                    entry.has_turn = false;
+                    if let Blocked::Until(at) = blocked {
+                        self.alarms.push(Reverse((at, entry.served, webhook_id)));
+                    }
+                }
+                None => self.start_one(webhook_id, now),
+            }
+        }
+    }
+
+    fn start_one(&mut self, webhook_id: WebhookId, now: Timestamp) {
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return;
+        };
+        let Some(delivery) = entry.ready.pop_front() else {
+            return;
+        };
+        entry.in_flight += 1;
+        entry.pace.spend(now);
+        if let Some(limits) = &entry.limits {
+            self.buckets.spend(&limits.buckets, now);
+        }
+        entry.has_turn = !entry.ready.is_empty();
+        if entry.has_turn {
+            self.turns.push_back(webhook_id);
+        }
+        self.served += 1;
+        entry.served = self.served;
+        let runs_low = entry.ready.len() < entry.ready_limit() / 2 && entry.due_at.is_some();
+        self.ready -= 1;
+        self.in_flight += 1;
+        self.unrecorded += 1;
+        self.errands.start.push(delivery);
+        if runs_low {
+            self.consider_claim(webhook_id, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

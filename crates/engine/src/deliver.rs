@@ -1,0 +1,357 @@
+//! One attempt: render, sign, send, judge. What follows from it says [`super::conclude`].
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
+
+use crate::conclude::{Attempted, Made, Sent, conclude};
+use crate::known::Known;
+use crate::links::links;
+use crate::masking;
+use crate::prepared::Prepared;
+use crate::probe;
+use clock::Source;
+use destination::about::Signature;
+use destination::task::{Intention, Judgement, Links, Recording, Rendered, Step, Target, Task, Token};
+use destination::template::Templates;
+use destination::ticketing::Tokens;
+use model::attempt::{Failure, Keeping, Outcome, Remedy};
+use model::delivery::ClaimedDelivery;
+use model::exchange::{ConnectionUse, Exchange, FailureCode, OutboundRequest};
+use model::time::Timestamp;
+use outbound::Client;
+use renderer::{Renderer, Turn};
+use store::Store;
+use store::log_store_failure;
+use store::tickets::IntentRecord;
+
+const EVENT: HeaderName = HeaderName::from_static("x-opsknight-event");
+const DELIVERY: HeaderName = HeaderName::from_static("x-opsknight-delivery");
+const ATTEMPT: HeaderName = HeaderName::from_static("x-opsknight-attempt");
+/// Marks a Send Test.
+const TEST: HeaderName = HeaderName::from_static("x-opsknight-test");
+/// The wait before an intention that the store did not take is written down again.
+const RETRY_WAIT: Duration = Duration::from_millis(500);
+
+/// How old an intention may be when its request leaves.
+const MAX_INTENTION_AGE: Duration = Duration::from_secs(5);
+/// How often an intention is written down anew before the attempt is given up.
+const MAX_INTENTIONS: u32 = 120;
+
+/// Before any was rendered.
+static NO_TEMPLATES: Templates = Templates::none();
+
+/// Makes attempts.
+#[derive(Clone)]
+pub struct Deliverer {
+    /// Sends.
+    pub client: Client,
+    /// Time and randomness.
+    pub source: Source,
+    /// Where people reach this server, if it knows: links in messages lead there.
+    pub public_url: Option<Url>,
+    /// Where intentions are written down.
+    pub store: Store,
+    /// Renders templates of users.
+    pub renderer: Renderer,
+}
+
+impl Deliverer {
+    /// Sends a delivery once, and says what it means. A message that tells of a later event already is left alone: a replay of an
+    /// earlier one posts on its own, and offers nothing to do; a ticket stays as it is.
+    pub async fn attempt(&self, prepared: &Prepared, delivery: &ClaimedDelivery, known: &Known) -> Attempted {
+        let started_at = self.source.now();
+        let is_outdated = known.is_ahead_of(&delivery.event);
+        let mut links = match prepared.has_own_form() {
+            true => links(prepared, &delivery.event, self.public_url.as_ref(), started_at),
+            false => Links::default(),
+        };
+        if is_outdated {
+            links.acts.clear();
+        }
+        let token = prepared.token.get(started_at);
+        let mut made = match prepared.adapter.tokens(&prepared.target) {
+            _ if is_outdated && prepared.adapter.ticketing().is_some() => {
+                let told = Judgement::from(Outcome::Delivered);
+                Made::without_request(
+                    started_at,
+                    told.noted("the ticket was told of a later event already"),
+                )
+            }
+            Some(tokens) if token.is_none() => self.fetch_token(prepared, delivery, tokens, started_at).await,
+            Some(_) | None => {
+                let quiet =
+                    (is_outdated || delivery.event.is_test).then(|| without_mentions(&prepared.target));
+                let memory = known.memory.as_ref().filter(|_| !is_outdated);
+                let task = Task {
+                    target: quiet.as_ref().unwrap_or(&prepared.target),
+                    memory: memory.map(|memory| memory.text.as_str()),
+                    ticket: known.link.as_ref(),
+                    beyond: known.beyond.as_ref(),
+                    token: token.as_ref(),
+                    ..task(prepared, delivery, &links, started_at)
+                };
+                let mut made = self.make(prepared, delivery, &task).await;
+                tell_of(&mut made.judgement, task.memory);
+                made
+            }
+        };
+        probe::confirm(self, prepared, delivery, &mut made).await;
+        let secrets = &mut made.sent.secrets;
+        secrets.extend(links.acts.into_iter().map(|act| act.token));
+        secrets.extend(token.map(|token| token.text.reveal().to_owned()));
+        conclude(&self.source, prepared, delivery, made)
+    }
+
+    async fn make(&self, prepared: &Prepared, delivery: &ClaimedDelivery, task: &Task<'_>) -> Made {
+        let started_at = task.now;
+        let work = |templates: &Templates| prepared.adapter.step(&Task { templates, ..*task });
+        let settled = self.renderer.settle(Turn::Webhook(prepared.webhook.id), work);
+        let (step, templates) = match settled.await {
+            Ok(settled) => settled,
+            Err(unavailable) => {
+                let failure = Failure::new(FailureCode::ServerExhausted, unavailable.to_string());
+                return Made::without_request(started_at, failure.with(Remedy::Wait));
+            }
+        };
+        let task = &Task {
+            templates: &templates,
+            ..*task
+        };
+        let rendered = match step {
+            Step::Send(rendered) => *rendered,
+            Step::Judged(judgement) => return Made::without_request(started_at, *judgement),
+        };
+        if let Some(intention) = &rendered.intent
+            && !self.intend(delivery, intention).await
+        {
+            let detail = "the delivery is in other hands by now: nothing was sent";
+            return Made::without_request(started_at, Failure::new(FailureCode::RequestInvalid, detail));
+        }
+        let (sent, exchange) = self.exchange(prepared, delivery, rendered, started_at).await;
+        let mut judgement = prepared.adapter.classify(task, &exchange, self.source.now());
+        // What else the adapter found out still holds.
+        if let Some(failure) = task
+            .token
+            .and_then(|token| self.token_refused(prepared, token, &exchange))
+        {
+            judgement.outcome = Outcome::Failed(failure);
+        }
+        let exchange = Some(exchange);
+        Made {
+            sent: Sent { exchange, ..sent },
+            judgement,
+        }
+    }
+
+    /// Fetches the access token: an attempt of its own, of which no bodies are kept.
+    async fn fetch_token(
+        &self,
+        prepared: &Prepared,
+        delivery: &ClaimedDelivery,
+        tokens: &dyn Tokens,
+        started_at: Timestamp,
+    ) -> Made {
+        let _turn = prepared.token.turn().await;
+        if prepared.token.get(self.source.now()).is_some() {
+            let step = Judgement::from(Outcome::Step).noted("another delivery got an access token meanwhile");
+            return Made::without_request(started_at, step);
+        }
+        let rendered = match tokens.request(&prepared.target) {
+            Ok(rendered) => Rendered {
+                recording: Recording::HeadsOnly,
+                ..rendered
+            },
+            Err(failure) => return Made::without_request(started_at, failure),
+        };
+        let (sent, exchange) = self.exchange(prepared, delivery, rendered, started_at).await;
+        let judgement = match tokens.read(&exchange, self.source.now()) {
+            Ok(token) => {
+                prepared.token.put(token);
+                Judgement::from(Outcome::Step).noted("got an access token")
+            }
+            Err(failure) => failure.into(),
+        };
+        let exchange = Some(exchange.without_body());
+        Made {
+            sent: Sent { exchange, ..sent },
+            judgement,
+        }
+    }
+
+    /// Sends what was rendered. What came back stands beside what was sent.
+    async fn exchange(
+        &self,
+        prepared: &Prepared,
+        delivery: &ClaimedDelivery,
+        mut rendered: Rendered,
+        started_at: Timestamp,
+    ) -> (Sent, Exchange) {
+        let shown_url = rendered.shown_url.take();
+        let recording = rendered.recording;
+        let secrets = masking::made_for(&rendered, prepared.has_templated_url, &delivery.event.body);
+        let request = build_request(prepared, delivery, rendered, started_at);
+        let shown_url = match (shown_url, prepared.adapter.ticketing()) {
+            (Some(shown_url), _) => Cow::Owned(shown_url),
+            // Which ticket it was about is worth to be seen; its address holds no secret.
+            (None, Some(_)) => Cow::Owned(request.url.to_string()),
+            (None, None) => Cow::Borrowed(prepared.shown_url.as_str()),
+        };
+        let request_head = masking::request_head(&request, &shown_url, &prepared.headers);
+        let is_kept = recording == Recording::Whole && request.body != delivery.event.body;
+        let sent_body = is_kept.then(|| request.body.clone());
+        let exchange = self.client.send(request).await;
+        let sent = Sent {
+            started_at,
+            request_head,
+            body: sent_body,
+            secrets,
+            exchange: None,
+        };
+        (sent, exchange)
+    }
+
+    /// Writes down what a request is about to do; says whether it may leave. A sample's ticket belongs to no incident.
+    async fn intend(&self, delivery: &ClaimedDelivery, intention: &Intention) -> bool {
+        let progress = match intention {
+            Intention::MakeTicket if delivery.event.is_test => return true,
+            Intention::MakeTicket => None,
+            Intention::Progress(progress) => Some(progress.clone()),
+        };
+        for _ in 0..MAX_INTENTIONS {
+            let at = self.source.now();
+            let intent = IntentRecord {
+                delivery_id: delivery.id,
+                claim: delivery.claim,
+                webhook_id: delivery.webhook_id,
+                incident_id: delivery.event.incident_id,
+                progress: progress.clone(),
+                at,
+            };
+            match self.store.tickets.intend(intent).await {
+                Ok(false) => return false,
+                // What is on disk must say when the request left: from then on it is looked for.
+                Ok(true) if self.source.now().since(at) <= MAX_INTENTION_AGE => return true,
+                Ok(true) => {}
+                Err(error) => {
+                    log_store_failure!(error, delivery_id = %delivery.id, "an intention could not be written down; trying again");
+                    tokio::time::sleep(RETRY_WAIT).await;
+                }
+            }
+        }
+        false
+    }
+
+    /// An access token may end before its time: another one is fetched then.
+    fn token_refused(&self, prepared: &Prepared, token: &Token, exchange: &Exchange) -> Option<Failure> {
+        let is_refused = exchange
+            .result
+            .as_ref()
+            .is_ok_and(|response| response.status == 401);
+        if !is_refused || !prepared.token.refused(token, self.source.now()) {
+            return None;
+        }
+        let detail = "the access token was refused before its time; another one is fetched";
+        Some(Failure::new(FailureCode::TokenFailed, detail).with(Remedy::AtOnce))
+    }
+}
+
+/// A sample, or what is long past, calls nobody.
+fn without_mentions(target: &Target) -> Target {
+    let mut target = target.clone();
+    target.options.remove("mention");
+    target
+}
+
+/// A message that was changed tells of this event now: that is remembered with it.
+fn tell_of(judgement: &mut Judgement, memory: Option<&str>) {
+    let is_taken = matches!(judgement.outcome, Outcome::Delivered | Outcome::Accepted);
+    if let (true, Keeping::AsItIs, Some(text)) = (is_taken, &judgement.memory, memory) {
+        judgement.memory = Keeping::Becomes(text.to_owned());
+    }
+}
+
+/// What an adapter needs to know of a delivery, but what is known of its incident.
+pub fn task<'a>(
+    prepared: &'a Prepared,
+    delivery: &'a ClaimedDelivery,
+    links: &'a Links,
+    now: Timestamp,
+) -> Task<'a> {
+    Task {
+        webhook: &prepared.webhook,
+        target: &prepared.target,
+        event: &delivery.event,
+        delivery_id: delivery.id,
+        attempt: delivery.attempts_made + 1,
+        memory: None,
+        progress: delivery.progress.as_deref(),
+        ticket: None,
+        beyond: None,
+        token: None,
+        links,
+        templates: &NO_TEMPLATES,
+        now,
+    }
+}
+
+/// The request of an attempt that begins now, signed if its kind knows signatures.
+pub fn build_request(
+    prepared: &Prepared,
+    delivery: &ClaimedDelivery,
+    rendered: Rendered,
+    now: Timestamp,
+) -> OutboundRequest {
+    let mut request = unsigned_request(prepared, rendered);
+    if prepared.adapter.about().signature == Signature::Ours {
+        add_own_headers(&mut request.headers, delivery);
+    }
+    if let Some(signer) = prepared.signer(now) {
+        let delivery_id = delivery.id.to_string();
+        request
+            .headers
+            .extend(signer.sign(&delivery_id, now.as_seconds(), &request.body));
+    }
+    request
+}
+
+/// A request to a webhook's platform. One that must not go out twice takes no idle connection.
+pub fn unsigned_request(prepared: &Prepared, rendered: Rendered) -> OutboundRequest {
+    let mut headers = HeaderMap::with_capacity(16);
+    // They are meant for the webhook's own address, not for one that hands out tokens.
+    let is_elsewhere = !prepared.headers.is_empty() && rendered.url.origin() != prepared.target.url.origin();
+    if !is_elsewhere {
+        let own = prepared.headers.iter();
+        headers.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    headers.insert(USER_AGENT, prepared.agent.clone());
+    headers.extend(rendered.headers);
+    OutboundRequest {
+        method: rendered.method,
+        url: rendered.url,
+        headers,
+        body: rendered.body,
+        timeout: prepared.webhook.settings.timeout,
+        tls: prepared.tls.as_ref().map(Arc::clone),
+        body_cap: rendered.body_cap,
+        connection: match rendered.intent {
+            Some(_) => ConnectionUse::Fresh,
+            None => ConnectionUse::Any,
+        },
+    }
+}
+
+/// What the contract promises beside the signatures.
+fn add_own_headers(headers: &mut HeaderMap, delivery: &ClaimedDelivery) {
+    headers.insert(EVENT, HeaderValue::from_static(delivery.event.name.as_str()));
+    let delivery_id = HeaderValue::try_from(delivery.id.to_string()).ok();
+    headers.extend(delivery_id.map(|value| (DELIVERY, value)));
+    headers.insert(ATTEMPT, HeaderValue::from(delivery.attempts_made + 1));
+    if delivery.event.is_test {
+        headers.insert(TEST, HeaderValue::from_static("true"));
+    }
+}

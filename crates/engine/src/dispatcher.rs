@@ -1,0 +1,451 @@
+//! The dispatcher: does what the board decides.
+
+mod in_flight;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::asking;
+use crate::board::{Errands, Pausing, Reason};
+use crate::breaker::Verdict;
+use crate::conclude::Attempted;
+use crate::deliver::Deliverer;
+use crate::inbox::Inbox;
+use crate::known::Known;
+use crate::notices::{Kind, WebhookLog};
+use crate::prepared::Prepared;
+use crate::recorder;
+use clock::Source;
+use destination::task::Pause;
+use destination::ticketing::{Answer, Question};
+use model::attempt::{Failure, Keeping};
+use model::delivery::{Claim, ClaimedDelivery, NextStep};
+use model::event::Event;
+use model::id::{DeliveryId, WebhookId};
+use model::time::Timestamp;
+use model::webhook::{Degraded, Endpoint};
+use outbound::ShortageCounts;
+use store::Store;
+use store::StoreError;
+use store::StoreResult;
+use store::deliveries::DeliveryDetail;
+use store::log_store_failure;
+use store::queue::{AttemptRecord, ClaimRequest};
+use store::webhooks::Memory;
+use supervisor::Supervisor;
+use telemetry::Metrics;
+
+use in_flight::InFlight;
+
+/// The longest time between two looks at the board.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the store is asked what is due, whatever the board believes.
+const SURVEY_INTERVAL: Duration = Duration::from_secs(5);
+/// Send Tests under way at once.
+const MAX_TESTS: usize = 32;
+/// The wait before something that the store did not do is tried again.
+const RETRY_WAIT: Duration = Duration::from_millis(500);
+
+/// Sends deliveries. Clones share everything.
+#[derive(Clone)]
+pub struct Dispatcher(Arc<Parts>);
+
+struct Parts {
+    inbox: Arc<Inbox>,
+    store: Store,
+    deliverer: Deliverer,
+    source: Source,
+    metrics: Arc<Metrics>,
+    prepared: RwLock<HashMap<WebhookId, Arc<Prepared>>>,
+    attempts: mpsc::UnboundedSender<AttemptRecord>,
+    health: mpsc::UnboundedSender<HealthChange>,
+    log: WebhookLog,
+    tests: Semaphore,
+    supervisor: Supervisor,
+    is_surveying: AtomicBool,
+}
+
+impl Parts {
+    fn prepare(&self, endpoint: Endpoint) -> Prepared {
+        Prepared::new(
+            endpoint,
+            self.deliverer.public_url.as_ref(),
+            &self.metrics.webhooks,
+        )
+    }
+}
+
+/// A breaker opened or closed.
+type HealthChange = (WebhookId, Option<Degraded>);
+
+impl Dispatcher {
+    /// Starts recording; [`Dispatcher::run`] starts sending.
+    pub fn start(
+        inbox: Arc<Inbox>,
+        store: Store,
+        deliverer: Deliverer,
+        metrics: Arc<Metrics>,
+        supervisor: Supervisor,
+    ) -> Self {
+        let (attempts, receiver) = mpsc::unbounded_channel();
+        let source = deliverer.source.clone();
+        let log = WebhookLog::new(source.clone());
+        let recording = recorder::run(receiver, store.clone(), Arc::clone(&inbox), source.clone());
+        tokio::spawn(supervisor.clone().watch_work("recorder of attempts", recording));
+        let (health, changes) = mpsc::unbounded_channel();
+        let noting = note_health(changes, store.clone());
+        tokio::spawn(supervisor.clone().watch_work("recorder of breakers", noting));
+        let prepared = RwLock::default();
+        Self(Arc::new(Parts {
+            inbox,
+            store,
+            deliverer,
+            source,
+            metrics,
+            prepared,
+            attempts,
+            health,
+            log,
+            tests: Semaphore::new(MAX_TESTS),
+            supervisor,
+            is_surveying: AtomicBool::new(false),
+        }))
+    }
+
+    /// Sends what is due until the task is dropped.
+    pub async fn run(self) {
+        let mut next_survey_at = Timestamp::EPOCH;
+        loop {
+            let now = self.0.source.now();
+            if now >= next_survey_at || next_survey_at.since(now) > SURVEY_INTERVAL {
+                self.start_survey();
+                next_survey_at = now.plus(SURVEY_INTERVAL);
+            }
+            let next_look_at = self.look();
+            let wait = next_look_at.map_or(LOOK_INTERVAL, |at| at.since(self.0.source.now()));
+            // Something happened, or a time came: the board is looked at either way.
+            let _ = tokio::time::timeout(wait.min(LOOK_INTERVAL), self.0.inbox.rung()).await;
+        }
+    }
+
+    /// Starts nothing new, gives back what waits, and waits for what is in flight. Says whether all of it ended in time.
+    pub async fn stop(&self, grace: Duration) -> bool {
+        self.0.inbox.board().stop();
+        let all_ended = async {
+            loop {
+                self.look();
+                if self.0.inbox.board().is_idle() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(grace, all_ended).await.is_ok()
+    }
+
+    /// Makes one real attempt with a sample event, past the queue: Send Test. It goes on when the caller goes away.
+    pub async fn send_test(&self, webhook_id: WebhookId, sample: Event) -> StoreResult<DeliveryDetail> {
+        let test = tokio::spawn(self.clone().run_test(webhook_id, sample));
+        test.await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the server is stopping".into())))
+    }
+
+    async fn run_test(self, webhook_id: WebhookId, sample: Event) -> StoreResult<DeliveryDetail> {
+        let parts = &self.0;
+        let closed = || StoreError::Unavailable("the server is stopping".into());
+        let _permit = parts.tests.acquire().await.map_err(|_| closed())?;
+        let endpoint = parts.store.endpoints.load(webhook_id).await?;
+        let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
+        let prepared = parts.prepare(endpoint);
+        let delivery = parts.store.queue.begin_test(webhook_id, sample).await?;
+        let records = self.attempt_test(prepared, delivery.clone()).await;
+        recorder::put_down(&records, &parts.store, &parts.source).await;
+        parts.store.deliveries.get(delivery.id).await
+    }
+
+    /// What a test says about its receiver counts: one that succeeds closes the breaker.
+    fn note_test(&self, record: &AttemptRecord, pause: Option<&Pause>) {
+        let now = self.0.source.now();
+        let mut board = self.0.inbox.board();
+        if let Some(pause) = pause {
+            board.pause(&Pausing::asked_by(pause, &record.attempt), now);
+        }
+        if Verdict::of(&record.attempt.outcome) == Verdict::Succeeded {
+            board.reached(record.webhook_id, now);
+        }
+        drop(board);
+        self.0.inbox.ring();
+    }
+
+    /// The attempts of a test: one, and the follow-ups that its answers ask for. The last comes first: it ends the claim,
+    /// and those before it are recorded as history.
+    async fn attempt_test(
+        &self,
+        mut prepared: Prepared,
+        mut delivery: ClaimedDelivery,
+    ) -> Vec<AttemptRecord> {
+        let mut records: Vec<AttemptRecord> = Vec::new();
+        let mut known = Known::default();
+        loop {
+            let attempted = self.0.deliverer.attempt(&prepared, &delivery, &known);
+            let Attempted { record, pause, .. } = attempted.await;
+            self.note_test(&record, pause.as_ref());
+            let goes_on = matches!(record.next_step, NextStep::Retry { .. });
+            if goes_on {
+                delivery.attempts_made += 1;
+                delivery.spent = record.spent;
+                let text = known.memory.take().map(|memory| memory.text);
+                known.memory = left(&record.legacy.memory, text).map(|text| Memory {
+                    text,
+                    event_sequence: record.event_sequence,
+                });
+                if let Some(update) = &record.legacy.ticket {
+                    known.learn_in_test(&delivery, update, self.0.source.now());
+                }
+                delivery.progress = left(&record.legacy.progress, delivery.progress.take());
+                if record.legacy.learned.is_some() {
+                    prepared.target.learned.clone_from(&record.legacy.learned);
+                }
+            }
+            records.push(record);
+            if !goes_on {
+                break;
+            }
+        }
+        let learned = records
+            .iter()
+            .rev()
+            .find_map(|record| record.legacy.learned.clone());
+        records.reverse();
+        if let Some(last) = records.first_mut() {
+            last.legacy.learned = learned;
+        }
+        records
+    }
+
+    /// Asks a webhook's ticket system something.
+    pub async fn ask(
+        &self,
+        webhook_id: WebhookId,
+        question: &Question,
+    ) -> StoreResult<Result<Answer, Failure>> {
+        let parts = &self.0;
+        let prepared = match self.prepared(webhook_id) {
+            Some(prepared) => prepared,
+            None => {
+                let endpoint = parts.store.endpoints.load(webhook_id).await?;
+                let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
+                Arc::new(parts.prepare(endpoint))
+            }
+        };
+        let asked_at = parts.source.now();
+        let asked = asking::ask(&parts.deliverer, &prepared, question).await;
+        if let Some(pause) = asked.pause {
+            let pausing = Pausing {
+                bucket: &pause.bucket,
+                wait: pause.wait,
+                reason: Reason::Refused { asked_at },
+            };
+            parts.inbox.board().pause(&pausing, parts.source.now());
+        }
+        Ok(asked.answer)
+    }
+
+    /// Asks the store what is due: what makes polling the guarantee and every other signal a hint. One at a time, beside
+    /// the sending, so that a slow store holds nothing up.
+    fn start_survey(&self) {
+        let ShortageCounts { total, waiting, what } = self.0.deliverer.client.shortages();
+        self.0.metrics.count_shortages(total, waiting, what);
+        if !self.0.is_surveying.swap(true, Ordering::AcqRel) {
+            self.spawn_vital("survey of what is due", self.clone().survey());
+        }
+    }
+
+    /// Starts work that leaves the board waiting for ever if it panics.
+    fn spawn_vital(&self, task: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(self.0.supervisor.clone().watch_work(task, work));
+    }
+
+    async fn survey(self) {
+        self.0.log.write_due();
+        match self.0.store.queue.next_due().await {
+            Ok(due) => {
+                let mut board = self.0.inbox.board();
+                for (webhook_id, due_at) in due {
+                    board.wake(webhook_id, due_at);
+                }
+                let (closed, open) = board.breaker_counts();
+                self.0.metrics.count_breakers(closed, open);
+            }
+            Err(error) => log_store_failure!(error, "the store does not say what is due; asking again"),
+        }
+        self.0.is_surveying.store(false, Ordering::Release);
+        self.0.inbox.ring();
+    }
+
+    fn look(&self) -> Option<Timestamp> {
+        let errands = self.0.inbox.board().look(self.0.source.now());
+        let next_look_at = errands.next_look_at;
+        self.run_errands(errands);
+        next_look_at
+    }
+
+    fn run_errands(&self, errands: Errands) {
+        for delivery in errands.start {
+            self.start_attempt(delivery);
+        }
+        for webhook_id in errands.load {
+            tokio::spawn(self.clone().load(webhook_id));
+        }
+        if !errands.claim.is_empty() {
+            self.spawn_vital("claiming of deliveries", self.clone().claim(errands.claim));
+        }
+        if !errands.release.is_empty() {
+            let store = self.0.store.clone();
+            tokio::spawn(async move {
+                give_back(&store, errands.release).await;
+            });
+        }
+        for change in errands.health {
+            let (webhook_id, degraded) = &change;
+            let prepared = self.prepared(*webhook_id);
+            let name = prepared.as_ref().map_or("", |prepared| prepared.name());
+            let kind = degraded.as_ref().map_or(Kind::Recovered, |_| Kind::Degraded);
+            let code = degraded.as_ref().map(|degraded| degraded.code);
+            self.0.log.note(*webhook_id, name, kind, code);
+            // The noting task lives as long as this sender.
+            let _ = self.0.health.send(change);
+        }
+    }
+
+    fn start_attempt(&self, delivery: ClaimedDelivery) {
+        let prepared = self.prepared(delivery.webhook_id);
+        let in_flight = InFlight {
+            dispatcher: self.clone(),
+            delivery: Some(delivery),
+        };
+        match prepared {
+            Some(prepared) => drop(tokio::spawn(in_flight.run(prepared))),
+            // The webhook went away in this moment: dropping the guard gives the claim back.
+            None => drop(in_flight),
+        }
+    }
+
+    /// Until when a webhook's platform wants no requests; nothing if it takes some.
+    pub fn paused_until(&self, webhook_id: WebhookId) -> Option<Timestamp> {
+        let prepared = self.prepared(webhook_id)?;
+        let buckets = prepared.adapter.buckets(&prepared.target);
+        let now = self.0.source.now();
+        self.0.inbox.board().paused_until(&buckets, now)
+    }
+
+    /// A webhook made ready for sending, if it is known.
+    fn prepared(&self, webhook_id: WebhookId) -> Option<Arc<Prepared>> {
+        let known = self.0.prepared.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&webhook_id).map(Arc::clone)
+    }
+
+    async fn load(self, webhook_id: WebhookId) {
+        let parts = &self.0;
+        let endpoint = loop {
+            match parts.store.endpoints.load(webhook_id).await {
+                Ok(endpoint) => break endpoint,
+                Err(error) => {
+                    log_store_failure!(error, %webhook_id, "a webhook could not be loaded; trying again");
+                    tokio::time::sleep(RETRY_WAIT).await;
+                }
+            }
+        };
+        let mut known = parts.prepared.write().unwrap_or_else(PoisonError::into_inner);
+        match endpoint.map(|endpoint| parts.prepare(endpoint)) {
+            Some(mut prepared) => {
+                if let Some(before) = known.get(&webhook_id) {
+                    prepared.learn_from(before);
+                }
+                let limits = prepared.limits();
+                known.insert(webhook_id, Arc::new(prepared));
+                parts
+                    .inbox
+                    .board()
+                    .set_limits(webhook_id, limits, parts.source.now());
+            }
+            None => {
+                known.remove(&webhook_id);
+                parts.inbox.board().forget(webhook_id);
+            }
+        }
+        drop(known);
+        parts.inbox.ring();
+    }
+
+    async fn claim(self, requests: Vec<ClaimRequest>) {
+        let parts = &self.0;
+        let claimed = parts
+            .store
+            .queue
+            .claim_due(requests.clone(), parts.source.now())
+            .await;
+        let mut board = parts.inbox.board();
+        match claimed {
+            Ok(claimed) => {
+                for webhook in claimed {
+                    board.claimed(webhook.webhook_id, webhook.deliveries, webhook.next_due_at);
+                }
+            }
+            Err(error) => {
+                log_store_failure!(error, "due deliveries could not be claimed; trying again");
+                let retry_at = parts.source.now().plus(RETRY_WAIT);
+                for request in requests {
+                    board.claim_failed(request.webhook_id, retry_at);
+                }
+            }
+        }
+        drop(board);
+        parts.inbox.ring();
+    }
+}
+
+/// What is known of a delivery's incident at its webhook.
+async fn recall(parts: &Parts, prepared: &Prepared, delivery: &ClaimedDelivery) -> Known {
+    loop {
+        match Known::recall(&parts.store, prepared, delivery).await {
+            Ok(known) => return known,
+            Err(error) => {
+                let webhook_id = delivery.webhook_id;
+                log_store_failure!(error, %webhook_id, "an incident's message could not be looked up; trying again");
+                tokio::time::sleep(RETRY_WAIT).await;
+            }
+        }
+    }
+}
+
+/// What an attempt leaves of a text that was kept.
+fn left(keeping: &Keeping, before: Option<String>) -> Option<String> {
+    match keeping {
+        Keeping::AsItIs => before,
+        Keeping::Becomes(text) => Some(text.clone()),
+        Keeping::Nothing => None,
+    }
+}
+
+/// Gives claims back, however long that takes: nobody else frees those of a node that lives.
+async fn give_back(store: &Store, claims: Vec<(DeliveryId, Claim)>) {
+    while let Err(error) = store.queue.release(claims.clone()).await {
+        log_store_failure!(error, "claims could not be given back; trying again");
+        tokio::time::sleep(RETRY_WAIT).await;
+    }
+}
+
+/// Notes breakers in the order in which they opened and closed.
+async fn note_health(mut changes: mpsc::UnboundedReceiver<HealthChange>, store: Store) {
+    while let Some((webhook_id, degraded)) = changes.recv().await {
+        while let Err(error) = store.endpoints.set_degraded(webhook_id, degraded.clone()).await {
+            log_store_failure!(error, %webhook_id, "the state of a breaker could not be noted; trying again");
+            tokio::time::sleep(RETRY_WAIT).await;
+        }
+    }
+}

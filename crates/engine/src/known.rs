@@ -1,0 +1,78 @@
+//! What is known of a delivery's incident at its webhook before an attempt: the message or ticket that is there already.
+
+use crate::prepared::Prepared;
+use destination::task::Beyond;
+use model::delivery::ClaimedDelivery;
+use model::event::Event;
+use model::ticket::{LinkState, LinkUpdate, TicketLink, TicketNews};
+use model::time::Timestamp;
+use store::Store;
+use store::StoreResult;
+use store::webhooks::Memory;
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// What was remembered of the incident's message.
+    pub memory: Option<Memory>,
+    /// The incident's ticket.
+    pub link: Option<TicketLink>,
+    /// What the incident says beyond the event.
+    pub beyond: Option<Beyond>,
+}
+
+impl Known {
+    /// Looks up what a kind needs to know; the default format needs nothing.
+    pub async fn recall(store: &Store, prepared: &Prepared, delivery: &ClaimedDelivery) -> StoreResult<Self> {
+        if !prepared.has_own_form() {
+            return Ok(Self::default());
+        }
+        let (webhook_id, incident_id) = (delivery.webhook_id, delivery.event.incident_id);
+        let memory = store.endpoints.recall(webhook_id, incident_id).await?;
+        if prepared.adapter.ticketing().is_none() {
+            return Ok(Self {
+                memory,
+                ..Self::default()
+            });
+        }
+        let recalled = store.tickets.recall(webhook_id, incident_id).await?;
+        Ok(Self {
+            memory,
+            link: recalled.link,
+            beyond: Some(Beyond {
+                description: recalled.description,
+                assignee: recalled.assignee,
+            }),
+        })
+    }
+
+    /// Whether the incident's message or ticket tells of a later event than this one.
+    pub fn is_ahead_of(&self, event: &Event) -> bool {
+        let message = || self.memory.as_ref().map(|memory| memory.event_sequence);
+        let told = self
+            .link
+            .as_ref()
+            .map(|link| link.event_sequence)
+            .or_else(message);
+        told.is_some_and(|told| told > event.sequence)
+    }
+
+    /// A test has no incident: what one of its attempts found out about a ticket is known to the next one only.
+    pub fn learn_in_test(&mut self, delivery: &ClaimedDelivery, update: &LinkUpdate, now: Timestamp) {
+        if let Some(TicketNews::Seen(ticket)) = &update.news {
+            self.link = Some(TicketLink {
+                webhook_id: delivery.webhook_id,
+                incident_id: delivery.event.incident_id,
+                state: LinkState::Linked(ticket.clone()),
+                generation: 1,
+                version: 1,
+                event_sequence: 0,
+                seen: ticket.phase,
+                creates: 1,
+                last_synced_at: None,
+                last_error: None,
+                comments_until: now,
+            });
+        }
+    }
+}

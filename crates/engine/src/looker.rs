@@ -1,0 +1,320 @@
+//! Looks at tickets: those that their system told of, and every few minutes all that are open, because a call may be lost.
+//! What was read is handed to the store, which lets the incident follow in one transaction.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::dispatcher::Dispatcher;
+use clock::Source;
+use destination::ticketing::{Answer, Comment, Question, Reading};
+use model::attempt::Failure;
+use model::audit::Actor;
+use model::id::{IncidentId, WebhookId};
+use model::ticket::{Looking, MAX_COMMENT_LENGTH, Ticket, TicketLink};
+use model::time::Timestamp;
+use model::webhook::Webhook;
+use store::Store;
+use store::StoreResult;
+use store::log_store_failure;
+use store::tickets::{BUSY_WAIT, DueLook, Looked, LookedOutcome, Noted, Swept};
+
+/// How often it is asked what is due.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How many tickets are taken at once.
+const BATCH: u32 = 32;
+/// How many tickets are being read at the same time, in all.
+const MAX_LOOKS: usize = 64;
+/// How many of them at one webhook: a system that hangs keeps no other one waiting.
+const PER_WEBHOOK: usize = 2;
+
+/// Reads tickets.
+#[derive(Clone)]
+pub struct Looker {
+    store: Store,
+    source: Source,
+    dispatcher: Dispatcher,
+    rung: Arc<Notify>,
+}
+
+/// The tickets that are being read.
+#[derive(Default)]
+struct UnderWay {
+    looks: JoinSet<(WebhookId, IncidentId)>,
+    of_webhook: HashMap<WebhookId, HashSet<IncidentId>>,
+}
+
+impl UnderWay {
+    fn has_room_for(&self, link: &TicketLink) -> bool {
+        let looks = self.of_webhook.get(&link.webhook_id);
+        looks.is_none_or(|looks| looks.len() < PER_WEBHOOK && !looks.contains(&link.incident_id))
+    }
+
+    /// Forgets those that have ended.
+    fn clear_ended(&mut self) {
+        while let Some(ended) = self.looks.try_join_next() {
+            match ended {
+                Ok((webhook_id, incident_id)) => {
+                    if let Some(looks) = self.of_webhook.get_mut(&webhook_id) {
+                        looks.remove(&incident_id);
+                    }
+                }
+                // A bug of ours: which one it was is not known, so that all are asked for anew.
+                Err(_) => self.of_webhook.clear(),
+            }
+        }
+        self.of_webhook.retain(|_, looks| !looks.is_empty());
+    }
+}
+
+impl Looker {
+    /// Reads by way of this dispatcher.
+    pub fn new(store: Store, source: Source, dispatcher: Dispatcher) -> Self {
+        Self {
+            store,
+            source,
+            dispatcher,
+            rung: Arc::default(),
+        }
+    }
+
+    /// Looks until the task is dropped.
+    pub async fn run(self) {
+        let mut under_way = UnderWay::default();
+        loop {
+            under_way.clear_ended();
+            let taken = match under_way.looks.len() < MAX_LOOKS {
+                true => self.start_due(&mut under_way).await,
+                false => 0,
+            };
+            if taken < BATCH as usize {
+                // Something may be due now, or a time came: it is looked at either way.
+                let _ = tokio::time::timeout(INTERVAL, self.rung.notified()).await;
+            }
+        }
+    }
+
+    /// Asks at once what is due.
+    pub fn ring(&self) {
+        self.rung.notify_one();
+    }
+
+    /// Starts reading what is due; says how many tickets were taken. Those of a webhook that has its share are put off.
+    async fn start_due(&self, under_way: &mut UnderWay) -> usize {
+        let now = self.source.now();
+        let due = match self.store.ticket_looks.take_due(now, BATCH).await {
+            Ok(due) => due,
+            Err(error) => {
+                log_store_failure!(error, "it cannot be read which tickets are due; trying again");
+                return 0;
+            }
+        };
+        let count = due.len();
+        for look in due {
+            let (webhook_id, incident_id) = (look.link.webhook_id, look.link.incident_id);
+            let paused = self.dispatcher.paused_until(webhook_id);
+            let later = match under_way.has_room_for(&look.link) {
+                true => paused,
+                false => Some(now.plus(BUSY_WAIT)),
+            };
+            if let Some(at) = later {
+                self.put_off(webhook_id, incident_id, at).await;
+                continue;
+            }
+            under_way
+                .of_webhook
+                .entry(webhook_id)
+                .or_default()
+                .insert(incident_id);
+            let looker = self.clone();
+            under_way.looks.spawn(async move {
+                looker.look_at(look).await;
+                looker.ring();
+                (webhook_id, incident_id)
+            });
+        }
+        count
+    }
+
+    /// Nothing is lost by looking later.
+    async fn put_off(&self, webhook_id: WebhookId, incident_id: IncidentId, at: Timestamp) {
+        let put_off = self
+            .store
+            .ticket_looks
+            .look_later(webhook_id, incident_id, at)
+            .await;
+        if let Err(error) = put_off {
+            log_store_failure!(error, %webhook_id, "a ticket could not be put off; it is looked at again");
+        }
+    }
+
+    async fn look_at(&self, look: DueLook) {
+        let (webhook_id, incident_id) = (look.link.webhook_id, look.link.incident_id);
+        let looked = match look.must_sweep {
+            true => self.sweep(&look.link).await,
+            false => self.read(&look.link, None).await.map(|result| result.map(drop)),
+        };
+        let noted = match looked {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => {
+                let now = self.source.now();
+                let looks = &self.store.ticket_looks;
+                looks
+                    .look_failed(webhook_id, incident_id, id_of(&look.link), failure.detail, now)
+                    .await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = noted {
+            log_store_failure!(error, %webhook_id, %incident_id, "a ticket could not be looked at; it is looked at again");
+        }
+    }
+
+    /// Reads a ticket, and lets its incident follow. Without a wish, the webhook's settings say whether it does.
+    pub async fn read(
+        &self,
+        link: &TicketLink,
+        wish: Option<Looking>,
+    ) -> StoreResult<Result<LookedOutcome, Failure>> {
+        let Some(ticket) = link.ticket() else {
+            return Ok(Ok(LookedOutcome::Gone));
+        };
+        let webhook = self.store.webhooks.get(link.webhook_id).await?;
+        let question = Question::Read {
+            ticket_id: ticket.id.clone(),
+            comments_since: takes_comments(&webhook).then_some(link.comments_until),
+        };
+        let reading = match self.dispatcher.ask(link.webhook_id, &question).await? {
+            Ok(Answer::Ticket(Some(reading))) => reading,
+            Ok(_) => {
+                let detail = format!(
+                    "the ticket {} cannot be found: it was deleted, or this account may not see it",
+                    ticket.key
+                );
+                return Ok(Err(Failure::new(
+                    model::exchange::FailureCode::TicketLost,
+                    detail,
+                )));
+            }
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let looking = match follows(&webhook) {
+            true => wish.unwrap_or(Looking::ForChanges),
+            false => wish.unwrap_or(Looking::ToShow),
+        };
+        let looked = self.looked(link, &webhook, reading, looking);
+        Ok(Ok(self.store.ticket_looks.looked(looked).await?))
+    }
+
+    fn looked(&self, link: &TicketLink, webhook: &Webhook, reading: Reading, looking: Looking) -> Looked {
+        let key = reading.ticket.key.clone();
+        let actor = |person: &str| Actor::Ticket {
+            webhook_id: webhook.id,
+            name: match person {
+                "" => format!("{key} in {}", webhook.settings.name),
+                person => format!("{person} ({key} in {})", webhook.settings.name),
+            },
+        };
+        // What was moved by our own account was moved by somebody else with it: the store knows what we did ourselves.
+        let by = reading
+            .by
+            .as_deref()
+            .filter(|_| !reading.is_ours)
+            .unwrap_or_default();
+        let change = self.source.change(actor(by));
+        let noted = |comment: Comment| Noted {
+            at: comment.at,
+            actor: actor(&comment.author),
+            sentence: cut_comment(&comment.text),
+            id: self.source.change(Actor::System).audit_id,
+        };
+        Looked {
+            webhook_id: link.webhook_id,
+            incident_id: link.incident_id,
+            version: link.version,
+            looking,
+            comments: reading.comments.into_iter().map(noted).collect(),
+            ticket: reading.ticket,
+            event_id: self.source.new_event_id(),
+            change,
+        }
+    }
+
+    /// Looks for tickets that were made twice, closes all but the oldest, and remembers that one.
+    async fn sweep(&self, link: &TicketLink) -> StoreResult<Result<(), Failure>> {
+        let question = Question::Marked {
+            marker: link.marker(),
+        };
+        let tickets = match self.dispatcher.ask(link.webhook_id, &question).await? {
+            Ok(Answer::Tickets(tickets)) => tickets,
+            Ok(_) => Vec::new(),
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let is_ours = |ticket: &Ticket| link.ticket().is_some_and(|ours| ours.id == ticket.id);
+        // A search that does not show the ticket that is known lags: it says nothing about others either.
+        if !tickets.iter().any(is_ours) {
+            return self.read(link, None).await.map(|result| result.map(drop));
+        }
+        let mut tickets = tickets.into_iter();
+        let (oldest, others): (Option<Ticket>, Vec<Ticket>) = (tickets.next(), tickets.collect());
+        let Some(oldest) = oldest.filter(|_| !others.is_empty()) else {
+            return self.swept(link, Swept::Clean).await;
+        };
+        for close in others {
+            let keep = oldest.clone();
+            if let Err(failure) = self
+                .dispatcher
+                .ask(link.webhook_id, &Question::Join { keep, close })
+                .await?
+            {
+                return Ok(Err(failure));
+            }
+        }
+        let is_same = link.ticket().is_some_and(|ticket| ticket.id == oldest.id);
+        self.swept(link, Swept::Joined((!is_same).then_some(oldest)))
+            .await
+    }
+
+    async fn swept(&self, link: &TicketLink, found: Swept) -> StoreResult<Result<(), Failure>> {
+        let change = self.source.change(Actor::System);
+        let looks = &self.store.ticket_looks;
+        looks
+            .swept(link.webhook_id, link.incident_id, id_of(link), found, change)
+            .await?;
+        Ok(Ok(()))
+    }
+}
+
+/// The id of a link's ticket.
+fn id_of(link: &TicketLink) -> String {
+    link.ticket().map(|ticket| ticket.id.clone()).unwrap_or_default()
+}
+
+/// Whether incidents follow their tickets at a webhook.
+fn follows(webhook: &Webhook) -> bool {
+    webhook
+        .settings
+        .options
+        .get("sync")
+        .is_none_or(|sync| sync != "out")
+}
+
+fn takes_comments(webhook: &Webhook) -> bool {
+    webhook
+        .settings
+        .options
+        .get("comments")
+        .is_some_and(|comments| comments == "on")
+}
+
+/// A comment as a line of the timeline.
+fn cut_comment(text: &str) -> String {
+    use destination::text::{Unit, cut};
+    format!(
+        "commented: {}",
+        cut(text.trim(), MAX_COMMENT_LENGTH, Unit::Characters)
+    )
+}

@@ -1,0 +1,144 @@
+//! Calls of platforms to us: `POST /inbound/{kind}/{webhook}`. Whom to believe and what to do say the adapter and the
+//! action; here only lives what HTTP needs: limits, statuses. Must answer quickly: Slack gives it three seconds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use http_body_util::{BodyExt, Limited};
+
+use actions::Actions;
+use actions::chat::CallRefusal;
+use clock::Source;
+use limit::{Limit, Limiter};
+use model::client_address::{ClientAddress, ClientNetwork};
+use model::id::WebhookId;
+
+/// The largest call.
+const MAX_CALL_BYTES: usize = 256 * 1024;
+/// How long a platform may take to send one.
+const CALL_DEADLINE: Duration = Duration::from_secs(5);
+/// How many calls that are not believed one address may make.
+const FAILURE_LIMIT: Limit = Limit {
+    per_second: 0.5,
+    burst: 30.0,
+};
+/// How many addresses are counted at a time.
+const MAX_COUNTED: usize = 20_000;
+
+/// What the doors for platforms need.
+#[derive(Clone)]
+pub struct InboundState(Arc<Parts>);
+
+struct Parts {
+    actions: Arc<Actions>,
+    source: Source,
+    failures: Limiter<ClientNetwork>,
+}
+
+impl InboundState {
+    /// Doors to these actions.
+    pub fn new(actions: Arc<Actions>, source: Source) -> Self {
+        let failures = Limiter::new(FAILURE_LIMIT, MAX_COUNTED);
+        Self(Arc::new(Parts {
+            actions,
+            source,
+            failures,
+        }))
+    }
+}
+
+/// The doors as a router, to be merged with the pages.
+pub fn router(state: InboundState) -> Router {
+    Router::new()
+        .route("/inbound/{kind}/{webhook}", post(receive))
+        .with_state(state)
+}
+
+async fn receive(
+    State(state): State<InboundState>,
+    Path((kind, webhook)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let network = ClientAddress::of(request.extensions()).network();
+    let now_ms = state.0.source.monotonic_millis();
+    let (parts, body) = request.into_parts();
+    if parts
+        .headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
+        return say(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the call is packed (Content-Encoding): send it as it is\n",
+        );
+    }
+    let Some(body) = read(body).await else {
+        return say(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the call is too large or too slow\n",
+        );
+    };
+    let Ok(webhook_id) = webhook.parse::<WebhookId>() else {
+        return say(StatusCode::NOT_FOUND, "there is no such webhook\n");
+    };
+    let actions = &state.0.actions;
+    match actions
+        .receive_call(&kind, webhook_id, &parts.headers, &body)
+        .await
+    {
+        Ok(reply) => {
+            let content_type = HeaderValue::from_static(reply.content_type);
+            let headers = [
+                (CONTENT_TYPE, content_type),
+                (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            ];
+            (StatusCode::OK, headers, reply.body).into_response()
+        }
+        Err(refusal) => {
+            // Only calls without proof are counted: behind a proxy all platforms and all guessers are one address.
+            let is_unproven = matches!(refusal, CallRefusal::NotBelieved | CallRefusal::NotFound);
+            match is_unproven.then(|| state.0.failures.take(network, now_ms)) {
+                Some(Err(refused)) => too_many(refused.wait_seconds),
+                Some(Ok(())) | None => refuse(&refusal),
+            }
+        }
+    }
+}
+
+async fn read(body: Body) -> Option<Bytes> {
+    let collected = Limited::new(body, MAX_CALL_BYTES).collect();
+    let collected = tokio::time::timeout(CALL_DEADLINE, collected).await.ok()?;
+    Some(collected.ok()?.to_bytes())
+}
+
+fn refuse(refusal: &CallRefusal) -> Response {
+    match refusal {
+        CallRefusal::NotFound => say(StatusCode::NOT_FOUND, "there is no such webhook\n"),
+        CallRefusal::NotBelieved => say(StatusCode::UNAUTHORIZED, "the call carries no valid proof\n"),
+        CallRefusal::Unreadable => say(StatusCode::BAD_REQUEST, "the call cannot be read\n"),
+        CallRefusal::Unavailable => say(StatusCode::SERVICE_UNAVAILABLE, "try again\n"),
+    }
+}
+
+fn too_many(wait_seconds: u32) -> Response {
+    let mut response = say(StatusCode::TOO_MANY_REQUESTS, "too many calls without proof\n");
+    let wait = HeaderValue::from(wait_seconds);
+    response.headers_mut().insert(RETRY_AFTER, wait);
+    response
+}
+
+fn say(status: StatusCode, text: &'static str) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, text).into_response()
+}

@@ -1,0 +1,192 @@
+//! One attempt of a delivery: what was sent, what came back, and how it is classified.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::exchange::{FailureCode, PhaseTimings};
+use crate::id::AttemptId;
+use crate::ticket::LinkUpdate;
+use crate::time::Timestamp;
+
+/// What an attempt means for its delivery: an adapter's verdict on an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver took it.
+    Delivered,
+    /// The receiver queued it, and will not tell what becomes of it.
+    Accepted,
+    /// The receiver took this request; the next one of the same delivery follows at once.
+    Step,
+    /// It failed; what follows is the failure's [`Remedy`].
+    Failed(Failure),
+    /// It failed, and the receiver wants nothing any more: the delivery is dead, the webhook is disabled.
+    Gone(Failure),
+}
+
+impl Outcome {
+    /// Every outcome, in the API's words.
+    pub const NAMES: [&'static str; 5] = ["delivered", "accepted", "step", "failed", "gone"];
+
+    /// Which of [`Outcome::NAMES`].
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Accepted => "accepted",
+            Self::Step => "step",
+            Self::Failed(_) => "failed",
+            Self::Gone(_) => "gone",
+        }
+    }
+
+    /// The failure, if there is one.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Delivered | Self::Accepted | Self::Step => None,
+            Self::Failed(failure) | Self::Gone(failure) => Some(failure),
+        }
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The stable code.
+    pub code: FailureCode,
+    /// One sentence for people, without secrets.
+    pub detail: String,
+    /// How long the receiver asked to wait.
+    pub retry_after: Option<Duration>,
+    /// What helps.
+    pub remedy: Remedy,
+}
+
+impl Failure {
+    /// A failure that is tried again on the webhook's schedule.
+    pub fn new(code: FailureCode, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after: None,
+            remedy: Remedy::Schedule,
+        }
+    }
+
+    /// The same with another remedy.
+    pub fn with(self, remedy: Remedy) -> Self {
+        Self { remedy, ..self }
+    }
+}
+
+/// What helps against a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Remedy {
+    /// Another attempt on the webhook's schedule.
+    Schedule,
+    /// Another request at once, made from what this answer taught. Spends no attempt, within a bound.
+    AtOnce,
+    /// Waiting, for the receiver's rate limit or for what it shows late. Spends no attempt, within a bound.
+    Wait,
+    /// Another attempt on the schedule, which first looks whether this one was done after all.
+    LookUp,
+    /// Only a person: credentials, address or permission are wrong.
+    Person,
+    /// Nothing: this will never be taken.
+    Nothing,
+    /// Only a person: what the webhook is set to do harms this server. The delivery is dead, the webhook is disabled.
+    Rewrite,
+}
+
+impl Remedy {
+    /// Every remedy.
+    pub const ALL: [Self; 7] = [
+        Self::Schedule,
+        Self::AtOnce,
+        Self::Wait,
+        Self::LookUp,
+        Self::Person,
+        Self::Nothing,
+        Self::Rewrite,
+    ];
+
+    /// The remedy as the API and the store write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Schedule => "schedule",
+            Self::AtOnce => "at_once",
+            Self::Wait => "wait",
+            Self::LookUp => "look_up",
+            Self::Person => "person",
+            Self::Nothing => "nothing",
+            Self::Rewrite => "rewrite",
+        }
+    }
+
+    /// The remedy read back from its text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|remedy| remedy.as_str() == text)
+    }
+}
+
+/// The longest text that an adapter has kept for later, in bytes.
+pub const MAX_MEMORY_BYTES: usize = 4096;
+
+/// How long a message is remembered after it was last changed.
+pub const MEMORY_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// What becomes of a text that an adapter keeps for later, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Keeping {
+    /// It stays as it is.
+    #[default]
+    AsItIs,
+    /// It becomes this, 1 to [`MAX_MEMORY_BYTES`] bytes.
+    Becomes(String),
+    /// It is forgotten.
+    Nothing,
+}
+
+/// What an attempt leaves for later ones.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Legacy {
+    /// Of the incident's message, for later deliveries of the same webhook and incident.
+    pub memory: Keeping,
+    /// For the next attempt of the same delivery.
+    pub progress: Keeping,
+    /// About the webhook itself.
+    pub learned: Option<String>,
+    /// About the incident's ticket; nothing if the webhook's kind makes none.
+    pub ticket: Option<LinkUpdate>,
+}
+
+/// One attempt as it is kept. Header texts are lines of `name: value`; secrets in them are masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// 1 for the first attempt of a delivery, counted over replays too.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long its phases took.
+    pub timings: PhaseTimings,
+    /// The address that was connected to.
+    pub remote_address: Option<SocketAddr>,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The response's status, if there was one.
+    pub status: Option<u16>,
+    /// The request line and headers.
+    pub request_head: String,
+    /// The request's body, if it was not the event's own; secrets in it are masked.
+    pub request_body: Option<Bytes>,
+    /// The response's headers.
+    pub response_head: String,
+    /// The first bytes of the response's body.
+    pub response_body: Bytes,
+    /// Whether the response's body was longer.
+    pub response_body_is_truncated: bool,
+    /// What the attempt was for or found out, in a sentence, if its adapter tells.
+    pub note: Option<String>,
+}

@@ -1,0 +1,34 @@
+//! The words of the product and its decisions, as pure types and functions.
+//!
+//! Nothing here reads a clock, draws a random number, opens a file or a socket: all of that comes in as
+//! arguments, so that tests and the simulation decide what happens.
+
+pub mod access;
+pub mod action_link;
+pub mod activity;
+pub mod attempt;
+pub mod audit;
+pub mod capacity;
+pub mod client_address;
+pub mod delivery;
+pub mod device;
+pub mod escalation;
+pub mod event;
+pub mod exchange;
+pub mod expression;
+pub mod filter;
+pub mod id;
+pub mod inbox;
+pub mod incident;
+pub mod network;
+pub mod retry;
+pub mod schema;
+pub mod secret;
+pub mod service;
+pub mod session;
+pub mod standard_secret;
+pub mod ticket;
+pub mod time;
+pub mod user;
+pub mod webhook;
+pub mod webhook_kind;

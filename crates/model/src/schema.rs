@@ -1,0 +1,74 @@
+//! Our own words in the API's description: which texts a status, an event or a code may be. Every list comes from where the
+//! word is defined; a client that is generated knows them as types.
+
+#[doc(hidden)]
+pub use utoipa;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+
+use crate::access::{Role, Scope};
+use crate::delivery::DeliveryState;
+use crate::event::EventName;
+use crate::exchange::FailureCode;
+use crate::incident::{IncidentStatus, Severity};
+use crate::ticket::TicketPhase;
+use crate::webhook::{Ordering, WebhookKind, WhenDisabled};
+
+/// Makes types the schemas of their words, each under a name and with a sentence about it.
+#[macro_export]
+macro_rules! word_schemas {
+    ($($word:ty, $name:literal, $about:literal, $words:expr;)+) => {
+        $(
+            impl $crate::schema::utoipa::PartialSchema for $word {
+                fn schema() -> $crate::schema::utoipa::openapi::RefOr<$crate::schema::utoipa::openapi::schema::Schema> {
+                    $crate::schema::one_of($about, $words)
+                }
+            }
+
+            impl $crate::schema::utoipa::ToSchema for $word {
+                fn name() -> std::borrow::Cow<'static, str> {
+                    std::borrow::Cow::Borrowed($name)
+                }
+            }
+        )+
+    };
+}
+
+word_schemas! {
+    EventName, "EventName", "What happened.", EventName::ALL.map(EventName::as_str);
+    IncidentStatus, "IncidentStatus", "Where an incident stands.", IncidentStatus::ALL.map(IncidentStatus::as_str);
+    Severity, "Severity", "How bad it is.", Severity::ALL.map(Severity::as_str);
+    Ordering, "WebhookOrdering", "The events of one incident in order, or in none.", Ordering::ALL.map(Ordering::as_str);
+    WhenDisabled, "WhenDisabled", "What becomes of events while a webhook is disabled.",
+        WhenDisabled::ALL.map(WhenDisabled::as_str);
+    DeliveryState, "DeliveryStatus", "Where a delivery stands.", DeliveryState::ALL.map(DeliveryState::as_str);
+    FailureCode, "FailureCode", "Why an attempt failed.", FailureCode::ALL.map(FailureCode::as_str);
+    Scope, "Scope", "What an API key may do.", Scope::ALL.iter().map(|scope| scope.as_str());
+    Role, "Role", "What a person may do.", Role::ALL.map(Role::as_str);
+    TicketPhase, "TicketPhase", "Where a ticket stands, whatever its system calls that.",
+        TicketPhase::ALL.map(TicketPhase::as_str);
+}
+
+/// Which kinds there are is known further up: see `api`'s list.
+impl utoipa::PartialSchema for WebhookKind {
+    fn schema() -> RefOr<Schema> {
+        RefOr::T(Schema::Object(
+            ObjectBuilder::new().schema_type(Type::String).build(),
+        ))
+    }
+}
+
+impl utoipa::ToSchema for WebhookKind {
+    fn name() -> std::borrow::Cow<'static, str> {
+        std::borrow::Cow::Borrowed("WebhookKind")
+    }
+}
+
+/// The schema of a text that is one of these words.
+pub fn one_of(about: &str, words: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {
+    let object = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(about))
+        .enum_values(Some(words));
+    RefOr::T(Schema::Object(object.build()))
+}

@@ -1,0 +1,31 @@
+//! Users: people that incidents are assigned to and that may sign in.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::Role;
+use crate::id::UserId;
+use crate::time::Timestamp;
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// The name that is shown.
+    pub name: String,
+    /// The address to sign in with, unique.
+    pub email: Option<String>,
+    /// What the person may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A person as an incident and an event name them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRef {
+    /// Its id.
+    pub id: UserId,
+    /// The name at that time.
+    pub name: String,
+}

@@ -1,0 +1,439 @@
+//! The server put together: opens the store, starts the dispatcher and the doors, stops them in order.
+
+mod base_path;
+mod clients;
+mod desk;
+mod file_limit;
+mod first_key;
+mod outbound_rules;
+mod pages;
+mod run;
+mod server;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use url::Url;
+
+use crate::master_key;
+use actions::Actions;
+use api::{ApiParts, ApiSettings, ApiState};
+use clock::Source;
+use config::{self, Config};
+use engine::board::BoardLimits;
+use engine::deliver::Deliverer;
+use engine::dispatcher::Dispatcher;
+use engine::inbox::Inbox;
+use engine::looker::Looker;
+use engine::pruner::KeepFor;
+use engine::{auditor, escalator, pruner, rescuer};
+use inbound::{self, InboundState};
+use limit::Limit;
+use model::capacity::Capacity;
+use model::client_address::TrustedProxies;
+use outbound::{Client, Resolve, SystemResolver};
+use renderer::Renderer;
+use store::Store;
+use store::seal::Sealer;
+use store::wakeup::Wakeup;
+use supervisor::Supervisor;
+use telemetry::Metrics;
+
+use clients::{Bounds, Clients};
+use desk::{Desk, TestSender};
+use model::secret::SecretText;
+use outbound_rules::OutboundRules;
+use pages::{CommitWatch, Shared};
+use server::Site;
+
+pub use file_limit::raise as raise_file_limit;
+pub use first_key::FirstKey;
+pub use run::{ServeError, serve};
+
+/// How long tasks that still use the store may take to notice that the server has stopped.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const CLOSE_POLL: Duration = Duration::from_millis(2);
+
+/// A running server.
+pub struct App {
+    address: SocketAddr,
+    first_key: FirstKey,
+    set_up_token: Option<SecretText>,
+    store: Store,
+    dispatcher: Dispatcher,
+    inbox: Arc<Inbox>,
+    looker: Looker,
+    timers: JoinSet<()>,
+    server: JoinHandle<()>,
+    supervisor: Supervisor,
+    stop: watch::Sender<bool>,
+    stop_grace: Duration,
+}
+
+/// A server that is complete, but answers nobody yet.
+pub struct PreparedApp {
+    app: App,
+    open: oneshot::Sender<()>,
+}
+
+impl PreparedApp {
+    /// Begins to answer.
+    pub fn open(self) -> App {
+        // The server waits for it; should it have died already, its supervisor says so.
+        let _ = self.open.send(());
+        self.app
+    }
+
+    /// The server, to be announced.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+}
+
+/// What a server is given from outside.
+pub struct Surroundings {
+    /// Time and randomness.
+    pub source: Source,
+    /// Looks host names up.
+    pub resolver: Arc<dyn Resolve>,
+    /// Renders users' templates.
+    pub renderer: Renderer,
+}
+
+impl Surroundings {
+    /// The machine's own.
+    pub fn system() -> anyhow::Result<Self> {
+        let resolver = SystemResolver::new().context("the system's name resolution cannot be read")?;
+        Ok(Self {
+            source: Source::system(),
+            resolver: Arc::new(resolver),
+            renderer: Renderer::new(own_program()?),
+        })
+    }
+}
+
+impl App {
+    /// Starts a server; it answers and delivers when this returns.
+    pub async fn start(config: &Config, surroundings: Surroundings) -> anyhow::Result<Self> {
+        Ok(Self::prepare(config, surroundings).await?.open())
+    }
+
+    /// The same up to its last step: it delivers, and clients may connect, but nobody is answered before [`PreparedApp::open`].
+    pub async fn prepare(config: &Config, surroundings: Surroundings) -> anyhow::Result<PreparedApp> {
+        let (source, renderer) = (surroundings.source, surroundings.renderer);
+        let (metrics, wakeup) = (Arc::new(Metrics::new()), Wakeup::new());
+        let supervisor = Supervisor::default();
+        let capacity = capacity(config, &metrics);
+        let limits = board_limits(config, &capacity);
+        let inbox = Arc::new(Inbox::new(limits, wakeup.clone(), Arc::clone(&metrics)));
+        let (watch, commits) = CommitWatch::new(&metrics, &supervisor);
+        let store = open_store(config, &source, &inbox, watch).await?;
+        // The address must be known before anything is sent: the server may reach its own inboxes there.
+        let listener = listen(config).await?;
+        let address = listener.local_addr()?;
+        let rules = Arc::new(OutboundRules::new(config, address)?);
+        let deliverer = Deliverer {
+            client: Client::new(rules.settings(surroundings.resolver, capacity.idle_connections)),
+            source: source.clone(),
+            public_url: public_url(config, address),
+            store: store.clone(),
+            renderer: renderer.clone(),
+        };
+        let (queue, counts) = (Arc::clone(&inbox), Arc::clone(&metrics));
+        let dispatcher = Dispatcher::start(queue, store.clone(), deliverer, counts, supervisor.clone());
+        let looker = Looker::new(store.clone(), source.clone(), dispatcher.clone());
+        let tester = Arc::new(TestSender(dispatcher.clone()));
+        let desk = Arc::new(Desk(dispatcher.clone(), looker.clone()));
+        let (to, at) = (store.clone(), source.clone());
+        let actions = Arc::new(Actions::new(to, at, rules, tester, desk, renderer));
+        let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
+        let (stop, stopping) = watch::channel(false);
+        let shared = Shared {
+            actions: Arc::clone(&actions),
+            store: store.clone(),
+            source: source.clone(),
+            commits,
+            own_address: address_from_here(address),
+            capacity,
+            stopping: stopping.clone(),
+        };
+        let (pages, set_up_token) = pages::prepare(config, shared).await?;
+        let parts = ApiParts {
+            actions,
+            store: store.clone(),
+            source: source.clone(),
+            wakeup,
+            metrics: Arc::clone(&metrics),
+            settings: api_settings(config, capacity),
+            setup: setup_token,
+            stopping: stopping.clone(),
+        };
+        let clients = Clients::new(Bounds::of(&capacity), proxies(config), Arc::clone(&metrics));
+        let site = site(config, parts, pages);
+        let (open, server) = start_server(listener, site, clients, stopping, &supervisor);
+        let mut timers = start_timers(config, &store, &source, &metrics, &supervisor);
+        start_senders(&mut timers, &dispatcher, &looker, &supervisor);
+        let app = Self {
+            address,
+            first_key,
+            set_up_token,
+            store,
+            dispatcher,
+            inbox,
+            looker,
+            timers,
+            server,
+            supervisor,
+            stop,
+            stop_grace: config.stop_grace,
+        };
+        Ok(PreparedApp { app, open })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How to get the first key.
+    pub fn first_key(&self) -> &FirstKey {
+        &self.first_key
+    }
+
+    /// The one-time token of the link that makes the first administrator, if nobody could sign in at the start.
+    pub fn set_up_token(&self) -> Option<&SecretText> {
+        self.set_up_token.as_ref()
+    }
+
+    /// Reports when a task ends without which it is no server.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Looks for due deliveries and tickets now rather than within a second: for whoever moves the clock by hand.
+    pub fn look_now(&self) {
+        self.inbox.ring();
+        self.looker.ring();
+    }
+
+    /// Soft stop: accepts nothing new, finishes what is in flight, up to the grace. Says whether all of it ended. The data
+    /// directory is free for another server afterwards.
+    pub async fn stop(mut self) -> bool {
+        self.stop.send_replace(true);
+        let all_ended = self.dispatcher.stop(self.stop_grace).await;
+        // The doors close last, so that answers under way still get out.
+        let _ = self.server.await;
+        self.timers.shutdown().await;
+        let last_handle = Arc::clone(&self.store.upkeep);
+        drop((self.dispatcher, self.store, self.inbox, self.looker));
+        let all_gone = async {
+            while Arc::strong_count(&last_handle) > 1 {
+                tokio::time::sleep(CLOSE_POLL).await;
+            }
+        };
+        let closed = tokio::time::timeout(CLOSE_TIMEOUT, all_gone).await.is_ok();
+        all_ended && closed
+    }
+}
+
+/// How much may be open at once. What the settings want beyond that is not had by wishing.
+fn capacity(config: &Config, metrics: &Metrics) -> Capacity {
+    let wanted = usize::try_from(config.limits.max_in_flight).unwrap_or(usize::MAX);
+    let capacity = Capacity::share_out(file_limit::present(), wanted);
+    if capacity.max_in_flight < wanted {
+        tracing::warn!(
+            wanted,
+            max_in_flight = capacity.max_in_flight,
+            files = capacity.files,
+            "fewer deliveries than limits.max_in_flight may be in flight: the process may open too few files; raise its \
+             limit (LimitNOFILE, ulimit -n)"
+        );
+    }
+    metrics.note_capacity(&capacity);
+    capacity
+}
+
+/// This very program, even if its file was replaced meanwhile: the system keeps it for whoever runs it.
+fn own_program() -> anyhow::Result<PathBuf> {
+    match cfg!(target_os = "linux") {
+        true => Ok(PathBuf::from("/proc/self/exe")),
+        false => std::env::current_exe().context("this program does not know where it lies"),
+    }
+}
+
+/// Where links in messages lead. A server for development is reached from this machine; otherwise nobody but the settings
+/// knows.
+fn public_url(config: &Config, address: SocketAddr) -> Option<Url> {
+    let own = || Url::parse(&format!("http://{}/", address_from_here(address))).ok();
+    config
+        .public_url
+        .clone()
+        .or_else(|| config.dev.then(own).flatten())
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(config.listen).await;
+    listener.with_context(|| format!("cannot listen on {}; is the port taken?", config.listen))
+}
+
+/// Whatever an earlier run had in hand is free again before anything new is claimed.
+async fn take_back(store: &Store, source: &Source) -> anyhow::Result<()> {
+    store.queue.heartbeat(source.now()).await?;
+    let freed = store.queue.rescue(source.now()).await?;
+    if freed > 0 {
+        tracing::info!(
+            freed,
+            "deliveries that were in flight when the last run ended will be sent again"
+        );
+    }
+    Ok(())
+}
+
+fn board_limits(config: &Config, capacity: &Capacity) -> BoardLimits {
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    BoardLimits {
+        max_in_flight: capacity.max_in_flight,
+        max_ready: count(config.limits.max_ready),
+        ..BoardLimits::default()
+    }
+}
+
+async fn open_store(
+    config: &Config,
+    source: &Source,
+    inbox: &Arc<Inbox>,
+    watch: CommitWatch,
+) -> anyhow::Result<Store> {
+    let keys = master_key::load(&config.data, config::environment, source)?;
+    let store = store_sqlite::open(store_sqlite::Settings {
+        directory: config.data.clone(),
+        sealer: Sealer::new(&keys.current, keys.previous.as_ref()),
+        hand_over: Arc::clone(inbox) as Arc<dyn store::HandOver>,
+        node: i64::from(u32::from_le_bytes(source.random())),
+        observer: Arc::new(watch),
+        max_pages: config.max_database_bytes.map(store_sqlite::pages_of),
+    })?;
+    take_back(&store, source).await?;
+    Ok(store)
+}
+
+fn api_settings(config: &Config, capacity: Capacity) -> ApiSettings {
+    let per_second = f64::from(config.api.requests_per_second);
+    let failures_per_minute = f64::from(config.api.failed_sign_ins_per_minute);
+    ApiSettings {
+        key_limit: Limit {
+            per_second,
+            burst: per_second,
+        },
+        failure_limit: Limit {
+            per_second: failures_per_minute / 60.0,
+            burst: failures_per_minute,
+        },
+        metrics_are_public: config.metrics_public,
+        backup_directory: Some(config.data.join("backups")),
+        public_url: config.public_url.clone(),
+        max_streams: capacity.event_streams,
+        capacity: Some(capacity),
+    }
+}
+
+/// Who may say for whom a request is.
+fn proxies(config: &Config) -> TrustedProxies {
+    TrustedProxies::new(&config.trusted_proxies)
+}
+
+/// Everything that is served: the API, the calls of platforms, the pages.
+fn site(config: &Config, parts: ApiParts, pages: Router) -> Site {
+    let callers = InboundState::new(Arc::clone(&parts.actions), parts.source.clone());
+    let pages = pages.merge(inbound::router(callers));
+    let router = api::router(ApiState::new(parts), pages);
+    Site::new(router, config.public_url.as_ref(), proxies(config))
+}
+
+/// Starts to serve once it is told to.
+fn start_server(
+    listener: TcpListener,
+    site: Site,
+    clients: Arc<Clients>,
+    stopping: watch::Receiver<bool>,
+    supervisor: &Supervisor,
+) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (open, opened) = oneshot::channel();
+    let serving = async move {
+        let _ = opened.await;
+        server::serve(listener, site, clients, stopping).await;
+    };
+    let server = tokio::spawn(supervisor.clone().watch("HTTP server", serving));
+    (open, server)
+}
+
+fn start_senders(
+    timers: &mut JoinSet<()>,
+    dispatcher: &Dispatcher,
+    looker: &Looker,
+    supervisor: &Supervisor,
+) {
+    let (dispatching, reading) = (dispatcher.clone().run(), looker.clone().run());
+    timers.spawn(supervisor.clone().watch("dispatcher", dispatching));
+    timers.spawn(supervisor.clone().watch("reader of tickets", reading));
+}
+
+fn start_timers(
+    config: &Config,
+    store: &Store,
+    source: &Source,
+    metrics: &Arc<Metrics>,
+    supervisor: &Supervisor,
+) -> JoinSet<()> {
+    let keep_for = KeepFor {
+        delivered: config.retention.delivered,
+        dead: config.retention.dead,
+    };
+    let mut timers = JoinSet::new();
+    let watch = || supervisor.clone();
+    timers.spawn(watch().watch("rescuer", rescuer::run(store.clone(), source.clone())));
+    timers.spawn(watch().watch("escalator", escalator::run(store.clone(), source.clone())));
+    let prune = pruner::run(store.clone(), source.clone(), keep_for);
+    timers.spawn(watch().watch("pruner", prune));
+    let bury = pruner::bury(store.clone(), source.clone());
+    timers.spawn(watch().watch("pruner of deleted webhooks", bury));
+    let audit = auditor::run(store.clone(), Arc::clone(metrics));
+    timers.spawn(watch().watch("auditor", audit));
+    timers
+}
+
+/// Where this server reaches itself: an address that stands for all of the machine's holds its loopback one.
+fn address_from_here(address: SocketAddr) -> SocketAddr {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(loopback, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_listens_everywhere_reaches_itself_on_loopback() {
+        let from_here = |text: &str| address_from_here(text.parse().unwrap()).to_string();
+        assert_eq!(from_here("0.0.0.0:8080"), "127.0.0.1:8080");
+        assert_eq!(from_here("[::]:8080"), "[::1]:8080");
+        assert_eq!(from_here("10.0.0.5:80"), "10.0.0.5:80");
+    }
+}

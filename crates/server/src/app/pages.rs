@@ -1,0 +1,121 @@
+//! Wires the pages: their settings, the link that makes the first administrator, and who tells them of commits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::watch;
+
+use actions::Actions;
+use actions::access::SetupToken;
+use clock::Source;
+use config::Config;
+use limit::Limit;
+use model::capacity::Capacity;
+use model::secret::SecretText;
+use store::CommitObserver;
+use store::Store;
+use store::wakeup::Commits;
+use supervisor::{HowEnded, Supervisor, VitalEnd};
+use telemetry::Metrics;
+use web::{WebParts, WebSettings, WebState};
+
+/// How many accounts' failures to sign in one address may have: it may be that of a whole office.
+const ACCOUNTS_PER_ADDRESS: f64 = 10.0;
+
+/// What the pages share with the rest of the server.
+pub struct Shared {
+    /// What users may do.
+    pub actions: Arc<Actions>,
+    /// For reading.
+    pub store: Store,
+    /// Time and randomness.
+    pub source: Source,
+    /// Changes with every commit.
+    pub commits: Commits,
+    /// Where the server reaches itself.
+    pub own_address: SocketAddr,
+    /// How many pages may be live at once.
+    pub capacity: Capacity,
+    /// Becomes true when the server stops.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// The pages, and the one-time token of the set-up link if nobody can sign in yet.
+pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router, Option<SecretText>)> {
+    let (setup, token) = set_up_token(&shared.store, &shared.source).await?;
+    let failures_per_minute = ACCOUNTS_PER_ADDRESS * f64::from(config.api.failed_sign_ins_per_minute);
+    let settings = WebSettings {
+        public_url: config.public_url.clone(),
+        is_dev: config.dev,
+        has_inboxes: config.inbox.enabled,
+        own_address: shared.own_address,
+        failure_limit: Limit {
+            per_second: failures_per_minute / 60.0,
+            burst: failures_per_minute,
+        },
+        backup_directory: Some(config.data.join("backups")),
+        max_streams: shared.capacity.live_pages,
+    };
+    let state = WebState::new(WebParts {
+        actions: shared.actions,
+        store: shared.store,
+        source: shared.source,
+        commits: shared.commits.subscribe(),
+        settings,
+        setup,
+        openapi: api::openapi_document,
+        stopping: shared.stopping,
+    });
+    Ok((web::router(state), token))
+}
+
+async fn set_up_token(store: &Store, source: &Source) -> anyhow::Result<(SetupToken, Option<SecretText>)> {
+    if store.sign_in.has_passwords().await? {
+        return Ok((SetupToken::none(), None));
+    }
+    let token = format!("setup_{}", hex::encode(source.random::<24>()));
+    Ok((SetupToken::new(&token), Some(SecretText::new(token))))
+}
+
+/// Told about every commit of the store: counts it, and tells live pages.
+pub struct CommitWatch {
+    /// Counts.
+    metrics: Arc<Metrics>,
+    /// Tells.
+    commits: Commits,
+    /// Hears of the writer's end.
+    supervisor: Supervisor,
+}
+
+impl CommitWatch {
+    /// A watch, and where to hear of commits.
+    pub fn new(metrics: &Arc<Metrics>, supervisor: &Supervisor) -> (Self, Commits) {
+        let commits = Commits::new();
+        let watch = Self {
+            metrics: Arc::clone(metrics),
+            commits: commits.clone(),
+            supervisor: supervisor.clone(),
+        };
+        (watch, commits)
+    }
+}
+
+impl CommitObserver for CommitWatch {
+    fn committed(&self, commands: usize, took: Duration) {
+        self.metrics.committed(commands, took);
+        self.commits.one_more();
+    }
+
+    fn failed(&self) {
+        self.metrics.failed();
+    }
+
+    fn writer_died(&self) {
+        self.supervisor.report(VitalEnd {
+            task: "writer of the store",
+            how: HowEnded::Panicked,
+        });
+    }
+}

@@ -1,0 +1,4 @@
+//! A server put together: opens the store, starts what delivers and the doors, stops them in order.
+
+pub mod app;
+pub mod master_key;

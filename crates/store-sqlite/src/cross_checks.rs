@@ -1,0 +1,232 @@
+//! Whether the rows of different tables agree: deliveries with their attempts and events, events with their incidents and
+//! with what they were when they were accepted, every reference with what it names.
+//!
+//! Reads in pieces, so that no snapshot is held for long: a long one keeps the write-ahead log growing. What each row
+//! means is decided here, not in SQL.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, Row};
+
+use model::delivery::DeliveryState;
+use model::id::{DeliveryId, IncidentId, WebhookId};
+use store::StoreResult;
+use store::upkeep::Finding;
+
+use super::columns::{id_bytes, unexpected};
+use super::outbox::event_digest;
+use super::statements::read_all;
+
+/// Rows read by one statement.
+const PIECE: u32 = 2000;
+
+/// Everything that does not agree.
+pub fn cross_check(connection: &Connection) -> StoreResult<Vec<Finding>> {
+    let mut findings = deliveries(connection)?;
+    findings.extend(events(connection)?);
+    findings.extend(references(connection)?);
+    Ok(findings)
+}
+
+/// One delivery, as far as it must agree with others.
+struct DeliveryFacts {
+    id: DeliveryId,
+    webhook_id: WebhookId,
+    state: DeliveryState,
+    attempts_made: i64,
+    attempts: i64,
+    was_taken: bool,
+    has_failure: bool,
+    /// One that took more steps than it may is dead without a failure.
+    has_steps: bool,
+    has_event: bool,
+}
+
+impl DeliveryFacts {
+    /// What is wrong with it: a code and the end of a sentence.
+    fn faults(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let (is_delivered, is_dead) = match self.state {
+            DeliveryState::Delivered => (true, false),
+            DeliveryState::Dead => (false, true),
+            DeliveryState::Scheduled
+            | DeliveryState::Queued
+            | DeliveryState::Claimed
+            | DeliveryState::Held => (false, false),
+        };
+        [
+            (!self.has_event, "event_missing", "have no event"),
+            (
+                self.attempts != self.attempts_made,
+                "attempts_differ",
+                "have another number of attempts than were made",
+            ),
+            (
+                is_delivered && (!self.was_taken || self.has_failure),
+                "not_delivered",
+                "are called delivered, though no attempt of theirs ended so",
+            ),
+            (
+                is_dead && !self.has_failure && !self.has_steps,
+                "not_dead",
+                "are called dead without a reason",
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(is_wrong, code, what)| is_wrong.then_some((code, what)))
+    }
+}
+
+fn deliveries(connection: &Connection) -> StoreResult<Vec<Finding>> {
+    let mut wrong: BTreeMap<(&'static str, WebhookId), (&str, u64, DeliveryId)> = BTreeMap::new();
+    let mut after = Vec::new();
+    loop {
+        let piece = read_deliveries(connection, &after)?;
+        for delivery in &piece {
+            for (code, what) in delivery.faults() {
+                let entry = wrong.entry((code, delivery.webhook_id));
+                entry.or_insert((what, 0, delivery.id)).1 += 1;
+            }
+        }
+        match piece.last() {
+            Some(last) => after = last.id.as_bytes().to_vec(),
+            None => break,
+        }
+    }
+    let findings = wrong
+        .into_iter()
+        .map(|((code, webhook_id), (what, count, first))| {
+            let sentence = format!("{count} deliveries to {webhook_id} {what}; the first is {first}");
+            Finding::unexpected(code, sentence)
+        });
+    Ok(findings.collect())
+}
+
+fn read_deliveries(connection: &Connection, after: &[u8]) -> StoreResult<Vec<DeliveryFacts>> {
+    read_all(
+        connection,
+        "SELECT d.id, d.webhook_id, d.state, d.attempts_made, d.last_failure IS NOT NULL AS has_failure,
+             d.steps > 0 AS has_steps,
+             (SELECT count(*) FROM attempts a WHERE a.delivery_id = d.id) AS attempts,
+             EXISTS (SELECT 1 FROM attempts a
+                     WHERE a.delivery_id = d.id AND a.outcome = 'delivered' AND a.remedy IS NOT 'step') AS was_taken,
+             EXISTS (SELECT 1 FROM events e
+                     WHERE e.sequence = d.event_sequence AND e.incident_id = d.incident_id) AS has_event
+         FROM deliveries d WHERE d.id > ?1 ORDER BY d.id LIMIT ?2",
+        (after, PIECE),
+        delivery_from_row,
+    )
+}
+
+fn delivery_from_row(row: &Row<'_>) -> rusqlite::Result<DeliveryFacts> {
+    Ok(DeliveryFacts {
+        id: DeliveryId::from_bytes(id_bytes(row, "id")?),
+        webhook_id: WebhookId::from_bytes(id_bytes(row, "webhook_id")?),
+        state: DeliveryState::parse(row.get_ref("state")?.as_str()?).ok_or_else(|| unexpected("state"))?,
+        attempts_made: row.get("attempts_made")?,
+        attempts: row.get("attempts")?,
+        was_taken: row.get("was_taken")?,
+        has_failure: row.get("has_failure")?,
+        has_steps: row.get("has_steps")?,
+        has_event: row.get("has_event")?,
+    })
+}
+
+/// One event, as far as it must agree with others.
+struct EventFacts {
+    sequence: i64,
+    incident_id: IncidentId,
+    has_incident: bool,
+    is_unchanged: bool,
+}
+
+/// How many are wrong, and the first of them.
+#[derive(Default)]
+struct Tally {
+    count: u64,
+    first: Option<String>,
+}
+
+impl Tally {
+    fn add(&mut self, name: &impl ToString) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| name.to_string());
+    }
+
+    fn finding(self, code: &'static str, what: &str) -> Option<Finding> {
+        let (count, first) = (self.count, self.first?);
+        let sentence = format!("{count} events {what}; the first is {first}");
+        Some(Finding::unexpected(code, sentence))
+    }
+}
+
+/// Incidents are never pruned: each event has one, but for those of Send Test.
+fn events(connection: &Connection) -> StoreResult<Vec<Finding>> {
+    let (mut orphans, mut changed, mut after) = (Tally::default(), Tally::default(), 0);
+    loop {
+        let piece = read_events(connection, after)?;
+        for event in &piece {
+            if !event.has_incident {
+                orphans.add(&event.incident_id);
+            }
+            if !event.is_unchanged {
+                changed.add(&event.sequence);
+            }
+        }
+        match piece.last() {
+            Some(last) => after = last.sequence,
+            None => break,
+        }
+    }
+    let orphans = orphans.finding("incident_missing", "belong to incidents that are not there");
+    let changed = changed.finding("event_changed", "are not what was accepted");
+    Ok(orphans.into_iter().chain(changed).collect())
+}
+
+fn read_events(connection: &Connection, after: i64) -> StoreResult<Vec<EventFacts>> {
+    read_all(
+        connection,
+        "SELECT e.sequence, e.incident_id, e.name, e.at, e.body, e.digest,
+             e.is_test OR EXISTS (SELECT 1 FROM incidents i WHERE i.id = e.incident_id) AS has_incident
+         FROM events e WHERE e.sequence > ?1 ORDER BY e.sequence LIMIT ?2",
+        (after, PIECE),
+        event_from_row,
+    )
+}
+
+/// Events of before digests were kept count as unchanged.
+fn event_from_row(row: &Row<'_>) -> rusqlite::Result<EventFacts> {
+    let incident_id = IncidentId::from_bytes(id_bytes(row, "incident_id")?);
+    let (name, body) = (row.get_ref("name")?.as_str()?, row.get_ref("body")?.as_blob()?);
+    let digest = event_digest(incident_id, name, row.get("at")?, body);
+    let kept: Option<[u8; 16]> = row.get("digest")?;
+    Ok(EventFacts {
+        sequence: row.get("sequence")?,
+        incident_id,
+        has_incident: row.get("has_incident")?,
+        is_unchanged: kept.is_none_or(|kept| kept == digest),
+    })
+}
+
+/// The schema forbids references that lead nowhere, but a foreign tool need not ask it.
+fn references(connection: &Connection) -> StoreResult<Vec<Finding>> {
+    let tables: Vec<String> = read_all(
+        connection,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+        (),
+        |row| row.get(0),
+    )?;
+    let mut findings = Vec::new();
+    for table in tables {
+        findings.extend(read_all(
+            connection,
+            "SELECT parent, count(*) FROM pragma_foreign_key_check(?1) GROUP BY parent",
+            [&table],
+            |row| {
+                let (parent, count): (String, i64) = (row.get(0)?, row.get(1)?);
+                let sentence = format!("{count} rows of {table} name a row of {parent} that is not there");
+                Ok(Finding::unexpected("reference_missing", sentence))
+            },
+        )?);
+    }
+    Ok(findings)
+}

@@ -1,0 +1,154 @@
+//! Deliveries and attempts as rows. An open delivery of a disabled (or deleted) webhook reads as held, unless it is in
+//! a node's hand.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rusqlite::{Connection, Result, Row};
+
+use model::attempt::{Attempt, Failure, Outcome, Remedy};
+use model::audit::Actor;
+use model::delivery::{Delivery, DeliveryState};
+use model::event::EventName;
+use model::exchange::{FailureCode, PhaseTimings};
+use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
+use model::time::Timestamp;
+use model::webhook::WebhookKind;
+use store::StoreError;
+use store::StoreResult;
+
+use super::columns::unexpected;
+use super::statements::{read_all, read_one};
+
+/// Reads one delivery.
+pub fn load(connection: &Connection, id: DeliveryId) -> StoreResult<Delivery> {
+    read_one(
+        connection,
+        "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, e.name, d.is_test, d.state, d.due_at,
+             d.attempts_made, d.created_at, d.finished_at, d.last_failure,
+             w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL, w.name, w.kind, d.given_up_by
+         FROM deliveries d CROSS JOIN events e ON e.sequence = d.event_sequence
+             CROSS JOIN webhooks w ON w.id = d.webhook_id
+         WHERE d.id = ?1",
+        [id.as_bytes()],
+        delivery_from_row,
+    )?
+    .ok_or(StoreError::NotFound { what: "delivery" })
+}
+
+/// Reads the latest attempts of a delivery, oldest first.
+pub fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> StoreResult<Vec<Attempt>> {
+    let mut attempts = read_all(
+        connection,
+        "SELECT id, number, started_at, outcome, failure, failure_detail, retry_after_ms, status, dns_us, connect_us,
+             tls_us, first_byte_us, total_us, remote_address, request_head, response_head, response_body,
+             response_body_truncated, remedy, request_body, note
+         FROM attempts WHERE delivery_id = ?1 ORDER BY number DESC, id DESC LIMIT ?2",
+        (id.as_bytes(), limit),
+        attempt_from_row,
+    )?;
+    attempts.reverse();
+    Ok(attempts)
+}
+
+fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {
+    let stored = DeliveryState::parse(row.get_ref(6)?.as_str()?).ok_or_else(|| unexpected("state"))?;
+    let last_failure: Option<String> = row.get(11)?;
+    Ok(Delivery {
+        id: DeliveryId::from_bytes(row.get(0)?),
+        webhook_id: WebhookId::from_bytes(row.get(1)?),
+        webhook_name: row.get(13)?,
+        webhook_kind: WebhookKind::parse(row.get_ref(14)?.as_str()?).ok_or_else(|| unexpected("kind"))?,
+        incident_id: IncidentId::from_bytes(row.get(2)?),
+        event_sequence: row.get(3)?,
+        event_name: EventName::parse(row.get_ref(4)?.as_str()?).ok_or_else(|| unexpected("event"))?,
+        is_test: row.get(5)?,
+        state: shown_state(stored, row.get(12)?),
+        due_at: Timestamp::from_millis(row.get(7)?),
+        attempts_made: row.get(8)?,
+        created_at: Timestamp::from_millis(row.get(9)?),
+        finished_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
+        last_failure: last_failure.as_deref().map(parse_failure_code).transpose()?,
+        given_up_by: row
+            .get::<_, Option<String>>(15)?
+            .map(|actor| Actor::decode(&actor)),
+    })
+}
+
+fn shown_state(stored: DeliveryState, webhook_is_disabled: bool) -> DeliveryState {
+    match stored {
+        DeliveryState::Scheduled | DeliveryState::Queued if webhook_is_disabled => DeliveryState::Held,
+        DeliveryState::Scheduled
+        | DeliveryState::Queued
+        | DeliveryState::Claimed
+        | DeliveryState::Held
+        | DeliveryState::Delivered
+        | DeliveryState::Dead => stored,
+    }
+}
+
+fn attempt_from_row(row: &Row<'_>) -> Result<Attempt> {
+    let remote_address: Option<String> = row.get(13)?;
+    Ok(Attempt {
+        id: AttemptId::from_bytes(row.get(0)?),
+        number: row.get(1)?,
+        started_at: Timestamp::from_millis(row.get(2)?),
+        timings: PhaseTimings {
+            dns_us: microseconds(row, 8)?,
+            connect_us: microseconds(row, 9)?,
+            tls_us: microseconds(row, 10)?,
+            first_byte_us: microseconds(row, 11)?,
+            total_us: microseconds(row, 12)?.unwrap_or(0),
+        },
+        remote_address: remote_address
+            .map(|text| text.parse::<SocketAddr>().map_err(|_| unexpected("address")))
+            .transpose()?,
+        outcome: outcome_from_row(row)?,
+        status: row.get(7)?,
+        request_head: row.get(14)?,
+        request_body: row.get::<_, Option<Vec<u8>>>(19)?.map(Bytes::from),
+        response_head: row.get(15)?,
+        response_body: Bytes::copy_from_slice(row.get_ref(16)?.as_blob()?),
+        response_body_is_truncated: row.get(17)?,
+        note: row.get(20)?,
+    })
+}
+
+fn outcome_from_row(row: &Row<'_>) -> Result<Outcome> {
+    let failure = |row: &Row<'_>| -> Result<Failure> {
+        Ok(Failure {
+            code: parse_failure_code(row.get_ref(4)?.as_str()?)?,
+            detail: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+            retry_after: row
+                .get::<_, Option<i64>>(6)?
+                .and_then(|wait| u64::try_from(wait).ok())
+                .map(Duration::from_millis),
+            remedy: match row.get_ref(18)?.as_str_or_null()? {
+                Some(text) => Remedy::parse(text).ok_or_else(|| unexpected("remedy"))?,
+                None => Remedy::Schedule,
+            },
+        })
+    };
+    match row.get_ref(3)?.as_str()? {
+        "delivered" => match row.get_ref(18)?.as_str_or_null()? {
+            Some("accepted") => Ok(Outcome::Accepted),
+            Some("step") => Ok(Outcome::Step),
+            Some(_) | None => Ok(Outcome::Delivered),
+        },
+        "failed" => Ok(Outcome::Failed(failure(row)?)),
+        "gone" => Ok(Outcome::Gone(failure(row)?)),
+        _ => Err(unexpected("outcome")),
+    }
+}
+
+/// A failure's code as it is stored.
+pub fn parse_failure_code(text: &str) -> Result<FailureCode> {
+    FailureCode::parse(text).ok_or_else(|| unexpected("failure"))
+}
+
+fn microseconds(row: &Row<'_>, index: usize) -> Result<Option<u64>> {
+    Ok(row
+        .get::<_, Option<i64>>(index)?
+        .and_then(|value| u64::try_from(value).ok()))
+}

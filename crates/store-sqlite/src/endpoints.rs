@@ -1,0 +1,175 @@
+//! Webhooks with their secrets, for the dispatcher: the one place that opens them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+
+use model::exchange::TlsProfile;
+use model::id::{IncidentId, WebhookId};
+use model::secret::SecretText;
+use model::time::Timestamp;
+use model::webhook::{Degraded, Endpoint, WebhookSecrets};
+use store::StoreError;
+use store::StoreResult;
+use store::seal::Sealer;
+use store::webhooks::{Endpoints, Memory};
+
+use super::columns::{WEBHOOK_COLUMNS, optional_time, webhook_from_row};
+use super::database::Database;
+use super::sealed::{open, webhook_place};
+use super::statements::{execute, read_one};
+use super::writer::WriteContext;
+
+/// What [`SealedSecrets::from_row`] reads.
+const SECRET_COLUMNS: &str = "secret, previous_secret, headers, secret_options, ca_pem, identity_pem";
+
+#[async_trait]
+impl Endpoints for Database {
+    async fn load(&self, id: WebhookId) -> StoreResult<Option<Endpoint>> {
+        let sealer = self.sealer().clone();
+        self.read(move |connection| load(connection, &sealer, id)).await
+    }
+
+    async fn recall(&self, id: WebhookId, incident_id: IncidentId) -> StoreResult<Option<Memory>> {
+        self.read(move |connection| {
+            read_one(
+                connection,
+                "SELECT memory, event_sequence FROM memories WHERE webhook_id = ?1 AND incident_id = ?2",
+                (id.as_bytes(), incident_id.as_bytes()),
+                |row| {
+                    Ok(Memory {
+                        text: row.get(0)?,
+                        event_sequence: row.get(1)?,
+                    })
+                },
+            )
+        })
+        .await
+    }
+
+    async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()> {
+        self.write(move |context| set_degraded(context, id, degraded.as_ref()))
+            .await
+    }
+}
+
+fn load(connection: &Connection, sealer: &Sealer, id: WebhookId) -> StoreResult<Option<Endpoint>> {
+    // One statement, so that settings and secrets are of one moment.
+    let statement = format!(
+        "SELECT {WEBHOOK_COLUMNS}, {SECRET_COLUMNS}, learned FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
+    );
+    let found = read_one(connection, &statement, [id.as_bytes()], |row| {
+        Ok((
+            webhook_from_row(row)?,
+            SealedSecrets::from_row(row)?,
+            row.get("learned")?,
+        ))
+    });
+    let Some((webhook, sealed, learned)) = found? else {
+        return Ok(None);
+    };
+    let secrets = sealed.open(sealer, id)?;
+    Ok(Some(Endpoint {
+        webhook,
+        secrets,
+        learned,
+    }))
+}
+
+/// The secrets of a webhook that is not deleted.
+pub fn load_secrets(connection: &Connection, sealer: &Sealer, id: WebhookId) -> StoreResult<WebhookSecrets> {
+    let statement = format!(
+        "SELECT {SECRET_COLUMNS}, previous_secret_until FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
+    );
+    read_one(connection, &statement, [id.as_bytes()], SealedSecrets::from_row)?
+        .ok_or(StoreError::NotFound { what: "webhook" })?
+        .open(sealer, id)
+}
+
+/// The breaker says this, not a person: no audit, and the dispatcher is not told what it told. A webhook that was
+/// deleted meanwhile has no breaker any more.
+fn set_degraded(
+    context: &mut WriteContext<'_>,
+    id: WebhookId,
+    degraded: Option<&Degraded>,
+) -> StoreResult<()> {
+    execute(
+        context.connection,
+        "UPDATE webhooks SET degraded_since = ?2, degraded_code = ?3, degraded_detail = ?4
+         WHERE id = ?1 AND deleted_at IS NULL",
+        (
+            id.as_bytes(),
+            degraded.map(|degraded| degraded.since.as_millis()),
+            degraded.map(|degraded| degraded.code.as_str()),
+            degraded.and_then(|degraded| degraded.detail.as_deref()),
+        ),
+    )?;
+    context.forget_subscriptions();
+    Ok(())
+}
+
+struct SealedSecrets {
+    secret: Vec<u8>,
+    previous: Option<(Vec<u8>, Timestamp)>,
+    headers: Option<Vec<u8>>,
+    options: Option<Vec<u8>>,
+    ca_pem: Option<String>,
+    identity_pem: Option<Vec<u8>>,
+}
+
+impl SealedSecrets {
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let previous: Option<Vec<u8>> = row.get("previous_secret")?;
+        Ok(Self {
+            secret: row.get("secret")?,
+            previous: previous.zip(optional_time(row, "previous_secret_until")?),
+            headers: row.get("headers")?,
+            options: row.get("secret_options")?,
+            ca_pem: row.get("ca_pem")?,
+            identity_pem: row.get("identity_pem")?,
+        })
+    }
+
+    fn open(self, sealer: &Sealer, id: WebhookId) -> StoreResult<WebhookSecrets> {
+        let open_field = |field, sealed: &[u8]| open(sealer, &webhook_place(id, field), sealed);
+        let previous = self
+            .previous
+            .map(|(sealed, until)| open_field("previous_secret", &sealed).map(|secret| (secret, until)));
+        let headers = self.headers.map(|sealed| open_field("headers", &sealed));
+        let options = self.options.map(|sealed| open_field("secret_options", &sealed));
+        let identity = self
+            .identity_pem
+            .map(|sealed| open_field("identity_pem", &sealed));
+        Ok(WebhookSecrets {
+            signing: open_field("secret", &self.secret)?,
+            previous: previous.transpose()?,
+            headers: headers
+                .transpose()?
+                .map_or_else(|| Ok(Vec::new()), |json| parse_headers(&json))?,
+            options: options
+                .transpose()?
+                .map_or_else(|| Ok(BTreeMap::new()), |json| parse_options(&json))?,
+            tls: TlsProfile::of(
+                self.ca_pem,
+                identity.transpose()?.map(|pem| pem.reveal().to_owned()),
+            )
+            .map(Arc::new),
+        })
+    }
+}
+
+fn parse_options(json: &SecretText) -> StoreResult<BTreeMap<String, SecretText>> {
+    let options: BTreeMap<String, String> = serde_json::from_str(json.reveal())
+        .map_err(|_| StoreError::Corrupt("the secret options of a webhook are not as expected".into()))?;
+    let secret = |(name, value)| (name, SecretText::new(value));
+    Ok(options.into_iter().map(secret).collect())
+}
+
+fn parse_headers(json: &SecretText) -> StoreResult<Vec<(String, SecretText)>> {
+    let pairs: Vec<(String, String)> = serde_json::from_str(json.reveal())
+        .map_err(|_| StoreError::Corrupt("the headers of a webhook are not as expected".into()))?;
+    let secret = |(name, value)| (name, SecretText::new(value));
+    Ok(pairs.into_iter().map(secret).collect())
+}

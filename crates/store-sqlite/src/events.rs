@@ -1,0 +1,60 @@
+//! The event feed.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rusqlite::{Connection, Result, Row};
+
+use model::audit::Actor;
+use model::event::{Event, EventName};
+use model::id::{EventId, IncidentId};
+use model::time::Timestamp;
+use store::StoreError;
+use store::StoreResult;
+use store::events::Events;
+
+use super::columns::unexpected;
+use super::database::Database;
+use super::statements::{read_all, read_one};
+
+#[async_trait]
+impl Events for Database {
+    async fn list_after(&self, sequence: i64, limit: u32) -> StoreResult<Vec<Event>> {
+        self.read(move |connection| {
+            let sql = "SELECT sequence, id, name, at, incident_id, actor, is_test, body FROM events
+                       WHERE sequence > ?1 AND is_test = 0 ORDER BY sequence LIMIT ?2";
+            read_all(connection, sql, (sequence, limit), event_from_row)
+        })
+        .await
+    }
+
+    async fn latest_sequence(&self) -> StoreResult<i64> {
+        self.read(|connection| {
+            // From the end of the table: past a few tests at most.
+            let sql = "SELECT sequence FROM events WHERE is_test = 0 ORDER BY sequence DESC LIMIT 1";
+            let latest = read_one(connection, sql, (), |row| row.get(0))?;
+            Ok(latest.unwrap_or(0))
+        })
+        .await
+    }
+}
+
+/// Reads one event, test or not.
+pub fn load(connection: &Connection, sequence: i64) -> StoreResult<Event> {
+    let sql =
+        "SELECT sequence, id, name, at, incident_id, actor, is_test, body FROM events WHERE sequence = ?1";
+    read_one(connection, sql, [sequence], event_from_row)?
+        .ok_or_else(|| StoreError::Corrupt(format!("a delivery's event {sequence} is gone")))
+}
+
+fn event_from_row(row: &Row<'_>) -> Result<Event> {
+    Ok(Event {
+        sequence: row.get(0)?,
+        id: EventId::from_bytes(row.get(1)?),
+        name: EventName::parse(row.get_ref(2)?.as_str()?).ok_or_else(|| unexpected("event"))?,
+        at: Timestamp::from_millis(row.get(3)?),
+        incident_id: IncidentId::from_bytes(row.get(4)?),
+        actor: Actor::decode(row.get_ref(5)?.as_str()?),
+        is_test: row.get(6)?,
+        body: Bytes::copy_from_slice(row.get_ref(7)?.as_blob()?),
+    })
+}

@@ -1,0 +1,101 @@
+//! The deep check: whatever the schema cannot forbid. It only reads, each question with a snapshot of its own, so that
+//! nobody waits for it: the writer goes on meanwhile, and the write-ahead log is folded back between two questions.
+
+use rusqlite::Connection;
+
+use model::id::{IncidentId, WebhookId};
+use model::time::Timestamp;
+use store::StoreResult;
+use store::upkeep::{Balance, Finding};
+
+use super::cross_checks::cross_check;
+use super::mark::Progress;
+use super::statements::read_all;
+use super::upkeep::balance;
+
+/// The most findings that are told.
+const MAX_FINDINGS: u32 = 50;
+
+/// Everything that is not as it should be. `known` is how far the database had come when the check began.
+pub fn examine(connection: &Connection, known: Progress, now: Timestamp) -> StoreResult<Vec<Finding>> {
+    let mut findings = damaged_pages(connection)?;
+    findings.extend(behind_mark(connection, known)?);
+    findings.extend(blocked_lanes(connection)?);
+    findings.extend(claims_of_nobody(connection, now)?);
+    findings.extend(cross_check(connection)?);
+    findings.extend(balance(connection)?.iter().filter_map(imbalance));
+    findings.truncate(MAX_FINDINGS as usize);
+    Ok(findings)
+}
+
+fn damaged_pages(connection: &Connection) -> StoreResult<Vec<Finding>> {
+    let statement = format!("PRAGMA quick_check({MAX_FINDINGS})");
+    let sentences: Vec<String> = read_all(connection, &statement, (), |row| row.get(0))?;
+    let damage = sentences.into_iter().filter(|sentence| sentence != "ok");
+    Ok(damage
+        .map(|sentence| Finding::unexpected("integrity", sentence))
+        .collect())
+}
+
+/// A queued delivery waits for one before it in its lane; if none is scheduled or claimed, it waits for ever.
+fn blocked_lanes(connection: &Connection) -> StoreResult<Vec<Finding>> {
+    read_all(
+        connection,
+        "SELECT q.webhook_id, q.incident_id, count(*)
+         FROM webhooks w CROSS JOIN deliveries q ON q.webhook_id = w.id
+         WHERE w.deleted_at IS NULL AND q.finished_at IS NULL AND q.state = 'queued'
+             AND NOT EXISTS (SELECT 1 FROM deliveries head
+                             WHERE head.incident_id = q.incident_id AND head.webhook_id = q.webhook_id
+                                 AND head.state IN ('scheduled', 'claimed'))
+         GROUP BY q.webhook_id, q.incident_id LIMIT ?1",
+        [MAX_FINDINGS],
+        |row| {
+            let webhook_id = WebhookId::from_bytes(row.get(0)?);
+            let incident_id = IncidentId::from_bytes(row.get(1)?);
+            let count: i64 = row.get(2)?;
+            let sentence =
+                format!("{count} deliveries of {incident_id} to {webhook_id} wait for one that is not there");
+            Ok(Finding::unexpected("lane_blocked", sentence))
+        },
+    )
+}
+
+fn claims_of_nobody(connection: &Connection, now: Timestamp) -> StoreResult<Vec<Finding>> {
+    read_all(
+        connection,
+        "SELECT c.node, count(*) FROM webhooks w CROSS JOIN deliveries c ON c.webhook_id = w.id
+         WHERE c.finished_at IS NULL AND c.state = 'claimed'
+             AND c.node NOT IN (SELECT id FROM nodes WHERE lease_until > ?1)
+         GROUP BY c.node LIMIT ?2",
+        (now.as_millis(), MAX_FINDINGS),
+        |row| {
+            let (node, count): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let sentence = format!("{count} deliveries are claimed by node {node}, which holds no lease");
+            Ok(Finding::unexpected("claim_of_nobody", sentence))
+        },
+    )
+}
+
+fn behind_mark(connection: &Connection, known: Progress) -> StoreResult<Option<Finding>> {
+    let loss = known.lacks(Progress::read(connection)?);
+    Ok((!loss.is_nothing()).then(|| {
+        let sentence = format!(
+            "{} events and {} deliveries that this run has committed are no longer counted in the database",
+            loss.events, loss.deliveries
+        );
+        Finding::unexpected("behind_mark", sentence)
+    }))
+}
+
+fn imbalance(balance: &Balance) -> Option<Finding> {
+    let webhook_id = balance.webhook_id;
+    let sentence = match balance.missing() {
+        0 => return None,
+        missing @ 1.. => format!("{missing} accepted deliveries of {webhook_id} are not there"),
+        surplus => format!(
+            "{} deliveries of {webhook_id} were never accepted",
+            surplus.unsigned_abs()
+        ),
+    };
+    Some(Finding::unexpected("balance", sentence))
+}

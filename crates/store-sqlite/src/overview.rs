@@ -1,0 +1,228 @@
+//! Counts for pages. Each is read along an index; what cannot be bounded by one is bounded by a number.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+
+use model::activity::Activity;
+use model::id::{IncidentId, ServiceId, WebhookId};
+use model::incident::{Incident, IncidentStatus, Severity};
+use model::time::Timestamp;
+use store::StoreResult;
+use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth};
+
+use super::activity;
+use super::columns::{degraded_from_row, id_bytes, parsed, state_from_row};
+use super::database::Database;
+use super::delivery_rows::parse_failure_code;
+use super::delivery_stats::{count_dead, count_open};
+use super::incident_rows;
+use super::statements::{read_all, read_one, snapshot};
+
+/// How many of a webhook's latest deliveries are searched for those that were delivered.
+const LATEST_SEARCHED: u32 = 100;
+
+#[async_trait]
+impl Overview for Database {
+    async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>> {
+        self.read(open_incidents).await
+    }
+
+    async fn open_by_service(&self) -> StoreResult<HashMap<ServiceId, u64>> {
+        self.read(open_by_service).await
+    }
+
+    async fn most_urgent(&self, service_id: Option<ServiceId>, limit: u32) -> StoreResult<Vec<Incident>> {
+        self.read(move |connection| {
+            let snapshot = snapshot(connection)?;
+            most_urgent(&snapshot, service_id, limit)
+        })
+        .await
+    }
+
+    async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>> {
+        self.read(move |connection| activity::list(connection, since))
+            .await
+    }
+
+    async fn webhook_health(&self) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {
+        self.read(|connection| {
+            let snapshot = snapshot(connection)?;
+            webhook_health(&snapshot)
+        })
+        .await
+    }
+
+    async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>> {
+        // It reads an entry of an index for each dead delivery.
+        self.read_long(|connection| {
+            let snapshot = snapshot(connection)?;
+            dead_groups(&snapshot)
+        })
+        .await
+    }
+
+    async fn titles(&self, ids: Vec<IncidentId>) -> StoreResult<HashMap<IncidentId, String>> {
+        self.read(move |connection| titles(connection, &ids)).await
+    }
+}
+
+fn open_incidents(connection: &Connection) -> StoreResult<Vec<OpenIncidents>> {
+    read_all(
+        connection,
+        "SELECT severity, status, count(*) AS count FROM incidents INDEXED BY incidents_open_rank
+         WHERE status <> 'resolved' GROUP BY status, severity",
+        (),
+        |row| {
+            Ok(OpenIncidents {
+                severity: parsed(row, "severity", Severity::parse)?,
+                status: parsed(row, "status", IncidentStatus::parse)?,
+                count: row.get::<_, i64>("count")?.unsigned_abs(),
+            })
+        },
+    )
+}
+
+fn open_by_service(connection: &Connection) -> StoreResult<HashMap<ServiceId, u64>> {
+    let rows = read_all(
+        connection,
+        "SELECT service_id, count(*) FROM incidents INDEXED BY incidents_open_rank
+         WHERE status <> 'resolved' GROUP BY service_id",
+        (),
+        |row| {
+            Ok((
+                ServiceId::from_bytes(row.get(0)?),
+                row.get::<_, i64>(1)?.unsigned_abs(),
+            ))
+        },
+    )?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The index is walked rank by rank, so that no more of it is read than is shown, and of one service no more than is open.
+fn most_urgent(
+    connection: &Connection,
+    service_id: Option<ServiceId>,
+    limit: u32,
+) -> StoreResult<Vec<Incident>> {
+    let limit = limit as usize;
+    let mut ids = Vec::new();
+    for status in [IncidentStatus::Triggered, IncidentStatus::Acknowledged] {
+        for severity in Severity::ALL {
+            let room = u32::try_from(limit - ids.len()).unwrap_or(u32::MAX);
+            ids.extend(read_all(
+                connection,
+                "SELECT id FROM incidents INDEXED BY incidents_open_rank
+                 WHERE status <> 'resolved' AND status = ?1 AND severity = ?2 AND (?3 IS NULL OR service_id = ?3)
+                 ORDER BY id DESC LIMIT ?4",
+                (
+                    status.as_str(),
+                    severity.as_str(),
+                    service_id.as_ref().map(ServiceId::as_bytes),
+                    room,
+                ),
+                |row| row.get(0).map(IncidentId::from_bytes),
+            )?);
+        }
+    }
+    ids.into_iter()
+        .map(|id| Ok(incident_rows::load(connection, id)?.incident))
+        .collect()
+}
+
+fn webhook_health(connection: &Connection) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {
+    let webhooks = read_all(
+        connection,
+        "SELECT id, name, disabled_since, disabled_reason, degraded_since, degraded_code, degraded_detail
+         FROM webhooks WHERE deleted_at IS NULL",
+        (),
+        |row| {
+            let health = WebhookHealth {
+                name: row.get("name")?,
+                state: state_from_row(row)?,
+                degraded: degraded_from_row(row)?,
+                last_delivered_at: None,
+                dead: 0,
+                open: 0,
+            };
+            Ok((WebhookId::from_bytes(id_bytes(row, "id")?), health))
+        },
+    )?;
+    webhooks
+        .into_iter()
+        .map(|(id, health)| Ok((id, count_of(connection, id, health)?)))
+        .collect()
+}
+
+fn count_of(connection: &Connection, id: WebhookId, health: WebhookHealth) -> StoreResult<WebhookHealth> {
+    let last_delivered_at: Option<Option<i64>> = read_one(
+        connection,
+        "SELECT max(finished_at)
+         FROM (SELECT state, finished_at, is_test FROM deliveries INDEXED BY deliveries_webhook
+               WHERE webhook_id = ?1 ORDER BY id DESC LIMIT ?2)
+         WHERE state = 'delivered' AND is_test = 0",
+        (id.as_bytes(), LATEST_SEARCHED),
+        |row| row.get(0),
+    )?;
+    Ok(WebhookHealth {
+        last_delivered_at: last_delivered_at.flatten().map(Timestamp::from_millis),
+        dead: count_dead(connection, id)?,
+        open: count_open(connection, id, "scheduled")?
+            + count_open(connection, id, "queued")?
+            + count_open(connection, id, "claimed")?,
+        ..health
+    })
+}
+
+fn dead_groups(connection: &Connection) -> StoreResult<Vec<DeadGroup>> {
+    let webhooks = read_all(connection, "SELECT id, name FROM webhooks", (), |row| {
+        Ok((WebhookId::from_bytes(row.get(0)?), row.get::<_, String>(1)?))
+    })?;
+    let mut groups = Vec::new();
+    for (id, name) in webhooks {
+        groups.extend(dead_groups_of(connection, id, &name)?);
+    }
+    groups.sort_by_key(|group| Reverse(group.count));
+    Ok(groups)
+}
+
+fn dead_groups_of(connection: &Connection, id: WebhookId, name: &str) -> StoreResult<Vec<DeadGroup>> {
+    let from_row = |row: &Row<'_>| {
+        let cause: Option<String> = row.get(0)?;
+        Ok(DeadGroup {
+            webhook_id: id,
+            webhook_name: name.to_owned(),
+            cause: cause.as_deref().map(parse_failure_code).transpose()?,
+            count: row.get::<_, i64>(1)?.unsigned_abs(),
+            made_between: (
+                Timestamp::from_millis(row.get(2)?),
+                Timestamp::from_millis(row.get(3)?),
+            ),
+        })
+    };
+    read_all(
+        connection,
+        "SELECT last_failure, count(*), min(created_at), max(created_at)
+         FROM deliveries INDEXED BY deliveries_dead_causes
+         WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0
+         GROUP BY last_failure",
+        [id.as_bytes()],
+        from_row,
+    )
+}
+
+fn titles(connection: &Connection, ids: &[IncidentId]) -> StoreResult<HashMap<IncidentId, String>> {
+    let mut titles = HashMap::with_capacity(ids.len());
+    for id in ids {
+        let title = read_one(
+            connection,
+            "SELECT title FROM incidents WHERE id = ?1",
+            [id.as_bytes()],
+            |row| row.get(0),
+        )?;
+        titles.extend(title.map(|title| (*id, title)));
+    }
+    Ok(titles)
+}

@@ -1,0 +1,137 @@
+//! Idempotency keys of requests other than triggers and transitions.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+
+use model::time::Timestamp;
+use store::StoreError;
+use store::StoreResult;
+use store::receipts::{Answer, Known, RECEIPT_LIFETIME, Receipts};
+
+use super::columns::time;
+use super::database::Database;
+use super::sealed::{open_bytes, receipt_place};
+use super::statements::{execute, read_one};
+use super::writer::WriteContext;
+
+#[async_trait]
+impl Receipts for Database {
+    async fn begin(
+        &self,
+        owner: String,
+        key: String,
+        request_hash: [u8; 32],
+        now: Timestamp,
+    ) -> StoreResult<Known> {
+        self.write(move |context| begin(context, &owner, &key, &request_hash, now))
+            .await
+    }
+
+    async fn finish(&self, owner: String, key: String, answer: Answer) -> StoreResult<()> {
+        self.write(move |context| finish(context, &owner, &key, &answer))
+            .await
+    }
+
+    async fn forget(&self, owner: String, key: String) -> StoreResult<()> {
+        self.write(move |context| forget(context, &owner, &key)).await
+    }
+}
+
+/// A receipt as it is kept.
+struct Kept {
+    request_hash: [u8; 32],
+    node: i64,
+    created_at: Timestamp,
+    answer: Option<(u16, Vec<u8>)>,
+}
+
+impl Kept {
+    /// Whether it still counts: young enough, and answered or reserved by this run of this node.
+    fn counts(&self, node: i64, now: Timestamp) -> bool {
+        let is_fresh = self.created_at >= now.minus(RECEIPT_LIFETIME);
+        is_fresh && (self.answer.is_some() || self.node == node)
+    }
+}
+
+fn begin(
+    context: &WriteContext<'_>,
+    owner: &str,
+    key: &str,
+    request_hash: &[u8; 32],
+    now: Timestamp,
+) -> StoreResult<Known> {
+    let kept = find(context.connection, owner, key)?.filter(|kept| kept.counts(context.node, now));
+    let Some(kept) = kept else {
+        reserve(context, owner, key, request_hash, now)?;
+        return Ok(Known::New);
+    };
+    if kept.request_hash != *request_hash {
+        return Ok(Known::Misused);
+    }
+    let Some((status, sealed)) = kept.answer else {
+        return Ok(Known::InProgress);
+    };
+    let body = open_bytes(context.sealer, &receipt_place(owner, key), &sealed)?;
+    Ok(Known::Answered(Answer { status, body }))
+}
+
+fn find(connection: &Connection, owner: &str, key: &str) -> StoreResult<Option<Kept>> {
+    read_one(
+        connection,
+        "SELECT request_hash, node, created_at, status, answer FROM receipts WHERE owner = ?1 AND key = ?2",
+        (owner, key),
+        kept_from_row,
+    )
+}
+
+fn reserve(
+    context: &WriteContext<'_>,
+    owner: &str,
+    key: &str,
+    request_hash: &[u8; 32],
+    now: Timestamp,
+) -> StoreResult<()> {
+    execute(
+        context.connection,
+        "INSERT OR REPLACE INTO receipts (owner, key, request_hash, node, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        (owner, key, request_hash, context.node, now.as_millis()),
+    )
+    .map(|_| ())
+}
+
+fn finish(context: &WriteContext<'_>, owner: &str, key: &str, answer: &Answer) -> StoreResult<()> {
+    let place = receipt_place(owner, key);
+    let sealed = context.sealer.seal(place.as_bytes(), &answer.body);
+    let finished = execute(
+        context.connection,
+        "UPDATE receipts SET status = ?4, answer = ?5
+         WHERE owner = ?1 AND key = ?2 AND node = ?3 AND status IS NULL",
+        (owner, key, context.node, answer.status, sealed),
+    )?;
+    match finished {
+        0 => Err(StoreError::NotFound {
+            what: "reserved idempotency key",
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn forget(context: &WriteContext<'_>, owner: &str, key: &str) -> StoreResult<()> {
+    execute(
+        context.connection,
+        "DELETE FROM receipts WHERE owner = ?1 AND key = ?2 AND node = ?3 AND status IS NULL",
+        (owner, key, context.node),
+    )
+    .map(|_| ())
+}
+
+fn kept_from_row(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    let status: Option<u16> = row.get("status")?;
+    let answer: Option<Vec<u8>> = row.get("answer")?;
+    Ok(Kept {
+        request_hash: row.get("request_hash")?,
+        node: row.get("node")?,
+        created_at: time(row, "created_at")?,
+        answer: status.zip(answer),
+    })
+}

@@ -1,0 +1,129 @@
+//! Ticket links: the contract.
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use model::audit::Change;
+use model::id::{IncidentId, UserId, WebhookId};
+use model::ticket::Ticket;
+use model::user::UserRef;
+use model::webhook_kind::WebhookKind;
+use store::StoreResult;
+use store::tickets::{IntentRecord, Recalled, Requested, ShownLink, Tickets};
+
+use super::columns::{optional_time, parsed};
+use super::database::Database;
+use super::statements::{read_all, read_one, snapshot};
+use super::ticket_changes;
+use super::ticket_requests;
+use super::ticket_rows::{self, link_from_row, select_links};
+
+#[async_trait]
+impl Tickets for Database {
+    async fn recall(&self, webhook_id: WebhookId, incident_id: IncidentId) -> StoreResult<Recalled> {
+        self.read(move |connection| recall(&*snapshot(connection)?, webhook_id, incident_id))
+            .await
+    }
+
+    async fn intend(&self, intent: IntentRecord) -> StoreResult<bool> {
+        self.write(move |context| ticket_changes::intend(context, &intent))
+            .await
+    }
+
+    async fn of_incident(&self, incident_id: IncidentId) -> StoreResult<Vec<ShownLink>> {
+        self.read(move |connection| of_incident(connection, incident_id))
+            .await
+    }
+
+    async fn request(
+        &self,
+        incident_id: IncidentId,
+        webhook_id: WebhookId,
+        change: Change,
+    ) -> StoreResult<Requested> {
+        self.write_checked(move |context| ticket_requests::request(context, incident_id, webhook_id, &change))
+            .await
+    }
+
+    async fn link(
+        &self,
+        incident_id: IncidentId,
+        webhook_id: WebhookId,
+        ticket: Ticket,
+        change: Change,
+    ) -> StoreResult<()> {
+        self.write_checked(move |context| {
+            ticket_requests::link(context, incident_id, webhook_id, &ticket, &change)
+        })
+        .await
+    }
+
+    async fn unlink(
+        &self,
+        incident_id: IncidentId,
+        webhook_id: WebhookId,
+        change: Change,
+    ) -> StoreResult<()> {
+        self.write_checked(move |context| ticket_requests::unlink(context, incident_id, webhook_id, &change))
+            .await
+    }
+
+    async fn count_linked(&self, webhook_id: WebhookId) -> StoreResult<u64> {
+        self.read(move |connection| {
+            let count: Option<i64> = read_one(
+                connection,
+                "SELECT count(*) FROM ticket_links WHERE webhook_id = ?1
+                     AND (state = 'linked' OR state = 'intended')",
+                [webhook_id.as_bytes()],
+                |row| row.get(0),
+            )?;
+            Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+        })
+        .await
+    }
+}
+
+fn recall(connection: &Connection, webhook_id: WebhookId, incident_id: IncidentId) -> StoreResult<Recalled> {
+    let link = ticket_rows::load(connection, webhook_id, incident_id)?;
+    // A sample's incident does not exist.
+    let beyond = read_one(
+        connection,
+        "SELECT i.description, u.id, u.name FROM incidents i LEFT JOIN users u ON u.id = i.assignee_id WHERE i.id = ?1",
+        [incident_id.as_bytes()],
+        |row| {
+            let user: Option<[u8; 16]> = row.get(1)?;
+            let name: Option<String> = row.get(2)?;
+            let assignee = user.zip(name).map(|(id, name)| UserRef {
+                id: UserId::from_bytes(id),
+                name,
+            });
+            Ok((row.get(0)?, assignee))
+        },
+    )?;
+    let (description, assignee) = beyond.unwrap_or_default();
+    Ok(Recalled {
+        link,
+        description,
+        assignee,
+    })
+}
+
+fn of_incident(connection: &Connection, incident_id: IncidentId) -> StoreResult<Vec<ShownLink>> {
+    read_all(
+        connection,
+        select_links!(
+            ", w.name AS webhook_name, w.kind",
+            "CROSS JOIN webhooks w ON w.id = l.webhook_id
+             WHERE l.incident_id = ?1 AND l.state <> 'absent' AND w.deleted_at IS NULL ORDER BY l.created_at, l.webhook_id"
+        ),
+        [incident_id.as_bytes()],
+        |row| {
+            Ok(ShownLink {
+                link: link_from_row(row)?,
+                webhook_name: row.get("webhook_name")?,
+                webhook_kind: parsed(row, "kind", WebhookKind::parse)?,
+                look_at: optional_time(row, "look_at")?,
+            })
+        },
+    )
+}

@@ -1,0 +1,188 @@
+//! Keeping the file in shape. The larger parts have files of their own: `prune.rs`, `examine.rs`, `backup.rs`,
+//! `rekey.rs`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row};
+
+use model::audit::Change;
+use model::exchange::FailureCode;
+use model::id::WebhookId;
+use model::time::Timestamp;
+use store::StoreResult;
+use store::upkeep::{Balance, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep};
+
+use super::columns::id_bytes;
+use super::condition::disk_space;
+use super::database::{Database, unavailable};
+use super::statements::{execute, read_all};
+use super::{PAGE_BYTES, audit, backup, examine, prune, rekey, unwell_webhooks};
+
+/// How many deliveries of deleted webhooks one call lets die.
+const BURY_BATCH: u32 = 500;
+/// How much a probe writes: several pages, as a change with its deliveries does.
+const PROBE_BYTES: u32 = 32 * 1024;
+
+#[async_trait]
+impl Upkeep for Database {
+    async fn prune(&self, retention: Retention) -> StoreResult<u64> {
+        prune::prune(self, retention).await
+    }
+
+    async fn bury_deleted(&self, now: Timestamp) -> StoreResult<u64> {
+        self.write(move |context| bury_deleted(context.connection, now))
+            .await
+    }
+
+    async fn balance(&self) -> StoreResult<Vec<Balance>> {
+        self.read_long(balance).await
+    }
+
+    async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
+        // Before the first look: the database only moves on meanwhile.
+        let known = self.condition().progress();
+        self.read_long(move |connection| examine::examine(connection, known, now))
+            .await
+    }
+
+    async fn backup(&self, to: PathBuf, change: Change) -> StoreResult<()> {
+        backup::backup(self, to, change).await
+    }
+
+    async fn rekey(&self, change: Change) -> StoreResult<u64> {
+        self.write(move |context| rekey::rekey(context.connection, context.sealer, &change))
+            .await
+    }
+
+    async fn ping(&self) -> StoreResult<()> {
+        self.condition().check_files()?;
+        if !self.condition().is_known_to_commit(Instant::now()) {
+            self.write(|context| probe(context.connection)).await?;
+            self.condition().recovered(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn troubles(&self) -> Vec<Finding> {
+        self.condition().troubles()
+    }
+
+    fn loss(&self) -> Loss {
+        self.condition().loss()
+    }
+
+    async fn accept_loss(&self, change: Change) -> StoreResult<Loss> {
+        let loss = self.condition().loss();
+        if loss.is_nothing() {
+            return Ok(loss);
+        }
+        let detail = format!(
+            "took the loss of {} events and {} deliveries for known",
+            loss.events, loss.deliveries
+        );
+        self.write(move |context| {
+            audit::write(
+                context.connection,
+                &change,
+                "system.accept_loss",
+                "store",
+                &detail,
+            )
+        })
+        .await?;
+        self.condition().forget_loss();
+        Ok(loss)
+    }
+
+    async fn unwell_webhooks(&self) -> StoreResult<Vec<UnwellWebhook>> {
+        self.read(unwell_webhooks::read).await
+    }
+
+    async fn info(&self) -> StoreResult<StoreInfo> {
+        let (size_bytes, free_bytes) = self.read(sizes).await?;
+        Ok(StoreInfo {
+            backend: format!("SQLite {}", rusqlite::version()),
+            schema_version: self.schema_version(),
+            size_bytes,
+            free_bytes,
+            wal_bytes: std::fs::metadata(self.log_path()).map_or(0, |log| log.len()),
+            max_bytes: self.max_pages().map(|pages| u64::from(pages) * PAGE_BYTES),
+            disk: self.path().parent().and_then(disk_space),
+            last_event: self.condition().progress().sequence,
+        })
+    }
+}
+
+/// Takes the room of a change and gives it back: at the limit of the file the first fails, on a full disk the commit.
+fn probe(connection: &Connection) -> StoreResult<()> {
+    execute(
+        connection,
+        "INSERT INTO probes (filler) VALUES (zeroblob(?1))",
+        [PROBE_BYTES],
+    )?;
+    execute(
+        connection,
+        "DELETE FROM probes WHERE id < (SELECT max(id) FROM probes)",
+        (),
+    )
+    .map(|_| ())
+}
+
+/// Claimed deliveries are left alone: their attempt's result comes, or their lease runs out.
+fn bury_deleted(connection: &Connection, now: Timestamp) -> StoreResult<u64> {
+    let buried = execute(
+        connection,
+        "UPDATE deliveries SET state = 'dead', finished_at = ?1, last_failure = ?2
+         WHERE id IN (SELECT d.id FROM webhooks w CROSS JOIN deliveries d ON d.webhook_id = w.id
+                      WHERE w.deleted_at IS NOT NULL AND d.finished_at IS NULL
+                          AND d.state <> 'claimed'
+                      LIMIT ?3)",
+        (now.as_millis(), FailureCode::WebhookDeleted.as_str(), BURY_BATCH),
+    );
+    buried.map(|count| count as u64)
+}
+
+/// One statement, so that the counts are of one moment.
+pub fn balance(connection: &Connection) -> StoreResult<Vec<Balance>> {
+    read_all(
+        connection,
+        "SELECT w.id, coalesce(l.accepted, 0) AS accepted, coalesce(l.pruned, 0) AS pruned,
+             count(*) FILTER (WHERE d.state = 'delivered') AS delivered,
+             count(*) FILTER (WHERE d.state IN ('scheduled', 'queued', 'claimed')) AS open,
+             count(*) FILTER (WHERE d.state = 'dead') AS dead
+         FROM webhooks w
+         LEFT JOIN ledger l ON l.webhook_id = w.id
+         LEFT JOIN deliveries d ON d.webhook_id = w.id AND d.is_test = 0
+         GROUP BY w.id ORDER BY w.id",
+        (),
+        balance_from_row,
+    )
+}
+
+fn balance_from_row(row: &Row<'_>) -> rusqlite::Result<Balance> {
+    Ok(Balance {
+        webhook_id: WebhookId::from_bytes(id_bytes(row, "id")?),
+        accepted: row.get::<_, i64>("accepted")?.unsigned_abs(),
+        pruned: row.get::<_, i64>("pruned")?.unsigned_abs(),
+        delivered: row.get::<_, i64>("delivered")?.unsigned_abs(),
+        open: row.get::<_, i64>("open")?.unsigned_abs(),
+        dead: row.get::<_, i64>("dead")?.unsigned_abs(),
+    })
+}
+
+/// Bytes of the file, and how many of them are free to be used again.
+fn sizes(connection: &Connection) -> StoreResult<(u64, u64)> {
+    let pragma = |name: &str| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map(i64::unsigned_abs)
+            .map_err(unavailable)
+    };
+    let page_bytes = pragma("page_size")?;
+    Ok((
+        pragma("page_count")? * page_bytes,
+        pragma("freelist_count")? * page_bytes,
+    ))
+}

@@ -1,0 +1,149 @@
+//! Writing a webhook's settings and secrets into columns: the inverse of `columns.rs` and `endpoints.rs`.
+
+use std::time::Duration;
+
+use model::action_link::LINK_KEY;
+use model::id::WebhookId;
+use model::incident::Severity;
+use model::webhook::{WebhookSecrets, WebhookSettings};
+use store::seal::Sealer;
+
+use super::sealed::{seal, webhook_place};
+
+/// The settings as columns.
+pub struct SettingsColumns<'a> {
+    pub name: &'a str,
+    pub kind: &'a str,
+    pub url: &'a str,
+    pub options: String,
+    pub events: u8,
+    pub services: String,
+    pub severities: String,
+    pub filter: Option<&'a str>,
+    pub retry_schedule: String,
+    pub timeout_ms: i64,
+    pub concurrency: u16,
+    pub rate: Option<String>,
+    pub ordering: &'static str,
+    pub when_disabled: &'static str,
+}
+
+impl<'a> SettingsColumns<'a> {
+    /// The columns of these settings.
+    pub fn of(settings: &'a WebhookSettings) -> Self {
+        let severities: Vec<_> = settings
+            .severities
+            .iter()
+            .copied()
+            .map(Severity::as_str)
+            .collect();
+        Self {
+            name: &settings.name,
+            kind: settings.kind.as_str(),
+            url: settings.url.as_str(),
+            options: serde_json::json!(settings.options).to_string(),
+            events: settings.events.bits(),
+            services: words(&settings.services),
+            severities: words(&severities),
+            filter: settings.filter.as_ref().map(|filter| filter.source()),
+            retry_schedule: words(
+                &settings
+                    .retry_schedule
+                    .delays()
+                    .iter()
+                    .map(Duration::as_millis)
+                    .collect::<Vec<_>>(),
+            ),
+            timeout_ms: i64::try_from(settings.timeout.as_millis()).unwrap_or(i64::MAX),
+            concurrency: settings.concurrency,
+            rate: settings.rate.map(|rate| rate.to_string()),
+            ordering: settings.ordering.as_str(),
+            when_disabled: settings.when_disabled.as_str(),
+        }
+    }
+}
+
+/// The secrets as columns, sealed.
+pub struct SecretColumns<'a> {
+    pub secret: Vec<u8>,
+    pub previous_secret: Option<Vec<u8>>,
+    pub previous_secret_until: Option<i64>,
+    pub headers: Option<Vec<u8>>,
+    pub header_names: String,
+    pub secret_options: Option<Vec<u8>>,
+    pub secret_option_names: String,
+    pub ca_pem: Option<&'a str>,
+    pub identity_pem: Option<Vec<u8>>,
+}
+
+impl<'a> SecretColumns<'a> {
+    /// The columns of a webhook's secrets.
+    pub fn of(sealer: &Sealer, id: WebhookId, secrets: &'a WebhookSecrets) -> Self {
+        let sealed = |field, text: &str| seal(sealer, &webhook_place(id, field), text);
+        let previous = secrets.previous.as_ref();
+        let tls = secrets.tls.as_deref();
+        let option_names: Vec<_> = secrets.options.keys().filter(|name| *name != LINK_KEY).collect();
+        let names: Vec<_> = secrets.headers.iter().map(|(name, _)| name).collect();
+        Self {
+            secret: sealed("secret", secrets.signing.reveal()),
+            previous_secret: previous.map(|(secret, _)| sealed("previous_secret", secret.reveal())),
+            previous_secret_until: previous.map(|(_, until)| until.as_millis()),
+            headers: headers_json(secrets).map(|json| sealed("headers", &json)),
+            header_names: serde_json::json!(names).to_string(),
+            secret_options: options_json(secrets).map(|json| sealed("secret_options", &json)),
+            secret_option_names: serde_json::json!(option_names).to_string(),
+            ca_pem: tls.and_then(|tls| tls.ca_pem.as_deref()),
+            identity_pem: tls
+                .and_then(|tls| tls.identity_pem.as_deref())
+                .map(|pem| sealed("identity_pem", pem)),
+        }
+    }
+}
+
+fn headers_json(secrets: &WebhookSecrets) -> Option<zeroize::Zeroizing<String>> {
+    let pairs: Vec<_> = secrets
+        .headers
+        .iter()
+        .map(|(name, value)| (name, value.reveal()))
+        .collect();
+    (!pairs.is_empty()).then(|| serde_json::json!(pairs).to_string().into())
+}
+
+fn options_json(secrets: &WebhookSecrets) -> Option<zeroize::Zeroizing<String>> {
+    let options: std::collections::BTreeMap<_, _> = secrets
+        .options
+        .iter()
+        .map(|(name, value)| (name, value.reveal()))
+        .collect();
+    (!options.is_empty()).then(|| serde_json::json!(options).to_string().into())
+}
+
+fn words<T: ToString>(values: &[T]) -> String {
+    values.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Which settings differ, as the audit log names them.
+pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(&'static str, bool); 14] {
+    [
+        ("the name", before.name != after.name),
+        ("the kind", before.kind != after.kind),
+        ("the URL", before.url != after.url),
+        ("the options", before.options != after.options),
+        ("the events", before.events != after.events),
+        ("the services", before.services != after.services),
+        ("the severities", before.severities != after.severities),
+        ("the filter", before.filter != after.filter),
+        (
+            "the retry schedule",
+            before.retry_schedule != after.retry_schedule,
+        ),
+        ("the timeout", before.timeout != after.timeout),
+        ("the concurrency", before.concurrency != after.concurrency),
+        ("the rate", before.rate != after.rate),
+        ("the ordering", before.ordering != after.ordering),
+        (
+            "what happens while disabled",
+            before.when_disabled != after.when_disabled,
+        ),
+    ]
+}

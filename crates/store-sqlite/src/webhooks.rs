@@ -1,0 +1,332 @@
+//! Webhooks. Their secrets are sealed on the way in; only `endpoints.rs` opens them again.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, named_params};
+
+use model::audit::Change;
+use model::id::{ServiceId, WebhookId};
+use model::secret::SecretText;
+use model::time::Timestamp;
+use model::webhook::{Webhook, WebhookSecrets, WebhookSettings, WebhookState};
+use store::Page;
+use store::StoreError;
+use store::StoreResult;
+use store::webhooks::{WebhookEdit, Webhooks};
+
+use super::audit;
+use super::columns::{WEBHOOK_COLUMNS, webhook_from_row};
+use super::database::Database;
+use super::endpoints::load_secrets;
+use super::pages::page_bounds;
+use super::sealed::{seal, webhook_place};
+use super::statements::{execute, read_all, read_one};
+use super::webhook_columns::{SecretColumns, SettingsColumns, changed_settings};
+use super::writer::WriteContext;
+
+const NOT_FOUND: StoreError = StoreError::NotFound { what: "webhook" };
+
+#[async_trait]
+impl Webhooks for Database {
+    async fn create(
+        &self,
+        id: WebhookId,
+        settings: WebhookSettings,
+        secrets: WebhookSecrets,
+        state: WebhookState,
+        change: Change,
+    ) -> StoreResult<Webhook> {
+        self.write(move |context| create(context, id, &settings, &secrets, &state, &change))
+            .await
+    }
+
+    async fn list(&self, page: Page) -> StoreResult<Vec<Webhook>> {
+        self.read(move |connection| list(connection, page)).await
+    }
+
+    async fn get(&self, id: WebhookId) -> StoreResult<Webhook> {
+        self.read(move |connection| get(connection, id)).await
+    }
+
+    async fn update(&self, id: WebhookId, edit: WebhookEdit, change: Change) -> StoreResult<Webhook> {
+        self.write(move |context| update(context, id, &edit, &change))
+            .await
+    }
+
+    async fn delete(&self, id: WebhookId, change: Change) -> StoreResult<()> {
+        self.write(move |context| delete(context, id, &change)).await
+    }
+
+    async fn set_state(&self, id: WebhookId, state: WebhookState, change: Change) -> StoreResult<Webhook> {
+        self.write(move |context| set_state(context, id, &state, &change))
+            .await
+    }
+
+    async fn rotate_secret(
+        &self,
+        id: WebhookId,
+        secret: SecretText,
+        previous_until: Timestamp,
+        change: Change,
+    ) -> StoreResult<Webhook> {
+        self.write(move |context| rotate_secret(context, id, &secret, previous_until, &change))
+            .await
+    }
+}
+
+fn create(
+    context: &mut WriteContext<'_>,
+    id: WebhookId,
+    settings: &WebhookSettings,
+    secrets: &WebhookSecrets,
+    state: &WebhookState,
+    change: &Change,
+) -> StoreResult<Webhook> {
+    check_services(context.connection, &settings.services)?;
+    let columns = SettingsColumns::of(settings);
+    let sealed = SecretColumns::of(context.sealer, id, secrets);
+    let (disabled_since, disabled_reason) = state_columns(state);
+    execute(
+        context.connection,
+        "INSERT INTO webhooks (id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms,
+             concurrency, rate, ordering, when_disabled, disabled_since, disabled_reason, secret, previous_secret,
+             previous_secret_until, headers, header_names, options, secret_options, secret_option_names, ca_pem,
+             identity_pem, created_at, updated_at)
+         VALUES (:id, :name, :kind, :url, :events, :services, :severities, :filter, :retry_schedule, :timeout_ms,
+             :concurrency, :rate, :ordering, :when_disabled, :disabled_since, :disabled_reason, :secret,
+             :previous_secret, :previous_secret_until, :headers, :header_names, :options, :secret_options,
+             :secret_option_names, :ca_pem, :identity_pem, :at, :at)",
+        named_params! {
+            ":id": id.as_bytes(), ":name": columns.name, ":kind": columns.kind, ":url": columns.url,
+            ":events": columns.events, ":services": columns.services, ":severities": columns.severities,
+            ":filter": columns.filter, ":retry_schedule": columns.retry_schedule,
+            ":timeout_ms": columns.timeout_ms, ":concurrency": columns.concurrency, ":rate": columns.rate,
+            ":ordering": columns.ordering, ":when_disabled": columns.when_disabled,
+            ":disabled_since": disabled_since, ":disabled_reason": disabled_reason,
+            ":secret": sealed.secret, ":previous_secret": sealed.previous_secret,
+            ":previous_secret_until": sealed.previous_secret_until, ":headers": sealed.headers,
+            ":header_names": sealed.header_names, ":options": columns.options,
+            ":secret_options": sealed.secret_options, ":secret_option_names": sealed.secret_option_names,
+            ":ca_pem": sealed.ca_pem,
+            ":identity_pem": sealed.identity_pem, ":at": change.at.as_millis(),
+        },
+    )?;
+    execute(
+        context.connection,
+        "INSERT INTO ledger (webhook_id) VALUES (?1)",
+        [id.as_bytes()],
+    )?;
+    let detail = format!("created \"{}\"", settings.name);
+    finish(context, id, change, "webhook.create", &detail)?;
+    get(context.connection, id)
+}
+
+fn list(connection: &Connection, page: Page) -> StoreResult<Vec<Webhook>> {
+    let statement = format!(
+        "SELECT {WEBHOOK_COLUMNS} FROM webhooks WHERE id < ?1 AND deleted_at IS NULL ORDER BY id DESC LIMIT ?2"
+    );
+    read_all(connection, &statement, page_bounds(page), webhook_from_row)
+}
+
+/// One webhook that is not deleted.
+pub fn get(connection: &Connection, id: WebhookId) -> StoreResult<Webhook> {
+    let statement = format!("SELECT {WEBHOOK_COLUMNS} FROM webhooks WHERE id = ?1 AND deleted_at IS NULL");
+    read_one(connection, &statement, [id.as_bytes()], webhook_from_row)?.ok_or(NOT_FOUND)
+}
+
+fn update(
+    context: &mut WriteContext<'_>,
+    id: WebhookId,
+    edit: &WebhookEdit,
+    change: &Change,
+) -> StoreResult<Webhook> {
+    let before = get(context.connection, id)?;
+    if before.settings != edit.expected {
+        let sentence = "the webhook was changed by another request at the same time";
+        return Err(StoreError::Conflict(sentence.into()));
+    }
+    let secrets = load_secrets(context.connection, context.sealer, id)?;
+    let edited = edit.apply_to(&secrets);
+    let mut fields = changed_settings(&before.settings, &edit.settings).to_vec();
+    fields.push(("the headers", secrets.headers != edited.headers));
+    fields.push(("the TLS settings", secrets.tls != edited.tls));
+    fields.push(("the secret options", secrets.options != edited.options));
+    let Some(detail) = audit::changed_sentence(&before.settings.name, &fields) else {
+        return Ok(before);
+    };
+    check_services(context.connection, &edit.settings.services)?;
+    let columns = SettingsColumns::of(&edit.settings);
+    let sealed = SecretColumns::of(context.sealer, id, &edited);
+    let updated = execute(
+        context.connection,
+        "UPDATE webhooks SET name = :name, kind = :kind, url = :url, events = :events, services = :services,
+             severities = :severities, filter = :filter, retry_schedule = :retry_schedule, timeout_ms = :timeout_ms,
+             concurrency = :concurrency, rate = :rate, ordering = :ordering, when_disabled = :when_disabled,
+             headers = :headers, header_names = :header_names, options = :options, secret_options = :secret_options,
+             secret_option_names = :secret_option_names, ca_pem = :ca_pem, identity_pem = :identity_pem,
+             updated_at = :at
+         WHERE id = :id AND deleted_at IS NULL",
+        named_params! {
+            ":id": id.as_bytes(), ":name": columns.name, ":kind": columns.kind, ":url": columns.url,
+            ":events": columns.events, ":services": columns.services, ":severities": columns.severities,
+            ":filter": columns.filter, ":retry_schedule": columns.retry_schedule,
+            ":timeout_ms": columns.timeout_ms, ":concurrency": columns.concurrency, ":rate": columns.rate,
+            ":ordering": columns.ordering, ":when_disabled": columns.when_disabled, ":headers": sealed.headers,
+            ":header_names": sealed.header_names, ":options": columns.options,
+            ":secret_options": sealed.secret_options, ":secret_option_names": sealed.secret_option_names,
+            ":ca_pem": sealed.ca_pem,
+            ":identity_pem": sealed.identity_pem, ":at": change.at.as_millis(),
+        },
+    );
+    expect_one(updated)?;
+    if has_moved(&before.settings, &edit.settings) || secrets.options != edited.options {
+        forget(context.connection, id)?;
+    }
+    finish(context, id, change, "webhook.update", &detail)?;
+    get(context.connection, id)
+}
+
+/// Keeps the row for the history, and nothing that is secret. The open deliveries die in `bury_deleted`.
+fn delete(context: &mut WriteContext<'_>, id: WebhookId, change: &Change) -> StoreResult<()> {
+    let webhook = get(context.connection, id)?;
+    let nothing = seal(context.sealer, &webhook_place(id, "secret"), "");
+    let deleted = execute(
+        context.connection,
+        "UPDATE webhooks SET deleted_at = ?2, updated_at = ?2, secret = ?3, previous_secret = NULL,
+             previous_secret_until = NULL, headers = NULL, header_names = '[]', options = '{}', secret_options = NULL,
+             secret_option_names = '[]', ca_pem = NULL, identity_pem = NULL
+         WHERE id = ?1 AND deleted_at IS NULL",
+        (id.as_bytes(), change.at.as_millis(), nothing),
+    );
+    expect_one(deleted)?;
+    forget(context.connection, id)?;
+    let detail = format!("deleted \"{}\"", webhook.settings.name);
+    finish(context, id, change, "webhook.delete", &detail)
+}
+
+fn set_state(
+    context: &mut WriteContext<'_>,
+    id: WebhookId,
+    state: &WebhookState,
+    change: &Change,
+) -> StoreResult<Webhook> {
+    let before = get(context.connection, id)?;
+    let name = &before.settings.name;
+    let (action, detail) = match (state, &before.state) {
+        (WebhookState::Enabled, WebhookState::Enabled)
+        | (WebhookState::Disabled { .. }, WebhookState::Disabled { .. }) => return Ok(before),
+        (WebhookState::Enabled, WebhookState::Disabled { .. }) => {
+            ("webhook.enable", format!("enabled \"{name}\""))
+        }
+        (WebhookState::Disabled { reason, .. }, WebhookState::Enabled) => {
+            ("webhook.disable", format!("disabled \"{name}\": {reason}"))
+        }
+    };
+    let (disabled_since, disabled_reason) = state_columns(state);
+    let updated = execute(
+        context.connection,
+        "UPDATE webhooks SET disabled_since = ?2, disabled_reason = ?3, updated_at = ?4
+         WHERE id = ?1 AND deleted_at IS NULL AND (disabled_since IS NULL) <> (?2 IS NULL)",
+        (
+            id.as_bytes(),
+            disabled_since,
+            disabled_reason,
+            change.at.as_millis(),
+        ),
+    );
+    expect_one(updated)?;
+    finish(context, id, change, action, &detail)?;
+    get(context.connection, id)
+}
+
+fn rotate_secret(
+    context: &mut WriteContext<'_>,
+    id: WebhookId,
+    secret: &SecretText,
+    previous_until: Timestamp,
+    change: &Change,
+) -> StoreResult<Webhook> {
+    let webhook = get(context.connection, id)?;
+    let before = load_secrets(context.connection, context.sealer, id)?.signing;
+    if before == *secret {
+        let sentence = "the webhook has this secret already; rotating to it would end the one before";
+        return Err(StoreError::Conflict(sentence.into()));
+    }
+    let sealed = |field, text: &SecretText| seal(context.sealer, &webhook_place(id, field), text.reveal());
+    let updated = execute(
+        context.connection,
+        "UPDATE webhooks SET secret = ?2, previous_secret = ?3, previous_secret_until = ?4, updated_at = ?5
+         WHERE id = ?1 AND deleted_at IS NULL",
+        (
+            id.as_bytes(),
+            sealed("secret", secret),
+            sealed("previous_secret", &before),
+            previous_until.as_millis(),
+            change.at.as_millis(),
+        ),
+    );
+    expect_one(updated)?;
+    let name = &webhook.settings.name;
+    let detail = format!("rotated the secret of \"{name}\"; the one before signs too until {previous_until}");
+    finish(context, id, change, "webhook.rotate_secret", &detail)?;
+    get(context.connection, id)
+}
+
+/// What every change of a webhook ends with.
+fn finish(
+    context: &mut WriteContext<'_>,
+    id: WebhookId,
+    change: &Change,
+    action: &str,
+    detail: &str,
+) -> StoreResult<()> {
+    audit::write(context.connection, change, action, id, detail)?;
+    context.webhook_changed(id);
+    Ok(())
+}
+
+/// Whether messages that were posted under the settings before may be out of reach, or those of somebody else.
+fn has_moved(before: &WebhookSettings, after: &WebhookSettings) -> bool {
+    before.url != after.url || before.options != after.options
+}
+
+/// Forgets what was learned, and every message: a place elsewhere knows other ones.
+fn forget(connection: &Connection, id: WebhookId) -> StoreResult<()> {
+    execute(
+        connection,
+        "UPDATE webhooks SET learned = NULL WHERE id = ?1",
+        [id.as_bytes()],
+    )?;
+    execute(
+        connection,
+        "DELETE FROM memories WHERE webhook_id = ?1",
+        [id.as_bytes()],
+    )
+    .map(|_| ())
+}
+
+fn check_services(connection: &Connection, services: &[ServiceId]) -> StoreResult<()> {
+    for id in services {
+        read_one(
+            connection,
+            "SELECT 1 FROM services WHERE id = ?1",
+            [id.as_bytes()],
+            |_| Ok(()),
+        )?
+        .ok_or(StoreError::UnknownReference { what: "service" })?;
+    }
+    Ok(())
+}
+
+fn state_columns(state: &WebhookState) -> (Option<i64>, Option<&str>) {
+    match state {
+        WebhookState::Enabled => (None, None),
+        WebhookState::Disabled { since, reason } => (Some(since.as_millis()), Some(reason)),
+    }
+}
+
+fn expect_one(changed: StoreResult<usize>) -> StoreResult<()> {
+    match changed? {
+        1 => Ok(()),
+        _ => Err(NOT_FOUND),
+    }
+}

@@ -1,0 +1,193 @@
+//! The people's side of deliveries: looking, replaying, recovering, counting.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::Page;
+use crate::StoreResult;
+use model::attempt::Attempt;
+use model::audit::Change;
+use model::delivery::{Delivery, DeliveryState};
+use model::event::EventName;
+use model::exchange::FailureCode;
+use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::time::Timestamp;
+
+/// The most attempts of one delivery that are shown: the latest.
+pub const MAX_ATTEMPTS_SHOWN: u32 = 100;
+/// How many deliveries one call of [`Deliveries::recover`] moves at most.
+pub const RECOVER_BATCH: u32 = 500;
+
+/// Which deliveries a list shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeliveryFilter {
+    /// Only this webhook's.
+    pub webhook_id: Option<WebhookId>,
+    /// Only this incident's.
+    pub incident_id: Option<IncidentId>,
+    /// Only this event's.
+    pub event: Option<EventName>,
+    /// Only in this state.
+    pub state: Option<DeliveryState>,
+    /// Only those whose last attempt failed for this reason.
+    pub cause: Option<FailureCode>,
+    /// Only made at or after.
+    pub since: Option<Timestamp>,
+    /// Only made before.
+    pub until: Option<Timestamp>,
+}
+
+/// A delivery with everything known about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryDetail {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// The event's body.
+    pub body: Bytes,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// What replaying a delivery came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    /// It starts a fresh schedule.
+    Scheduled(Delivery),
+    /// It is still open: there is nothing to replay.
+    StillOpen(Delivery),
+}
+
+/// What giving up a delivery came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GivenUp {
+    /// It is given up, now or before.
+    Done(Delivery),
+    /// It does not wait: it is being sent, or has ended by itself.
+    NotWaiting(Delivery),
+}
+
+/// One step of a recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecoverStep {
+    /// How many dead deliveries were moved in this step (or, in a dry run, would be in all).
+    pub count: u64,
+    /// Whether none is left.
+    pub is_done: bool,
+}
+
+/// Deliveries counted by state, over all webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StateCounts {
+    /// Waiting for their time.
+    pub scheduled: u64,
+    /// Behind an earlier event of the same incident.
+    pub queued: u64,
+    /// In a node's hand.
+    pub claimed: u64,
+    /// Open, of disabled webhooks.
+    pub held: u64,
+    /// Out of attempts; those that were given up are left out.
+    pub dead: u64,
+    /// The time since which the oldest scheduled delivery of an enabled webhook is due.
+    pub oldest_due_at: Option<Timestamp>,
+}
+
+impl StateCounts {
+    /// The same with others added.
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            scheduled: self.scheduled + other.scheduled,
+            queued: self.queued + other.queued,
+            claimed: self.claimed + other.claimed,
+            held: self.held + other.held,
+            dead: self.dead + other.dead,
+            oldest_due_at: [self.oldest_due_at, other.oldest_due_at]
+                .into_iter()
+                .flatten()
+                .min(),
+        }
+    }
+}
+
+/// The open and dead deliveries of one webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookCounts {
+    /// The webhook.
+    pub id: WebhookId,
+    /// Its name.
+    pub name: String,
+    /// `enabled`, `degraded`, `disabled` or `deleted`.
+    pub state: &'static str,
+    /// Its deliveries.
+    pub counts: StateCounts,
+}
+
+/// What a webhook did since a time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WebhookStats {
+    /// Deliveries made since then that were delivered.
+    pub delivered: u64,
+    /// Deliveries made since then that are dead.
+    pub dead: u64,
+    /// Open deliveries, whenever made.
+    pub open: u64,
+    /// Attempts since then that delivered.
+    pub attempts_delivered: u64,
+    /// Attempts since then that failed, by code, most frequent first.
+    pub failures: Vec<(FailureCode, u64)>,
+    /// The median time of an attempt, in microseconds.
+    pub p50_us: Option<u64>,
+    /// The 95th percentile of the time of an attempt, in microseconds.
+    pub p95_us: Option<u64>,
+    /// When it last delivered.
+    pub last_delivered_at: Option<Timestamp>,
+    /// When the next of its scheduled deliveries is due.
+    pub next_due_at: Option<Timestamp>,
+}
+
+/// The people's side of deliveries.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
+    /// Deliveries, newest first.
+    async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Vec<Delivery>>;
+
+    /// One delivery with its attempts.
+    async fn get(&self, id: DeliveryId) -> StoreResult<DeliveryDetail>;
+
+    /// Starts a fresh schedule for a delivery that is delivered or dead; its history stays.
+    async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed>;
+
+    /// Makes a scheduled delivery due now; says whether it was scheduled for later.
+    async fn retry_now(&self, id: DeliveryId, change: Change) -> StoreResult<bool>;
+
+    /// Gives up a delivery that waits for its time, for its turn or for its webhook; the next one of its lane becomes due.
+    async fn give_up(&self, id: DeliveryId, change: Change) -> StoreResult<GivenUp>;
+
+    /// Counts the dead deliveries of a webhook made in a period, without those that were given up.
+    async fn count_dead(&self, webhook_id: WebhookId, since: Timestamp, until: Timestamp)
+    -> StoreResult<u64>;
+
+    /// Replays at most [`RECOVER_BATCH`] dead deliveries of a webhook made in a period, oldest first; only those that
+    /// died of a cause, if one is named, and otherwise all that were not given up.
+    async fn recover(
+        &self,
+        webhook_id: WebhookId,
+        since: Timestamp,
+        until: Timestamp,
+        cause: Option<FailureCode>,
+        change: Change,
+    ) -> StoreResult<RecoverStep>;
+
+    /// Open and dead deliveries by state.
+    async fn counts(&self) -> StoreResult<StateCounts> {
+        let by_webhook = self.counts_by_webhook().await?;
+        let sum = |sum: StateCounts, webhook: &WebhookCounts| sum.plus(&webhook.counts);
+        Ok(by_webhook.iter().fold(StateCounts::default(), sum))
+    }
+
+    /// The same for each webhook, deleted ones too.
+    async fn counts_by_webhook(&self) -> StoreResult<Vec<WebhookCounts>>;
+
+    /// What a webhook did since a time.
+    async fn webhook_stats(&self, webhook_id: WebhookId, since: Timestamp) -> StoreResult<WebhookStats>;
+}

@@ -1,0 +1,165 @@
+//! Incidents: the one place from which events come.
+
+use async_trait::async_trait;
+
+use crate::Page;
+use crate::StoreResult;
+use crate::receipts::{Answer, Receipt};
+use model::audit::{Actor, Change};
+use model::event::EventName;
+use model::id::{EventId, IncidentId, ServiceId, UserId};
+use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::time::Timestamp;
+
+/// A new incident, as a door asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// The id it gets, unless an open incident has its dedup key.
+    pub incident_id: IncidentId,
+    /// The id its event gets.
+    pub event_id: EventId,
+    /// Its title.
+    pub title: String,
+    /// More about it.
+    pub description: Option<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The service it concerns.
+    pub service: ServiceKey,
+    /// Who gets it.
+    pub assignee: Option<UserId>,
+    /// At most one open incident has this key.
+    pub dedup_key: Option<String>,
+    /// Who triggers it, and when.
+    pub change: Change,
+    /// The caller's idempotency key.
+    pub receipt: Option<Receipt>,
+}
+
+/// How a door names a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceKey {
+    /// By id.
+    Id(ServiceId),
+    /// By name.
+    Name(String),
+}
+
+/// A transition of an incident, as a door asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransitionRequest {
+    /// Which incident.
+    pub incident_id: IncidentId,
+    /// What to do.
+    pub action: IncidentAction,
+    /// The id of its event, if it makes one.
+    pub event_id: EventId,
+    /// Who does it, and when.
+    pub change: Change,
+    /// The caller's idempotency key.
+    pub receipt: Option<Receipt>,
+}
+
+/// What a trigger or transition came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// A new incident and its event.
+    Created(Incident),
+    /// The incident changed and made its event.
+    Changed(Incident),
+    /// Nothing changed: it was so already, or an open incident has the dedup key.
+    Unchanged(Incident),
+    /// The action does not apply to the status the incident has.
+    Refused(Incident),
+    /// The same idempotency key and request as before: the first answer.
+    Repeated(Answer),
+    /// The idempotency key was used for another request.
+    KeyMisused,
+}
+
+/// Changes of an incident that are no transitions. Absent fields stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IncidentEdit {
+    /// A new title.
+    pub title: Option<String>,
+    /// A new severity.
+    pub severity: Option<Severity>,
+    /// A new description, or none.
+    pub description: Option<Option<String>>,
+    /// A new assignee, or nobody.
+    pub assignee: Option<Option<UserId>>,
+}
+
+/// Which incidents a list shows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IncidentFilter {
+    /// Only these statuses; all if empty.
+    pub statuses: Vec<IncidentStatus>,
+    /// Only this severity.
+    pub severity: Option<Severity>,
+    /// Only this service.
+    pub service_id: Option<ServiceId>,
+    /// Only titles that contain this text, whatever the case.
+    pub text: Option<String>,
+}
+
+/// One line of an incident's timeline, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub kind: TimelineKind,
+}
+
+/// What a line of the timeline says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TimelineKind {
+    /// A transition, with the place of its event in the feed and the assignee and status afterwards.
+    Event {
+        /// The event.
+        name: EventName,
+        /// Its place in the feed.
+        sequence: i64,
+    },
+    /// Something else, as a sentence: a new assignee, a new title.
+    Note(String),
+}
+
+/// Incidents and their transitions.
+#[async_trait]
+pub trait Incidents: Send + Sync {
+    /// Creates an incident with its event and deliveries, or returns the open one with the same dedup key.
+    async fn trigger(&self, trigger: Trigger) -> StoreResult<Committed>;
+
+    /// Applies a transition, with its event and deliveries, as the state machine decides inside the transaction.
+    async fn transition(&self, request: TransitionRequest) -> StoreResult<Committed>;
+
+    /// Fires the escalation timer of an incident, if it is still due at `change.at`.
+    async fn fire_escalation(
+        &self,
+        incident_id: IncidentId,
+        event_id: EventId,
+        change: Change,
+    ) -> StoreResult<Committed>;
+
+    /// Incidents whose escalation is due, the longest due first.
+    async fn due_escalations(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<IncidentId>>;
+
+    /// Changes what is no transition; leaves a note on the timeline and makes no event.
+    async fn edit(&self, id: IncidentId, edit: IncidentEdit, change: Change) -> StoreResult<Incident>;
+
+    /// One incident.
+    async fn get(&self, id: IncidentId) -> StoreResult<Incident>;
+
+    /// Incidents, newest first.
+    async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Vec<Incident>>;
+
+    /// What happened to an incident, oldest first; at most [`MAX_TIMELINE`] lines.
+    async fn timeline(&self, id: IncidentId) -> StoreResult<Vec<TimelineEntry>>;
+}
+
+/// The most lines of a timeline that are shown: the latest.
+pub const MAX_TIMELINE: u32 = 500;

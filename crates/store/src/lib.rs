@@ -1,0 +1,79 @@
+//! The store: the only code that speaks SQL. Its contracts are the traits here; each method is one transaction.
+//!
+//! A change, its event and all its deliveries are one transaction, so that the deliveries table is the outbox.
+//! What happens around a commit (handing born-claimed deliveries to the dispatcher) happens on the store's side of
+//! the call, so that a caller that goes away after the commit loses nothing.
+
+pub mod access;
+pub mod catalog;
+pub mod commit_observer;
+pub mod deliveries;
+pub mod error;
+pub mod events;
+pub mod hand_over;
+pub mod inboxes;
+pub mod incidents;
+pub mod overview;
+pub mod page;
+pub mod queue;
+pub mod receipts;
+pub mod seal;
+pub mod sessions;
+pub mod sign_in;
+pub mod tickets;
+pub mod upkeep;
+pub mod wakeup;
+pub mod webhooks;
+
+use std::sync::Arc;
+
+pub use commit_observer::{CommitObserver, NoObserver};
+pub use error::StoreError;
+pub use hand_over::{HandOver, NoHandOver};
+pub use page::Page;
+#[doc(hidden)]
+pub use tracing;
+
+/// What every store method answers.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// One store, as the rest of the program sees it: a handle to each contract.
+#[derive(Clone)]
+pub struct Store {
+    /// Incidents and their transitions.
+    pub incidents: Arc<dyn incidents::Incidents>,
+    /// The event feed.
+    pub events: Arc<dyn events::Events>,
+    /// The dispatcher's side of deliveries.
+    pub queue: Arc<dyn queue::Queue>,
+    /// The people's side of deliveries.
+    pub deliveries: Arc<dyn deliveries::Deliveries>,
+    /// Webhooks.
+    pub webhooks: Arc<dyn webhooks::Webhooks>,
+    /// Webhooks with their secrets.
+    pub endpoints: Arc<dyn webhooks::Endpoints>,
+    /// Ticket links.
+    pub tickets: Arc<dyn tickets::Tickets>,
+    /// Reading tickets again.
+    pub ticket_looks: Arc<dyn tickets::TicketLooks>,
+    /// Services.
+    pub services: Arc<dyn catalog::Services>,
+    /// Users.
+    pub users: Arc<dyn catalog::Users>,
+    /// Escalation policies.
+    pub policies: Arc<dyn catalog::Policies>,
+    /// API keys and the audit log.
+    pub access: Arc<dyn access::Access>,
+    /// Idempotency keys.
+    pub receipts: Arc<dyn receipts::Receipts>,
+    /// Passwords and one-time links.
+    pub sign_in: Arc<dyn sign_in::SignIn>,
+    /// Sessions of people who signed in.
+    pub sessions: Arc<dyn sessions::Sessions>,
+    /// Inboxes and what came to them.
+    pub inboxes: Arc<dyn inboxes::Inboxes>,
+    /// Counts for pages.
+    pub overview: Arc<dyn overview::Overview>,
+    /// Pruning, checking, backing up.
+    pub upkeep: Arc<dyn upkeep::Upkeep>,
+}

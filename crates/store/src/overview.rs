@@ -1,0 +1,83 @@
+//! Counts for pages that show everything at a glance. Reading these costs little, however much there is.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::StoreResult;
+use model::activity::Activity;
+use model::exchange::FailureCode;
+use model::id::{IncidentId, ServiceId, WebhookId};
+use model::incident::{Incident, IncidentStatus, Severity};
+use model::time::Timestamp;
+use model::webhook::{Degraded, WebhookState};
+
+/// Open incidents of one severity and status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenIncidents {
+    /// Which severity.
+    pub severity: Severity,
+    /// Triggered or acknowledged.
+    pub status: IncidentStatus,
+    /// How many.
+    pub count: u64,
+}
+
+/// Dead deliveries of one webhook that died of the same cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadGroup {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// Its present name.
+    pub webhook_name: String,
+    /// Why their last attempt failed.
+    pub cause: Option<FailureCode>,
+    /// How many.
+    pub count: u64,
+    /// When the first and the last of them were made.
+    pub made_between: (Timestamp, Timestamp),
+}
+
+/// Counts for pages.
+#[async_trait]
+pub trait Overview: Send + Sync {
+    /// Open incidents by severity and status.
+    async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>>;
+
+    /// Open incidents by service; services without any are left out.
+    async fn open_by_service(&self) -> StoreResult<HashMap<ServiceId, u64>>;
+
+    /// The open incidents of one service, or of all, to look at first: those that nobody has taken, then the worst, then
+    /// the latest.
+    async fn most_urgent(&self, service_id: Option<ServiceId>, limit: u32) -> StoreResult<Vec<Incident>>;
+
+    /// What every webhook's attempts came to, in the periods that begin at or after a time, oldest first.
+    async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>>;
+
+    /// How each webhook does that is not deleted; when it last delivered only as far as its latest 100 deliveries tell.
+    /// Tests are left out.
+    async fn webhook_health(&self) -> StoreResult<HashMap<WebhookId, WebhookHealth>>;
+
+    /// Dead deliveries by webhook (deleted ones too) and cause, the most first; tests left out.
+    async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>>;
+
+    /// The titles of incidents; those that do not exist are left out.
+    async fn titles(&self, ids: Vec<IncidentId>) -> StoreResult<HashMap<IncidentId, String>>;
+}
+
+/// How a webhook does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookHealth {
+    /// Its name.
+    pub name: String,
+    /// Whether it is enabled.
+    pub state: WebhookState,
+    /// Since when and why its breaker is open.
+    pub degraded: Option<Degraded>,
+    /// When it last delivered.
+    pub last_delivered_at: Option<Timestamp>,
+    /// Its dead deliveries.
+    pub dead: u64,
+    /// Its open deliveries.
+    pub open: u64,
+}

@@ -1,0 +1,111 @@
+//! The dispatcher's side of deliveries: claiming what is due, recording what came of it.
+//!
+//! A claim belongs to a node. A node that lives keeps its lease with [`Queue::heartbeat`]; claims of a node whose
+//! lease ran out are freed by [`Queue::rescue`]. A result is only applied while its claim holds.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::StoreResult;
+use model::attempt::{Attempt, Legacy};
+use model::delivery::{Claim, ClaimedDelivery, NextStep, Spending};
+use model::event::Event;
+use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::time::Timestamp;
+
+/// How long a node's claims hold after its last heartbeat.
+pub const NODE_LEASE: Duration = Duration::from_secs(60);
+
+/// A wish to claim due deliveries of one webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// Whose.
+    pub webhook_id: WebhookId,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// What a claim brought for one webhook.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Whose.
+    pub webhook_id: WebhookId,
+    /// In the order in which they were due.
+    pub deliveries: Vec<ClaimedDelivery>,
+    /// When the next one that was left is due; nothing if none is scheduled.
+    pub next_due_at: Option<Timestamp>,
+}
+
+/// An attempt and what it means, ready to be recorded.
+#[derive(Debug, Clone)]
+pub struct AttemptRecord {
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// Its webhook.
+    pub webhook_id: WebhookId,
+    /// Its incident: with the webhook, the lane.
+    pub incident_id: IncidentId,
+    /// When it was made.
+    pub delivery_created_at: Timestamp,
+    /// Whether it is a Send Test.
+    pub is_test: bool,
+    /// Its event's place in the feed.
+    pub event_sequence: i64,
+    /// The claim under which the attempt was made.
+    pub claim: Claim,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// What follows.
+    pub next_step: NextStep,
+    /// What the delivery has spent, with this attempt.
+    pub spent: Spending,
+    /// What it leaves for later attempts, in the same transaction.
+    pub legacy: Legacy,
+    /// When the settings under which the attempt was made were last changed. Under others its word on the webhook does not
+    /// count: nothing is learned, and nobody is disabled by it.
+    pub settings_of: Timestamp,
+    /// Disables the webhook with this reason, in the same transaction.
+    pub disable_webhook: Option<String>,
+}
+
+/// What recording an attempt did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// The attempt is kept and the delivery moved on.
+    Applied,
+    /// The attempt is kept, but the claim no longer held: the delivery is as it was.
+    Late,
+    /// The delivery is gone: nothing was kept.
+    Gone,
+}
+
+/// The dispatcher's side of deliveries.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Claims due deliveries of enabled webhooks for this node, the longest due first.
+    async fn claim_due(&self, requests: Vec<ClaimRequest>, now: Timestamp) -> StoreResult<Vec<Claimed>>;
+
+    /// Records attempts and moves their deliveries on; the next delivery of a finished one's lane becomes due.
+    /// Attempts that were applied count as activity of their webhooks, unless they are tests. Answers in the order of
+    /// the records.
+    async fn record(&self, records: Vec<AttemptRecord>, now: Timestamp) -> StoreResult<Vec<Recorded>>;
+
+    /// Gives claims back without an attempt: the deliveries are due as before.
+    async fn release(&self, claims: Vec<(DeliveryId, Claim)>) -> StoreResult<()>;
+
+    /// When the next delivery of each enabled webhook is due.
+    async fn next_due(&self) -> StoreResult<Vec<(WebhookId, Timestamp)>>;
+
+    /// Renews this node's lease.
+    async fn heartbeat(&self, now: Timestamp) -> StoreResult<()>;
+
+    /// Frees the claims of nodes whose lease ran out; says how many.
+    async fn rescue(&self, now: Timestamp) -> StoreResult<u64>;
+
+    /// Moves everything that is scheduled between two times (deliveries and escalations) by `by_ms`: the wall clock jumped.
+    async fn shift_schedule(&self, after: Timestamp, before: Timestamp, by_ms: i64) -> StoreResult<()>;
+
+    /// Stores a sample event and its one delivery to a webhook, claimed by this node.
+    async fn begin_test(&self, webhook_id: WebhookId, sample: Event) -> StoreResult<ClaimedDelivery>;
+}

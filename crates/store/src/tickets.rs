@@ -1,0 +1,238 @@
+//! Ticket links in the store: which ticket belongs to an incident, and reading tickets again.
+//!
+//! What attempts find out about tickets comes with their records ([`super::queue::Queue::record`]), in one transaction.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::StoreResult;
+use crate::incidents::Committed;
+use model::audit::{Actor, Change};
+use model::delivery::Claim;
+use model::id::{AuditId, DeliveryId, EventId, IncidentId, WebhookId};
+use model::ticket::{Looking, Ticket, TicketLink};
+use model::time::Timestamp;
+use model::user::UserRef;
+use model::webhook_kind::WebhookKind;
+
+/// How long whoever took a link to look at its ticket has it for themselves.
+pub const LOOK_LEASE: Duration = Duration::from_secs(300);
+/// How soon a ticket is looked at again that could not be believed because something of ours was on its way to it.
+pub const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// What a ticket's delivery needs to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// The link.
+    pub link: Option<TicketLink>,
+    /// The incident's description.
+    pub description: Option<String>,
+    /// Who has the incident now.
+    pub assignee: Option<UserRef>,
+}
+
+/// What is to be written down before a request leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntentRecord {
+    /// The delivery.
+    pub delivery_id: DeliveryId,
+    /// The claim under which it is made.
+    pub claim: Claim,
+    /// Its webhook.
+    pub webhook_id: WebhookId,
+    /// Its incident.
+    pub incident_id: IncidentId,
+    /// The delivery's new progress; if there is none, the request makes the incident's ticket.
+    pub progress: Option<String>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A link as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownLink {
+    /// The link.
+    pub link: TicketLink,
+    /// The webhook's name.
+    pub webhook_name: String,
+    /// The webhook's kind.
+    pub webhook_kind: WebhookKind,
+    /// When the ticket is looked at next.
+    pub look_at: Option<Timestamp>,
+}
+
+/// A link whose ticket is to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueLook {
+    /// The link as it was when it was taken.
+    pub link: TicketLink,
+    /// Whether duplicates are to be looked for first.
+    pub must_sweep: bool,
+}
+
+/// A ticket that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looked {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// The incident.
+    pub incident_id: IncidentId,
+    /// The version of the link before it was read. If it has moved since, what was read counts for nothing.
+    pub version: i64,
+    /// Why it was read.
+    pub looking: Looking,
+    /// The ticket.
+    pub ticket: Ticket,
+    /// What people wrote to it, oldest first.
+    pub comments: Vec<Noted>,
+    /// The id of the event, should there be one.
+    pub event_id: EventId,
+    /// Who changed the ticket, and now.
+    pub change: Change,
+}
+
+/// A comment that comes into a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// When it was written.
+    pub at: Timestamp,
+    /// Who wrote it.
+    pub actor: Actor,
+    /// What.
+    pub sentence: String,
+    /// The id of its line in the timeline.
+    pub id: AuditId,
+}
+
+/// What came of a ticket that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookedOutcome {
+    /// The two sides are in line.
+    InLine,
+    /// The incident followed the ticket.
+    Followed(Box<Committed>),
+    /// Something of ours is on its way to the ticket, or went there meanwhile: it is read again soon.
+    Busy,
+    /// The incident belongs to this ticket no longer.
+    Gone,
+}
+
+/// What asking for a ticket by hand came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requested {
+    /// A delivery is on its way that makes or brings it in line.
+    OnItsWay(DeliveryId),
+}
+
+/// How often duplicates of one incident's ticket are looked for at most.
+pub const MAX_SWEEPS: u32 = 5;
+
+/// What looking for duplicates came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Swept {
+    /// There are none: nobody needs to look again.
+    Clean,
+    /// Some were joined with the one that stays, which is named if it is another than before. There may be more.
+    Joined(Option<Ticket>),
+}
+
+/// What telling of a change came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hinted {
+    /// The ticket is read again at once.
+    LooksAgain,
+    /// A ticket that was being looked for is found by this.
+    Found,
+    /// It concerns no incident, or was told before.
+    Nothing,
+}
+
+/// The dispatcher's and people's side of ticket links.
+#[async_trait]
+pub trait Tickets: Send + Sync {
+    /// What a delivery needs to know of its incident's ticket.
+    async fn recall(&self, webhook_id: WebhookId, incident_id: IncidentId) -> StoreResult<Recalled>;
+
+    /// Writes down what a request is about to do. Says whether the claim still holds: without it, the request must not leave.
+    async fn intend(&self, intent: IntentRecord) -> StoreResult<bool>;
+
+    /// The links of an incident to webhooks that are not deleted.
+    async fn of_incident(&self, incident_id: IncidentId) -> StoreResult<Vec<ShownLink>>;
+
+    /// Has a webhook make the incident's ticket, or bring it in line, whatever events it wants: its latest event is delivered (again).
+    async fn request(
+        &self,
+        incident_id: IncidentId,
+        webhook_id: WebhookId,
+        change: Change,
+    ) -> StoreResult<Requested>;
+
+    /// Joins an incident and a ticket that exists; a conflict if either has another.
+    async fn link(
+        &self,
+        incident_id: IncidentId,
+        webhook_id: WebhookId,
+        ticket: Ticket,
+        change: Change,
+    ) -> StoreResult<()>;
+
+    /// Parts them. The ticket stays as it is.
+    async fn unlink(&self, incident_id: IncidentId, webhook_id: WebhookId, change: Change)
+    -> StoreResult<()>;
+
+    /// How many tickets there are, or may be, at a webhook.
+    async fn count_linked(&self, webhook_id: WebhookId) -> StoreResult<u64>;
+}
+
+/// Reading tickets again.
+#[async_trait]
+pub trait TicketLooks: Send + Sync {
+    /// A ticket system told of a change. The same receipt a second time is nothing.
+    async fn hint(&self, webhook_id: WebhookId, hint: HintRecord, now: Timestamp) -> StoreResult<Hinted>;
+
+    /// Takes links of enabled webhooks whose tickets are to be read, the longest due first, for [`LOOK_LEASE`].
+    async fn take_due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DueLook>>;
+
+    /// A ticket was read: the link shows it, and the incident follows it, in one transaction.
+    async fn looked(&self, looked: Looked) -> StoreResult<LookedOutcome>;
+
+    /// A ticket is to be read at another time.
+    async fn look_later(
+        &self,
+        webhook_id: WebhookId,
+        incident_id: IncidentId,
+        at: Timestamp,
+    ) -> StoreResult<()>;
+
+    /// A ticket could not be read.
+    async fn look_failed(
+        &self,
+        webhook_id: WebhookId,
+        incident_id: IncidentId,
+        ticket_id: String,
+        error: String,
+        now: Timestamp,
+    ) -> StoreResult<()>;
+
+    /// Duplicates of a link's ticket were looked for; nothing is done if it has another one by now.
+    async fn swept(
+        &self,
+        webhook_id: WebhookId,
+        incident_id: IncidentId,
+        ticket_id: String,
+        found: Swept,
+        change: Change,
+    ) -> StoreResult<()>;
+}
+
+/// What a ticket system told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HintRecord {
+    /// The ticket's id.
+    pub ticket_id: String,
+    /// The incident and generation of our marker, if the ticket carries one.
+    pub marker: Option<(IncidentId, u32)>,
+    /// What is the same when the system repeats itself.
+    pub receipt: Option<String>,
+}

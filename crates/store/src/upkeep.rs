@@ -1,0 +1,219 @@
+//! Keeping the store in shape: pruning, the "nothing is lost" balance, backups, new master keys.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+use crate::StoreResult;
+use model::audit::Change;
+use model::id::WebhookId;
+use model::time::Timestamp;
+
+/// The codes of trouble that can be found without looking through the database.
+pub const TROUBLE_CODES: [&str; 4] = ["commits_fail", "files_replaced", "log_damaged", "events_lost"];
+
+/// What the pruner may delete: everything finished before these times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Delivered deliveries made before this, with their attempts and, once unused, their events.
+    pub delivered_before: Timestamp,
+    /// Dead deliveries made before this.
+    pub dead_before: Timestamp,
+    /// Idempotency keys made before this.
+    pub receipts_before: Timestamp,
+    /// Periods of activity that began before this.
+    pub activity_before: Timestamp,
+    /// What is remembered of messages and was not changed since this.
+    pub memories_before: Timestamp,
+    /// Requests that came to inboxes before this.
+    pub inbox_requests_before: Timestamp,
+    /// Sessions and sign-in links that no longer hold at this time.
+    pub expired_by: Timestamp,
+}
+
+/// The balance of one webhook: what was accepted must be somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balance {
+    /// The webhook.
+    pub webhook_id: WebhookId,
+    /// Deliveries ever made for it, as counted in the transactions that made them.
+    pub accepted: u64,
+    /// Of those, how many the pruner deleted.
+    pub pruned: u64,
+    /// Found in the store: delivered.
+    pub delivered: u64,
+    /// Found in the store: scheduled, queued, claimed or held.
+    pub open: u64,
+    /// Found in the store: dead.
+    pub dead: u64,
+}
+
+impl Balance {
+    /// How many deliveries are missing (positive) or too many (negative). Zero when nothing is lost.
+    pub fn missing(&self) -> i64 {
+        let expected = i128::from(self.accepted) - i128::from(self.pruned);
+        let found = i128::from(self.delivered) + i128::from(self.open) + i128::from(self.dead);
+        i64::try_from(expected - found).unwrap_or(i64::MAX)
+    }
+}
+
+/// What to do about a finding for which nothing better is known.
+pub const REPORT_IT: &str = "keep the data directory as it is, make a backup, and report it";
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// A stable code; `docs/operations.md` lists them.
+    pub code: &'static str,
+    /// A sentence.
+    pub sentence: String,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+impl Finding {
+    /// Something that should never be.
+    pub fn unexpected(code: &'static str, sentence: String) -> Self {
+        Self {
+            code,
+            sentence,
+            advice: REPORT_IT,
+        }
+    }
+}
+
+/// What a database lacks of what the high-water mark beside it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loss {
+    /// Events.
+    pub events: u64,
+    /// Deliveries.
+    pub deliveries: u64,
+}
+
+impl Loss {
+    /// Whether nothing is missing.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+
+    /// This loss and another.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            events: self.events.saturating_add(other.events),
+            deliveries: self.deliveries.saturating_add(other.deliveries),
+        }
+    }
+}
+
+/// A webhook that does not deliver as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnwellWebhook {
+    /// Which.
+    pub id: WebhookId,
+    /// Its name.
+    pub name: String,
+    /// Since when it is degraded, and by what failure.
+    pub degraded: Option<(Timestamp, String)>,
+    /// Since when the server has disabled it, and why.
+    pub disabled_by_failure: Option<(Timestamp, String)>,
+    /// Its dead deliveries, without tests and those that a person has given up.
+    pub dead: u64,
+}
+
+/// How much room a file system has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// Where it is mounted.
+    pub mounted_at: PathBuf,
+    /// Bytes that this user may still write.
+    pub free_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+}
+
+impl std::fmt::Display for DiskSpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the disk at {} has {} free of {}",
+            self.mounted_at.display(),
+            in_words(self.free_bytes),
+            in_words(self.total_bytes)
+        )
+    }
+}
+
+/// A size in the unit in which it is a short number.
+fn in_words(bytes: u64) -> String {
+    const MEBIBYTE: u64 = 1024 * 1024;
+    match bytes / MEBIBYTE {
+        mebibytes @ ..10_240 => format!("{mebibytes} MiB"),
+        mebibytes => format!("{} GiB", mebibytes / 1024),
+    }
+}
+
+/// What the store says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreInfo {
+    /// Which backend, with its version.
+    pub backend: String,
+    /// The number of the last migration.
+    pub schema_version: u32,
+    /// Bytes on disk.
+    pub size_bytes: u64,
+    /// Bytes free in the file, to be used again.
+    pub free_bytes: u64,
+    /// Bytes of the write-ahead log.
+    pub wal_bytes: u64,
+    /// The most bytes that the file may have, if that is limited.
+    pub max_bytes: Option<u64>,
+    /// The disk that it lies on, if the system says.
+    pub disk: Option<DiskSpace>,
+    /// The place of the last event, by the high-water mark beside the database.
+    pub last_event: i64,
+}
+
+/// The most webhooks that are told as unwell.
+pub const MAX_UNWELL: u32 = 1000;
+
+/// Keeping the store in shape.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// Deletes a small batch of what may go; says how many rows, so that the caller goes on until it is zero.
+    /// Incidents, and webhooks that were deleted, are never pruned.
+    async fn prune(&self, retention: Retention) -> StoreResult<u64>;
+
+    /// Lets a small batch of open deliveries of deleted webhooks die; says how many.
+    async fn bury_deleted(&self, now: Timestamp) -> StoreResult<u64>;
+
+    /// The balance of every webhook.
+    async fn balance(&self) -> StoreResult<Vec<Balance>>;
+
+    /// Looks for anything the schema cannot forbid: lanes without a head, claims of nobody, damaged pages.
+    async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>>;
+
+    /// Writes a copy of the whole store to a new file while it is in use; a conflict if the file exists.
+    async fn backup(&self, to: PathBuf, change: Change) -> StoreResult<()>;
+
+    /// Seals every secret anew under the current master key; says how many.
+    async fn rekey(&self, change: Change) -> StoreResult<u64>;
+
+    /// Whether the store can be written: known from the last commit, or tried by a small change.
+    async fn ping(&self) -> StoreResult<()>;
+
+    /// What is wrong, as far as it is known without looking through the store.
+    fn troubles(&self) -> Vec<Finding>;
+
+    /// What was found missing at a start and nobody has accepted yet.
+    fn loss(&self) -> Loss;
+
+    /// Takes the loss for known; says what it was. It is told no more.
+    async fn accept_loss(&self, change: Change) -> StoreResult<Loss>;
+
+    /// The webhooks that are degraded, disabled by failure, or have dead deliveries; at most [`MAX_UNWELL`].
+    async fn unwell_webhooks(&self) -> StoreResult<Vec<UnwellWebhook>>;
+
+    /// What the store says about itself.
+    async fn info(&self) -> StoreResult<StoreInfo>;
+}

@@ -1,0 +1,263 @@
+//! What Jira answers whatever it was asked: refusals, limits, breakdowns, and no answer at all.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::jira::issue::short;
+use crate::jira::settings::Settings;
+use destination::status;
+use destination::task::{Pause, Target};
+use destination::text::one_line;
+use destination::waits;
+use model::attempt::{Failure, Remedy};
+use model::exchange::{Exchange, FailureCode, Response, SendFailure};
+use model::time::Timestamp;
+
+/// How long others wait after a rate limit whose end was not told.
+const UNTOLD_WAIT: Duration = Duration::from_secs(30);
+/// How much of Jira's own words is repeated, in characters.
+const MAX_QUOTE: usize = 300;
+/// The most messages of one error that are looked at.
+const MAX_MESSAGES: usize = 20;
+/// The limit that concerns one ticket and nobody else.
+const PER_ISSUE: &str = "jira-per-issue-on-write";
+
+/// A request that came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    /// Why.
+    pub(super) failure: Failure,
+    /// Who has to wait.
+    pub(super) pause: Option<Pause>,
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self { failure, pause: None }
+    }
+}
+
+/// What a request was for, in words for sentences about its refusal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Purpose<'a> {
+    /// What the account may not do: `create tickets in OPS`.
+    pub(super) act: &'a str,
+    /// What is not there after a 404, and what to do.
+    pub(super) missing: &'a str,
+}
+
+/// The answer of a request if it is a good one, and otherwise what became of it. To be asked for what is safe to repeat.
+pub(super) fn good<'a>(
+    target: &Target,
+    exchange: &'a Exchange,
+    purpose: Purpose<'_>,
+    now: Timestamp,
+) -> Result<&'a Response, Trouble> {
+    match &exchange.result {
+        Err(failure) => Err(unanswered(failure).into()),
+        Ok(response) if (200..=299).contains(&response.status) => Ok(response),
+        Ok(response) => Err(trouble(target, response, purpose, now)),
+    }
+}
+
+/// A good answer's JSON.
+pub(super) fn json(response: &Response) -> Result<Value, Trouble> {
+    let read = serde_json::from_slice(&response.body);
+    read.map_err(|_| strange(response).into())
+}
+
+/// A good status with something that is not Jira's.
+pub(super) fn strange(response: &Response) -> Failure {
+    let detail = match response.body_is_truncated {
+        true => "Jira's answer is too large to be read".to_owned(),
+        false => format!(
+            "the address answered {}, but not as Jira does: check that it is Jira's",
+            response.status
+        ),
+    };
+    Failure::new(FailureCode::ResponseInvalid, detail)
+}
+
+/// No answer came.
+pub(super) fn unanswered(failure: &SendFailure) -> Failure {
+    Failure::new(failure.code, failure.detail.clone())
+}
+
+/// Whether a request that got no answer never left us.
+pub(super) fn never_left(failure: &SendFailure) -> bool {
+    matches!(
+        failure.code,
+        FailureCode::DnsFailed
+            | FailureCode::DnsTimeout
+            | FailureCode::AddressNotAllowed
+            | FailureCode::ConnectRefused
+            | FailureCode::ConnectTimeout
+            | FailureCode::ConnectFailed
+            | FailureCode::TlsFailed
+            | FailureCode::TlsTimeout
+            | FailureCode::TlsSettingsInvalid
+            | FailureCode::RequestInvalid
+    )
+}
+
+/// An answer that is not a good one.
+pub(super) fn trouble(target: &Target, response: &Response, purpose: Purpose<'_>, now: Timestamp) -> Trouble {
+    let status = response.status;
+    let said = words(&response.body);
+    let person = |detail: String| {
+        Failure::new(FailureCode::SettingsRefused, detail)
+            .with(Remedy::Person)
+            .into()
+    };
+    match status {
+        401 if wants_captcha(response) => person(
+            "Jira wants a CAPTCHA from this account (401): sign in as it once in a browser, then enable the webhook".into(),
+        ),
+        401 => person(format!("Jira refuses the credentials (401): put account and token right{said}")),
+        403 if wants_captcha(response) => person(
+            "Jira wants a CAPTCHA from this account (403): sign in as it once in a browser, then enable the webhook".into(),
+        ),
+        403 if is_own(response) => person(format!("this account may not {} (403): give it the permission{said}", purpose.act)),
+        404 | 410 if is_own(response) => person(format!("{} ({status}){said}", purpose.missing)),
+        429 => limited(target, response, now),
+        300..=399 => Failure::new(
+            FailureCode::Redirect,
+            format!("Jira answered {status} and points elsewhere: put the address right, redirects are not followed"),
+        )
+        .with(Remedy::Person)
+        .into(),
+        400..=499 if !is_own(response) => {
+            Failure::new(FailureCode::ClientError, status::foreign_sentence(status, "Jira")).into()
+        }
+        400..=499 => Failure::new(FailureCode::MessageRefused, format!("Jira refused to {} ({status}){said}", purpose.act))
+            .with(Remedy::Nothing)
+            .into(),
+        500..=599 => broken(response, now).into(),
+        _ => Failure::new(FailureCode::UnexpectedStatus, format!("Jira answered {status}")).into(),
+    }
+}
+
+/// Whether Jira itself refused, and not a firewall or proxy on the way there: by its JSON, or by a header of its own.
+fn is_own(response: &Response) -> bool {
+    let is_marked = ["x-arequestid", "x-seraph-loginreason"]
+        .iter()
+        .any(|name| response.headers.contains_key(*name));
+    is_marked || !words(&response.body).is_empty()
+}
+
+/// Whether Jira itself says that something is not there.
+pub(super) fn is_missing(exchange: &Exchange) -> bool {
+    let response = exchange.result.as_ref();
+    response.is_ok_and(|response| response.status == 404 && is_own(response))
+}
+
+/// Jira, or what stands before it, does not work now.
+fn broken(response: &Response, now: Timestamp) -> Failure {
+    let failure = Failure::new(
+        FailureCode::ServerError,
+        format!("Jira answered {}", response.status),
+    );
+    match waits::retry_after(&response.headers, now) {
+        Some(wait) if response.status == 503 => Failure {
+            retry_after: Some(wait),
+            ..failure.with(Remedy::Wait)
+        },
+        Some(_) | None => failure,
+    }
+}
+
+/// Jira asks for fewer requests.
+fn limited(target: &Target, response: &Response, now: Timestamp) -> Trouble {
+    let reason = header(response, "ratelimit-reason").or_else(|| header(response, "x-ratelimit-reason"));
+    let reason = reason.unwrap_or_default();
+    let detail = match reason {
+        PER_ISSUE => "Jira asks for fewer changes of this ticket".to_owned(),
+        _ if reason.starts_with("jira-quota") => "the hour's quota of this Jira is used up".to_owned(),
+        _ => "Jira asks for fewer requests".to_owned(),
+    };
+    let retry_after = wait(response, now);
+    let failure = Failure {
+        retry_after,
+        ..Failure::new(FailureCode::RateLimited, detail).with(Remedy::Wait)
+    };
+    let concerns_others = reason != PER_ISSUE;
+    Trouble {
+        failure,
+        pause: concerns_others.then(|| Pause {
+            bucket: Settings(target).bucket(),
+            wait: retry_after.unwrap_or(UNTOLD_WAIT),
+        }),
+    }
+}
+
+/// How long an answer asks to wait.
+pub(super) fn wait(response: &Response, now: Timestamp) -> Option<Duration> {
+    waits::told(&response.headers, now)
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.headers.get(name)?.to_str().ok()
+}
+
+fn wants_captcha(response: &Response) -> bool {
+    header(response, "x-authentication-denied-reason").is_some_and(|reason| reason.contains("CAPTCHA"))
+}
+
+/// Jira's own words about what is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Errors {
+    /// About the whole.
+    pub(super) messages: Vec<String>,
+    /// About fields, by their ids.
+    pub(super) fields: Vec<(String, String)>,
+}
+
+impl Errors {
+    /// Reads the body of a refusal; nothing if it is none of Jira's.
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let listed = body["errorMessages"].as_array().into_iter().flatten();
+        let plain = ["message", "errorMessage"]
+            .into_iter()
+            .filter_map(|name| body.get(name));
+        let messages = listed
+            .chain(plain)
+            .filter_map(|message| Some(short(message.as_str()?, MAX_QUOTE)));
+        let named = body["errors"].as_object().into_iter().flatten();
+        let fields = named.map(|(field, message)| {
+            let message = message
+                .as_str()
+                .map_or_else(|| message.to_string(), str::to_owned);
+            (short(field, MAX_QUOTE), short(&message, MAX_QUOTE))
+        });
+        let errors = Self {
+            messages: messages
+                .filter(|message| !message.is_empty())
+                .take(MAX_MESSAGES)
+                .collect(),
+            fields: fields.take(MAX_MESSAGES).collect(),
+        };
+        body.is_object().then_some(errors)
+    }
+
+    /// All of it in one bounded line.
+    pub(super) fn line(&self) -> String {
+        let fields = self
+            .fields
+            .iter()
+            .map(|(field, message)| format!("{field}: {message}"));
+        let all = self.messages.iter().cloned().chain(fields).collect::<Vec<_>>();
+        short(one_line(&all.join("; ")).trim_end_matches('.'), MAX_QUOTE)
+    }
+}
+
+/// Jira's own words, to stand at a sentence's end; empty if it said nothing that can be read.
+pub(super) fn words(body: &[u8]) -> String {
+    let line = Errors::read(body).unwrap_or_default().line();
+    if line.is_empty() {
+        line
+    } else {
+        format!(": {line}")
+    }
+}

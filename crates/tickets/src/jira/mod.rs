@@ -1,0 +1,126 @@
+//! Jira: one ticket per incident, on Cloud and Data Center, which follows the incident and which the incident follows.
+//!
+//! A delivery is a line of requests. `plan` says which one is next from what is known (`progress` within the delivery,
+//! `memory` over all of them); `create`, `look`, `account`, `read`, `moving`, `link_back`, `assign` and `note` each make one
+//! request and judge its answer; `answer` judges what they have in common. `ask` answers questions beside deliveries.
+
+mod account;
+mod answer;
+mod api;
+mod ask;
+mod assign;
+mod callback;
+mod create;
+mod fake;
+mod form;
+mod issue;
+mod link_back;
+mod look;
+mod memory;
+mod moving;
+mod note;
+mod plan;
+mod progress;
+mod read;
+mod screen;
+mod settings;
+mod show;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod token;
+mod transitions;
+mod wiki;
+
+use std::time::Duration;
+
+use crate::jira::settings::{Auth, Settings};
+use destination::Adapter;
+use destination::about::{About, Problem};
+use destination::callback::{Call, Received, Refused};
+use destination::fake::Fake;
+use destination::shown::Shown;
+use destination::task::{Bucket, Judgement, Step, Target, Task};
+use destination::template::Templates;
+use destination::ticketing::{Asked, Asking, Ticketing, Tokens};
+use model::exchange::Exchange;
+use model::time::Timestamp;
+use model::webhook::MAX_TIMEOUT;
+
+/// Tickets in Jira.
+pub struct Jira;
+
+impl Adapter for Jira {
+    fn about(&self) -> &'static About {
+        &form::ABOUT
+    }
+
+    fn check(&self, target: &Target) -> Vec<Problem> {
+        settings::problems::check(target)
+    }
+
+    fn try_templates(&self, target: &Target, templates: &Templates) -> Vec<Problem> {
+        settings::problems::try_templates(target, templates)
+    }
+
+    /// Making a ticket may run rules and mail before Jira answers, and one that is not waited for has to be looked for.
+    fn default_timeout(&self) -> Duration {
+        MAX_TIMEOUT
+    }
+
+    fn buckets(&self, target: &Target) -> Vec<Bucket> {
+        vec![Bucket {
+            key: Settings(target).bucket(),
+            rate: None,
+        }]
+    }
+
+    fn step(&self, task: &Task<'_>) -> Step {
+        plan::step(task)
+    }
+
+    fn preview(&self, task: &Task<'_>) -> Step {
+        plan::preview(task)
+    }
+
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+        plan::classify(task, exchange, now)
+    }
+
+    fn show(&self, body: &[u8]) -> Option<Shown> {
+        show::show(&serde_json::from_slice(body).ok()?)
+    }
+
+    fn fake(&self) -> Option<Box<dyn Fake>> {
+        Some(Box::<fake::FakeJira>::default())
+    }
+
+    fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
+        callback::receive(call)
+    }
+
+    fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
+        callback::help(call, callback)
+    }
+
+    fn tokens(&self, target: &Target) -> Option<&dyn Tokens> {
+        match Settings(target).auth() {
+            Auth::ClientCredentials => Some(&token::ClientCredentials),
+            Auth::Basic | Auth::Bearer => None,
+        }
+    }
+
+    fn ticketing(&self) -> Option<&dyn Ticketing> {
+        Some(self)
+    }
+}
+
+impl Ticketing for Jira {
+    fn ask(&self, asking: &Asking<'_>) -> Asked {
+        ask::ask(asking)
+    }
+
+    fn reference(&self, target: &Target, text: &str) -> Result<String, String> {
+        ask::reference::reference(target, text)
+    }
+}

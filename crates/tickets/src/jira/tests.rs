@@ -1,0 +1,332 @@
+//! Jira's adapter in conversations whose answers are written by hand, with the engine played.
+
+mod asking;
+mod calls;
+mod checking;
+mod conversation;
+mod creating;
+mod hostile;
+mod joining;
+mod looking;
+mod moving;
+mod noting;
+mod saving;
+mod texts;
+mod tokens;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::jira::Jira;
+use crate::jira::memory::Account;
+use crate::jira::settings::Settings;
+use destination::Adapter;
+use destination::sample::Sample;
+use destination::task::{Intention, Judgement, Keeping, Rendered, Step};
+use model::attempt::{Outcome, Remedy};
+use model::event::EventName;
+use model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
+use model::ticket::{self, Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase};
+use model::time::Timestamp;
+use model::webhook::WebhookKind;
+
+/// The most requests of one played delivery.
+const MAX_PLAYED: usize = 30;
+
+fn at() -> Timestamp {
+    Timestamp::from_millis(1_705_314_600_000)
+}
+
+/// A webhook to a Cloud site that knows who it is.
+fn sample(name: EventName) -> Sample {
+    let mut sample = stranger(name);
+    let account = Account {
+        of: Settings(&sample.target).identity(),
+        account_id: Some("me-1".into()),
+        name: None,
+        key: None,
+    };
+    sample.target.learned = serde_json::to_string(&account).ok();
+    sample
+}
+
+/// The same before it knows who it is.
+fn stranger(name: EventName) -> Sample {
+    let url = Url::parse("https://example.atlassian.net").unwrap();
+    Sample::new(WebhookKind::of("jira"), url, name, at())
+        .with_option("project", "OPS")
+        .with_option("account", "ops@example.com")
+        .with_secret("token", "t0ken")
+}
+
+fn with_page(mut sample: Sample) -> Sample {
+    sample.links.incident = Some("https://ops.example/incidents/1".into());
+    sample
+}
+
+fn linked(mut sample: Sample, phase: TicketPhase) -> Sample {
+    sample.ticket = Some(link(&sample, LinkState::Linked(ticket(phase))));
+    sample
+}
+
+fn intended(mut sample: Sample, hinted: Option<&str>) -> Sample {
+    let intent = Intent {
+        at: at(),
+        creates: 1,
+        hinted: hinted.map(str::to_owned),
+    };
+    sample.ticket = Some(link(&sample, LinkState::Intended(intent)));
+    sample
+}
+
+fn link(sample: &Sample, state: LinkState) -> TicketLink {
+    let seen = match &state {
+        LinkState::Linked(ticket) => ticket.phase,
+        LinkState::Wanted | LinkState::Intended(_) | LinkState::Unlinked => TicketPhase::New,
+    };
+    TicketLink {
+        webhook_id: sample.webhook.id,
+        incident_id: sample.event.incident_id,
+        state,
+        generation: 1,
+        version: 1,
+        event_sequence: 0,
+        seen,
+        creates: 0,
+        last_synced_at: None,
+        last_error: None,
+        comments_until: at(),
+    }
+}
+
+fn ticket(phase: TicketPhase) -> Ticket {
+    Ticket {
+        id: "10012".into(),
+        key: "OPS-12".into(),
+        url: "https://example.atlassian.net/browse/OPS-12".into(),
+        phase,
+        status: "Open".into(),
+    }
+}
+
+fn marker(sample: &Sample) -> String {
+    format!(
+        "opsknight-{}",
+        ticket::marker(sample.webhook.id, sample.event.incident_id, 1)
+    )
+}
+
+/// A status by its name: its id and category follow from it.
+fn status(name: &str) -> Value {
+    let (id, category) = match name {
+        "To Do" => ("1", "new"),
+        "Triaged" => ("2", "new"),
+        "In Progress" => ("3", "indeterminate"),
+        "In Review" => ("4", "indeterminate"),
+        "Done" => ("5", "done"),
+        _ => ("9", "undefined"),
+    };
+    json!({ "id": id, "name": name, "statusCategory": { "key": category } })
+}
+
+/// A transition to a status.
+fn to(id: &str, name: &str) -> Value {
+    json!({ "id": id, "name": format!("Go {name}"), "to": status(name), "fields": {} })
+}
+
+/// The ticket in a status, with these transitions.
+fn issue(name: &str, transitions: &[Value]) -> Value {
+    json!({
+        "id": "10012",
+        "key": "OPS-12",
+        "fields": { "summary": "x", "status": status(name), "labels": [], "assignee": null },
+        "transitions": transitions,
+    })
+}
+
+fn labelled(mut issue: Value, labels: &[&str]) -> Value {
+    issue["fields"]["labels"] = json!(labels);
+    issue
+}
+
+fn answer(status: u16, body: &Value) -> Exchange {
+    raw(status, &[], &body.to_string())
+}
+
+fn raw(status: u16, headers: &[(&'static str, &str)], body: &str) -> Exchange {
+    let header = |(name, value): &(&'static str, &str)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_str(value).unwrap(),
+        )
+    };
+    Exchange {
+        notice: None,
+        timings: PhaseTimings::default(),
+        remote_address: None,
+        result: Ok(Response {
+            status,
+            headers: headers.iter().map(header).collect::<HeaderMap>(),
+            body: Bytes::from(body.to_owned()),
+            body_is_truncated: false,
+        }),
+    }
+}
+
+fn cut_short(status: u16, body: &str) -> Exchange {
+    let mut exchange = raw(status, &[], body);
+    exchange.result.as_mut().unwrap().body_is_truncated = true;
+    exchange
+}
+
+fn silence(code: FailureCode) -> Exchange {
+    Exchange {
+        notice: None,
+        timings: PhaseTimings::default(),
+        remote_address: None,
+        result: Err(SendFailure {
+            code,
+            detail: "no answer came".into(),
+        }),
+    }
+}
+
+fn created() -> Exchange {
+    answer(201, &json!({ "id": "10012", "key": "OPS-12", "self": "x" }))
+}
+
+fn nothing() -> Exchange {
+    raw(204, &[], "")
+}
+
+/// What a delivery came to, request by request.
+#[derive(Debug)]
+struct Played {
+    /// Each as `METHOD path?query body`.
+    requests: Vec<String>,
+    /// The notes of the judgements.
+    notes: Vec<String>,
+    /// The last judgement.
+    last: Judgement,
+    /// How everything stands afterwards.
+    after: Sample,
+}
+
+impl Played {
+    fn told(&self) -> (FailureCode, Remedy) {
+        let failure = self.last.outcome.failure().unwrap();
+        (failure.code, failure.remedy)
+    }
+
+    fn detail(&self) -> &str {
+        &self.last.outcome.failure().unwrap().detail
+    }
+
+    fn body(&self, index: usize) -> Value {
+        let text = self.requests[index].splitn(3, ' ').nth(2).unwrap();
+        serde_json::from_str(text).unwrap()
+    }
+
+    /// Methods and paths only.
+    fn paths(&self) -> Vec<String> {
+        let path = |line: &String| {
+            let mut words = line.splitn(3, ' ');
+            let (method, path) = (words.next().unwrap(), words.next().unwrap());
+            format!("{method} {}", path.split('?').next().unwrap())
+        };
+        self.requests.iter().map(path).collect()
+    }
+}
+
+/// Plays the engine: requests follow each other as long as the adapter has them follow at once.
+fn play(mut sample: Sample, answers: Vec<Exchange>) -> Played {
+    let mut answers = answers.into_iter();
+    let (mut requests, mut notes) = (Vec::new(), Vec::new());
+    for _ in 0..MAX_PLAYED {
+        let last = match sample.settle(|task| Jira.step(task)) {
+            Step::Judged(judgement) => *judgement,
+            Step::Send(request) => {
+                let before = sample.clone();
+                requests.push(line(&request));
+                intend(&mut sample, request.intent);
+                let Some(exchange) = answers.next() else {
+                    panic!("no answer is left for {requests:#?}");
+                };
+                before.settle(|task| Jira.classify(task, &exchange, before.now))
+            }
+        };
+        keep(&mut sample, &last);
+        notes.extend(last.note.clone());
+        let at_once = last.outcome == Outcome::Step
+            || last
+                .outcome
+                .failure()
+                .is_some_and(|failure| failure.remedy == Remedy::AtOnce);
+        if !at_once {
+            assert_eq!(answers.count(), 0, "answers are left after {requests:#?}");
+            return Played {
+                requests,
+                notes,
+                last,
+                after: sample,
+            };
+        }
+    }
+    panic!("it does not end: {requests:#?}");
+}
+
+fn line(request: &Rendered) -> String {
+    let url = request.url.as_str();
+    let path = url.split_once("/rest/api/2").map_or(url, |(_, path)| path);
+    format!(
+        "{} {path} {}",
+        request.method,
+        String::from_utf8_lossy(&request.body)
+    )
+}
+
+fn intend(sample: &mut Sample, intent: Option<Intention>) {
+    match intent {
+        Some(Intention::MakeTicket) => {
+            let intent = Intent {
+                at: sample.now,
+                creates: 1,
+                hinted: None,
+            };
+            sample.ticket = Some(link(sample, LinkState::Intended(intent)));
+        }
+        Some(Intention::Progress(text)) => sample.progress = Some(text),
+        None => {}
+    }
+}
+
+fn keep(sample: &mut Sample, judgement: &Judgement) {
+    kept(&mut sample.memory, &judgement.memory);
+    kept(&mut sample.progress, &judgement.progress);
+    sample.target.learned = judgement.learned.clone().or(sample.target.learned.take());
+    match &judgement.ticket {
+        Some(TicketNews::Seen(ticket)) => {
+            sample.ticket = Some(link(sample, LinkState::Linked(ticket.clone())));
+        }
+        Some(TicketNews::NotMade) => sample.ticket = None,
+        None => {}
+    }
+}
+
+fn kept(slot: &mut Option<String>, keeping: &Keeping) {
+    match keeping {
+        Keeping::AsItIs => {}
+        Keeping::Becomes(text) => {
+            assert!((1..=4096).contains(&text.len()));
+            *slot = Some(text.clone());
+        }
+        Keeping::Nothing => *slot = None,
+    }
+}
+
+fn phase(played: &Played) -> (TicketPhase, String) {
+    let ticket = played.after.ticket.as_ref().unwrap().ticket().unwrap();
+    (ticket.phase, ticket.status.clone())
+}

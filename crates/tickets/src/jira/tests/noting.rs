@@ -1,0 +1,118 @@
+//! Comments, each written once.
+
+use std::time::Duration;
+
+use super::*;
+
+fn escalated() -> Sample {
+    linked(sample(EventName::Escalated), TicketPhase::New)
+}
+
+fn read() -> Exchange {
+    answer(200, &issue("To Do", &[]))
+}
+
+fn written() -> Exchange {
+    answer(201, &json!({ "id": "1" }))
+}
+
+/// The same when a note that was sent must have arrived.
+fn later(mut sample: Sample) -> Sample {
+    sample.now = sample.now.plus(Duration::from_secs(30));
+    sample
+}
+
+#[test]
+fn a_note_without_a_clear_answer_is_looked_for_before_it_is_written_again() {
+    let lost = play(escalated(), vec![read(), silence(FailureCode::ResponseTimeout)]);
+    assert_eq!(lost.told(), (FailureCode::ResponseTimeout, Remedy::LookUp));
+    let key = format!("(OpsKnight {})", lost.after.event.id);
+    let there = answer(
+        200,
+        &json!({ "comments": [{ "body": format!("Escalated.\n\n{key}") }] }),
+    );
+    let found = play(lost.after.clone(), vec![read(), there]);
+    assert_eq!(found.paths(), ["GET /issue/10012", "GET /issue/10012/comment"]);
+    assert!(found.requests[1].contains("orderBy=-created&maxResults=20"));
+    assert_eq!(found.last.outcome, Outcome::Delivered);
+    let other = answer(200, &json!({ "comments": [{ "body": "hello" }] }));
+    let early = play(lost.after.clone(), vec![read(), other.clone()]);
+    assert_eq!(early.told(), (FailureCode::TicketUnknown, Remedy::Wait));
+    let missing = play(later(lost.after), vec![read(), other, written()]);
+    let paths = [
+        "GET /issue/10012",
+        "GET /issue/10012/comment",
+        "POST /issue/10012/comment",
+    ];
+    assert_eq!(missing.paths(), paths);
+}
+
+#[test]
+fn what_is_written_down_before_a_note_leaves_has_it_looked_for_after_a_crash() {
+    let mut sample = escalated();
+    let read = sample.settle(|task| Jira.classify(task, &read(), at()));
+    keep(&mut sample, &read);
+    let request = sample.settle(|task| Jira.step(task)).request().unwrap();
+    intend(&mut sample, request.intent);
+    let after = play(
+        later(sample),
+        vec![self::read(), answer(200, &json!({ "comments": [] })), written()],
+    );
+    let paths = [
+        "GET /issue/10012",
+        "GET /issue/10012/comment",
+        "POST /issue/10012/comment",
+    ];
+    assert_eq!(after.paths(), paths);
+}
+
+#[test]
+fn a_note_that_was_refused_is_not_looked_for() {
+    let limited = raw(429, &[("retry-after", "3")], "");
+    let refused = play(escalated(), vec![read(), limited]);
+    assert_eq!(refused.told(), (FailureCode::RateLimited, Remedy::Wait));
+    assert_eq!(
+        play(refused.after, vec![read(), written()]).last.outcome,
+        Outcome::Delivered
+    );
+    let forbidden = play(
+        escalated(),
+        vec![read(), answer(403, &json!({ "errorMessages": ["no"] }))],
+    );
+    assert_eq!(forbidden.told(), (FailureCode::SettingsRefused, Remedy::Person));
+    assert!(
+        forbidden
+            .detail()
+            .starts_with("this account may not comment on the ticket (403)")
+    );
+}
+
+#[test]
+fn which_events_are_noted_is_the_users_choice() {
+    let count = |name, notes: &str, answers| {
+        let sample = linked(sample(name), TicketPhase::InProgress).with_option("notes", notes);
+        play(sample, answers).requests.len()
+    };
+    let there = || answer(200, &issue("In Progress", &[]));
+    assert_eq!(count(EventName::Acknowledged, "escalations", vec![there()]), 1);
+    assert_eq!(count(EventName::Acknowledged, "all", vec![there(), written()]), 2);
+    assert_eq!(count(EventName::Escalated, "off", vec![there()]), 1);
+    assert_eq!(
+        count(EventName::Escalated, "escalations", vec![there(), written()]),
+        2
+    );
+}
+
+#[test]
+fn a_ticket_that_was_just_made_is_told_nothing_twice() {
+    let played = play(sample(EventName::Escalated), vec![created(), read()]);
+    assert_eq!(played.paths(), ["POST /issue", "GET /issue/10012"]);
+}
+
+#[test]
+fn what_another_ticket_was_told_counts_for_nothing() {
+    let mut sample = linked(sample(EventName::Acknowledged), TicketPhase::InProgress);
+    sample.memory = Some(r#"{"ticket":"9","assignee":"usr_x","link_is_resolved":true}"#.into());
+    let there = answer(200, &issue("In Progress", &[]));
+    assert_eq!(play(sample, vec![there]).requests.len(), 1);
+}

@@ -1,0 +1,134 @@
+//! Which transition brings a ticket towards a phase: chosen by where it leads, never by its name.
+
+use serde_json::Value;
+
+use crate::jira::issue::{phase, short};
+use crate::jira::progress::Way;
+use crate::jira::screen::{self, ScreenField};
+use crate::jira::settings::Settings;
+use model::ticket::TicketPhase;
+
+/// The most transitions that are looked at.
+const MAX_TRANSITIONS: usize = 200;
+/// The most transitions and fields that a sentence names.
+const MAX_NAMED: usize = 8;
+/// The longest name that a sentence repeats, in characters.
+pub(super) const MAX_NAME: usize = 60;
+/// The longest id of a transition, in bytes.
+const MAX_ID_BYTES: usize = 32;
+
+/// A transition that a ticket has now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Transition {
+    /// Its id.
+    pub(super) id: String,
+    /// Its name.
+    pub(super) name: String,
+    /// The status that it leads to, and that status's id.
+    pub(super) to: String,
+    /// The id of that status.
+    pub(super) to_id: String,
+    /// Where that is.
+    pub(super) phase: TicketPhase,
+    /// The fields of its screen, as far as they are known.
+    pub(super) fields: Vec<ScreenField>,
+}
+
+/// Where a ticket is and what was tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish<'a> {
+    /// Where it is to come.
+    pub(super) wanted: TicketPhase,
+    /// The id of the status that it has.
+    pub(super) here: &'a str,
+    /// The ids of statuses that it had before in this delivery.
+    pub(super) visited: &'a [String],
+}
+
+/// What was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// To take this one.
+    Take(Way),
+    /// There is one, but it asks for fields that the settings do not answer.
+    Unanswered {
+        /// The transition's name.
+        name: String,
+        /// The fields' names.
+        fields: Vec<String>,
+    },
+    /// There is none; these are the ones there are.
+    Missing(Vec<String>),
+}
+
+/// The transitions that a ticket's JSON tells of.
+pub(super) fn read(issue: &Value) -> Vec<Transition> {
+    let listed = issue["transitions"].as_array().into_iter().flatten();
+    listed.take(MAX_TRANSITIONS).filter_map(read_one).collect()
+}
+
+fn read_one(transition: &Value) -> Option<Transition> {
+    let id = transition["id"]
+        .as_str()
+        .filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()))?;
+    let to = &transition["to"];
+    let is_closed_to_us = transition["isAvailable"].as_bool() == Some(false);
+    (!is_closed_to_us).then_some(Transition {
+        id: id.to_owned(),
+        name: short(transition["name"].as_str().unwrap_or_default(), MAX_NAME),
+        to: short(to["name"].as_str().unwrap_or_default(), MAX_NAME),
+        to_id: short(to["id"].as_str().unwrap_or_default(), MAX_ID_BYTES),
+        phase: phase(to)?,
+        fields: screen::read(&transition["fields"]),
+    })
+}
+
+/// Chooses: straight to where the ticket is to come, or else one step towards it.
+pub(super) fn choose(transitions: &[Transition], wish: Wish<'_>, settings: Settings<'_>) -> Choice {
+    for phase in towards(wish.wanted) {
+        let is_new = |to: &str| to != wish.here && !wish.visited.iter().any(|status| status == to);
+        let leads_there =
+            |one: &&Transition| one.phase == *phase && (*phase == wish.wanted || is_new(&one.to_id));
+        let found: Vec<_> = transitions.iter().filter(leads_there).collect();
+        if let Some(choice) = best(found, settings) {
+            return choice;
+        }
+    }
+    Choice::Missing(transitions.iter().take(MAX_NAMED).map(named).collect())
+}
+
+/// The best of some transitions: the first whose screen the settings answer; nothing if there are none.
+fn best(mut found: Vec<&Transition>, settings: Settings<'_>) -> Option<Choice> {
+    found.sort_by_key(|one| (one.id.parse::<u64>().unwrap_or(u64::MAX), one.id.clone()));
+    let mut unanswered = None;
+    for transition in found {
+        match screen::answers(&transition.fields, settings, transition.phase) {
+            Ok(fields) => {
+                return Some(Choice::Take(Way {
+                    id: transition.id.clone(),
+                    name: transition.name.clone(),
+                    to: transition.to.clone(),
+                    fields,
+                }));
+            }
+            Err(fields) => unanswered = unanswered.or(Some((transition, fields))),
+        }
+    }
+    unanswered.map(|(transition, fields)| Choice::Unanswered {
+        name: transition.name.clone(),
+        fields: fields.into_iter().take(MAX_NAMED).collect(),
+    })
+}
+
+/// Phases to look for on the way to one, the best first.
+fn towards(wanted: TicketPhase) -> &'static [TicketPhase] {
+    match wanted {
+        TicketPhase::Done => &[TicketPhase::Done, TicketPhase::InProgress, TicketPhase::New],
+        TicketPhase::InProgress => &[TicketPhase::InProgress, TicketPhase::New],
+        TicketPhase::New => &[TicketPhase::New, TicketPhase::InProgress, TicketPhase::Done],
+    }
+}
+
+fn named(transition: &Transition) -> String {
+    format!("{} (to {})", transition.name, transition.to)
+}

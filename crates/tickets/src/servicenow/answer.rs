@@ -1,0 +1,332 @@
+//! What the instance answered: the `result` of a good answer, or what went wrong, in its own words and in ours.
+//!
+//! A good answer is JSON with a `result`; anything else with a status of 2xx is no answer of the Table API. Bad ones are
+//! `{"error": {"message", "detail"}, "status": "failure"}`.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use serde_json::Value;
+
+use crate::servicenow::settings::{bucket, table};
+use destination::status;
+use destination::task::{Judgement, Pause, Target, Task};
+use destination::text::{Unit, cut, one_line};
+use destination::waits;
+use model::attempt::{Failure, Remedy};
+use model::exchange::{Exchange, FailureCode, Response};
+use model::time::Timestamp;
+
+/// How long others wait after a rate limit whose end was not told.
+const UNTOLD_WAIT: Duration = Duration::from_secs(60);
+/// How much of the instance's own words is repeated, in characters.
+const MAX_QUOTE: usize = 240;
+/// What tells a refusal of the very change (a policy, a rule) from one of the account.
+const POLICY_WORDS: [&str; 5] = [
+    "data policy",
+    "mandatory",
+    "business rule",
+    "aborted",
+    "invalid value",
+];
+
+/// An answer to a request of a task.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard<'a> {
+    /// The task that the request was made from.
+    pub(super) task: &'a Task<'a>,
+    /// What came of it.
+    pub(super) exchange: &'a Exchange,
+    /// Now.
+    pub(super) now: Timestamp,
+}
+
+impl Heard<'_> {
+    /// The answer's `result`.
+    pub(super) fn result(&self) -> Result<Value, Refusal> {
+        read(self.task.target, self.exchange, self.now)
+    }
+}
+
+/// Why a request brought no `result`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// What it means, as far as that is the same for every request.
+    pub(super) failure: Failure,
+    /// What kind of refusal it is.
+    pub(super) kind: Kind,
+    /// The instance's own words, in one line; empty if there are none.
+    pub(super) words: String,
+    /// Who has to wait.
+    pub(super) pause: Option<Pause>,
+}
+
+/// Kinds of refusal: what a caller may have to tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Nothing has left us.
+    Unsent,
+    /// Whether the instance did it is not known.
+    Unclear,
+    /// The rate limit is reached; it was not done.
+    Limited,
+    /// Who we are is not believed: it was not done.
+    Credentials,
+    /// The account may not do it: it was not done.
+    Forbidden,
+    /// This very request: it was not done.
+    Refused,
+    /// There is no such record, or the account may not see it.
+    Missing,
+}
+
+impl Refusal {
+    /// Whether it is certain that the request did nothing.
+    pub(super) fn did_nothing(&self) -> bool {
+        match self.kind {
+            Kind::Unsent
+            | Kind::Limited
+            | Kind::Credentials
+            | Kind::Forbidden
+            | Kind::Refused
+            | Kind::Missing => true,
+            Kind::Unclear => false,
+        }
+    }
+
+    /// Whether the instance named a field in its words, by its name or by what people call it.
+    pub(super) fn names(&self, names: &[&str]) -> bool {
+        let words = self.words.to_lowercase();
+        names.iter().any(|name| words.contains(&name.to_lowercase()))
+    }
+
+    /// The same with another sentence, followed by the instance's words.
+    pub(super) fn with(self, code: FailureCode, remedy: Remedy, sentence: &str) -> Self {
+        let detail = format!("{sentence}{}", quoted(&self.words));
+        Self {
+            failure: Failure::new(code, detail).with(remedy),
+            ..self
+        }
+    }
+}
+
+impl From<Refusal> for Judgement {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            pause: refusal.pause,
+            ..refusal.failure.into()
+        }
+    }
+}
+
+/// The `result` of an answer.
+pub(super) fn read(target: &Target, exchange: &Exchange, now: Timestamp) -> Result<Value, Refusal> {
+    let response = match &exchange.result {
+        Ok(response) => response,
+        Err(failure) => {
+            let kind = match is_unsent(failure.code) {
+                true => Kind::Unsent,
+                false => Kind::Unclear,
+            };
+            return Err(refusal(
+                kind,
+                Failure::new(failure.code, failure.detail.clone()),
+                "",
+            ));
+        }
+    };
+    let body: Option<Value> = serde_json::from_slice(&response.body).ok();
+    let words = body.as_ref().map(words).unwrap_or_default();
+    match (response.status, body) {
+        (200..=299, Some(Value::Object(mut body))) if body.contains_key("result") => {
+            Ok(body.remove("result").unwrap_or_default())
+        }
+        (200..=299, _) => Err(refusal(Kind::Unclear, no_result(response), &words)),
+        (429, _) => Err(limited(target, response, &words, now)),
+        (400..=499, _) => Err(refused(target, response.status, &words)),
+        _ => Err(broken(exchange, now, &words)),
+    }
+}
+
+/// Whether a failure came before anything left us.
+fn is_unsent(code: FailureCode) -> bool {
+    let is_settings = matches!(
+        code,
+        FailureCode::AddressNotAllowed
+            | FailureCode::TlsFailed
+            | FailureCode::TlsSettingsInvalid
+            | FailureCode::RequestInvalid
+    );
+    is_settings || code.means_unreachable()
+}
+
+fn refusal(kind: Kind, failure: Failure, words: &str) -> Refusal {
+    Refusal {
+        failure,
+        kind,
+        words: words.to_owned(),
+        pause: None,
+    }
+}
+
+/// The error of an answer in one line: message and detail, or the form in which OAuth speaks.
+pub(super) fn words(body: &Value) -> String {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let error = body.get("error");
+    let (message, detail) = match error {
+        Some(Value::Object(error)) => (text(error.get("message")), text(error.get("detail"))),
+        // The endpoint for tokens says it so (RFC 6749 § 5.2); a word alone may be anybody's.
+        _ => match body.get("error_description") {
+            Some(description) => (text(error), text(Some(description))),
+            None => return String::new(),
+        },
+    };
+    let parts = [one_line(&message), one_line(&detail)];
+    let parts: Vec<_> = parts
+        .iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
+    cut(&parts.join(": "), MAX_QUOTE, Unit::Characters)
+}
+
+/// Words for the end of a sentence; nothing if there are none.
+pub(super) fn quoted(words: &str) -> String {
+    match words.trim_end_matches('.') {
+        "" => String::new(),
+        words => format!(" ({words})"),
+    }
+}
+
+/// An answer of 2xx that is none.
+pub(super) fn no_result(response: &Response) -> Failure {
+    let is_page = response.body.trim_ascii_start().starts_with(b"<");
+    let detail = if is_page {
+        "the instance answered with a page: it may be asleep, so open it in a browser"
+    } else if response.body_is_truncated {
+        "the instance's answer is longer than what is read of it"
+    } else {
+        "the instance did not answer as the Table API does: check that the URL is the instance's root"
+    };
+    Failure::new(FailureCode::ResponseInvalid, detail)
+}
+
+fn refused(target: &Target, status: u16, words: &str) -> Refusal {
+    let lower = words.to_lowercase();
+    let is_policy = POLICY_WORDS.iter().any(|word| lower.contains(word));
+    let (kind, code, remedy, sentence) = match status {
+        // Without the instance's own words it may be anybody who answers.
+        _ if words.is_empty() && status != 401 => (
+            Kind::Unclear,
+            FailureCode::ClientError,
+            Remedy::Schedule,
+            status::foreign_sentence(status, "ServiceNow"),
+        ),
+        // Another node of the instance may still be at it.
+        408 | 409 => (
+            Kind::Unclear,
+            FailureCode::ClientError,
+            Remedy::Schedule,
+            format!("the instance answered {status}"),
+        ),
+        401 => (
+            Kind::Credentials,
+            FailureCode::SettingsRefused,
+            Remedy::Person,
+            "the instance does not accept the credentials: put account, password or key right".to_owned(),
+        ),
+        400 if lower.contains("invalid table") => (
+            Kind::Forbidden,
+            FailureCode::SettingsRefused,
+            Remedy::Person,
+            format!(
+                "the instance has no table {:?} that this account may use: put Table right",
+                table(target)
+            ),
+        ),
+        403 if !is_policy => (
+            Kind::Forbidden,
+            FailureCode::SettingsRefused,
+            Remedy::Person,
+            format!(
+                "this account may not do this in the table {:?}: give it the role that it needs",
+                table(target)
+            ),
+        ),
+        404 => (
+            Kind::Missing,
+            FailureCode::SettingsRefused,
+            Remedy::Person,
+            format!(
+                "there is nothing in the table {:?} that this account may see",
+                table(target)
+            ),
+        ),
+        400 | 403 => (
+            Kind::Refused,
+            FailureCode::MessageRefused,
+            Remedy::Nothing,
+            "the instance refuses this: change its rules, or set the fields that it names under Fields"
+                .to_owned(),
+        ),
+        _ => (
+            Kind::Refused,
+            FailureCode::ClientError,
+            Remedy::Schedule,
+            format!("the instance answered {status}"),
+        ),
+    };
+    let failure = Failure::new(code, format!("{sentence}{}", quoted(words))).with(remedy);
+    refusal(kind, failure, words)
+}
+
+fn broken(exchange: &Exchange, now: Timestamp, words: &str) -> Refusal {
+    let outcome = status::classify(exchange, now);
+    let failure = outcome.failure().cloned();
+    let failure = failure
+        .unwrap_or_else(|| Failure::new(FailureCode::UnexpectedStatus, "the answer has no known status"));
+    let detail = format!("{}{}", failure.detail, quoted(words));
+    refusal(Kind::Unclear, Failure { detail, ..failure }, words)
+}
+
+fn limited(target: &Target, response: &Response, words: &str, now: Timestamp) -> Refusal {
+    let retry_after = wait(&response.headers, now);
+    let text = |name| header(&response.headers, name).map(one_line).unwrap_or_default();
+    let (limit, rule) = (text("x-ratelimit-limit"), text("x-ratelimit-rule"));
+    let limit = match limit.as_str() {
+        "" => String::new(),
+        limit => format!(" of {limit} requests an hour"),
+    };
+    let rule = match rule.as_str() {
+        "" => String::new(),
+        rule => format!(", by its rule {rule:?}"),
+    };
+    let detail = format!(
+        "the instance's rate limit{limit} is reached{rule}{}",
+        quoted(words)
+    );
+    let failure = Failure {
+        retry_after,
+        ..Failure::new(
+            FailureCode::RateLimited,
+            cut(&detail, MAX_QUOTE, Unit::Characters),
+        )
+        .with(Remedy::Wait)
+    };
+    Refusal {
+        pause: Some(Pause {
+            bucket: bucket(target),
+            wait: retry_after.unwrap_or(UNTOLD_WAIT),
+        }),
+        ..refusal(Kind::Limited, failure, words)
+    }
+}
+
+/// How long an answer asks to wait.
+pub(super) fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    waits::told(headers, now)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

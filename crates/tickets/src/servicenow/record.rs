@@ -1,0 +1,106 @@
+//! A record as the Table API answers with it: each value either plain, or as an object that holds it both as it is kept
+//! and as people see it.
+
+use serde_json::{Map, Value};
+
+use crate::servicenow::request::address;
+use crate::servicenow::settings::{phase, table};
+use destination::task::Target;
+use destination::text::{Unit, cut, one_line};
+use model::ticket::{MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES, Ticket};
+use model::time::Timestamp;
+
+/// What we put into `correlation_display`, so that people and rules know our tickets.
+pub(super) const DISPLAY: &str = "OpsKnight";
+
+/// One record.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Record(Map<String, Value>);
+
+impl Record {
+    /// The record in an answer's `result`; nothing if that is none.
+    pub(super) fn of(result: &Value) -> Option<Self> {
+        result.as_object().cloned().map(Self)
+    }
+
+    /// The records in an answer's `result`; nothing if that is no list.
+    pub(super) fn list(result: &Value) -> Option<Vec<Self>> {
+        let list = result.as_array()?;
+        Some(list.iter().filter_map(Self::of).collect())
+    }
+
+    /// Whether the answer holds a field at all: one that may not be read is left out or empty.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
+    /// A value as it is kept; empty if there is none.
+    pub(super) fn value(&self, field: &str) -> &str {
+        self.member(field, "value")
+    }
+
+    /// A value as people see it; as it is kept if that was not told.
+    pub(super) fn shown(&self, field: &str) -> &str {
+        match self.member(field, "display_value") {
+            "" => self.value(field),
+            shown => shown,
+        }
+    }
+
+    fn member(&self, field: &str, member: &str) -> &str {
+        match self.0.get(field) {
+            Some(Value::String(text)) => text,
+            Some(Value::Object(both)) => both.get(member).and_then(Value::as_str).unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// A time, which is kept in UTC.
+    pub(super) fn time(&self, field: &str) -> Option<Timestamp> {
+        format!("{}Z", self.value(field).trim().replace(' ', "T"))
+            .parse()
+            .ok()
+    }
+
+    /// Whether it carries a marker.
+    pub(super) fn carries(&self, marker: &str) -> bool {
+        !marker.is_empty() && self.value("correlation_id") == marker
+    }
+
+    /// The ticket that this record is; nothing if what makes it one was not told.
+    pub(super) fn ticket(&self, target: &Target) -> Option<Ticket> {
+        let id = self.value("sys_id");
+        let state = self.value("state");
+        if !is_id(id) || state.is_empty() {
+            return None;
+        }
+        let key = cut(&one_line(self.value("number")), MAX_TICKET_ID_BYTES, Unit::Bytes);
+        Some(Ticket {
+            id: id.to_owned(),
+            key: if key.is_empty() { id.to_owned() } else { key },
+            url: page(target, id),
+            phase: phase(target, state),
+            status: cut(
+                &one_line(self.shown("state")),
+                MAX_STATUS_LENGTH,
+                Unit::Characters,
+            ),
+        })
+    }
+}
+
+/// Whether a text can be a record's id. Some old records have ids that are not hexadecimal.
+pub(super) fn is_id(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (1..=MAX_TICKET_ID_BYTES).contains(&text.len()) && text.bytes().all(is_part)
+}
+
+/// The page of a record, for people; the instance's own page if its address is too long to be kept.
+fn page(target: &Target, id: &str) -> String {
+    let uri = format!("{}.do?sys_id={id}", table(target));
+    let url = address(target, &["nav_to.do"], &[("uri", uri.as_str())]);
+    match url.as_str().len() <= MAX_TICKET_URL_BYTES {
+        true => url.into(),
+        false => url.origin().ascii_serialization(),
+    }
+}

@@ -1,0 +1,55 @@
+//! The API's reference: our own OpenAPI document as two pages, the routes and the schemas behind them.
+
+use askama::Template;
+use axum::extract::State;
+use http::HeaderMap;
+
+use crate::error::PageResult;
+use crate::frame::{Frame, Nav, render};
+use crate::openapi::Reference;
+use crate::openapi_schema::Schema;
+use crate::state::WebState;
+use crate::visitor::Visitor;
+use config::base_url;
+
+#[derive(Template)]
+#[template(path = "api_docs.html")]
+struct ApiDocsPage {
+    frame: Frame,
+    base: String,
+    reference: Reference,
+}
+
+#[derive(Template)]
+#[template(path = "api_schemas.html")]
+struct ApiSchemasPage {
+    frame: Frame,
+    schemas: Vec<Schema>,
+}
+
+/// The tone of a method's badge.
+fn tone(method: &str) -> &'static str {
+    match method {
+        "GET" => "info",
+        "POST" => "success",
+        "DELETE" => "error",
+        _ => "warning",
+    }
+}
+
+/// `GET /docs/api`
+pub async fn page(State(state): State<WebState>, visitor: Visitor, headers: HeaderMap) -> PageResult {
+    render(&ApiDocsPage {
+        frame: Frame::of(&visitor, "API reference", Nav::System),
+        base: base_url(state.settings.public_url.as_ref(), &headers),
+        reference: Reference::of(&(state.openapi)()),
+    })
+}
+
+/// `GET /docs/schemas`
+pub async fn schemas(State(state): State<WebState>, visitor: Visitor) -> PageResult {
+    render(&ApiSchemasPage {
+        frame: Frame::of(&visitor, "Schemas of the API", Nav::System),
+        schemas: Reference::of(&(state.openapi)()).schemas,
+    })
+}

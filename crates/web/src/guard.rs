@@ -1,0 +1,273 @@
+//! What happens around every page: who looks, may they, is a form really theirs; and the headers that keep pages safe.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERER, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::error::PageError;
+use crate::form::{CSRF_FIELD, Form, MAX_FORM_BYTES, MAX_OPEN_FORM_BYTES};
+use crate::frame::Frame;
+use crate::once::{FormUse, ONCE_FIELD};
+use crate::route::{Door, PageVerb};
+use crate::state::WebState;
+use crate::visitor::{Look, Transport, Visitor, cookie, csrf_token, is_csrf_token, taste};
+use config::{base_path, without_base_path};
+use model::access::KeyHash;
+use model::session::SESSION_TOUCH_INTERVAL;
+
+/// Scripts and styles come from our own files only, nothing is framed, forms go nowhere else.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+/// Whether the browser says that a request comes from our own pages.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// The longest path that a visitor is led back to after signing in, in bytes.
+const MAX_NEXT_BYTES: usize = 500;
+
+/// What the guard does for one route.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// What the route is for.
+    pub verb: PageVerb,
+    /// Whom it admits.
+    pub door: Door,
+}
+
+/// Guards one route.
+pub async fn guard(State((state, rule)): State<(WebState, Rule)>, request: Request, next: Next) -> Response {
+    if rule.verb == PageVerb::Any {
+        return next.run(request).await;
+    }
+    let look = look_of(&state, &request);
+    let visitor = match find_visitor(&state, request.headers(), &look).await {
+        Ok(visitor) => visitor,
+        Err(error) => return error.page_in(&Frame::open("Something went wrong", &look)),
+    };
+    let look = visitor.as_ref().map_or(look, |visitor| visitor.look.clone());
+    let frame = match &visitor {
+        Some(visitor) => Frame::bare(visitor),
+        None => Frame::open("", &look),
+    };
+    let response = match admit(&state, rule, request, look, visitor).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => refusal,
+    };
+    // A page that failed is shown in the frame of the others.
+    match response.extensions().get::<PageError>() {
+        Some(error) => error.page_in(&frame),
+        None => response,
+    }
+}
+
+/// The request with all that its page needs to know, or what the visitor is told instead.
+async fn admit(
+    state: &WebState,
+    rule: Rule,
+    request: Request,
+    look: Look,
+    visitor: Option<Visitor>,
+) -> Result<Request, Response> {
+    match (rule.door, &visitor) {
+        (Door::Open, _) | (Door::SignedIn, Some(_)) => {}
+        (Door::SignedIn | Door::Right(_), None) => return Err(to_sign_in(rule.verb, &look)),
+        (Door::Right(scope), Some(visitor)) => {
+            if !visitor.may(scope) {
+                return Err(PageError::not_allowed(visitor.user.role).into_response());
+            }
+        }
+    }
+    let (mut parts, body) = request.into_parts();
+    let mut body = body;
+    if rule.verb == PageVerb::Post {
+        check_site(state, &parts.headers).map_err(IntoResponse::into_response)?;
+        if parts
+            .headers
+            .get(CONTENT_ENCODING)
+            .is_some_and(|encoding| encoding != "identity")
+        {
+            return Err(PageError::packed_form().into_response());
+        }
+        let limit = match rule.door {
+            Door::Open => MAX_OPEN_FORM_BYTES,
+            Door::SignedIn | Door::Right(_) => MAX_FORM_BYTES,
+        };
+        let form = Form::read(body, limit)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        body = axum::body::Body::empty();
+        if let Some(visitor) = &visitor
+            && rule.door != Door::Open
+            && !is_csrf_token(form.raw(CSRF_FIELD), &visitor.csrf)
+        {
+            return Err(PageError::stale_form().into_response());
+        }
+        // Nothing is remembered of what somebody sends who is not signed in: their pages issue no such tokens.
+        let once = form.text(ONCE_FIELD);
+        if let Some(visitor) = visitor.as_ref().filter(|_| !once.is_empty()) {
+            let now_ms = state.source.monotonic_millis();
+            match state.used_forms.use_up(visitor.session.id, once, now_ms) {
+                FormUse::First => {}
+                FormUse::Again => return Err(PageError::used_form().into_response()),
+                FormUse::Unknown => return Err(PageError::old_form().into_response()),
+            }
+        }
+        parts.extensions.insert(form);
+    }
+    remember(&mut parts.extensions, look, visitor);
+    Ok(Request::from_parts(parts, body))
+}
+
+fn remember(extensions: &mut Extensions, look: Look, visitor: Option<Visitor>) {
+    extensions.insert(look);
+    if let Some(visitor) = visitor {
+        extensions.insert(visitor);
+    }
+}
+
+fn look_of(state: &WebState, request: &Request) -> Look {
+    let (theme, sidebar) = taste(request.headers());
+    let uri = request.uri();
+    let did = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        .find(|(name, _)| name == "did")
+        .map(|(_, value)| value.into_owned());
+    Look {
+        theme,
+        sidebar,
+        did,
+        now: state.source.now(),
+        is_dev: state.settings.is_dev,
+        target: match *request.method() {
+            Method::GET | Method::HEAD => uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            _ => page_of_form(request.headers(), base_path(state.settings.public_url.as_ref())),
+        },
+        once: String::new(),
+    }
+}
+
+/// Path and query of the page that a form stands on; the first page if the browser does not tell.
+fn page_of_form(headers: &HeaderMap, base: &str) -> String {
+    let text = headers.get(REFERER).and_then(|value| value.to_str().ok());
+    let url = text.and_then(|text| url::Url::parse(text).ok());
+    url.map_or_else(
+        || "/".to_owned(),
+        |url| without_base_path(&url[url::Position::BeforePath..url::Position::AfterQuery], base).to_owned(),
+    )
+}
+
+/// Who the session cookie belongs to.
+async fn find_visitor(
+    state: &WebState,
+    headers: &HeaderMap,
+    look: &Look,
+) -> Result<Option<Visitor>, PageError> {
+    let Some(token) = cookie(headers, transport(state).session_cookie()) else {
+        return Ok(None);
+    };
+    let found = state.store.sessions.find(KeyHash::of(token), look.now).await?;
+    let Some((session, user)) = found else {
+        return Ok(None);
+    };
+    if look.now.since(session.last_seen_at) >= SESSION_TOUCH_INTERVAL {
+        state.store.sessions.touch(session.id, look.now).await?;
+    }
+    let now_ms = state.source.monotonic_millis();
+    let once = state.used_forms.issue(session.id, now_ms, state.source.random());
+    Ok(Some(Visitor {
+        user,
+        session,
+        csrf: csrf_token(token),
+        look: Look { once, ..look.clone() },
+    }))
+}
+
+/// How this server is reached.
+pub fn transport(state: &WebState) -> Transport {
+    let public_url = state.settings.public_url.as_ref();
+    Transport {
+        is_secure: public_url.is_some_and(|url| url.scheme() == "https"),
+        base_path: base_path(public_url).to_owned(),
+    }
+}
+
+/// Refuses forms that sign in, if the browser would drop the session's cookie. Browsers trust this machine without TLS.
+pub fn check_keeps_cookies(state: &WebState, headers: &HeaderMap) -> Result<(), PageError> {
+    let public = state
+        .settings
+        .public_url
+        .as_ref()
+        .filter(|url| url.scheme() == "https");
+    let origin = headers.get(ORIGIN).and_then(|value| value.to_str().ok());
+    let origin = origin.and_then(|origin| url::Url::parse(origin).ok());
+    let is_plain = origin.is_some_and(|origin| origin.scheme() == "http" && !is_this_machine(&origin));
+    match public {
+        Some(public) if is_plain => Err(PageError::plain_http(public)),
+        _ => Ok(()),
+    }
+}
+
+fn is_this_machine(origin: &url::Url) -> bool {
+    match origin.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Refuses forms that another site made the browser send. The form's token is checked besides.
+fn check_site(state: &WebState, headers: &HeaderMap) -> Result<(), PageError> {
+    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if let Some(site) = text(&FETCH_SITE) {
+        return match site {
+            "same-origin" | "none" => Ok(()),
+            _ => Err(PageError::foreign_form()),
+        };
+    }
+    let Some(origin) = text(&ORIGIN) else {
+        return Ok(());
+    };
+    let public = state.settings.public_url.as_ref();
+    let is_public = public.is_some_and(|url| url.origin().ascii_serialization() == origin);
+    let is_asked =
+        text(&HOST).is_some_and(|host| origin.split_once("://").is_some_and(|(_, name)| name == host));
+    if is_public || is_asked {
+        Ok(())
+    } else {
+        Err(PageError::foreign_form())
+    }
+}
+
+/// Leads to the sign-in page, and back to a page that was asked for; a form cannot be sent again by itself.
+fn to_sign_in(verb: PageVerb, look: &Look) -> Response {
+    match verb {
+        PageVerb::Get if look.target.len() <= MAX_NEXT_BYTES && look.target != "/" => {
+            let next: String = url::form_urlencoded::byte_serialize(look.target.as_bytes()).collect();
+            Redirect::to(&format!("/sign-in?next={next}")).into_response()
+        }
+        PageVerb::Get | PageVerb::Any => Redirect::to("/sign-in").into_response(),
+        PageVerb::Post => Redirect::to("/sign-in?did=session-ended").into_response(),
+    }
+}
+
+/// Adds what keeps pages safe to every answer, unless it says otherwise itself.
+pub async fn add_security_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let defaults = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    ];
+    for (name, value) in defaults {
+        headers.entry(name).or_insert(value);
+    }
+    response
+}

@@ -1,0 +1,166 @@
+//! What every page needs, and the settings of the pages.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+use url::Url;
+
+use crate::live::Watchers;
+use crate::once::UsedForms;
+use actions::Actions;
+use actions::access::SetupToken;
+use clock::Source;
+use limit::{Limit, Limiter};
+use model::client_address::ClientNetwork;
+use store::Store;
+
+/// How many addresses and accounts are counted at a time.
+const MAX_COUNTED: usize = 50_000;
+/// How many wrong passwords one account takes from one network address, or from one known device.
+const ACCOUNT_LIMIT: Limit = Limit {
+    per_second: 1.0 / 60.0,
+    burst: 10.0,
+};
+/// How many it takes from everywhere: enough that a stranger does not lock its owner out.
+const ACCOUNT_ANYWHERE_LIMIT: Limit = Limit {
+    per_second: 1.0 / 6.0,
+    burst: 200.0,
+};
+/// How many links and tokens one network address may try that do not work.
+const LINK_LIMIT: Limit = Limit {
+    per_second: 0.5,
+    burst: 30.0,
+};
+/// How much inboxes take from one network address.
+const INBOX_SENDER_LIMIT: Limit = Limit {
+    per_second: 50.0,
+    burst: 200.0,
+};
+/// How much all inboxes together take.
+const INBOX_LIMIT: Limit = Limit {
+    per_second: 250.0,
+    burst: 1000.0,
+};
+
+/// Settings of the pages.
+#[derive(Debug, Clone)]
+pub struct WebSettings {
+    /// The address under which people reach this server, if it is not the one that they asked.
+    pub public_url: Option<Url>,
+    /// Whether this is a server for development: every page says so.
+    pub is_dev: bool,
+    /// Whether there are inboxes.
+    pub has_inboxes: bool,
+    /// Where the server reaches itself: webhooks to its own inboxes go there.
+    pub own_address: SocketAddr,
+    /// How often one address may fail to sign in, over all accounts.
+    pub failure_limit: Limit,
+    /// How many pages are live at once.
+    pub max_streams: usize,
+    /// The folder that backups are written to; without one, there are none from the pages.
+    pub backup_directory: Option<PathBuf>,
+}
+
+/// What the pages are made of.
+pub struct WebParts {
+    /// What users may do.
+    pub actions: Arc<Actions>,
+    /// For reading.
+    pub store: Store,
+    /// Time and randomness.
+    pub source: Source,
+    /// Changes with every commit of the store.
+    pub commits: watch::Receiver<u64>,
+    /// Settings.
+    pub settings: WebSettings,
+    /// Makes the first administrator; [`SetupToken::none`] if somebody can sign in.
+    pub setup: SetupToken,
+    /// Makes the API's own description: needed too seldom to be kept in memory.
+    pub openapi: fn() -> serde_json::Value,
+    /// Becomes true when the server stops: live pages end.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// What every page needs.
+#[derive(Clone)]
+pub struct WebState(Arc<Inner>);
+
+/// The parts of [`WebState`] and what it counts.
+pub struct Inner {
+    parts: WebParts,
+    /// Failed sign-ins by address.
+    pub failures: Limiter<ClientNetwork>,
+    /// Failed sign-ins by account and network address, both as a hash.
+    pub account_failures: Limiter<[u8; 32]>,
+    /// Failed sign-ins by account, from everywhere.
+    pub account_failures_anywhere: Limiter<[u8; 32]>,
+    /// Links and tokens that do not work, by network address.
+    pub link_failures: Limiter<ClientNetwork>,
+    /// Failed sign-ins by known device, as a hash.
+    pub device_failures: Limiter<[u8; 32]>,
+    /// What comes to inboxes, by network address.
+    pub inbox_senders: Limiter<ClientNetwork>,
+    /// What comes to inboxes in all.
+    pub inbox_arrivals: Limiter<()>,
+    /// Forms that must not act twice.
+    pub used_forms: UsedForms,
+    /// Live pages by whom they belong to.
+    pub watchers: Watchers,
+    /// Room for live pages.
+    pub streams: Arc<Semaphore>,
+}
+
+impl WebState {
+    /// The state of pages made of these parts.
+    pub fn new(parts: WebParts) -> Self {
+        let settings = &parts.settings;
+        Self(Arc::new(Inner {
+            failures: Limiter::new(settings.failure_limit, MAX_COUNTED),
+            account_failures: Limiter::new(ACCOUNT_LIMIT, MAX_COUNTED),
+            account_failures_anywhere: Limiter::new(ACCOUNT_ANYWHERE_LIMIT, MAX_COUNTED),
+            link_failures: Limiter::new(LINK_LIMIT, MAX_COUNTED),
+            device_failures: Limiter::new(ACCOUNT_LIMIT, MAX_COUNTED),
+            inbox_senders: Limiter::new(INBOX_SENDER_LIMIT, MAX_COUNTED),
+            inbox_arrivals: Limiter::new(INBOX_LIMIT, 1),
+            used_forms: UsedForms::new(parts.source.random()),
+            watchers: Watchers::default(),
+            streams: Arc::new(Semaphore::new(settings.max_streams)),
+            parts,
+        }))
+    }
+}
+
+impl WebState {
+    /// Where the links of messages lead, without a slash at the end; nothing if the server does not know its own address.
+    pub fn message_base(&self) -> Option<String> {
+        let settings = &self.settings;
+        let public = settings
+            .public_url
+            .as_ref()
+            .map(|url| url.as_str().trim_end_matches('/').to_owned());
+        public.or_else(|| {
+            settings
+                .is_dev
+                .then(|| format!("http://{}", settings.own_address))
+        })
+    }
+}
+
+impl Deref for WebState {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Deref for Inner {
+    type Target = WebParts;
+
+    fn deref(&self) -> &WebParts {
+        &self.parts
+    }
+}

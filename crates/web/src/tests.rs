@@ -1,0 +1,451 @@
+//! Every page rendered with sample data, some of it hostile, straight from the router: no socket, no browser. What needs
+//! those stands in `tests/it/web/`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use crate::route::PageVerb;
+use crate::{WebParts, WebSettings, WebState, routes};
+use actions::access::SetupToken;
+use actions::incidents::{IncidentDraft, ServiceChoice};
+use actions::people::{FirstAdmin, NewPassword, Origin, actor_of};
+use actions::webhook_settings::WebhookDraft;
+use actions::{ActionError, Actions, Patch, Tester, TicketDesk, UrlRules};
+use clock::Source;
+use destination::ticketing::{Answer, Question};
+use limit::Limit;
+use model::action_link::{ActionLink, LINK_KEY};
+use model::attempt::{Attempt, Failure, Outcome};
+use model::audit::Actor;
+use model::delivery::NextStep;
+use model::event::{Event, EventName};
+use model::exchange::{FailureCode, PhaseTimings};
+use model::id::WebhookId;
+use model::incident::{IncidentAction, Severity};
+use model::secret::SecretText;
+use model::ticket::TicketLink;
+use model::user::User;
+use renderer::Renderer;
+use store::NoHandOver;
+use store::NoObserver;
+use store::Store;
+use store::deliveries::DeliveryDetail;
+use store::incidents::Committed;
+use store::queue::{AttemptRecord, ClaimRequest};
+use store::seal::{MasterKey, Sealer};
+use store::tickets::LookedOutcome;
+
+/// A text that does harm wherever it is not escaped.
+const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'";
+
+struct AnyUrl;
+
+impl UrlRules for AnyUrl {
+    fn check(&self, _: &url::Url) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+struct NoTester;
+
+#[async_trait::async_trait]
+impl Tester for NoTester {
+    async fn send(&self, _: WebhookId, _: Event) -> Result<DeliveryDetail, ActionError> {
+        Err(ActionError::Unavailable("nothing is sent in this test".into()))
+    }
+}
+
+/// Nobody to ask.
+struct NoDesk;
+
+#[async_trait::async_trait]
+impl TicketDesk for NoDesk {
+    async fn ask(&self, _: WebhookId, _: Question) -> Result<Answer, ActionError> {
+        Err(ActionError::Unavailable("nobody is asked in this test".into()))
+    }
+
+    async fn follow(&self, _: &TicketLink) -> Result<LookedOutcome, ActionError> {
+        Err(ActionError::Unavailable("nobody is asked in this test".into()))
+    }
+}
+
+/// Pages over a store with one of everything, and somebody who is signed in.
+struct House {
+    router: Router,
+    cookie: String,
+    /// A path for each `{id}`, by what stands before it.
+    ids: Vec<(&'static str, String)>,
+    _directory: tempfile::TempDir,
+    _stop: watch::Sender<bool>,
+    _commits: watch::Sender<u64>,
+}
+
+impl House {
+    async fn build() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store_sqlite::open(store_sqlite::Settings {
+            directory: directory.path().to_owned(),
+            sealer: Sealer::new(&MasterKey::new([1; 32]), None),
+            hand_over: Arc::new(NoHandOver),
+            node: 1,
+            observer: Arc::new(NoObserver),
+            max_pages: None,
+        })
+        .unwrap();
+        let source = Source::system();
+        let actions = Arc::new(Actions::new(
+            store.clone(),
+            source.clone(),
+            Arc::new(AnyUrl),
+            Arc::new(NoTester),
+            Arc::new(NoDesk),
+            Renderer::new("no program".into()),
+        ));
+        let (user, cookie) = sign_in(&actions).await;
+        let ids = furnish(&actions, &store, &source, &user).await;
+        let (commits, commits_seen) = watch::channel(0);
+        let (stop, stopping) = watch::channel(false);
+        let state = WebState::new(WebParts {
+            actions,
+            store,
+            source,
+            commits: commits_seen,
+            settings: settings(directory.path()),
+            setup: SetupToken::none(),
+            openapi: api::openapi_document,
+            stopping,
+        });
+        Self {
+            router: crate::router(state),
+            cookie,
+            ids,
+            _directory: directory,
+            _stop: stop,
+            _commits: commits,
+        }
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String) {
+        let request = Request::get(path).header("cookie", &self.cookie);
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    /// The path of a route with real ids in it.
+    fn path_of(&self, route: &str) -> String {
+        let route = route.replace("{webhook}/{token}", "{id}");
+        let place = self.ids.iter().find(|(before, _)| route.starts_with(before));
+        let id = place.map_or("", |(_, id)| id);
+        let hooks = self
+            .ids
+            .iter()
+            .find(|(before, _)| before.starts_with("/settings/integrations"));
+        let hook = hooks.map_or("", |(_, id)| id);
+        let route = route.replace("{webhook}", hook);
+        route.replace("{kind}", "generic").replace("{id}", id)
+    }
+}
+
+fn settings(directory: &Path) -> WebSettings {
+    WebSettings {
+        public_url: None,
+        is_dev: true,
+        has_inboxes: true,
+        own_address: ([127, 0, 0, 1], 8080).into(),
+        failure_limit: Limit {
+            per_second: 1.0,
+            burst: 100.0,
+        },
+        max_streams: 1,
+        backup_directory: Some(directory.join("backups")),
+    }
+}
+
+async fn sign_in(actions: &Actions) -> (User, String) {
+    let password = NewPassword {
+        password: "correct horse battery".into(),
+        again: "correct horse battery".into(),
+    };
+    let admin = FirstAdmin {
+        name: format!("Ada {HOSTILE}"),
+        email: "ada@example.com".into(),
+        password,
+    };
+    let user = actions
+        .create_first_admin(&SetupToken::new("token"), "token", admin)
+        .await
+        .unwrap();
+    let origin = Origin {
+        address: "127.0.0.1".into(),
+        agent: HOSTILE.into(),
+    };
+    let token = actions.begin_session(&user, origin).await.unwrap().session;
+    (user, format!("opsknight_session={}", token.reveal()))
+}
+
+/// One of everything; where its pages are.
+async fn furnish(
+    actions: &Actions,
+    store: &Store,
+    source: &Source,
+    user: &User,
+) -> Vec<(&'static str, String)> {
+    let actor = || actor_of(user);
+    let policy = serde_json::from_value(serde_json::json!({
+        "name": HOSTILE, "steps": [{"waitMinutes": 5, "assignee": {"id": user.id}}]
+    }));
+    let policy = actions.create_policy(actor(), policy.unwrap()).await.unwrap();
+    let service = serde_json::from_value(serde_json::json!({
+        "name": HOSTILE, "description": HOSTILE, "escalationPolicy": {"id": policy.id}
+    }));
+    let service = actions.create_service(actor(), service.unwrap()).await.unwrap();
+    let webhook = WebhookDraft {
+        name: Patch::Set(format!("Hook {HOSTILE}")),
+        url: Patch::Set("https://example.com/hook?x=%22%3E".into()),
+        events: Patch::Set(EventName::ALL.map(|event| event.as_str().to_owned()).into()),
+        filter: Patch::Set("title != \"<script>\"".into()),
+        services: Patch::Set(vec![service.id.to_string()]),
+        ..WebhookDraft::default()
+    };
+    let (webhook, _) = actions.create_webhook(actor(), webhook).await.unwrap();
+    let (chat, key) = create_chat(actions, store, actor()).await;
+    let draft = IncidentDraft {
+        title: HOSTILE.into(),
+        description: Some(HOSTILE.into()),
+        severity: Some(Severity::Critical),
+        service: ServiceChoice {
+            id: Some(service.id),
+            name: None,
+        },
+        assignee: None,
+        dedup_key: Some(HOSTILE.into()),
+    };
+    let Committed::Created(incident) = actions.trigger(actor(), draft, None).await.unwrap() else {
+        panic!("expected a new incident");
+    };
+    let link = ActionLink {
+        action: IncidentAction::Resolve,
+        incident_id: incident.id,
+        expires_at_seconds: u32::MAX,
+        event_sequence: 1,
+    };
+    let token = link.sign(chat, &key);
+    let delivery = fail_its_delivery(store, source, webhook.id).await;
+    let inbox = actions.create_inbox(actor(), HOSTILE.into()).await.unwrap();
+    let arrival = actions::inboxes::Arrival {
+        method: "POST".into(),
+        target: format!("/in/{}?{HOSTILE}", inbox.id),
+        remote_address: "127.0.0.1:1".into(),
+        head: format!("x-hostile: {HOSTILE}\n"),
+        body: Bytes::from_static(HOSTILE.as_bytes()),
+        body_is_truncated: false,
+    };
+    actions.keep_in_inbox(inbox.id, arrival).await.unwrap();
+    vec![
+        ("/act/", format!("{chat}/{token}")),
+        ("/incidents/", incident.id.to_string()),
+        ("/services/", service.id.to_string()),
+        ("/users/", user.id.to_string()),
+        ("/escalation-policies/", policy.id.to_string()),
+        ("/deliveries/", delivery),
+        ("/settings/integrations/", webhook.id.to_string()),
+        ("/settings/inbox/", inbox.id.to_string()),
+    ]
+}
+
+/// A chat that gets no events, and the key of its links.
+async fn create_chat(actions: &Actions, store: &Store, actor: Actor) -> (WebhookId, SecretText) {
+    let draft = serde_json::from_value(serde_json::json!({
+        "name": HOSTILE, "kind": "discord", "url": "https://discord.com/api/webhooks/123456789012345678/token-of-nobody",
+        "events": ["incident.triggered"], "filter": "false",
+    }));
+    let (webhook, _) = actions.create_webhook(actor, draft.unwrap()).await.unwrap();
+    let endpoint = store.endpoints.load(webhook.id).await.unwrap().unwrap();
+    (webhook.id, endpoint.secrets.options[LINK_KEY].clone())
+}
+
+/// Lets the one delivery of a webhook die after one attempt.
+async fn fail_its_delivery(store: &Store, source: &Source, webhook_id: WebhookId) -> String {
+    let wish = ClaimRequest { webhook_id, limit: 1 };
+    let claimed = store.queue.claim_due(vec![wish], source.now()).await.unwrap();
+    let delivery = &claimed[0].deliveries[0];
+    let failure = Failure {
+        code: FailureCode::ServerError,
+        detail: format!("answered 500 {HOSTILE}"),
+        retry_after: None,
+        remedy: model::attempt::Remedy::Schedule,
+    };
+    let attempt = Attempt {
+        id: source.new_attempt_id(),
+        number: 1,
+        started_at: source.now(),
+        timings: PhaseTimings {
+            connect_us: Some(200),
+            first_byte_us: Some(3000),
+            total_us: 3500,
+            ..PhaseTimings::default()
+        },
+        remote_address: None,
+        outcome: Outcome::Failed(failure),
+        status: Some(500),
+        request_head: format!("POST https://example.com/hook\nx-a: {HOSTILE}\n"),
+        request_body: None,
+        response_head: format!("x-b: {HOSTILE}\n"),
+        response_body: Bytes::from_static(HOSTILE.as_bytes()),
+        response_body_is_truncated: false,
+        note: None,
+    };
+    let record = AttemptRecord {
+        delivery_id: delivery.id,
+        webhook_id,
+        incident_id: delivery.event.incident_id,
+        event_sequence: delivery.event.sequence,
+        claim: delivery.claim,
+        attempt,
+        next_step: NextStep::Dead,
+        spent: Default::default(),
+        legacy: Default::default(),
+        settings_of: Default::default(),
+        disable_webhook: None,
+        is_test: false,
+        delivery_created_at: delivery.created_at,
+    };
+    store.queue.record(vec![record], source.now()).await.unwrap();
+    delivery.id.to_string()
+}
+
+/// Pages that are no HTML, or end only with their visitor.
+const NO_PAGES: [&str; 3] = ["/assets/{version}/{name}", "/live", "/wall/live"];
+
+fn page_routes() -> Vec<&'static str> {
+    let pages = routes::all()
+        .into_iter()
+        .filter(|route| route.verb == PageVerb::Get);
+    pages
+        .map(|route| route.path)
+        .filter(|path| !NO_PAGES.contains(path))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_page_renders_with_sample_data_and_lets_nothing_hostile_through() {
+    let house = House::build().await;
+    let mut wrong = Vec::new();
+    for route in page_routes() {
+        let path = house.path_of(route);
+        let (status, html) = house.get(&path).await;
+        let is_shown = status == StatusCode::OK && html.contains("<h1");
+        // Whoever is signed in is led past these two, and a wallboard wants a key.
+        let leads_on = ["/setup", "/sign-in"].contains(&route) && status == StatusCode::SEE_OTHER;
+        let wants_key = route == "/wall" && status == StatusCode::UNAUTHORIZED;
+        let is_hostile = html.contains("<script>alert") || html.contains("<img src=x");
+        if !(is_shown || leads_on || wants_key) || is_hostile {
+            wrong.push((path, status, is_hostile));
+        }
+    }
+    assert_eq!(wrong, []);
+}
+
+#[tokio::test]
+async fn what_is_not_there_has_a_page_that_says_so() {
+    let house = House::build().await;
+    let unknown = WebhookId::new(model::time::Timestamp::EPOCH, [9; 10]);
+    for path in [
+        "/nothing",
+        "/incidents/none",
+        &format!("/settings/integrations/{unknown}"),
+    ] {
+        let (status, html) = house.get(path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND);
+        assert!(html.contains("not_found") && html.contains("OpsKnight"), "{html}");
+    }
+}
+
+fn templates() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    files
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn no_template_steps_around_escaping_or_the_content_security_policy() {
+    let forbidden = [
+        "|safe",
+        "| safe",
+        "style=",
+        "onclick=",
+        "onchange=",
+        "<style",
+        "javascript:",
+        "autoescape",
+    ];
+    let found: Vec<_> = templates()
+        .into_iter()
+        .flat_map(|(name, text)| {
+            let bad = forbidden.iter().filter(move |bad| text.contains(**bad));
+            bad.map(|bad| format!("{name}: {bad}")).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn every_form_carries_its_token() {
+    let is_open = |line: &str| {
+        ["/setup", "/sign-in", "/welcome", "{{ path }}"]
+            .iter()
+            .any(|path| line.contains(&format!("action=\"{path}\"")))
+    };
+    let bare: Vec<_> = templates()
+        .into_iter()
+        .flat_map(|(name, text)| {
+            let forms = text
+                .split("<form")
+                .skip(1)
+                .map(|form| form.split("</form").next().unwrap_or_default().to_owned());
+            let bare = forms.filter(|form| {
+                form.contains("method=\"post\"")
+                    && !form.contains("csrf")
+                    && !form.contains("parts::once")
+                    && !is_open(form)
+            });
+            bare.map(|form| format!("{name}: {}", &form[..form.len().min(80)]))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(bare, [""; 0]);
+}
+
+#[test]
+fn every_template_is_used() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut texts: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    texts.extend(templates().into_iter().map(|(_, text)| text));
+    let names: BTreeSet<_> = templates().into_iter().map(|(name, _)| name).collect();
+    let unused: Vec<_> = names
+        .iter()
+        .filter(|name| !texts.iter().any(|text| text.contains(&format!("\"{name}\""))))
+        .collect();
+    assert_eq!(unused, Vec::<&String>::new());
+}

@@ -1,5 +1,0 @@
-//! The `opsknight` program: hands its arguments to the library.
-
-fn main() -> std::process::ExitCode {
-    opsknight::cli::run()
-}
