@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use destination::template::context::Context;
 use destination::template::{Escape, Made, Templates};
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 use renderer::{Renderer, Turn, Unavailable};
 
 fn renderer() -> Renderer {
@@ -46,7 +46,7 @@ async fn texts_come_back_and_so_do_mistakes() {
         mistake.to_string(),
         "at line 2, column 4: `nonsense` is undefined"
     );
-    assert_eq!(mistake.remedy, Remedy::Nothing);
+    assert_eq!(mistake.disposition, Disposition::Permanent);
     let deep = format!("{{{{ 1{} }}}}", "+1".repeat(8000));
     assert!(
         made(&renderer, &deep).await.is_ok(),
@@ -105,6 +105,6 @@ async fn whoever_waits_behind_a_bomb_of_somebody_else_is_served_meanwhile() {
     assert_eq!(first, Ok("2".into()));
     let (one, two) = harmful.await;
     for (made, _) in [one.unwrap(), two.unwrap()] {
-        assert_eq!(made.unwrap_err().remedy, Remedy::Rewrite);
+        assert_eq!(made.unwrap_err().disposition, Disposition::Harmful);
     }
 }

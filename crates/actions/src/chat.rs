@@ -24,7 +24,7 @@ const MAX_PERSON_LENGTH: usize = 80;
 
 /// What a link is for, and whether it still works.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkLook {
+pub struct LinkOverview {
     /// The name of the webhook whose message carries it.
     pub webhook_name: String,
     /// What it does.
@@ -109,14 +109,18 @@ const NO_LINK: ActionError = ActionError::NotFound { what: "link" };
 
 impl Actions {
     /// What a link in a message is for. Looking changes nothing.
-    pub async fn look_at_link(&self, webhook_id: WebhookId, token: &str) -> Result<LinkLook, ActionError> {
+    pub async fn look_at_link(
+        &self,
+        webhook_id: WebhookId,
+        token: &str,
+    ) -> Result<LinkOverview, ActionError> {
         let (endpoint, link) = self.find_link(webhook_id, token).await?;
         let incident = match self.store.incidents.get(link.incident_id).await {
             Ok(incident) => Some(incident),
             Err(StoreError::NotFound { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        Ok(LinkLook {
+        Ok(LinkOverview {
             state: match incident {
                 Some(_) => self.state_of(&endpoint, &link).await?,
                 None => LinkState::Test,
@@ -152,7 +156,7 @@ impl Actions {
     ) -> Result<Reply, CallRefusal> {
         let endpoint = self.load_endpoint(webhook_id).await.map_err(refusal)?;
         let adapter = adapter(endpoint.webhook.settings.kind)
-            .filter(|adapter| adapter.about().kind == kind)
+            .filter(|adapter| adapter.description().kind == kind)
             .ok_or(CallRefusal::NotFound)?;
         let target = destination::task::Target::of(&endpoint);
         let call = Call {
@@ -178,7 +182,7 @@ impl Actions {
         })?;
         match received {
             Received::Nothing => Ok(Reply::empty()),
-            Received::Ticket(hint) => self.take_hint(webhook_id, hint).await,
+            Received::Ticket(hint) => self.take_notification(webhook_id, hint).await,
             Received::Act { token, person } => {
                 self.answer_call(adapter, &call, webhook_id, &token, &person)
                     .await
@@ -218,7 +222,7 @@ impl Actions {
             signing: &endpoint.secrets.signing,
             now: self.source.now(),
         };
-        let callback = format!("{base}/inbound/{}/{id}", adapter.about().kind);
+        let callback = format!("{base}/inbound/{}/{id}", adapter.description().kind);
         Ok(adapter.callback_help(&call, &callback))
     }
 

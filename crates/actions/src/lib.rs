@@ -11,7 +11,6 @@ pub mod inboxes;
 pub mod incidents;
 pub mod message_preview;
 pub mod password;
-pub mod patch;
 pub mod people;
 pub mod system;
 pub mod tickets;
@@ -27,7 +26,7 @@ use async_trait::async_trait;
 use url::Url;
 
 use crate::password::Passwords;
-use clock::Source;
+use clock::Env;
 use model::event::Event;
 use model::id::WebhookId;
 use renderer::Renderer;
@@ -35,8 +34,8 @@ use store::Store;
 use store::deliveries::DeliveryDetail;
 
 pub use error::{ActionError, FieldError};
-pub use patch::Patch;
-pub use tickets::TicketDesk;
+pub use model::patch::Patch;
+pub use tickets::TicketGateway;
 
 /// Says which URLs a webhook may have: the part of the address rules that can be checked when one is saved.
 pub trait UrlRules: Send + Sync {
@@ -54,10 +53,10 @@ pub trait Tester: Send + Sync {
 /// What users may do.
 pub struct Actions {
     store: Store,
-    source: Source,
+    source: Env,
     url_rules: Arc<dyn UrlRules>,
     tester: Arc<dyn Tester>,
-    desk: Arc<dyn TicketDesk>,
+    desk: Arc<dyn TicketGateway>,
     passwords: Passwords,
     renderer: Renderer,
 }
@@ -66,10 +65,10 @@ impl Actions {
     /// Actions on this store.
     pub fn new(
         store: Store,
-        source: Source,
+        source: Env,
         url_rules: Arc<dyn UrlRules>,
         tester: Arc<dyn Tester>,
-        desk: Arc<dyn TicketDesk>,
+        desk: Arc<dyn TicketGateway>,
         renderer: Renderer,
     ) -> Self {
         Self {

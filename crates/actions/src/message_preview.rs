@@ -11,7 +11,7 @@ use destination::Adapter;
 use destination::about::Need;
 use destination::sample::Sample;
 use destination::shown::Shown;
-use destination::task::{ActLink, Judgement, Links, Step, Target};
+use destination::task::{ActLink, Classification, Links, Step, Target};
 use destination::template::Templates;
 use kinds::adapter;
 use model::action_link::offered;
@@ -97,7 +97,7 @@ impl Actions {
             .filter(|problem| !filled_in.contains(&problem.field));
         let rendered = match rendered {
             Step::Send(rendered) => *rendered,
-            Step::Judged(judgement) => return Err(no_request(&judgement)),
+            Step::Done(classification) => return Err(no_request(&classification)),
         };
         let shown_url = rendered.shown_url;
         let shown_url = shown_url.unwrap_or_else(|| model::webhook::masked_url(&rendered.url));
@@ -159,9 +159,9 @@ impl Actions {
 }
 
 /// Why there is nothing to show.
-fn no_request(judgement: &Judgement) -> ActionError {
+fn no_request(classification: &Classification) -> ActionError {
     let mut checks = Checks::new();
-    match (judgement.outcome.failure(), &judgement.note) {
+    match (classification.outcome.failure(), &classification.note) {
         (Some(failure), _) => checks.fail("options", failure.code.as_str(), failure.detail.clone()),
         (None, Some(note)) => checks.fail("options", "nothing_to_send", note.clone()),
         (None, None) => checks.fail("options", "nothing_to_send", "this event sends nothing"),
@@ -172,7 +172,7 @@ fn no_request(judgement: &Judgement) -> ActionError {
 /// Puts examples where something that is needed is still missing; says where.
 fn fill_in(adapter: &dyn Adapter, target: &mut Target) -> Vec<&'static str> {
     let mut filled_in = Vec::new();
-    for field in adapter.about().fields {
+    for field in adapter.description().fields {
         let (name, example) = (field.name, field.placeholder);
         let is_missing = target.option(name).is_empty() && target.secret(name).is_empty();
         if field.need == Need::Required && is_missing {

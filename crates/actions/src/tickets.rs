@@ -4,9 +4,9 @@ use async_trait::async_trait;
 
 use crate::chat::CallRefusal;
 use crate::{ActionError, Actions};
-use destination::callback::{Reply, TicketHint};
+use destination::callback::{ChangeNotification, Reply};
 use destination::task::Target;
-use destination::ticketing::{Answer, Finding, Question, Ticketing};
+use destination::ticketing::{Finding, QueryResult, TicketQuery, Ticketing};
 use kinds::adapter;
 use model::audit::Actor;
 use model::delivery::Delivery;
@@ -15,7 +15,7 @@ use model::ticket::{MAX_TICKET_ID_BYTES, Ticket, TicketLink, read_marker};
 use model::webhook::Webhook;
 use store::incidents::{TimelineEntry, TimelineKind};
 use store::log_store_failure;
-use store::tickets::{HintRecord, Hinted, LookedOutcome, Requested, ShownLink};
+use store::tickets::{LinkOverview, NotificationEffect, NotificationRecord, PollOutcome, Requested};
 
 pub use destination::ticketing::FindingState;
 
@@ -24,12 +24,12 @@ const MAX_REFERENCE_BYTES: usize = 1024;
 
 /// Speaks with ticket systems beside deliveries.
 #[async_trait]
-pub trait TicketDesk: Send + Sync {
+pub trait TicketGateway: Send + Sync {
     /// Asks the ticket system of a webhook something.
-    async fn ask(&self, webhook_id: WebhookId, question: Question) -> Result<Answer, ActionError>;
+    async fn ask(&self, webhook_id: WebhookId, question: TicketQuery) -> Result<QueryResult, ActionError>;
 
     /// Reads a ticket and lets its incident be as the ticket is.
-    async fn follow(&self, link: &TicketLink) -> Result<LookedOutcome, ActionError>;
+    async fn follow(&self, link: &TicketLink) -> Result<PollOutcome, ActionError>;
 }
 
 /// What syncing by hand came to.
@@ -67,7 +67,7 @@ model::word_schemas! {
 
 impl Actions {
     /// The tickets of an incident.
-    pub async fn tickets_of(&self, incident_id: IncidentId) -> Result<Vec<ShownLink>, ActionError> {
+    pub async fn tickets_of(&self, incident_id: IncidentId) -> Result<Vec<LinkOverview>, ActionError> {
         self.store.incidents.get(incident_id).await?;
         Ok(self.store.tickets.of_incident(incident_id).await?)
     }
@@ -112,8 +112,8 @@ impl Actions {
             _ => Err(format!("a ticket's name has at most {MAX_REFERENCE_BYTES} bytes")),
         };
         let reference = reference.map_err(|detail| invalid_ticket(&detail))?;
-        let question = Question::Find { reference };
-        let Answer::Ticket(Some(reading)) = self.desk.ask(webhook_id, question).await? else {
+        let question = TicketQuery::Find { reference };
+        let QueryResult::Ticket(Some(reading)) = self.desk.ask(webhook_id, question).await? else {
             return Err(invalid_ticket(
                 "there is no such ticket, or the webhook's account may not see it",
             ));
@@ -160,10 +160,10 @@ impl Actions {
             return Ok(Synced::Telling);
         }
         Ok(match self.desk.follow(&link).await? {
-            LookedOutcome::InLine => Synced::InLine,
-            LookedOutcome::Followed(_) => Synced::Followed,
-            LookedOutcome::Busy => Synced::Busy,
-            LookedOutcome::Gone => return Err(ActionError::NotFound { what: "ticket" }),
+            PollOutcome::InLine => Synced::InLine,
+            PollOutcome::Followed(_) => Synced::Followed,
+            PollOutcome::Busy => Synced::Busy,
+            PollOutcome::Gone => return Err(ActionError::NotFound { what: "ticket" }),
         })
     }
 
@@ -171,8 +171,8 @@ impl Actions {
     pub async fn check_connection(&self, webhook_id: WebhookId) -> Result<Vec<Finding>, ActionError> {
         let webhook = self.store.webhooks.get(webhook_id).await?;
         ticketing(&webhook)?;
-        match self.desk.ask(webhook_id, Question::Check).await {
-            Ok(Answer::Findings(findings)) => Ok(findings),
+        match self.desk.ask(webhook_id, TicketQuery::Check).await {
+            Ok(QueryResult::Findings(findings)) => Ok(findings),
             Ok(_) => Ok(Vec::new()),
             Err(ActionError::TicketSystem { detail, .. }) => Ok(vec![Finding::bad(detail)]),
             Err(error) => Err(error),
@@ -180,32 +180,35 @@ impl Actions {
     }
 
     /// A ticket system told of a change: the ticket is read again soon.
-    pub(super) async fn take_hint(
+    pub(super) async fn take_notification(
         &self,
         webhook_id: WebhookId,
-        hint: TicketHint,
+        notification: ChangeNotification,
     ) -> Result<Reply, CallRefusal> {
-        let is_plausible = !hint.ticket_id.is_empty() && hint.ticket_id.len() <= MAX_TICKET_ID_BYTES;
+        let is_plausible =
+            !notification.ticket_id.is_empty() && notification.ticket_id.len() <= MAX_TICKET_ID_BYTES;
         if !is_plausible {
             return Err(CallRefusal::Unreadable);
         }
-        let record = HintRecord {
-            ticket_id: hint.ticket_id,
-            marker: hint
+        let record = NotificationRecord {
+            ticket_id: notification.ticket_id,
+            marker: notification
                 .markers
                 .iter()
                 .find_map(|marker| read_marker(marker, webhook_id)),
-            receipt: hint
+            receipt: notification
                 .receipt
                 .filter(|receipt| receipt.len() <= MAX_REFERENCE_BYTES),
         };
         let hinted = self
             .store
-            .ticket_looks
-            .hint(webhook_id, record, self.source.now())
+            .ticket_polls
+            .record_notification(webhook_id, record, self.source.now())
             .await;
         match hinted {
-            Ok(Hinted::LooksAgain | Hinted::Found | Hinted::Nothing) => Ok(Reply::empty()),
+            Ok(NotificationEffect::PollDue | NotificationEffect::Found | NotificationEffect::Nothing) => {
+                Ok(Reply::empty())
+            }
             Err(error) => {
                 log_store_failure!(error, %webhook_id, "a call of a ticket system could not be worked on");
                 Err(CallRefusal::Unavailable)

@@ -108,7 +108,7 @@ pub(super) fn check_events(checks: &mut Checks, texts: &[String]) -> EventSet {
 /// Every kind that this version knows, in the order in which forms show them.
 pub fn kinds() -> Vec<&'static str> {
     let adapters = kinds::all().iter();
-    adapters.map(|adapter| adapter.about().kind).collect()
+    adapters.map(|adapter| adapter.description().kind).collect()
 }
 
 pub(super) fn check_kind(checks: &mut Checks, text: &str) -> Option<WebhookKind> {

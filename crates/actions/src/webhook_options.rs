@@ -80,7 +80,7 @@ impl OptionsCheck<'_> {
         settings: &mut WebhookSettings,
         options: OptionsDraft,
     ) -> SecretChanges {
-        let fields = self.adapter.about().fields;
+        let fields = self.adapter.description().fields;
         let mut changes = SecretChanges::new();
         for (name, value) in options {
             let Some(field) = fields.iter().find(|field| field.name == name) else {
@@ -126,7 +126,7 @@ impl OptionsCheck<'_> {
         let url = url.filter(|text| !self.is_seen_part(text));
         let typed = url.map(str::trim).filter(|text| !text.is_empty());
         let is_kept = url.is_none() && self.before.is_some();
-        match (typed, self.adapter.about().url) {
+        match (typed, self.adapter.description().url) {
             (Some(text), UrlField::Secret { .. }) => {
                 if let Some(url) = check_url(checks, URL, text, self.rules) {
                     settings.url = seen_part(&url);
@@ -158,7 +158,7 @@ impl OptionsCheck<'_> {
     fn check_move(&self, checks: &mut Checks, settings: &WebhookSettings, changes: &SecretChanges) {
         let Some(before) = self.before else { return };
         let is_elsewhere = before.webhook.settings.url.origin() != settings.url.origin();
-        let fields = self.adapter.about().fields.iter();
+        let fields = self.adapter.description().fields.iter();
         let kept = fields.filter(|field| {
             let is_set = before.secrets.options.contains_key(field.name);
             field.is_secret() && is_set && !changes.contains_key(field.name)
@@ -194,12 +194,12 @@ impl OptionsCheck<'_> {
                 Some(headers) => headers.to_vec(),
                 None => before.map_or_else(Vec::new, |before| before.secrets.headers.clone()),
             },
-            learned: None,
+            discovered_settings: None,
         }
     }
 
     fn check_needs(&self, checks: &mut Checks, target: &Target) {
-        for field in self.adapter.about().fields {
+        for field in self.adapter.description().fields {
             let value = match field.is_secret() {
                 true => target.secret(field.name),
                 false => target.option(field.name),
@@ -284,7 +284,7 @@ fn check_order(checks: &mut Checks, adapter: &dyn Adapter, settings: &WebhookSet
         return checks.fail("ordering", "conflict", detail);
     }
     let field = adapter
-        .about()
+        .description()
         .fields
         .iter()
         .find(|field| field.name == "messages");

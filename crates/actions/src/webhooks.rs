@@ -82,7 +82,7 @@ impl Actions {
 
     /// What signs the links in messages of a kind that offers actions. It never leaves the server.
     fn new_link_key(&self, kind: WebhookKind) -> Option<SecretText> {
-        let offers = kinds::adapter(kind)?.about().offers_actions();
+        let offers = kinds::adapter(kind)?.description().offers_actions();
         offers.then(|| SecretText::new(hex::encode(self.source.random::<32>())))
     }
 
@@ -266,7 +266,7 @@ impl Actions {
 
 /// Whether a webhook's requests are signed, so that its receiver needs the secret.
 pub fn has_use_for_secret(webhook: &Webhook) -> bool {
-    adapter_or_unknown(webhook.settings.kind).about().signature == Signature::Ours
+    adapter_or_unknown(webhook.settings.kind).description().signature == Signature::Ours
 }
 
 /// The secret options of a new webhook, and the key of its links if it has one.

@@ -20,7 +20,7 @@ use model::access::Scope;
 use model::client_address::ClientAddress;
 use store::incidents::Committed;
 use store::log_store_failure;
-use store::receipts::{Answer, Known, MAX_KEY_BYTES, Receipt};
+use store::receipts::{Answer, MAX_KEY_BYTES, Receipt, ReceiptState};
 use telemetry::StateLabel;
 
 /// The header that makes a POST safe to repeat.
@@ -56,7 +56,7 @@ pub enum Repetition {
 
 /// What the guard does for one route.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule {
+pub struct RoutePolicy {
     /// Who may call it.
     pub access: Access,
     /// How it keeps its answers.
@@ -108,10 +108,14 @@ impl<S: Sync> FromRequestParts<S> for RequestKey {
 }
 
 /// Guards one route.
-pub async fn guard(State((state, rule)): State<(ApiState, Rule)>, request: Request, next: Next) -> Response {
+pub async fn guard(
+    State((state, rule)): State<(ApiState, RoutePolicy)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let path = (rule.location != Location::None).then(|| request.uri().path().to_owned());
     let client = ClientAddress::of(request.extensions());
-    let mut response = match admit(&state, rule, request, client).await {
+    let mut response = match authorize(&state, rule, request, client).await {
         Ok(Admitted::Through(request)) => next.run(request).await,
         Ok(Admitted::Keyed(request, key)) => run_keyed(state.clone(), request, key, next).await,
         Err(problem) => problem.into_response(),
@@ -135,9 +139,9 @@ enum Admitted {
     Keyed(Request, KeyOfRequest),
 }
 
-async fn admit(
+async fn authorize(
     state: &ApiState,
-    rule: Rule,
+    rule: RoutePolicy,
     mut request: Request,
     client: ClientAddress,
 ) -> Result<Admitted, Problem> {
@@ -238,10 +242,10 @@ async fn reserve(state: &ApiState, key: &KeyOfRequest) -> Result<Reserved, Probl
     let receipts = &state.store.receipts;
     let known = receipts.begin(key.owner.clone(), key.key.clone(), key.request_hash, now);
     match known.await? {
-        Known::New => Ok(Reserved::New),
-        Known::Answered(answer) => Ok(Reserved::Answered(repeated(answer))),
-        Known::InProgress => Err(Problem::plain(Code::IdempotencyInProgress).retry_after(1)),
-        Known::Misused => Err(Problem::plain(Code::IdempotencyKeyReused)),
+        ReceiptState::New => Ok(Reserved::New),
+        ReceiptState::Answered(answer) => Ok(Reserved::Answered(repeated(answer))),
+        ReceiptState::InProgress => Err(Problem::plain(Code::IdempotencyInProgress).retry_after(1)),
+        ReceiptState::Misused => Err(Problem::plain(Code::IdempotencyKeyReused)),
     }
 }
 

@@ -304,7 +304,7 @@ pub fn document() -> String {
          Every error is `application/problem+json` (RFC 9457) with the members `type`, `title`, `status`, `code`, `detail`\n\
          and `advice`; `errors` lists fields, `incidentStatus` comes with `wrong_status`. Programs should look at `code`:\n\
          codes are stable, sentences are not. `type` leads to this page, as the server itself shows it (`/docs/errors`). It is\n\
-         made from `src/api/problem.rs`.\n\n\
+         made from `crates/api/src/problem.rs`.\n\n\
          | code | status | what happened | what to do |\n|---|---|---|---|\n",
     );
     for code in Code::ALL {
@@ -324,7 +324,7 @@ pub fn document() -> String {
 fn failure_codes() -> String {
     let mut text = String::from(
         "\n## Why an attempt failed\n\n\
-         A delivery's attempts carry a code of their own (`failure.code` in the API), made from `src/model/exchange.rs`.\n\n\
+         A delivery's attempts carry a code of their own (`failure.code` in the API), made from `crates/model/src/exchange.rs`.\n\n\
          | code | what to do |\n|---|---|\n",
     );
     for code in FailureCode::ALL {

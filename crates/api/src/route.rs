@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::guard::{Access, Location, Repetition, Rule, guard};
+use crate::guard::{Access, Location, Repetition, RoutePolicy, guard};
 use crate::problem::Code;
 use crate::state::ApiState;
+use crate::words;
 use model::access::Scope;
 use store::Page;
 
@@ -74,7 +75,7 @@ pub struct Route {
     /// What it does.
     pub summary: &'static str,
     /// What the guard does for it.
-    pub rule: Rule,
+    pub rule: RoutePolicy,
     /// The query parameters, as the OpenAPI document shows them.
     pub parameters: Vec<Value>,
     /// The schema of the body that it takes, and whether there must be one.
@@ -103,7 +104,7 @@ impl Route {
             verb,
             path,
             summary,
-            rule: Rule {
+            rule: RoutePolicy {
                 access: Access::Scope(scope),
                 repetition,
                 location: Location::None,
@@ -119,7 +120,7 @@ impl Route {
 
     /// Lets in whom `access` says, instead of keys with a scope. Such a route keeps no answers: nobody owns them.
     pub fn open_to(mut self, access: Access) -> Self {
-        self.rule = Rule {
+        self.rule = RoutePolicy {
             access,
             repetition: Repetition::NotKept,
             location: Location::None,
@@ -224,6 +225,7 @@ impl Route {
         let mut schemas = vec![(T::name().into_owned(), T::schema())];
         T::schemas(&mut schemas);
         for (name, schema) in schemas {
+            let schema = words::in_full(&name).unwrap_or(schema);
             if let Ok(schema) = serde_json::to_value(schema) {
                 self.schemas.insert(name, schema);
             }

@@ -12,7 +12,7 @@ use crate::health::Pinged;
 use crate::metrics::Scrapes;
 use actions::Actions;
 use actions::access::SetupToken;
-use clock::Source;
+use clock::Env;
 use limit::{Limit, Limiter};
 use model::capacity::Capacity;
 use model::client_address::ClientNetwork;
@@ -70,7 +70,7 @@ pub struct ApiParts {
     /// For reading.
     pub store: Store,
     /// Time and randomness.
-    pub source: Source,
+    pub source: Env,
     /// Tells of new events.
     pub wakeup: Wakeup,
     /// All metrics.

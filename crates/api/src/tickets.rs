@@ -16,7 +16,7 @@ use model::id::{IncidentId, WebhookId};
 use model::ticket::TicketPhase;
 use model::time::Timestamp;
 use model::webhook::WebhookKind;
-use store::tickets::ShownLink;
+use store::tickets::LinkOverview;
 
 /// The ticket of an incident at one webhook.
 #[derive(Serialize, ToSchema)]
@@ -60,8 +60,8 @@ pub struct TicketView<'a> {
     status: &'a str,
 }
 
-impl<'a> From<&'a ShownLink> for LinkView<'a> {
-    fn from(shown: &'a ShownLink) -> Self {
+impl<'a> From<&'a LinkOverview> for LinkView<'a> {
+    fn from(shown: &'a LinkOverview) -> Self {
         let link = &shown.link;
         Self {
             webhook: LinkedWebhook {
@@ -207,7 +207,7 @@ pub async fn check(
     })
 }
 
-async fn link_of(state: &ApiState, id: IncidentId, webhook_id: WebhookId) -> Result<ShownLink, Problem> {
+async fn link_of(state: &ApiState, id: IncidentId, webhook_id: WebhookId) -> Result<LinkOverview, Problem> {
     let links = state.actions.tickets_of(id).await?;
     let found = links
         .into_iter()

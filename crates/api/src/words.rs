@@ -34,6 +34,12 @@ word_schemas! {
     Code, "ProblemCode", "What went wrong; codes never change their meaning.", Code::ALL.iter().map(|code| code.as_str());
 }
 
+/// The schema of a name whose words its own crate does not know: which kinds of webhook there are.
+pub fn in_full(name: &str) -> Option<RefOr<Schema>> {
+    let is_kind = name == WebhookKind::name();
+    is_kind.then(|| one_of("Which adapter speaks to a webhook.", kinds()))
+}
+
 /// Every list of words.
 pub fn all() -> Vec<Named> {
     macro_rules! named {
@@ -59,10 +65,7 @@ pub fn all() -> Vec<Named> {
         HealthStatus,
         Code
     ];
-    all.push((
-        WebhookKind::name().into_owned(),
-        one_of("Which adapter speaks to a webhook.", kinds()),
-    ));
+    all.extend(in_full(&WebhookKind::name()).map(|schema| (WebhookKind::name().into_owned(), schema)));
     all
 }
 

@@ -4,16 +4,16 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 
 use destination::Adapter;
-use destination::about::{About, Confirmation, Signature, UrlField};
+use destination::about::{Confirmation, KindDescription, Signature, UrlField};
 use destination::status;
-use destination::task::{Judgement, Rendered, Step, Task};
+use destination::task::{Classification, Rendered, Step, Task};
 use model::exchange::Exchange;
 use model::time::Timestamp;
 
 /// Signed JSON over HTTP.
 pub struct Generic;
 
-static ABOUT: About = About {
+static ABOUT: KindDescription = KindDescription {
     kind: "generic",
     name: "Webhook",
     summary: "Signed JSON over HTTP, for programs of your own: displays, alerting, analytics, bots, anything with an \
@@ -29,7 +29,7 @@ static ABOUT: About = About {
 };
 
 impl Adapter for Generic {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &ABOUT
     }
 
@@ -40,7 +40,7 @@ impl Adapter for Generic {
         Step::send(Rendered::new(Method::POST, url, headers, body))
     }
 
-    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         status::classify(exchange, now).into()
     }
 }

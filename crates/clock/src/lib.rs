@@ -71,7 +71,7 @@ impl Entropy for SystemEntropy {
 
 /// Time and randomness together: what makes ids, changes and secrets.
 #[derive(Clone)]
-pub struct Source {
+pub struct Env {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     last_tick: Arc<AtomicI64>,
@@ -95,7 +95,7 @@ macro_rules! define_new_id {
     };
 }
 
-impl Source {
+impl Env {
     /// A source of this clock and this randomness.
     pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         let last_tick = Arc::default();
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn ids_sort_in_the_order_in_which_they_were_made_even_within_a_millisecond() {
         let clock = Arc::new(StandingClock(AtomicI64::new(1_767_614_400_000)));
-        let source = Source::new(clock, Arc::new(SystemEntropy));
+        let source = Env::new(clock, Arc::new(SystemEntropy));
         let ids: Vec<_> = (0..10_000).map(|_| source.new_incident_id()).collect();
         assert!(ids.is_sorted());
     }
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn after_the_clock_is_set_back_ids_carry_its_time_again() {
         let clock = Arc::new(StandingClock(AtomicI64::new(1_767_614_400_000)));
-        let source = Source::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
+        let source = Env::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
         let before = source.new_incident_id();
         clock.0.fetch_sub(3_600_000, Ordering::SeqCst);
         assert!(source.new_incident_id() < before);

@@ -3,7 +3,7 @@
 
 /// One kind of webhook, as people see it.
 #[derive(Debug)]
-pub struct About {
+pub struct KindDescription {
     /// Its stable name in the API: lower-case letters, digits and underscores.
     pub kind: &'static str,
     /// What people call it.
@@ -22,7 +22,7 @@ pub struct About {
     pub confirmation: Confirmation,
 }
 
-impl About {
+impl KindDescription {
     /// Whether it asks for secrets.
     pub fn has_secrets(&self) -> bool {
         self.fields.iter().any(Field::is_secret)
@@ -94,7 +94,7 @@ pub struct Field {
     /// What holds if it is left empty.
     pub default: &'static str,
     /// The heading under which it is folded away, with its neighbours of the same heading; empty if it is always in view.
-    pub fold: &'static str,
+    pub collapsed_group: &'static str,
 }
 
 impl Field {
@@ -107,7 +107,7 @@ impl Field {
         input: Input::Line,
         need: Need::Optional,
         default: "",
-        fold: "",
+        collapsed_group: "",
     };
 
     /// Whether its value is a secret: sealed and never read back.

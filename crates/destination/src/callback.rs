@@ -32,14 +32,14 @@ pub enum Received {
         person: String,
     },
     /// Something happened to a ticket: it is to be read again.
-    Ticket(TicketHint),
+    Ticket(ChangeNotification),
     /// Nothing that concerns us.
     Nothing,
 }
 
 /// What a ticket system tells of a change. Only a hint: what counts is the ticket, read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TicketHint {
+pub struct ChangeNotification {
     /// The ticket's id.
     pub ticket_id: String,
     /// What the ticket carries that may be our marker; whose it is shows when it is read.

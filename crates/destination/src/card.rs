@@ -3,7 +3,7 @@
 
 use crate::task::{ActLink, Task};
 use crate::text::{Unit, cut, one_line};
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::audit::Actor;
 use model::event::EventName;
 use model::exchange::FailureCode;
@@ -46,7 +46,7 @@ impl Card {
     /// The content for a task. An event whose body cannot be read can never be rendered.
     pub fn of(task: &Task<'_>) -> Result<Self, Failure> {
         let incident = task.event.incident().ok_or_else(|| {
-            Failure::new(FailureCode::RequestInvalid, "the event cannot be read").with(Remedy::Nothing)
+            Failure::new(FailureCode::RequestInvalid, "the event cannot be read").with(Disposition::Permanent)
         })?;
         Ok(Self {
             event: task.event.name,

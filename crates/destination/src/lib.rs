@@ -15,11 +15,11 @@ pub mod text;
 pub mod ticketing;
 pub mod waits;
 
-use crate::about::{About, Problem, UrlField};
+use crate::about::{KindDescription, Problem, UrlField};
 use crate::callback::{Call, Received, Refused, Reply};
 use crate::fake::Fake;
 use crate::shown::Shown;
-use crate::task::{Bucket, Judgement, Rendered, Step, Target, Task};
+use crate::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use crate::template::Templates;
 use crate::ticketing::{Ticketing, Tokens};
 use http::HeaderValue;
@@ -32,7 +32,7 @@ use url::Url;
 /// One kind of webhook.
 pub trait Adapter: Send + Sync {
     /// How it presents itself.
-    fn about(&self) -> &'static About;
+    fn description(&self) -> &'static KindDescription;
 
     /// What is wrong with a target beyond what its form says; nothing if all is well.
     fn check(&self, _target: &Target) -> Vec<Problem> {
@@ -46,7 +46,7 @@ pub trait Adapter: Send + Sync {
 
     /// The URL of a webhook that was given none; nothing if it needs one.
     fn default_url(&self, _target: &Target) -> Option<&'static str> {
-        match self.about().url {
+        match self.description().url {
             UrlField::Root { default } => Some(default),
             UrlField::Open { .. } | UrlField::Secret { .. } => None,
         }
@@ -71,7 +71,7 @@ pub trait Adapter: Send + Sync {
     }
 
     /// What came back, judged: what is known now. The same task that the request was made from.
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement;
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification;
 
     /// A request that depends on no event, changes nothing and is seen by nobody: if its answer refuses the webhook too, it is
     /// the webhook that is refused, and not one delivery. Nothing if the platform has none: its own words are enough then.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::task::{Beyond, Links, Target, Task, Token};
+use crate::task::{IncidentContext, Links, Target, Task, Token};
 use crate::template::Templates;
 use model::audit::Actor;
 use model::event::{Event, EventName, EventSet};
@@ -40,7 +40,7 @@ pub struct Sample {
     /// The incident's ticket.
     pub ticket: Option<TicketLink>,
     /// What the incident says beyond the event.
-    pub beyond: Option<Beyond>,
+    pub beyond: Option<IncidentContext>,
     /// The access token.
     pub token: Option<Token>,
     /// Now.
@@ -59,7 +59,7 @@ impl Sample {
                 options: BTreeMap::new(),
                 secrets: BTreeMap::new(),
                 headers: Vec::new(),
-                learned: None,
+                discovered_settings: None,
             },
             event,
             links: Links::default(),
@@ -128,10 +128,10 @@ impl Sample {
             event: &self.event,
             delivery_id: DeliveryId::new(self.event.at, [5; 10]),
             attempt: 1,
-            memory: self.memory.as_deref(),
-            progress: self.progress.as_deref(),
+            message_ref: self.memory.as_deref(),
+            continuation: self.progress.as_deref(),
             ticket: self.ticket.as_ref(),
-            beyond: self.beyond.as_ref(),
+            incident_context: self.beyond.as_ref(),
             token: self.token.as_ref(),
             links: &self.links,
             templates,

@@ -83,7 +83,7 @@ mod tests {
     use bytes::Bytes;
     use http::header::RETRY_AFTER;
     use http::{HeaderMap, HeaderValue};
-    use model::attempt::Remedy;
+    use model::attempt::Disposition;
     use model::exchange::{PhaseTimings, SendFailure};
     use std::time::Duration;
 
@@ -131,9 +131,14 @@ mod tests {
         let judge = |status| foreign(&exchange(status, None), "Chat", NOW);
         let refused = [400, 401, 403, 404, 406, 410, 451].map(|status| {
             let outcome = judge(status);
-            outcome.failure().map(|failure| (failure.code, failure.remedy))
+            outcome
+                .failure()
+                .map(|failure| (failure.code, failure.disposition))
         });
-        assert_eq!(refused, [Some((FailureCode::ClientError, Remedy::Schedule)); 7]);
+        assert_eq!(
+            refused,
+            [Some((FailureCode::ClientError, Disposition::Backoff)); 7]
+        );
         assert!(matches!(judge(410), Outcome::Failed(_)));
         let kept = [302, 429, 503].map(|status| judge(status) == classify(&exchange(status, None), NOW));
         assert_eq!(kept, [true; 3]);

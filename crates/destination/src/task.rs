@@ -19,7 +19,8 @@ use model::time::Timestamp;
 use model::user::UserRef;
 use model::webhook::{Endpoint, Rate, Webhook};
 
-pub use model::attempt::{Keeping, MAX_MEMORY_BYTES};
+pub use model::attempt::MAX_ADAPTER_STATE_BYTES;
+use model::patch::Patch;
 
 /// Where a webhook sends, with what is secret about it. Made ready once per change.
 #[derive(Debug, Clone)]
@@ -32,8 +33,8 @@ pub struct Target {
     pub secrets: BTreeMap<String, SecretText>,
     /// Headers of the user's own.
     pub headers: Vec<(String, SecretText)>,
-    /// What the receiver taught, such as a chat's new address; see [`Judgement::learned`].
-    pub learned: Option<String>,
+    /// What the receiver taught, such as a chat's new address; see [`Classification::learned`].
+    pub discovered_settings: Option<String>,
 }
 
 impl Target {
@@ -48,7 +49,7 @@ impl Target {
             options: settings.options.clone(),
             secrets: endpoint.secrets.options.clone(),
             headers: endpoint.secrets.headers.clone(),
-            learned: endpoint.learned.clone(),
+            discovered_settings: endpoint.learned.clone(),
         }
     }
 
@@ -134,13 +135,13 @@ pub struct Task<'a> {
     /// 1 for the first attempt.
     pub attempt: u32,
     /// What was remembered of this incident's message, in the adapter's own words.
-    pub memory: Option<&'a str>,
+    pub message_ref: Option<&'a str>,
     /// What earlier attempts of this delivery left for the next, in the adapter's own words.
-    pub progress: Option<&'a str>,
+    pub continuation: Option<&'a str>,
     /// The incident's ticket at this webhook, as far as it has come.
     pub ticket: Option<&'a TicketLink>,
     /// What the incident says beyond the event's body.
-    pub beyond: Option<&'a Beyond>,
+    pub incident_context: Option<&'a IncidentContext>,
     /// The access token, if the kind needs one.
     pub token: Option<&'a Token>,
     /// Links for the message.
@@ -153,7 +154,7 @@ pub struct Task<'a> {
 
 /// What an incident says beyond the body of an event: as it is now, not as it was then.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Beyond {
+pub struct IncidentContext {
     /// Its description.
     pub description: Option<String>,
     /// Who has it.
@@ -171,14 +172,14 @@ pub struct Token {
     pub until: Timestamp,
 }
 
-/// What follows from what is known of a delivery: the first half of a step. The second is the answer's [`Judgement`], after
-/// which more is known. What must outlive a crash is in the judgement's memory, progress and ticket.
+/// What follows from what is known of a delivery: the first half of a step. The second is the answer's [`Classification`], after
+/// which more is known. What must outlive a crash is in the classification's memory, progress and ticket.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// A request.
     Send(Box<Rendered>),
     /// No request: this is so already, or can never be.
-    Judged(Box<Judgement>),
+    Done(Box<Classification>),
 }
 
 impl Step {
@@ -188,15 +189,15 @@ impl Step {
     }
 
     /// An end without a request.
-    pub fn judged(judgement: impl Into<Judgement>) -> Self {
-        Self::Judged(Box::new(judgement.into()))
+    pub fn done(classification: impl Into<Classification>) -> Self {
+        Self::Done(Box::new(classification.into()))
     }
 
     /// The request, if it is one.
     pub fn request(self) -> Option<Rendered> {
         match self {
             Self::Send(rendered) => Some(*rendered),
-            Self::Judged(_) => None,
+            Self::Done(_) => None,
         }
     }
 }
@@ -205,7 +206,7 @@ impl From<Result<Rendered, Failure>> for Step {
     fn from(rendered: Result<Rendered, Failure>) -> Self {
         match rendered {
             Ok(rendered) => Self::send(rendered),
-            Err(failure) => Self::judged(failure),
+            Err(failure) => Self::done(failure),
         }
     }
 }
@@ -261,7 +262,7 @@ pub enum Intention {
     /// It makes the incident's ticket.
     MakeTicket,
     /// It does something that must not be done twice: this becomes the delivery's progress.
-    Progress(String),
+    Continuation(String),
 }
 
 /// What of a request and its answer may be kept for people to see.
@@ -275,15 +276,15 @@ pub enum Recording {
 
 /// What came back, judged, and what is to be kept of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
+pub struct Classification {
     /// What it means for the delivery.
     pub outcome: Outcome,
     /// What is remembered of the incident's message, for later deliveries of the same webhook and incident.
-    pub memory: Keeping,
+    pub message_ref: Patch<String>,
     /// What is left for the next attempt of this delivery.
-    pub progress: Keeping,
+    pub continuation: Patch<String>,
     /// What is learned about the webhook itself, for all later deliveries.
-    pub learned: Option<String>,
+    pub discovered_settings: Option<String>,
     /// Who has to wait, beside this delivery.
     pub pause: Option<Pause>,
     /// What was found out about the incident's ticket.
@@ -292,7 +293,7 @@ pub struct Judgement {
     pub note: Option<String>,
 }
 
-impl Judgement {
+impl Classification {
     /// The same with a note.
     pub fn noted(self, note: impl Into<String>) -> Self {
         Self {
@@ -302,13 +303,13 @@ impl Judgement {
     }
 }
 
-impl From<Outcome> for Judgement {
+impl From<Outcome> for Classification {
     fn from(outcome: Outcome) -> Self {
         Self {
             outcome,
-            memory: Keeping::AsItIs,
-            progress: Keeping::AsItIs,
-            learned: None,
+            message_ref: Patch::Keep,
+            continuation: Patch::Keep,
+            discovered_settings: None,
             pause: None,
             ticket: None,
             note: None,
@@ -316,7 +317,7 @@ impl From<Outcome> for Judgement {
     }
 }
 
-impl From<Failure> for Judgement {
+impl From<Failure> for Classification {
     fn from(failure: Failure) -> Self {
         Outcome::Failed(failure).into()
     }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::about::MAX_FIELD_BYTES;
 use crate::text::{Unit, cut, one_line};
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 
 pub use order::{Made, Order, Templates};
 
@@ -99,7 +99,7 @@ pub struct Broken {
     /// What is wrong.
     pub sentence: String,
     /// What helps.
-    pub remedy: Remedy,
+    pub disposition: Disposition,
 }
 
 impl Broken {
@@ -108,7 +108,7 @@ impl Broken {
         Self {
             place,
             sentence: sentence.into(),
-            remedy: Remedy::Nothing,
+            disposition: Disposition::Permanent,
         }
     }
 }

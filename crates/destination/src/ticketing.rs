@@ -12,7 +12,7 @@ use model::time::Timestamp;
 use model::webhook::Webhook;
 
 /// The most requests that one question takes.
-pub const MAX_ASKED: usize = 12;
+pub const MAX_QUERY_REQUESTS: usize = 12;
 /// The most tickets with one marker that are looked at.
 pub const MAX_MARKED: usize = 10;
 /// The most comments that one reading brings.
@@ -30,21 +30,21 @@ pub trait Tokens: Send + Sync {
 /// A ticket system.
 pub trait Ticketing: Send + Sync {
     /// The next request of a question, or its end.
-    fn ask(&self, asking: &Asking<'_>) -> Asked;
+    fn query(&self, asking: &QueryContext<'_>) -> QueryStep;
 
     /// What tells one place of tickets from another: the same id means another ticket elsewhere.
     fn place(&self, target: &Target) -> String {
         target.url.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// What a person typed to name a ticket, by key or by its page's URL, as [`Question::Find`] wants it; or a sentence
+    /// What a person typed to name a ticket, by key or by its page's URL, as [`TicketQuery::Find`] wants it; or a sentence
     /// that says why it names none.
     fn reference(&self, target: &Target, text: &str) -> Result<String, String>;
 }
 
 /// A question with all that is known.
 #[derive(Debug, Clone, Copy)]
-pub struct Asking<'a> {
+pub struct QueryContext<'a> {
     /// Of whom.
     pub webhook: &'a Webhook,
     /// Where.
@@ -52,7 +52,7 @@ pub struct Asking<'a> {
     /// The access token, if the kind needs one. It is there, and fresh, when the kind has [`Tokens`].
     pub token: Option<&'a Token>,
     /// What.
-    pub question: &'a Question,
+    pub query: &'a TicketQuery,
     /// The answers so far, one for each request of this question, in order.
     pub answers: &'a [Exchange],
     /// Now.
@@ -61,7 +61,7 @@ pub struct Asking<'a> {
 
 /// What a ticket system is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
+pub enum TicketQuery {
     /// How a ticket stands, by its id; with the comments that people wrote since a time, if wanted.
     Read {
         /// The ticket's id.
@@ -81,7 +81,7 @@ pub enum Question {
         marker: String,
     },
     /// Closes a ticket that was made twice, pointing to the one that stays. A ticket that is so already is left alone.
-    Join {
+    Merge {
         /// The one that stays.
         keep: Ticket,
         /// The one that goes.
@@ -93,24 +93,24 @@ pub enum Question {
 
 /// What follows in a question.
 #[derive(Debug, Clone)]
-pub enum Asked {
+pub enum QueryStep {
     /// A request.
     Send(Box<Rendered>),
     /// The answer.
-    Done(Answer),
+    Done(QueryResult),
     /// There is none.
     Failed(Failure, Option<Pause>),
 }
 
-/// The answer of a question, in the order of [`Question`].
+/// The answer of a question, in the order of [`TicketQuery`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum QueryResult {
     /// The ticket, to `Read` and `Find`; nothing if there is none that this account may see.
     Ticket(Option<Reading>),
     /// To `Marked`.
     Tickets(Vec<Ticket>),
     /// To `Join`.
-    Joined,
+    Merged,
     /// To `Check`.
     Findings(Vec<Finding>),
 }
@@ -210,7 +210,7 @@ impl Finding {
     }
 }
 
-impl Asked {
+impl QueryStep {
     /// A request.
     pub fn send(rendered: Rendered) -> Self {
         Self::Send(Box::new(rendered))

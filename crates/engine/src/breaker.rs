@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::attempt::{Outcome, Remedy};
+use model::attempt::{Disposition, Outcome};
 use model::exchange::FailureCode;
 use model::time::Timestamp;
 use model::webhook::Degraded;
@@ -35,7 +35,7 @@ pub enum Breaker {
 
 /// How an attempt bears on the breaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum HealthSignal {
     /// The receiver took it.
     Succeeded,
     /// It failed with this code.
@@ -51,19 +51,22 @@ pub enum Verdict {
     Neutral,
 }
 
-impl Verdict {
+impl HealthSignal {
     /// What an outcome says about the receiver.
     pub fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Delivered | Outcome::Accepted | Outcome::Step => Self::Succeeded,
             Outcome::Gone(failure) => Self::Failed(failure.code),
-            Outcome::Failed(failure) => match failure.remedy {
-                Remedy::Schedule | Remedy::LookUp => Self::Failed(failure.code),
-                Remedy::Person => Self::Refused {
+            Outcome::Failed(failure) => match failure.disposition {
+                Disposition::Backoff | Disposition::VerifyFirst => Self::Failed(failure.code),
+                Disposition::NeedsOperator => Self::Refused {
                     code: failure.code,
                     detail: failure.detail.clone(),
                 },
-                Remedy::AtOnce | Remedy::Wait | Remedy::Nothing | Remedy::Rewrite => Self::Neutral,
+                Disposition::Immediate
+                | Disposition::RateLimited
+                | Disposition::Permanent
+                | Disposition::Harmful => Self::Neutral,
             },
         }
     }
@@ -102,11 +105,11 @@ impl Breaker {
     }
 
     /// The breaker after an attempt.
-    pub fn after(&self, verdict: Verdict, now: Timestamp) -> Self {
-        match (self, verdict) {
-            (_, Verdict::Succeeded) => Self::default(),
-            (_, Verdict::Neutral) => self.clone(),
-            (_, Verdict::Refused { code, detail }) => {
+    pub fn after(&self, signal: HealthSignal, now: Timestamp) -> Self {
+        match (self, signal) {
+            (_, HealthSignal::Succeeded) => Self::default(),
+            (_, HealthSignal::Neutral) => self.clone(),
+            (_, HealthSignal::Refused { code, detail }) => {
                 let since = self.degraded().map_or(now, |degraded| degraded.since);
                 let detail = Some(detail);
                 Self::Open {
@@ -115,7 +118,7 @@ impl Breaker {
                     next_wait: MAX_PROBE_WAIT,
                 }
             }
-            (Self::Closed { failures }, Verdict::Failed(code)) if failures + 1 >= FAILURES_TO_OPEN => {
+            (Self::Closed { failures }, HealthSignal::Failed(code)) if failures + 1 >= FAILURES_TO_OPEN => {
                 let degraded = Degraded {
                     since: now,
                     code,
@@ -128,12 +131,12 @@ impl Breaker {
                 }
                 .after_failed_probe(code, now)
             }
-            (Self::Closed { failures }, Verdict::Failed(_)) => Self::Closed {
+            (Self::Closed { failures }, HealthSignal::Failed(_)) => Self::Closed {
                 failures: failures + 1,
             },
             // No probe: it was under way before the breaker opened.
-            (Self::Open { probe_at, .. }, Verdict::Failed(_)) if now < *probe_at => self.clone(),
-            (Self::Open { .. }, Verdict::Failed(code)) => self.clone().after_failed_probe(code, now),
+            (Self::Open { probe_at, .. }, HealthSignal::Failed(_)) if now < *probe_at => self.clone(),
+            (Self::Open { .. }, HealthSignal::Failed(code)) => self.clone().after_failed_probe(code, now),
         }
     }
 
@@ -183,7 +186,7 @@ mod tests {
 
     fn after_failures(count: u32, code: FailureCode) -> Breaker {
         (0..count).fold(Breaker::default(), |breaker, _| {
-            breaker.after(Verdict::Failed(code), seconds(0))
+            breaker.after(HealthSignal::Failed(code), seconds(0))
         })
     }
 
@@ -198,14 +201,17 @@ mod tests {
             open.degraded().map(|degraded| degraded.code),
             Some(FailureCode::ServerError)
         );
-        assert_eq!(open.after(Verdict::Succeeded, seconds(1)), Breaker::default());
+        assert_eq!(
+            open.after(HealthSignal::Succeeded, seconds(1)),
+            Breaker::default()
+        );
     }
 
     #[test]
     fn a_success_in_between_starts_the_count_again() {
         let nearly = after_failures(FAILURES_TO_OPEN - 1, FailureCode::ServerError);
-        let again = nearly.after(Verdict::Succeeded, seconds(1));
-        let once_more = again.after(Verdict::Failed(FailureCode::ServerError), seconds(2));
+        let again = nearly.after(HealthSignal::Succeeded, seconds(1));
+        let once_more = again.after(HealthSignal::Failed(FailureCode::ServerError), seconds(2));
         assert_eq!(once_more, Breaker::Closed { failures: 1 });
     }
 
@@ -218,7 +224,7 @@ mod tests {
             let probe_at = breaker.probe_at().unwrap();
             waits.push(probe_at.since(now).as_secs());
             now = probe_at;
-            breaker = breaker.after(Verdict::Failed(FailureCode::ConnectRefused), now);
+            breaker = breaker.after(HealthSignal::Failed(FailureCode::ConnectRefused), now);
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
     }
@@ -226,7 +232,7 @@ mod tests {
     #[test]
     fn attempts_that_were_under_way_when_it_opened_are_no_probes() {
         let open = after_failures(FAILURES_TO_OPEN, FailureCode::ConnectRefused);
-        let still_open = open.after(Verdict::Failed(FailureCode::ConnectRefused), seconds(0));
+        let still_open = open.after(HealthSignal::Failed(FailureCode::ConnectRefused), seconds(0));
         assert_eq!(still_open, open);
     }
 
@@ -249,14 +255,14 @@ mod tests {
     fn after_the_clock_was_set_back_a_probe_comes_within_its_longest_wait() {
         let mut breaker = after_failures(FAILURES_TO_OPEN, FailureCode::ConnectRefused);
         let long_before = Timestamp::EPOCH;
-        breaker = breaker.after(Verdict::Failed(FailureCode::ConnectRefused), seconds(3600));
+        breaker = breaker.after(HealthSignal::Failed(FailureCode::ConnectRefused), seconds(3600));
         breaker.follow_clock_back(long_before);
         assert_eq!(breaker.probe_at(), Some(long_before.plus(MAX_PROBE_WAIT)));
     }
 
     #[test]
     fn settings_that_are_refused_open_it_at_once_and_are_probed_slowly_until_somebody_mends_them() {
-        let refused = |detail: &str| Verdict::Refused {
+        let refused = |detail: &str| HealthSignal::Refused {
             code: FailureCode::SettingsRefused,
             detail: detail.into(),
         };
@@ -275,15 +281,15 @@ mod tests {
     #[test]
     fn a_rate_limit_says_nothing_about_the_receiver() {
         let nearly = after_failures(FAILURES_TO_OPEN - 1, FailureCode::ServerError);
-        assert_eq!(nearly.after(Verdict::Neutral, seconds(1)), nearly);
+        assert_eq!(nearly.after(HealthSignal::Neutral, seconds(1)), nearly);
         let open = after_failures(FAILURES_TO_OPEN, FailureCode::ServerError);
-        assert_eq!(open.after(Verdict::Neutral, seconds(1)), open);
+        assert_eq!(open.after(HealthSignal::Neutral, seconds(1)), open);
     }
 
     #[test]
     fn a_receiver_that_answers_wrongly_is_probed_without_a_wait() {
         let breaker = after_failures(FAILURES_TO_OPEN, FailureCode::ServerError);
-        let again = breaker.after(Verdict::Failed(FailureCode::ServerError), seconds(7));
+        let again = breaker.after(HealthSignal::Failed(FailureCode::ServerError), seconds(7));
         assert_eq!(again.probe_at(), Some(seconds(7)));
     }
 }

@@ -8,20 +8,21 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use crate::conclude::{Attempted, Made, Sent, conclude};
-use crate::known::Known;
+use crate::delivery_context::DeliveryContext;
+use crate::finish_attempt::{AttemptResult, RawAttempt, SentRequest, finish_attempt};
 use crate::links::links;
 use crate::masking;
 use crate::prepared::Prepared;
 use crate::probe;
-use clock::Source;
+use clock::Env;
 use destination::about::Signature;
-use destination::task::{Intention, Judgement, Links, Recording, Rendered, Step, Target, Task, Token};
+use destination::task::{Classification, Intention, Links, Recording, Rendered, Step, Target, Task, Token};
 use destination::template::Templates;
 use destination::ticketing::Tokens;
-use model::attempt::{Failure, Keeping, Outcome, Remedy};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::delivery::ClaimedDelivery;
 use model::exchange::{ConnectionUse, Exchange, FailureCode, OutboundRequest};
+use model::patch::Patch;
 use model::time::Timestamp;
 use outbound::Client;
 use renderer::{Renderer, Turn};
@@ -51,7 +52,7 @@ pub struct Deliverer {
     /// Sends.
     pub client: Client,
     /// Time and randomness.
-    pub source: Source,
+    pub source: Env,
     /// Where people reach this server, if it knows: links in messages lead there.
     pub public_url: Option<Url>,
     /// Where intentions are written down.
@@ -63,7 +64,12 @@ pub struct Deliverer {
 impl Deliverer {
     /// Sends a delivery once, and says what it means. A message that tells of a later event already is left alone: a replay of an
     /// earlier one posts on its own, and offers nothing to do; a ticket stays as it is.
-    pub async fn attempt(&self, prepared: &Prepared, delivery: &ClaimedDelivery, known: &Known) -> Attempted {
+    pub async fn attempt(
+        &self,
+        prepared: &Prepared,
+        delivery: &ClaimedDelivery,
+        known: &DeliveryContext,
+    ) -> AttemptResult {
         let started_at = self.source.now();
         let is_outdated = known.is_ahead_of(&delivery.event);
         let mut links = match prepared.has_own_form() {
@@ -76,8 +82,8 @@ impl Deliverer {
         let token = prepared.token.get(started_at);
         let mut made = match prepared.adapter.tokens(&prepared.target) {
             _ if is_outdated && prepared.adapter.ticketing().is_some() => {
-                let told = Judgement::from(Outcome::Delivered);
-                Made::without_request(
+                let told = Classification::from(Outcome::Delivered);
+                RawAttempt::without_request(
                     started_at,
                     told.noted("the ticket was told of a later event already"),
                 )
@@ -86,17 +92,17 @@ impl Deliverer {
             Some(_) | None => {
                 let quiet =
                     (is_outdated || delivery.event.is_test).then(|| without_mentions(&prepared.target));
-                let memory = known.memory.as_ref().filter(|_| !is_outdated);
+                let memory = known.message_ref.as_ref().filter(|_| !is_outdated);
                 let task = Task {
                     target: quiet.as_ref().unwrap_or(&prepared.target),
-                    memory: memory.map(|memory| memory.text.as_str()),
+                    message_ref: memory.map(|memory| memory.text.as_str()),
                     ticket: known.link.as_ref(),
-                    beyond: known.beyond.as_ref(),
+                    incident_context: known.incident_context.as_ref(),
                     token: token.as_ref(),
                     ..task(prepared, delivery, &links, started_at)
                 };
                 let mut made = self.make(prepared, delivery, &task).await;
-                tell_of(&mut made.judgement, task.memory);
+                tell_of(&mut made.classification, task.message_ref);
                 made
             }
         };
@@ -104,10 +110,10 @@ impl Deliverer {
         let secrets = &mut made.sent.secrets;
         secrets.extend(links.acts.into_iter().map(|act| act.token));
         secrets.extend(token.map(|token| token.text.reveal().to_owned()));
-        conclude(&self.source, prepared, delivery, made)
+        finish_attempt(&self.source, prepared, delivery, made)
     }
 
-    async fn make(&self, prepared: &Prepared, delivery: &ClaimedDelivery, task: &Task<'_>) -> Made {
+    async fn make(&self, prepared: &Prepared, delivery: &ClaimedDelivery, task: &Task<'_>) -> RawAttempt {
         let started_at = task.now;
         let work = |templates: &Templates| prepared.adapter.step(&Task { templates, ..*task });
         let settled = self.renderer.settle(Turn::Webhook(prepared.webhook.id), work);
@@ -115,7 +121,7 @@ impl Deliverer {
             Ok(settled) => settled,
             Err(unavailable) => {
                 let failure = Failure::new(FailureCode::ServerExhausted, unavailable.to_string());
-                return Made::without_request(started_at, failure.with(Remedy::Wait));
+                return RawAttempt::without_request(started_at, failure.with(Disposition::RateLimited));
             }
         };
         let task = &Task {
@@ -124,27 +130,30 @@ impl Deliverer {
         };
         let rendered = match step {
             Step::Send(rendered) => *rendered,
-            Step::Judged(judgement) => return Made::without_request(started_at, *judgement),
+            Step::Done(classification) => return RawAttempt::without_request(started_at, *classification),
         };
         if let Some(intention) = &rendered.intent
             && !self.intend(delivery, intention).await
         {
             let detail = "the delivery is in other hands by now: nothing was sent";
-            return Made::without_request(started_at, Failure::new(FailureCode::RequestInvalid, detail));
+            return RawAttempt::without_request(
+                started_at,
+                Failure::new(FailureCode::RequestInvalid, detail),
+            );
         }
         let (sent, exchange) = self.exchange(prepared, delivery, rendered, started_at).await;
-        let mut judgement = prepared.adapter.classify(task, &exchange, self.source.now());
+        let mut classification = prepared.adapter.classify(task, &exchange, self.source.now());
         // What else the adapter found out still holds.
         if let Some(failure) = task
             .token
             .and_then(|token| self.token_refused(prepared, token, &exchange))
         {
-            judgement.outcome = Outcome::Failed(failure);
+            classification.outcome = Outcome::Failed(failure);
         }
         let exchange = Some(exchange);
-        Made {
-            sent: Sent { exchange, ..sent },
-            judgement,
+        RawAttempt {
+            sent: SentRequest { exchange, ..sent },
+            classification,
         }
     }
 
@@ -155,31 +164,32 @@ impl Deliverer {
         delivery: &ClaimedDelivery,
         tokens: &dyn Tokens,
         started_at: Timestamp,
-    ) -> Made {
+    ) -> RawAttempt {
         let _turn = prepared.token.turn().await;
         if prepared.token.get(self.source.now()).is_some() {
-            let step = Judgement::from(Outcome::Step).noted("another delivery got an access token meanwhile");
-            return Made::without_request(started_at, step);
+            let step =
+                Classification::from(Outcome::Step).noted("another delivery got an access token meanwhile");
+            return RawAttempt::without_request(started_at, step);
         }
         let rendered = match tokens.request(&prepared.target) {
             Ok(rendered) => Rendered {
                 recording: Recording::HeadsOnly,
                 ..rendered
             },
-            Err(failure) => return Made::without_request(started_at, failure),
+            Err(failure) => return RawAttempt::without_request(started_at, failure),
         };
         let (sent, exchange) = self.exchange(prepared, delivery, rendered, started_at).await;
-        let judgement = match tokens.read(&exchange, self.source.now()) {
+        let classification = match tokens.read(&exchange, self.source.now()) {
             Ok(token) => {
                 prepared.token.put(token);
-                Judgement::from(Outcome::Step).noted("got an access token")
+                Classification::from(Outcome::Step).noted("got an access token")
             }
             Err(failure) => failure.into(),
         };
         let exchange = Some(exchange.without_body());
-        Made {
-            sent: Sent { exchange, ..sent },
-            judgement,
+        RawAttempt {
+            sent: SentRequest { exchange, ..sent },
+            classification,
         }
     }
 
@@ -190,7 +200,7 @@ impl Deliverer {
         delivery: &ClaimedDelivery,
         mut rendered: Rendered,
         started_at: Timestamp,
-    ) -> (Sent, Exchange) {
+    ) -> (SentRequest, Exchange) {
         let shown_url = rendered.shown_url.take();
         let recording = rendered.recording;
         let secrets = masking::made_for(&rendered, prepared.has_templated_url, &delivery.event.body);
@@ -205,7 +215,7 @@ impl Deliverer {
         let is_kept = recording == Recording::Whole && request.body != delivery.event.body;
         let sent_body = is_kept.then(|| request.body.clone());
         let exchange = self.client.send(request).await;
-        let sent = Sent {
+        let sent = SentRequest {
             started_at,
             request_head,
             body: sent_body,
@@ -220,7 +230,7 @@ impl Deliverer {
         let progress = match intention {
             Intention::MakeTicket if delivery.event.is_test => return true,
             Intention::MakeTicket => None,
-            Intention::Progress(progress) => Some(progress.clone()),
+            Intention::Continuation(progress) => Some(progress.clone()),
         };
         for _ in 0..MAX_INTENTIONS {
             let at = self.source.now();
@@ -229,7 +239,7 @@ impl Deliverer {
                 claim: delivery.claim,
                 webhook_id: delivery.webhook_id,
                 incident_id: delivery.event.incident_id,
-                progress: progress.clone(),
+                continuation: progress.clone(),
                 at,
             };
             match self.store.tickets.intend(intent).await {
@@ -256,7 +266,7 @@ impl Deliverer {
             return None;
         }
         let detail = "the access token was refused before its time; another one is fetched";
-        Some(Failure::new(FailureCode::TokenFailed, detail).with(Remedy::AtOnce))
+        Some(Failure::new(FailureCode::TokenFailed, detail).with(Disposition::Immediate))
     }
 }
 
@@ -268,10 +278,10 @@ fn without_mentions(target: &Target) -> Target {
 }
 
 /// A message that was changed tells of this event now: that is remembered with it.
-fn tell_of(judgement: &mut Judgement, memory: Option<&str>) {
-    let is_taken = matches!(judgement.outcome, Outcome::Delivered | Outcome::Accepted);
-    if let (true, Keeping::AsItIs, Some(text)) = (is_taken, &judgement.memory, memory) {
-        judgement.memory = Keeping::Becomes(text.to_owned());
+fn tell_of(classification: &mut Classification, memory: Option<&str>) {
+    let is_taken = matches!(classification.outcome, Outcome::Delivered | Outcome::Accepted);
+    if let (true, Patch::Keep, Some(text)) = (is_taken, &classification.message_ref, memory) {
+        classification.message_ref = Patch::Set(text.to_owned());
     }
 }
 
@@ -288,10 +298,10 @@ pub fn task<'a>(
         event: &delivery.event,
         delivery_id: delivery.id,
         attempt: delivery.attempts_made + 1,
-        memory: None,
-        progress: delivery.progress.as_deref(),
+        message_ref: None,
+        continuation: delivery.continuation.as_deref(),
         ticket: None,
-        beyond: None,
+        incident_context: None,
         token: None,
         links,
         templates: &NO_TEMPLATES,
@@ -307,7 +317,7 @@ pub fn build_request(
     now: Timestamp,
 ) -> OutboundRequest {
     let mut request = unsigned_request(prepared, rendered);
-    if prepared.adapter.about().signature == Signature::Ours {
+    if prepared.adapter.description().signature == Signature::Ours {
         add_own_headers(&mut request.headers, delivery);
     }
     if let Some(signer) = prepared.signer(now) {

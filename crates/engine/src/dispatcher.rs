@@ -1,4 +1,4 @@
-//! The dispatcher: does what the board decides.
+//! The dispatcher: does what the scheduler decides.
 
 mod in_flight;
 
@@ -9,23 +9,24 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::asking;
-use crate::board::{Errands, Pausing, Reason};
-use crate::breaker::Verdict;
-use crate::conclude::Attempted;
+use crate::breaker::HealthSignal;
 use crate::deliver::Deliverer;
-use crate::inbox::Inbox;
-use crate::known::Known;
+use crate::delivery_context::DeliveryContext;
+use crate::dispatch_handle::DispatchHandle;
+use crate::finish_attempt::AttemptResult;
 use crate::notices::{Kind, WebhookLog};
 use crate::prepared::Prepared;
 use crate::recorder;
-use clock::Source;
+use crate::scheduler::{Effects, Pausing, Reason};
+use crate::ticket_query;
+use clock::Env;
 use destination::task::Pause;
-use destination::ticketing::{Answer, Question};
-use model::attempt::{Failure, Keeping};
+use destination::ticketing::{QueryResult, TicketQuery};
+use model::attempt::Failure;
 use model::delivery::{Claim, ClaimedDelivery, NextStep};
 use model::event::Event;
 use model::id::{DeliveryId, WebhookId};
+use model::patch::Patch;
 use model::time::Timestamp;
 use model::webhook::{Degraded, Endpoint};
 use outbound::ShortageCounts;
@@ -35,15 +36,15 @@ use store::StoreResult;
 use store::deliveries::DeliveryDetail;
 use store::log_store_failure;
 use store::queue::{AttemptRecord, ClaimRequest};
-use store::webhooks::Memory;
+use store::webhooks::MessageRef;
 use supervisor::Supervisor;
 use telemetry::Metrics;
 
 use in_flight::InFlight;
 
-/// The longest time between two looks at the board.
+/// The longest time between two looks at the scheduler.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How often the store is asked what is due, whatever the board believes.
+/// How often the store is asked what is due, whatever the scheduler believes.
 const SURVEY_INTERVAL: Duration = Duration::from_secs(5);
 /// Send Tests under way at once.
 const MAX_TESTS: usize = 32;
@@ -55,10 +56,10 @@ const RETRY_WAIT: Duration = Duration::from_millis(500);
 pub struct Dispatcher(Arc<Parts>);
 
 struct Parts {
-    inbox: Arc<Inbox>,
+    handle: Arc<DispatchHandle>,
     store: Store,
     deliverer: Deliverer,
-    source: Source,
+    source: Env,
     metrics: Arc<Metrics>,
     prepared: RwLock<HashMap<WebhookId, Arc<Prepared>>>,
     attempts: mpsc::UnboundedSender<AttemptRecord>,
@@ -85,7 +86,7 @@ type HealthChange = (WebhookId, Option<Degraded>);
 impl Dispatcher {
     /// Starts recording; [`Dispatcher::run`] starts sending.
     pub fn start(
-        inbox: Arc<Inbox>,
+        handle: Arc<DispatchHandle>,
         store: Store,
         deliverer: Deliverer,
         metrics: Arc<Metrics>,
@@ -94,14 +95,14 @@ impl Dispatcher {
         let (attempts, receiver) = mpsc::unbounded_channel();
         let source = deliverer.source.clone();
         let log = WebhookLog::new(source.clone());
-        let recording = recorder::run(receiver, store.clone(), Arc::clone(&inbox), source.clone());
+        let recording = recorder::run(receiver, store.clone(), Arc::clone(&handle), source.clone());
         tokio::spawn(supervisor.clone().watch_work("recorder of attempts", recording));
         let (health, changes) = mpsc::unbounded_channel();
         let noting = note_health(changes, store.clone());
         tokio::spawn(supervisor.clone().watch_work("recorder of breakers", noting));
         let prepared = RwLock::default();
         Self(Arc::new(Parts {
-            inbox,
+            handle,
             store,
             deliverer,
             source,
@@ -125,20 +126,20 @@ impl Dispatcher {
                 self.start_survey();
                 next_survey_at = now.plus(SURVEY_INTERVAL);
             }
-            let next_look_at = self.look();
-            let wait = next_look_at.map_or(LOOK_INTERVAL, |at| at.since(self.0.source.now()));
-            // Something happened, or a time came: the board is looked at either way.
-            let _ = tokio::time::timeout(wait.min(LOOK_INTERVAL), self.0.inbox.rung()).await;
+            let next_tick_at = self.tick();
+            let wait = next_tick_at.map_or(LOOK_INTERVAL, |at| at.since(self.0.source.now()));
+            // Something happened, or a time came: the scheduler is looked at either way.
+            let _ = tokio::time::timeout(wait.min(LOOK_INTERVAL), self.0.handle.notified()).await;
         }
     }
 
     /// Starts nothing new, gives back what waits, and waits for what is in flight. Says whether all of it ended in time.
     pub async fn stop(&self, grace: Duration) -> bool {
-        self.0.inbox.board().stop();
+        self.0.handle.scheduler().stop();
         let all_ended = async {
             loop {
-                self.look();
-                if self.0.inbox.board().is_idle() {
+                self.tick();
+                if self.0.handle.scheduler().is_idle() {
                     return;
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -163,22 +164,22 @@ impl Dispatcher {
         let prepared = parts.prepare(endpoint);
         let delivery = parts.store.queue.begin_test(webhook_id, sample).await?;
         let records = self.attempt_test(prepared, delivery.clone()).await;
-        recorder::put_down(&records, &parts.store, &parts.source).await;
+        recorder::record_within(&records, &parts.store, &parts.source).await;
         parts.store.deliveries.get(delivery.id).await
     }
 
     /// What a test says about its receiver counts: one that succeeds closes the breaker.
     fn note_test(&self, record: &AttemptRecord, pause: Option<&Pause>) {
         let now = self.0.source.now();
-        let mut board = self.0.inbox.board();
+        let mut scheduler = self.0.handle.scheduler();
         if let Some(pause) = pause {
-            board.pause(&Pausing::asked_by(pause, &record.attempt), now);
+            scheduler.pause(&Pausing::asked_by(pause, &record.attempt), now);
         }
-        if Verdict::of(&record.attempt.outcome) == Verdict::Succeeded {
-            board.reached(record.webhook_id, now);
+        if HealthSignal::of(&record.attempt.outcome) == HealthSignal::Succeeded {
+            scheduler.reached(record.webhook_id, now);
         }
-        drop(board);
-        self.0.inbox.ring();
+        drop(scheduler);
+        self.0.handle.notify();
     }
 
     /// The attempts of a test: one, and the follow-ups that its answers ask for. The last comes first: it ends the claim,
@@ -189,26 +190,30 @@ impl Dispatcher {
         mut delivery: ClaimedDelivery,
     ) -> Vec<AttemptRecord> {
         let mut records: Vec<AttemptRecord> = Vec::new();
-        let mut known = Known::default();
+        let mut known = DeliveryContext::default();
         loop {
             let attempted = self.0.deliverer.attempt(&prepared, &delivery, &known);
-            let Attempted { record, pause, .. } = attempted.await;
+            let AttemptResult { record, pause, .. } = attempted.await;
             self.note_test(&record, pause.as_ref());
             let goes_on = matches!(record.next_step, NextStep::Retry { .. });
             if goes_on {
                 delivery.attempts_made += 1;
                 delivery.spent = record.spent;
-                let text = known.memory.take().map(|memory| memory.text);
-                known.memory = left(&record.legacy.memory, text).map(|text| Memory {
+                let text = known.message_ref.take().map(|memory| memory.text);
+                known.message_ref = left(&record.state_updates.message_ref, text).map(|text| MessageRef {
                     text,
                     event_sequence: record.event_sequence,
                 });
-                if let Some(update) = &record.legacy.ticket {
+                if let Some(update) = &record.state_updates.ticket {
                     known.learn_in_test(&delivery, update, self.0.source.now());
                 }
-                delivery.progress = left(&record.legacy.progress, delivery.progress.take());
-                if record.legacy.learned.is_some() {
-                    prepared.target.learned.clone_from(&record.legacy.learned);
+                delivery.continuation =
+                    left(&record.state_updates.continuation, delivery.continuation.take());
+                if record.state_updates.discovered_settings.is_some() {
+                    prepared
+                        .target
+                        .discovered_settings
+                        .clone_from(&record.state_updates.discovered_settings);
                 }
             }
             records.push(record);
@@ -219,10 +224,10 @@ impl Dispatcher {
         let learned = records
             .iter()
             .rev()
-            .find_map(|record| record.legacy.learned.clone());
+            .find_map(|record| record.state_updates.discovered_settings.clone());
         records.reverse();
         if let Some(last) = records.first_mut() {
-            last.legacy.learned = learned;
+            last.state_updates.discovered_settings = learned;
         }
         records
     }
@@ -231,8 +236,8 @@ impl Dispatcher {
     pub async fn ask(
         &self,
         webhook_id: WebhookId,
-        question: &Question,
-    ) -> StoreResult<Result<Answer, Failure>> {
+        question: &TicketQuery,
+    ) -> StoreResult<Result<QueryResult, Failure>> {
         let parts = &self.0;
         let prepared = match self.prepared(webhook_id) {
             Some(prepared) => prepared,
@@ -243,14 +248,14 @@ impl Dispatcher {
             }
         };
         let asked_at = parts.source.now();
-        let asked = asking::ask(&parts.deliverer, &prepared, question).await;
+        let asked = ticket_query::run(&parts.deliverer, &prepared, question).await;
         if let Some(pause) = asked.pause {
             let pausing = Pausing {
                 bucket: &pause.bucket,
                 wait: pause.wait,
                 reason: Reason::Refused { asked_at },
             };
-            parts.inbox.board().pause(&pausing, parts.source.now());
+            parts.handle.scheduler().pause(&pausing, parts.source.now());
         }
         Ok(asked.answer)
     }
@@ -265,7 +270,7 @@ impl Dispatcher {
         }
     }
 
-    /// Starts work that leaves the board waiting for ever if it panics.
+    /// Starts work that leaves the scheduler waiting for ever if it panics.
     fn spawn_vital(&self, task: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(self.0.supervisor.clone().watch_work(task, work));
     }
@@ -274,43 +279,43 @@ impl Dispatcher {
         self.0.log.write_due();
         match self.0.store.queue.next_due().await {
             Ok(due) => {
-                let mut board = self.0.inbox.board();
+                let mut scheduler = self.0.handle.scheduler();
                 for (webhook_id, due_at) in due {
-                    board.wake(webhook_id, due_at);
+                    scheduler.wake(webhook_id, due_at);
                 }
-                let (closed, open) = board.breaker_counts();
+                let (closed, open) = scheduler.breaker_counts();
                 self.0.metrics.count_breakers(closed, open);
             }
             Err(error) => log_store_failure!(error, "the store does not say what is due; asking again"),
         }
         self.0.is_surveying.store(false, Ordering::Release);
-        self.0.inbox.ring();
+        self.0.handle.notify();
     }
 
-    fn look(&self) -> Option<Timestamp> {
-        let errands = self.0.inbox.board().look(self.0.source.now());
-        let next_look_at = errands.next_look_at;
-        self.run_errands(errands);
-        next_look_at
+    fn tick(&self) -> Option<Timestamp> {
+        let effects = self.0.handle.scheduler().tick(self.0.source.now());
+        let next_tick_at = effects.next_tick_at;
+        self.run_effects(effects);
+        next_tick_at
     }
 
-    fn run_errands(&self, errands: Errands) {
-        for delivery in errands.start {
+    fn run_effects(&self, effects: Effects) {
+        for delivery in effects.start {
             self.start_attempt(delivery);
         }
-        for webhook_id in errands.load {
+        for webhook_id in effects.load {
             tokio::spawn(self.clone().load(webhook_id));
         }
-        if !errands.claim.is_empty() {
-            self.spawn_vital("claiming of deliveries", self.clone().claim(errands.claim));
+        if !effects.claim.is_empty() {
+            self.spawn_vital("claiming of deliveries", self.clone().claim(effects.claim));
         }
-        if !errands.release.is_empty() {
+        if !effects.release.is_empty() {
             let store = self.0.store.clone();
             tokio::spawn(async move {
-                give_back(&store, errands.release).await;
+                give_back(&store, effects.release).await;
             });
         }
-        for change in errands.health {
+        for change in effects.health {
             let (webhook_id, degraded) = &change;
             let prepared = self.prepared(*webhook_id);
             let name = prepared.as_ref().map_or("", |prepared| prepared.name());
@@ -340,7 +345,7 @@ impl Dispatcher {
         let prepared = self.prepared(webhook_id)?;
         let buckets = prepared.adapter.buckets(&prepared.target);
         let now = self.0.source.now();
-        self.0.inbox.board().paused_until(&buckets, now)
+        self.0.handle.scheduler().paused_until(&buckets, now)
     }
 
     /// A webhook made ready for sending, if it is known.
@@ -369,17 +374,17 @@ impl Dispatcher {
                 let limits = prepared.limits();
                 known.insert(webhook_id, Arc::new(prepared));
                 parts
-                    .inbox
-                    .board()
+                    .handle
+                    .scheduler()
                     .set_limits(webhook_id, limits, parts.source.now());
             }
             None => {
                 known.remove(&webhook_id);
-                parts.inbox.board().forget(webhook_id);
+                parts.handle.scheduler().forget(webhook_id);
             }
         }
         drop(known);
-        parts.inbox.ring();
+        parts.handle.notify();
     }
 
     async fn claim(self, requests: Vec<ClaimRequest>) {
@@ -389,30 +394,30 @@ impl Dispatcher {
             .queue
             .claim_due(requests.clone(), parts.source.now())
             .await;
-        let mut board = parts.inbox.board();
+        let mut scheduler = parts.handle.scheduler();
         match claimed {
             Ok(claimed) => {
                 for webhook in claimed {
-                    board.claimed(webhook.webhook_id, webhook.deliveries, webhook.next_due_at);
+                    scheduler.claimed(webhook.webhook_id, webhook.deliveries, webhook.next_due_at);
                 }
             }
             Err(error) => {
                 log_store_failure!(error, "due deliveries could not be claimed; trying again");
                 let retry_at = parts.source.now().plus(RETRY_WAIT);
                 for request in requests {
-                    board.claim_failed(request.webhook_id, retry_at);
+                    scheduler.claim_failed(request.webhook_id, retry_at);
                 }
             }
         }
-        drop(board);
-        parts.inbox.ring();
+        drop(scheduler);
+        parts.handle.notify();
     }
 }
 
 /// What is known of a delivery's incident at its webhook.
-async fn recall(parts: &Parts, prepared: &Prepared, delivery: &ClaimedDelivery) -> Known {
+async fn recall(parts: &Parts, prepared: &Prepared, delivery: &ClaimedDelivery) -> DeliveryContext {
     loop {
-        match Known::recall(&parts.store, prepared, delivery).await {
+        match DeliveryContext::load(&parts.store, prepared, delivery).await {
             Ok(known) => return known,
             Err(error) => {
                 let webhook_id = delivery.webhook_id;
@@ -424,11 +429,11 @@ async fn recall(parts: &Parts, prepared: &Prepared, delivery: &ClaimedDelivery) 
 }
 
 /// What an attempt leaves of a text that was kept.
-fn left(keeping: &Keeping, before: Option<String>) -> Option<String> {
-    match keeping {
-        Keeping::AsItIs => before,
-        Keeping::Becomes(text) => Some(text.clone()),
-        Keeping::Nothing => None,
+fn left(patch: &Patch<String>, before: Option<String>) -> Option<String> {
+    match patch {
+        Patch::Keep => before,
+        Patch::Set(text) => Some(text.clone()),
+        Patch::Clear => None,
     }
 }
 

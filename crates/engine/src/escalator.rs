@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clock::Source;
+use clock::Env;
 use model::audit::Actor;
 use store::Store;
 use store::log_store_failure;
@@ -13,7 +13,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const BATCH: u32 = 100;
 
 /// Runs until the task is dropped.
-pub async fn run(store: Store, source: Source) {
+pub async fn run(store: Store, source: Env) {
     loop {
         let fired = fire_due(&store, &source).await;
         if fired < BATCH {
@@ -24,7 +24,7 @@ pub async fn run(store: Store, source: Source) {
 
 /// Fires one batch of due timers; says how many fired. The store decides again inside its transaction, so that a step
 /// never fires twice.
-pub async fn fire_due(store: &Store, source: &Source) -> u32 {
+pub async fn fire_due(store: &Store, source: &Env) -> u32 {
     let due = match store.incidents.due_escalations(source.now(), BATCH).await {
         Ok(due) => due,
         Err(error) => {

@@ -1,21 +1,18 @@
 //! Dispatch: takes deliveries from the commit (or the store) to the receivers, and what came of them back.
 //!
-//! [`board`] decides what happens, purely; [`dispatcher`] does it. Around them run the small timers: [`rescuer`]
-//! (leases, clock jumps), [`escalator`], [`looker`] (tickets that changed), [`pruner`] and [`auditor`] (the "nothing is
+//! [`scheduler`] decides what happens, purely; [`dispatcher`] does it. Around them run the small timers: [`rescuer`]
+//! (leases, clock jumps), [`escalator`], [`ticket poller`] (tickets that changed), [`pruner`] and [`auditor`] (the "nothing is
 //! lost" balance).
 
-pub mod asking;
 pub mod auditor;
-pub mod board;
 pub mod breaker;
-pub mod conclude;
 pub mod deliver;
+pub mod delivery_context;
+pub mod dispatch_handle;
 pub mod dispatcher;
 pub mod escalator;
-pub mod inbox;
-pub mod known;
+pub mod finish_attempt;
 pub mod links;
-pub mod looker;
 pub mod masking;
 pub mod notices;
 pub mod pace;
@@ -24,4 +21,7 @@ pub mod probe;
 pub mod pruner;
 pub mod recorder;
 pub mod rescuer;
+pub mod scheduler;
+pub mod ticket_poller;
+pub mod ticket_query;
 pub mod tokens;

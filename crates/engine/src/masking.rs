@@ -208,7 +208,7 @@ mod tests {
             options: Default::default(),
             secrets: secrets.iter().map(secret).collect(),
             headers: headers.iter().map(secret).collect(),
-            learned: None,
+            discovered_settings: None,
         }
     }
 

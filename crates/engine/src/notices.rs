@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use clock::Source;
+use clock::Env;
 use model::exchange::FailureCode;
 use model::id::WebhookId;
 
@@ -125,13 +125,13 @@ impl Notice {
 
 /// The log of webhooks.
 pub struct WebhookLog {
-    source: Source,
+    source: Env,
     notices: Mutex<Notices>,
 }
 
 impl WebhookLog {
     /// One in which nothing was said yet.
-    pub fn new(source: Source) -> Self {
+    pub fn new(source: Env) -> Self {
         Self {
             source,
             notices: Mutex::default(),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use crate::board::WebhookLimits;
 use crate::masking::Credentials;
 use crate::probe::LastRefused;
+use crate::scheduler::WebhookLimits;
 use crate::tokens::TokenPlace;
 use destination::Adapter;
 use destination::about::Signature;
@@ -101,7 +101,7 @@ impl Prepared {
     /// What signs at this time: during a rotation both secrets, otherwise the present one. Nothing if the kind knows no
     /// signatures.
     pub fn signer(&self, now: Timestamp) -> Option<&Signer> {
-        match (self.adapter.about().signature, &self.rotating) {
+        match (self.adapter.description().signature, &self.rotating) {
             (Signature::None, _) => None,
             (Signature::Ours, Some((both, until))) if now < *until => Some(both),
             (Signature::Ours, _) => Some(&self.signer),
@@ -116,10 +116,10 @@ impl Prepared {
     /// Whether its messages have a form of their own: links, something to remember, secrets to mask. The default format
     /// has none of it, and is spared the work.
     pub fn has_own_form(&self) -> bool {
-        !self.adapter.about().fields.is_empty()
+        !self.adapter.description().fields.is_empty()
     }
 
-    /// What the board must know.
+    /// What the scheduler must know.
     pub fn limits(&self) -> WebhookLimits {
         WebhookLimits {
             is_enabled: self.webhook.is_enabled(),

@@ -3,12 +3,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::asking;
-use crate::conclude::Made;
 use crate::deliver::{Deliverer, unsigned_request};
+use crate::finish_attempt::RawAttempt;
 use crate::prepared::Prepared;
-use destination::ticketing::{Answer, FindingState, Question};
-use model::attempt::{Outcome, Remedy};
+use crate::ticket_query;
+use destination::ticketing::{FindingState, QueryResult, TicketQuery};
+use model::attempt::{Disposition, Outcome};
 use model::delivery::ClaimedDelivery;
 use model::exchange::FailureCode;
 use model::id::IncidentId;
@@ -40,12 +40,12 @@ pub async fn confirm(
     deliverer: &Deliverer,
     prepared: &Prepared,
     delivery: &ClaimedDelivery,
-    made: &mut Made,
+    made: &mut RawAttempt,
 ) {
-    let failure = match &made.judgement.outcome {
+    let failure = match &made.classification.outcome {
         Outcome::Delivered | Outcome::Accepted => return prepared.last_refused.forget(),
         Outcome::Step | Outcome::Gone(_) => return,
-        Outcome::Failed(failure) if failure.remedy != Remedy::Person => return,
+        Outcome::Failed(failure) if failure.disposition != Disposition::NeedsOperator => return,
         Outcome::Failed(failure) => failure.clone(),
     };
     let is_first =
@@ -60,19 +60,22 @@ pub async fn confirm(
     {
         return;
     }
-    made.judgement.outcome = Outcome::Failed(failure.with(Remedy::Schedule));
-    made.judgement.note = Some(ALONE.to_owned());
+    made.classification.outcome = Outcome::Failed(failure.with(Disposition::Backoff));
+    made.classification.note = Some(ALONE.to_owned());
 }
 
 /// Whether a request that depends on no event is refused, too. Where there is none, the platform's own words are enough.
 async fn is_refused(deliverer: &Deliverer, prepared: &Prepared) -> bool {
     if prepared.adapter.ticketing().is_some() {
-        return match asking::ask(deliverer, prepared, &Question::Check).await.answer {
-            Ok(Answer::Findings(findings)) => {
+        return match ticket_query::run(deliverer, prepared, &TicketQuery::Check)
+            .await
+            .answer
+        {
+            Ok(QueryResult::Findings(findings)) => {
                 findings.iter().any(|finding| finding.state == FindingState::Bad)
             }
             Ok(_) => false,
-            Err(failure) => failure.remedy == Remedy::Person,
+            Err(failure) => failure.disposition == Disposition::NeedsOperator,
         };
     }
     let Some(rendered) = prepared.adapter.probe(&prepared.target) else {

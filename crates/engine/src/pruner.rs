@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use clock::Source;
+use clock::Env;
 use model::activity::ACTIVITY_LIFETIME;
-use model::attempt::MEMORY_LIFETIME;
+use model::attempt::MESSAGE_REF_LIFETIME;
 use model::inbox::INBOX_REQUEST_LIFETIME;
 use store::Store;
 use store::StoreResult;
@@ -29,7 +29,7 @@ pub struct KeepFor {
 }
 
 /// Prunes until the task is dropped.
-pub async fn run(store: Store, source: Source, keep_for: KeepFor) {
+pub async fn run(store: Store, source: Env, keep_for: KeepFor) {
     loop {
         tokio::time::sleep(PRUNE_INTERVAL).await;
         let now = source.now();
@@ -38,7 +38,7 @@ pub async fn run(store: Store, source: Source, keep_for: KeepFor) {
             dead_before: now.minus(keep_for.dead),
             receipts_before: now.minus(RECEIPT_LIFETIME),
             activity_before: now.minus(ACTIVITY_LIFETIME),
-            memories_before: now.minus(MEMORY_LIFETIME),
+            message_refs_before: now.minus(MESSAGE_REF_LIFETIME),
             inbox_requests_before: now.minus(INBOX_REQUEST_LIFETIME),
             expired_by: now,
         };
@@ -47,7 +47,7 @@ pub async fn run(store: Store, source: Source, keep_for: KeepFor) {
 }
 
 /// Buries open deliveries of deleted webhooks until the task is dropped.
-pub async fn bury(store: Store, source: Source) {
+pub async fn reap(store: Store, source: Env) {
     loop {
         tokio::time::sleep(BURY_INTERVAL).await;
         while goes_on(store.upkeep.bury_deleted(source.now()).await).await {}

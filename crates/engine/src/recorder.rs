@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::inbox::Inbox;
-use clock::Source;
+use crate::dispatch_handle::DispatchHandle;
+use clock::Env;
 use store::Store;
 use store::log_store_failure;
 use store::queue::{AttemptRecord, Recorded};
@@ -17,24 +17,24 @@ const MAX_BATCH: usize = 256;
 const RETRY_WAIT: Duration = Duration::from_millis(500);
 
 /// Records attempts until the sender is dropped. An attempt is held until it is on disk, however long that takes:
-/// the board stops starting new ones when too many wait here.
+/// the scheduler stops starting new ones when too many wait here.
 pub async fn run(
     mut attempts: mpsc::UnboundedReceiver<AttemptRecord>,
     store: Store,
-    inbox: Arc<Inbox>,
-    source: Source,
+    handle: Arc<DispatchHandle>,
+    source: Env,
 ) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while attempts.recv_many(&mut batch, MAX_BATCH).await > 0 {
         record(&batch, &store, &source).await;
-        inbox.board().recorded(batch.len());
-        inbox.ring();
+        handle.scheduler().recorded(batch.len());
+        handle.notify();
         batch.clear();
     }
 }
 
-async fn record(batch: &[AttemptRecord], store: &Store, source: &Source) {
-    let results = put_down(batch, store, source).await;
+async fn record(batch: &[AttemptRecord], store: &Store, source: &Env) {
+    let results = record_within(batch, store, source).await;
     let late = results.iter().filter(|result| **result != Recorded::Applied);
     let late = late.count();
     if late > 0 {
@@ -46,7 +46,7 @@ async fn record(batch: &[AttemptRecord], store: &Store, source: &Source) {
 }
 
 /// Records attempts, however often it takes.
-pub async fn put_down(batch: &[AttemptRecord], store: &Store, source: &Source) -> Vec<Recorded> {
+pub async fn record_within(batch: &[AttemptRecord], store: &Store, source: &Env) -> Vec<Recorded> {
     loop {
         match store.queue.record(batch.to_vec(), source.now()).await {
             Ok(results) => return results,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clock::Source;
+use clock::Env;
 use model::time::Timestamp;
 use store::Store;
 use store::log_store_failure;
@@ -15,7 +15,7 @@ const TICK: Duration = Duration::from_secs(1);
 const MIN_JUMP: Duration = Duration::from_secs(20);
 
 /// Runs until the task is dropped.
-pub async fn run(store: Store, source: Source) {
+pub async fn run(store: Store, source: Env) {
     let mut watch = JumpWatch::new(source.now(), source.monotonic_millis());
     let mut next_heartbeat_ms = source.monotonic_millis();
     loop {

@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Limited};
 
 use actions::Actions;
 use actions::chat::CallRefusal;
-use clock::Source;
+use clock::Env;
 use limit::{Limit, Limiter};
 use model::client_address::{ClientAddress, ClientNetwork};
 use model::id::WebhookId;
@@ -39,13 +39,13 @@ pub struct InboundState(Arc<Parts>);
 
 struct Parts {
     actions: Arc<Actions>,
-    source: Source,
+    source: Env,
     failures: Limiter<ClientNetwork>,
 }
 
 impl InboundState {
     /// Doors to these actions.
-    pub fn new(actions: Arc<Actions>, source: Source) -> Self {
+    pub fn new(actions: Arc<Actions>, source: Env) -> Self {
         let failures = Limiter::new(FAILURE_LIMIT, MAX_COUNTED);
         Self(Arc::new(Parts {
             actions,

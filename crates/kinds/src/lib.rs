@@ -25,7 +25,7 @@ pub fn all() -> &'static [&'static dyn Adapter] {
 
 /// The adapter that speaks to a kind; nothing if this version does not know it.
 pub fn adapter(kind: WebhookKind) -> Option<&'static dyn Adapter> {
-    let is_it = |adapter: &&&'static dyn Adapter| adapter.about().kind == kind.as_str();
+    let is_it = |adapter: &&&'static dyn Adapter| adapter.description().kind == kind.as_str();
     ADAPTERS.iter().find(is_it).copied()
 }
 
@@ -36,5 +36,5 @@ pub fn adapter_or_unknown(kind: WebhookKind) -> &'static dyn Adapter {
 
 /// The kind of an adapter.
 pub fn kind(adapter: &dyn Adapter) -> WebhookKind {
-    WebhookKind::of(adapter.about().kind)
+    WebhookKind::of(adapter.description().kind)
 }

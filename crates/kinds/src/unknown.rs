@@ -2,8 +2,8 @@
 //! again, and can be replayed once a version that knows it runs.
 
 use destination::Adapter;
-use destination::about::{About, Confirmation, Signature, UrlField};
-use destination::task::{Judgement, Step, Task};
+use destination::about::{Confirmation, KindDescription, Signature, UrlField};
+use destination::task::{Classification, Step, Task};
 use model::attempt::Failure;
 use model::exchange::{Exchange, FailureCode};
 use model::time::Timestamp;
@@ -11,7 +11,7 @@ use model::time::Timestamp;
 /// No kind that is known.
 pub struct Unknown;
 
-static ABOUT: About = About {
+static ABOUT: KindDescription = KindDescription {
     kind: "unknown",
     name: "Unknown kind",
     summary: "Made by a newer version of this program.",
@@ -26,7 +26,7 @@ static ABOUT: About = About {
 };
 
 impl Adapter for Unknown {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &ABOUT
     }
 
@@ -36,10 +36,10 @@ impl Adapter for Unknown {
             "this version of OpsKnight does not know the kind {}",
             kind.as_str()
         );
-        Step::judged(Failure::new(FailureCode::RequestInvalid, detail))
+        Step::done(Failure::new(FailureCode::RequestInvalid, detail))
     }
 
-    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         destination::status::classify(exchange, now).into()
     }
 }

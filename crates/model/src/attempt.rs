@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::exchange::{FailureCode, PhaseTimings};
 use crate::id::AttemptId;
+use crate::patch::Patch;
 use crate::ticket::LinkUpdate;
 use crate::time::Timestamp;
 
@@ -19,7 +20,7 @@ pub enum Outcome {
     Accepted,
     /// The receiver took this request; the next one of the same delivery follows at once.
     Step,
-    /// It failed; what follows is the failure's [`Remedy`].
+    /// It failed; what follows is the failure's [`Disposition`].
     Failed(Failure),
     /// It failed, and the receiver wants nothing any more: the delivery is dead, the webhook is disabled.
     Gone(Failure),
@@ -59,7 +60,7 @@ pub struct Failure {
     /// How long the receiver asked to wait.
     pub retry_after: Option<Duration>,
     /// What helps.
-    pub remedy: Remedy,
+    pub disposition: Disposition,
 }
 
 impl Failure {
@@ -69,93 +70,83 @@ impl Failure {
             code,
             detail: detail.into(),
             retry_after: None,
-            remedy: Remedy::Schedule,
+            disposition: Disposition::Backoff,
         }
     }
 
-    /// The same with another remedy.
-    pub fn with(self, remedy: Remedy) -> Self {
-        Self { remedy, ..self }
+    /// The same with another disposition.
+    pub fn with(self, disposition: Disposition) -> Self {
+        Self { disposition, ..self }
     }
 }
 
 /// What helps against a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Remedy {
+pub enum Disposition {
     /// Another attempt on the webhook's schedule.
-    Schedule,
+    Backoff,
     /// Another request at once, made from what this answer taught. Spends no attempt, within a bound.
-    AtOnce,
+    Immediate,
     /// Waiting, for the receiver's rate limit or for what it shows late. Spends no attempt, within a bound.
-    Wait,
+    RateLimited,
     /// Another attempt on the schedule, which first looks whether this one was done after all.
-    LookUp,
+    VerifyFirst,
     /// Only a person: credentials, address or permission are wrong.
-    Person,
+    NeedsOperator,
     /// Nothing: this will never be taken.
-    Nothing,
+    Permanent,
     /// Only a person: what the webhook is set to do harms this server. The delivery is dead, the webhook is disabled.
-    Rewrite,
+    Harmful,
 }
 
-impl Remedy {
-    /// Every remedy.
+impl Disposition {
+    /// Every disposition.
     pub const ALL: [Self; 7] = [
-        Self::Schedule,
-        Self::AtOnce,
-        Self::Wait,
-        Self::LookUp,
-        Self::Person,
-        Self::Nothing,
-        Self::Rewrite,
+        Self::Backoff,
+        Self::Immediate,
+        Self::RateLimited,
+        Self::VerifyFirst,
+        Self::NeedsOperator,
+        Self::Permanent,
+        Self::Harmful,
     ];
 
-    /// The remedy as the API and the store write it.
+    /// The disposition as the API and the store write it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Schedule => "schedule",
-            Self::AtOnce => "at_once",
-            Self::Wait => "wait",
-            Self::LookUp => "look_up",
-            Self::Person => "person",
-            Self::Nothing => "nothing",
-            Self::Rewrite => "rewrite",
+            Self::Backoff => "schedule",
+            Self::Immediate => "at_once",
+            Self::RateLimited => "wait",
+            Self::VerifyFirst => "look_up",
+            Self::NeedsOperator => "person",
+            Self::Permanent => "nothing",
+            Self::Harmful => "rewrite",
         }
     }
 
-    /// The remedy read back from its text.
+    /// The disposition read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|remedy| remedy.as_str() == text)
+        Self::ALL
+            .into_iter()
+            .find(|disposition| disposition.as_str() == text)
     }
 }
 
 /// The longest text that an adapter has kept for later, in bytes.
-pub const MAX_MEMORY_BYTES: usize = 4096;
+pub const MAX_ADAPTER_STATE_BYTES: usize = 4096;
 
 /// How long a message is remembered after it was last changed.
-pub const MEMORY_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
-
-/// What becomes of a text that an adapter keeps for later, in its own words.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Keeping {
-    /// It stays as it is.
-    #[default]
-    AsItIs,
-    /// It becomes this, 1 to [`MAX_MEMORY_BYTES`] bytes.
-    Becomes(String),
-    /// It is forgotten.
-    Nothing,
-}
+pub const MESSAGE_REF_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// What an attempt leaves for later ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Legacy {
+pub struct StateUpdates {
     /// Of the incident's message, for later deliveries of the same webhook and incident.
-    pub memory: Keeping,
+    pub message_ref: Patch<String>,
     /// For the next attempt of the same delivery.
-    pub progress: Keeping,
+    pub continuation: Patch<String>,
     /// About the webhook itself.
-    pub learned: Option<String>,
+    pub discovered_settings: Option<String>,
     /// About the incident's ticket; nothing if the webhook's kind makes none.
     pub ticket: Option<LinkUpdate>,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::attempt::{Outcome, Remedy};
+use crate::attempt::{Disposition, Outcome};
 use crate::audit::Actor;
 use crate::event::Event;
 use crate::exchange::FailureCode;
@@ -119,7 +119,7 @@ pub struct ClaimedDelivery {
     /// What was spent in the present schedule.
     pub spent: Spending,
     /// What earlier attempts left for the next, in the adapter's own words.
-    pub progress: Option<String>,
+    pub continuation: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was due.
@@ -211,26 +211,26 @@ impl NextStep {
             }
             Outcome::Step => scheduled(None),
             Outcome::Gone(_) => (NextStep::Dead, counted),
-            Outcome::Failed(failure) => match failure.remedy {
-                Remedy::Schedule => scheduled(failure.retry_after),
+            Outcome::Failed(failure) => match failure.disposition {
+                Disposition::Backoff => scheduled(failure.retry_after),
                 // What may have been done is looked for, even if the schedule is over.
-                Remedy::LookUp => match scheduled(failure.retry_after) {
+                Disposition::VerifyFirst => match scheduled(failure.retry_after) {
                     (NextStep::Dead, _) => waiting(failure.retry_after),
                     step => step,
                 },
-                Remedy::AtOnce if before.follow_ups < MAX_FOLLOW_UPS => {
+                Disposition::Immediate if before.follow_ups < MAX_FOLLOW_UPS => {
                     let follow_ups = before.follow_ups + 1;
                     (NextStep::Retry { at: now }, Spending { follow_ups, ..before })
                 }
-                Remedy::AtOnce => scheduled(None),
-                Remedy::Wait => waiting(failure.retry_after),
+                Disposition::Immediate => scheduled(None),
+                Disposition::RateLimited => waiting(failure.retry_after),
                 // The first such answer may be a passing fault of theirs: it is asked once more.
-                Remedy::Person if before.refusals == 0 && !schedule.delays().is_empty() => {
+                Disposition::NeedsOperator if before.refusals == 0 && !schedule.delays().is_empty() => {
                     let (step, spent) = scheduled(None);
                     (step, Spending { refusals: 1, ..spent })
                 }
-                Remedy::Person => (NextStep::Hold { at: now }, Spending::default()),
-                Remedy::Nothing | Remedy::Rewrite => (NextStep::Dead, counted),
+                Disposition::NeedsOperator => (NextStep::Hold { at: now }, Spending::default()),
+                Disposition::Permanent | Disposition::Harmful => (NextStep::Dead, counted),
             },
         }
     }
@@ -255,10 +255,10 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::EPOCH;
 
-    fn failed(remedy: Remedy, retry_after: Option<u64>) -> Outcome {
+    fn failed(disposition: Disposition, retry_after: Option<u64>) -> Outcome {
         Outcome::Failed(Failure {
             retry_after: retry_after.map(Duration::from_secs),
-            ..Failure::new(FailureCode::ServerError, "answered 500").with(remedy)
+            ..Failure::new(FailureCode::ServerError, "answered 500").with(disposition)
         })
     }
 
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn four_failed_attempts_make_a_dead_delivery() {
-        let outcome = failed(Remedy::Schedule, None);
+        let outcome = failed(Disposition::Backoff, None);
         let steps = [0, 1, 2, 3].map(|made| step(&outcome, made));
         assert_eq!(
             steps,
@@ -304,19 +304,19 @@ mod tests {
     fn gone_and_hopeless_are_dead_at_once() {
         let gone = Outcome::Gone(Failure::new(FailureCode::Gone, "answered 410"));
         assert_eq!(step(&gone, 0), NextStep::Dead);
-        assert_eq!(step(&failed(Remedy::Nothing, None), 0), NextStep::Dead);
+        assert_eq!(step(&failed(Disposition::Permanent, None), 0), NextStep::Dead);
     }
 
     #[test]
     fn follow_ups_spend_no_attempt_until_there_are_too_many() {
-        let (waits, spent) = waits(&failed(Remedy::AtOnce, None), &RetrySchedule::default());
+        let (waits, spent) = waits(&failed(Disposition::Immediate, None), &RetrySchedule::default());
         assert_eq!(waits, [0, 0, 0, 0, 60, 300, 900]);
         assert_eq!((spent.attempts, spent.follow_ups), (4, MAX_FOLLOW_UPS));
     }
 
     #[test]
     fn what_this_server_lacks_itself_is_waited_for_without_end_and_spends_no_attempt() {
-        let lacking = Failure::new(FailureCode::ServerExhausted, "no process").with(Remedy::Wait);
+        let lacking = Failure::new(FailureCode::ServerExhausted, "no process").with(Disposition::RateLimited);
         let mut spent = Spending::default();
         for _ in 0..1000 {
             let (next, after) = NextStep::after_attempt(
@@ -334,16 +334,19 @@ mod tests {
 
     #[test]
     fn waiting_for_a_rate_limit_spends_attempts_only_after_an_hour() {
-        let (waits, spent) = waits(&failed(Remedy::Wait, Some(1200)), &RetrySchedule::default());
+        let (waits, spent) = waits(
+            &failed(Disposition::RateLimited, Some(1200)),
+            &RetrySchedule::default(),
+        );
         assert_eq!(waits, [1200, 1200, 1200, 1200, 1200, 1200]);
         assert_eq!((spent.attempts, spent.waited), (4, MAX_WAITED));
     }
 
     #[test]
     fn a_wait_doubles_without_an_end_and_when_it_is_told_again() {
-        let (untold, _) = waits(&failed(Remedy::Wait, None), &RetrySchedule::none());
+        let (untold, _) = waits(&failed(Disposition::RateLimited, None), &RetrySchedule::none());
         assert_eq!(untold[..7], [2, 2, 4, 8, 16, 32, 64]);
-        let (told, _) = waits(&failed(Remedy::Wait, Some(0)), &RetrySchedule::none());
+        let (told, _) = waits(&failed(Disposition::RateLimited, Some(0)), &RetrySchedule::none());
         assert_eq!(told[..7], [1, 1, 2, 4, 8, 16, 32]);
         assert!(
             untold
@@ -355,7 +358,7 @@ mod tests {
 
     #[test]
     fn what_only_a_person_can_mend_is_asked_once_more_and_then_held() {
-        let outcome = failed(Remedy::Person, None);
+        let outcome = failed(Disposition::NeedsOperator, None);
         let schedule = RetrySchedule::default();
         let once_failed = Spending {
             attempts: 1,
@@ -383,9 +386,9 @@ mod tests {
 
     fn told_anything() -> impl Strategy<Value = Outcome> {
         let told = prop::option::of(prop_oneof![Just(0), 0u64..2000, 0u64..4_000_000]);
-        let failed = (prop::sample::select(&Remedy::ALL[..]), told).prop_map(|(remedy, millis)| {
+        let failed = (prop::sample::select(&Disposition::ALL[..]), told).prop_map(|(disposition, millis)| {
             let retry_after = millis.map(Duration::from_millis);
-            let failure = Failure::new(FailureCode::RateLimited, "answered 429").with(remedy);
+            let failure = Failure::new(FailureCode::RateLimited, "answered 429").with(disposition);
             Outcome::Failed(Failure {
                 retry_after,
                 ..failure
@@ -420,7 +423,7 @@ mod tests {
         fn every_schedule_ends(
             delays in prop::collection::vec(0u64..100_000, 0..20),
             share in 0.0f64..1.0,
-            remedies in prop::collection::vec(prop::sample::select(&Remedy::ALL[..]), 1..40),
+            remedies in prop::collection::vec(prop::sample::select(&Disposition::ALL[..]), 1..40),
             told in prop::option::of(0u64..5000),
         ) {
             let delays = delays.into_iter().map(Duration::from_millis).collect();

@@ -21,6 +21,7 @@ pub mod id;
 pub mod inbox;
 pub mod incident;
 pub mod network;
+pub mod patch;
 pub mod retry;
 pub mod schema;
 pub mod secret;

@@ -231,7 +231,7 @@ pub fn is_in_line(event: EventName, phase: TicketPhase) -> bool {
 
 /// Why a ticket was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Looking {
+pub enum PollPurpose {
     /// Something may have changed there: only what has moved since it was last seen counts.
     ForChanges,
     /// Somebody wants the incident to be as the ticket is.
@@ -242,17 +242,17 @@ pub enum Looking {
 
 /// What a ticket's move means for its incident; nothing if it means nothing.
 pub fn action_after_reading(
-    looking: Looking,
+    looking: PollPurpose,
     seen: TicketPhase,
     now: TicketPhase,
     status: IncidentStatus,
 ) -> Option<IncidentAction> {
     use IncidentStatus::{Acknowledged, Resolved, Triggered};
     let is_nothing = match looking {
-        Looking::ForChanges => seen == now,
+        PollPurpose::ForChanges => seen == now,
         // Work in progress that both sides knew of is no news of somebody who took it: a reopened incident's ticket stands there.
-        Looking::ToFollow => seen == now && (now, status) == (TicketPhase::InProgress, Triggered),
-        Looking::ToShow => true,
+        PollPurpose::ToFollow => seen == now && (now, status) == (TicketPhase::InProgress, Triggered),
+        PollPurpose::ToShow => true,
     };
     if is_nothing {
         return None;
@@ -261,7 +261,7 @@ pub fn action_after_reading(
         (TicketPhase::Done, Triggered | Acknowledged) => Some(IncidentAction::Resolve),
         (TicketPhase::InProgress, Triggered) => Some(IncidentAction::Acknowledge),
         (TicketPhase::InProgress | TicketPhase::New, Resolved) => {
-            let came_back = seen == TicketPhase::Done || looking == Looking::ToFollow;
+            let came_back = seen == TicketPhase::Done || looking == PollPurpose::ToFollow;
             came_back.then_some(IncidentAction::Reopen)
         }
         (TicketPhase::Done, Resolved)
@@ -278,7 +278,7 @@ pub const SLOW_POLL_INTERVAL: Duration = Duration::from_secs(3600);
 pub const POLL_RESOLVED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// When a ticket is looked at next, if nothing happens before; `failures` counts looks in a row that failed.
-pub fn next_look_at(
+pub fn next_poll_at(
     status: IncidentStatus,
     resolved_at: Option<Timestamp>,
     failures: u32,
@@ -337,8 +337,8 @@ mod tests {
     #[test]
     fn what_was_seen_before_means_nothing_unless_somebody_asks() {
         use TicketPhase::{Done, InProgress, New};
-        let changes = |seen, now, status| action_after_reading(Looking::ForChanges, seen, now, status);
-        let follow = |seen, now, status| action_after_reading(Looking::ToFollow, seen, now, status);
+        let changes = |seen, now, status| action_after_reading(PollPurpose::ForChanges, seen, now, status);
+        let follow = |seen, now, status| action_after_reading(PollPurpose::ToFollow, seen, now, status);
         assert_eq!(changes(Done, Done, IncidentStatus::Triggered), None);
         assert_eq!(
             follow(Done, Done, IncidentStatus::Triggered),
@@ -365,7 +365,7 @@ mod tests {
     fn tickets_are_looked_at_ever_more_seldom() {
         let now = Timestamp::from_millis(1_700_000_000_000);
         let after = |status, resolved_at, failures| {
-            next_look_at(status, resolved_at, failures, now).map(|at| at.since(now).as_secs())
+            next_poll_at(status, resolved_at, failures, now).map(|at| at.since(now).as_secs())
         };
         assert_eq!(after(IncidentStatus::Triggered, None, 0), Some(300));
         assert_eq!(after(IncidentStatus::Triggered, None, 9), Some(3600));

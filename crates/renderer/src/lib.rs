@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use destination::template::{Broken, Made, Order, Templates};
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 use model::id::WebhookId;
 
 use worker::{Ended, Worker};
@@ -152,7 +152,7 @@ impl Renderer {
                 }
                 Ok(Err(Ended::ByTemplate(sentence))) => {
                     let broken = Broken {
-                        remedy: Remedy::Rewrite,
+                        disposition: Disposition::Harmful,
                         ..Broken::new(None, sentence)
                     };
                     *turn.harmful() = Some((order.source.clone(), broken.clone()));

@@ -2,9 +2,9 @@
 
 mod base_path;
 mod clients;
-mod desk;
 mod file_limit;
 mod first_key;
+mod gateway;
 mod outbound_rules;
 mod pages;
 mod run;
@@ -25,14 +25,14 @@ use url::Url;
 use crate::master_key;
 use actions::Actions;
 use api::{ApiParts, ApiSettings, ApiState};
-use clock::Source;
+use clock::Env;
 use config::{self, Config};
-use engine::board::BoardLimits;
 use engine::deliver::Deliverer;
+use engine::dispatch_handle::DispatchHandle;
 use engine::dispatcher::Dispatcher;
-use engine::inbox::Inbox;
-use engine::looker::Looker;
 use engine::pruner::KeepFor;
+use engine::scheduler::SchedulerLimits;
+use engine::ticket_poller::TicketPoller;
 use engine::{auditor, escalator, pruner, rescuer};
 use inbound::{self, InboundState};
 use limit::Limit;
@@ -47,7 +47,7 @@ use supervisor::Supervisor;
 use telemetry::Metrics;
 
 use clients::{Bounds, Clients};
-use desk::{Desk, TestSender};
+use gateway::{EngineGateway, TestSender};
 use model::secret::SecretText;
 use outbound_rules::OutboundRules;
 use pages::{CommitWatch, Shared};
@@ -69,8 +69,8 @@ pub struct App {
     set_up_token: Option<SecretText>,
     store: Store,
     dispatcher: Dispatcher,
-    inbox: Arc<Inbox>,
-    looker: Looker,
+    inbox: Arc<DispatchHandle>,
+    ticket_poller: TicketPoller,
     timers: JoinSet<()>,
     server: JoinHandle<()>,
     supervisor: Supervisor,
@@ -101,7 +101,7 @@ impl PreparedApp {
 /// What a server is given from outside.
 pub struct Surroundings {
     /// Time and randomness.
-    pub source: Source,
+    pub source: Env,
     /// Looks host names up.
     pub resolver: Arc<dyn Resolve>,
     /// Renders users' templates.
@@ -113,7 +113,7 @@ impl Surroundings {
     pub fn system() -> anyhow::Result<Self> {
         let resolver = SystemResolver::new().context("the system's name resolution cannot be read")?;
         Ok(Self {
-            source: Source::system(),
+            source: Env::system(),
             resolver: Arc::new(resolver),
             renderer: Renderer::new(own_program()?),
         })
@@ -132,8 +132,8 @@ impl App {
         let (metrics, wakeup) = (Arc::new(Metrics::new()), Wakeup::new());
         let supervisor = Supervisor::default();
         let capacity = capacity(config, &metrics);
-        let limits = board_limits(config, &capacity);
-        let inbox = Arc::new(Inbox::new(limits, wakeup.clone(), Arc::clone(&metrics)));
+        let limits = scheduler_limits(config, &capacity);
+        let inbox = Arc::new(DispatchHandle::new(limits, wakeup.clone(), Arc::clone(&metrics)));
         let (watch, commits) = CommitWatch::new(&metrics, &supervisor);
         let store = open_store(config, &source, &inbox, watch).await?;
         // The address must be known before anything is sent: the server may reach its own inboxes there.
@@ -149,9 +149,9 @@ impl App {
         };
         let (queue, counts) = (Arc::clone(&inbox), Arc::clone(&metrics));
         let dispatcher = Dispatcher::start(queue, store.clone(), deliverer, counts, supervisor.clone());
-        let looker = Looker::new(store.clone(), source.clone(), dispatcher.clone());
+        let ticket_poller = TicketPoller::new(store.clone(), source.clone(), dispatcher.clone());
         let tester = Arc::new(TestSender(dispatcher.clone()));
-        let desk = Arc::new(Desk(dispatcher.clone(), looker.clone()));
+        let desk = Arc::new(EngineGateway(dispatcher.clone(), ticket_poller.clone()));
         let (to, at) = (store.clone(), source.clone());
         let actions = Arc::new(Actions::new(to, at, rules, tester, desk, renderer));
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
@@ -180,7 +180,7 @@ impl App {
         let site = site(config, parts, pages);
         let (open, server) = start_server(listener, site, clients, stopping, &supervisor);
         let mut timers = start_timers(config, &store, &source, &metrics, &supervisor);
-        start_senders(&mut timers, &dispatcher, &looker, &supervisor);
+        start_senders(&mut timers, &dispatcher, &ticket_poller, &supervisor);
         let app = Self {
             address,
             first_key,
@@ -188,7 +188,7 @@ impl App {
             store,
             dispatcher,
             inbox,
-            looker,
+            ticket_poller,
             timers,
             server,
             supervisor,
@@ -225,8 +225,8 @@ impl App {
 
     /// Looks for due deliveries and tickets now rather than within a second: for whoever moves the clock by hand.
     pub fn look_now(&self) {
-        self.inbox.ring();
-        self.looker.ring();
+        self.inbox.notify();
+        self.ticket_poller.notify();
     }
 
     /// Soft stop: accepts nothing new, finishes what is in flight, up to the grace. Says whether all of it ended. The data
@@ -238,7 +238,7 @@ impl App {
         let _ = self.server.await;
         self.timers.shutdown().await;
         let last_handle = Arc::clone(&self.store.upkeep);
-        drop((self.dispatcher, self.store, self.inbox, self.looker));
+        drop((self.dispatcher, self.store, self.inbox, self.ticket_poller));
         let all_gone = async {
             while Arc::strong_count(&last_handle) > 1 {
                 tokio::time::sleep(CLOSE_POLL).await;
@@ -290,7 +290,7 @@ async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 }
 
 /// Whatever an earlier run had in hand is free again before anything new is claimed.
-async fn take_back(store: &Store, source: &Source) -> anyhow::Result<()> {
+async fn take_back(store: &Store, source: &Env) -> anyhow::Result<()> {
     store.queue.heartbeat(source.now()).await?;
     let freed = store.queue.rescue(source.now()).await?;
     if freed > 0 {
@@ -302,26 +302,26 @@ async fn take_back(store: &Store, source: &Source) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn board_limits(config: &Config, capacity: &Capacity) -> BoardLimits {
+fn scheduler_limits(config: &Config, capacity: &Capacity) -> SchedulerLimits {
     let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    BoardLimits {
+    SchedulerLimits {
         max_in_flight: capacity.max_in_flight,
         max_ready: count(config.limits.max_ready),
-        ..BoardLimits::default()
+        ..SchedulerLimits::default()
     }
 }
 
 async fn open_store(
     config: &Config,
-    source: &Source,
-    inbox: &Arc<Inbox>,
+    source: &Env,
+    inbox: &Arc<DispatchHandle>,
     watch: CommitWatch,
 ) -> anyhow::Result<Store> {
     let keys = master_key::load(&config.data, config::environment, source)?;
     let store = store_sqlite::open(store_sqlite::Settings {
         directory: config.data.clone(),
         sealer: Sealer::new(&keys.current, keys.previous.as_ref()),
-        hand_over: Arc::clone(inbox) as Arc<dyn store::HandOver>,
+        delivery_sink: Arc::clone(inbox) as Arc<dyn store::DeliverySink>,
         node: i64::from(u32::from_le_bytes(source.random())),
         observer: Arc::new(watch),
         max_pages: config.max_database_bytes.map(store_sqlite::pages_of),
@@ -383,10 +383,10 @@ fn start_server(
 fn start_senders(
     timers: &mut JoinSet<()>,
     dispatcher: &Dispatcher,
-    looker: &Looker,
+    ticket_poller: &TicketPoller,
     supervisor: &Supervisor,
 ) {
-    let (dispatching, reading) = (dispatcher.clone().run(), looker.clone().run());
+    let (dispatching, reading) = (dispatcher.clone().run(), ticket_poller.clone().run());
     timers.spawn(supervisor.clone().watch("dispatcher", dispatching));
     timers.spawn(supervisor.clone().watch("reader of tickets", reading));
 }
@@ -394,7 +394,7 @@ fn start_senders(
 fn start_timers(
     config: &Config,
     store: &Store,
-    source: &Source,
+    source: &Env,
     metrics: &Arc<Metrics>,
     supervisor: &Supervisor,
 ) -> JoinSet<()> {
@@ -408,8 +408,8 @@ fn start_timers(
     timers.spawn(watch().watch("escalator", escalator::run(store.clone(), source.clone())));
     let prune = pruner::run(store.clone(), source.clone(), keep_for);
     timers.spawn(watch().watch("pruner", prune));
-    let bury = pruner::bury(store.clone(), source.clone());
-    timers.spawn(watch().watch("pruner of deleted webhooks", bury));
+    let reap = pruner::reap(store.clone(), source.clone());
+    timers.spawn(watch().watch("pruner of deleted webhooks", reap));
     let audit = auditor::run(store.clone(), Arc::clone(metrics));
     timers.spawn(watch().watch("auditor", audit));
     timers

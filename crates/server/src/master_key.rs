@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use clock::Source;
+use clock::Env;
 use config::secret_file::{self, SecretFileError};
 use store::seal::MasterKey;
 
@@ -82,7 +82,7 @@ pub enum MasterKeyError {
 pub fn load(
     data: &Path,
     environment: impl Fn(&str) -> Option<String>,
-    source: &Source,
+    source: &Env,
 ) -> Result<MasterKeys, MasterKeyError> {
     let disk = |error| MasterKeyError::Disk {
         path: data.to_owned(),
@@ -115,7 +115,7 @@ fn parse(text: &str, origin: &str) -> Result<MasterKey, MasterKeyError> {
     })
 }
 
-fn from_file(data: &Path, source: &Source) -> Result<(MasterKey, KeyOrigin), MasterKeyError> {
+fn from_file(data: &Path, source: &Env) -> Result<(MasterKey, KeyOrigin), MasterKeyError> {
     let path = data.join(FILE_NAME);
     if let Some(key) = read(&path)? {
         return Ok((key, KeyOrigin::File(path)));
@@ -175,8 +175,8 @@ mod tests {
     fn the_first_start_makes_a_key_that_the_next_one_finds() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("new/data");
-        let first = load(&data, nothing, &Source::system()).unwrap();
-        let second = load(&data, nothing, &Source::system()).unwrap();
+        let first = load(&data, nothing, &Env::system()).unwrap();
+        let second = load(&data, nothing, &Env::system()).unwrap();
         let path = data.join(FILE_NAME);
         assert_eq!(first.origin, KeyOrigin::NewFile(path.clone()));
         assert_eq!(second.origin, KeyOrigin::File(path.clone()));
@@ -196,7 +196,7 @@ mod tests {
             PREVIOUS_MASTER_KEY_NAME => Some("cd".repeat(32)),
             _ => None,
         };
-        let keys = load(folder.path(), environment, &Source::system()).unwrap();
+        let keys = load(folder.path(), environment, &Env::system()).unwrap();
         assert_eq!(keys.current.to_text().as_str(), "ab".repeat(32));
         assert_eq!(keys.previous.unwrap().to_text().as_str(), "cd".repeat(32));
         assert_eq!(keys.origin, KeyOrigin::Environment);
@@ -211,7 +211,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         let file = path.display().to_string();
         let environment = |name: &str| (name == "OPSKNIGHT_MASTER_KEY_FILE").then(|| file.clone());
-        let keys = load(&folder.path().join("data"), environment, &Source::system()).unwrap();
+        let keys = load(&folder.path().join("data"), environment, &Env::system()).unwrap();
         assert_eq!(keys.current.to_text().as_str(), "ab".repeat(32));
         assert_eq!(keys.origin, KeyOrigin::Environment);
     }
@@ -219,20 +219,20 @@ mod tests {
     #[test]
     fn a_key_that_others_may_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        load(folder.path(), nothing, &Source::system()).unwrap();
+        load(folder.path(), nothing, &Env::system()).unwrap();
         let path = folder.path().join(FILE_NAME);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = load(folder.path(), nothing, &Source::system()).unwrap_err();
+        let error = load(folder.path(), nothing, &Env::system()).unwrap_err();
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 
     #[test]
     fn a_damaged_key_is_refused_and_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        load(folder.path(), nothing, &Source::system()).unwrap();
+        load(folder.path(), nothing, &Env::system()).unwrap();
         let path = folder.path().join(FILE_NAME);
         fs::write(&path, "short").unwrap();
-        let error = load(folder.path(), nothing, &Source::system()).unwrap_err();
+        let error = load(folder.path(), nothing, &Env::system()).unwrap_err();
         assert!(error.to_string().contains("64 hexadecimal digits"), "{error}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "short");
     }
@@ -241,7 +241,7 @@ mod tests {
     fn a_database_without_its_key_gets_no_new_one() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(DATABASE_NAME), "").unwrap();
-        let error = load(folder.path(), nothing, &Source::system()).unwrap_err();
+        let error = load(folder.path(), nothing, &Env::system()).unwrap_err();
         assert!(matches!(error, MasterKeyError::Lost(_)), "{error}");
     }
 }

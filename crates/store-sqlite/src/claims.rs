@@ -100,7 +100,7 @@ impl DueDelivery {
             event,
             attempts_made: self.attempts_made,
             spent: self.spent,
-            progress: self.progress,
+            continuation: self.progress,
             created_at: self.created_at,
             due_at: self.due_at,
             claim,
@@ -266,9 +266,9 @@ impl Wakes {
         if self.0.is_empty() {
             return;
         }
-        context.after_commit(move |hand_over| {
+        context.after_commit(move |delivery_sink| {
             for (webhook_id, due_at) in self.0 {
-                hand_over.wake(webhook_id, due_at);
+                delivery_sink.wake(webhook_id, due_at);
             }
         });
     }

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
 use store::CommitObserver;
-use store::HandOver;
+use store::DeliverySink;
 use store::StoreError;
 use store::StoreResult;
 use store::seal::{SealError, Sealer};
@@ -46,7 +46,7 @@ pub struct Settings {
     /// Seals secrets.
     pub sealer: Sealer,
     /// Takes born-claimed deliveries.
-    pub hand_over: Arc<dyn HandOver>,
+    pub delivery_sink: Arc<dyn DeliverySink>,
     /// This run of this node: unlike any before it.
     pub node: i64,
     /// Told about every commit.
@@ -105,7 +105,7 @@ impl Database {
             connection,
             sealer.clone(),
             settings.node,
-            settings.hand_over,
+            settings.delivery_sink,
             settings.observer,
             Arc::clone(&condition),
             settings.directory.join(LOG_NAME),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rusqlite::{Connection, Result, Row};
 
-use model::attempt::{Attempt, Failure, Outcome, Remedy};
+use model::attempt::{Attempt, Disposition, Failure, Outcome};
 use model::audit::Actor;
 use model::delivery::{Delivery, DeliveryState};
 use model::event::EventName;
@@ -124,9 +124,9 @@ fn outcome_from_row(row: &Row<'_>) -> Result<Outcome> {
                 .get::<_, Option<i64>>(6)?
                 .and_then(|wait| u64::try_from(wait).ok())
                 .map(Duration::from_millis),
-            remedy: match row.get_ref(18)?.as_str_or_null()? {
-                Some(text) => Remedy::parse(text).ok_or_else(|| unexpected("remedy"))?,
-                None => Remedy::Schedule,
+            disposition: match row.get_ref(18)?.as_str_or_null()? {
+                Some(text) => Disposition::parse(text).ok_or_else(|| unexpected("remedy"))?,
+                None => Disposition::Backoff,
             },
         })
     };

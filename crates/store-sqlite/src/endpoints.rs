@@ -14,7 +14,7 @@ use model::webhook::{Degraded, Endpoint, WebhookSecrets};
 use store::StoreError;
 use store::StoreResult;
 use store::seal::Sealer;
-use store::webhooks::{Endpoints, Memory};
+use store::webhooks::{Endpoints, MessageRef};
 
 use super::columns::{WEBHOOK_COLUMNS, optional_time, webhook_from_row};
 use super::database::Database;
@@ -32,14 +32,18 @@ impl Endpoints for Database {
         self.read(move |connection| load(connection, &sealer, id)).await
     }
 
-    async fn recall(&self, id: WebhookId, incident_id: IncidentId) -> StoreResult<Option<Memory>> {
+    async fn load_message_ref(
+        &self,
+        id: WebhookId,
+        incident_id: IncidentId,
+    ) -> StoreResult<Option<MessageRef>> {
         self.read(move |connection| {
             read_one(
                 connection,
                 "SELECT memory, event_sequence FROM memories WHERE webhook_id = ?1 AND incident_id = ?2",
                 (id.as_bytes(), incident_id.as_bytes()),
                 |row| {
-                    Ok(Memory {
+                    Ok(MessageRef {
                         text: row.get(0)?,
                         event_sequence: row.get(1)?,
                     })

@@ -48,7 +48,7 @@ mod sign_in;
 mod statements;
 mod subscriptions;
 mod ticket_changes;
-mod ticket_looks;
+mod ticket_polls;
 mod ticket_requests;
 mod ticket_rows;
 mod tickets;
@@ -88,7 +88,7 @@ pub fn open(settings: Settings) -> StoreResult<Store> {
         webhooks: Arc::clone(&database) as _,
         endpoints: Arc::clone(&database) as _,
         tickets: Arc::clone(&database) as _,
-        ticket_looks: Arc::clone(&database) as _,
+        ticket_polls: Arc::clone(&database) as _,
         services: Arc::clone(&database) as _,
         users: Arc::clone(&database) as _,
         policies: Arc::clone(&database) as _,

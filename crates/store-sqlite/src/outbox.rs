@@ -32,7 +32,7 @@ pub enum LaneHistory {
 
 /// How a delivery begins its life.
 #[derive(Clone, Copy)]
-pub enum Birth {
+pub enum InitialState {
     /// Due at once.
     Scheduled,
     /// Behind an earlier one.
@@ -58,23 +58,23 @@ pub fn publish(
         .filter(|webhook| webhook.wants(event.name, incident))
     {
         let id = delivery_id(event.at, event.id, webhook.id);
-        let birth = choose_birth(context, webhook, &event, history)?;
-        insert_delivery(context, id, webhook.id, &event, birth)?;
+        let initial_state = choose_initial_state(context, webhook, &event, history)?;
+        insert_delivery(context, id, webhook.id, &event, initial_state)?;
         context.count_accepted(webhook.id);
-        match birth {
-            Birth::Claimed(claim) => claimed.push(claimed_delivery(id, webhook.id, &event, claim)),
-            Birth::Scheduled if webhook.is_enabled() => {
+        match initial_state {
+            InitialState::Claimed(claim) => claimed.push(claimed_delivery(id, webhook.id, &event, claim)),
+            InitialState::Scheduled if webhook.is_enabled() => {
                 let (webhook_id, due_at) = (webhook.id, event.at);
-                context.after_commit(move |hand_over| hand_over.wake(webhook_id, due_at));
+                context.after_commit(move |delivery_sink| delivery_sink.wake(webhook_id, due_at));
             }
-            Birth::Scheduled | Birth::Queued => {}
+            InitialState::Scheduled | InitialState::Queued => {}
         }
     }
-    context.after_commit(move |hand_over| {
+    context.after_commit(move |delivery_sink| {
         for delivery in claimed {
-            hand_over.take(delivery);
+            delivery_sink.take(delivery);
         }
-        hand_over.events_up_to(sequence);
+        delivery_sink.events_up_to(sequence);
     });
     Ok(())
 }
@@ -126,12 +126,12 @@ pub fn insert_delivery(
     id: DeliveryId,
     webhook_id: WebhookId,
     event: &Event,
-    birth: Birth,
+    initial_state: InitialState,
 ) -> StoreResult<()> {
-    let (state, claim) = match birth {
-        Birth::Scheduled => ("scheduled", None),
-        Birth::Queued => ("queued", None),
-        Birth::Claimed(claim) => ("claimed", Some(claim.0)),
+    let (state, claim) = match initial_state {
+        InitialState::Scheduled => ("scheduled", None),
+        InitialState::Queued => ("queued", None),
+        InitialState::Claimed(claim) => ("claimed", Some(claim.0)),
     };
     let inserted = execute(
         context.connection,
@@ -180,29 +180,29 @@ pub fn claimed_delivery(
         event: Arc::clone(event),
         attempts_made: 0,
         spent: Spending::default(),
-        progress: None,
+        continuation: None,
         created_at: event.at,
         due_at: event.at,
         claim,
     }
 }
 
-fn choose_birth(
+fn choose_initial_state(
     context: &mut WriteContext<'_>,
     webhook: &Webhook,
     event: &Event,
     history: LaneHistory,
-) -> StoreResult<Birth> {
+) -> StoreResult<InitialState> {
     let must_wait = webhook.settings.ordering == Ordering::Incident
         && history == LaneHistory::Possible
         && lanes::has_open(context.connection, event.incident_id, webhook.id)?;
     if must_wait {
-        return Ok(Birth::Queued);
+        return Ok(InitialState::Queued);
     }
-    if !webhook.is_enabled() || !context.hand_over.reserve(webhook.id) {
-        return Ok(Birth::Scheduled);
+    if !webhook.is_enabled() || !context.delivery_sink.reserve(webhook.id) {
+        return Ok(InitialState::Scheduled);
     }
     let webhook_id = webhook.id;
-    context.after_rollback(move |hand_over| hand_over.cancel(webhook_id));
-    Ok(Birth::Claimed(Claim(context.new_claim())))
+    context.after_rollback(move |delivery_sink| delivery_sink.cancel(webhook_id));
+    Ok(InitialState::Claimed(Claim(context.new_claim())))
 }

@@ -178,7 +178,7 @@ fn delete_events(connection: &Connection, found: &[i64]) -> StoreResult<u64> {
 fn delete_small_things(connection: &Connection, retention: Retention) -> StoreResult<u64> {
     let count = delete_receipts(connection, retention.receipts_before)?
         + delete_activity(connection, retention.activity_before)?
-        + delete_memories(connection, retention.memories_before)?
+        + delete_memories(connection, retention.message_refs_before)?
         + delete_inbox_requests(connection, retention.inbox_requests_before)?
         + delete_sign_in_links(connection, retention.expired_by)?
         + sessions::delete_expired(connection, retention.expired_by, PRUNE_BATCH)?;

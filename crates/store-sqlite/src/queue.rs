@@ -14,7 +14,7 @@ use store::queue::{AttemptRecord, ClaimRequest, Claimed, NODE_LEASE, Queue, Reco
 
 use super::claims::{self, Wakes, is_enabled, next_due_at};
 use super::database::Database;
-use super::outbox::{Birth, claimed_delivery, delivery_id, insert_delivery, insert_event};
+use super::outbox::{InitialState, claimed_delivery, delivery_id, insert_delivery, insert_event};
 use super::recording;
 use super::statements::{execute, read_all};
 use super::writer::WriteContext;
@@ -138,6 +138,6 @@ fn begin_test(
     event.sequence = insert_event(context, &event)?;
     let claim = Claim(context.new_claim());
     let id = delivery_id(event.at, event.id, webhook_id);
-    insert_delivery(context, id, webhook_id, &event, Birth::Claimed(claim))?;
+    insert_delivery(context, id, webhook_id, &event, InitialState::Claimed(claim))?;
     Ok(claimed_delivery(id, webhook_id, &Arc::new(event), claim))
 }

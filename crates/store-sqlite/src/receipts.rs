@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row};
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
-use store::receipts::{Answer, Known, RECEIPT_LIFETIME, Receipts};
+use store::receipts::{Answer, RECEIPT_LIFETIME, ReceiptState, Receipts};
 
 use super::columns::time;
 use super::database::Database;
@@ -22,7 +22,7 @@ impl Receipts for Database {
         key: String,
         request_hash: [u8; 32],
         now: Timestamp,
-    ) -> StoreResult<Known> {
+    ) -> StoreResult<ReceiptState> {
         self.write(move |context| begin(context, &owner, &key, &request_hash, now))
             .await
     }
@@ -59,20 +59,20 @@ fn begin(
     key: &str,
     request_hash: &[u8; 32],
     now: Timestamp,
-) -> StoreResult<Known> {
+) -> StoreResult<ReceiptState> {
     let kept = find(context.connection, owner, key)?.filter(|kept| kept.counts(context.node, now));
     let Some(kept) = kept else {
         reserve(context, owner, key, request_hash, now)?;
-        return Ok(Known::New);
+        return Ok(ReceiptState::New);
     };
     if kept.request_hash != *request_hash {
-        return Ok(Known::Misused);
+        return Ok(ReceiptState::Misused);
     }
     let Some((status, sealed)) = kept.answer else {
-        return Ok(Known::InProgress);
+        return Ok(ReceiptState::InProgress);
     };
     let body = open_bytes(context.sealer, &receipt_place(owner, key), &sealed)?;
-    Ok(Known::Answered(Answer { status, body }))
+    Ok(ReceiptState::Answered(Answer { status, body }))
 }
 
 fn find(connection: &Connection, owner: &str, key: &str) -> StoreResult<Option<Kept>> {

@@ -4,10 +4,11 @@
 
 use rusqlite::Connection;
 
-use model::attempt::{Attempt, Keeping, Outcome, Remedy};
+use model::attempt::{Attempt, Disposition, Outcome};
 use model::audit::{Actor, Change};
 use model::delivery::NextStep;
 use model::id::{AuditId, DeliveryId, WebhookId};
+use model::patch::Patch;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::queue::{AttemptRecord, Recorded};
@@ -58,10 +59,15 @@ fn record_one(
         disable_webhook(context, record, reason, now)?;
     }
     remember(context.connection, record, now)?;
-    if let Some(update) = record.legacy.ticket.as_ref().filter(|_| !record.is_test) {
+    if let Some(update) = record.state_updates.ticket.as_ref().filter(|_| !record.is_test) {
         ticket_changes::note(context.connection, record, update, now)?;
     }
-    if let Some(learned) = record.legacy.learned.as_ref().filter(|_| is_of_now) {
+    if let Some(learned) = record
+        .state_updates
+        .discovered_settings
+        .as_ref()
+        .filter(|_| is_of_now)
+    {
         learn(context, record.webhook_id, learned)?;
     }
     match record.next_step {
@@ -89,11 +95,12 @@ fn move_on(context: &WriteContext<'_>, record: &AttemptRecord, now: Timestamp) -
     };
     let is_finished = finished_at.is_some();
     // What was written to a ticket is known to a replay of what died, which must not write it again.
-    let is_kept = !is_finished || (record.next_step == NextStep::Dead && record.legacy.ticket.is_some());
-    let (progress_stays, progress) = match &record.legacy.progress {
-        Keeping::AsItIs => (is_kept, None),
-        Keeping::Becomes(text) if is_kept => (false, Some(text)),
-        Keeping::Becomes(_) | Keeping::Nothing => (false, None),
+    let is_kept =
+        !is_finished || (record.next_step == NextStep::Dead && record.state_updates.ticket.is_some());
+    let (progress_stays, progress) = match &record.state_updates.continuation {
+        Patch::Keep => (is_kept, None),
+        Patch::Set(text) if is_kept => (false, Some(text)),
+        Patch::Set(_) | Patch::Clear => (false, None),
     };
     let moved = execute(
         context.connection,
@@ -142,7 +149,7 @@ fn record_late(connection: &Connection, record: &AttemptRecord) -> StoreResult<R
 
 /// Whether the webhook is still as it was when the attempt was made.
 fn settings_are_of(context: &mut WriteContext<'_>, record: &AttemptRecord) -> StoreResult<bool> {
-    if record.disable_webhook.is_none() && record.legacy.learned.is_none() {
+    if record.disable_webhook.is_none() && record.state_updates.discovered_settings.is_none() {
         return Ok(true);
     }
     let subscriptions = context.subscriptions()?;
@@ -153,9 +160,9 @@ fn settings_are_of(context: &mut WriteContext<'_>, record: &AttemptRecord) -> St
 /// Remembers the incident's message. What an earlier event's replay says of it does not count.
 fn remember(connection: &Connection, record: &AttemptRecord, now: Timestamp) -> StoreResult<()> {
     let lane = (record.webhook_id.as_bytes(), record.incident_id.as_bytes());
-    match &record.legacy.memory {
-        Keeping::AsItIs => {}
-        Keeping::Becomes(memory) => drop(execute(
+    match &record.state_updates.message_ref {
+        Patch::Keep => {}
+        Patch::Set(memory) => drop(execute(
             connection,
             "INSERT INTO memories (webhook_id, incident_id, memory, event_sequence, updated_at)
              VALUES (?1, ?2, ?3, ?4, ?5)
@@ -164,7 +171,7 @@ fn remember(connection: &Connection, record: &AttemptRecord, now: Timestamp) -> 
              WHERE memories.event_sequence <= excluded.event_sequence",
             (lane.0, lane.1, memory, record.event_sequence, now.as_millis()),
         )?),
-        Keeping::Nothing => drop(execute(
+        Patch::Clear => drop(execute(
             connection,
             "DELETE FROM memories WHERE webhook_id = ?1 AND incident_id = ?2 AND event_sequence <= ?3",
             (lane.0, lane.1, record.event_sequence),
@@ -262,8 +269,8 @@ fn remedy_name(outcome: &Outcome) -> Option<&'static str> {
         Outcome::Delivered | Outcome::Gone(_) => None,
         Outcome::Accepted => Some("accepted"),
         Outcome::Step => Some("step"),
-        Outcome::Failed(failure) if failure.remedy == Remedy::Schedule => None,
-        Outcome::Failed(failure) => Some(failure.remedy.as_str()),
+        Outcome::Failed(failure) if failure.disposition == Disposition::Backoff => None,
+        Outcome::Failed(failure) => Some(failure.disposition.as_str()),
     }
 }
 

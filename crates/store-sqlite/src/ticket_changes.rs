@@ -7,7 +7,7 @@ use model::delivery::NextStep;
 use model::event::EventName;
 use model::id::{AuditId, IncidentId, WebhookId};
 use model::incident::IncidentStatus;
-use model::ticket::{LinkUpdate, Ticket, TicketNews, is_in_line, next_look_at};
+use model::ticket::{LinkUpdate, Ticket, TicketNews, is_in_line, next_poll_at};
 use model::time::Timestamp;
 use store::StoreResult;
 use store::queue::AttemptRecord;
@@ -28,10 +28,10 @@ pub fn intend(context: &WriteContext<'_>, intent: &IntentRecord) -> StoreResult<
             intent.delivery_id.as_bytes(),
             intent.claim.0,
             context.node,
-            &intent.progress,
+            &intent.continuation,
         ),
     )?;
-    if claimed != 1 || intent.progress.is_some() {
+    if claimed != 1 || intent.continuation.is_some() {
         return Ok(claimed == 1);
     }
     let intended = execute(
@@ -60,7 +60,7 @@ pub fn note(
 ) -> StoreResult<()> {
     let (webhook_id, incident_id) = (record.webhook_id, record.incident_id);
     match &update.news {
-        Some(TicketNews::Seen(ticket)) => see(connection, record, ticket, now)?,
+        Some(TicketNews::Seen(ticket)) => apply_seen_ticket(connection, record, ticket, now)?,
         Some(TicketNews::NotMade) => drop(execute(
             connection,
             "UPDATE ticket_links SET state = iif(is_asked, 'wanted', 'absent'), intended_at = NULL, hinted = NULL,
@@ -104,7 +104,12 @@ pub fn note(
 
 /// The incident's ticket is this one. A ticket that belongs to another incident is left to it. Where it stands is what both sides
 /// have agreed on only if the event wants it there; if somebody else has moved it, it is looked at at once.
-fn see(connection: &Connection, record: &AttemptRecord, ticket: &Ticket, now: Timestamp) -> StoreResult<()> {
+fn apply_seen_ticket(
+    connection: &Connection,
+    record: &AttemptRecord,
+    ticket: &Ticket,
+    now: Timestamp,
+) -> StoreResult<()> {
     let (webhook_id, incident_id) = (record.webhook_id, record.incident_id);
     if let Some(other) = owner(connection, webhook_id, &ticket.id)?.filter(|owner| *owner != incident_id) {
         tracing::warn!(%webhook_id, %incident_id, %other, "a ticket belongs to another incident already; not linked");
@@ -184,7 +189,7 @@ pub fn look_at(
         return Ok(None);
     };
     let status = status.ok_or_else(|| unavailable(unexpected("status")))?;
-    Ok(next_look_at(status, resolved_at, failures, now))
+    Ok(next_poll_at(status, resolved_at, failures, now))
 }
 
 /// Writes a line of a timeline.

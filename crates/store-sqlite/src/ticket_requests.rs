@@ -18,7 +18,7 @@ use super::claims::{Wakes, is_enabled};
 use super::events;
 use super::incident_rows;
 use super::lanes;
-use super::outbox::{self, Birth};
+use super::outbox::{self, InitialState};
 use super::replays::{self, Finished};
 use super::statements::{execute, read_all, read_one};
 use super::ticket_changes::{owner, write_note};
@@ -264,7 +264,7 @@ pub fn deliver_latest(
     let mut wakes = Wakes::default();
     let id = match found {
         Some((id, true)) => {
-            hurry(context, incident_id, webhook_id, now, &mut wakes)?;
+            expedite(context, incident_id, webhook_id, now, &mut wakes)?;
             id
         }
         Some((id, false)) => {
@@ -298,11 +298,11 @@ fn make(
     // It waits since now, however long ago the event was.
     let event = Event { at: now, ..event };
     let id = outbox::delivery_id(now, event.id, webhook_id);
-    let birth = match lanes::has_open(context.connection, incident_id, webhook_id)? {
-        true => Birth::Queued,
-        false => Birth::Scheduled,
+    let initial_state = match lanes::has_open(context.connection, incident_id, webhook_id)? {
+        true => InitialState::Queued,
+        false => InitialState::Scheduled,
     };
-    outbox::insert_delivery(context, id, webhook_id, &event, birth)?;
+    outbox::insert_delivery(context, id, webhook_id, &event, initial_state)?;
     context.count_accepted(webhook_id);
     if is_enabled(context, webhook_id)? {
         wakes.add(webhook_id, now);
@@ -311,7 +311,7 @@ fn make(
 }
 
 /// Makes the head of a lane due now, if it waits for its time.
-pub fn hurry(
+pub fn expedite(
     context: &mut WriteContext<'_>,
     incident_id: IncidentId,
     webhook_id: WebhookId,

@@ -9,7 +9,7 @@ use model::ticket::Ticket;
 use model::user::UserRef;
 use model::webhook_kind::WebhookKind;
 use store::StoreResult;
-use store::tickets::{IntentRecord, Recalled, Requested, ShownLink, Tickets};
+use store::tickets::{IntentRecord, LinkOverview, Requested, TicketContext, Tickets};
 
 use super::columns::{optional_time, parsed};
 use super::database::Database;
@@ -20,7 +20,11 @@ use super::ticket_rows::{self, link_from_row, select_links};
 
 #[async_trait]
 impl Tickets for Database {
-    async fn recall(&self, webhook_id: WebhookId, incident_id: IncidentId) -> StoreResult<Recalled> {
+    async fn load_context(
+        &self,
+        webhook_id: WebhookId,
+        incident_id: IncidentId,
+    ) -> StoreResult<TicketContext> {
         self.read(move |connection| recall(&*snapshot(connection)?, webhook_id, incident_id))
             .await
     }
@@ -30,7 +34,7 @@ impl Tickets for Database {
             .await
     }
 
-    async fn of_incident(&self, incident_id: IncidentId) -> StoreResult<Vec<ShownLink>> {
+    async fn of_incident(&self, incident_id: IncidentId) -> StoreResult<Vec<LinkOverview>> {
         self.read(move |connection| of_incident(connection, incident_id))
             .await
     }
@@ -83,7 +87,11 @@ impl Tickets for Database {
     }
 }
 
-fn recall(connection: &Connection, webhook_id: WebhookId, incident_id: IncidentId) -> StoreResult<Recalled> {
+fn recall(
+    connection: &Connection,
+    webhook_id: WebhookId,
+    incident_id: IncidentId,
+) -> StoreResult<TicketContext> {
     let link = ticket_rows::load(connection, webhook_id, incident_id)?;
     // A sample's incident does not exist.
     let beyond = read_one(
@@ -101,14 +109,14 @@ fn recall(connection: &Connection, webhook_id: WebhookId, incident_id: IncidentI
         },
     )?;
     let (description, assignee) = beyond.unwrap_or_default();
-    Ok(Recalled {
+    Ok(TicketContext {
         link,
         description,
         assignee,
     })
 }
 
-fn of_incident(connection: &Connection, incident_id: IncidentId) -> StoreResult<Vec<ShownLink>> {
+fn of_incident(connection: &Connection, incident_id: IncidentId) -> StoreResult<Vec<LinkOverview>> {
     read_all(
         connection,
         select_links!(
@@ -118,11 +126,11 @@ fn of_incident(connection: &Connection, incident_id: IncidentId) -> StoreResult<
         ),
         [incident_id.as_bytes()],
         |row| {
-            Ok(ShownLink {
+            Ok(LinkOverview {
                 link: link_from_row(row)?,
                 webhook_name: row.get("webhook_name")?,
                 webhook_kind: parsed(row, "kind", WebhookKind::parse)?,
-                look_at: optional_time(row, "look_at")?,
+                next_poll_at: optional_time(row, "look_at")?,
             })
         },
     )

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use model::id::WebhookId;
 use model::webhook::Webhook;
 use store::CommitObserver;
-use store::HandOver;
+use store::DeliverySink;
 use store::StoreError;
 use store::StoreResult;
 use store::seal::Sealer;
@@ -35,8 +35,8 @@ const LOG_LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A command in the writer thread: does its work, and gives back how to answer once the commit's result is known.
 type Command = Box<dyn FnOnce(&mut Writer) -> Reply + Send>;
-type Reply = Box<dyn FnOnce(&StoreResult<()>, &dyn HandOver) + Send>;
-type Effect = Box<dyn FnOnce(&dyn HandOver) + Send>;
+type Reply = Box<dyn FnOnce(&StoreResult<()>, &dyn DeliverySink) + Send>;
+type Effect = Box<dyn FnOnce(&dyn DeliverySink) + Send>;
 
 /// What a command finds in the writer thread, inside the transaction of its batch.
 pub struct WriteContext<'a> {
@@ -47,7 +47,7 @@ pub struct WriteContext<'a> {
     /// This run of this node.
     pub node: i64,
     /// Takes born-claimed deliveries: ask it for room here, hand over after the commit.
-    pub hand_over: &'a dyn HandOver,
+    pub delivery_sink: &'a dyn DeliverySink,
     effects: Effects,
     writer: &'a mut WriterState,
 }
@@ -64,12 +64,12 @@ struct Effects {
 
 impl WriteContext<'_> {
     /// Runs something once the transaction is on disk; it is dropped if it never gets there.
-    pub fn after_commit(&mut self, effect: impl FnOnce(&dyn HandOver) + Send + 'static) {
+    pub fn after_commit(&mut self, effect: impl FnOnce(&dyn DeliverySink) + Send + 'static) {
         self.effects.after_commit.push(Box::new(effect));
     }
 
     /// Runs something if the command or its transaction is undone.
-    pub fn after_rollback(&mut self, effect: impl FnOnce(&dyn HandOver) + Send + 'static) {
+    pub fn after_rollback(&mut self, effect: impl FnOnce(&dyn DeliverySink) + Send + 'static) {
         self.effects.after_rollback.push(Box::new(effect));
     }
 
@@ -107,7 +107,7 @@ impl WriteContext<'_> {
     /// Says that a webhook changed: the subscriptions in memory no longer hold, and the dispatcher must look again.
     pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
         self.forget_subscriptions();
-        self.after_commit(move |hand_over| hand_over.webhook_changed(webhook_id));
+        self.after_commit(move |delivery_sink| delivery_sink.webhook_changed(webhook_id));
     }
 }
 
@@ -140,9 +140,9 @@ impl WriterThread {
         let (sender, receiver) = oneshot::channel();
         let command: Command = Box::new(move |writer| {
             let (result, effects) = writer.run_one(boundary, command);
-            Box::new(move |committed, hand_over| {
+            Box::new(move |committed, delivery_sink| {
                 let certain = result.and_then(|value| committed.clone().map(|()| value));
-                effects.settle(certain.is_ok(), hand_over);
+                effects.settle(certain.is_ok(), delivery_sink);
                 // The caller may have gone away; what it asked for is done all the same.
                 let _ = sender.send(certain);
             })
@@ -179,7 +179,7 @@ pub struct Writer {
     connection: Connection,
     sealer: Sealer,
     node: i64,
-    hand_over: Arc<dyn HandOver>,
+    delivery_sink: Arc<dyn DeliverySink>,
     observer: Arc<dyn CommitObserver>,
     condition: Arc<Condition>,
     log_path: PathBuf,
@@ -204,7 +204,7 @@ impl Writer {
         connection: Connection,
         sealer: Sealer,
         node: i64,
-        hand_over: Arc<dyn HandOver>,
+        delivery_sink: Arc<dyn DeliverySink>,
         observer: Arc<dyn CommitObserver>,
         condition: Arc<Condition>,
         log_path: PathBuf,
@@ -213,7 +213,7 @@ impl Writer {
             connection,
             sealer,
             node,
-            hand_over,
+            delivery_sink,
             observer,
             condition,
             log_path,
@@ -290,7 +290,9 @@ impl Writer {
         let count = self.note_result(&committed, count);
         self.batch = Effects::default();
         for reply in replies {
-            let settled = catch_unwind(AssertUnwindSafe(|| reply(&committed, self.hand_over.as_ref())));
+            let settled = catch_unwind(AssertUnwindSafe(|| {
+                reply(&committed, self.delivery_sink.as_ref())
+            }));
             if settled.is_err() {
                 tracing::error!("what follows a commit panicked: a bug");
             }
@@ -337,7 +339,7 @@ impl Writer {
             connection: &self.connection,
             sealer: &self.sealer,
             node: self.node,
-            hand_over: self.hand_over.as_ref(),
+            delivery_sink: self.delivery_sink.as_ref(),
             effects: Effects::default(),
             writer: &mut self.state,
         };
@@ -418,14 +420,14 @@ impl Writer {
 }
 
 impl Effects {
-    fn settle(self, is_committed: bool, hand_over: &dyn HandOver) {
+    fn settle(self, is_committed: bool, delivery_sink: &dyn DeliverySink) {
         let effects = if is_committed {
             self.after_commit
         } else {
             self.after_rollback
         };
         for effect in effects {
-            effect(hand_over);
+            effect(delivery_sink);
         }
     }
 }

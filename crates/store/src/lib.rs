@@ -8,9 +8,9 @@ pub mod access;
 pub mod catalog;
 pub mod commit_observer;
 pub mod deliveries;
+pub mod delivery_sink;
 pub mod error;
 pub mod events;
-pub mod hand_over;
 pub mod inboxes;
 pub mod incidents;
 pub mod overview;
@@ -28,8 +28,8 @@ pub mod webhooks;
 use std::sync::Arc;
 
 pub use commit_observer::{CommitObserver, NoObserver};
+pub use delivery_sink::{DeliverySink, NoSink};
 pub use error::StoreError;
-pub use hand_over::{HandOver, NoHandOver};
 pub use page::Page;
 #[doc(hidden)]
 pub use tracing;
@@ -55,7 +55,7 @@ pub struct Store {
     /// Ticket links.
     pub tickets: Arc<dyn tickets::Tickets>,
     /// Reading tickets again.
-    pub ticket_looks: Arc<dyn tickets::TicketLooks>,
+    pub ticket_polls: Arc<dyn tickets::TicketPolls>,
     /// Services.
     pub services: Arc<dyn catalog::Services>,
     /// Users.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::StoreResult;
-use model::attempt::{Attempt, Legacy};
+use model::attempt::{Attempt, StateUpdates};
 use model::delivery::{Claim, ClaimedDelivery, NextStep, Spending};
 use model::event::Event;
 use model::id::{DeliveryId, IncidentId, WebhookId};
@@ -61,7 +61,7 @@ pub struct AttemptRecord {
     /// What the delivery has spent, with this attempt.
     pub spent: Spending,
     /// What it leaves for later attempts, in the same transaction.
-    pub legacy: Legacy,
+    pub state_updates: StateUpdates,
     /// When the settings under which the attempt was made were last changed. Under others its word on the webhook does not
     /// count: nothing is learned, and nobody is disabled by it.
     pub settings_of: Timestamp,

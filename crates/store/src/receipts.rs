@@ -57,7 +57,7 @@ pub struct Answer {
 
 /// What is known of an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
+pub enum ReceiptState {
     /// Nothing: the key is now reserved, and the caller must finish or forget it.
     New,
     /// The same request was answered.
@@ -78,7 +78,7 @@ pub trait Receipts: Send + Sync {
         key: String,
         request_hash: [u8; 32],
         now: Timestamp,
-    ) -> StoreResult<Known>;
+    ) -> StoreResult<ReceiptState>;
 
     /// Keeps the answer (sealed, since it may show a new secret).
     async fn finish(&self, owner: String, key: String, answer: Answer) -> StoreResult<()>;

@@ -11,19 +11,19 @@ use crate::incidents::Committed;
 use model::audit::{Actor, Change};
 use model::delivery::Claim;
 use model::id::{AuditId, DeliveryId, EventId, IncidentId, WebhookId};
-use model::ticket::{Looking, Ticket, TicketLink};
+use model::ticket::{PollPurpose, Ticket, TicketLink};
 use model::time::Timestamp;
 use model::user::UserRef;
 use model::webhook_kind::WebhookKind;
 
 /// How long whoever took a link to look at its ticket has it for themselves.
-pub const LOOK_LEASE: Duration = Duration::from_secs(300);
+pub const POLL_LEASE: Duration = Duration::from_secs(300);
 /// How soon a ticket is looked at again that could not be believed because something of ours was on its way to it.
 pub const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// What a ticket's delivery needs to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recalled {
+pub struct TicketContext {
     /// The link.
     pub link: Option<TicketLink>,
     /// The incident's description.
@@ -44,14 +44,14 @@ pub struct IntentRecord {
     /// Its incident.
     pub incident_id: IncidentId,
     /// The delivery's new progress; if there is none, the request makes the incident's ticket.
-    pub progress: Option<String>,
+    pub continuation: Option<String>,
     /// Now.
     pub at: Timestamp,
 }
 
 /// A link as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShownLink {
+pub struct LinkOverview {
     /// The link.
     pub link: TicketLink,
     /// The webhook's name.
@@ -59,21 +59,21 @@ pub struct ShownLink {
     /// The webhook's kind.
     pub webhook_kind: WebhookKind,
     /// When the ticket is looked at next.
-    pub look_at: Option<Timestamp>,
+    pub next_poll_at: Option<Timestamp>,
 }
 
 /// A link whose ticket is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DueLook {
+pub struct DuePoll {
     /// The link as it was when it was taken.
     pub link: TicketLink,
     /// Whether duplicates are to be looked for first.
-    pub must_sweep: bool,
+    pub must_check_duplicates: bool,
 }
 
 /// A ticket that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Looked {
+pub struct PollResult {
     /// The webhook.
     pub webhook_id: WebhookId,
     /// The incident.
@@ -81,11 +81,11 @@ pub struct Looked {
     /// The version of the link before it was read. If it has moved since, what was read counts for nothing.
     pub version: i64,
     /// Why it was read.
-    pub looking: Looking,
+    pub purpose: PollPurpose,
     /// The ticket.
     pub ticket: Ticket,
     /// What people wrote to it, oldest first.
-    pub comments: Vec<Noted>,
+    pub comments: Vec<TimelineComment>,
     /// The id of the event, should there be one.
     pub event_id: EventId,
     /// Who changed the ticket, and now.
@@ -94,7 +94,7 @@ pub struct Looked {
 
 /// A comment that comes into a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Noted {
+pub struct TimelineComment {
     /// When it was written.
     pub at: Timestamp,
     /// Who wrote it.
@@ -107,7 +107,7 @@ pub struct Noted {
 
 /// What came of a ticket that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookedOutcome {
+pub enum PollOutcome {
     /// The two sides are in line.
     InLine,
     /// The incident followed the ticket.
@@ -126,22 +126,22 @@ pub enum Requested {
 }
 
 /// How often duplicates of one incident's ticket are looked for at most.
-pub const MAX_SWEEPS: u32 = 5;
+pub const MAX_DUPLICATE_CHECKS: u32 = 5;
 
 /// What looking for duplicates came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Swept {
+pub enum DuplicateCheck {
     /// There are none: nobody needs to look again.
     Clean,
     /// Some were joined with the one that stays, which is named if it is another than before. There may be more.
-    Joined(Option<Ticket>),
+    Merged(Option<Ticket>),
 }
 
 /// What telling of a change came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hinted {
+pub enum NotificationEffect {
     /// The ticket is read again at once.
-    LooksAgain,
+    PollDue,
     /// A ticket that was being looked for is found by this.
     Found,
     /// It concerns no incident, or was told before.
@@ -152,13 +152,17 @@ pub enum Hinted {
 #[async_trait]
 pub trait Tickets: Send + Sync {
     /// What a delivery needs to know of its incident's ticket.
-    async fn recall(&self, webhook_id: WebhookId, incident_id: IncidentId) -> StoreResult<Recalled>;
+    async fn load_context(
+        &self,
+        webhook_id: WebhookId,
+        incident_id: IncidentId,
+    ) -> StoreResult<TicketContext>;
 
     /// Writes down what a request is about to do. Says whether the claim still holds: without it, the request must not leave.
     async fn intend(&self, intent: IntentRecord) -> StoreResult<bool>;
 
     /// The links of an incident to webhooks that are not deleted.
-    async fn of_incident(&self, incident_id: IncidentId) -> StoreResult<Vec<ShownLink>>;
+    async fn of_incident(&self, incident_id: IncidentId) -> StoreResult<Vec<LinkOverview>>;
 
     /// Has a webhook make the incident's ticket, or bring it in line, whatever events it wants: its latest event is delivered (again).
     async fn request(
@@ -187,18 +191,23 @@ pub trait Tickets: Send + Sync {
 
 /// Reading tickets again.
 #[async_trait]
-pub trait TicketLooks: Send + Sync {
+pub trait TicketPolls: Send + Sync {
     /// A ticket system told of a change. The same receipt a second time is nothing.
-    async fn hint(&self, webhook_id: WebhookId, hint: HintRecord, now: Timestamp) -> StoreResult<Hinted>;
+    async fn record_notification(
+        &self,
+        webhook_id: WebhookId,
+        notification: NotificationRecord,
+        now: Timestamp,
+    ) -> StoreResult<NotificationEffect>;
 
-    /// Takes links of enabled webhooks whose tickets are to be read, the longest due first, for [`LOOK_LEASE`].
-    async fn take_due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DueLook>>;
+    /// Takes links of enabled webhooks whose tickets are to be read, the longest due first, for [`POLL_LEASE`].
+    async fn take_due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DuePoll>>;
 
     /// A ticket was read: the link shows it, and the incident follows it, in one transaction.
-    async fn looked(&self, looked: Looked) -> StoreResult<LookedOutcome>;
+    async fn record_poll(&self, polled: PollResult) -> StoreResult<PollOutcome>;
 
     /// A ticket is to be read at another time.
-    async fn look_later(
+    async fn postpone_poll(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
@@ -206,7 +215,7 @@ pub trait TicketLooks: Send + Sync {
     ) -> StoreResult<()>;
 
     /// A ticket could not be read.
-    async fn look_failed(
+    async fn record_failed_poll(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
@@ -216,19 +225,19 @@ pub trait TicketLooks: Send + Sync {
     ) -> StoreResult<()>;
 
     /// Duplicates of a link's ticket were looked for; nothing is done if it has another one by now.
-    async fn swept(
+    async fn record_duplicate_check(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
         ticket_id: String,
-        found: Swept,
+        found: DuplicateCheck,
         change: Change,
     ) -> StoreResult<()>;
 }
 
 /// What a ticket system told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HintRecord {
+pub struct NotificationRecord {
     /// The ticket's id.
     pub ticket_id: String,
     /// The incident and generation of our marker, if the ticket carries one.

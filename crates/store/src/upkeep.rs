@@ -24,7 +24,7 @@ pub struct Retention {
     /// Periods of activity that began before this.
     pub activity_before: Timestamp,
     /// What is remembered of messages and was not changed since this.
-    pub memories_before: Timestamp,
+    pub message_refs_before: Timestamp,
     /// Requests that came to inboxes before this.
     pub inbox_requests_before: Timestamp,
     /// Sessions and sign-in links that no longer hold at this time.

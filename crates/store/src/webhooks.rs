@@ -62,7 +62,7 @@ impl WebhookEdit {
 
 /// What is remembered of an incident's message at a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Memory {
+pub struct MessageRef {
     /// In the adapter's own words.
     pub text: String,
     /// The place of the latest event that the message tells of.
@@ -114,7 +114,11 @@ pub trait Endpoints: Send + Sync {
     async fn load(&self, id: WebhookId) -> StoreResult<Option<Endpoint>>;
 
     /// What is remembered of an incident's message at a webhook.
-    async fn recall(&self, id: WebhookId, incident_id: IncidentId) -> StoreResult<Option<Memory>>;
+    async fn load_message_ref(
+        &self,
+        id: WebhookId,
+        incident_id: IncidentId,
+    ) -> StoreResult<Option<MessageRef>>;
 
     /// Notes that a webhook's breaker opened or closed.
     async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()>;

@@ -9,12 +9,12 @@ use sha2::Digest;
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, local_path, render, render_refused};
 use crate::guard::transport;
+use crate::layout::{Layout, Nav, go, local_path, render, render_refused};
 use crate::query::PathId;
+use crate::session::{RequestContext, Sidebar, Theme, UserSession, set_preferences};
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::{Look, Sidebar, Theme, Visitor, set_taste};
 use actions::people::NewPassword;
 use model::id::SessionId;
 use model::session::Session;
@@ -36,16 +36,16 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    /// The row of a session, as a visitor sees it.
-    pub fn of(session: Session, visitor: &Visitor) -> Self {
-        let now = visitor.look.now;
+    /// The row of a session, as the person sees it.
+    pub fn of(row: Session, session: &UserSession) -> Self {
+        let now = session.context.now;
         Self {
-            id: session.id,
-            is_this: session.id == visitor.session.id,
-            seen: show::when(session.last_seen_at, now),
-            began: show::when(session.created_at, now),
-            agent: session.agent,
-            address: session.address,
+            id: row.id,
+            is_this: row.id == session.session.id,
+            seen: show::when(row.last_seen_at, now),
+            began: show::when(row.created_at, now),
+            agent: row.agent,
+            address: row.address,
         }
     }
 }
@@ -53,22 +53,22 @@ impl SessionRow {
 #[derive(Template)]
 #[template(path = "account.html")]
 struct AccountPage {
-    frame: Frame,
+    layout: Layout,
     email: String,
     sessions: Vec<SessionRow>,
     errors: FieldErrors,
 }
 
 impl AccountPage {
-    async fn of(state: &WebState, visitor: &Visitor, errors: FieldErrors) -> Result<Self, PageError> {
-        let now = visitor.look.now;
-        let sessions = state.store.sessions.list(visitor.user.id, now).await?;
+    async fn of(state: &WebState, session: &UserSession, errors: FieldErrors) -> Result<Self, PageError> {
+        let now = session.context.now;
+        let sessions = state.store.sessions.list(session.user.id, now).await?;
         Ok(Self {
-            frame: Frame::of(visitor, "Your account", Nav::Nowhere),
-            email: visitor.user.email.clone().unwrap_or_default(),
+            layout: Layout::of(session, "Your account", Nav::Nowhere),
+            email: session.user.email.clone().unwrap_or_default(),
             sessions: sessions
                 .into_iter()
-                .map(|session| SessionRow::of(session, visitor))
+                .map(|row| SessionRow::of(row, session))
                 .collect(),
             errors,
         })
@@ -76,13 +76,13 @@ impl AccountPage {
 }
 
 /// `GET /account`
-pub async fn page(State(state): State<WebState>, visitor: Visitor) -> PageResult {
-    render(&AccountPage::of(&state, &visitor, FieldErrors::default()).await?)
+pub async fn page(State(state): State<WebState>, session: UserSession) -> PageResult {
+    render(&AccountPage::of(&state, &session, FieldErrors::default()).await?)
 }
 
 /// `POST /account/password`
-pub async fn change_password(State(state): State<WebState>, visitor: Visitor, form: Form) -> PageResult {
-    let account = sha2::Sha256::digest(visitor.user.id.as_bytes()).into();
+pub async fn change_password(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
+    let account = sha2::Sha256::digest(session.user.id.as_bytes()).into();
     let limited = state
         .account_failures
         .take(account, state.source.monotonic_millis());
@@ -92,11 +92,11 @@ pub async fn change_password(State(state): State<WebState>, visitor: Visitor, fo
         again: form.raw("passwordAgain").to_owned(),
     };
     let present = form.raw("present").to_owned();
-    match state.actions.change_password(&visitor.user, present, new).await {
+    match state.actions.change_password(&session.user, present, new).await {
         Ok(()) => go("/sign-in", "password-changed"),
         Err(error) => {
             let errors = FieldErrors::of(error)?;
-            render_refused(&AccountPage::of(&state, &visitor, errors).await?)
+            render_refused(&AccountPage::of(&state, &session, errors).await?)
         }
     }
 }
@@ -104,26 +104,26 @@ pub async fn change_password(State(state): State<WebState>, visitor: Visitor, fo
 /// `POST /account/sessions/{id}/end`
 pub async fn end_session(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<SessionId>,
 ) -> PageResult {
-    let user_id = visitor.user.id;
-    state.actions.end_session(visitor.actor(), user_id, id).await?;
+    let user_id = session.user.id;
+    state.actions.end_session(session.actor(), user_id, id).await?;
     go("/account", "ended")
 }
 
 /// `POST /appearance`: light or dark, wide or narrow. Everybody may: it is kept in their browser only.
-pub async fn set_appearance(State(state): State<WebState>, look: Look, form: Form) -> Response {
+pub async fn set_appearance(State(state): State<WebState>, context: RequestContext, form: Form) -> Response {
     let theme = match form.text("theme") {
-        "" => look.theme,
+        "" => context.theme,
         text => Theme::parse(text),
     };
     let sidebar = match form.text("sidebar") {
-        "" => look.sidebar,
+        "" => context.sidebar,
         text => Sidebar::parse(text),
     };
     let back = local_path(form.text("back"), "/").to_owned();
-    let [theme, sidebar] = set_taste(&transport(&state), theme, sidebar);
+    let [theme, sidebar] = set_preferences(&transport(&state), theme, sidebar);
     let mut response = (StatusCode::SEE_OTHER, [(LOCATION, back)]).into_response();
     for cookie in [theme, sidebar] {
         let cookie = http::HeaderValue::try_from(cookie);

@@ -6,11 +6,11 @@ use axum::extract::{Path, State};
 
 use crate::error::{PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, render};
+use crate::layout::{Layout, render};
+use crate::session::{Anybody, RequestContext, UserSession};
 use crate::show::{self, Markup};
 use crate::sign_in::SignInOrigin;
 use crate::state::WebState;
-use crate::visitor::{Anybody, Look, Visitor};
 use crate::welcome::count_failure;
 use actions::ActionError;
 use actions::chat::{Acted, LinkState};
@@ -31,7 +31,7 @@ struct Subject {
 #[derive(Template)]
 #[template(path = "act.html")]
 struct ActPage {
-    frame: Frame,
+    layout: Layout,
     path: String,
     subject: Option<Subject>,
     label: &'static str,
@@ -39,20 +39,20 @@ struct ActPage {
     /// What happened, or why nothing can be done; empty while it is still to be confirmed.
     told: String,
     is_done: bool,
-    visitor: Option<String>,
+    person: Option<String>,
 }
 
 impl ActPage {
-    fn of(look: &Look, path: &str, visitor: Option<&Visitor>) -> Self {
+    fn of(context: &RequestContext, path: &str, session: Option<&UserSession>) -> Self {
         Self {
-            frame: Frame::open("Confirm", look),
+            layout: Layout::open("Confirm", context),
             path: path.to_owned(),
             subject: None,
             label: "",
             webhook_name: String::new(),
             told: String::new(),
             is_done: false,
-            visitor: visitor.map(|visitor| visitor.user.name.clone()),
+            person: session.map(|session| session.user.name.clone()),
         }
     }
 
@@ -71,13 +71,13 @@ impl ActPage {
 /// `GET /act/{webhook}/{token}`
 pub async fn page(
     State(state): State<WebState>,
-    look: Look,
+    context: RequestContext,
     origin: SignInOrigin,
-    Anybody(visitor): Anybody,
+    Anybody(session): Anybody,
     Path((webhook, token)): Path<(String, String)>,
 ) -> PageResult {
     let path = format!("/act/{webhook}/{token}");
-    let page = ActPage::of(&look, &path, visitor.as_ref());
+    let page = ActPage::of(&context, &path, session.as_ref());
     let webhook_id = webhook_of(&webhook)?;
     let found = state.actions.look_at_link(webhook_id, &token).await;
     let link = found.map_err(|error| no_link(&state, &origin, error))?;
@@ -98,24 +98,24 @@ pub async fn page(
 /// `POST /act/{webhook}/{token}`
 pub async fn act(
     State(state): State<WebState>,
-    look: Look,
+    context: RequestContext,
     origin: SignInOrigin,
-    Anybody(visitor): Anybody,
+    Anybody(session): Anybody,
     Path((webhook, token)): Path<(String, String)>,
     form: Form,
 ) -> PageResult {
     let path = format!("/act/{webhook}/{token}");
-    let page = ActPage::of(&look, &path, visitor.as_ref());
+    let page = ActPage::of(&context, &path, session.as_ref());
     let webhook_id = webhook_of(&webhook)?;
     // Somebody signed in who may do it does it as themselves; for everybody else it is the link that permits it.
-    let entitled = visitor
+    let entitled = session
         .as_ref()
-        .filter(|visitor| visitor.may(Scope::IncidentsWrite));
-    let person = match &visitor {
-        Some(visitor) => &visitor.user.name,
+        .filter(|session| session.may(Scope::IncidentsWrite));
+    let person = match &session {
+        Some(session) => &session.user.name,
         None => form.text("person"),
     };
-    let actor = entitled.map(Visitor::actor);
+    let actor = entitled.map(UserSession::actor);
     let acted = state.actions.act_by_link(webhook_id, &token, actor, person).await;
     let (action, acted) = acted.map_err(|error| no_link(&state, &origin, error))?;
     let mut page = match &acted {

@@ -5,17 +5,17 @@ use axum::extract::State;
 use http::HeaderMap;
 
 use crate::error::PageResult;
-use crate::frame::{Frame, Nav, render};
+use crate::layout::{Layout, Nav, render};
 use crate::openapi::Reference;
 use crate::openapi_schema::Schema;
+use crate::session::UserSession;
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use config::base_url;
 
 #[derive(Template)]
 #[template(path = "api_docs.html")]
 struct ApiDocsPage {
-    frame: Frame,
+    layout: Layout,
     base: String,
     reference: Reference,
 }
@@ -23,7 +23,7 @@ struct ApiDocsPage {
 #[derive(Template)]
 #[template(path = "api_schemas.html")]
 struct ApiSchemasPage {
-    frame: Frame,
+    layout: Layout,
     schemas: Vec<Schema>,
 }
 
@@ -38,18 +38,18 @@ fn tone(method: &str) -> &'static str {
 }
 
 /// `GET /docs/api`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, headers: HeaderMap) -> PageResult {
+pub async fn page(State(state): State<WebState>, session: UserSession, headers: HeaderMap) -> PageResult {
     render(&ApiDocsPage {
-        frame: Frame::of(&visitor, "API reference", Nav::System),
+        layout: Layout::of(&session, "API reference", Nav::System),
         base: base_url(state.settings.public_url.as_ref(), &headers),
         reference: Reference::of(&(state.openapi)()),
     })
 }
 
 /// `GET /docs/schemas`
-pub async fn schemas(State(state): State<WebState>, visitor: Visitor) -> PageResult {
+pub async fn schemas(State(state): State<WebState>, session: UserSession) -> PageResult {
     render(&ApiSchemasPage {
-        frame: Frame::of(&visitor, "Schemas of the API", Nav::System),
+        layout: Layout::of(&session, "Schemas of the API", Nav::System),
         schemas: Reference::of(&(state.openapi)()).schemas,
     })
 }

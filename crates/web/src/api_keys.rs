@@ -8,13 +8,13 @@ use http::HeaderMap;
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_refused};
 use crate::incidents::Choice;
+use crate::layout::{Layout, Nav, go, render, render_refused};
 use crate::paging::{Pager, page_of};
 use crate::query::{PathId, Query};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::access::KeyDraft;
 use config::base_url;
 use model::access::{ApiKey, Scope, ScopeSet};
@@ -95,7 +95,7 @@ struct MadeKey {
 #[derive(Template)]
 #[template(path = "api_keys.html")]
 struct ApiKeysPage {
-    frame: Frame,
+    layout: Layout,
     keys: Vec<KeyRow>,
     made: Option<MadeKey>,
     name: String,
@@ -108,12 +108,12 @@ struct ApiKeysPage {
 impl ApiKeysPage {
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         before: &str,
         form: &Form,
         errors: FieldErrors,
     ) -> Result<Self, PageError> {
-        let now = visitor.look.now;
+        let now = session.context.now;
         let page = page_of(before);
         let keys = state.store.access.list_keys(page).await?;
         let last_id = keys.last().map(|key| key.id.as_bytes());
@@ -136,7 +136,7 @@ impl ApiKeysPage {
             is_chosen: chosen.iter().any(|name| name == scope.as_str()),
         };
         Ok(Self {
-            frame: Frame::of(visitor, "API keys", Nav::ApiKeys),
+            layout: Layout::of(session, "API keys", Nav::ApiKeys),
             keys: keys.into_iter().map(row).collect(),
             made: None,
             name: form.text("name").to_owned(),
@@ -214,40 +214,40 @@ fn expiry(lifetime: &str, now: Timestamp) -> Result<Option<Timestamp>, FieldErro
 }
 
 /// `GET /settings/api-keys`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let before = query.text("before");
-    render(&ApiKeysPage::of(&state, &visitor, before, &Form::default(), FieldErrors::default()).await?)
+    render(&ApiKeysPage::of(&state, &session, before, &Form::default(), FieldErrors::default()).await?)
 }
 
 /// `POST /settings/api-keys`: the answer shows the key, once.
 pub async fn create(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     headers: HeaderMap,
     form: Form,
 ) -> PageResult {
-    let errors = match expiry(form.text("lifetime"), visitor.look.now) {
+    let errors = match expiry(form.text("lifetime"), session.context.now) {
         Ok(expires_at) => {
             let draft = KeyDraft {
                 name: form.text("name").to_owned(),
                 scopes: form.all("scopes"),
                 expires_at,
             };
-            let held = visitor.user.role.scopes();
-            match state.actions.create_key(visitor.actor(), held, draft).await {
-                Ok((key, secret)) => return made(&state, &visitor, &headers, key, &secret).await,
+            let held = session.user.role.scopes();
+            match state.actions.create_key(session.actor(), held, draft).await {
+                Ok((key, secret)) => return made(&state, &session, &headers, key, &secret).await,
                 Err(error) => FieldErrors::of(error)?,
             }
         }
         Err(errors) => errors,
     };
-    render_refused(&ApiKeysPage::of(&state, &visitor, "", &form, errors).await?)
+    render_refused(&ApiKeysPage::of(&state, &session, "", &form, errors).await?)
 }
 
 /// The page that shows a key, once.
 async fn made(
     state: &WebState,
-    visitor: &Visitor,
+    session: &UserSession,
     headers: &HeaderMap,
     key: ApiKey,
     secret: &SecretText,
@@ -259,7 +259,7 @@ async fn made(
     let services = state.store.services.list(one).await?;
     let service = services.first().map(|service| service.id);
     let errors = FieldErrors::default();
-    let mut page = ApiKeysPage::of(state, visitor, "", &Form::default(), errors).await?;
+    let mut page = ApiKeysPage::of(state, session, "", &Form::default(), errors).await?;
     page.made = Some(MadeKey {
         example: example(
             &base_url(state.settings.public_url.as_ref(), headers),
@@ -276,10 +276,10 @@ async fn made(
 /// `POST /settings/api-keys/{id}/revoke`
 pub async fn revoke(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<KeyId>,
 ) -> PageResult {
-    state.actions.revoke_key(visitor.actor(), id).await?;
+    state.actions.revoke_key(session.actor(), id).await?;
     go("/settings/api-keys", "revoked")
 }
 

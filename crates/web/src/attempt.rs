@@ -137,7 +137,7 @@ fn verdict(outcome: &Outcome) -> Markup {
 
 /// Whether a kind's answers mean more than their status.
 fn has_own_words(kind: WebhookKind) -> bool {
-    kinds::adapter_or_unknown(kind).about().signature == Signature::None
+    kinds::adapter_or_unknown(kind).description().signature == Signature::None
 }
 
 fn why(attempt: &Attempt, has_own_words: bool) -> String {
@@ -242,7 +242,7 @@ mod tests {
             code: FailureCode::RateLimited,
             detail: "answered 429".into(),
             retry_after: Some(std::time::Duration::from_secs(90)),
-            remedy: model::attempt::Remedy::Schedule,
+            disposition: model::attempt::Disposition::Backoff,
         };
         let view = AttemptView::of(&attempt(Outcome::Failed(failure), Some(429)), None);
         assert_eq!(view.why, "Answered 429. It asked to wait 1 min 30 s.");

@@ -4,12 +4,12 @@ use askama::Template;
 use axum::extract::State;
 
 use crate::error::PageResult;
-use crate::frame::{Frame, Nav, render};
+use crate::layout::{Layout, Nav, render};
 use crate::paging::{Pager, page_of};
 use crate::query::Query;
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use model::audit::{Actor, AuditEntry};
 use model::id::{InboxId, IncidentId, KeyId, PolicyId, ServiceId, UserId, WebhookId};
 
@@ -50,18 +50,18 @@ impl AuditRow {
 #[derive(Template)]
 #[template(path = "audit.html")]
 struct AuditPage {
-    frame: Frame,
+    layout: Layout,
     entries: Vec<AuditRow>,
     pager: Pager,
 }
 
 /// `GET /settings/audit-log`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let page = page_of(query.text("before"));
     let entries = state.store.access.list_audit(page).await?;
     let last_id = entries.last().map(|entry| entry.id.as_bytes());
     render(&AuditPage {
-        frame: Frame::of(&visitor, "Audit log", Nav::Audit),
+        layout: Layout::of(&session, "Audit log", Nav::Audit),
         pager: Pager::new("/settings/audit-log", &[], page, entries.len(), last_id),
         entries: entries.into_iter().map(AuditRow::of).collect(),
     })

@@ -9,11 +9,11 @@ use axum::extract::State;
 
 use crate::chart::{Day, chart_start};
 use crate::error::PageResult;
-use crate::frame::{Frame, Nav, render};
 use crate::incidents::IncidentRow;
+use crate::layout::{Layout, Nav, render};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use model::activity::{ACTIVITY_PERIOD, Activity, period_of};
 use model::id::WebhookId;
 use model::incident::{IncidentStatus, Severity};
@@ -50,8 +50,8 @@ struct Attention {
 #[derive(Template)]
 #[template(path = "dashboard.html")]
 struct DashboardPage {
-    frame: Frame,
-    verdict: Verdict,
+    layout: Layout,
+    verdict: Summary,
     severities: Vec<SeverityTile>,
     incidents: Vec<IncidentRow>,
     attention: Vec<Attention>,
@@ -64,7 +64,7 @@ struct DashboardPage {
 }
 
 /// Whether everything is fine.
-pub struct Verdict {
+pub struct Summary {
     /// `fine`, `warn` or `bad`.
     pub tone: &'static str,
     /// Its mark, by name.
@@ -76,8 +76,8 @@ pub struct Verdict {
 }
 
 /// `GET /`
-pub async fn page(State(state): State<WebState>, visitor: Visitor) -> PageResult {
-    let now = visitor.look.now;
+pub async fn page(State(state): State<WebState>, session: UserSession) -> PageResult {
+    let now = session.context.now;
     let store = &state.store;
     let open = store.overview.open_incidents().await?;
     let activity = store.overview.activity(chart_start(now)).await?;
@@ -96,7 +96,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor) -> PageResult
     let more = attention.len().saturating_sub(SHOWN_WEBHOOKS);
     attention.truncate(SHOWN_WEBHOOKS);
     render(&DashboardPage {
-        frame: Frame::of(&visitor, "Dashboard", Nav::Dashboard),
+        layout: Layout::of(&session, "Dashboard", Nav::Dashboard),
         verdict: verdict(&open, webhooks, &counts, now),
         severities: severities(&open),
         incidents: incidents
@@ -218,7 +218,7 @@ fn webhooks_in_words(attention: &[Attention]) -> String {
 }
 
 /// The verdict; `webhooks` is a sentence about those that need attention, empty if none does.
-pub fn verdict(open: &[OpenIncidents], webhooks: String, counts: &StateCounts, now: Timestamp) -> Verdict {
+pub fn verdict(open: &[OpenIncidents], webhooks: String, counts: &StateCounts, now: Timestamp) -> Summary {
     let triggered: u64 = open
         .iter()
         .filter(|row| row.status == IncidentStatus::Triggered)
@@ -252,7 +252,7 @@ pub fn verdict(open: &[OpenIncidents], webhooks: String, counts: &StateCounts, n
             "No open incident, and no webhook needs attention.".to_owned(),
         )
     };
-    Verdict {
+    Summary {
         tone,
         icon,
         title,

@@ -9,12 +9,12 @@ use axum::extract::State;
 use crate::deliveries::{DeliveryRow, delivery_rows};
 use crate::error::{PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render};
+use crate::layout::{Layout, Nav, go, render};
 use crate::paging::{Pager, address, page_of};
 use crate::query::Query;
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::deliveries::Period;
 use model::delivery::DeliveryState;
 use model::exchange::FailureCode;
@@ -44,7 +44,7 @@ struct Group {
 #[derive(Template)]
 #[template(path = "dead.html")]
 struct DeadPage {
-    frame: Frame,
+    layout: Layout,
     groups: Vec<Group>,
     deliveries: Vec<DeliveryRow>,
     webhook: String,
@@ -53,8 +53,8 @@ struct DeadPage {
 }
 
 /// `GET /dead`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
-    let now = visitor.look.now;
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
+    let now = session.context.now;
     let (webhook, cause) = (query.text("webhook"), query.text("cause"));
     let filter = dead_filter(webhook, cause);
     let page = page_of(query.text("before"));
@@ -80,7 +80,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
     };
     let filters = [("webhook", webhook), ("cause", cause)];
     render(&DeadPage {
-        frame: Frame::of(&visitor, "Dead deliveries", Nav::Dead),
+        layout: Layout::of(&session, "Dead deliveries", Nav::Dead),
         groups: groups.into_iter().map(group).collect(),
         webhook: webhook.to_owned(),
         cause: cause.to_owned(),
@@ -111,7 +111,7 @@ fn dead_filter(webhook: &str, cause: &str) -> DeliveryFilter {
 }
 
 /// `POST /dead/replay`: those that were ticked, or all of a group.
-pub async fn replay(State(state): State<WebState>, visitor: Visitor, form: Form) -> PageResult {
+pub async fn replay(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
     let (webhook, cause) = (form.text("webhook"), form.text("cause"));
     let back = address("/dead", &[("webhook", webhook), ("cause", cause)], None);
     if form.has("all") {
@@ -120,11 +120,11 @@ pub async fn replay(State(state): State<WebState>, visitor: Visitor, form: Form)
         };
         let period = Period {
             since: Timestamp::EPOCH,
-            until: visitor.look.now.plus(NOW_TOO),
+            until: session.context.now.plus(NOW_TOO),
         };
         let recovered = state
             .actions
-            .recover(visitor.actor(), webhook_id, period, Some(cause))
+            .recover(session.actor(), webhook_id, period, Some(cause))
             .await?;
         return go(
             "/dead",
@@ -143,7 +143,7 @@ pub async fn replay(State(state): State<WebState>, visitor: Visitor, form: Form)
     if ids.is_empty() {
         return go(&back, "none-chosen");
     }
-    let selection = state.actions.replay_selection(visitor.actor(), ids).await?;
+    let selection = state.actions.replay_selection(session.actor(), ids).await?;
     let is_whole = selection.still_open.is_empty() && selection.not_found.is_empty();
     go(&back, if is_whole { "replayed" } else { "some-replayed" })
 }

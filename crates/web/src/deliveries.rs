@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::error::{PageError, PageResult};
-use crate::frame::{Frame, Nav, render};
 use crate::incident::attempts_in_words;
 use crate::incidents::Choice;
 use crate::integrations::every_webhook;
+use crate::layout::{Layout, Nav, render};
 use crate::paging::{Pager, page_of};
 use crate::query::Query;
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use askama::Template;
 use axum::extract::State;
 use destination::about::Confirmation;
@@ -156,7 +156,7 @@ pub async fn webhook_choices(state: &WebState, none: &str, chosen: &str) -> Resu
 #[derive(Template)]
 #[template(path = "deliveries.html")]
 struct DeliveriesPage {
-    frame: Frame,
+    layout: Layout,
     deliveries: Vec<DeliveryRow>,
     states: Vec<Choice>,
     events: Vec<Choice>,
@@ -168,8 +168,8 @@ struct DeliveriesPage {
 }
 
 /// `GET /deliveries`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
-    let now = visitor.look.now;
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
+    let now = session.context.now;
     let filter = DeliveryFilter {
         webhook_id: query.parsed("webhook", |text| text.parse().ok()),
         incident_id: query.parsed("incident", |text| text.parse().ok()),
@@ -185,7 +185,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
     let filters = ["webhook", "incident", "event", "status", "since"].map(|name| (name, query.text(name)));
     let last_id = deliveries.last().map(|delivery| delivery.id.as_bytes());
     render(&DeliveriesPage {
-        frame: Frame::of(&visitor, "Deliveries", Nav::Deliveries),
+        layout: Layout::of(&session, "Deliveries", Nav::Deliveries),
         states: state_choices(query.text("status")),
         events: event_choices(query.text("event")),
         webhooks: webhook_choices(&state, "Any webhook", query.text("webhook")).await?,
@@ -199,7 +199,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
 
 /// The badge of a delivery's state. What a platform only queued is not called delivered: whether it is shown is not told.
 pub fn delivery_badge(delivery: &Delivery) -> Markup {
-    let about = kinds::adapter_or_unknown(delivery.webhook_kind).about();
+    let about = kinds::adapter_or_unknown(delivery.webhook_kind).description();
     match (delivery.state, about.confirmation) {
         (DeliveryState::Dead, _) if delivery.given_up_by.is_some() => show::badge("neutral", "Given up"),
         (DeliveryState::Delivered, Confirmation::QueuedOnly) => show::badge("success", "Accepted"),

@@ -4,11 +4,11 @@ use crate::attempt::AttemptView;
 use crate::deliveries::{DeliveryRow, delivery_rows};
 use crate::error::{PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, local_path, render};
+use crate::layout::{Layout, Nav, go, local_path, render};
 use crate::query::PathId;
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use askama::Template;
 use axum::extract::State;
 use destination::about::Confirmation;
@@ -22,7 +22,7 @@ use store::deliveries::{GivenUp, Replayed};
 #[derive(Template)]
 #[template(path = "delivery.html")]
 struct DeliveryPage {
-    frame: Frame,
+    layout: Layout,
     delivery: DeliveryRow,
     next: String,
     next_at: Option<Markup>,
@@ -41,10 +41,10 @@ struct DeliveryPage {
 /// `GET /deliveries/{id}`
 pub async fn page(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<DeliveryId>,
 ) -> PageResult {
-    let now = visitor.look.now;
+    let now = session.context.now;
     let detail = state.store.deliveries.get(id).await?;
     let delivery = &detail.delivery;
     let webhook = match state.store.webhooks.get(delivery.webhook_id).await {
@@ -58,7 +58,7 @@ pub async fn page(
     let row = rows.pop().ok_or_else(|| PageError::not_found("delivery"))?;
     let next_at = (delivery.state == DeliveryState::Scheduled).then(|| show::when(delivery.due_at, now));
     render(&DeliveryPage {
-        frame: Frame::of(&visitor, format!("Delivery of {}", row.event), Nav::Deliveries),
+        layout: Layout::of(&session, format!("Delivery of {}", row.event), Nav::Deliveries),
         next: what_comes_next(delivery, webhook.as_ref(), now),
         next_at,
         is_replayable: !delivery.state.is_open() && !delivery.is_test && webhook.is_some(),
@@ -78,7 +78,7 @@ pub async fn page(
 }
 
 fn is_only_queued(delivery: &Delivery) -> bool {
-    let about = kinds::adapter_or_unknown(delivery.webhook_kind).about();
+    let about = kinds::adapter_or_unknown(delivery.webhook_kind).description();
     about.confirmation == Confirmation::QueuedOnly
 }
 
@@ -121,13 +121,13 @@ pub fn can_be_given_up(delivery: &Delivery) -> bool {
 /// `POST /deliveries/{id}/replay`
 pub async fn replay(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<DeliveryId>,
     form: Form,
 ) -> PageResult {
     let otherwise = format!("/deliveries/{id}");
     let back = local_path(form.text("back"), &otherwise);
-    match state.actions.replay(visitor.actor(), id).await? {
+    match state.actions.replay(session.actor(), id).await? {
         Replayed::Scheduled(_) => go(back, "replayed"),
         Replayed::StillOpen(_) => go(back, "still-open"),
     }
@@ -136,10 +136,10 @@ pub async fn replay(
 /// `POST /deliveries/{id}/retry-now`
 pub async fn retry_now(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<DeliveryId>,
 ) -> PageResult {
-    let did_wait = state.actions.retry_now(visitor.actor(), id).await?;
+    let did_wait = state.actions.retry_now(session.actor(), id).await?;
     let did = if did_wait { "retried" } else { "not-waiting" };
     go(&format!("/deliveries/{id}"), did)
 }
@@ -147,13 +147,13 @@ pub async fn retry_now(
 /// `POST /deliveries/{id}/give-up`
 pub async fn give_up(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<DeliveryId>,
     form: Form,
 ) -> PageResult {
     let otherwise = format!("/deliveries/{id}");
     let back = local_path(form.text("back"), &otherwise);
-    match state.actions.give_up(visitor.actor(), id).await? {
+    match state.actions.give_up(session.actor(), id).await? {
         GivenUp::Done(_) => go(back, "given-up"),
         GivenUp::NotWaiting(_) => go(back, "not-given-up"),
     }

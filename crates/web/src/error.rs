@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::attempt::sentence_case;
-use crate::frame::{Frame, render_with};
+use crate::layout::{Layout, render_with};
 use actions::{ActionError, FieldError};
 use model::access::Role;
 use store::StoreError;
@@ -25,7 +25,7 @@ pub struct PageError {
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
-    frame: &'a Frame,
+    layout: &'a Layout,
     status: u16,
     code: &'static str,
     sentence: &'a str,
@@ -165,9 +165,9 @@ impl PageError {
     }
 
     /// The page that says it.
-    pub fn page_in(&self, frame: &Frame) -> Response {
+    pub fn page_in(&self, layout: &Layout) -> Response {
         let page = ErrorPage {
-            frame: &frame
+            layout: &layout
                 .clone()
                 .titled(self.status.canonical_reason().unwrap_or("Error")),
             status: self.status.as_u16(),

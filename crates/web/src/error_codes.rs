@@ -5,9 +5,9 @@ use askama::Template;
 use serde_json::Value;
 
 use crate::error::PageResult;
-use crate::frame::{Frame, Nav, render};
+use crate::layout::{Layout, Nav, render};
 use crate::openapi_schema::{Sentence, sentence_of};
-use crate::visitor::{Anybody, Look};
+use crate::session::{Anybody, RequestContext};
 
 /// The document, part of the binary.
 const DOCUMENT: &str = include_str!("../../../docs/errors.md");
@@ -18,7 +18,7 @@ const SECOND_PART: &str = "\n## Why an attempt failed\n";
 #[derive(Template)]
 #[template(path = "error_codes.html")]
 struct ErrorCodesPage {
-    frame: Frame,
+    layout: Layout,
     about: Sentence,
     codes: Vec<ErrorCode>,
     about_failures: Sentence,
@@ -40,14 +40,14 @@ struct FailedAttempt {
 }
 
 /// `GET /docs/errors`
-pub async fn page(Anybody(visitor): Anybody, look: Look) -> PageResult {
-    let frame = match &visitor {
-        Some(visitor) => Frame::of(visitor, TITLE, Nav::System),
-        None => Frame::open(TITLE, &look),
+pub async fn page(Anybody(session): Anybody, context: RequestContext) -> PageResult {
+    let layout = match &session {
+        Some(session) => Layout::of(session, TITLE, Nav::System),
+        None => Layout::open(TITLE, &context),
     };
     let (errors, failures) = DOCUMENT.split_once(SECOND_PART).unwrap_or((DOCUMENT, ""));
     render(&ErrorCodesPage {
-        frame,
+        layout,
         about: about(errors),
         codes: errors.lines().filter_map(row).collect(),
         about_failures: about(failures),

@@ -8,13 +8,13 @@ use http::StatusCode;
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_refused, render_with};
 use crate::incidents::all_services;
+use crate::layout::{Layout, Nav, go, render, render_refused, render_with};
 use crate::paging::{Pager, page_of};
 use crate::query::{PathId, Query};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::catalog::{PolicyDraft, StepDraft};
 use actions::incidents::UserChoice;
 use actions::{ActionError, Patch};
@@ -120,7 +120,7 @@ impl PolicyForm {
 #[derive(Template)]
 #[template(path = "escalation_policies.html")]
 struct PoliciesPage {
-    frame: Frame,
+    layout: Layout,
     policies: Vec<PolicyRow>,
     form: PolicyForm,
     pager: Pager,
@@ -129,7 +129,7 @@ struct PoliciesPage {
 impl PoliciesPage {
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         before: &str,
         form: PolicyForm,
     ) -> Result<Self, PageError> {
@@ -145,7 +145,7 @@ impl PoliciesPage {
             name: policy.name,
         };
         Ok(Self {
-            frame: Frame::of(visitor, "Escalation policies", Nav::Policies),
+            layout: Layout::of(session, "Escalation policies", Nav::Policies),
             policies: policies.into_iter().map(row).collect(),
             form,
             pager,
@@ -156,7 +156,7 @@ impl PoliciesPage {
 #[derive(Template)]
 #[template(path = "escalation_policy.html")]
 struct PolicyPage {
-    frame: Frame,
+    layout: Layout,
     id: PolicyId,
     created: Markup,
     steps: Vec<StepLine>,
@@ -170,7 +170,7 @@ impl PolicyPage {
     /// The page of a policy; with what was typed into its form, if that was not accepted.
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         id: PolicyId,
         refused: Option<(&Form, FieldErrors)>,
     ) -> Result<Self, PageError> {
@@ -195,9 +195,9 @@ impl PolicyPage {
             }
         };
         Ok(Self {
-            frame: Frame::of(visitor, policy.name.clone(), Nav::Policies),
+            layout: Layout::of(session, policy.name.clone(), Nav::Policies),
             id,
-            created: show::when(policy.created_at, visitor.look.now),
+            created: show::when(policy.created_at, session.context.now),
             steps: lines_of(&policy.steps),
             services: services_by_policy(state).await?.remove(&id).unwrap_or_default(),
             form,
@@ -331,60 +331,60 @@ fn mistakes(error: ActionError) -> Result<FieldErrors, PageError> {
 }
 
 /// `GET /escalation-policies`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let form = PolicyForm::of(&state, String::new(), Vec::new(), &[], FieldErrors::default()).await?;
-    render(&PoliciesPage::of(&state, &visitor, query.text("before"), form).await?)
+    render(&PoliciesPage::of(&state, &session, query.text("before"), form).await?)
 }
 
 /// `POST /escalation-policies`
-pub async fn create(State(state): State<WebState>, visitor: Visitor, form: Form) -> PageResult {
+pub async fn create(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
     let errors = match draft_of(&form) {
-        Ok(draft) => match state.actions.create_policy(visitor.actor(), draft).await {
+        Ok(draft) => match state.actions.create_policy(session.actor(), draft).await {
             Ok(policy) => return go(&format!("/escalation-policies/{}", policy.id), "created"),
             Err(error) => mistakes(error)?,
         },
         Err(errors) => errors,
     };
     let form = PolicyForm::typed(&state, &form, &[], errors).await?;
-    render_refused(&PoliciesPage::of(&state, &visitor, "", form).await?)
+    render_refused(&PoliciesPage::of(&state, &session, "", form).await?)
 }
 
 /// `GET /escalation-policies/{id}`
 pub async fn one(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<PolicyId>,
 ) -> PageResult {
-    render(&PolicyPage::of(&state, &visitor, id, None).await?)
+    render(&PolicyPage::of(&state, &session, id, None).await?)
 }
 
 /// `POST /escalation-policies/{id}`
 pub async fn change(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<PolicyId>,
     form: Form,
 ) -> PageResult {
     let errors = match draft_of(&form) {
-        Ok(draft) => match state.actions.change_policy(visitor.actor(), id, draft).await {
+        Ok(draft) => match state.actions.change_policy(session.actor(), id, draft).await {
             Ok(_) => return go(&format!("/escalation-policies/{id}"), "saved"),
             Err(error) => mistakes(error)?,
         },
         Err(errors) => errors,
     };
-    render_refused(&PolicyPage::of(&state, &visitor, id, Some((&form, errors))).await?)
+    render_refused(&PolicyPage::of(&state, &session, id, Some((&form, errors))).await?)
 }
 
 /// `POST /escalation-policies/{id}/delete`
 pub async fn delete(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<PolicyId>,
 ) -> PageResult {
-    match state.actions.delete_policy(visitor.actor(), id).await {
+    match state.actions.delete_policy(session.actor(), id).await {
         Ok(()) => go("/escalation-policies", "deleted"),
         Err(ActionError::InUse { .. }) => {
-            let mut page = PolicyPage::of(&state, &visitor, id, None).await?;
+            let mut page = PolicyPage::of(&state, &session, id, None).await?;
             page.refusal = Some("The policy stays for now: services use it. Give them another one first.");
             Ok(render_with(StatusCode::CONFLICT, &page))
         }

@@ -11,11 +11,13 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::error::PageError;
 use crate::form::{CSRF_FIELD, Form, MAX_FORM_BYTES, MAX_OPEN_FORM_BYTES};
-use crate::frame::Frame;
-use crate::once::{FormUse, ONCE_FIELD};
-use crate::route::{Door, PageVerb};
+use crate::form_nonce::{FORM_NONCE_FIELD, FormUse};
+use crate::layout::Layout;
+use crate::route::{PageVerb, RoutePolicy};
+use crate::session::{
+    RequestContext, Transport, UserSession, cookie, csrf_token, is_csrf_token, preferences,
+};
 use crate::state::WebState;
-use crate::visitor::{Look, Transport, Visitor, cookie, csrf_token, is_csrf_token, taste};
 use config::{base_path, without_base_path};
 use model::access::KeyHash;
 use model::session::SESSION_TOUCH_INTERVAL;
@@ -27,58 +29,66 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 /// Whether the browser says that a request comes from our own pages.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// The longest path that a visitor is led back to after signing in, in bytes.
+/// The longest path that a session is led back to after signing in, in bytes.
 const MAX_NEXT_BYTES: usize = 500;
 
 /// What the guard does for one route.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule {
+pub struct GuardedRoute {
     /// What the route is for.
     pub verb: PageVerb,
     /// Whom it admits.
-    pub door: Door,
+    pub policy: RoutePolicy,
 }
 
 /// Guards one route.
-pub async fn guard(State((state, rule)): State<(WebState, Rule)>, request: Request, next: Next) -> Response {
+pub async fn guard(
+    State((state, rule)): State<(WebState, GuardedRoute)>,
+    request: Request,
+    next: Next,
+) -> Response {
     if rule.verb == PageVerb::Any {
         return next.run(request).await;
     }
-    let look = look_of(&state, &request);
-    let visitor = match find_visitor(&state, request.headers(), &look).await {
-        Ok(visitor) => visitor,
-        Err(error) => return error.page_in(&Frame::open("Something went wrong", &look)),
+    let context = look_of(&state, &request);
+    let session = match find_session(&state, request.headers(), &context).await {
+        Ok(session) => session,
+        Err(error) => return error.page_in(&Layout::open("Something went wrong", &context)),
     };
-    let look = visitor.as_ref().map_or(look, |visitor| visitor.look.clone());
-    let frame = match &visitor {
-        Some(visitor) => Frame::bare(visitor),
-        None => Frame::open("", &look),
+    let context = session
+        .as_ref()
+        .map_or(context, |session| session.context.clone());
+    let layout = match &session {
+        Some(session) => Layout::bare(session),
+        None => Layout::open("", &context),
     };
-    let response = match admit(&state, rule, request, look, visitor).await {
+    let response = match authorize(&state, rule, request, context, session).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal,
     };
-    // A page that failed is shown in the frame of the others.
+    // A page that failed is shown in the layout of the others.
     match response.extensions().get::<PageError>() {
-        Some(error) => error.page_in(&frame),
+        Some(error) => error.page_in(&layout),
         None => response,
     }
 }
 
-/// The request with all that its page needs to know, or what the visitor is told instead.
-async fn admit(
+/// The request with all that its page needs to know, or what the session is told instead.
+async fn authorize(
     state: &WebState,
-    rule: Rule,
+    rule: GuardedRoute,
     request: Request,
-    look: Look,
-    visitor: Option<Visitor>,
+    context: RequestContext,
+    session: Option<UserSession>,
 ) -> Result<Request, Response> {
-    match (rule.door, &visitor) {
-        (Door::Open, _) | (Door::SignedIn, Some(_)) => {}
-        (Door::SignedIn | Door::Right(_), None) => return Err(to_sign_in(rule.verb, &look)),
-        (Door::Right(scope), Some(visitor)) => {
-            if !visitor.may(scope) {
-                return Err(PageError::not_allowed(visitor.user.role).into_response());
+    match (rule.policy, &session) {
+        (RoutePolicy::Public, _) | (RoutePolicy::SignedIn, Some(_)) => {}
+        (RoutePolicy::SignedIn | RoutePolicy::Requires(_), None) => {
+            return Err(to_sign_in(rule.verb, &context));
+        }
+        (RoutePolicy::Requires(scope), Some(session)) => {
+            if !session.may(scope) {
+                return Err(PageError::not_allowed(session.user.role).into_response());
             }
         }
     }
@@ -93,25 +103,25 @@ async fn admit(
         {
             return Err(PageError::packed_form().into_response());
         }
-        let limit = match rule.door {
-            Door::Open => MAX_OPEN_FORM_BYTES,
-            Door::SignedIn | Door::Right(_) => MAX_FORM_BYTES,
+        let limit = match rule.policy {
+            RoutePolicy::Public => MAX_OPEN_FORM_BYTES,
+            RoutePolicy::SignedIn | RoutePolicy::Requires(_) => MAX_FORM_BYTES,
         };
         let form = Form::read(body, limit)
             .await
             .map_err(IntoResponse::into_response)?;
         body = axum::body::Body::empty();
-        if let Some(visitor) = &visitor
-            && rule.door != Door::Open
-            && !is_csrf_token(form.raw(CSRF_FIELD), &visitor.csrf)
+        if let Some(session) = &session
+            && rule.policy != RoutePolicy::Public
+            && !is_csrf_token(form.raw(CSRF_FIELD), &session.csrf)
         {
             return Err(PageError::stale_form().into_response());
         }
         // Nothing is remembered of what somebody sends who is not signed in: their pages issue no such tokens.
-        let once = form.text(ONCE_FIELD);
-        if let Some(visitor) = visitor.as_ref().filter(|_| !once.is_empty()) {
+        let form_nonce = form.text(FORM_NONCE_FIELD);
+        if let Some(session) = session.as_ref().filter(|_| !form_nonce.is_empty()) {
             let now_ms = state.source.monotonic_millis();
-            match state.used_forms.use_up(visitor.session.id, once, now_ms) {
+            match state.form_nonces.use_up(session.session.id, form_nonce, now_ms) {
                 FormUse::First => {}
                 FormUse::Again => return Err(PageError::used_form().into_response()),
                 FormUse::Unknown => return Err(PageError::old_form().into_response()),
@@ -119,34 +129,34 @@ async fn admit(
         }
         parts.extensions.insert(form);
     }
-    remember(&mut parts.extensions, look, visitor);
+    remember(&mut parts.extensions, context, session);
     Ok(Request::from_parts(parts, body))
 }
 
-fn remember(extensions: &mut Extensions, look: Look, visitor: Option<Visitor>) {
-    extensions.insert(look);
-    if let Some(visitor) = visitor {
-        extensions.insert(visitor);
+fn remember(extensions: &mut Extensions, context: RequestContext, session: Option<UserSession>) {
+    extensions.insert(context);
+    if let Some(session) = session {
+        extensions.insert(session);
     }
 }
 
-fn look_of(state: &WebState, request: &Request) -> Look {
-    let (theme, sidebar) = taste(request.headers());
+fn look_of(state: &WebState, request: &Request) -> RequestContext {
+    let (theme, sidebar) = preferences(request.headers());
     let uri = request.uri();
     let did = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .find(|(name, _)| name == "did")
         .map(|(_, value)| value.into_owned());
-    Look {
+    RequestContext {
         theme,
         sidebar,
-        did,
+        flash: did,
         now: state.source.now(),
         is_dev: state.settings.is_dev,
         target: match *request.method() {
             Method::GET | Method::HEAD => uri.path_and_query().map_or_else(String::new, ToString::to_string),
             _ => page_of_form(request.headers(), base_path(state.settings.public_url.as_ref())),
         },
-        once: String::new(),
+        form_nonce: String::new(),
     }
 }
 
@@ -161,28 +171,31 @@ fn page_of_form(headers: &HeaderMap, base: &str) -> String {
 }
 
 /// Who the session cookie belongs to.
-async fn find_visitor(
+async fn find_session(
     state: &WebState,
     headers: &HeaderMap,
-    look: &Look,
-) -> Result<Option<Visitor>, PageError> {
+    context: &RequestContext,
+) -> Result<Option<UserSession>, PageError> {
     let Some(token) = cookie(headers, transport(state).session_cookie()) else {
         return Ok(None);
     };
-    let found = state.store.sessions.find(KeyHash::of(token), look.now).await?;
+    let found = state.store.sessions.find(KeyHash::of(token), context.now).await?;
     let Some((session, user)) = found else {
         return Ok(None);
     };
-    if look.now.since(session.last_seen_at) >= SESSION_TOUCH_INTERVAL {
-        state.store.sessions.touch(session.id, look.now).await?;
+    if context.now.since(session.last_seen_at) >= SESSION_TOUCH_INTERVAL {
+        state.store.sessions.touch(session.id, context.now).await?;
     }
     let now_ms = state.source.monotonic_millis();
-    let once = state.used_forms.issue(session.id, now_ms, state.source.random());
-    Ok(Some(Visitor {
+    let form_nonce = state.form_nonces.issue(session.id, now_ms, state.source.random());
+    Ok(Some(UserSession {
         user,
         session,
         csrf: csrf_token(token),
-        look: Look { once, ..look.clone() },
+        context: RequestContext {
+            form_nonce,
+            ..context.clone()
+        },
     }))
 }
 
@@ -244,10 +257,10 @@ fn check_site(state: &WebState, headers: &HeaderMap) -> Result<(), PageError> {
 }
 
 /// Leads to the sign-in page, and back to a page that was asked for; a form cannot be sent again by itself.
-fn to_sign_in(verb: PageVerb, look: &Look) -> Response {
+fn to_sign_in(verb: PageVerb, context: &RequestContext) -> Response {
     match verb {
-        PageVerb::Get if look.target.len() <= MAX_NEXT_BYTES && look.target != "/" => {
-            let next: String = url::form_urlencoded::byte_serialize(look.target.as_bytes()).collect();
+        PageVerb::Get if context.target.len() <= MAX_NEXT_BYTES && context.target != "/" => {
+            let next: String = url::form_urlencoded::byte_serialize(context.target.as_bytes()).collect();
             Redirect::to(&format!("/sign-in?next={next}")).into_response()
         }
         PageVerb::Get | PageVerb::Any => Redirect::to("/sign-in").into_response(),

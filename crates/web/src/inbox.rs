@@ -8,14 +8,14 @@ use http::{HeaderMap, StatusCode};
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_with};
 use crate::inboxes::{address_of, require_inboxes};
 use crate::integrations::every_webhook;
+use crate::layout::{Layout, Nav, go, render, render_with};
 use crate::query::{PathId, Query};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::signature_check::{Check, Signed, check, header};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::webhook_settings::WebhookDraft;
 use actions::{ActionError, Patch};
 use config::base_url;
@@ -81,7 +81,7 @@ struct Shown {
 #[derive(Template)]
 #[template(path = "inbox.html")]
 struct InboxPage {
-    frame: Frame,
+    layout: Layout,
     id: InboxId,
     name: String,
     address: String,
@@ -92,7 +92,7 @@ struct InboxPage {
     presets: Vec<Preset>,
     arrivals: Vec<ArrivalRow>,
     shown: Option<Shown>,
-    /// Whether the visitor chose a request, so that newer ones do not take its place.
+    /// Whether the session chose a request, so that newer ones do not take its place.
     is_chosen: bool,
     errors: FieldErrors,
     /// Why it cannot be used as a webhook.
@@ -110,14 +110,14 @@ struct Refused {
 impl InboxPage {
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         headers: &HeaderMap,
         id: InboxId,
         chosen: &str,
         refused: Refused,
     ) -> Result<Self, PageError> {
         require_inboxes(state)?;
-        let now = visitor.look.now;
+        let now = session.context.now;
         let inbox = state.store.inboxes.get(id).await?;
         let mut requests = state.store.inboxes.requests(id).await?;
         // The store looks at the age when something comes; here a silent inbox forgets as well.
@@ -134,7 +134,7 @@ impl InboxPage {
             _ => present,
         };
         Ok(Self {
-            frame: Frame::of(visitor, inbox.name.clone(), Nav::Inbox),
+            layout: Layout::of(session, inbox.name.clone(), Nav::Inbox),
             id,
             address: address_of(&base_url(state.settings.public_url.as_ref(), headers), id),
             has_secret: inbox.secret.is_some(),
@@ -269,30 +269,30 @@ fn path_of(id: InboxId) -> String {
 /// `GET /settings/inbox/{id}`
 pub async fn page(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<InboxId>,
     headers: HeaderMap,
     query: Query,
 ) -> PageResult {
     let chosen = query.text("request");
-    render(&InboxPage::of(&state, &visitor, &headers, id, chosen, Refused::default()).await?)
+    render(&InboxPage::of(&state, &session, &headers, id, chosen, Refused::default()).await?)
 }
 
 async fn refuse(
     state: &WebState,
-    visitor: &Visitor,
+    session: &UserSession,
     headers: &HeaderMap,
     id: InboxId,
     refused: Refused,
 ) -> PageResult {
-    let page = InboxPage::of(state, visitor, headers, id, "", refused).await?;
+    let page = InboxPage::of(state, session, headers, id, "", refused).await?;
     Ok(render_with(StatusCode::UNPROCESSABLE_ENTITY, &page))
 }
 
 /// `POST /settings/inbox/{id}/answer`
 pub async fn set_answer(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<InboxId>,
     headers: HeaderMap,
     form: Form,
@@ -303,7 +303,7 @@ pub async fn set_answer(
         Ok((status, delay_ms)) => {
             let actions = &state.actions;
             match actions
-                .set_inbox_answer(visitor.actor(), id, status, delay_ms)
+                .set_inbox_answer(session.actor(), id, status, delay_ms)
                 .await
             {
                 Ok(_) => return go(&path_of(id), "saved"),
@@ -316,7 +316,7 @@ pub async fn set_answer(
         errors,
         mistake: None,
     };
-    refuse(&state, &visitor, &headers, id, refused).await
+    refuse(&state, &session, &headers, id, refused).await
 }
 
 /// Status and delay in milliseconds, from a preset's button or the fields; seconds may have a fraction. Their bounds are
@@ -336,7 +336,7 @@ fn read_answer(form: &Form) -> Result<(u16, u64), FieldErrors> {
 /// `POST /settings/inbox/{id}/secret`
 pub async fn set_secret(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<InboxId>,
     headers: HeaderMap,
     form: Form,
@@ -348,7 +348,7 @@ pub async fn set_secret(
         FieldErrors::one("secret", "type the secret that the sender signs with")
     } else {
         let secret = if is_removal { String::new() } else { secret };
-        match state.actions.set_inbox_secret(visitor.actor(), id, secret).await {
+        match state.actions.set_inbox_secret(session.actor(), id, secret).await {
             Ok(_) => return go(&path_of(id), "saved"),
             Err(error) => FieldErrors::of(error)?,
         }
@@ -357,13 +357,13 @@ pub async fn set_secret(
         errors,
         ..Refused::default()
     };
-    refuse(&state, &visitor, &headers, id, refused).await
+    refuse(&state, &session, &headers, id, refused).await
 }
 
 /// `POST /settings/inbox/{id}/clear`
 pub async fn clear(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<InboxId>,
     form: Form,
 ) -> PageResult {
@@ -375,18 +375,18 @@ pub async fn clear(
             Err(_) => return Err(PageError::bad_request("this is no request")),
         },
     };
-    state.actions.clear_inbox(visitor.actor(), id, request).await?;
+    state.actions.clear_inbox(session.actor(), id, request).await?;
     go(&path_of(id), did)
 }
 
 /// `POST /settings/inbox/{id}/delete`
 pub async fn delete(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<InboxId>,
 ) -> PageResult {
     require_inboxes(&state)?;
-    state.actions.delete_inbox(visitor.actor(), id).await?;
+    state.actions.delete_inbox(session.actor(), id).await?;
     go("/settings/inbox", "deleted")
 }
 
@@ -394,7 +394,7 @@ pub async fn delete(
 /// secret keeps it, or what others sign with it would not fit any more.
 pub async fn use_as_webhook(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<InboxId>,
     headers: HeaderMap,
 ) -> PageResult {
@@ -411,7 +411,7 @@ pub async fn use_as_webhook(
         return go(&format!("/settings/integrations/{webhook}"), "inbox-in-use");
     }
     let draft = webhook_draft(&inbox.name, address, secret.reveal().to_owned());
-    let (webhook, _) = match state.actions.create_webhook(visitor.actor(), draft).await {
+    let (webhook, _) = match state.actions.create_webhook(session.actor(), draft).await {
         Ok(created) => created,
         Err(ActionError::Invalid(errors)) => {
             let reasons: Vec<_> = errors.into_iter().map(|error| error.detail).collect();
@@ -419,7 +419,7 @@ pub async fn use_as_webhook(
                 mistake: Some(reasons.join("; ")),
                 ..Refused::default()
             };
-            return refuse(&state, &visitor, &headers, id, refused).await;
+            return refuse(&state, &session, &headers, id, refused).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -427,7 +427,7 @@ pub async fn use_as_webhook(
         let secret = secret.reveal().to_owned();
         state
             .actions
-            .set_inbox_secret(visitor.actor(), id, secret)
+            .set_inbox_secret(session.actor(), id, secret)
             .await?;
     }
     go(&format!("/settings/integrations/{}", webhook.id), "inbox-used")

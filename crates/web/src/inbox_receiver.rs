@@ -1,4 +1,4 @@
-//! The address of an inbox: keeps whatever is sent there and answers as the inbox says. Must never act for a visitor:
+//! The address of an inbox: keeps whatever is sent there and answers as the inbox says. Must never act for a session:
 //! it knows no session, and says the same to everybody.
 
 use std::time::Duration;

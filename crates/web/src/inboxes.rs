@@ -6,10 +6,10 @@ use http::HeaderMap;
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_refused};
+use crate::layout::{Layout, Nav, go, render, render_refused};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use config::base_url;
 use model::access::Scope;
 use model::id::InboxId;
@@ -25,7 +25,7 @@ struct InboxRow {
 #[derive(Template)]
 #[template(path = "inboxes.html")]
 struct InboxesPage {
-    frame: Frame,
+    layout: Layout,
     is_on: bool,
     inboxes: Vec<InboxRow>,
     name: String,
@@ -35,7 +35,7 @@ struct InboxesPage {
 impl InboxesPage {
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         headers: &HeaderMap,
         name: String,
         errors: FieldErrors,
@@ -52,10 +52,10 @@ impl InboxesPage {
             address: address_of(&base, inbox.id),
             name: inbox.name,
             requests: show::count(u64::from(count)),
-            created: show::when(inbox.created_at, visitor.look.now),
+            created: show::when(inbox.created_at, session.context.now),
         });
         Ok(Self {
-            frame: Frame::of(visitor, "Inbox", Nav::Inbox),
+            layout: Layout::of(session, "Inbox", Nav::Inbox),
             is_on,
             inboxes: rows.collect(),
             name,
@@ -81,32 +81,32 @@ pub fn require_inboxes(state: &WebState) -> Result<(), PageError> {
 }
 
 /// `GET /settings/inbox`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, headers: HeaderMap) -> PageResult {
-    let page = InboxesPage::of(&state, &visitor, &headers, String::new(), FieldErrors::default());
+pub async fn page(State(state): State<WebState>, session: UserSession, headers: HeaderMap) -> PageResult {
+    let page = InboxesPage::of(&state, &session, &headers, String::new(), FieldErrors::default());
     render(&page.await?)
 }
 
 /// `POST /settings/inbox`
 pub async fn create(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     headers: HeaderMap,
     form: Form,
 ) -> PageResult {
     require_inboxes(&state)?;
     let name = form.text("name").to_owned();
-    match state.actions.create_inbox(visitor.actor(), name.clone()).await {
+    match state.actions.create_inbox(session.actor(), name.clone()).await {
         Ok(inbox) => go(&format!("/settings/inbox/{}", inbox.id), "created"),
         Err(error) => {
             let errors = FieldErrors::of(error)?;
-            render_refused(&InboxesPage::of(&state, &visitor, &headers, name, errors).await?)
+            render_refused(&InboxesPage::of(&state, &session, &headers, name, errors).await?)
         }
     }
 }
 
 impl InboxesPage {
-    /// Whether the visitor may make inboxes and look into them: what came may hold secrets.
+    /// Whether the session may make inboxes and look into them: what came may hold secrets.
     fn may_open(&self) -> bool {
-        self.frame.may(Scope::WebhooksWrite.as_str())
+        self.layout.may(Scope::WebhooksWrite.as_str())
     }
 }

@@ -7,13 +7,13 @@ use crate::deliveries::delivery_badge;
 use crate::delivery::can_be_given_up;
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_with};
 use crate::incident_tickets::Tickets;
 use crate::incidents::{Choice, severity_choices, user_choices};
+use crate::layout::{Layout, Nav, go, render, render_with};
 use crate::query::PathId;
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::Patch;
 use actions::incidents::{IncidentChange, UserChoice};
 use model::delivery::Delivery;
@@ -57,7 +57,7 @@ struct Sent {
 #[derive(Template)]
 #[template(path = "incident.html")]
 pub struct IncidentPage {
-    frame: Frame,
+    layout: Layout,
     incident: Incident,
     status: Markup,
     severity: Markup,
@@ -84,11 +84,11 @@ impl IncidentPage {
     /// The page of an incident, with what is wrong with a form on it.
     pub async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         id: IncidentId,
         errors: FieldErrors,
     ) -> Result<Self, PageError> {
-        let now = visitor.look.now;
+        let now = session.context.now;
         let incident = state.store.incidents.get(id).await?;
         let timeline = state.store.incidents.timeline(id).await?;
         let filter = DeliveryFilter {
@@ -104,7 +104,7 @@ impl IncidentPage {
         let mut severities = severity_choices("", incident.severity.as_str());
         severities.remove(0);
         Ok(Self {
-            frame: Frame::of(visitor, incident.title.clone(), Nav::Incidents),
+            layout: Layout::of(session, incident.title.clone(), Nav::Incidents),
             status: show::status_badge(incident.status),
             severity: show::severity_badge(incident.severity),
             created: show::when(incident.created_at, now),
@@ -185,17 +185,17 @@ pub fn attempts_in_words(delivery: &Delivery) -> String {
 /// `GET /incidents/{id}`
 pub async fn page(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<IncidentId>,
 ) -> PageResult {
-    render(&IncidentPage::of(&state, &visitor, id, FieldErrors::default()).await?)
+    render(&IncidentPage::of(&state, &session, id, FieldErrors::default()).await?)
 }
 
 /// `POST /incidents/{id}/acknowledge`
-pub async fn acknowledge(state: State<WebState>, visitor: Visitor, id: PathId<IncidentId>) -> PageResult {
+pub async fn acknowledge(state: State<WebState>, session: UserSession, id: PathId<IncidentId>) -> PageResult {
     transition(
         state.0,
-        visitor,
+        session,
         id.0,
         IncidentAction::Acknowledge,
         "acknowledged",
@@ -204,30 +204,30 @@ pub async fn acknowledge(state: State<WebState>, visitor: Visitor, id: PathId<In
 }
 
 /// `POST /incidents/{id}/resolve`
-pub async fn resolve(state: State<WebState>, visitor: Visitor, id: PathId<IncidentId>) -> PageResult {
-    transition(state.0, visitor, id.0, IncidentAction::Resolve, "resolved").await
+pub async fn resolve(state: State<WebState>, session: UserSession, id: PathId<IncidentId>) -> PageResult {
+    transition(state.0, session, id.0, IncidentAction::Resolve, "resolved").await
 }
 
 /// `POST /incidents/{id}/escalate`
-pub async fn escalate(state: State<WebState>, visitor: Visitor, id: PathId<IncidentId>) -> PageResult {
-    transition(state.0, visitor, id.0, IncidentAction::Escalate, "escalated").await
+pub async fn escalate(state: State<WebState>, session: UserSession, id: PathId<IncidentId>) -> PageResult {
+    transition(state.0, session, id.0, IncidentAction::Escalate, "escalated").await
 }
 
 /// `POST /incidents/{id}/reopen`
-pub async fn reopen(state: State<WebState>, visitor: Visitor, id: PathId<IncidentId>) -> PageResult {
-    transition(state.0, visitor, id.0, IncidentAction::Reopen, "reopened").await
+pub async fn reopen(state: State<WebState>, session: UserSession, id: PathId<IncidentId>) -> PageResult {
+    transition(state.0, session, id.0, IncidentAction::Reopen, "reopened").await
 }
 
 async fn transition(
     state: WebState,
-    visitor: Visitor,
+    session: UserSession,
     id: IncidentId,
     action: IncidentAction,
     done: &'static str,
 ) -> PageResult {
     let committed = state
         .actions
-        .transition(visitor.actor(), id, action, None)
+        .transition(session.actor(), id, action, None)
         .await?;
     let did = match committed {
         Committed::Changed(_) | Committed::Created(_) => done,
@@ -243,7 +243,7 @@ async fn transition(
 /// `POST /incidents/{id}/assign`
 pub async fn assign(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<IncidentId>,
     form: Form,
 ) -> PageResult {
@@ -258,14 +258,14 @@ pub async fn assign(
         assignee,
         ..IncidentChange::default()
     };
-    state.actions.edit_incident(visitor.actor(), id, change).await?;
+    state.actions.edit_incident(session.actor(), id, change).await?;
     go(&format!("/incidents/{id}"), "saved")
 }
 
 /// `POST /incidents/{id}/edit`
 pub async fn edit(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<IncidentId>,
     form: Form,
 ) -> PageResult {
@@ -284,11 +284,11 @@ pub async fn edit(
         },
         assignee: Patch::Keep,
     };
-    match state.actions.edit_incident(visitor.actor(), id, change).await {
+    match state.actions.edit_incident(session.actor(), id, change).await {
         Ok(_) => go(&format!("/incidents/{id}"), "saved"),
         Err(error) => {
             let errors = FieldErrors::of(error)?;
-            let page = IncidentPage::of(&state, &visitor, id, errors).await?;
+            let page = IncidentPage::of(&state, &session, id, errors).await?;
             Ok(render_with(http::StatusCode::UNPROCESSABLE_ENTITY, &page))
         }
     }

@@ -5,11 +5,11 @@ use axum::extract::State;
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_refused};
 use crate::incidents::{Choice, service_choices, severity_choices, user_choices};
+use crate::layout::{Layout, Nav, go, render, render_refused};
 use crate::query::Query;
+use crate::session::UserSession;
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::ActionError;
 use actions::incidents::{IncidentDraft, ServiceChoice, UserChoice};
 use model::incident::Severity;
@@ -18,7 +18,7 @@ use store::incidents::Committed;
 #[derive(Template)]
 #[template(path = "incident_new.html")]
 struct NewIncidentPage {
-    frame: Frame,
+    layout: Layout,
     title: String,
     description: String,
     dedup_key: String,
@@ -31,7 +31,7 @@ struct NewIncidentPage {
 impl NewIncidentPage {
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         form: &Form,
         service: &str,
         errors: FieldErrors,
@@ -41,7 +41,7 @@ impl NewIncidentPage {
         let mut severities = severity_choices("", severity);
         severities.remove(0);
         Ok(Self {
-            frame: Frame::of(visitor, "Trigger an incident", Nav::Incidents),
+            layout: Layout::of(session, "Trigger an incident", Nav::Incidents),
             title: form.text("title").to_owned(),
             description: form.lines("description"),
             dedup_key: form.text("dedupKey").to_owned(),
@@ -54,11 +54,11 @@ impl NewIncidentPage {
 }
 
 /// `GET /incidents/new`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let empty = Form::default();
     let page = NewIncidentPage::of(
         &state,
-        &visitor,
+        &session,
         &empty,
         query.text("service"),
         FieldErrors::default(),
@@ -67,7 +67,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
 }
 
 /// `POST /incidents/new`
-pub async fn trigger(State(state): State<WebState>, visitor: Visitor, form: Form) -> PageResult {
+pub async fn trigger(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
     let service_id = form.text("service").parse().ok();
     let draft = IncidentDraft {
         title: form.text("title").to_owned(),
@@ -80,7 +80,7 @@ pub async fn trigger(State(state): State<WebState>, visitor: Visitor, form: Form
         assignee: form.text("assignee").parse().ok().map(|id| UserChoice { id }),
         dedup_key: form.optional("dedupKey"),
     };
-    let refused = match state.actions.trigger(visitor.actor(), draft, None).await {
+    let refused = match state.actions.trigger(session.actor(), draft, None).await {
         Ok(Committed::Created(incident)) => return go(&format!("/incidents/{}", incident.id), "triggered"),
         Ok(Committed::Unchanged(incident)) => return go(&format!("/incidents/{}", incident.id), "was-open"),
         // Only a request with an idempotency key of its own comes to one of these.
@@ -97,6 +97,6 @@ pub async fn trigger(State(state): State<WebState>, visitor: Visitor, form: Form
         }
         Err(error) => FieldErrors::of(error)?,
     };
-    let page = NewIncidentPage::of(&state, &visitor, &form, form.text("service"), refused).await?;
+    let page = NewIncidentPage::of(&state, &session, &form, form.text("service"), refused).await?;
     render_refused(&page)
 }

@@ -4,21 +4,21 @@ use axum::extract::State;
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{go, render_refused};
 use crate::incident::IncidentPage;
 use crate::incidents::Choice;
 use crate::integrations::every_webhook;
+use crate::layout::{go, render_refused};
 use crate::query::{PathId, PathIds};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::ActionError;
 use actions::tickets::Synced;
 use model::delivery::{Delivery, DeliveryState};
 use model::id::{IncidentId, WebhookId};
 use model::ticket::{LinkState, TicketPhase};
 use model::time::Timestamp;
-use store::tickets::ShownLink;
+use store::tickets::LinkOverview;
 
 /// What the page shows of tickets.
 pub struct Tickets {
@@ -87,7 +87,7 @@ impl Tickets {
     }
 }
 
-fn row(shown: &ShownLink, now: Timestamp) -> Option<TicketRow> {
+fn row(shown: &LinkOverview, now: Timestamp) -> Option<TicketRow> {
     let link = &shown.link;
     let (tone, status) = match &link.state {
         LinkState::Wanted => ("info", "On its way"),
@@ -103,7 +103,7 @@ fn row(shown: &ShownLink, now: Timestamp) -> Option<TicketRow> {
     Some(TicketRow {
         webhook_id: link.webhook_id,
         webhook_name: shown.webhook_name.clone(),
-        kind_name: kinds::adapter_or_unknown(shown.webhook_kind).about().name,
+        kind_name: kinds::adapter_or_unknown(shown.webhook_kind).description().name,
         ticket: link
             .ticket()
             .map(|ticket| (ticket.key.clone(), page(&ticket.url))),
@@ -115,7 +115,7 @@ fn row(shown: &ShownLink, now: Timestamp) -> Option<TicketRow> {
 }
 
 /// Tickets that there would be, had a delivery not failed before anything of a ticket could be kept.
-fn missing(links: &[ShownLink], deliveries: &[Delivery]) -> Vec<TicketRow> {
+fn missing(links: &[LinkOverview], deliveries: &[Delivery]) -> Vec<TicketRow> {
     let mut rows: Vec<TicketRow> = Vec::new();
     for delivery in deliveries {
         let adapter = kinds::adapter_or_unknown(delivery.webhook_kind);
@@ -134,7 +134,7 @@ fn missing(links: &[ShownLink], deliveries: &[Delivery]) -> Vec<TicketRow> {
             rows.push(TicketRow {
                 webhook_id,
                 webhook_name: delivery.webhook_name.clone(),
-                kind_name: adapter.about().name,
+                kind_name: adapter.description().name,
                 ticket: None,
                 tone,
                 status: status.to_owned(),
@@ -157,14 +157,14 @@ fn tone_of(phase: TicketPhase) -> &'static str {
 /// `POST /incidents/{id}/tickets`: makes one, or links one that is named.
 pub async fn add(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<IncidentId>,
     form: Form,
 ) -> PageResult {
     let Ok(webhook_id) = form.text("webhook").parse::<WebhookId>() else {
         return Err(PageError::bad_request("choose a webhook that makes tickets"));
     };
-    let actor = visitor.actor();
+    let actor = session.actor();
     let ticket = form.text("ticket");
     let done = match form.text("do") {
         "link" => state
@@ -180,14 +180,14 @@ pub async fn add(
     };
     match done {
         Ok(did) => go(&format!("/incidents/{id}"), did),
-        Err(error) => refuse(&state, &visitor, id, ticket, error).await,
+        Err(error) => refuse(&state, &session, id, ticket, error).await,
     }
 }
 
 /// The page again, with what is wrong beside the field.
 async fn refuse(
     state: &WebState,
-    visitor: &Visitor,
+    session: &UserSession,
     id: IncidentId,
     typed: &str,
     error: ActionError,
@@ -197,7 +197,7 @@ async fn refuse(
         ActionError::TicketSystem { detail, .. } => FieldErrors::one("ticket", detail),
         _ => FieldErrors::of(error)?,
     };
-    let mut page = IncidentPage::of(state, visitor, id, errors).await?;
+    let mut page = IncidentPage::of(state, session, id, errors).await?;
     page.tickets.typed = typed.to_owned();
     render_refused(&page)
 }
@@ -205,12 +205,12 @@ async fn refuse(
 /// `POST /incidents/{id}/tickets/{webhook}/unlink`
 pub async fn unlink(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathIds(id, webhook_id): PathIds<IncidentId, WebhookId>,
 ) -> PageResult {
     state
         .actions
-        .unlink_ticket(visitor.actor(), id, webhook_id)
+        .unlink_ticket(session.actor(), id, webhook_id)
         .await?;
     go(&format!("/incidents/{id}"), "ticket-unlinked")
 }
@@ -218,10 +218,10 @@ pub async fn unlink(
 /// `POST /incidents/{id}/tickets/{webhook}/sync`
 pub async fn sync(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathIds(id, webhook_id): PathIds<IncidentId, WebhookId>,
 ) -> PageResult {
-    let synced = state.actions.sync_ticket(visitor.actor(), id, webhook_id).await?;
+    let synced = state.actions.sync_ticket(session.actor(), id, webhook_id).await?;
     let did = match synced {
         Synced::Telling => "ticket-telling",
         Synced::Followed => "ticket-followed",

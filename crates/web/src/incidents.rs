@@ -4,12 +4,12 @@ use askama::Template;
 use axum::extract::State;
 
 use crate::error::{PageError, PageResult};
-use crate::frame::{Frame, Nav, render};
+use crate::layout::{Layout, Nav, render};
 use crate::paging::{Pager, page_of};
 use crate::query::Query;
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use model::id::{IncidentId, ServiceId};
 use model::incident::{Incident, IncidentStatus, Severity};
 use model::service::Service;
@@ -79,7 +79,7 @@ impl Choice {
 #[derive(Template)]
 #[template(path = "incidents.html")]
 struct IncidentsPage {
-    frame: Frame,
+    layout: Layout,
     incidents: Vec<IncidentRow>,
     statuses: Vec<Choice>,
     severities: Vec<Choice>,
@@ -90,7 +90,7 @@ struct IncidentsPage {
 }
 
 /// `GET /incidents`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let (status, severity) = (query.text("status"), query.text("severity"));
     let service_id = query.parsed("service", |text| text.parse::<ServiceId>().ok());
     let text = query.search("q");
@@ -111,10 +111,10 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
     ];
     let last_id = incidents.last().map(|incident| incident.id.as_bytes());
     render(&IncidentsPage {
-        frame: Frame::of(&visitor, "Incidents", Nav::Incidents),
+        layout: Layout::of(&session, "Incidents", Nav::Incidents),
         incidents: incidents
             .iter()
-            .map(|incident| IncidentRow::of(incident, visitor.look.now))
+            .map(|incident| IncidentRow::of(incident, session.context.now))
             .collect(),
         statuses: [
             ("", "Any status"),

@@ -3,15 +3,15 @@
 use crate::attempt::sentence_case;
 use crate::chart::{Day, chart_start};
 use crate::error::{PageError, PageResult};
-use crate::frame::{Frame, Nav, render};
+use crate::layout::{Layout, Nav, render};
 use crate::paging::{Pager, page_of};
 use crate::query::Query;
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use askama::Template;
 use axum::extract::State;
-use destination::about::About;
+use destination::about::KindDescription;
 use model::activity::Activity;
 use model::id::WebhookId;
 use model::time::Timestamp;
@@ -40,14 +40,14 @@ struct Card {
 #[derive(Template)]
 #[template(path = "integrations.html")]
 struct IntegrationsPage {
-    frame: Frame,
+    layout: Layout,
     cards: Vec<Card>,
     pager: Pager,
 }
 
 /// `GET /settings/integrations`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
-    let now = visitor.look.now;
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
+    let now = session.context.now;
     let page = page_of(query.text("before"));
     let webhooks = state.store.webhooks.list(page).await?;
     let activity = state.store.overview.activity(chart_start(now)).await?;
@@ -55,7 +55,7 @@ pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query)
     let card = |webhook: &Webhook| card(webhook, health.get(&webhook.id), &activity, now);
     let last_id = webhooks.last().map(|webhook| webhook.id.as_bytes());
     render(&IntegrationsPage {
-        frame: Frame::of(&visitor, "Integrations", Nav::Integrations),
+        layout: Layout::of(&session, "Integrations", Nav::Integrations),
         cards: webhooks.iter().map(card).collect(),
         pager: Pager::new("/settings/integrations", &[], page, webhooks.len(), last_id),
     })
@@ -90,7 +90,7 @@ fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity]
         id: webhook.id,
         name: settings.name.clone(),
         kind: kind_name(settings.kind),
-        letter: kind_letter(kinds::adapter_or_unknown(settings.kind).about()),
+        letter: kind_letter(kinds::adapter_or_unknown(settings.kind).description()),
         url: masked_url(&settings.url),
         state: webhook_badge(webhook),
         trouble: trouble(webhook),
@@ -109,14 +109,14 @@ fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity]
 }
 
 /// The first letter of a kind with a form of its own, as its mark; empty for the default format.
-pub fn kind_letter(about: &About) -> String {
+pub fn kind_letter(about: &KindDescription) -> String {
     let first = about.name.chars().next().filter(|_| !about.fields.is_empty());
     first.map_or(String::new(), String::from)
 }
 
 /// What people call a kind.
 pub fn kind_name(kind: WebhookKind) -> &'static str {
-    kinds::adapter_or_unknown(kind).about().name
+    kinds::adapter_or_unknown(kind).description().name
 }
 
 /// The badge of a webhook's state.

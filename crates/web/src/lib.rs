@@ -20,7 +20,7 @@ mod error;
 mod error_codes;
 mod escalation_policies;
 mod form;
-mod frame;
+mod form_nonce;
 mod guard;
 mod inbox;
 mod inbox_receiver;
@@ -30,10 +30,10 @@ mod incident_new;
 mod incident_tickets;
 mod incidents;
 mod integrations;
+mod layout;
 mod live;
 mod message;
 mod not_found;
-mod once;
 mod openapi;
 mod openapi_schema;
 mod paging;
@@ -41,6 +41,7 @@ mod query;
 mod route;
 pub mod routes;
 mod services;
+mod session;
 mod set_up;
 mod show;
 mod sign_in;
@@ -51,7 +52,6 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod users;
-mod visitor;
 mod wall;
 mod webhook;
 mod webhook_facts;
@@ -63,7 +63,7 @@ mod welcome;
 use axum::Router;
 use axum::middleware::from_fn;
 
-pub use route::{Door, PageVerb};
+pub use route::{PageVerb, RoutePolicy};
 pub use state::{WebParts, WebSettings, WebState};
 
 /// The pages as a router, ready to be served with connect info (the client's address). What it does not know it answers

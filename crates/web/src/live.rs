@@ -13,8 +13,8 @@ use futures_util::stream::unfold;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::error::{PageError, PageResult};
+use crate::session::UserSession;
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use model::access::KeyHash;
 
 /// The least time between two messages.
@@ -23,8 +23,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// `GET /live`
-pub async fn stream(State(state): State<WebState>, visitor: Visitor) -> PageResult {
-    let hash = visitor.session.hash;
+pub async fn stream(State(state): State<WebState>, session: UserSession) -> PageResult {
+    let hash = session.session.hash;
     follow(state, Watcher::Session(hash))
 }
 

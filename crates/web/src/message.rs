@@ -8,7 +8,7 @@ use axum::response::Response;
 use crate::attempt::sentence_case;
 use crate::error::PageError;
 use crate::form::Form;
-use crate::frame::render;
+use crate::layout::render;
 use crate::show::{self, Markup};
 use crate::state::WebState;
 use crate::webhook_options::options_draft;
@@ -44,7 +44,7 @@ impl MessageView {
     pub fn of_body(kind: WebhookKind, body: &[u8]) -> Option<Self> {
         let adapter = kinds::adapter(kind)?;
         let shown = adapter.show(body)?;
-        Some(Self::of(adapter.about().name, shown))
+        Some(Self::of(adapter.description().name, shown))
     }
 }
 
@@ -82,7 +82,7 @@ impl PreviewView {
         has_links: bool,
         preview: Result<MessagePreview, ActionError>,
     ) -> Result<Self, PageError> {
-        let about = kinds::adapter_or_unknown(kind).about();
+        let about = kinds::adapter_or_unknown(kind).description();
         let platform = about.name;
         let lacks_links = !has_links && about.offers_actions();
         match preview {
@@ -122,7 +122,7 @@ impl PreviewView {
 
 /// What a form previews.
 pub fn preview_draft(kind: WebhookKind, form: &Form) -> PreviewDraft {
-    let about = kinds::adapter_or_unknown(kind).about();
+    let about = kinds::adapter_or_unknown(kind).description();
     PreviewDraft {
         url: form.text("url").to_owned(),
         options: options_draft(about, form),

@@ -5,13 +5,13 @@ use axum::response::{IntoResponse, Redirect};
 use http::{HeaderMap, Method, Uri};
 
 use crate::error::PageError;
-use crate::frame::Frame;
+use crate::layout::Layout;
+use crate::session::{RequestContext, preferences};
 use crate::state::WebState;
-use crate::visitor::{Look, taste};
 
 /// There is no such page.
 pub async fn page(State(state): State<WebState>, headers: HeaderMap, uri: Uri) -> axum::response::Response {
-    PageError::not_found("page").page_in(&frame(&state, &headers, &uri))
+    PageError::not_found("page").page_in(&layout(&state, &headers, &uri))
 }
 
 /// The page takes another method. The address of a form leads to the page that the form stands on: it stays in the
@@ -26,19 +26,19 @@ pub async fn wrong_method(
     if method == Method::GET && !page.is_empty() {
         return Redirect::to(page).into_response();
     }
-    PageError::wrong_method().page_in(&frame(&state, &headers, &uri))
+    PageError::wrong_method().page_in(&layout(&state, &headers, &uri))
 }
 
-fn frame(state: &WebState, headers: &HeaderMap, uri: &Uri) -> Frame {
-    let (theme, sidebar) = taste(headers);
-    let look = Look {
+fn layout(state: &WebState, headers: &HeaderMap, uri: &Uri) -> Layout {
+    let (theme, sidebar) = preferences(headers);
+    let context = RequestContext {
         theme,
         sidebar,
-        did: None,
+        flash: None,
         now: state.source.now(),
         is_dev: state.settings.is_dev,
         target: uri.path().to_owned(),
-        once: String::new(),
+        form_nonce: String::new(),
     };
-    Frame::open("Not found", &look)
+    Layout::open("Not found", &context)
 }

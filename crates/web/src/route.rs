@@ -5,7 +5,7 @@ use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 
-use crate::guard::{Rule, guard};
+use crate::guard::{GuardedRoute, guard};
 use crate::state::WebState;
 use model::access::Scope;
 
@@ -22,13 +22,13 @@ pub enum PageVerb {
 
 /// Whom a route admits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum RoutePolicy {
     /// Everybody.
-    Open,
+    Public,
     /// Who is signed in.
     SignedIn,
     /// Who is signed in with a role that has this right.
-    Right(Scope),
+    Requires(Scope),
 }
 
 /// One route.
@@ -38,46 +38,54 @@ pub struct PageRoute {
     /// The path, with `{id}` where an id stands.
     pub path: &'static str,
     /// Whom it admits.
-    pub door: Door,
+    pub policy: RoutePolicy,
     handler: MethodRouter<WebState>,
 }
 
 impl PageRoute {
     /// A page.
-    pub fn page<H: Handler<T, WebState>, T: 'static>(path: &'static str, door: Door, handler: H) -> Self {
+    pub fn page<H: Handler<T, WebState>, T: 'static>(
+        path: &'static str,
+        policy: RoutePolicy,
+        handler: H,
+    ) -> Self {
         Self {
             verb: PageVerb::Get,
             path,
-            door,
+            policy,
             handler: on(MethodFilter::GET, handler),
         }
     }
 
     /// A form.
-    pub fn form<H: Handler<T, WebState>, T: 'static>(path: &'static str, door: Door, handler: H) -> Self {
+    pub fn form<H: Handler<T, WebState>, T: 'static>(
+        path: &'static str,
+        policy: RoutePolicy,
+        handler: H,
+    ) -> Self {
         Self {
             verb: PageVerb::Post,
             path,
-            door,
+            policy,
             handler: on(MethodFilter::POST, handler),
         }
     }
 
-    /// An address that takes any method from anybody: it must not act on a visitor's behalf.
+    /// An address that takes any method from anybody: it must not act on a session's behalf.
     pub fn anything<H: Handler<T, WebState>, T: 'static>(path: &'static str, handler: H) -> Self {
         Self {
             verb: PageVerb::Any,
             path,
-            door: Door::Open,
+            policy: RoutePolicy::Public,
             handler: any(handler),
         }
     }
 
     /// Adds the route to a router, behind its guard.
     pub fn add_to(self, router: Router<WebState>, state: &WebState) -> Router<WebState> {
-        let rule = Rule {
+        let rule = GuardedRoute {
             verb: self.verb,
-            door: self.door,
+            policy: self.policy,
         };
         let layer = from_fn_with_state((state.clone(), rule), guard);
         router.route(self.path, self.handler.layer(layer))

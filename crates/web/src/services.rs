@@ -6,13 +6,13 @@ use http::StatusCode;
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_refused, render_with};
 use crate::incidents::{Choice, IncidentRow};
+use crate::layout::{Layout, Nav, go, render, render_refused, render_with};
 use crate::paging::{Pager, page_of};
 use crate::query::{PathId, Query};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::catalog::{PolicyChoice, ServiceDraft};
 use actions::{ActionError, Patch};
 use model::id::{PolicyId, ServiceId};
@@ -42,7 +42,7 @@ struct ServiceRow {
 #[derive(Template)]
 #[template(path = "services.html")]
 struct ServicesPage {
-    frame: Frame,
+    layout: Layout,
     services: Vec<ServiceRow>,
     name: String,
     description: String,
@@ -54,7 +54,7 @@ struct ServicesPage {
 impl ServicesPage {
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         before: &str,
         form: &Form,
         errors: FieldErrors,
@@ -65,7 +65,7 @@ impl ServicesPage {
         let open = state.store.overview.open_by_service().await?;
         let last_id = services.last().map(|service| service.id.as_bytes());
         Ok(Self {
-            frame: Frame::of(visitor, "Services", Nav::Services),
+            layout: Layout::of(session, "Services", Nav::Services),
             pager: Pager::new("/services", &[], page, services.len(), last_id),
             services: services
                 .iter()
@@ -88,7 +88,7 @@ impl ServicesPage {
 #[derive(Template)]
 #[template(path = "service.html")]
 struct ServicePage {
-    frame: Frame,
+    layout: Layout,
     id: ServiceId,
     name: String,
     description: String,
@@ -102,8 +102,8 @@ struct ServicePage {
 }
 
 impl ServicePage {
-    async fn of(state: &WebState, visitor: &Visitor, id: ServiceId) -> Result<Self, PageError> {
-        let now = visitor.look.now;
+    async fn of(state: &WebState, session: &UserSession, id: ServiceId) -> Result<Self, PageError> {
+        let now = session.context.now;
         let service = state.store.services.get(id).await?;
         let incidents = state
             .store
@@ -113,7 +113,7 @@ impl ServicePage {
         let chosen = service.policy_id.map(|id| id.to_string()).unwrap_or_default();
         let policies = policy_choices(state, &chosen).await?;
         Ok(Self {
-            frame: Frame::of(visitor, service.name.clone(), Nav::Services),
+            layout: Layout::of(session, service.name.clone(), Nav::Services),
             id,
             name: service.name,
             description: service.description.unwrap_or_default(),
@@ -195,47 +195,47 @@ fn mistakes(error: ActionError) -> Result<FieldErrors, PageError> {
 }
 
 /// `GET /services`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let before = query.text("before");
-    render(&ServicesPage::of(&state, &visitor, before, &Form::default(), FieldErrors::default()).await?)
+    render(&ServicesPage::of(&state, &session, before, &Form::default(), FieldErrors::default()).await?)
 }
 
 /// `POST /services`
-pub async fn create(State(state): State<WebState>, visitor: Visitor, form: Form) -> PageResult {
+pub async fn create(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
     let errors = match draft_of(&form) {
-        Ok(draft) => match state.actions.create_service(visitor.actor(), draft).await {
+        Ok(draft) => match state.actions.create_service(session.actor(), draft).await {
             Ok(service) => return go(&format!("/services/{}", service.id), "created"),
             Err(error) => mistakes(error)?,
         },
         Err(errors) => errors,
     };
-    render_refused(&ServicesPage::of(&state, &visitor, "", &form, errors).await?)
+    render_refused(&ServicesPage::of(&state, &session, "", &form, errors).await?)
 }
 
 /// `GET /services/{id}`
 pub async fn one(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<ServiceId>,
 ) -> PageResult {
-    render(&ServicePage::of(&state, &visitor, id).await?)
+    render(&ServicePage::of(&state, &session, id).await?)
 }
 
 /// `POST /services/{id}`
 pub async fn change(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<ServiceId>,
     form: Form,
 ) -> PageResult {
     let errors = match draft_of(&form) {
-        Ok(draft) => match state.actions.change_service(visitor.actor(), id, draft).await {
+        Ok(draft) => match state.actions.change_service(session.actor(), id, draft).await {
             Ok(_) => return go(&format!("/services/{id}"), "saved"),
             Err(error) => mistakes(error)?,
         },
         Err(errors) => errors,
     };
-    let mut page = ServicePage::of(&state, &visitor, id).await?;
+    let mut page = ServicePage::of(&state, &session, id).await?;
     page.name = form.text("name").to_owned();
     page.description = form.lines("description");
     page.policies = policy_choices(&state, form.text("policy")).await?;
@@ -246,17 +246,17 @@ pub async fn change(
 /// `POST /services/{id}/delete`
 pub async fn delete(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<ServiceId>,
 ) -> PageResult {
-    let error = match state.actions.delete_service(visitor.actor(), id).await {
+    let error = match state.actions.delete_service(session.actor(), id).await {
         Ok(()) => return go("/services", "deleted"),
         Err(error) => error,
     };
     let ActionError::InUse { used_by, .. } = error else {
         return Err(error.into());
     };
-    let mut page = ServicePage::of(&state, &visitor, id).await?;
+    let mut page = ServicePage::of(&state, &session, id).await?;
     page.refusal = Some(refusal_of(used_by));
     Ok(render_with(StatusCode::CONFLICT, &page))
 }

@@ -6,11 +6,11 @@ use axum::response::{IntoResponse, Redirect};
 
 use crate::error::{FieldErrors, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, render, render_refused};
+use crate::layout::{Layout, render, render_refused};
 use crate::query::Query;
+use crate::session::RequestContext;
 use crate::sign_in::{KeepsCookies, SignInOrigin, signed_in};
 use crate::state::WebState;
-use crate::visitor::Look;
 use crate::welcome::count_failure;
 use actions::ActionError;
 use actions::people::{FirstAdmin, NewPassword};
@@ -18,7 +18,7 @@ use actions::people::{FirstAdmin, NewPassword};
 #[derive(Template)]
 #[template(path = "set_up.html")]
 struct SetUpPage {
-    frame: Frame,
+    layout: Layout,
     token: String,
     name: String,
     email: String,
@@ -27,12 +27,12 @@ struct SetUpPage {
 }
 
 /// `GET /setup`
-pub async fn page(State(state): State<WebState>, look: Look, query: Query) -> PageResult {
+pub async fn page(State(state): State<WebState>, context: RequestContext, query: Query) -> PageResult {
     if !state.actions.needs_first_admin().await? {
         return Ok(Redirect::to("/sign-in").into_response());
     }
     render(&SetUpPage {
-        frame: Frame::open("Set up", &look),
+        layout: Layout::open("Set up", &context),
         token: query.text("token").to_owned(),
         name: String::new(),
         email: String::new(),
@@ -46,7 +46,7 @@ pub async fn create(
     State(state): State<WebState>,
     _: KeepsCookies,
     origin: SignInOrigin,
-    look: Look,
+    context: RequestContext,
     form: Form,
 ) -> PageResult {
     let draft = FirstAdmin {
@@ -58,7 +58,7 @@ pub async fn create(
         },
     };
     let mut page = SetUpPage {
-        frame: Frame::open("Set up", &look),
+        layout: Layout::open("Set up", &context),
         token: form.text("token").to_owned(),
         name: draft.name.clone(),
         email: draft.email.clone(),

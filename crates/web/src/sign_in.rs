@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, local_path, render, render_with};
 use crate::guard::{check_keeps_cookies, transport};
+use crate::layout::{Layout, local_path, render, render_with};
 use crate::query::Query;
+use crate::session::{Anybody, RequestContext, UserSession, cookie};
 use crate::state::WebState;
-use crate::visitor::{Anybody, Look, Visitor, cookie};
 use actions::password::Asker;
 use actions::people::{Origin, SignInError, SignedIn};
 use limit::Refused;
@@ -23,7 +23,7 @@ use model::session::SESSION_LIFETIME;
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignInPage {
-    frame: Frame,
+    layout: Layout,
     next: String,
     email: String,
     mistake: Option<String>,
@@ -34,16 +34,16 @@ struct SignInPage {
 /// `GET /sign-in`
 pub async fn page(
     State(state): State<WebState>,
-    Anybody(visitor): Anybody,
-    look: Look,
+    Anybody(session): Anybody,
+    context: RequestContext,
     query: Query,
 ) -> PageResult {
     let next = local_path(query.text("next"), "/").to_owned();
-    if visitor.is_some() {
+    if session.is_some() {
         return Ok(Redirect::to(&next).into_response());
     }
     render(&SignInPage {
-        frame: Frame::open("Sign in", &look),
+        layout: Layout::open("Sign in", &context),
         next,
         email: String::new(),
         mistake: None,
@@ -56,7 +56,7 @@ pub async fn sign_in(
     State(state): State<WebState>,
     _: KeepsCookies,
     origin: SignInOrigin,
-    look: Look,
+    context: RequestContext,
     headers: HeaderMap,
     form: Form,
 ) -> PageResult {
@@ -64,7 +64,7 @@ pub async fn sign_in(
     let email = form.text("email").to_owned();
     let refused = |status, mistake: String| {
         let page = SignInPage {
-            frame: Frame::open("Sign in", &look),
+            layout: Layout::open("Sign in", &context),
             next: next.clone(),
             email: email.clone(),
             mistake: Some(mistake),
@@ -186,11 +186,11 @@ impl Attempt {
 }
 
 /// `POST /sign-out`
-pub async fn sign_out(State(state): State<WebState>, visitor: Visitor) -> PageResult {
-    let (user_id, session_id) = (visitor.user.id, visitor.session.id);
+pub async fn sign_out(State(state): State<WebState>, session: UserSession) -> PageResult {
+    let (user_id, session_id) = (session.user.id, session.session.id);
     state
         .actions
-        .end_session(visitor.actor(), user_id, session_id)
+        .end_session(session.actor(), user_id, session_id)
         .await?;
     let cookie = transport(&state).set_session("", 0);
     let to_sign_in = [

@@ -1,4 +1,4 @@
-//! Code that checks a signature, in the language of the visitor's choice: the very files of `docs/receivers`, which the
+//! Code that checks a signature, in the language of the session's choice: the very files of `docs/receivers`, which the
 //! tests run.
 
 /// A language.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use url::Url;
 
+use crate::form_nonce::FormNonces;
 use crate::live::Watchers;
-use crate::once::UsedForms;
 use actions::Actions;
 use actions::access::SetupToken;
-use clock::Source;
+use clock::Env;
 use limit::{Limit, Limiter};
 use model::client_address::ClientNetwork;
 use store::Store;
@@ -71,7 +71,7 @@ pub struct WebParts {
     /// For reading.
     pub store: Store,
     /// Time and randomness.
-    pub source: Source,
+    pub source: Env,
     /// Changes with every commit of the store.
     pub commits: watch::Receiver<u64>,
     /// Settings.
@@ -106,7 +106,7 @@ pub struct Inner {
     /// What comes to inboxes in all.
     pub inbox_arrivals: Limiter<()>,
     /// Forms that must not act twice.
-    pub used_forms: UsedForms,
+    pub form_nonces: FormNonces,
     /// Live pages by whom they belong to.
     pub watchers: Watchers,
     /// Room for live pages.
@@ -125,7 +125,7 @@ impl WebState {
             device_failures: Limiter::new(ACCOUNT_LIMIT, MAX_COUNTED),
             inbox_senders: Limiter::new(INBOX_SENDER_LIMIT, MAX_COUNTED),
             inbox_arrivals: Limiter::new(INBOX_LIMIT, 1),
-            used_forms: UsedForms::new(parts.source.random()),
+            form_nonces: FormNonces::new(parts.source.random()),
             watchers: Watchers::default(),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             parts,

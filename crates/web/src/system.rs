@@ -8,10 +8,10 @@ use axum::extract::State;
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_refused};
+use crate::layout::{Layout, Nav, go, render, render_refused};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::ActionError;
 use model::id::WebhookId;
 use model::time::Timestamp;
@@ -50,7 +50,7 @@ impl BalanceRow {
 }
 
 /// Whether anything is lost, in one glance.
-struct Verdict {
+struct Summary {
     tone: &'static str,
     icon: &'static str,
     title: String,
@@ -60,13 +60,13 @@ struct Verdict {
 #[derive(Template)]
 #[template(path = "system.html")]
 struct SystemPage {
-    frame: Frame,
+    layout: Layout,
     version: &'static str,
     info: StoreInfo,
     counts: StateCounts,
     due: Option<Markup>,
     due_name: &'static str,
-    verdict: Verdict,
+    verdict: Summary,
     /// What is wrong with the store, as far as it is known without the deep check.
     troubles: Vec<Finding>,
     balance: Vec<BalanceRow>,
@@ -79,15 +79,15 @@ struct SystemPage {
 }
 
 impl SystemPage {
-    async fn of(state: &WebState, visitor: &Visitor) -> Result<Self, PageError> {
-        let now = visitor.look.now;
+    async fn of(state: &WebState, session: &UserSession) -> Result<Self, PageError> {
+        let now = session.context.now;
         let counts = state.store.deliveries.counts().await?;
         let balance = state.store.upkeep.balance().await?;
         let health = state.store.overview.webhook_health().await?;
         let names = health.into_iter().map(|(id, health)| (id, health.name)).collect();
         let backups = state.settings.backup_directory.as_ref();
         Ok(Self {
-            frame: Frame::of(visitor, "System", Nav::System),
+            layout: Layout::of(session, "System", Nav::System),
             version: env!("CARGO_PKG_VERSION"),
             info: state.store.upkeep.info().await?,
             due: counts.oldest_due_at.map(|at| show::when(at, now)),
@@ -138,9 +138,9 @@ fn rows_of(balance: Vec<Balance>, mut names: HashMap<WebhookId, String>) -> Vec<
 
 /// Claims what can be known: the count lies in the database, and only the mark beside it tells of a database that was put
 /// back as a whole.
-fn verdict(balance: &[Balance], loss: Loss) -> Verdict {
+fn verdict(balance: &[Balance], loss: Loss) -> Summary {
     if !loss.is_nothing() {
-        return Verdict {
+        return Summary {
             tone: "bad",
             icon: "alert",
             title: "The database lacks what was committed".to_owned(),
@@ -155,7 +155,7 @@ fn verdict(balance: &[Balance], loss: Loss) -> Verdict {
         .sum();
     let accepted: u64 = balance.iter().map(|balance| balance.accepted).sum();
     if off > 0 {
-        return Verdict {
+        return Summary {
             tone: "bad",
             icon: "alert",
             title: format!("{} do not add up", deliveries_in_words(off)),
@@ -173,7 +173,7 @@ fn verdict(balance: &[Balance], loss: Loss) -> Verdict {
             deliveries_in_words(accepted)
         ),
     };
-    Verdict {
+    Summary {
         tone: "fine",
         icon: "shield",
         title: "Everything adds up".to_owned(),
@@ -205,30 +205,30 @@ fn backup_name(now: Timestamp) -> String {
 }
 
 /// `GET /settings/system`
-pub async fn page(State(state): State<WebState>, visitor: Visitor) -> PageResult {
-    render(&SystemPage::of(&state, &visitor).await?)
+pub async fn page(State(state): State<WebState>, session: UserSession) -> PageResult {
+    render(&SystemPage::of(&state, &session).await?)
 }
 
 /// `POST /settings/system/check`: it changes nothing, but takes its time.
-pub async fn check(State(state): State<WebState>, visitor: Visitor) -> PageResult {
+pub async fn check(State(state): State<WebState>, session: UserSession) -> PageResult {
     let findings = state.store.upkeep.examine(state.source.now()).await?;
-    let mut page = SystemPage::of(&state, &visitor).await?;
+    let mut page = SystemPage::of(&state, &session).await?;
     page.findings = Some(findings);
     render(&page)
 }
 
 /// `POST /settings/system/backup`
-pub async fn back_up(State(state): State<WebState>, visitor: Visitor, form: Form) -> PageResult {
+pub async fn back_up(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
     let Some(folder) = &state.settings.backup_directory else {
         let sentence = "this server has no folder of backups; use the database's own tools";
         return Err(ActionError::Conflict(sentence.to_owned()).into());
     };
     let name = form.text("name");
-    let Err(error) = state.actions.back_up(visitor.actor(), folder, name).await else {
+    let Err(error) = state.actions.back_up(session.actor(), folder, name).await else {
         return go("/settings/system", "backed-up");
     };
     let errors = FieldErrors::of(error)?;
-    let mut page = SystemPage::of(&state, &visitor).await?;
+    let mut page = SystemPage::of(&state, &session).await?;
     page.errors = errors;
     page.backup_name = name.to_owned();
     render_refused(&page)

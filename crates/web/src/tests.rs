@@ -18,9 +18,9 @@ use actions::access::SetupToken;
 use actions::incidents::{IncidentDraft, ServiceChoice};
 use actions::people::{FirstAdmin, NewPassword, Origin, actor_of};
 use actions::webhook_settings::WebhookDraft;
-use actions::{ActionError, Actions, Patch, Tester, TicketDesk, UrlRules};
-use clock::Source;
-use destination::ticketing::{Answer, Question};
+use actions::{ActionError, Actions, Patch, Tester, TicketGateway, UrlRules};
+use clock::Env;
+use destination::ticketing::{QueryResult, TicketQuery};
 use limit::Limit;
 use model::action_link::{ActionLink, LINK_KEY};
 use model::attempt::{Attempt, Failure, Outcome};
@@ -34,14 +34,14 @@ use model::secret::SecretText;
 use model::ticket::TicketLink;
 use model::user::User;
 use renderer::Renderer;
-use store::NoHandOver;
 use store::NoObserver;
+use store::NoSink;
 use store::Store;
 use store::deliveries::DeliveryDetail;
 use store::incidents::Committed;
 use store::queue::{AttemptRecord, ClaimRequest};
 use store::seal::{MasterKey, Sealer};
-use store::tickets::LookedOutcome;
+use store::tickets::PollOutcome;
 
 /// A text that does harm wherever it is not escaped.
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'";
@@ -67,12 +67,12 @@ impl Tester for NoTester {
 struct NoDesk;
 
 #[async_trait::async_trait]
-impl TicketDesk for NoDesk {
-    async fn ask(&self, _: WebhookId, _: Question) -> Result<Answer, ActionError> {
+impl TicketGateway for NoDesk {
+    async fn ask(&self, _: WebhookId, _: TicketQuery) -> Result<QueryResult, ActionError> {
         Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 
-    async fn follow(&self, _: &TicketLink) -> Result<LookedOutcome, ActionError> {
+    async fn follow(&self, _: &TicketLink) -> Result<PollOutcome, ActionError> {
         Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 }
@@ -94,13 +94,13 @@ impl House {
         let store = store_sqlite::open(store_sqlite::Settings {
             directory: directory.path().to_owned(),
             sealer: Sealer::new(&MasterKey::new([1; 32]), None),
-            hand_over: Arc::new(NoHandOver),
+            delivery_sink: Arc::new(NoSink),
             node: 1,
             observer: Arc::new(NoObserver),
             max_pages: None,
         })
         .unwrap();
-        let source = Source::system();
+        let source = Env::system();
         let actions = Arc::new(Actions::new(
             store.clone(),
             source.clone(),
@@ -195,12 +195,7 @@ async fn sign_in(actions: &Actions) -> (User, String) {
 }
 
 /// One of everything; where its pages are.
-async fn furnish(
-    actions: &Actions,
-    store: &Store,
-    source: &Source,
-    user: &User,
-) -> Vec<(&'static str, String)> {
+async fn furnish(actions: &Actions, store: &Store, source: &Env, user: &User) -> Vec<(&'static str, String)> {
     let actor = || actor_of(user);
     let policy = serde_json::from_value(serde_json::json!({
         "name": HOSTILE, "steps": [{"waitMinutes": 5, "assignee": {"id": user.id}}]
@@ -276,7 +271,7 @@ async fn create_chat(actions: &Actions, store: &Store, actor: Actor) -> (Webhook
 }
 
 /// Lets the one delivery of a webhook die after one attempt.
-async fn fail_its_delivery(store: &Store, source: &Source, webhook_id: WebhookId) -> String {
+async fn fail_its_delivery(store: &Store, source: &Env, webhook_id: WebhookId) -> String {
     let wish = ClaimRequest { webhook_id, limit: 1 };
     let claimed = store.queue.claim_due(vec![wish], source.now()).await.unwrap();
     let delivery = &claimed[0].deliveries[0];
@@ -284,7 +279,7 @@ async fn fail_its_delivery(store: &Store, source: &Source, webhook_id: WebhookId
         code: FailureCode::ServerError,
         detail: format!("answered 500 {HOSTILE}"),
         retry_after: None,
-        remedy: model::attempt::Remedy::Schedule,
+        disposition: model::attempt::Disposition::Backoff,
     };
     let attempt = Attempt {
         id: source.new_attempt_id(),
@@ -315,7 +310,7 @@ async fn fail_its_delivery(store: &Store, source: &Source, webhook_id: WebhookId
         attempt,
         next_step: NextStep::Dead,
         spent: Default::default(),
-        legacy: Default::default(),
+        state_updates: Default::default(),
         settings_of: Default::default(),
         disable_webhook: None,
         is_test: false,
@@ -325,7 +320,7 @@ async fn fail_its_delivery(store: &Store, source: &Source, webhook_id: WebhookId
     delivery.id.to_string()
 }
 
-/// Pages that are no HTML, or end only with their visitor.
+/// Pages that are no HTML, or end only with their session.
 const NO_PAGES: [&str; 3] = ["/assets/{version}/{name}", "/live", "/wall/live"];
 
 fn page_routes() -> Vec<&'static str> {

@@ -7,12 +7,12 @@ use http::{HeaderMap, StatusCode};
 use crate::account::SessionRow;
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, initials, render, render_refused, render_with};
+use crate::layout::{Layout, Nav, go, initials, render, render_refused, render_with};
 use crate::paging::{Pager, page_of};
 use crate::query::{PathId, Query};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use actions::catalog::UserDraft;
 use actions::{ActionError, Patch};
 use config::base_url;
@@ -41,7 +41,7 @@ struct RoleChoice {
 #[derive(Template)]
 #[template(path = "users.html")]
 struct UsersPage {
-    frame: Frame,
+    layout: Layout,
     users: Vec<UserRow>,
     name: String,
     email: String,
@@ -53,12 +53,12 @@ struct UsersPage {
 impl UsersPage {
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         before: &str,
         form: &Form,
         errors: FieldErrors,
     ) -> Result<Self, PageError> {
-        let now = visitor.look.now;
+        let now = session.context.now;
         let page = page_of(before);
         let users = state.store.users.list(page).await?;
         let last_id = users.last().map(|user| user.id.as_bytes());
@@ -72,7 +72,7 @@ impl UsersPage {
             created: show::when(user.created_at, now),
         };
         Ok(Self {
-            frame: Frame::of(visitor, "Users", Nav::Users),
+            layout: Layout::of(session, "Users", Nav::Users),
             users: users.into_iter().map(row).collect(),
             name: form.text("name").to_owned(),
             email: form.text("email").to_owned(),
@@ -113,9 +113,9 @@ struct Link {
 #[derive(Template)]
 #[template(path = "user.html")]
 struct UserPage {
-    frame: Frame,
+    layout: Layout,
     id: UserId,
-    /// Whether the visitor looks at themselves.
+    /// Whether the session looks at themselves.
     is_self: bool,
     name: String,
     email: String,
@@ -132,19 +132,19 @@ struct UserPage {
 }
 
 impl UserPage {
-    async fn of(state: &WebState, visitor: &Visitor, id: UserId) -> Result<Self, PageError> {
-        let now = visitor.look.now;
+    async fn of(state: &WebState, session: &UserSession, id: UserId) -> Result<Self, PageError> {
+        let now = session.context.now;
         let record = state.store.sign_in.find_by_id(id).await?;
         let user = record.user;
-        let sessions = if visitor.may(Scope::Admin) {
+        let sessions = if session.may(Scope::Admin) {
             state.store.sessions.list(id, now).await?
         } else {
             Vec::new()
         };
         Ok(Self {
-            frame: Frame::of(visitor, user.name.clone(), Nav::Users),
+            layout: Layout::of(session, user.name.clone(), Nav::Users),
             id,
-            is_self: id == visitor.user.id,
+            is_self: id == session.user.id,
             access: Access::of(&user, record.password.is_some()),
             name: user.name,
             email: user.email.unwrap_or_default(),
@@ -153,7 +153,7 @@ impl UserPage {
             created: show::when(user.created_at, now),
             sessions: sessions
                 .into_iter()
-                .map(|session| SessionRow::of(session, visitor))
+                .map(|row| SessionRow::of(row, session))
                 .collect(),
             link: None,
             refusal: None,
@@ -210,11 +210,11 @@ fn draft_of(form: &Form) -> UserDraft {
 
 /// Nobody takes their own rights away by a slip, nor their own way in: so somebody who can give them back always
 /// remains.
-fn check_self(visitor: &User, id: UserId, draft: &UserDraft) -> Option<FieldErrors> {
-    if visitor.id != id {
+fn check_self(session: &User, id: UserId, draft: &UserDraft) -> Option<FieldErrors> {
+    if session.id != id {
         return None;
     }
-    if matches!(draft.role, Patch::Set(role) if role != visitor.role) {
+    if matches!(draft.role, Patch::Set(role) if role != session.role) {
         let detail = "another administrator has to change your role";
         return Some(FieldErrors::one("role", detail));
     }
@@ -226,51 +226,55 @@ fn check_self(visitor: &User, id: UserId, draft: &UserDraft) -> Option<FieldErro
 }
 
 /// `GET /users`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, query: Query) -> PageResult {
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let before = query.text("before");
-    render(&UsersPage::of(&state, &visitor, before, &Form::default(), FieldErrors::default()).await?)
+    render(&UsersPage::of(&state, &session, before, &Form::default(), FieldErrors::default()).await?)
 }
 
 /// `POST /users`
-pub async fn create(State(state): State<WebState>, visitor: Visitor, form: Form) -> PageResult {
+pub async fn create(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
     match state
         .actions
-        .create_user(visitor.actor(), visitor.user.role.scopes(), draft_of(&form))
+        .create_user(session.actor(), session.user.role.scopes(), draft_of(&form))
         .await
     {
         Ok(user) => go(&format!("/users/{}", user.id), "created"),
         Err(error) => {
             let errors = FieldErrors::of(error)?;
-            render_refused(&UsersPage::of(&state, &visitor, "", &form, errors).await?)
+            render_refused(&UsersPage::of(&state, &session, "", &form, errors).await?)
         }
     }
 }
 
 /// `GET /users/{id}`
-pub async fn one(State(state): State<WebState>, visitor: Visitor, PathId(id): PathId<UserId>) -> PageResult {
-    render(&UserPage::of(&state, &visitor, id).await?)
+pub async fn one(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<UserId>,
+) -> PageResult {
+    render(&UserPage::of(&state, &session, id).await?)
 }
 
 /// `POST /users/{id}`
 pub async fn change(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<UserId>,
     form: Form,
 ) -> PageResult {
     let draft = draft_of(&form);
-    let errors = match check_self(&visitor.user, id, &draft) {
+    let errors = match check_self(&session.user, id, &draft) {
         Some(errors) => errors,
         None => match state
             .actions
-            .change_user(visitor.actor(), visitor.user.role.scopes(), id, draft)
+            .change_user(session.actor(), session.user.role.scopes(), id, draft)
             .await
         {
             Ok(_) => return go(&format!("/users/{id}"), "saved"),
             Err(error) => FieldErrors::of(error)?,
         },
     };
-    let mut page = UserPage::of(&state, &visitor, id).await?;
+    let mut page = UserPage::of(&state, &session, id).await?;
     page.name = form.text("name").to_owned();
     page.email = form.text("email").to_owned();
     if let Some(role) = Role::parse(form.text("role")) {
@@ -283,15 +287,15 @@ pub async fn change(
 /// `POST /users/{id}/delete`
 pub async fn delete(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<UserId>,
 ) -> PageResult {
-    let refusal = if id == visitor.user.id {
+    let refusal = if id == session.user.id {
         "You cannot delete yourself: another administrator has to do it."
     } else {
         match state
             .actions
-            .delete_user(visitor.actor(), visitor.user.role.scopes(), id)
+            .delete_user(session.actor(), session.user.role.scopes(), id)
             .await
         {
             Ok(()) => return go("/users", "deleted"),
@@ -299,7 +303,7 @@ pub async fn delete(
             Err(error) => return Err(error.into()),
         }
     };
-    let mut page = UserPage::of(&state, &visitor, id).await?;
+    let mut page = UserPage::of(&state, &session, id).await?;
     page.refusal = Some(refusal);
     Ok(render_with(StatusCode::CONFLICT, &page))
 }
@@ -321,12 +325,12 @@ fn refusal_of(used_by: &str) -> &'static str {
 /// `POST /users/{id}/sign-in-link`: the answer shows the link, once.
 pub async fn create_link(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<UserId>,
     headers: HeaderMap,
 ) -> PageResult {
-    let (token, expires_at) = state.actions.create_sign_in_link(visitor.actor(), id).await?;
-    let mut page = UserPage::of(&state, &visitor, id).await?;
+    let (token, expires_at) = state.actions.create_sign_in_link(session.actor(), id).await?;
+    let mut page = UserPage::of(&state, &session, id).await?;
     page.link = Some(Link {
         address: format!(
             "{}/welcome?token={}",
@@ -341,15 +345,15 @@ pub async fn create_link(
 /// `POST /users/{id}/sessions/end`: every session of a person, but for the one that asks.
 pub async fn end_sessions(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<UserId>,
 ) -> PageResult {
-    let sessions = state.store.sessions.list(id, visitor.look.now).await?;
-    for session in sessions {
-        if session.id == visitor.session.id {
+    let sessions = state.store.sessions.list(id, session.context.now).await?;
+    for other in sessions {
+        if other.id == session.session.id {
             continue;
         }
-        match state.actions.end_session(visitor.actor(), id, session.id).await {
+        match state.actions.end_session(session.actor(), id, other.id).await {
             // One that ended by itself meanwhile has ended all the same.
             Ok(()) | Err(ActionError::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),

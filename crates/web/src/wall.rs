@@ -9,15 +9,15 @@ use http::{HeaderValue, StatusCode};
 
 use crate::assets;
 use crate::chart::{Day, chart_start};
-use crate::dashboard::{Verdict, verdict};
+use crate::dashboard::{Summary, verdict};
 use crate::error::{PageError, PageResult};
-use crate::frame::render_with;
+use crate::layout::render_with;
 use crate::live::{Watcher, follow};
 use crate::query::Query;
+use crate::session::{RequestContext, Theme};
 use crate::show::{self, Markup};
 use crate::sign_in::SignInOrigin;
 use crate::state::WebState;
-use crate::visitor::{Look, Theme};
 use model::access::{ApiKey, KeyHash, Scope};
 use model::client_address::ClientAddress;
 use model::id::IncidentId;
@@ -42,7 +42,7 @@ struct WallPage {
     exact: String,
     clock: String,
     reload_seconds: u32,
-    board: Option<Board>,
+    overview: Option<Overview>,
     refusal: Option<Refusal>,
 }
 
@@ -53,8 +53,8 @@ impl WallPage {
 }
 
 /// What a wallboard shows.
-struct Board {
-    verdict: Verdict,
+struct Overview {
+    verdict: Summary,
     severities: Vec<SeverityCount>,
     incidents: Vec<Row>,
     more: String,
@@ -118,7 +118,7 @@ impl Refusal {
 pub async fn page(
     State(state): State<WebState>,
     origin: SignInOrigin,
-    look: Look,
+    context: RequestContext,
     query: Query,
 ) -> PageResult {
     let theme = match Theme::parse(query.text("theme")) {
@@ -128,18 +128,18 @@ pub async fn page(
     let mut page = WallPage {
         theme: theme.as_str(),
         title: "Wallboard".to_owned(),
-        served_at: look.now.to_string(),
-        exact: show::exact(look.now),
-        clock: clock(look.now),
+        served_at: context.now.to_string(),
+        exact: show::exact(context.now),
+        clock: clock(context.now),
         reload_seconds: RELOAD_SECONDS,
-        board: None,
+        overview: None,
         refusal: None,
     };
-    match admit(&state, origin.address, &query, look.now).await? {
+    match authorize(&state, origin.address, &query, context.now).await? {
         Ok(_) => {
-            let board = Board::of(&state, look.now).await?;
-            page.title.clone_from(&board.verdict.title);
-            page.board = Some(board);
+            let overview = Overview::of(&state, context.now).await?;
+            page.title.clone_from(&overview.verdict.title);
+            page.overview = Some(overview);
             Ok(private(render_with(StatusCode::OK, &page)))
         }
         Err(refusal) => {
@@ -154,17 +154,17 @@ pub async fn page(
 pub async fn stream(
     State(state): State<WebState>,
     origin: SignInOrigin,
-    look: Look,
+    context: RequestContext,
     query: Query,
 ) -> PageResult {
-    match admit(&state, origin.address, &query, look.now).await? {
+    match authorize(&state, origin.address, &query, context.now).await? {
         Ok(hash) => follow(state, Watcher::Key(hash)).map(private),
         Err(refusal) => Ok(refused(refusal.status().into_response(), refusal)),
     }
 }
 
 /// Lets a key in that may see incidents; one that is wrong counts as a failure of its address.
-async fn admit(
+async fn authorize(
     state: &WebState,
     client: ClientAddress,
     query: &Query,
@@ -212,7 +212,7 @@ fn refused(response: Response, refusal: Refusal) -> Response {
     response
 }
 
-impl Board {
+impl Overview {
     async fn of(state: &WebState, now: Timestamp) -> Result<Self, PageError> {
         let store = &state.store;
         let open = store.overview.open_incidents().await?;

@@ -9,15 +9,15 @@ use crate::chart::{Day, chart_start};
 use crate::deliveries::{DeliveryRow, delivery_rows, event_choices, since_of, state_choices};
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_refused};
 use crate::incidents::Choice;
 use crate::integrations::{trouble, webhook_badge};
+use crate::layout::{Layout, Nav, go, render, render_refused};
 use crate::paging::{Pager, page_of};
 use crate::query::{PathId, Query};
+use crate::session::UserSession;
 use crate::show::{self, Markup};
 use crate::snippets::{SNIPPETS, Snippet, snippet};
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use crate::webhook_facts::{Fact, facts};
 use crate::webhook_new::show_secret;
 use actions::deliveries::Period;
@@ -60,7 +60,7 @@ struct Recovery {
 #[derive(Template)]
 #[template(path = "webhook.html")]
 struct WebhookPage {
-    frame: Frame,
+    layout: Layout,
     id: WebhookId,
     name: String,
     url: String,
@@ -102,23 +102,28 @@ struct WebhookPage {
 }
 
 impl WebhookPage {
-    async fn of(state: &WebState, visitor: &Visitor, id: WebhookId, query: Query) -> Result<Self, PageError> {
-        let now = visitor.look.now;
+    async fn of(
+        state: &WebState,
+        session: &UserSession,
+        id: WebhookId,
+        query: Query,
+    ) -> Result<Self, PageError> {
+        let now = session.context.now;
         let webhook = state.store.webhooks.get(id).await?;
         let adapter = kinds::adapter_or_unknown(webhook.settings.kind);
-        let about = adapter.about();
+        let about = adapter.description();
         let activity = state.store.overview.activity(chart_start(now)).await?;
         let stats = state.store.deliveries.webhook_stats(id, chart_start(now)).await?;
         let (deliveries, pager) = list_deliveries(state, id, &query, now).await?;
         let test = match query.parsed("test", |text| text.parse().ok()) {
-            Some(delivery_id) => test_result(state, visitor, &webhook, delivery_id).await?,
+            Some(delivery_id) => test_result(state, session, &webhook, delivery_id).await?,
             None => None,
         };
         let facts = facts(&webhook, state).await?;
         Ok(Self {
-            frame: Frame::of(visitor, webhook.settings.name.clone(), Nav::Integrations),
+            layout: Layout::of(session, webhook.settings.name.clone(), Nav::Integrations),
             id,
-            url: if visitor.may(Scope::WebhooksWrite) {
+            url: if session.may(Scope::WebhooksWrite) {
                 webhook.settings.url.to_string()
             } else {
                 masked_url(&webhook.settings.url)
@@ -151,7 +156,7 @@ impl WebhookPage {
             hold: webhook.settings.when_disabled == WhenDisabled::Hold,
             recovery: None,
             rotation_errors: FieldErrors::default(),
-            callback: match visitor.may(Scope::WebhooksWrite) {
+            callback: match session.may(Scope::WebhooksWrite) {
                 true => callback_help(state, id).await?,
                 false => None,
             },
@@ -225,7 +230,7 @@ async fn list_deliveries(
 
 async fn test_result(
     state: &WebState,
-    visitor: &Visitor,
+    session: &UserSession,
     webhook: &Webhook,
     delivery_id: DeliveryId,
 ) -> Result<Option<TestResult>, PageError> {
@@ -238,7 +243,7 @@ async fn test_result(
         let body = show::body_text(sent);
         let pretty = show::pretty_json(sent);
         let mut attempt = AttemptView::of(attempt, Some(webhook.settings.kind));
-        show_url(&mut attempt, visitor, webhook);
+        show_url(&mut attempt, session, webhook);
         TestResult {
             delivery_id,
             curl: attempt.curl(&body),
@@ -265,10 +270,11 @@ async fn callback_help(state: &WebState, id: WebhookId) -> Result<Option<String>
 
 /// The log masks URLs. Whoever may set the URL, and may see it, gets a command to copy that works. Requests about tickets go to
 /// many places below the URL.
-fn show_url(attempt: &mut AttemptView, visitor: &Visitor, webhook: &Webhook) {
+fn show_url(attempt: &mut AttemptView, session: &UserSession, webhook: &Webhook) {
     let adapter = kinds::adapter_or_unknown(webhook.settings.kind);
-    let goes_there = matches!(adapter.about().url, UrlField::Open { .. }) && adapter.ticketing().is_none();
-    if goes_there && visitor.may(Scope::WebhooksWrite) {
+    let goes_there =
+        matches!(adapter.description().url, UrlField::Open { .. }) && adapter.ticketing().is_none();
+    if goes_there && session.may(Scope::WebhooksWrite) {
         let method = attempt.request_line.split(' ').next().unwrap_or("POST");
         attempt.request_line = format!("{method} {}", webhook.settings.url);
     }
@@ -294,22 +300,22 @@ fn failure_lines(stats: &WebhookStats) -> Vec<FailureLine> {
 /// `GET /settings/integrations/{id}`
 pub async fn page(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
     query: Query,
 ) -> PageResult {
-    render(&WebhookPage::of(&state, &visitor, id, query).await?)
+    render(&WebhookPage::of(&state, &session, id, query).await?)
 }
 
 /// `POST /settings/integrations/{id}/test`
 pub async fn send_test(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
     form: Form,
 ) -> PageResult {
     let event = EventName::parse(form.text("event")).unwrap_or(EventName::Triggered);
-    let detail = state.actions.send_test(visitor.actor(), id, event).await?;
+    let detail = state.actions.send_test(session.actor(), id, event).await?;
     let result = format!("/settings/integrations/{id}?test={}#test", detail.delivery.id);
     Ok(Redirect::to(&result).into_response())
 }
@@ -317,7 +323,7 @@ pub async fn send_test(
 /// `POST /settings/integrations/{id}/check`: says what is missing for tickets.
 pub async fn check(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
 ) -> PageResult {
     let mut findings = state.actions.check_connection(id).await?;
@@ -327,7 +333,7 @@ pub async fn check(
         FindingState::Unsure => 1,
         FindingState::Good => 2,
     });
-    let mut page = WebhookPage::of(&state, &visitor, id, Query::default()).await?;
+    let mut page = WebhookPage::of(&state, &session, id, Query::default()).await?;
     page.findings = Some(findings);
     render(&page)
 }
@@ -335,7 +341,7 @@ pub async fn check(
 /// `POST /settings/integrations/{id}/rotate-secret`
 pub async fn rotate_secret(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
     form: Form,
 ) -> PageResult {
@@ -344,23 +350,23 @@ pub async fn rotate_secret(
         secret: (!secret.is_empty()).then(|| secret.to_owned()),
         overlap: form.optional("overlap"),
     };
-    match state.actions.rotate_secret(visitor.actor(), id, draft).await {
-        Ok((webhook, secret)) => show_secret(&visitor, id, &webhook.settings.name, secret.reveal(), false),
+    match state.actions.rotate_secret(session.actor(), id, draft).await {
+        Ok((webhook, secret)) => show_secret(&session, id, &webhook.settings.name, secret.reveal(), false),
         Err(error @ actions::ActionError::Conflict(_)) => {
             let errors = FieldErrors::one("secret", &error.to_string());
-            refuse_rotation(&state, &visitor, id, errors).await
+            refuse_rotation(&state, &session, id, errors).await
         }
-        Err(error) => refuse_rotation(&state, &visitor, id, FieldErrors::of(error)?).await,
+        Err(error) => refuse_rotation(&state, &session, id, FieldErrors::of(error)?).await,
     }
 }
 
 async fn refuse_rotation(
     state: &WebState,
-    visitor: &Visitor,
+    session: &UserSession,
     id: WebhookId,
     errors: FieldErrors,
 ) -> PageResult {
-    let mut page = WebhookPage::of(state, visitor, id, Query::default()).await?;
+    let mut page = WebhookPage::of(state, session, id, Query::default()).await?;
     page.rotation_errors = errors;
     render_refused(&page)
 }
@@ -368,32 +374,32 @@ async fn refuse_rotation(
 /// `POST /settings/integrations/{id}/enable`
 pub async fn enable(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
 ) -> PageResult {
-    state.actions.enable_webhook(visitor.actor(), id).await?;
+    state.actions.enable_webhook(session.actor(), id).await?;
     go(&format!("/settings/integrations/{id}"), "enabled")
 }
 
 /// `POST /settings/integrations/{id}/disable`
 pub async fn disable(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
     form: Form,
 ) -> PageResult {
     let reason = form.optional("reason");
-    state.actions.disable_webhook(visitor.actor(), id, reason).await?;
+    state.actions.disable_webhook(session.actor(), id, reason).await?;
     go(&format!("/settings/integrations/{id}"), "disabled")
 }
 
 /// `POST /settings/integrations/{id}/delete`
 pub async fn delete(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
 ) -> PageResult {
-    state.actions.delete_webhook(visitor.actor(), id).await?;
+    state.actions.delete_webhook(session.actor(), id).await?;
     go("/settings/integrations", "deleted")
 }
 
@@ -408,11 +414,11 @@ const RECOVERY_TIMES: [(&str, &str); 4] = [
 /// `POST /settings/integrations/{id}/recover`: counts first, then, asked again, does it.
 pub async fn recover(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
     form: Form,
 ) -> PageResult {
-    let now = visitor.look.now;
+    let now = session.context.now;
     let chosen = RECOVERY_TIMES.iter().find(|(key, _)| *key == form.text("since"));
     let (key, name) = chosen.ok_or_else(|| PageError::bad_request("this is no time to recover since"))?;
     let since =
@@ -422,9 +428,9 @@ pub async fn recover(
     let recovered = if is_dry {
         state.actions.count_recoverable(id, period).await?
     } else {
-        state.actions.recover(visitor.actor(), id, period, None).await?
+        state.actions.recover(session.actor(), id, period, None).await?
     };
-    let mut page = WebhookPage::of(&state, &visitor, id, Query::default()).await?;
+    let mut page = WebhookPage::of(&state, &session, id, Query::default()).await?;
     page.recovery = Some(Recovery {
         since: key,
         since_name: name,

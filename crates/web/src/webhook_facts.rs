@@ -36,7 +36,7 @@ pub async fn facts(webhook: &Webhook, state: &WebState) -> Result<Vec<Fact>, Pag
 
 /// What its kind asks for; of secrets only that they are set.
 fn option_facts(webhook: &Webhook) -> Vec<Fact> {
-    let about = kinds::adapter_or_unknown(webhook.settings.kind).about();
+    let about = kinds::adapter_or_unknown(webhook.settings.kind).description();
     let value = |field: &Field| match field.is_secret() {
         true => {
             let names = &webhook.secret_option_names;

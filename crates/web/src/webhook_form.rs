@@ -9,17 +9,17 @@ use axum::response::Response;
 use crate::attempt::event_meaning;
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_refused};
 use crate::incidents::{Choice, all_services};
+use crate::layout::{Layout, Nav, go, render, render_refused};
 use crate::query::PathId;
+use crate::session::UserSession;
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use crate::webhook_options::{KindFields, Shown, options_draft};
 use actions::checks::Checks;
 use actions::webhook_preview::Preview;
 use actions::webhook_settings::{TlsDraft, WebhookDraft};
 use actions::{ActionError, Patch};
-use destination::about::{About, UrlField};
+use destination::about::{KindDescription, UrlField};
 use model::event::EventName;
 use model::id::WebhookId;
 use model::incident::Severity;
@@ -221,7 +221,7 @@ fn headers_of(form: &Form) -> impl Iterator<Item = (String, String)> {
 }
 
 /// A draft out of a form. What is empty goes back to its default.
-pub fn draft_of(form: &Form, is_new: bool, about: &About) -> WebhookDraft {
+pub fn draft_of(form: &Form, is_new: bool, about: &KindDescription) -> WebhookDraft {
     let headers: BTreeMap<_, _> = headers_of(form).collect();
     let replaces_headers = is_new || form.has("replaceHeaders");
     let concurrency = match form.text("concurrency") {
@@ -290,7 +290,7 @@ fn pem(form: &Form, field: &str, remove: &str) -> Patch<String> {
 #[derive(Template)]
 #[template(path = "webhook_form.html")]
 struct EditPage {
-    frame: Frame,
+    layout: Layout,
     id: WebhookId,
     fields: WebhookFields,
     kind: KindFields,
@@ -301,7 +301,7 @@ impl EditPage {
     /// The form of a webhook, with what was typed and what is wrong with it.
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         webhook: &Webhook,
         typed: Option<&Form>,
         errors: FieldErrors,
@@ -318,7 +318,7 @@ impl EditPage {
         };
         let title = format!("Edit {}", webhook.settings.name);
         Ok(Self {
-            frame: Frame::of(visitor, title, Nav::Integrations),
+            layout: Layout::of(session, title, Nav::Integrations),
             id: webhook.id,
             fields: fields.with_services(state).await?,
             kind,
@@ -330,38 +330,38 @@ impl EditPage {
 /// `GET /settings/integrations/{id}/edit`
 pub async fn page(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
 ) -> PageResult {
     let webhook = state.store.webhooks.get(id).await?;
     let errors = FieldErrors::default();
-    render(&EditPage::of(&state, &visitor, &webhook, None, errors).await?)
+    render(&EditPage::of(&state, &session, &webhook, None, errors).await?)
 }
 
 /// `POST /settings/integrations/{id}/edit`
 pub async fn change(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     PathId(id): PathId<WebhookId>,
     form: Form,
 ) -> PageResult {
     let before = state.store.webhooks.get(id).await?;
     if form.has("preview") {
         let errors = FieldErrors::default();
-        return render(&EditPage::of(&state, &visitor, &before, Some(&form), errors).await?);
+        return render(&EditPage::of(&state, &session, &before, Some(&form), errors).await?);
     }
-    let about = kinds::adapter_or_unknown(before.settings.kind).about();
+    let about = kinds::adapter_or_unknown(before.settings.kind).description();
     let draft = draft_of(&form, false, about);
     let changed = match refusal_of(&form, &before) {
         Some(error) => Err(error),
-        None => state.actions.change_webhook(visitor.actor(), id, draft).await,
+        None => state.actions.change_webhook(session.actor(), id, draft).await,
     };
     match changed {
         Ok(_) => go(&format!("/settings/integrations/{id}"), "saved"),
         Err(error) => {
             let errors = field_errors(error)?;
             let webhook = state.store.webhooks.get(id).await?;
-            let page = EditPage::of(&state, &visitor, &webhook, Some(&form), errors);
+            let page = EditPage::of(&state, &session, &webhook, Some(&form), errors);
             render_refused(&page.await?)
         }
     }
@@ -430,8 +430,8 @@ mod tests {
     use super::*;
     use model::webhook::WebhookKind;
 
-    fn about() -> &'static About {
-        kinds::adapter_or_unknown(WebhookKind::GENERIC).about()
+    fn about() -> &'static KindDescription {
+        kinds::adapter_or_unknown(WebhookKind::GENERIC).description()
     }
 
     #[test]

@@ -5,10 +5,10 @@ use axum::extract::{Path, State};
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, Nav, go, render, render_refused};
 use crate::integrations::kind_letter;
+use crate::layout::{Layout, Nav, go, render, render_refused};
+use crate::session::UserSession;
 use crate::state::WebState;
-use crate::visitor::Visitor;
 use crate::webhook_form::{WebhookFields, draft_of, field_errors};
 use crate::webhook_options::{KindFields, Shown};
 use actions::Patch;
@@ -28,7 +28,7 @@ struct KindChoice {
 #[derive(Template)]
 #[template(path = "webhook_kinds.html")]
 struct KindsPage {
-    frame: Frame,
+    layout: Layout,
     kinds: Vec<KindChoice>,
     has_inboxes: bool,
 }
@@ -36,7 +36,7 @@ struct KindsPage {
 #[derive(Template)]
 #[template(path = "webhook_new.html")]
 struct NewWebhookPage {
-    frame: Frame,
+    layout: Layout,
     kind: KindFields,
     fields: WebhookFields,
     errors: FieldErrors,
@@ -45,7 +45,7 @@ struct NewWebhookPage {
 #[derive(Template)]
 #[template(path = "webhook_secret.html")]
 struct SecretPage<'a> {
-    frame: Frame,
+    layout: Layout,
     id: WebhookId,
     name: String,
     secret: &'a str,
@@ -53,9 +53,9 @@ struct SecretPage<'a> {
 }
 
 /// `GET /settings/integrations/new`
-pub async fn choose_kind(State(state): State<WebState>, visitor: Visitor) -> PageResult {
+pub async fn choose_kind(State(state): State<WebState>, session: UserSession) -> PageResult {
     let choice = |adapter: &&dyn Adapter| {
-        let about = adapter.about();
+        let about = adapter.description();
         KindChoice {
             key: about.kind,
             name: about.name,
@@ -64,7 +64,7 @@ pub async fn choose_kind(State(state): State<WebState>, visitor: Visitor) -> Pag
         }
     };
     render(&KindsPage {
-        frame: Frame::of(&visitor, "Add Webhook", Nav::Integrations),
+        layout: Layout::of(&session, "Add Webhook", Nav::Integrations),
         kinds: kinds::all().iter().map(choice).collect(),
         has_inboxes: state.settings.has_inboxes,
     })
@@ -74,7 +74,7 @@ impl NewWebhookPage {
     /// The form of a kind, with what was typed and what is wrong with it.
     async fn of(
         state: &WebState,
-        visitor: &Visitor,
+        session: &UserSession,
         kind: WebhookKind,
         typed: Option<&Form>,
         errors: FieldErrors,
@@ -90,7 +90,7 @@ impl NewWebhookPage {
         );
         let kind = KindFields::of(state, kind, shown).await?;
         Ok(Self {
-            frame: Frame::of(visitor, add_title(&kind), Nav::Integrations),
+            layout: Layout::of(session, add_title(&kind), Nav::Integrations),
             kind,
             fields: fields.with_services(state).await?,
             errors,
@@ -99,34 +99,38 @@ impl NewWebhookPage {
 }
 
 /// `GET /settings/integrations/new/{kind}`
-pub async fn page(State(state): State<WebState>, visitor: Visitor, Path(kind): Path<String>) -> PageResult {
+pub async fn page(
+    State(state): State<WebState>,
+    session: UserSession,
+    Path(kind): Path<String>,
+) -> PageResult {
     let kind = parse_kind(&kind)?;
     let errors = FieldErrors::default();
-    render(&NewWebhookPage::of(&state, &visitor, kind, None, errors).await?)
+    render(&NewWebhookPage::of(&state, &session, kind, None, errors).await?)
 }
 
 /// `POST /settings/integrations/new/{kind}`
 pub async fn create(
     State(state): State<WebState>,
-    visitor: Visitor,
+    session: UserSession,
     Path(kind): Path<String>,
     form: Form,
 ) -> PageResult {
     let kind = parse_kind(&kind)?;
-    let about = kinds::adapter_or_unknown(kind).about();
+    let about = kinds::adapter_or_unknown(kind).description();
     if form.has("preview") {
         let errors = FieldErrors::default();
-        return render(&NewWebhookPage::of(&state, &visitor, kind, Some(&form), errors).await?);
+        return render(&NewWebhookPage::of(&state, &session, kind, Some(&form), errors).await?);
     }
     let mut draft = draft_of(&form, true, about);
     draft.kind = Patch::Set(kind.as_str().to_owned());
-    match state.actions.create_webhook(visitor.actor(), draft).await {
+    match state.actions.create_webhook(session.actor(), draft).await {
         // A platform that knows no signatures has no use for the secret.
         Ok((webhook, _)) if about.signature == Signature::None => {
             go(&format!("/settings/integrations/{}", webhook.id), "created")
         }
         Ok((webhook, secret)) => show_secret(
-            &visitor,
+            &session,
             webhook.id,
             &webhook.settings.name,
             secret.reveal(),
@@ -134,7 +138,7 @@ pub async fn create(
         ),
         Err(error) => {
             let errors = field_errors(error)?;
-            let page = NewWebhookPage::of(&state, &visitor, kind, Some(&form), errors);
+            let page = NewWebhookPage::of(&state, &session, kind, Some(&form), errors);
             render_refused(&page.await?)
         }
     }
@@ -153,10 +157,16 @@ fn add_title(kind: &KindFields) -> String {
 }
 
 /// The one page that shows a secret.
-pub fn show_secret(visitor: &Visitor, id: WebhookId, name: &str, secret: &str, is_new: bool) -> PageResult {
+pub fn show_secret(
+    session: &UserSession,
+    id: WebhookId,
+    name: &str,
+    secret: &str,
+    is_new: bool,
+) -> PageResult {
     let title = if is_new { "Webhook added" } else { "Secret rotated" };
     render(&SecretPage {
-        frame: Frame::of(visitor, title, Nav::Integrations),
+        layout: Layout::of(session, title, Nav::Integrations),
         id,
         name: name.to_owned(),
         secret,

@@ -10,7 +10,7 @@ use crate::message::{PreviewView, preview_draft};
 use crate::show::Markup;
 use crate::state::WebState;
 use actions::webhook_options::OptionsDraft;
-use destination::about::{About, Field, Input, Need, Signature, UrlField};
+use destination::about::{Field, Input, KindDescription, Need, Signature, UrlField};
 use model::event::EventName;
 use model::webhook::{Webhook, WebhookKind};
 
@@ -98,7 +98,7 @@ pub struct KindFields {
     /// The kind's stable name.
     pub key: String,
     /// How the kind presents itself.
-    pub about: &'static About,
+    pub about: &'static KindDescription,
     /// The URL.
     pub url: UrlView,
     /// The options, those that stand together in one group.
@@ -133,7 +133,7 @@ impl KindFields {
     pub async fn of(state: &WebState, kind: WebhookKind, shown: Shown<'_>) -> Result<Self, PageError> {
         let Shown { saved, typed, errors } = shown;
         let base = state.message_base();
-        let about = kinds::adapter_or_unknown(kind).about();
+        let about = kinds::adapter_or_unknown(kind).description();
         let typed_url = match (typed, saved) {
             (Some(form), _) => form.text("url").to_owned(),
             (None, Some(webhook)) => webhook.settings.url.to_string(),
@@ -174,7 +174,7 @@ impl KindFields {
 }
 
 /// The steps, with the address for calls of the platform once there is one.
-fn steps(about: &About, saved: Option<&Webhook>, base: Option<&str>) -> Vec<String> {
+fn steps(about: &KindDescription, saved: Option<&Webhook>, base: Option<&str>) -> Vec<String> {
     let callback = match saved.zip(base) {
         Some((webhook, base)) => format!("{base}/inbound/{}/{}", about.kind, webhook.id),
         None if base.is_none() => "(set public_url in the server's settings first)".to_owned(),
@@ -185,7 +185,7 @@ fn steps(about: &About, saved: Option<&Webhook>, base: Option<&str>) -> Vec<Stri
 }
 
 /// The URL's field of a kind: `typed` is what somebody typed, or what is saved.
-pub fn url_view(about: &About, saved: Option<&Webhook>, typed: &str) -> UrlView {
+pub fn url_view(about: &KindDescription, saved: Option<&Webhook>, typed: &str) -> UrlView {
     let is_saved = saved.is_some();
     let has_substitute = about.fields.iter().any(|field| field.input == Input::Secret);
     match about.url {
@@ -228,7 +228,7 @@ pub fn url_view(about: &About, saved: Option<&Webhook>, typed: &str) -> UrlView 
 
 /// The fields of a kind's options. What was typed comes before what is saved.
 pub fn option_views(
-    about: &About,
+    about: &KindDescription,
     saved: Option<&Webhook>,
     typed: Option<&Form>,
     errors: &FieldErrors,
@@ -267,7 +267,7 @@ pub fn option_views(
             },
             is_removable: is_set && field.need == Need::Optional,
             is_required: field.need == Need::Required && !is_set,
-            fold: field.fold,
+            fold: field.collapsed_group,
             is_filled: is_set || (!value.is_empty() && value != field.default),
             wrong: errors.at(&format!("options.{}", field.name)),
             value,
@@ -278,7 +278,7 @@ pub fn option_views(
 }
 
 /// The options of a form, as the API would get them. A secret that is left empty stays as it is.
-pub fn options_draft(about: &About, form: &Form) -> OptionsDraft {
+pub fn options_draft(about: &KindDescription, form: &Form) -> OptionsDraft {
     let mut draft = BTreeMap::new();
     for field in about.fields {
         let name = format!("{PREFIX}{}", field.name);
@@ -301,9 +301,9 @@ pub fn options_draft(about: &About, form: &Form) -> OptionsDraft {
 mod tests {
     use super::*;
 
-    fn about() -> &'static About {
+    fn about() -> &'static KindDescription {
         let kinds = kinds::all().iter();
-        let mut abouts = kinds.map(|adapter| adapter.about());
+        let mut abouts = kinds.map(|adapter| adapter.description());
         abouts.find(|about| about.kind == "telegram").unwrap()
     }
 
@@ -339,7 +339,7 @@ mod tests {
     #[test]
     fn no_field_that_must_be_filled_in_is_folded_and_each_heading_stands_once() {
         for adapter in kinds::all() {
-            let about = adapter.about();
+            let about = adapter.description();
             let groups = option_groups(option_views(about, None, None, &FieldErrors::default()));
             let mut headings = std::collections::BTreeSet::new();
             for group in &groups {
@@ -354,8 +354,8 @@ mod tests {
 
     #[test]
     fn a_fold_is_open_if_something_in_it_was_filled_in_or_is_wrong() {
-        let is_folded = |field: &&Field| !field.fold.is_empty();
-        let mut abouts = kinds::all().iter().map(|adapter| adapter.about());
+        let is_folded = |field: &&Field| !field.collapsed_group.is_empty();
+        let mut abouts = kinds::all().iter().map(|adapter| adapter.description());
         let about = abouts
             .find(|about| about.fields.iter().any(|field| is_folded(&field)))
             .unwrap();
@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(open(&Form::of(&[(&name, "")]), &none), [""; 0]);
         assert_eq!(open(&Form::of(&[(&in_view, "x")]), &none), [""]);
         let wrong = FieldErrors::one(&format!("options.{}", field.name), "no");
-        assert_eq!(open(&Form::of(&[]), &wrong), [field.fold]);
+        assert_eq!(open(&Form::of(&[]), &wrong), [field.collapsed_group]);
         let plain = about
             .fields
             .iter()
@@ -383,7 +383,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             open(&Form::of(&[(&format!("{PREFIX}{}", plain.name), "x")]), &none),
-            [plain.fold]
+            [plain.collapsed_group]
         );
     }
 }

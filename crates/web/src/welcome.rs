@@ -5,17 +5,17 @@ use axum::extract::State;
 
 use crate::error::{FieldErrors, PageError, PageResult};
 use crate::form::Form;
-use crate::frame::{Frame, render, render_refused};
+use crate::layout::{Layout, render, render_refused};
 use crate::query::Query;
+use crate::session::RequestContext;
 use crate::sign_in::{KeepsCookies, SignInOrigin, signed_in};
 use crate::state::WebState;
-use crate::visitor::Look;
 use actions::people::{NewPassword, SignInError};
 
 #[derive(Template)]
 #[template(path = "welcome.html")]
 struct WelcomePage {
-    frame: Frame,
+    layout: Layout,
     token: String,
     /// Whose link it is; nothing if it does not work.
     name: Option<String>,
@@ -26,7 +26,7 @@ struct WelcomePage {
 pub async fn page(
     State(state): State<WebState>,
     origin: SignInOrigin,
-    look: Look,
+    context: RequestContext,
     query: Query,
 ) -> PageResult {
     let token = query.text("token").to_owned();
@@ -35,7 +35,7 @@ pub async fn page(
         count_failure(&state, &origin)?;
     }
     render(&WelcomePage {
-        frame: Frame::open("Welcome", &look),
+        layout: Layout::open("Welcome", &context),
         token,
         name: user.map(|user| user.name),
         errors: FieldErrors::default(),
@@ -47,7 +47,7 @@ pub async fn set_password(
     State(state): State<WebState>,
     _: KeepsCookies,
     origin: SignInOrigin,
-    look: Look,
+    context: RequestContext,
     form: Form,
 ) -> PageResult {
     let token = form.text("token").to_owned();
@@ -56,7 +56,7 @@ pub async fn set_password(
         again: form.raw("passwordAgain").to_owned(),
     };
     let mut page = WelcomePage {
-        frame: Frame::open("Welcome", &look),
+        layout: Layout::open("Welcome", &context),
         token,
         name: None,
         errors: FieldErrors::default(),

@@ -1,7 +1,7 @@
 //! Deliveries: looking, replaying, recovering.
 
 use bytes::Bytes;
-use clock::Source;
+use clock::Env;
 use model::attempt::{Attempt, Failure, Outcome};
 use model::delivery::NextStep;
 use model::exchange::{FailureCode, PhaseTimings};
@@ -40,7 +40,7 @@ pub fn attempt(at: Timestamp) -> Attempt {
 /// Lets every due delivery of a webhook die.
 async fn kill_deliveries(server: &Server, webhook_id: &str) {
     let webhook_id: WebhookId = webhook_id.parse().unwrap();
-    let now = Source::system().now();
+    let now = Env::system().now();
     let queue = &server.store.queue;
     queue.heartbeat(now).await.unwrap();
     let claimed = queue
@@ -69,7 +69,7 @@ async fn kill_deliveries(server: &Server, webhook_id: &str) {
                     code: FailureCode::ServerError,
                     detail: "answered 500".into(),
                     retry_after: None,
-                    remedy: model::attempt::Remedy::Schedule,
+                    disposition: model::attempt::Disposition::Backoff,
                 }),
                 status: Some(500),
                 response_body: Bytes::from_static(&[0xff, 0xfe]),
@@ -77,7 +77,7 @@ async fn kill_deliveries(server: &Server, webhook_id: &str) {
             },
             next_step: NextStep::Dead,
             spent: Default::default(),
-            legacy: Default::default(),
+            state_updates: Default::default(),
             settings_of: Default::default(),
             disable_webhook: None,
         });

@@ -12,7 +12,7 @@ use serde_json::json;
 use store::Store;
 use store::StoreError;
 use store::StoreResult;
-use store::receipts::{Answer, Known, Receipts};
+use store::receipts::{Answer, ReceiptState, Receipts};
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
@@ -34,10 +34,10 @@ impl Receipts for Troubled {
         key: String,
         request_hash: [u8; 32],
         now: Timestamp,
-    ) -> StoreResult<Known> {
+    ) -> StoreResult<ReceiptState> {
         let is_slow = key == "slow";
         let known = self.receipts.begin(owner, key, request_hash, now).await;
-        if is_slow && known == Ok(Known::New) {
+        if is_slow && known == Ok(ReceiptState::New) {
             self.reserved.notify_one();
             self.may_go_on.notified().await;
         }

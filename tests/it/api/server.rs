@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actions::access::SetupToken;
-use actions::{ActionError, Actions, Tester, TicketDesk, UrlRules};
+use actions::{ActionError, Actions, Tester, TicketGateway, UrlRules};
 use api::{ApiParts, ApiSettings, ApiState, router};
 use async_trait::async_trait;
 use axum::Router;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
-use clock::Source;
-use destination::ticketing::{self, Question};
+use clock::Env;
+use destination::ticketing::{self, TicketQuery};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -25,9 +25,9 @@ use serde_json::{Value, json};
 use store::NoObserver;
 use store::Store;
 use store::deliveries::DeliveryDetail;
-use store::hand_over::HandOver;
+use store::delivery_sink::DeliverySink;
 use store::seal::{MasterKey, Sealer};
-use store::tickets::LookedOutcome;
+use store::tickets::PollOutcome;
 use store::wakeup::Wakeup;
 use store_sqlite::Settings;
 use telemetry::Metrics;
@@ -98,14 +98,14 @@ impl Server {
         let store = store_sqlite::open(Settings {
             directory: directory.path().join("data"),
             sealer: Sealer::new(&MasterKey::new([1; 32]), None),
-            hand_over: Arc::new(WakeupOnly(wakeup.clone())),
+            delivery_sink: Arc::new(WakeupOnly(wakeup.clone())),
             node: 1,
             observer: Arc::new(NoObserver),
             max_pages: None,
         })
         .map(dress)
         .unwrap();
-        let source = Source::system();
+        let source = Env::system();
         let actions = Actions::new(
             store.clone(),
             source.clone(),
@@ -261,12 +261,12 @@ impl UrlRules for NoMetadata {
 struct NoDesk;
 
 #[async_trait]
-impl TicketDesk for NoDesk {
-    async fn ask(&self, _: WebhookId, _: Question) -> Result<ticketing::Answer, ActionError> {
+impl TicketGateway for NoDesk {
+    async fn ask(&self, _: WebhookId, _: TicketQuery) -> Result<ticketing::QueryResult, ActionError> {
         Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 
-    async fn follow(&self, _: &TicketLink) -> Result<LookedOutcome, ActionError> {
+    async fn follow(&self, _: &TicketLink) -> Result<PollOutcome, ActionError> {
         Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 }
@@ -304,7 +304,7 @@ impl Tester for FakeTester {
 /// No dispatcher, only the wake-up of the feed.
 struct WakeupOnly(Wakeup);
 
-impl HandOver for WakeupOnly {
+impl DeliverySink for WakeupOnly {
     fn reserve(&self, _: WebhookId) -> bool {
         false
     }

@@ -49,10 +49,10 @@ async fn ended(app: &TestApp, delivery: &str) -> Value {
 #[tokio::test]
 async fn a_page_of_a_firewall_ends_one_delivery_and_disables_no_webhook_of_any_kind() {
     let kinds = kinds::all().iter();
-    let kinds =
-        kinds.filter(|adapter| !adapter.about().fields.is_empty() && adapter.about().kind != "custom");
+    let kinds = kinds
+        .filter(|adapter| !adapter.description().fields.is_empty() && adapter.description().kind != "custom");
     for adapter in kinds {
-        let kind = adapter.about().kind;
+        let kind = adapter.description().kind;
         for page in &PAGES {
             let directory = tempfile::tempdir().unwrap();
             let app = TestApp::start(directory.path()).await;

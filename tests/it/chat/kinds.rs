@@ -16,7 +16,7 @@ const ENDS: [&str; 3] = ["gone", "deleted", "needs_field"];
 
 /// Kinds with a form of their own.
 fn kinds() -> Vec<&'static str> {
-    let kinds = kinds::all().iter().map(|adapter| adapter.about());
+    let kinds = kinds::all().iter().map(|adapter| adapter.description());
     kinds
         .filter(|about| !about.fields.is_empty())
         .map(|about| about.kind)
@@ -60,7 +60,7 @@ async fn every_platform_shows_a_send_test() {
 async fn every_fault_of_every_platform_is_answered_by_a_further_attempt_or_a_held_webhook() {
     for kind in kinds() {
         let faults = kinds::all().iter();
-        let faults = faults.filter(|adapter| adapter.about().kind == kind);
+        let faults = faults.filter(|adapter| adapter.description().kind == kind);
         let faults: Vec<_> = faults
             .filter_map(|adapter| adapter.fake())
             .flat_map(|fake| fake.faults().to_vec())

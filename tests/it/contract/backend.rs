@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::id::{PolicyId, ServiceId, UserId, WebhookId};
-use store::HandOver;
+use store::DeliverySink;
 use store::deliveries::Deliveries;
 use store::events::Events;
 use store::incidents::Incidents;
 use store::overview::Overview;
 use store::queue::Queue;
-use store::tickets::{TicketLooks, Tickets};
+use store::tickets::{TicketPolls, Tickets};
 use store::webhooks::Endpoints;
 
 /// The contracts under test, of one open store.
@@ -22,7 +22,7 @@ pub struct Handles {
     pub overview: Arc<dyn Overview>,
     pub endpoints: Arc<dyn Endpoints>,
     pub tickets: Arc<dyn Tickets>,
-    pub ticket_looks: Arc<dyn TicketLooks>,
+    pub ticket_polls: Arc<dyn TicketPolls>,
 }
 
 /// A webhook to be put into the store.
@@ -40,7 +40,7 @@ pub struct WebhookRow {
 #[async_trait]
 pub trait Backend: Send + Sync {
     /// Opens the store as a node.
-    async fn open(&self, node: i64, hand_over: Arc<dyn HandOver>) -> Handles;
+    async fn open(&self, node: i64, delivery_sink: Arc<dyn DeliverySink>) -> Handles;
 
     async fn insert_user(&self, id: UserId, name: &str);
     /// Inserts a policy with these steps: minutes to wait, and who is called.

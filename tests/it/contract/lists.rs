@@ -91,7 +91,7 @@ contract_tests! {
             code: FailureCode::ConnectRefused,
             detail: "refused".into(),
             retry_after: None,
-            remedy: model::attempt::Remedy::Schedule,
+            disposition: model::attempt::Disposition::Backoff,
         });
         world.store().queue.record(vec![record], world.at(1)).await.unwrap();
         let of = |cause| DeliveryFilter { cause: Some(cause), ..DeliveryFilter::default() };

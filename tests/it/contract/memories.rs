@@ -3,18 +3,19 @@
 
 use std::time::Duration;
 
-use model::attempt::{Keeping, Legacy};
+use model::attempt::StateUpdates;
 use model::delivery::DeliveryState::Held;
 use model::delivery::{Claim, NextStep, Spending};
 use model::incident::IncidentAction;
+use model::patch::Patch;
 use store::queue::{AttemptRecord, Recorded};
 
 use super::contract_tests;
 
-fn remembering(text: &str) -> Legacy {
-    Legacy {
-        memory: Keeping::Becomes(text.into()),
-        ..Legacy::default()
+fn remembering(text: &str) -> StateUpdates {
+    StateUpdates {
+        message_ref: Patch::Set(text.into()),
+        ..StateUpdates::default()
     }
 }
 
@@ -24,15 +25,15 @@ contract_tests! {
         let other = world.trigger("two").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
         let record = AttemptRecord {
-            legacy: remembering("message 5"),
+            state_updates: remembering("message 5"),
             ..world.attempt(&delivery, NextStep::Delivered, world.at(2))
         };
         world.store().queue.record(vec![record], world.at(2)).await.unwrap();
         let endpoints = &world.store().endpoints;
-        let memory = endpoints.recall(world.ordered, incident.id).await.unwrap().unwrap();
+        let memory = endpoints.load_message_ref(world.ordered, incident.id).await.unwrap().unwrap();
         assert_eq!((memory.text.as_str(), memory.event_sequence), ("message 5", delivery.event.sequence));
-        assert_eq!(endpoints.recall(world.ordered, other.id).await, Ok(None));
-        assert_eq!(endpoints.recall(world.loose, incident.id).await, Ok(None));
+        assert_eq!(endpoints.load_message_ref(world.ordered, other.id).await, Ok(None));
+        assert_eq!(endpoints.load_message_ref(world.loose, incident.id).await, Ok(None));
     }
 
     async fn a_memory_changes_and_goes_and_a_late_attempt_leaves_none(world) {
@@ -41,14 +42,14 @@ contract_tests! {
         world.act(incident.id, IncidentAction::Resolve, world.at(2)).await;
         let endpoints = &world.store().endpoints;
         let mut seen = Vec::new();
-        for memory in [Keeping::Becomes("a".into()), Keeping::Becomes("b".into()), Keeping::Nothing] {
+        for message_ref in [Patch::Set("a".into()), Patch::Set("b".into()), Patch::Clear] {
             let delivery = world.claim(world.ordered, 1, world.at(9)).await.deliveries.remove(0);
-            let legacy = Legacy { memory, ..Legacy::default() };
-            let record = AttemptRecord { legacy, ..world.attempt(&delivery, NextStep::Delivered, world.at(9)) };
-            let late = AttemptRecord { claim: Claim(9999), legacy: remembering("late"), ..record.clone() };
+            let state_updates = StateUpdates { message_ref, ..StateUpdates::default() };
+            let record = AttemptRecord { state_updates, ..world.attempt(&delivery, NextStep::Delivered, world.at(9)) };
+            let late = AttemptRecord { claim: Claim(9999), state_updates: remembering("late"), ..record.clone() };
             let recorded = world.store().queue.record(vec![record, late], world.at(9)).await;
             assert_eq!(recorded, Ok(vec![Recorded::Applied, Recorded::Late]));
-            seen.push(endpoints.recall(world.ordered, incident.id).await.unwrap().map(|memory| memory.text));
+            seen.push(endpoints.load_message_ref(world.ordered, incident.id).await.unwrap().map(|memory| memory.text));
         }
         assert_eq!(seen, [Some("a".into()), Some("b".into()), None]);
     }
@@ -57,17 +58,17 @@ contract_tests! {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
         let spent = Spending { attempts: 1, follow_ups: 2, waited: Duration::from_secs(90), refusals: 1, steps: 3 };
-        let legacy = Legacy { progress: Keeping::Becomes("plain".into()), ..Legacy::default() };
+        let state_updates = StateUpdates { continuation: Patch::Set("plain".into()), ..StateUpdates::default() };
         let retry = NextStep::Retry { at: world.at(5) };
-        let record = AttemptRecord { spent, legacy, ..world.attempt(&delivery, retry, world.at(2)) };
+        let record = AttemptRecord { spent, state_updates, ..world.attempt(&delivery, retry, world.at(2)) };
         world.store().queue.record(vec![record], world.at(2)).await.unwrap();
         let again = world.claim(world.ordered, 1, world.at(6)).await.deliveries.remove(0);
-        assert_eq!((again.spent, again.progress.as_deref()), (spent, Some("plain")));
+        assert_eq!((again.spent, again.continuation.as_deref()), (spent, Some("plain")));
         world.record(&again, NextStep::Dead, world.at(7)).await;
         let change = world.change(world.at(8));
         world.store().deliveries.replay(again.id, change).await.unwrap();
         let fresh = world.claim(world.ordered, 1, world.at(9)).await.deliveries.remove(0);
-        assert_eq!((fresh.spent, fresh.progress), (Spending::default(), None));
+        assert_eq!((fresh.spent, fresh.continuation), (Spending::default(), None));
     }
 
     async fn a_replayed_event_does_not_take_the_memory_of_a_later_one(world) {
@@ -76,27 +77,27 @@ contract_tests! {
         let first = world.finish_next(world.ordered, NextStep::Dead, world.at(2)).await;
         let second = world.claim(world.ordered, 1, world.at(3)).await.deliveries.remove(0);
         let record = AttemptRecord {
-            legacy: remembering("of the resolution"),
+            state_updates: remembering("of the resolution"),
             ..world.attempt(&second, NextStep::Delivered, world.at(3))
         };
         world.store().queue.record(vec![record], world.at(3)).await.unwrap();
         world.store().deliveries.replay(first.id, world.change(world.at(4))).await.unwrap();
         let again = world.claim(world.ordered, 1, world.at(5)).await.deliveries.remove(0);
         let record = AttemptRecord {
-            legacy: remembering("of the trigger"),
+            state_updates: remembering("of the trigger"),
             ..world.attempt(&again, NextStep::Delivered, world.at(5))
         };
         world.store().queue.record(vec![record], world.at(5)).await.unwrap();
-        let memory = world.store().endpoints.recall(world.ordered, incident.id).await.unwrap();
+        let memory = world.store().endpoints.load_message_ref(world.ordered, incident.id).await.unwrap();
         assert_eq!(memory.map(|memory| memory.text).as_deref(), Some("of the resolution"));
     }
 
     async fn of_what_is_learned_about_a_webhook_the_dispatcher_is_told(world) {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
-        let legacy = Legacy { learned: Some("elsewhere".into()), ..Legacy::default() };
+        let state_updates = StateUpdates { discovered_settings: Some("elsewhere".into()), ..StateUpdates::default() };
         let retry = NextStep::Retry { at: world.at(2) };
-        let record = AttemptRecord { legacy, ..world.attempt(&delivery, retry, world.at(2)) };
+        let record = AttemptRecord { state_updates, ..world.attempt(&delivery, retry, world.at(2)) };
         world.store().queue.record(vec![record], world.at(2)).await.unwrap();
         assert!(world.dispatcher.changed.lock().unwrap().contains(&world.ordered));
     }

@@ -63,7 +63,7 @@ fn dying(world: &World, delivery: &ClaimedDelivery, code: FailureCode) -> Attemp
         code,
         detail: "as planned".into(),
         retry_after: None,
-        remedy: model::attempt::Remedy::Schedule,
+        disposition: model::attempt::Disposition::Backoff,
     };
     AttemptRecord {
         attempt: Attempt {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::id::{PolicyId, ServiceId, UserId, WebhookId};
 use rusqlite::{Connection, Params};
-use store::HandOver;
+use store::DeliverySink;
 use store::NoObserver;
 use store::seal::{MasterKey, Sealer};
 use store_sqlite::{Database, Settings};
@@ -22,15 +22,15 @@ impl SqliteBackend {
         let backend = Self {
             directory: tempfile::tempdir().unwrap(),
         };
-        drop(backend.database(0, Arc::new(store::NoHandOver)));
+        drop(backend.database(0, Arc::new(store::NoSink)));
         backend
     }
 
-    fn database(&self, node: i64, hand_over: Arc<dyn HandOver>) -> Database {
+    fn database(&self, node: i64, delivery_sink: Arc<dyn DeliverySink>) -> Database {
         let settings = Settings {
             directory: self.directory.path().to_owned(),
             sealer: Sealer::new(&MasterKey::new([7; 32]), None),
-            hand_over,
+            delivery_sink,
             node,
             observer: Arc::new(NoObserver),
             max_pages: None,
@@ -72,8 +72,8 @@ impl SqliteBackend {
 
 #[async_trait]
 impl Backend for SqliteBackend {
-    async fn open(&self, node: i64, hand_over: Arc<dyn HandOver>) -> Handles {
-        let database = Arc::new(self.database(node, hand_over));
+    async fn open(&self, node: i64, delivery_sink: Arc<dyn DeliverySink>) -> Handles {
+        let database = Arc::new(self.database(node, delivery_sink));
         Handles {
             incidents: Arc::clone(&database) as _,
             events: Arc::clone(&database) as _,
@@ -82,7 +82,7 @@ impl Backend for SqliteBackend {
             overview: Arc::clone(&database) as _,
             endpoints: Arc::clone(&database) as _,
             tickets: Arc::clone(&database) as _,
-            ticket_looks: database,
+            ticket_polls: database,
         }
     }
 

@@ -1,19 +1,20 @@
 //! Ticket links: intended before they are made, told by attempts, by hand, and by the ticket itself.
 
-use model::attempt::{Legacy, Outcome};
+use model::attempt::{Outcome, StateUpdates};
 use model::audit::Actor;
 use model::delivery::{Claim, ClaimedDelivery, DeliveryState, NextStep};
 use model::id::IncidentId;
 use model::incident::{IncidentAction, IncidentStatus};
 use model::ticket::{
-    LinkState, LinkUpdate, Looking, POLL_INTERVAL, Ticket, TicketLink, TicketNews, TicketPhase,
+    LinkState, LinkUpdate, POLL_INTERVAL, PollPurpose, Ticket, TicketLink, TicketNews, TicketPhase,
 };
 use model::time::Timestamp;
 use store::StoreError;
 use store::incidents::{Committed, TimelineKind};
 use store::queue::AttemptRecord;
 use store::tickets::{
-    BUSY_WAIT, HintRecord, Hinted, IntentRecord, LOOK_LEASE, Looked, LookedOutcome, Noted, Requested, Swept,
+    BUSY_WAIT, DuplicateCheck, IntentRecord, NotificationEffect, NotificationRecord, POLL_LEASE, PollOutcome,
+    PollResult, Requested, TimelineComment,
 };
 
 use super::contract_tests;
@@ -29,20 +30,20 @@ fn ticket(number: u32, phase: TicketPhase) -> Ticket {
     }
 }
 
-fn seen(ticket: Ticket) -> Legacy {
+fn seen(ticket: Ticket) -> StateUpdates {
     let update = LinkUpdate {
         news: Some(TicketNews::Seen(ticket)),
         error: None,
     };
-    Legacy {
+    StateUpdates {
         ticket: Some(update),
-        ..Legacy::default()
+        ..StateUpdates::default()
     }
 }
 
 impl World {
     async fn link(&self, incident_id: IncidentId) -> Option<TicketLink> {
-        let recalled = self.store().tickets.recall(self.ordered, incident_id).await;
+        let recalled = self.store().tickets.load_context(self.ordered, incident_id).await;
         recalled.unwrap().link
     }
 
@@ -52,15 +53,15 @@ impl World {
             claim: delivery.claim,
             webhook_id: delivery.webhook_id,
             incident_id: delivery.event.incident_id,
-            progress: progress.map(str::to_owned),
+            continuation: progress.map(str::to_owned),
             at,
         };
         self.store().tickets.intend(intent).await.unwrap()
     }
 
-    async fn tell(&self, delivery: &ClaimedDelivery, legacy: Legacy, at: Timestamp) {
+    async fn tell(&self, delivery: &ClaimedDelivery, legacy: StateUpdates, at: Timestamp) {
         let record = AttemptRecord {
-            legacy,
+            state_updates: legacy,
             ..self.attempt(delivery, NextStep::Delivered, at)
         };
         self.store().queue.record(vec![record], at).await.unwrap();
@@ -75,30 +76,30 @@ impl World {
         incident.id
     }
 
-    async fn look(&self, incident_id: IncidentId, phase: TicketPhase, at: Timestamp) -> LookedOutcome {
+    async fn look(&self, incident_id: IncidentId, phase: TicketPhase, at: Timestamp) -> PollOutcome {
         let link = self.link(incident_id).await.unwrap();
-        let looked = Looked {
+        let looked = PollResult {
             webhook_id: self.ordered,
             incident_id,
             version: link.version,
-            looking: Looking::ForChanges,
+            purpose: PollPurpose::ForChanges,
             ticket: ticket(1, phase),
             comments: Vec::new(),
             event_id: self.event_id(at),
             change: self.change(at),
         };
-        self.store().ticket_looks.looked(looked).await.unwrap()
+        self.store().ticket_polls.record_poll(looked).await.unwrap()
     }
 
-    async fn hint(&self, ticket_id: &str, receipt: &str, at: Timestamp) -> Hinted {
-        let hint = HintRecord {
+    async fn hint(&self, ticket_id: &str, receipt: &str, at: Timestamp) -> NotificationEffect {
+        let hint = NotificationRecord {
             ticket_id: ticket_id.into(),
             marker: None,
             receipt: Some(receipt.into()),
         };
         self.store()
-            .ticket_looks
-            .hint(self.ordered, hint, at)
+            .ticket_polls
+            .record_notification(self.ordered, hint, at)
             .await
             .unwrap()
     }
@@ -135,7 +136,7 @@ contract_tests! {
         assert!(world.intend(&delivery, Some("noting"), world.at(1)).await);
         world.store().queue.release(vec![(delivery.id, delivery.claim)]).await.unwrap();
         let again = world.claim(world.ordered, 1, world.at(2)).await.deliveries.remove(0);
-        assert_eq!(again.progress.as_deref(), Some("noting"));
+        assert_eq!(again.continuation.as_deref(), Some("noting"));
     }
 
     async fn a_failed_attempt_says_on_the_link_why_and_a_step_leaves_it(world) {
@@ -143,15 +144,15 @@ contract_tests! {
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
         let failed = LinkUpdate { news: None, error: Some("no way".into()) };
-        let legacy = Legacy { ticket: Some(failed), ..Legacy::default() };
+        let state_updates = StateUpdates { ticket: Some(failed), ..StateUpdates::default() };
         let retry = NextStep::Retry { at: world.at(3000) };
-        let record = AttemptRecord { legacy, ..world.attempt(&delivery, retry, world.at(2500)) };
+        let record = AttemptRecord { state_updates, ..world.attempt(&delivery, retry, world.at(2500)) };
         world.store().queue.record(vec![record], world.at(2500)).await.unwrap();
         assert_eq!(world.link(incident_id).await.unwrap().last_error.as_deref(), Some("no way"));
         let again = world.claim(world.ordered, 1, world.at(3000)).await.deliveries.remove(0);
         let mut step = world.attempt(&again, NextStep::Retry { at: world.at(3000) }, world.at(3000));
         step.attempt.outcome = Outcome::Step;
-        step.legacy = seen(ticket(1, TicketPhase::InProgress));
+        step.state_updates = seen(ticket(1, TicketPhase::InProgress));
         world.store().queue.record(vec![step], world.at(3000)).await.unwrap();
         let link = world.link(incident_id).await.unwrap();
         assert_eq!(link.last_error.as_deref(), Some("no way"));
@@ -160,16 +161,16 @@ contract_tests! {
 
     async fn a_ticket_that_moved_takes_its_incident_along_once(world) {
         let incident_id = world.linked("one", 1).await;
-        let LookedOutcome::Followed(committed) = world.look(incident_id, TicketPhase::Done, world.at(5000)).await
+        let PollOutcome::Followed(committed) = world.look(incident_id, TicketPhase::Done, world.at(5000)).await
         else { panic!("did not follow") };
         let Committed::Changed(incident) = *committed else { panic!("{committed:?}") };
         assert_eq!(incident.status, IncidentStatus::Resolved);
         // The event goes to the ticket's own webhook too; until it is delivered the ticket says nothing.
-        assert_eq!(world.look(incident_id, TicketPhase::New, world.at(6000)).await, LookedOutcome::Busy);
+        assert_eq!(world.look(incident_id, TicketPhase::New, world.at(6000)).await, PollOutcome::Busy);
         let echo = world.claim(world.ordered, 1, world.at(6000)).await.deliveries.remove(0);
         world.tell(&echo, seen(ticket(1, TicketPhase::Done)), world.at(6500)).await;
         let again = world.look(incident_id, TicketPhase::Done, world.at(7000)).await;
-        assert!(matches!(again, LookedOutcome::InLine), "{again:?}");
+        assert!(matches!(again, PollOutcome::InLine), "{again:?}");
     }
 
     async fn a_ticket_that_was_closed_while_an_event_went_there_is_news_for_its_incident(world) {
@@ -179,9 +180,9 @@ contract_tests! {
         world.tell(&delivery, seen(ticket(1, TicketPhase::Done)), world.at(3000)).await;
         let link = world.link(incident_id).await.unwrap();
         assert_eq!((link.ticket().unwrap().phase, link.seen), (TicketPhase::Done, TicketPhase::New));
-        assert_eq!(world.store().ticket_looks.take_due(world.at(3000), 9).await.unwrap().len(), 1);
+        assert_eq!(world.store().ticket_polls.take_due(world.at(3000), 9).await.unwrap().len(), 1);
         let followed = world.look(incident_id, TicketPhase::Done, world.at(3100)).await;
-        assert!(matches!(followed, LookedOutcome::Followed(_)), "{followed:?}");
+        assert!(matches!(followed, PollOutcome::Followed(_)), "{followed:?}");
     }
 
     async fn what_was_read_before_something_of_ours_went_there_counts_for_nothing(world) {
@@ -190,31 +191,31 @@ contract_tests! {
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
         world.tell(&delivery, seen(ticket(1, TicketPhase::InProgress)), world.at(3000)).await;
-        let stale = Looked {
+        let stale = PollResult {
             webhook_id: world.ordered,
             incident_id,
             version: before,
-            looking: Looking::ForChanges,
+            purpose: PollPurpose::ForChanges,
             ticket: ticket(1, TicketPhase::Done),
             comments: Vec::new(),
             event_id: world.event_id(world.at(3100)),
             change: world.change(world.at(3100)),
         };
-        assert_eq!(world.store().ticket_looks.looked(stale).await.unwrap(), LookedOutcome::Busy);
+        assert_eq!(world.store().ticket_polls.record_poll(stale).await.unwrap(), PollOutcome::Busy);
         let incident = world.store().incidents.get(incident_id).await.unwrap();
         assert_eq!(incident.status, IncidentStatus::Acknowledged);
     }
 
     async fn tickets_are_taken_when_they_are_due_and_by_one_alone(world) {
         let incident_id = world.linked("one", 1).await;
-        let looks = &world.store().ticket_looks;
+        let looks = &world.store().ticket_polls;
         assert!(looks.take_due(world.at(1000), 9).await.unwrap().is_empty());
         let due_at = world.at(1000).plus(POLL_INTERVAL);
         let due = looks.take_due(due_at, 9).await.unwrap();
         assert_eq!(due.iter().map(|look| look.link.incident_id).collect::<Vec<_>>(), [incident_id]);
         assert!(looks.take_due(due_at, 9).await.unwrap().is_empty());
-        assert_eq!(looks.take_due(due_at.plus(LOOK_LEASE), 9).await.unwrap().len(), 1);
-        looks.look_failed(world.ordered, incident_id, "10001".into(), "asleep".into(), due_at).await.unwrap();
+        assert_eq!(looks.take_due(due_at.plus(POLL_LEASE), 9).await.unwrap().len(), 1);
+        looks.record_failed_poll(world.ordered, incident_id, "10001".into(), "asleep".into(), due_at).await.unwrap();
         let link = world.link(incident_id).await.unwrap();
         assert_eq!(link.last_error.as_deref(), Some("asleep"));
         assert!(looks.take_due(due_at.plus(POLL_INTERVAL), 9).await.unwrap().is_empty());
@@ -223,15 +224,15 @@ contract_tests! {
 
     async fn a_call_has_its_ticket_looked_at_and_the_same_call_again_does_not(world) {
         let incident_id = world.linked("one", 1).await;
-        let looks = &world.store().ticket_looks;
-        assert_eq!(world.hint("10001", "call-1", world.at(2000)).await, Hinted::LooksAgain);
+        let looks = &world.store().ticket_polls;
+        assert_eq!(world.hint("10001", "call-1", world.at(2000)).await, NotificationEffect::PollDue);
         assert_eq!(looks.take_due(world.at(2000), 9).await.unwrap().len(), 1);
-        assert_eq!(world.hint("10001", "call-1", world.at(2001)).await, Hinted::Nothing);
+        assert_eq!(world.hint("10001", "call-1", world.at(2001)).await, NotificationEffect::Nothing);
         assert!(looks.take_due(world.at(2001), 9).await.unwrap().is_empty());
-        assert_eq!(world.hint("999", "call-2", world.at(2002)).await, Hinted::Nothing);
+        assert_eq!(world.hint("999", "call-2", world.at(2002)).await, NotificationEffect::Nothing);
         let busy = world.act(incident_id, IncidentAction::Acknowledge, world.at(2003)).await;
         assert!(matches!(busy, Committed::Changed(_)));
-        assert_eq!(world.look(incident_id, TicketPhase::Done, world.at(2004)).await, LookedOutcome::Busy);
+        assert_eq!(world.look(incident_id, TicketPhase::Done, world.at(2004)).await, PollOutcome::Busy);
         // While something of ours is on its way there, it is not even asked for.
         let soon = world.at(2004).plus(BUSY_WAIT);
         assert!(looks.take_due(soon, 9).await.unwrap().is_empty());
@@ -245,11 +246,11 @@ contract_tests! {
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         world.intend(&delivery, None, world.at(1)).await;
         world.record(&delivery, NextStep::Retry { at: world.at(60_000) }, world.at(2)).await;
-        let hint = HintRecord { ticket_id: "10007".into(), marker: Some((incident.id, 1)), receipt: None };
-        let looks = &world.store().ticket_looks;
-        let other = HintRecord { marker: Some((incident.id, 2)), ..hint.clone() };
-        assert_eq!(looks.hint(world.ordered, other, world.at(3)).await.unwrap(), Hinted::Nothing);
-        assert_eq!(looks.hint(world.ordered, hint, world.at(3)).await.unwrap(), Hinted::Found);
+        let hint = NotificationRecord { ticket_id: "10007".into(), marker: Some((incident.id, 1)), receipt: None };
+        let looks = &world.store().ticket_polls;
+        let other = NotificationRecord { marker: Some((incident.id, 2)), ..hint.clone() };
+        assert_eq!(looks.record_notification(world.ordered, other, world.at(3)).await.unwrap(), NotificationEffect::Nothing);
+        assert_eq!(looks.record_notification(world.ordered, hint, world.at(3)).await.unwrap(), NotificationEffect::Found);
         let LinkState::Intended(intent) = world.link(incident.id).await.unwrap().state else { panic!("not intended") };
         assert_eq!(intent.hinted.as_deref(), Some("10007"));
         assert_eq!(world.claim(world.ordered, 1, world.at(3)).await.deliveries.len(), 1);
@@ -285,11 +286,11 @@ contract_tests! {
         let busy = tickets.unlink(incident_id, world.ordered, world.change(world.at(2100))).await;
         assert!(matches!(busy, Err(StoreError::Conflict(_))), "{busy:?}");
         let mut retry = world.attempt(&delivery, NextStep::Retry { at: world.at(9000) }, world.at(2200));
-        retry.legacy.progress = model::attempt::Keeping::Becomes("about OPS-1".into());
+        retry.state_updates.continuation = model::patch::Patch::Set("about OPS-1".into());
         world.store().queue.record(vec![retry], world.at(2200)).await.unwrap();
         tickets.unlink(incident_id, world.ordered, world.change(world.at(2300))).await.unwrap();
         let again = world.claim(world.ordered, 1, world.at(9000)).await.deliveries.remove(0);
-        assert_eq!(again.progress, None);
+        assert_eq!(again.continuation, None);
     }
 
     async fn a_create_that_is_known_to_have_made_nothing_is_as_if_there_had_been_none(world) {
@@ -297,7 +298,7 @@ contract_tests! {
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         world.intend(&delivery, None, world.at(1)).await;
         let news = LinkUpdate { news: Some(TicketNews::NotMade), error: Some("refused".into()) };
-        world.tell(&delivery, Legacy { ticket: Some(news), ..Legacy::default() }, world.at(2)).await;
+        world.tell(&delivery, StateUpdates { ticket: Some(news), ..StateUpdates::default() }, world.at(2)).await;
         assert_eq!(world.link(incident.id).await, None);
         let shown = world.store().tickets.of_incident(incident.id).await.unwrap();
         assert!(shown.is_empty(), "{shown:?}");
@@ -307,11 +308,11 @@ contract_tests! {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         let record = AttemptRecord {
-            legacy: seen(ticket(1, TicketPhase::New)),
+            state_updates: seen(ticket(1, TicketPhase::New)),
             ..world.attempt(&delivery, NextStep::Dead, world.at(1))
         };
         world.store().queue.record(vec![record], world.at(1)).await.unwrap();
-        let due = world.store().ticket_looks.take_due(world.at(1).plus(POLL_INTERVAL), 9).await.unwrap();
+        let due = world.store().ticket_polls.take_due(world.at(1).plus(POLL_INTERVAL), 9).await.unwrap();
         assert_eq!(due.len(), 1);
     }
 
@@ -320,12 +321,12 @@ contract_tests! {
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
         let mut dead = world.attempt(&delivery, NextStep::Dead, world.at(2100));
-        dead.legacy = seen(ticket(1, TicketPhase::New));
-        dead.legacy.progress = model::attempt::Keeping::Becomes("noted".into());
+        dead.state_updates = seen(ticket(1, TicketPhase::New));
+        dead.state_updates.continuation = model::patch::Patch::Set("noted".into());
         world.store().queue.record(vec![dead], world.at(2100)).await.unwrap();
         world.store().deliveries.replay(delivery.id, world.change(world.at(2200))).await.unwrap();
         let again = world.claim(world.ordered, 1, world.at(2300)).await.deliveries.remove(0);
-        assert_eq!(again.progress.as_deref(), Some("noted"));
+        assert_eq!(again.continuation.as_deref(), Some("noted"));
     }
 
     async fn a_ticket_belongs_to_one_incident(world) {
@@ -348,8 +349,8 @@ contract_tests! {
     async fn of_two_tickets_the_older_stays_and_the_timeline_says_so(world) {
         let incident_id = world.linked("one", 2).await;
         let older = ticket(1, TicketPhase::New);
-        let looks = &world.store().ticket_looks;
-        looks.swept(world.ordered, incident_id, "10002".into(), Swept::Joined(Some(older.clone())), world.change(world.at(9))).await.unwrap();
+        let looks = &world.store().ticket_polls;
+        looks.record_duplicate_check(world.ordered, incident_id, "10002".into(), DuplicateCheck::Merged(Some(older.clone())), world.change(world.at(9))).await.unwrap();
         assert_eq!(world.link(incident_id).await.unwrap().ticket(), Some(&older));
         let timeline = world.store().incidents.timeline(incident_id).await.unwrap();
         assert!(timeline.iter().any(|entry| matches!(&entry.kind, TimelineKind::Note(text) if text.contains("OPS-1"))));
@@ -359,23 +360,23 @@ contract_tests! {
         let incident_id = world.linked("one", 1).await;
         let link = world.link(incident_id).await.unwrap();
         let actor = Actor::Ticket { webhook_id: world.ordered, name: "Ada".into() };
-        let comment = Noted {
+        let comment = TimelineComment {
             at: world.at(4000),
             actor: actor.clone(),
             sentence: "commented: on it".into(),
             id: world.change(world.at(4000)).audit_id,
         };
-        let looked = Looked {
+        let looked = PollResult {
             webhook_id: world.ordered,
             incident_id,
             version: link.version,
-            looking: Looking::ForChanges,
+            purpose: PollPurpose::ForChanges,
             ticket: ticket(1, TicketPhase::New),
             comments: vec![comment],
             event_id: world.event_id(world.at(5000)),
             change: world.change(world.at(5000)),
         };
-        world.store().ticket_looks.looked(looked).await.unwrap();
+        world.store().ticket_polls.record_poll(looked).await.unwrap();
         assert_eq!(world.link(incident_id).await.unwrap().comments_until, world.at(4000));
         let timeline = world.store().incidents.timeline(incident_id).await.unwrap();
         let last = timeline.last().unwrap();
@@ -391,7 +392,7 @@ contract_tests! {
         world.store().incidents.edit(incident_id, edit, world.change(world.at(2000))).await.unwrap();
         let again = world.claim(world.ordered, 9, world.at(2000)).await.deliveries;
         assert_eq!(again.len(), 1);
-        let recalled = world.store().tickets.recall(world.ordered, incident_id).await.unwrap();
+        let recalled = world.store().tickets.load_context(world.ordered, incident_id).await.unwrap();
         assert_eq!(recalled.assignee.map(|user| user.id), Some(world.bob));
     }
 }

@@ -11,7 +11,7 @@ use model::exchange::{FailureCode, PhaseTimings};
 use model::id::{AttemptId, AuditId, EventId, IncidentId, PolicyId, ServiceId, UserId, WebhookId};
 use model::incident::{Incident, IncidentAction, Severity};
 use model::time::Timestamp;
-use store::HandOver;
+use store::DeliverySink;
 use store::Page;
 use store::deliveries::DeliveryFilter;
 use store::incidents::{Committed, ServiceKey, TransitionRequest, Trigger};
@@ -127,8 +127,8 @@ impl World {
         self.store = None;
         meanwhile(self.backend.as_ref()).await;
         self.dispatcher = Arc::new(RecordingHandOver::default());
-        let hand_over = Arc::clone(&self.dispatcher) as Arc<dyn HandOver>;
-        self.store = Some(self.backend.open(node, hand_over).await);
+        let delivery_sink = Arc::clone(&self.dispatcher) as Arc<dyn DeliverySink>;
+        self.store = Some(self.backend.open(node, delivery_sink).await);
     }
 
     /// So many milliseconds after the start.
@@ -208,7 +208,7 @@ impl World {
                 code: FailureCode::ServerError,
                 detail: "answered 500".into(),
                 retry_after: Some(Duration::from_secs(7)),
-                remedy: model::attempt::Remedy::Schedule,
+                disposition: model::attempt::Disposition::Backoff,
             }),
         };
         let attempt = Attempt {
@@ -244,7 +244,7 @@ impl World {
                 attempts: delivery.spent.attempts + 1,
                 ..delivery.spent
             },
-            legacy: Default::default(),
+            state_updates: Default::default(),
             // As the backend inserts them.
             settings_of: Timestamp::from_millis(1),
             disable_webhook: None,
@@ -331,7 +331,7 @@ impl RecordingHandOver {
     }
 }
 
-impl HandOver for RecordingHandOver {
+impl DeliverySink for RecordingHandOver {
     fn reserve(&self, _: WebhookId) -> bool {
         let mut room = self.room.lock().unwrap();
         let has_room = *room > 0;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use clock::Source;
+use clock::Env;
 use model::access::{ApiKey, KeyHash};
 use model::delivery::ClaimedDelivery;
 use model::escalation::EscalationPolicy;
@@ -15,13 +15,13 @@ use model::time::Timestamp;
 use model::user::User;
 use model::webhook::{Webhook, WebhookSecrets};
 use store::CommitObserver;
-use store::HandOver;
+use store::DeliverySink;
 use store::NoObserver;
 use store::StoreResult;
 use store::access::Access;
 use store::catalog::{Policies, Services, Users};
 use store::inboxes::Inboxes;
-use store::receipts::{Answer, Known, Receipts};
+use store::receipts::{Answer, ReceiptState, Receipts};
 use store::seal::{MasterKey, Sealer};
 use store::sessions::Sessions;
 use store::sign_in::SignIn;
@@ -57,14 +57,14 @@ pub struct Backend {
     database: Arc<Database>,
     directory: TempDir,
     told: Arc<Told>,
-    pub source: Source,
+    pub source: Env,
 }
 
 /// The webhooks that the dispatcher was told have changed.
 #[derive(Default)]
 pub struct Told(Mutex<Vec<WebhookId>>);
 
-impl HandOver for Told {
+impl DeliverySink for Told {
     fn reserve(&self, _: WebhookId) -> bool {
         false
     }
@@ -372,7 +372,7 @@ pub struct Bystanders {
     pub webhook: Webhook,
     pub secrets: WebhookSecrets,
     pub key: ApiKey,
-    pub receipt: Known,
+    pub receipt: ReceiptState,
     pub deliveries: Vec<String>,
     pub session: Session,
     pub inbox: Inbox,
@@ -385,7 +385,7 @@ pub fn open_database(directory: &Path, opening: &Opening, told: &Arc<Told>) -> S
     Database::open(Settings {
         directory: directory.to_owned(),
         sealer: Sealer::new(&key(opening.key), previous_key.as_ref()),
-        hand_over: Arc::clone(told) as Arc<dyn HandOver>,
+        delivery_sink: Arc::clone(told) as Arc<dyn DeliverySink>,
         node: opening.node,
         observer: Arc::clone(&opening.observer),
         max_pages: opening.max_pages,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use model::time::Timestamp;
 use store::StoreError;
-use store::receipts::{Answer, Known, RECEIPT_LIFETIME};
+use store::receipts::{Answer, RECEIPT_LIFETIME, ReceiptState};
 
 use super::backend::{Backend, Opening};
 use super::samples;
 
-async fn begin(backend: &Backend, hash: u8, at: Timestamp) -> Known {
+async fn begin(backend: &Backend, hash: u8, at: Timestamp) -> ReceiptState {
     let begun = backend
         .receipts()
         .begin("owner".into(), "key".into(), [hash; 32], at);
@@ -35,12 +35,12 @@ async fn the_same_request_gets_the_first_answer_and_another_is_misuse() {
     let backend = Backend::open();
     let bystanders = backend.plant_bystanders().await;
     let now = samples::now();
-    assert_eq!(begin(&backend, 1, now).await, Known::New);
-    assert_eq!(begin(&backend, 1, now).await, Known::InProgress);
-    assert_eq!(begin(&backend, 2, now).await, Known::Misused);
+    assert_eq!(begin(&backend, 1, now).await, ReceiptState::New);
+    assert_eq!(begin(&backend, 1, now).await, ReceiptState::InProgress);
+    assert_eq!(begin(&backend, 2, now).await, ReceiptState::Misused);
     assert_eq!(finish(&backend).await, Ok(()));
-    assert_eq!(begin(&backend, 1, now).await, Known::Answered(answer()));
-    assert_eq!(begin(&backend, 2, now).await, Known::Misused);
+    assert_eq!(begin(&backend, 1, now).await, ReceiptState::Answered(answer()));
+    assert_eq!(begin(&backend, 2, now).await, ReceiptState::Misused);
     assert!(finish(&backend).await.is_err());
     assert_eq!(backend.see(&bystanders).await, bystanders);
 }
@@ -51,12 +51,12 @@ async fn a_forgotten_reservation_is_new_again_and_an_answer_stays() {
     let bystanders = backend.plant_bystanders().await;
     let forget = || backend.receipts().forget("owner".into(), "key".into());
     let now = samples::now();
-    assert_eq!(begin(&backend, 1, now).await, Known::New);
+    assert_eq!(begin(&backend, 1, now).await, ReceiptState::New);
     forget().await.unwrap();
-    assert_eq!(begin(&backend, 2, now).await, Known::New);
+    assert_eq!(begin(&backend, 2, now).await, ReceiptState::New);
     finish(&backend).await.unwrap();
     forget().await.unwrap();
-    assert_eq!(begin(&backend, 2, now).await, Known::Answered(answer()));
+    assert_eq!(begin(&backend, 2, now).await, ReceiptState::Answered(answer()));
     assert_eq!(backend.see(&bystanders).await, bystanders);
 }
 
@@ -70,10 +70,10 @@ async fn a_reservation_of_an_earlier_run_does_not_count_but_its_answer_does() {
         ..Opening::default()
     };
     let backend = backend.reopen(&opening(2));
-    assert_eq!(begin(&backend, 3, now).await, Known::New);
+    assert_eq!(begin(&backend, 3, now).await, ReceiptState::New);
     finish(&backend).await.unwrap();
     let backend = backend.reopen(&opening(3));
-    assert_eq!(begin(&backend, 3, now).await, Known::Answered(answer()));
+    assert_eq!(begin(&backend, 3, now).await, ReceiptState::Answered(answer()));
 }
 
 #[tokio::test]
@@ -83,9 +83,9 @@ async fn a_receipt_is_forgotten_after_its_lifetime() {
     let end = now.plus(RECEIPT_LIFETIME);
     begin(&backend, 1, now).await;
     finish(&backend).await.unwrap();
-    assert_eq!(begin(&backend, 1, end).await, Known::Answered(answer()));
+    assert_eq!(begin(&backend, 1, end).await, ReceiptState::Answered(answer()));
     assert_eq!(
         begin(&backend, 2, end.plus(Duration::from_millis(1))).await,
-        Known::New
+        ReceiptState::New
     );
 }

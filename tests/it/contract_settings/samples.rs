@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering as Memory};
 use std::time::Duration;
 
 use bytes::Bytes;
-use clock::{Clock, Entropy, Source};
+use clock::{Clock, Entropy, Env};
 use model::access::{ApiKey, KeyHash, Scope, ScopeSet};
 use model::audit::Actor;
 use model::escalation::{EscalationPolicy, EscalationStep};
@@ -56,12 +56,12 @@ impl Entropy for Counting {
     }
 }
 
-pub fn source() -> Source {
+pub fn source() -> Env {
     let ticking = Ticking(AtomicI64::new(now().as_millis()));
-    Source::new(Arc::new(ticking), Arc::new(Counting(AtomicI64::new(1))))
+    Env::new(Arc::new(ticking), Arc::new(Counting(AtomicI64::new(1))))
 }
 
-pub fn actor(source: &Source) -> Actor {
+pub fn actor(source: &Env) -> Actor {
     Actor::Key {
         id: source.new_key_id(),
         name: "ci: tests".into(),
@@ -120,7 +120,7 @@ pub fn secrets(signing: &str) -> WebhookSecrets {
     }
 }
 
-pub fn user(source: &Source, name: &str) -> User {
+pub fn user(source: &Env, name: &str) -> User {
     User {
         id: source.new_user_id(),
         name: name.into(),
@@ -130,7 +130,7 @@ pub fn user(source: &Source, name: &str) -> User {
     }
 }
 
-pub fn policy(source: &Source, name: &str, assignee: Option<&User>) -> EscalationPolicy {
+pub fn policy(source: &Env, name: &str, assignee: Option<&User>) -> EscalationPolicy {
     let assignee = assignee.map(|user| UserRef {
         id: user.id,
         name: user.name.clone(),
@@ -147,7 +147,7 @@ pub fn policy(source: &Source, name: &str, assignee: Option<&User>) -> Escalatio
     }
 }
 
-pub fn service(source: &Source, name: &str, policy_id: Option<PolicyId>) -> Service {
+pub fn service(source: &Env, name: &str, policy_id: Option<PolicyId>) -> Service {
     Service {
         id: source.new_service_id(),
         name: name.into(),
@@ -157,7 +157,7 @@ pub fn service(source: &Source, name: &str, policy_id: Option<PolicyId>) -> Serv
     }
 }
 
-pub fn key(source: &Source, name: &str) -> ApiKey {
+pub fn key(source: &Env, name: &str) -> ApiKey {
     ApiKey {
         id: source.new_key_id(),
         name: name.into(),
@@ -175,7 +175,7 @@ pub fn password(name: &str) -> PasswordHash {
 }
 
 /// A session that begins when the tests begin.
-pub fn session(source: &Source, user_id: UserId, token: &str) -> Session {
+pub fn session(source: &Env, user_id: UserId, token: &str) -> Session {
     Session {
         id: source.new_session_id(),
         user_id,
@@ -187,7 +187,7 @@ pub fn session(source: &Source, user_id: UserId, token: &str) -> Session {
     }
 }
 
-pub fn inbox(source: &Source, name: &str) -> Inbox {
+pub fn inbox(source: &Env, name: &str) -> Inbox {
     Inbox {
         id: source.new_inbox_id(),
         name: name.into(),
@@ -200,7 +200,7 @@ pub fn inbox(source: &Source, name: &str) -> Inbox {
     }
 }
 
-pub fn inbox_request(source: &Source, inbox_id: InboxId, at: Timestamp) -> InboxRequest {
+pub fn inbox_request(source: &Env, inbox_id: InboxId, at: Timestamp) -> InboxRequest {
     InboxRequest {
         id: InboxRequestId::new(at, source.random()),
         inbox_id,

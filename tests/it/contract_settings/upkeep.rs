@@ -6,7 +6,7 @@ use model::id::WebhookId;
 use model::session::Session;
 use model::time::Timestamp;
 use store::StoreError;
-use store::receipts::{Answer, Known};
+use store::receipts::{Answer, ReceiptState};
 use store::upkeep::{Balance, Retention};
 
 use super::backend::{Backend, Opening, open_database};
@@ -34,7 +34,7 @@ fn retention() -> Retention {
         dead_before: samples::hours_ago(100),
         receipts_before: samples::hours_ago(24),
         activity_before: samples::hours_ago(48),
-        memories_before: samples::hours_ago(60),
+        message_refs_before: samples::hours_ago(60),
         inbox_requests_before: samples::hours_ago(72),
         expired_by: samples::now(),
     }
@@ -118,7 +118,7 @@ async fn expired_receipts_go_last() {
     let bystanders = backend.plant_bystanders().await;
     let receipts = backend.receipts();
     let old = receipts.begin("owner".into(), "old".into(), [1; 32], samples::hours_ago(25));
-    assert_eq!(old.await, Ok(Known::New));
+    assert_eq!(old.await, Ok(ReceiptState::New));
     assert_eq!(backend.upkeep().prune(retention()).await, Ok(1));
     assert_eq!(backend.upkeep().prune(retention()).await, Ok(0));
     assert_eq!(backend.count("SELECT count(*) FROM receipts"), 1);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clock::Source;
+use clock::Env;
 use config::Config;
 use outbound::SystemResolver;
 use renderer::Renderer;
@@ -24,7 +24,7 @@ async fn nobody_is_told_that_the_server_is_ready_before_it_has_said_so_itself() 
         ..Config::default()
     };
     let surroundings = Surroundings {
-        source: Source::system(),
+        source: Env::system(),
         resolver: Arc::new(SystemResolver::new().unwrap()),
         renderer: Renderer::new(env!("CARGO_BIN_EXE_opsknight").into()),
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::CommitObserver;
-use store::NoHandOver;
+use store::NoSink;
 use store::seal::{MasterKey, Sealer};
 use store_sqlite::Settings;
 use tokio::sync::Notify;
@@ -33,7 +33,7 @@ async fn the_end_of_the_writer_is_reported() {
     let store = store_sqlite::open(Settings {
         directory: directory.path().to_owned(),
         sealer: Sealer::new(&MasterKey::new([1; 32]), None),
-        hand_over: Arc::new(NoHandOver),
+        delivery_sink: Arc::new(NoSink),
         node: 1,
         observer: Arc::new(Breaks(Arc::clone(&died))),
         max_pages: None,

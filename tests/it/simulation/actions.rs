@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::conclude::{Made, conclude};
+use engine::finish_attempt::{RawAttempt, finish_attempt};
 use engine::prepared::Prepared;
 use model::attempt::Outcome;
 use model::audit::Actor;
@@ -25,7 +25,7 @@ use store::webhooks::WebhookEdit;
 use telemetry::webhooks::WebhookMetrics;
 
 use super::expectation::{State, Subscriber};
-use super::receiver::Mood;
+use super::receiver::Behaviour;
 use super::world::World;
 
 const MAX_WEBHOOKS: usize = 7;
@@ -34,7 +34,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 impl World {
     /// Something happens.
     pub fn act(&mut self) {
-        match self.dice.below(100) {
+        match self.rng.below(100) {
             0..=29 => self.trigger(),
             30..=61 => self.transition(),
             62..=71 => self.change_mood(),
@@ -67,23 +67,23 @@ impl World {
         let delivery = self.run(async |store| store.queue.begin_test(webhook_id, sample).await.unwrap());
         assert!(delivery.event.is_test);
         let endpoint = self.run(async |store| store.endpoints.load(webhook_id).await.unwrap());
-        let made = Made::without_request(at, Outcome::Delivered);
+        let made = RawAttempt::without_request(at, Outcome::Delivered);
         let prepared = Prepared::new(endpoint.unwrap(), None, &WebhookMetrics::default());
-        let record = conclude(&self.source, &prepared, &delivery, made).record;
+        let record = finish_attempt(&self.source, &prepared, &delivery, made).record;
         let results = self.run(async |store| store.queue.record(vec![record], at).await.unwrap());
         assert_eq!(results, [Recorded::Applied]);
     }
 
     fn trigger(&mut self) {
         let keys = ["disk", "cpu", "net"];
-        let dedup_key = self.dice.one_in(3).then(|| self.dice.pick(&keys).to_owned());
+        let dedup_key = self.rng.one_in(3).then(|| self.rng.pick(&keys).to_owned());
         let trigger = Trigger {
             incident_id: self.source.new_incident_id(),
             event_id: self.source.new_event_id(),
-            title: format!("incident {}", self.dice.below(1000)),
+            title: format!("incident {}", self.rng.below(1000)),
             description: None,
-            severity: self.dice.pick(&Severity::ALL),
-            service: ServiceKey::Name(self.dice.pick(&["api", "shop"]).to_owned()),
+            severity: self.rng.pick(&Severity::ALL),
+            service: ServiceKey::Name(self.rng.pick(&["api", "shop"]).to_owned()),
             assignee: None,
             dedup_key,
             change: self.source.change(Actor::System),
@@ -105,7 +105,7 @@ impl World {
         ];
         let request = TransitionRequest {
             incident_id,
-            action: self.dice.pick(&actions),
+            action: self.rng.pick(&actions),
             event_id: self.source.new_event_id(),
             change: self.source.change(Actor::System),
             receipt: None,
@@ -117,7 +117,7 @@ impl World {
     fn recent_incident(&mut self) -> Option<IncidentId> {
         let events = self.expectation.events.values().rev().take(12);
         let recent: Vec<_> = events.map(|committed| committed.event.incident_id).collect();
-        (!recent.is_empty()).then(|| self.dice.pick(&recent))
+        (!recent.is_empty()).then(|| self.rng.pick(&recent))
     }
 
     fn note(&mut self, committed: Result<Committed, StoreError>) {
@@ -170,17 +170,17 @@ impl World {
     }
 
     fn change_mood(&mut self) {
-        let ids: Vec<_> = self.moods.keys().copied().collect();
+        let ids: Vec<_> = self.behaviours.keys().copied().collect();
         if ids.is_empty() {
             return;
         }
-        let id = self.dice.pick(&ids);
-        let mood = if self.dice.one_in(2) {
-            Mood::Healthy
+        let id = self.rng.pick(&ids);
+        let behaviour = if self.rng.one_in(2) {
+            Behaviour::Healthy
         } else {
-            self.dice.pick(&Mood::ALL)
+            self.rng.pick(&Behaviour::ALL)
         };
-        self.moods.insert(id, mood);
+        self.behaviours.insert(id, behaviour);
     }
 
     pub fn create_webhook(&mut self) {
@@ -205,7 +205,7 @@ impl World {
                 .await
                 .unwrap()
         });
-        self.moods.insert(id, Mood::Healthy);
+        self.behaviours.insert(id, Behaviour::Healthy);
         let subscriber = Subscriber {
             webhook,
             is_deleted: false,
@@ -220,11 +220,11 @@ impl World {
     fn any_settings(&mut self) -> WebhookSettings {
         let long = vec![Duration::from_secs(10), 2 * HOUR];
         let schedules = [Vec::new(), long];
-        let retry_schedule = match self.dice.below(5) {
+        let retry_schedule = match self.rng.below(5) {
             index @ 0..=1 => RetrySchedule::new(schedules[index].clone()).unwrap(),
             _ => RetrySchedule::default(),
         };
-        let ordering = if self.dice.one_in(4) {
+        let ordering = if self.rng.one_in(4) {
             Ordering::None
         } else {
             Ordering::Incident
@@ -239,18 +239,18 @@ impl World {
             severities: Vec::new(),
             filter: None,
             retry_schedule,
-            timeout: Duration::from_secs(self.dice.pick(&[1, 10, 30])),
-            concurrency: self.dice.pick(&[1, 2, 16]),
-            rate: self.dice.one_in(5).then(|| Rate::parse("20/m").unwrap()),
+            timeout: Duration::from_secs(self.rng.pick(&[1, 10, 30])),
+            concurrency: self.rng.pick(&[1, 2, 16]),
+            rate: self.rng.one_in(5).then(|| Rate::parse("20/m").unwrap()),
             ordering,
             when_disabled: self
-                .dice
+                .rng
                 .pick(&[WhenDisabled::Hold, WhenDisabled::Hold, WhenDisabled::Drop]),
         }
     }
 
     fn any_events(&mut self) -> EventSet {
-        if self.dice.one_in(4) {
+        if self.rng.one_in(4) {
             EventSet::of(&[EventName::Triggered, EventName::Resolved])
         } else {
             EventSet::of(&EventName::ALL)
@@ -268,12 +268,12 @@ impl World {
 
     fn any_webhook(&mut self) -> Option<WebhookId> {
         let living = self.living_webhooks();
-        (!living.is_empty()).then(|| self.dice.pick(&living))
+        (!living.is_empty()).then(|| self.rng.pick(&living))
     }
 
     fn switch_webhook(&mut self) {
         let Some(id) = self.any_webhook() else { return };
-        let state = if self.expectation.subscribers[&id].webhook.is_enabled() && self.dice.one_in(2) {
+        let state = if self.expectation.subscribers[&id].webhook.is_enabled() && self.rng.one_in(2) {
             WebhookState::Disabled {
                 since: self.source.now(),
                 reason: "at random".into(),
@@ -304,7 +304,7 @@ impl World {
         let mut settings = expected.clone();
         settings.events = self.any_events();
         let filter = self
-            .dice
+            .rng
             .one_in(2)
             .then(|| Filter::parse("severity != 'info'").unwrap());
         settings.filter = filter;
@@ -331,7 +331,7 @@ impl World {
         if finished.is_empty() {
             return;
         }
-        let (key, id) = self.dice.pick(&finished);
+        let (key, id) = self.rng.pick(&finished);
         let change = self.source.change(Actor::System);
         let replayed = self.run(async |store| store.deliveries.replay(id, change).await);
         match replayed {
@@ -378,7 +378,7 @@ impl World {
             dead_before: now.minus(24 * HOUR),
             receipts_before: now.minus(24 * HOUR),
             activity_before: now.minus(24 * HOUR),
-            memories_before: now.minus(24 * HOUR),
+            message_refs_before: now.minus(24 * HOUR),
             inbox_requests_before: now.minus(24 * HOUR),
             expired_by: now,
         };
@@ -395,7 +395,7 @@ impl World {
         if self.node.has_unrecorded() {
             return;
         }
-        let by_millis = self.dice.pick(&[-3_600_000, 3_600_000, -120_000, 600_000]);
+        let by_millis = self.rng.pick(&[-3_600_000, 3_600_000, -120_000, 600_000]);
         self.clock.jump(by_millis);
         let jump = self.node.watch.look(self.source.now(), monotonic).unwrap();
         assert_eq!(jump.by_ms, by_millis);

@@ -1,4 +1,4 @@
-//! Everything in a simulation that would otherwise differ from run to run: dice, random bytes, the clock.
+//! Everything in a simulation that would otherwise differ from run to run: random numbers, random bytes, the clock.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,9 +8,9 @@ use clock::{Clock, Entropy};
 use model::time::Timestamp;
 
 /// A seeded generator (splitmix64).
-pub struct Dice(u64);
+pub struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d))
     }
@@ -42,19 +42,19 @@ impl Dice {
 }
 
 /// Random bytes that nobody needs to be surprised by.
-pub struct SeededEntropy(Mutex<Dice>);
+pub struct SeededEntropy(Mutex<Rng>);
 
 impl SeededEntropy {
     pub fn new(seed: u64) -> Self {
-        Self(Mutex::new(Dice::new(!seed)))
+        Self(Mutex::new(Rng::new(!seed)))
     }
 }
 
 impl Entropy for SeededEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        let mut dice = self.0.lock().unwrap();
+        let mut rng = self.0.lock().unwrap();
         for byte in buffer {
-            *byte = u8::try_from(dice.below(256)).unwrap();
+            *byte = u8::try_from(rng.below(256)).unwrap();
         }
     }
 }

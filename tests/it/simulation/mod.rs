@@ -20,7 +20,7 @@ use model::service::Service;
 use model::webhook::WebhookState;
 
 use expectation::State;
-use receiver::Mood;
+use receiver::Behaviour;
 use world::World;
 
 const SEEDS: u64 = 6;
@@ -32,10 +32,10 @@ const HEALING: Duration = Duration::from_secs(12 * 3600);
 
 impl World {
     fn step(&mut self) {
-        if self.node.errands.is_empty() {
+        if self.node.effects.is_empty() {
             self.idle();
         } else {
-            match self.dice.below(16) {
+            match self.rng.below(16) {
                 0 => self.act(),
                 1..=2 => self.pass_time(Duration::from_millis(5)),
                 _ => self.run_errand(),
@@ -47,11 +47,11 @@ impl World {
     /// Nothing is under way but requests: they end, and something happens now and then, mostly after a while.
     fn idle(&mut self) {
         let is_quiet = self.node.flights.is_empty();
-        if self.dice.one_in(if is_quiet { 4 } else { 6 }) {
+        if self.rng.one_in(if is_quiet { 4 } else { 6 }) {
             self.act();
         } else {
-            let longest = self.dice.pick(&[1, 600, 24 * 3600, 72 * 3600]);
-            let pause = self.dice.millis_up_to(longest);
+            let longest = self.rng.pick(&[1, 600, 24 * 3600, 72 * 3600]);
+            let pause = self.rng.millis_up_to(longest);
             self.pass_time(pause);
         }
     }
@@ -88,9 +88,11 @@ impl World {
 
     /// All faults end; then nothing may stay open.
     fn heal(&mut self) {
-        self.moods.values_mut().for_each(|mood| *mood = Mood::Healthy);
+        self.behaviours
+            .values_mut()
+            .for_each(|behaviour| *behaviour = Behaviour::Healthy);
         let living = |id: &_| !self.expectation.subscribers[id].is_deleted;
-        let ids: Vec<_> = self.moods.keys().copied().filter(living).collect();
+        let ids: Vec<_> = self.behaviours.keys().copied().filter(living).collect();
         for id in ids {
             self.set_state(id, WebhookState::Enabled);
         }
@@ -103,7 +105,7 @@ impl World {
             }
             assert!(self.monotonic() < until, "still open: {open:?}");
             self.look();
-            if self.node.errands.is_empty() {
+            if self.node.effects.is_empty() {
                 self.pass_time(Duration::from_secs(60));
             } else {
                 self.run_errand();

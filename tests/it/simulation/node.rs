@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::board::{BoardLimits, Errands};
-use engine::inbox::Inbox;
+use engine::dispatch_handle::DispatchHandle;
 use engine::prepared::Prepared;
 use engine::rescuer::JumpWatch;
+use engine::scheduler::{Effects, SchedulerLimits};
 use model::delivery::{Claim, ClaimedDelivery};
 use model::exchange::Exchange;
 use model::id::{DeliveryId, WebhookId};
@@ -23,7 +23,7 @@ use store_sqlite::Settings;
 use telemetry::Metrics;
 
 /// Small enough that every bound is met.
-const LIMITS: BoardLimits = BoardLimits {
+const LIMITS: SchedulerLimits = SchedulerLimits {
     max_in_flight: 12,
     max_ready: 24,
     max_unrecorded: 16,
@@ -31,10 +31,10 @@ const LIMITS: BoardLimits = BoardLimits {
 
 pub struct Node {
     store: Option<Store>,
-    pub inbox: Arc<Inbox>,
+    pub inbox: Arc<DispatchHandle>,
     pub prepared: HashMap<WebhookId, Arc<Prepared>>,
     pub flights: Vec<Flight>,
-    pub errands: Vec<Errand>,
+    pub effects: Vec<Errand>,
     pub next_look_at: Option<Timestamp>,
     pub watch: JumpWatch,
     /// When the lease was last renewed, on the monotonic clock.
@@ -51,7 +51,7 @@ pub struct Flight {
     pub exchange: Exchange,
 }
 
-/// Something the dispatcher has begun and not yet ended. What reads and then writes is two errands.
+/// Something the dispatcher has begun and not yet ended. What reads and then writes is two effects.
 pub enum Errand {
     Load(WebhookId),
     Loaded(WebhookId, Option<Box<Endpoint>>),
@@ -66,11 +66,15 @@ pub enum Errand {
 impl Node {
     /// A new run on the store in a folder.
     pub fn open(directory: &Path, number: i64, now: Timestamp, monotonic_millis: i64) -> Self {
-        let inbox = Arc::new(Inbox::new(LIMITS, Wakeup::new(), Arc::new(Metrics::new())));
+        let inbox = Arc::new(DispatchHandle::new(
+            LIMITS,
+            Wakeup::new(),
+            Arc::new(Metrics::new()),
+        ));
         let store = store_sqlite::open(Settings {
             directory: directory.to_owned(),
             sealer: Sealer::new(&MasterKey::new([7; 32]), None),
-            hand_over: Arc::clone(&inbox) as _,
+            delivery_sink: Arc::clone(&inbox) as _,
             node: number,
             observer: Arc::new(NoObserver),
             max_pages: None,
@@ -80,7 +84,7 @@ impl Node {
             inbox,
             prepared: HashMap::new(),
             flights: Vec::new(),
-            errands: Vec::new(),
+            effects: Vec::new(),
             next_look_at: None,
             watch: JumpWatch::new(now, monotonic_millis),
             beat_at: i64::MIN / 2,
@@ -97,42 +101,42 @@ impl Node {
         self.store = None;
     }
 
-    /// Takes up what the board wants done; gives back what is to be sent at once.
-    pub fn take_errands(&mut self, errands: Errands) -> Vec<ClaimedDelivery> {
-        self.next_look_at = errands.next_look_at;
-        self.errands.extend(errands.load.into_iter().map(Errand::Load));
-        if !errands.claim.is_empty() {
-            self.errands.push(Errand::Claim(errands.claim));
+    /// Takes up what the scheduler wants done; gives back what is to be sent at once.
+    pub fn take_errands(&mut self, effects: Effects) -> Vec<ClaimedDelivery> {
+        self.next_look_at = effects.next_tick_at;
+        self.effects.extend(effects.load.into_iter().map(Errand::Load));
+        if !effects.claim.is_empty() {
+            self.effects.push(Errand::Claim(effects.claim));
         }
-        if !errands.release.is_empty() {
-            self.errands.push(Errand::Release(errands.release));
+        if !effects.release.is_empty() {
+            self.effects.push(Errand::Release(effects.release));
         }
-        let health = errands.health.into_iter();
-        self.errands
+        let health = effects.health.into_iter();
+        self.effects
             .extend(health.map(|(id, degraded)| Errand::Health(id, degraded)));
-        errands.start
+        effects.start
     }
 
     /// The errand with this index; what is noted of a webhook's health keeps its order.
     pub fn take_errand(&mut self, index: usize) -> Errand {
         let is_health = |errand: &Errand| matches!(errand, Errand::Health(..));
-        let index = if is_health(&self.errands[index]) {
-            self.errands.iter().position(is_health).unwrap()
+        let index = if is_health(&self.effects[index]) {
+            self.effects.iter().position(is_health).unwrap()
         } else {
             index
         };
-        self.errands.remove(index)
+        self.effects.remove(index)
     }
 
     /// Whether an attempt ended whose result is not on disk.
     pub fn has_unrecorded(&self) -> bool {
-        self.errands
+        self.effects
             .iter()
             .any(|errand| matches!(errand, Errand::Record(..)))
     }
 
     /// Has nothing begun that is not ended.
     pub fn is_at_rest(&self) -> bool {
-        self.flights.is_empty() && self.errands.is_empty()
+        self.flights.is_empty() && self.effects.is_empty()
     }
 }

@@ -1,4 +1,4 @@
-//! Scripted receivers: each is in a mood for a while, and even a good mood has bad moments.
+//! Scripted receivers: each is in a behaviour for a while, and even a good behaviour has bad moments.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use http::{HeaderMap, HeaderValue};
 use model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
 use model::time::Timestamp;
 
-use super::chance::Dice;
+use super::chance::Rng;
 
 /// How a receiver behaves at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
+pub enum Behaviour {
     Healthy,
     /// Answers 500.
     Failing,
@@ -28,7 +28,7 @@ pub enum Mood {
     Gone,
 }
 
-impl Mood {
+impl Behaviour {
     pub const ALL: [Self; 7] = [
         Self::Healthy,
         Self::Failing,
@@ -56,30 +56,30 @@ impl Reaction {
     }
 }
 
-/// What a receiver in a mood does with one request.
-pub fn react(mood: Mood, dice: &mut Dice, now: Timestamp, timeout: Duration) -> Reaction {
-    let quick = dice.millis_up_to(1).min(timeout);
-    match mood {
-        Mood::Healthy => answer(dice.pick(&[200, 201, 204]), HeaderMap::new(), quick),
-        Mood::Failing => answer(dice.pick(&[500, 502, 404, 302]), HeaderMap::new(), quick),
-        Mood::Gone => answer(410, HeaderMap::new(), quick),
-        Mood::Hanging => silence(FailureCode::ResponseTimeout, true, timeout),
-        Mood::Unreachable => silence(FailureCode::ConnectRefused, false, Duration::ZERO),
-        Mood::Overloaded => {
-            let wait = dice.pick(&[1, 30, 400, 3600, 9999]);
+/// What a receiver in a behaviour does with one request.
+pub fn react(behaviour: Behaviour, rng: &mut Rng, now: Timestamp, timeout: Duration) -> Reaction {
+    let quick = rng.millis_up_to(1).min(timeout);
+    match behaviour {
+        Behaviour::Healthy => answer(rng.pick(&[200, 201, 204]), HeaderMap::new(), quick),
+        Behaviour::Failing => answer(rng.pick(&[500, 502, 404, 302]), HeaderMap::new(), quick),
+        Behaviour::Gone => answer(410, HeaderMap::new(), quick),
+        Behaviour::Hanging => silence(FailureCode::ResponseTimeout, true, timeout),
+        Behaviour::Unreachable => silence(FailureCode::ConnectRefused, false, Duration::ZERO),
+        Behaviour::Overloaded => {
+            let wait = rng.pick(&[1, 30, 400, 3600, 9999]);
             let at = now.plus(Duration::from_secs(wait)).as_seconds();
-            let value = if dice.one_in(2) {
+            let value = if rng.one_in(2) {
                 wait.to_string()
             } else {
                 let at = jiff::Timestamp::from_second(at).unwrap();
                 at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
             };
             let headers = [(http::header::RETRY_AFTER, HeaderValue::try_from(value).unwrap())];
-            answer(dice.pick(&[429, 503]), headers.into_iter().collect(), quick)
+            answer(rng.pick(&[429, 503]), headers.into_iter().collect(), quick)
         }
-        Mood::Moody => {
-            let mood = dice.pick(&Mood::ALL[..5]);
-            react(mood, dice, now, timeout)
+        Behaviour::Moody => {
+            let behaviour = rng.pick(&Behaviour::ALL[..5]);
+            react(behaviour, rng, now, timeout)
         }
     }
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use clock::{Clock, Source};
+use clock::{Clock, Env};
 use destination::task::Links;
-use engine::breaker::Verdict;
-use engine::conclude::{Made, conclude};
+use engine::breaker::HealthSignal;
 use engine::deliver::{build_request, task};
 use engine::escalator;
+use engine::finish_attempt::{RawAttempt, finish_attempt};
 use engine::prepared::Prepared;
 use model::delivery::ClaimedDelivery;
 use model::exchange::FailureCode;
@@ -22,21 +22,21 @@ use store::Store;
 use store::queue::Recorded;
 use telemetry::webhooks::WebhookMetrics;
 
-use super::chance::{Dice, HandClock, SeededEntropy};
+use super::chance::{HandClock, Rng, SeededEntropy};
 use super::expectation::{Expectation, State};
 use super::node::{Errand, Flight, Node};
-use super::receiver::{Mood, react};
+use super::receiver::{Behaviour, react};
 
 const HEARTBEAT_MILLIS: i64 = 15_000;
 /// For how long after a crash the next run must look for what the one before had in hand.
 const RESCUE_MILLIS: i64 = 90_000;
 
 pub struct World {
-    pub dice: Dice,
+    pub rng: Rng,
     pub clock: Arc<HandClock>,
-    pub source: Source,
+    pub source: Env,
     pub node: Node,
-    pub moods: BTreeMap<WebhookId, Mood>,
+    pub behaviours: BTreeMap<WebhookId, Behaviour>,
     pub expectation: Expectation,
     pub crashes: u64,
     node_number: i64,
@@ -55,14 +55,14 @@ impl World {
         };
         let directory = directory.unwrap();
         let clock = Arc::new(HandClock::new());
-        let source = Source::new(Arc::clone(&clock) as _, Arc::new(SeededEntropy::new(seed)));
+        let source = Env::new(Arc::clone(&clock) as _, Arc::new(SeededEntropy::new(seed)));
         let node = Node::open(directory.path(), 1, source.now(), source.monotonic_millis());
         let mut world = Self {
-            dice: Dice::new(seed),
+            rng: Rng::new(seed),
             clock,
             source,
             node,
-            moods: BTreeMap::new(),
+            behaviours: BTreeMap::new(),
             expectation: Expectation::default(),
             crashes: 0,
             node_number: 1,
@@ -84,15 +84,15 @@ impl World {
         self.clock.monotonic_millis()
     }
 
-    /// Does what the board wants done.
+    /// Does what the scheduler wants done.
     pub fn look(&mut self) {
-        let errands = self.node.inbox.board().look(self.clock.now());
-        for (webhook_id, degraded) in &errands.health {
+        let effects = self.node.inbox.scheduler().tick(self.clock.now());
+        for (webhook_id, degraded) in &effects.health {
             let subscriber = self.expectation.subscribers.get_mut(webhook_id).unwrap();
             subscriber.has_open_breaker = degraded.is_some();
             subscriber.disturbed_at = self.clock.monotonic_millis();
         }
-        for delivery in self.node.take_errands(errands) {
+        for delivery in self.node.take_errands(effects) {
             self.start(delivery);
         }
     }
@@ -100,13 +100,13 @@ impl World {
     fn start(&mut self, delivery: ClaimedDelivery) {
         let webhook_id = delivery.webhook_id;
         let Some(prepared) = self.node.prepared.get(&webhook_id).map(Arc::clone) else {
-            let mut board = self.node.inbox.board();
-            let verdict = Verdict::Failed(FailureCode::RequestInvalid);
-            board.finished(webhook_id, verdict, self.clock.now());
-            board.recorded(1);
-            drop(board);
+            let mut scheduler = self.node.inbox.scheduler();
+            let verdict = HealthSignal::Failed(FailureCode::RequestInvalid);
+            scheduler.finished(webhook_id, verdict, self.clock.now());
+            scheduler.recorded(1);
+            drop(scheduler);
             self.node
-                .errands
+                .effects
                 .push(Errand::Release(vec![(delivery.id, delivery.claim)]));
             return;
         };
@@ -119,8 +119,8 @@ impl World {
             request.headers["x-opsknight-delivery"],
             delivery.id.to_string().as_str()
         );
-        let mood = self.moods[&webhook_id];
-        let reaction = react(mood, &mut self.dice, now, request.timeout);
+        let behaviour = self.behaviours[&webhook_id];
+        let reaction = react(behaviour, &mut self.rng, now, request.timeout);
         let monotonic = self.monotonic();
         let is_taken = reaction.is_success();
         self.expectation.started(
@@ -191,17 +191,17 @@ impl World {
             let links = Links::default();
             let task = task(&flight.prepared, &flight.delivery, &links, flight.started_at);
             let adapter = flight.prepared.adapter;
-            let judgement = adapter.classify(&task, &flight.exchange, self.clock.now());
-            let verdict = Verdict::of(&judgement.outcome);
-            let mut made = Made::without_request(flight.started_at, judgement);
+            let classification = adapter.classify(&task, &flight.exchange, self.clock.now());
+            let verdict = HealthSignal::of(&classification.outcome);
+            let mut made = RawAttempt::without_request(flight.started_at, classification);
             made.sent.exchange = Some(flight.exchange);
-            let attempted = conclude(&self.source, &flight.prepared, &flight.delivery, made);
+            let attempted = finish_attempt(&self.source, &flight.prepared, &flight.delivery, made);
             let record = attempted.record;
             let webhook_id = record.webhook_id;
-            self.node.errands.push(Errand::Record(Box::new(record), now));
+            self.node.effects.push(Errand::Record(Box::new(record), now));
             self.node
                 .inbox
-                .board()
+                .scheduler()
                 .finished(webhook_id, verdict, self.clock.now());
         }
     }
@@ -223,7 +223,7 @@ impl World {
             }
         });
         for (webhook_id, due_at) in due {
-            self.node.inbox.board().wake(webhook_id, due_at);
+            self.node.inbox.scheduler().wake(webhook_id, due_at);
         }
         if buried > 0 {
             self.note_buried();
@@ -259,16 +259,16 @@ impl World {
 
     /// Ends one errand, chosen at random; sometimes the node dies right after.
     pub fn run_errand(&mut self) {
-        let index = self.dice.below(self.node.errands.len());
+        let index = self.rng.below(self.node.effects.len());
         let now = self.clock.now();
         match self.node.take_errand(index) {
             Errand::Load(id) => {
                 let endpoint = self.run(async |store| store.endpoints.load(id).await.unwrap());
-                self.node.errands.push(Errand::Loaded(id, endpoint.map(Box::new)));
+                self.node.effects.push(Errand::Loaded(id, endpoint.map(Box::new)));
             }
             Errand::Loaded(id, None) => {
                 self.node.prepared.remove(&id);
-                self.node.inbox.board().forget(id);
+                self.node.inbox.scheduler().forget(id);
             }
             Errand::Loaded(id, Some(endpoint)) => {
                 let prepared = Arc::new(Prepared::new(*endpoint, None, &WebhookMetrics::default()));
@@ -277,16 +277,16 @@ impl World {
                 // A breaker that an earlier run left open is open again; a later load only repeats what is known.
                 subscriber.has_open_breaker |= limits.degraded.is_some();
                 self.node.prepared.insert(id, prepared);
-                self.node.inbox.board().set_limits(id, limits, now);
+                self.node.inbox.scheduler().set_limits(id, limits, now);
             }
             Errand::Claim(requests) => {
                 let claimed = self.run(async |store| store.queue.claim_due(requests, now).await.unwrap());
-                self.node.errands.push(Errand::Claimed(claimed));
+                self.node.effects.push(Errand::Claimed(claimed));
             }
             Errand::Claimed(claimed) => {
-                let mut board = self.node.inbox.board();
+                let mut scheduler = self.node.inbox.scheduler();
                 for webhook in claimed {
-                    board.claimed(webhook.webhook_id, webhook.deliveries, webhook.next_due_at);
+                    scheduler.claimed(webhook.webhook_id, webhook.deliveries, webhook.next_due_at);
                 }
             }
             Errand::Release(claims) => self.run(async |store| store.queue.release(claims).await.unwrap()),
@@ -301,8 +301,8 @@ impl World {
                 if record.disable_webhook.is_some() {
                     self.refresh(record.webhook_id);
                 }
-                if !self.dice.one_in(200) {
-                    self.node.inbox.board().recorded(1);
+                if !self.rng.one_in(200) {
+                    self.node.inbox.scheduler().recorded(1);
                 } else {
                     self.crash();
                 }
@@ -325,7 +325,7 @@ impl World {
     pub fn crash(&mut self) {
         self.crashes += 1;
         self.expectation.crashed(self.monotonic());
-        let pause = self.dice.pick(&[0, 1, 59, 61, 1000]);
+        let pause = self.rng.pick(&[0, 1, 59, 61, 1000]);
         self.clock.advance(Duration::from_secs(pause));
         self.expectation.crashed(self.monotonic());
         self.start_node();
@@ -333,11 +333,11 @@ impl World {
 
     /// A soft stop: nothing is started, what is in flight ends, everything is given back.
     pub fn restart(&mut self) {
-        self.node.inbox.board().stop();
+        self.node.inbox.scheduler().stop();
         self.look();
         let runs = self.node_number;
         while !self.node.is_at_rest() && self.node_number == runs {
-            if self.node.errands.is_empty() {
+            if self.node.effects.is_empty() {
                 self.pass_time(Duration::from_secs(60));
             } else {
                 self.run_errand();

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use clock::Source;
+use clock::Env;
 use destination::fake::{Fake, FakeAnswer, FakeCall, FakeRequest};
 use destination::shown::Shown;
 use model::time::Timestamp;
@@ -41,7 +41,7 @@ pub struct Platform {
 struct State {
     fake: Box<dyn Fake>,
     seen: Vec<Seen>,
-    clock: Option<Source>,
+    clock: Option<Env>,
     hold: Option<(usize, Hold)>,
 }
 
@@ -58,7 +58,7 @@ impl Platform {
     /// Starts the platform of a kind.
     pub async fn start(kind: &str) -> Self {
         let adapters = kinds::all().iter();
-        let mut played = adapters.filter(|adapter| adapter.about().kind == kind);
+        let mut played = adapters.filter(|adapter| adapter.description().kind == kind);
         let fake = played.next().and_then(|adapter| adapter.fake()).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -100,7 +100,7 @@ impl Platform {
     }
 
     /// Takes the time from a clock; without one it is always the same.
-    pub fn take_time_from(&self, clock: Source) {
+    pub fn take_time_from(&self, clock: Env) {
         self.state().clock = Some(clock);
     }
 
@@ -162,7 +162,7 @@ impl Platform {
             ));
         }
         let held = state.hold.filter(|(at, _)| *at == state.seen.len() + 1);
-        let now = state.clock.as_ref().map_or(Timestamp::EPOCH, Source::now);
+        let now = state.clock.as_ref().map_or(Timestamp::EPOCH, Env::now);
         let request = FakeRequest {
             method: &head.method,
             target,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use clock::{Clock, Source, SystemEntropy};
+use clock::{Clock, Env, SystemEntropy};
 use config::Config;
 use model::time::Timestamp;
 use outbound::Resolve;
@@ -113,7 +113,7 @@ impl TestApp {
             ..Config::default()
         };
         change(&mut config);
-        let source = Source::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
+        let source = Env::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
         let surroundings = Surroundings {
             source,
             resolver,
@@ -156,8 +156,8 @@ impl TestApp {
     }
 
     /// A source of times and ids on the test's clock.
-    pub fn source(&self) -> Source {
-        Source::new(Arc::clone(&self.clock) as Arc<dyn Clock>, Arc::new(SystemEntropy))
+    pub fn source(&self) -> Env {
+        Env::new(Arc::clone(&self.clock) as Arc<dyn Clock>, Arc::new(SystemEntropy))
     }
 
     /// Moves the clock, and lets the dispatcher see it.

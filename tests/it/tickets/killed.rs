@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use clock::Source;
+use clock::Env;
 use serde_json::{Value, json};
 
 use super::{KINDS, needed};
@@ -77,7 +77,7 @@ async fn every_incident_has_one_ticket_however_often_the_program_is_killed() {
     for kind in KINDS {
         let directory = tempfile::tempdir().unwrap();
         let system = Platform::start(kind).await;
-        system.take_time_from(Source::system());
+        system.take_time_from(Env::system());
         let (mut server, mut api) = start(directory.path()).await;
         api.post("/api/v1/services", json!({"name": "API Gateway"}))
             .await

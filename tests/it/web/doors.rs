@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::access::Role;
-use web::{Door, PageVerb, routes};
+use web::{PageVerb, RoutePolicy, routes};
 
 use super::sample::{Sample, reported};
 use crate::support::page_client::{Page, PageClient, SAME_ORIGIN};
@@ -14,14 +14,14 @@ const NOTHING: [String; 0] = [];
 struct Route {
     verb: PageVerb,
     path: &'static str,
-    door: Door,
+    door: RoutePolicy,
 }
 
 fn routes_that(are_wanted: impl Fn(&Route) -> bool) -> Vec<Route> {
     let routes = routes::all().into_iter().map(|route| Route {
         verb: route.verb,
         path: route.path,
-        door: route.door,
+        door: route.policy,
     });
     routes.filter(are_wanted).collect()
 }
@@ -31,16 +31,16 @@ fn forms() -> Vec<Route> {
 }
 
 fn closed_forms() -> Vec<Route> {
-    routes_that(|route| route.verb == PageVerb::Post && route.door != Door::Open)
+    routes_that(|route| route.verb == PageVerb::Post && route.door != RoutePolicy::Public)
 }
 
 fn closed_pages() -> Vec<Route> {
-    routes_that(|route| route.verb == PageVerb::Get && route.door != Door::Open)
+    routes_that(|route| route.verb == PageVerb::Get && route.door != RoutePolicy::Public)
 }
 
 /// Pages or forms that a role lacks the right for.
 fn beyond(role: Role, verb: PageVerb) -> Vec<Route> {
-    let is_beyond = |door| matches!(door, Door::Right(scope) if !role.scopes().contains(scope));
+    let is_beyond = |door| matches!(door, RoutePolicy::Requires(scope) if !role.scopes().contains(scope));
     routes_that(|route| route.verb == verb && is_beyond(route.door))
 }
 
@@ -86,7 +86,7 @@ async fn troubles(
 
 #[test]
 fn only_these_forms_and_pages_are_open_to_everybody() {
-    let open = |verb| routes_that(|route| route.verb == verb && route.door == Door::Open);
+    let open = |verb| routes_that(|route| route.verb == verb && route.door == RoutePolicy::Public);
     assert_eq!(
         paths(&open(PageVerb::Post)),
         BTreeSet::from([

@@ -91,7 +91,7 @@ fn pictured() -> Vec<&'static str> {
 
 /// Kinds whose messages have a form of their own.
 fn kinds_with_messages() -> Vec<&'static str> {
-    let kinds = kinds::all().iter().map(|adapter| adapter.about());
+    let kinds = kinds::all().iter().map(|adapter| adapter.description());
     kinds
         .filter(|about| !about.fields.is_empty())
         .map(|about| about.kind)

@@ -3,7 +3,7 @@
 
 use crate::custom::presets::preset;
 use destination::status;
-use destination::task::{Judgement, Target};
+use destination::task::{Classification, Target};
 use destination::text::{Unit, cut, one_line};
 use model::attempt::{Failure, Outcome};
 use model::exchange::{BODY_CAP_BYTES, Exchange, FailureCode, Response};
@@ -45,7 +45,7 @@ pub(super) fn condition(target: &Target) -> Result<Option<Expression>, InvalidEx
 }
 
 /// Judges an exchange.
-pub(super) fn classify(target: &Target, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn classify(target: &Target, exchange: &Exchange, now: Timestamp) -> Classification {
     let outcome = status::classify(exchange, now);
     let (Outcome::Delivered, Ok(response)) = (&outcome, &exchange.result) else {
         return outcome.into();

@@ -1,10 +1,10 @@
 //! How the custom kind presents itself: its fields and what they ask for.
 
 use crate::custom::presets;
-use destination::about::{About, Confirmation, Field, Input, Signature, UrlField};
+use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
 /// The form.
-pub static ABOUT: About = About {
+pub static ABOUT: KindDescription = KindDescription {
     kind: "custom",
     name: "Custom bot",
     summary: "Any other receiver over HTTP: choose a ready form such as CloudEvents or ntfy, or write the body yourself.",

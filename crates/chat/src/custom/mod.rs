@@ -13,10 +13,10 @@ mod render;
 mod show;
 
 use destination::Adapter;
-use destination::about::{About, Problem};
+use destination::about::{KindDescription, Problem};
 use destination::fake::Fake;
 use destination::shown::Shown;
-use destination::task::{Judgement, Step, Target, Task};
+use destination::task::{Classification, Step, Target, Task};
 use destination::template::Templates;
 use model::exchange::Exchange;
 use model::time::Timestamp;
@@ -25,7 +25,7 @@ use model::time::Timestamp;
 pub struct Custom;
 
 impl Adapter for Custom {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &form::ABOUT
     }
 
@@ -41,7 +41,7 @@ impl Adapter for Custom {
         render::render(task).into()
     }
 
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         answer::classify(task.target, exchange, now)
     }
 

@@ -12,7 +12,7 @@ use destination::task::{Rendered, Target, Task};
 use destination::template::context::Context;
 use destination::template::{self, Broken, Escape, Made};
 use destination::text::one_line;
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
 use model::webhook::MAX_URL_BYTES;
 
@@ -27,7 +27,7 @@ pub(super) struct Fault {
     /// What is wrong, for people.
     pub(super) detail: String,
     /// What helps.
-    remedy: Remedy,
+    disposition: Disposition,
 }
 
 impl Fault {
@@ -35,19 +35,20 @@ impl Fault {
         Self {
             field,
             detail: format!("{part} cannot be made {what}"),
-            remedy: Remedy::Nothing,
+            disposition: Disposition::Permanent,
         }
     }
 
-    fn with(self, remedy: Remedy) -> Self {
-        Self { remedy, ..self }
+    fn with(self, disposition: Disposition) -> Self {
+        Self { disposition, ..self }
     }
 }
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     let maker = Maker::of(task)?;
-    let failed = |fault: Fault| Failure::new(FailureCode::TemplateFailed, fault.detail).with(fault.remedy);
+    let failed =
+        |fault: Fault| Failure::new(FailureCode::TemplateFailed, fault.detail).with(fault.disposition);
     let (url, headers, body) = (maker.url(), maker.headers(), maker.body());
     let rendered = Rendered::new(
         method(task.target),
@@ -107,7 +108,7 @@ impl<'a> Maker<'a> {
         if template::is_template(rest) {
             // The rest is made within the whole, so that columns count from its beginning.
             let made = self.theirs(typed, Escape::Percent);
-            whole = made.map_err(|broken| fault(&without_source(&broken)).with(broken.remedy))?;
+            whole = made.map_err(|broken| fault(&without_source(&broken)).with(broken.disposition))?;
             if has_dots(&whole) {
                 return Err(fault("because a value would lead out of its path"));
             }
@@ -166,7 +167,7 @@ impl<'a> Maker<'a> {
             true => self.ours(self.preset.body, escape),
             false => self.theirs(own, escape),
         };
-        let text = made.map_err(|broken| fault(&broken.to_string()).with(broken.remedy))?;
+        let text = made.map_err(|broken| fault(&broken.to_string()).with(broken.disposition))?;
         if escape == Escape::Json {
             // Only whether it can be read: it is sent as it was made.
             let read: Result<serde_json::Value, _> = serde_json::from_str(&text);
@@ -223,7 +224,7 @@ fn shown_url(target: &Target) -> String {
 
 fn header(name: &str, made: Made) -> Result<(HeaderName, HeaderValue), Fault> {
     let fault = |what: &str| Fault::new("headers", &format!("the header {name}"), what);
-    let made = made.map_err(|broken| fault(&without_source(&broken)).with(broken.remedy))?;
+    let made = made.map_err(|broken| fault(&without_source(&broken)).with(broken.disposition))?;
     let text = one_line(&made);
     if text.len() > MAX_HEADER_BYTES {
         return Err(fault(&format!(

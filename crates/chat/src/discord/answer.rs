@@ -8,11 +8,12 @@ use serde_json::Value;
 use crate::discord::mention::is_id;
 use crate::discord::{Way, edits, host_bucket, webhook_bucket};
 use destination::status;
-use destination::task::{Judgement, Keeping, Pause, Task};
+use destination::task::{Classification, Pause, Task};
 use destination::text::{Unit, cut, one_line};
 use destination::waits;
-use model::attempt::{Failure, Outcome, Remedy};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
+use model::patch::Patch;
 use model::retry::told_seconds;
 use model::time::Timestamp;
 
@@ -49,7 +50,7 @@ impl ErrorBody {
 }
 
 /// Judges an exchange.
-pub fn judge(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub fn judge(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let Ok(response) = &exchange.result else {
         return status::classify(exchange, now).into();
     };
@@ -71,7 +72,7 @@ pub fn refuses(response: &Response) -> bool {
     matches!(response.status, 401 | 403 | 404) && ErrorBody::read(response).is_some()
 }
 
-fn taken(task: &Task<'_>, response: &Response) -> Judgement {
+fn taken(task: &Task<'_>, response: &Response) -> Classification {
     let message: Option<Value> = serde_json::from_slice(&response.body).ok();
     let is_readable = message.as_ref().is_some_and(Value::is_object);
     if response.status == 200 && !is_readable && !response.body_is_truncated {
@@ -80,13 +81,13 @@ fn taken(task: &Task<'_>, response: &Response) -> Judgement {
     }
     let id = message.as_ref().and_then(|message| message["id"].as_str());
     let memory = match (Way::of(task), id.filter(|id| is_id(id))) {
-        (Way::Post, Some(id)) if edits(task.target) => Keeping::Becomes(id.to_owned()),
+        (Way::Post, Some(id)) if edits(task.target) => Patch::Set(id.to_owned()),
         // Editing a message that has been overtaken by an unknown one would tell the old story.
-        (Way::Post, None) if edits(task.target) => Keeping::Nothing,
-        (Way::Post | Way::Edit(_), _) => Keeping::AsItIs,
+        (Way::Post, None) if edits(task.target) => Patch::Clear,
+        (Way::Post | Way::Edit(_), _) => Patch::Keep,
     };
-    Judgement {
-        memory,
+    Classification {
+        message_ref: memory,
         pause: spent(task, response),
         ..Outcome::Delivered.into()
     }
@@ -107,21 +108,26 @@ fn is_lost(code: u64) -> bool {
     matches!(code, 10_008 | 30_046 | 50_005 | 50_083)
 }
 
-fn lost(error: &ErrorBody) -> Judgement {
+fn lost(error: &ErrorBody) -> Classification {
     let detail = format!(
         "the message cannot be edited any more ({}): {}",
         error.code(),
         quote(error)
     );
-    Judgement {
-        memory: Keeping::Nothing,
+    Classification {
+        message_ref: Patch::Clear,
         ..Failure::new(FailureCode::MessageLost, detail)
-            .with(Remedy::AtOnce)
+            .with(Disposition::Immediate)
             .into()
     }
 }
 
-fn limited(task: &Task<'_>, response: &Response, error: Option<&ErrorBody>, now: Timestamp) -> Judgement {
+fn limited(
+    task: &Task<'_>,
+    response: &Response,
+    error: Option<&ErrorBody>,
+    now: Timestamp,
+) -> Classification {
     let header = |name: &str| response.headers.get(name).and_then(|value| value.to_str().ok());
     let in_body = error.and_then(|error| error.retry_after).and_then(told_seconds);
     let told = in_body.or_else(|| waits::told(&response.headers, now));
@@ -150,9 +156,9 @@ fn limited(task: &Task<'_>, response: &Response, error: Option<&ErrorBody>, now:
     };
     let failure = Failure {
         retry_after,
-        ..Failure::new(FailureCode::RateLimited, detail).with(Remedy::Wait)
+        ..Failure::new(FailureCode::RateLimited, detail).with(Disposition::RateLimited)
     };
-    Judgement {
+    Classification {
         pause: Some(Pause {
             bucket,
             wait: retry_after.unwrap_or(UNTOLD_WAIT),
@@ -161,7 +167,7 @@ fn limited(task: &Task<'_>, response: &Response, error: Option<&ErrorBody>, now:
     }
 }
 
-fn refused(task: &Task<'_>, status: u16, error: &ErrorBody) -> Judgement {
+fn refused(task: &Task<'_>, status: u16, error: &ErrorBody) -> Classification {
     let (code, quote) = (error.code(), quote(error));
     let told = |advice: &str| person(format!("Discord says {quote:?} ({code}): {advice}"));
     match code {
@@ -189,20 +195,20 @@ fn refused(task: &Task<'_>, status: u16, error: &ErrorBody) -> Judgement {
 }
 
 /// A message that is refused is sent once more as plain text.
-fn message_refused(task: &Task<'_>, detail: String) -> Judgement {
+fn message_refused(task: &Task<'_>, detail: String) -> Classification {
     let failure = Failure::new(FailureCode::MessageRefused, detail);
-    match task.progress {
-        Some(_) => failure.with(Remedy::Nothing).into(),
-        None => Judgement {
-            progress: Keeping::Becomes("plain".to_owned()),
-            ..failure.with(Remedy::AtOnce).into()
+    match task.continuation {
+        Some(_) => failure.with(Disposition::Permanent).into(),
+        None => Classification {
+            continuation: Patch::Set("plain".to_owned()),
+            ..failure.with(Disposition::Immediate).into()
         },
     }
 }
 
-fn person(detail: String) -> Judgement {
+fn person(detail: String) -> Classification {
     Failure::new(FailureCode::SettingsRefused, detail)
-        .with(Remedy::Person)
+        .with(Disposition::NeedsOperator)
         .into()
 }
 

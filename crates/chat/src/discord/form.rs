@@ -1,9 +1,9 @@
 //! What Discord's form asks for, and how to get it.
 
-use destination::about::{About, Confirmation, Field, Input, Signature, UrlField};
+use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
 /// Discord, as people see it.
-pub static ABOUT: About = About {
+pub static ABOUT: KindDescription = KindDescription {
     kind: "discord",
     name: "Discord",
     summary: "One message per incident in a Discord channel; it changes as the incident does.",

@@ -16,10 +16,10 @@ use url::Url;
 
 use crate::discord::mention::{Mentions, is_id};
 use destination::Adapter;
-use destination::about::{About, Problem};
+use destination::about::{KindDescription, Problem};
 use destination::fake::Fake;
 use destination::shown::Shown;
-use destination::task::{Bucket, Judgement, Rendered, Step, Target, Task};
+use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use model::exchange::{Exchange, Response};
 use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
@@ -38,7 +38,7 @@ const API_VERSION: &str = "v10";
 const MAX_USERNAME: usize = 80;
 
 impl Adapter for Discord {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &form::ABOUT
     }
 
@@ -81,7 +81,7 @@ impl Adapter for Discord {
         render::render(task).into()
     }
 
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         answer::judge(task, exchange, now)
     }
 
@@ -119,7 +119,7 @@ enum Way<'a> {
 impl<'a> Way<'a> {
     /// The way of a task. A message that calls somebody is new, because an edit makes no sound.
     fn of(task: &Task<'a>) -> Self {
-        let remembered = task.memory.filter(|id| is_id(id));
+        let remembered = task.message_ref.filter(|id| is_id(id));
         match remembered {
             Some(id) if edits(task.target) && Mentions::of(task).is_empty() => Self::Edit(id),
             Some(_) | None => Self::Post,

@@ -11,7 +11,7 @@ use crate::discord::mention::Mentions;
 use crate::discord::{Address, Way, thread};
 use destination::card::{Card, act_label};
 use destination::task::{Rendered, Target, Task};
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
 use model::time::Timestamp;
 
@@ -57,7 +57,8 @@ pub fn probe(target: &Target) -> Option<Rendered> {
 /// The URL of a request, and the same without its token.
 fn address(target: &Target, way: Way<'_>) -> Result<(Url, String), Failure> {
     let address = Address::of(&target.url).map_err(|detail| {
-        Failure::new(FailureCode::RequestInvalid, format!("the URL {detail}")).with(Remedy::Person)
+        Failure::new(FailureCode::RequestInvalid, format!("the URL {detail}"))
+            .with(Disposition::NeedsOperator)
     })?;
     let message = match way {
         Way::Post => String::new(),
@@ -85,7 +86,7 @@ fn address(target: &Target, way: Way<'_>) -> Result<(Url, String), Failure> {
 
 fn body(task: &Task<'_>, card: &Card, way: Way<'_>) -> Value {
     let mentions = Mentions::of(task);
-    let is_plain = task.progress.is_some();
+    let is_plain = task.continuation.is_some();
     let content = if is_plain {
         plain(card, &mentions)
     } else {

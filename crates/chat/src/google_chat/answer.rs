@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use crate::google_chat::{PLAIN, UNNAMED, bucket_key, has_left};
 use destination::status;
-use destination::task::{Judgement, Keeping, Pause, Task};
+use destination::task::{Classification, Pause, Task};
 use destination::text::{Unit, cut, one_line};
-use model::attempt::{Failure, Outcome, Remedy};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
+use model::patch::Patch;
 use model::time::Timestamp;
 
 /// How long a space is left alone if Google asks for fewer requests; for how long, it does not promise to tell.
@@ -19,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const MAX_QUOTE_LENGTH: usize = 120;
 
 /// Judges an exchange.
-pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let Ok(response) = &exchange.result else {
         return status::classify(exchange, now).into();
     };
@@ -42,7 +43,9 @@ pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> 
         400 if said.blames_key() => person(response.status, &said),
         400 if !said.is_own() => status::foreign(exchange, "Google Chat", now).into(),
         400 if said.blames_id() && !has_left(task, UNNAMED) => again(task, UNNAMED, refusal(400, &said)),
-        400 | 413 if has_left(task, PLAIN) => refusal(response.status, &said).with(Remedy::Nothing).into(),
+        400 | 413 if has_left(task, PLAIN) => refusal(response.status, &said)
+            .with(Disposition::Permanent)
+            .into(),
         400 | 413 => again(task, PLAIN, refusal(response.status, &said)),
         500..=599 => {
             let detail = format!(
@@ -60,16 +63,16 @@ pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> 
     }
 }
 
-fn slow_down(task: &Task<'_>, said: &Said, told: Option<Duration>) -> Judgement {
+fn slow_down(task: &Task<'_>, said: &Said, told: Option<Duration>) -> Classification {
     let detail = format!(
         "Google Chat asks for fewer messages to this space{}",
         said.quote()
     );
     let failure = Failure {
         retry_after: told,
-        ..Failure::new(FailureCode::RateLimited, detail).with(Remedy::Wait)
+        ..Failure::new(FailureCode::RateLimited, detail).with(Disposition::RateLimited)
     };
-    Judgement {
+    Classification {
         pause: Some(Pause {
             bucket: bucket_key(&task.target.url),
             wait: told.unwrap_or(PAUSE),
@@ -78,7 +81,7 @@ fn slow_down(task: &Task<'_>, said: &Said, told: Option<Duration>) -> Judgement 
     }
 }
 
-fn person(status: u16, said: &Said) -> Judgement {
+fn person(status: u16, said: &Said) -> Classification {
     let what_to_do = match status {
         404 | 410 => "the space or its webhook is gone: make a new webhook and put its URL here",
         400 => "the key in the URL is wrong: copy the webhook's URL again, whole",
@@ -89,7 +92,7 @@ fn person(status: u16, said: &Said) -> Judgement {
         said.quote()
     );
     Failure::new(FailureCode::SettingsRefused, detail)
-        .with(Remedy::Person)
+        .with(Disposition::NeedsOperator)
         .into()
 }
 
@@ -102,14 +105,14 @@ fn refusal(status: u16, said: &Said) -> Failure {
 }
 
 /// Another request at once, with one more word about what to leave out.
-fn again(task: &Task<'_>, word: &str, failure: Failure) -> Judgement {
-    let words = match task.progress {
+fn again(task: &Task<'_>, word: &str, failure: Failure) -> Classification {
+    let words = match task.continuation {
         None | Some("") => word.to_owned(),
         Some(words) => format!("{words} {word}"),
     };
-    Judgement {
-        progress: Keeping::Becomes(words),
-        ..failure.with(Remedy::AtOnce).into()
+    Classification {
+        continuation: Patch::Set(words),
+        ..failure.with(Disposition::Immediate).into()
     }
 }
 
@@ -197,11 +200,16 @@ mod tests {
     use model::event::EventName;
     use model::exchange::SendFailure;
 
-    fn judge(status: u16, body: &str) -> Judgement {
+    fn judge(status: u16, body: &str) -> Classification {
         judge_for(&sample(EventName::Triggered), status, &[], body)
     }
 
-    fn judge_for(sample: &Sample, status: u16, headers: &[(&'static str, String)], body: &str) -> Judgement {
+    fn judge_for(
+        sample: &Sample,
+        status: u16,
+        headers: &[(&'static str, String)],
+        body: &str,
+    ) -> Classification {
         classify(&sample.task(), &exchange(status, headers, body), sample.now)
     }
 
@@ -211,29 +219,29 @@ mod tests {
         sample
     }
 
-    fn failure(judgement: &Judgement) -> (FailureCode, Remedy) {
-        let failure = judgement.outcome.failure().unwrap();
-        (failure.code, failure.remedy)
+    fn failure(classification: &Classification) -> (FailureCode, Disposition) {
+        let failure = classification.outcome.failure().unwrap();
+        (failure.code, failure.disposition)
     }
 
-    fn detail(judgement: &Judgement) -> &str {
-        &judgement.outcome.failure().unwrap().detail
+    fn detail(classification: &Classification) -> &str {
+        &classification.outcome.failure().unwrap().detail
     }
 
     fn error(code: u16, status: &str, message: &str) -> String {
         format!(r#"{{"error":{{"code":{code},"message":"{message}","status":"{status}"}}}}"#)
     }
 
-    const CONFIG: (FailureCode, Remedy) = (FailureCode::SettingsRefused, Remedy::Person);
-    const LIMITED: (FailureCode, Remedy) = (FailureCode::RateLimited, Remedy::Wait);
-    const FAILED: (FailureCode, Remedy) = (FailureCode::ServerError, Remedy::Schedule);
-    const REFUSED: (FailureCode, Remedy) = (FailureCode::MessageRefused, Remedy::AtOnce);
-    const NO_ANSWER: (FailureCode, Remedy) = (FailureCode::ResponseInvalid, Remedy::Schedule);
+    const CONFIG: (FailureCode, Disposition) = (FailureCode::SettingsRefused, Disposition::NeedsOperator);
+    const LIMITED: (FailureCode, Disposition) = (FailureCode::RateLimited, Disposition::RateLimited);
+    const FAILED: (FailureCode, Disposition) = (FailureCode::ServerError, Disposition::Backoff);
+    const REFUSED: (FailureCode, Disposition) = (FailureCode::MessageRefused, Disposition::Immediate);
+    const NO_ANSWER: (FailureCode, Disposition) = (FailureCode::ResponseInvalid, Disposition::Backoff);
 
     #[test]
     fn the_message_that_comes_back_proves_the_delivery() {
-        let judgement = judge(200, r#"{"name":"spaces/A/messages/B","text":"…"}"#);
-        assert_eq!(judgement, Outcome::Delivered.into());
+        let classification = judge(200, r#"{"name":"spaces/A/messages/B","text":"…"}"#);
+        assert_eq!(classification, Outcome::Delivered.into());
     }
 
     #[test]
@@ -241,8 +249,8 @@ mod tests {
         let mut exchange = exchange(200, &[], r#"{"name":"spaces/A/messages/B","cardsV2":[{"#);
         exchange.result.as_mut().unwrap().body_is_truncated = true;
         let sample = sample(EventName::Triggered);
-        let judgement = classify(&sample.task(), &exchange, sample.now);
-        assert_eq!(judgement.outcome, Outcome::Delivered);
+        let classification = classify(&sample.task(), &exchange, sample.now);
+        assert_eq!(classification.outcome, Outcome::Delivered);
     }
 
     #[test]
@@ -260,15 +268,15 @@ mod tests {
     #[test]
     fn a_rate_limit_leaves_the_wait_to_the_engine_and_pauses_the_space() {
         let sample = sample(EventName::Triggered);
-        let judgement = judge_for(
+        let classification = judge_for(
             &sample,
             429,
             &[],
             &error(429, "RESOURCE_EXHAUSTED", "Quota exceeded."),
         );
-        assert_eq!(failure(&judgement), LIMITED);
-        assert_eq!(judgement.outcome.failure().unwrap().retry_after, None);
-        let pause = judgement.pause.unwrap();
+        assert_eq!(failure(&classification), LIMITED);
+        assert_eq!(classification.outcome.failure().unwrap().retry_after, None);
+        let pause = classification.pause.unwrap();
         assert_eq!(
             (pause.bucket, pause.wait),
             (bucket_key(&sample.target.url), PAUSE)
@@ -277,15 +285,15 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_told_is_kept() {
-        let judgement = judge_for(
+        let classification = judge_for(
             &sample(EventName::Triggered),
             429,
             &[("retry-after", "9".into())],
             "",
         );
         let nine = Duration::from_secs(9);
-        assert_eq!(judgement.outcome.failure().unwrap().retry_after, Some(nine));
-        assert_eq!(judgement.pause.unwrap().wait, nine);
+        assert_eq!(classification.outcome.failure().unwrap().retry_after, Some(nine));
+        assert_eq!(classification.pause.unwrap().wait, nine);
         assert_eq!(
             failure(&judge(403, &error(403, "RESOURCE_EXHAUSTED", "Quota"))),
             LIMITED
@@ -297,7 +305,7 @@ mod tests {
         let own = error(403, "PERMISSION_DENIED", "No.");
         let remedies = [401, 403, 404, 410].map(|status| failure(&judge(status, &own)));
         assert_eq!(remedies, [CONFIG; 4]);
-        let alone = (FailureCode::ClientError, Remedy::Schedule);
+        let alone = (FailureCode::ClientError, Disposition::Backoff);
         let others = [
             "",
             "<html>Blocked by policy</html>",
@@ -331,12 +339,15 @@ mod tests {
         let body = error(400, "INVALID_ARGUMENT", "Cannot find field.");
         let first = judge(400, &body);
         assert_eq!(
-            (failure(&first), first.progress),
-            (REFUSED, Keeping::Becomes(PLAIN.into()))
+            (failure(&first), first.continuation),
+            (REFUSED, Patch::Set(PLAIN.into()))
         );
         assert_eq!(failure(&judge(413, "")), REFUSED);
         let second = judge_for(&left(PLAIN), 400, &[], &body);
-        assert_eq!(failure(&second), (FailureCode::MessageRefused, Remedy::Nothing));
+        assert_eq!(
+            failure(&second),
+            (FailureCode::MessageRefused, Disposition::Permanent)
+        );
     }
 
     #[test]
@@ -344,15 +355,18 @@ mod tests {
         let body = error(400, "INVALID_ARGUMENT", "Invalid value for request_id");
         let first = judge(400, &body);
         assert_eq!(
-            (failure(&first), first.progress),
-            (REFUSED, Keeping::Becomes(UNNAMED.into()))
+            (failure(&first), first.continuation),
+            (REFUSED, Patch::Set(UNNAMED.into()))
         );
         let second = judge_for(&left(UNNAMED), 400, &[], &body);
-        assert_eq!(second.progress, Keeping::Becomes("unnamed plain".into()));
+        assert_eq!(second.continuation, Patch::Set("unnamed plain".into()));
         let plain = judge_for(&left(PLAIN), 400, &[], &body);
-        assert_eq!(plain.progress, Keeping::Becomes("plain unnamed".into()));
+        assert_eq!(plain.continuation, Patch::Set("plain unnamed".into()));
         let last = judge_for(&left("plain unnamed"), 400, &[], &body);
-        assert_eq!(failure(&last), (FailureCode::MessageRefused, Remedy::Nothing));
+        assert_eq!(
+            failure(&last),
+            (FailureCode::MessageRefused, Disposition::Permanent)
+        );
     }
 
     #[test]
@@ -382,11 +396,11 @@ mod tests {
     fn other_statuses_and_lost_answers_are_judged_as_everywhere() {
         assert_eq!(
             failure(&judge(302, "")),
-            (FailureCode::Redirect, Remedy::Schedule)
+            (FailureCode::Redirect, Disposition::Backoff)
         );
         assert_eq!(
             failure(&judge(409, "")),
-            (FailureCode::ClientError, Remedy::Schedule)
+            (FailureCode::ClientError, Disposition::Backoff)
         );
         let mut lost = exchange(200, &[], "");
         lost.result = Err(SendFailure {
@@ -394,10 +408,10 @@ mod tests {
             detail: "late".into(),
         });
         let sample = sample(EventName::Triggered);
-        let judgement = classify(&sample.task(), &lost, sample.now);
+        let classification = classify(&sample.task(), &lost, sample.now);
         assert_eq!(
-            failure(&judgement),
-            (FailureCode::ResponseTimeout, Remedy::Schedule)
+            failure(&classification),
+            (FailureCode::ResponseTimeout, Disposition::Backoff)
         );
     }
 
@@ -407,8 +421,12 @@ mod tests {
         let url = "https://chat.googleapis.com/v1/spaces/A/messages?key=hushhush&token=hush%3Dhush";
         sample.target.url = url.parse().unwrap();
         let body = format!("wrong: {url} hush=hush {}", "x".repeat(9000));
-        let judgement = judge_for(&sample, 403, &[], &body);
-        assert!(!detail(&judgement).contains("hush"), "{}", detail(&judgement));
-        assert!(detail(&judgement).chars().count() <= 300);
+        let classification = judge_for(&sample, 403, &[], &body);
+        assert!(
+            !detail(&classification).contains("hush"),
+            "{}",
+            detail(&classification)
+        );
+        assert!(detail(&classification).chars().count() <= 300);
     }
 }

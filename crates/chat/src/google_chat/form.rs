@@ -1,9 +1,9 @@
 //! How Google Chat presents itself to whoever sets up a webhook.
 
-use destination::about::{About, Confirmation, Field, Input, Signature, UrlField};
+use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
 /// What the pages, the API and the documents say about this kind.
-pub static ABOUT: About = About {
+pub static ABOUT: KindDescription = KindDescription {
     kind: "google_chat",
     name: "Google Chat",
     summary: "A thread in a space of Google Chat for each incident, with a card for each event.",

@@ -13,10 +13,10 @@ mod show;
 use url::Url;
 
 use destination::Adapter;
-use destination::about::{About, Problem};
+use destination::about::{KindDescription, Problem};
 use destination::fake::Fake;
 use destination::shown::Shown;
-use destination::task::{Bucket, Judgement, Step, Target, Task};
+use destination::task::{Bucket, Classification, Step, Target, Task};
 use model::exchange::Exchange;
 use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
@@ -35,7 +35,7 @@ const RATE: Rate = Rate {
 pub struct GoogleChat;
 
 impl Adapter for GoogleChat {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &form::ABOUT
     }
 
@@ -71,7 +71,7 @@ impl Adapter for GoogleChat {
         render::render(task).into()
     }
 
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         answer::classify(task, exchange, now)
     }
 
@@ -107,7 +107,7 @@ fn bucket_key(url: &Url) -> String {
 
 /// Whether earlier attempts of the delivery left a word.
 fn has_left(task: &Task<'_>, word: &str) -> bool {
-    task.progress
+    task.continuation
         .unwrap_or_default()
         .split(' ')
         .any(|left| left == word)

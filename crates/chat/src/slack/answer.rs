@@ -8,11 +8,12 @@ use serde::Deserialize;
 use crate::slack::errors::{Sort, sort};
 use crate::slack::{Memory, Mode, Way, bucket_key};
 use destination::status;
-use destination::task::{Judgement, Keeping, Pause, Task};
+use destination::task::{Classification, Pause, Task};
 use destination::text::{Unit, cut, one_line};
 use destination::waits;
-use model::attempt::{Failure, Outcome, Remedy};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
+use model::patch::Patch;
 use model::time::Timestamp;
 
 /// How long others wait after a rate limit whose end was not told.
@@ -46,30 +47,30 @@ struct Details {
 }
 
 /// Judges an exchange.
-pub fn judge(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub fn judge(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let Ok(response) = &exchange.result else {
         return status::classify(exchange, now).into();
     };
     if response.status == 429 {
         return limited(task, response, now);
     }
-    let judgement = match Mode::of(task.target) {
+    let classification = match Mode::of(task.target) {
         Mode::Bot => api(task, response, now),
         Mode::Incoming => hook(task, response, now),
     };
-    judgement.unwrap_or_else(|| other(exchange, response, now))
+    classification.unwrap_or_else(|| other(exchange, response, now))
 }
 
 /// Judges an answer of the Web API; nothing if it is none.
-fn api(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Judgement> {
+fn api(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Classification> {
     if response.body_is_truncated && response.status == 200 && response.body.starts_with(b"{\"ok\":true") {
         // Where it was posted stands in the part that was cut off.
         let memory = match Way::of(task) {
-            Way::Post => Keeping::Nothing,
-            Way::Update(_) | Way::Reply(_) => Keeping::AsItIs,
+            Way::Post => Patch::Clear,
+            Way::Update(_) | Way::Reply(_) => Patch::Keep,
         };
-        return Some(Judgement {
-            memory,
+        return Some(Classification {
+            message_ref: memory,
             ..Outcome::Delivered.into()
         });
     }
@@ -93,19 +94,19 @@ fn api(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Judgement
     };
     let is_whole = !memory.channel.is_empty() && !memory.ts.is_empty();
     let memory = match Way::of(task) {
-        Way::Post if task.target.option("messages") == "separate" => Keeping::AsItIs,
-        Way::Post if is_whole => serde_json::to_string(&memory).map_or(Keeping::Nothing, Keeping::Becomes),
-        Way::Post => Keeping::Nothing,
-        Way::Update(_) | Way::Reply(_) => Keeping::AsItIs,
+        Way::Post if task.target.option("messages") == "separate" => Patch::Keep,
+        Way::Post if is_whole => serde_json::to_string(&memory).map_or(Patch::Clear, Patch::Set),
+        Way::Post => Patch::Clear,
+        Way::Update(_) | Way::Reply(_) => Patch::Keep,
     };
-    Some(Judgement {
-        memory,
+    Some(Classification {
+        message_ref: memory,
         ..Outcome::Delivered.into()
     })
 }
 
 /// Judges an answer of an incoming webhook; nothing if it is none.
-fn hook(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Judgement> {
+fn hook(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Classification> {
     let body = std::str::from_utf8(&response.body).ok()?.trim();
     if response.status == 200 && body == "ok" {
         return Some(Outcome::Delivered.into());
@@ -116,7 +117,7 @@ fn hook(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Judgemen
 }
 
 /// Judges what Slack itself did not answer, or not so.
-fn other(exchange: &Exchange, response: &Response, now: Timestamp) -> Judgement {
+fn other(exchange: &Exchange, response: &Response, now: Timestamp) -> Classification {
     match response.status {
         200..=299 => {
             let detail = format!("the address answered {}, but not as Slack does", response.status);
@@ -132,13 +133,21 @@ pub fn refuses(response: &Response) -> bool {
     answer.is_some_and(|answer| !answer.ok && matches!(sort(&answer.error, &Way::Post), Sort::Person(_)))
 }
 
-fn refused(task: &Task<'_>, response: &Response, error: &str, details: &str, now: Timestamp) -> Judgement {
+fn refused(
+    task: &Task<'_>,
+    response: &Response,
+    error: &str,
+    details: &str,
+    now: Timestamp,
+) -> Classification {
     let said = quote(error, details);
     let failed = |code| Failure::new(code, format!("Slack says {said}"));
     match sort(error, &Way::of(task)) {
-        Sort::Lost => Judgement {
-            memory: Keeping::Nothing,
-            ..failed(FailureCode::MessageLost).with(Remedy::AtOnce).into()
+        Sort::Lost => Classification {
+            message_ref: Patch::Clear,
+            ..failed(FailureCode::MessageLost)
+                .with(Disposition::Immediate)
+                .into()
         },
         Sort::Limited => limited(task, response, now),
         Sort::Exhausted => wait(
@@ -162,7 +171,7 @@ fn refused(task: &Task<'_>, response: &Response, error: &str, details: &str, now
     }
 }
 
-fn limited(task: &Task<'_>, response: &Response, now: Timestamp) -> Judgement {
+fn limited(task: &Task<'_>, response: &Response, now: Timestamp) -> Classification {
     let told = waits::told(&response.headers, now);
     wait(
         task,
@@ -171,35 +180,35 @@ fn limited(task: &Task<'_>, response: &Response, now: Timestamp) -> Judgement {
     )
 }
 
-fn wait(task: &Task<'_>, detail: String, retry_after: Option<Duration>) -> Judgement {
+fn wait(task: &Task<'_>, detail: String, retry_after: Option<Duration>) -> Classification {
     let failure = Failure {
         retry_after,
-        ..Failure::new(FailureCode::RateLimited, detail).with(Remedy::Wait)
+        ..Failure::new(FailureCode::RateLimited, detail).with(Disposition::RateLimited)
     };
     let pause = |bucket| Pause {
         bucket,
         wait: retry_after.unwrap_or(UNTOLD_WAIT),
     };
-    Judgement {
+    Classification {
         pause: bucket_key(task.target).map(pause),
         ..failure.into()
     }
 }
 
 /// A message that is refused is sent once more as plain text.
-fn message_refused(task: &Task<'_>, failure: Failure) -> Judgement {
-    match task.progress {
-        Some(_) => failure.with(Remedy::Nothing).into(),
-        None => Judgement {
-            progress: Keeping::Becomes("plain".to_owned()),
-            ..failure.with(Remedy::AtOnce).into()
+fn message_refused(task: &Task<'_>, failure: Failure) -> Classification {
+    match task.continuation {
+        Some(_) => failure.with(Disposition::Permanent).into(),
+        None => Classification {
+            continuation: Patch::Set("plain".to_owned()),
+            ..failure.with(Disposition::Immediate).into()
         },
     }
 }
 
-fn person(detail: String) -> Judgement {
+fn person(detail: String) -> Classification {
     Failure::new(FailureCode::SettingsRefused, detail)
-        .with(Remedy::Person)
+        .with(Disposition::NeedsOperator)
         .into()
 }
 

@@ -1,12 +1,12 @@
 //! What Slack's form asks for, and how to get it.
 
-use destination::about::{About, Confirmation, Field, Input, Signature, UrlField};
+use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
 /// The root of Slack's Web API: the URL of a webhook that has a token and no URL of its own.
 pub const API_ROOT: &str = "https://slack.com/api/";
 
 /// Slack, as people see it.
-pub static ABOUT: About = About {
+pub static ABOUT: KindDescription = KindDescription {
     kind: "slack",
     name: "Slack",
     summary: "Messages in a Slack channel: through an app one per incident that changes with it, through an incoming \

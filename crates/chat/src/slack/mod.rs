@@ -18,11 +18,11 @@ use url::Url;
 
 use crate::slack::mention::is_id;
 use destination::Adapter;
-use destination::about::{About, Problem};
+use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused, Reply};
 use destination::fake::Fake;
 use destination::shown::Shown;
-use destination::task::{Bucket, Judgement, Rendered, Step, Target, Task};
+use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use model::exchange::{Exchange, Response};
 use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
@@ -41,7 +41,7 @@ const RATE: Rate = Rate {
 const CHANNEL_LETTERS: &str = "CGDUW";
 
 impl Adapter for Slack {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &form::ABOUT
     }
 
@@ -82,7 +82,7 @@ impl Adapter for Slack {
         render::render(task).into()
     }
 
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         answer::judge(task, exchange, now)
     }
 
@@ -160,7 +160,7 @@ impl Way {
     /// The way of a task. A message that calls somebody is new, because a changed one makes no sound.
     fn of(task: &Task<'_>) -> Self {
         let memory = task
-            .memory
+            .message_ref
             .and_then(|memory| serde_json::from_str::<Memory>(memory).ok());
         let memory = memory.filter(|memory| memory.to == task.target.option("channel"));
         let remembered = memory.filter(|_| Mode::of(task.target) == Mode::Bot);

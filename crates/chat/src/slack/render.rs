@@ -11,7 +11,7 @@ use crate::slack::escape::{UNIT, escape, fit};
 use crate::slack::{Hook, Mode, Way, mention};
 use destination::card::{Card, act_label, time_text};
 use destination::task::{ActLink, Rendered, Target, Task};
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
 use model::time::Timestamp;
 
@@ -95,7 +95,7 @@ fn authorization(target: &Target) -> Result<HeaderValue, Failure> {
 }
 
 fn settings(detail: String) -> Failure {
-    Failure::new(FailureCode::RequestInvalid, detail).with(Remedy::Person)
+    Failure::new(FailureCode::RequestInvalid, detail).with(Disposition::NeedsOperator)
 }
 
 /// Says where a message of the Web API goes and what it is about.
@@ -135,7 +135,7 @@ fn address(body: &mut serde_json::Map<String, Value>, task: &Task<'_>, card: &Ca
 fn message(task: &Task<'_>, card: &Card) -> serde_json::Map<String, Value> {
     let mentions = mention::of(task);
     let mut message = serde_json::Map::new();
-    if task.progress.is_some() {
+    if task.continuation.is_some() {
         message.insert("text".into(), json!(plain(card, &mentions)));
         // Named, so that a changed message loses what it had.
         message.insert("blocks".into(), json!([]));

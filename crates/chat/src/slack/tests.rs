@@ -15,7 +15,7 @@ use destination::Adapter;
 use destination::fake::{Fake, FakeAnswer, FakeRequest};
 use destination::sample::Sample;
 use destination::shown::Shown;
-use destination::task::{ActLink, Judgement, Links, Rendered};
+use destination::task::{ActLink, Classification, Links, Rendered};
 use model::event::EventName;
 use model::exchange::{Exchange, PhaseTimings, Response};
 use model::incident::IncidentAction;
@@ -106,7 +106,7 @@ fn ask(fake: &mut FakeSlack, rendered: &Rendered) -> FakeAnswer {
 }
 
 /// Sends a sample to the fake and judges the answer.
-fn send(fake: &mut FakeSlack, sample: &Sample) -> Judgement {
+fn send(fake: &mut FakeSlack, sample: &Sample) -> Classification {
     let answer = ask(fake, &rendered(sample));
     let exchange = response(answer.status, &answer.headers, &answer.body);
     Slack.classify(&sample.task(), &exchange, at())

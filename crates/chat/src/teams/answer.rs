@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use crate::teams::{PLAIN, bucket_key};
 use destination::status;
-use destination::task::{Judgement, Keeping, Pause, Task};
+use destination::task::{Classification, Pause, Task};
 use destination::text::{Unit, cut, one_line};
-use model::attempt::{Failure, Outcome, Remedy};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
+use model::patch::Patch;
 use model::time::Timestamp;
 
 /// How long a workflow is left alone if it asks for fewer requests without saying for how long.
@@ -23,7 +24,7 @@ const INNER_STATUS: &str = "Microsoft Teams endpoint returned HTTP error ";
 const CONNECTOR_GONE: &str = "Connector configuration not found";
 
 /// Judges an exchange.
-pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let Ok(response) = &exchange.result else {
         return status::classify(exchange, now).into();
     };
@@ -61,7 +62,7 @@ fn complaint(said: &Said, status: u16) -> Option<Failure> {
 }
 
 /// What a bad status means; nothing if Teams gives it no meaning of its own.
-fn refused(task: &Task<'_>, status: u16, said: &Said, told: Option<Duration>) -> Option<Judgement> {
+fn refused(task: &Task<'_>, status: u16, said: &Said, told: Option<Duration>) -> Option<Classification> {
     match status {
         429 => Some(slow_down(task, said, told)),
         401 | 403 | 404 | 410 if said.is_own(task) => Some(person(task, status, said)),
@@ -80,13 +81,13 @@ fn refused(task: &Task<'_>, status: u16, said: &Said, told: Option<Duration>) ->
     }
 }
 
-fn slow_down(task: &Task<'_>, said: &Said, told: Option<Duration>) -> Judgement {
+fn slow_down(task: &Task<'_>, said: &Said, told: Option<Duration>) -> Classification {
     let detail = format!("Teams asks for fewer requests{}", said.quote());
     let failure = Failure {
         retry_after: told,
-        ..Failure::new(FailureCode::RateLimited, detail).with(Remedy::Wait)
+        ..Failure::new(FailureCode::RateLimited, detail).with(Disposition::RateLimited)
     };
-    Judgement {
+    Classification {
         pause: Some(Pause {
             bucket: bucket_key(&task.target.url),
             wait: told.unwrap_or(PAUSE),
@@ -95,7 +96,7 @@ fn slow_down(task: &Task<'_>, said: &Said, told: Option<Duration>) -> Judgement 
     }
 }
 
-fn person(task: &Task<'_>, status: u16, said: &Said) -> Judgement {
+fn person(task: &Task<'_>, status: u16, said: &Said) -> Classification {
     let what_to_do = match status {
         _ if is_retired(task) => {
             "Microsoft has retired the connectors: make a workflow in the channel and put its URL here"
@@ -113,7 +114,7 @@ fn person(task: &Task<'_>, status: u16, said: &Said) -> Judgement {
         said.quote()
     );
     Failure::new(FailureCode::SettingsRefused, detail)
-        .with(Remedy::Person)
+        .with(Disposition::NeedsOperator)
         .into()
 }
 
@@ -123,14 +124,14 @@ fn is_retired(task: &Task<'_>) -> bool {
 }
 
 /// The card was refused: a plain one may pass; if that was it, nothing will.
-fn too_much(task: &Task<'_>, status: u16, said: &Said) -> Judgement {
+fn too_much(task: &Task<'_>, status: u16, said: &Said) -> Classification {
     let detail = format!("Teams refuses this card with status {status}{}", said.quote());
     let failure = Failure::new(FailureCode::MessageRefused, detail);
-    match task.progress {
-        Some(PLAIN) => failure.with(Remedy::Nothing).into(),
-        _ => Judgement {
-            progress: Keeping::Becomes(PLAIN.into()),
-            ..failure.with(Remedy::AtOnce).into()
+    match task.continuation {
+        Some(PLAIN) => failure.with(Disposition::Permanent).into(),
+        _ => Classification {
+            continuation: Patch::Set(PLAIN.into()),
+            ..failure.with(Disposition::Immediate).into()
         },
     }
 }
@@ -221,26 +222,31 @@ mod tests {
     use model::event::EventName;
     use model::exchange::SendFailure;
 
-    fn judge(status: u16, body: &str) -> Judgement {
+    fn judge(status: u16, body: &str) -> Classification {
         judge_for(&sample(EventName::Triggered), status, &[], body)
     }
 
-    fn judge_for(sample: &Sample, status: u16, headers: &[(&'static str, String)], body: &str) -> Judgement {
+    fn judge_for(
+        sample: &Sample,
+        status: u16,
+        headers: &[(&'static str, String)],
+        body: &str,
+    ) -> Classification {
         classify(&sample.task(), &exchange(status, headers, body), sample.now)
     }
 
-    fn failure(judgement: &Judgement) -> (FailureCode, Remedy) {
-        let failure = judgement.outcome.failure().unwrap();
-        (failure.code, failure.remedy)
+    fn failure(classification: &Classification) -> (FailureCode, Disposition) {
+        let failure = classification.outcome.failure().unwrap();
+        (failure.code, failure.disposition)
     }
 
-    fn detail(judgement: &Judgement) -> &str {
-        &judgement.outcome.failure().unwrap().detail
+    fn detail(classification: &Classification) -> &str {
+        &classification.outcome.failure().unwrap().detail
     }
 
-    const CONFIG: (FailureCode, Remedy) = (FailureCode::SettingsRefused, Remedy::Person);
-    const LIMITED: (FailureCode, Remedy) = (FailureCode::RateLimited, Remedy::Wait);
-    const FAILED: (FailureCode, Remedy) = (FailureCode::ServerError, Remedy::Schedule);
+    const CONFIG: (FailureCode, Disposition) = (FailureCode::SettingsRefused, Disposition::NeedsOperator);
+    const LIMITED: (FailureCode, Disposition) = (FailureCode::RateLimited, Disposition::RateLimited);
+    const FAILED: (FailureCode, Disposition) = (FailureCode::ServerError, Disposition::Backoff);
 
     #[test]
     fn a_good_answer_means_queued() {
@@ -260,11 +266,11 @@ mod tests {
     #[test]
     fn a_rate_limit_waits_as_long_as_is_told_and_pauses_the_workflow() {
         let sample = sample(EventName::Triggered);
-        let judgement = judge_for(&sample, 429, &[("retry-after", "7".into())], "");
-        assert_eq!(failure(&judgement), LIMITED);
+        let classification = judge_for(&sample, 429, &[("retry-after", "7".into())], "");
+        assert_eq!(failure(&classification), LIMITED);
         let told = Some(Duration::from_secs(7));
-        assert_eq!(judgement.outcome.failure().unwrap().retry_after, told);
-        let pause = judgement.pause.unwrap();
+        assert_eq!(classification.outcome.failure().unwrap().retry_after, told);
+        let pause = classification.pause.unwrap();
         assert_eq!(
             (pause.bucket, Some(pause.wait)),
             (bucket_key(&sample.target.url), told)
@@ -273,13 +279,13 @@ mod tests {
 
     #[test]
     fn a_rate_limit_without_an_end_leaves_it_to_the_engine() {
-        let judgement = judge(
+        let classification = judge(
             429,
             r#"{"error":{"code":"TooManyRequests","message":"Slow down."}}"#,
         );
-        assert_eq!(failure(&judgement), LIMITED);
-        assert_eq!(judgement.outcome.failure().unwrap().retry_after, None);
-        assert_eq!(judgement.pause.unwrap().wait, PAUSE);
+        assert_eq!(failure(&classification), LIMITED);
+        assert_eq!(classification.outcome.failure().unwrap().retry_after, None);
+        assert_eq!(classification.pause.unwrap().wait, PAUSE);
         assert_eq!(detail(&judge(429, "")), "Teams asks for fewer requests");
     }
 
@@ -293,7 +299,7 @@ mod tests {
         };
         assert_eq!(inner(429), LIMITED);
         assert_eq!(inner(403), CONFIG);
-        assert_eq!(inner(413), (FailureCode::MessageRefused, Remedy::AtOnce));
+        assert_eq!(inner(413), (FailureCode::MessageRefused, Disposition::Immediate));
         assert_eq!(inner(503), FAILED);
         assert_eq!(inner(418), FAILED);
         assert_eq!(failure(&judge(200, "Delivery failed")), FAILED);
@@ -305,10 +311,10 @@ mod tests {
 
     #[test]
     fn a_web_page_is_no_good_answer() {
-        let judgement = judge(200, "<!DOCTYPE html><html>Sign in</html>");
+        let classification = judge(200, "<!DOCTYPE html><html>Sign in</html>");
         assert_eq!(
-            failure(&judgement),
-            (FailureCode::ResponseInvalid, Remedy::Schedule)
+            failure(&classification),
+            (FailureCode::ResponseInvalid, Disposition::Backoff)
         );
     }
 
@@ -330,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_refusal_that_is_not_of_teams_concerns_its_delivery_alone() {
-        let alone = (FailureCode::ClientError, Remedy::Schedule);
+        let alone = (FailureCode::ClientError, Disposition::Backoff);
         let bodies = [
             "",
             "<html>Blocked by policy</html>",
@@ -341,23 +347,26 @@ mod tests {
         assert_eq!(judged, [[alone; 4]; 4]);
         assert_eq!(failure(&judge(400, "<html>Blocked by policy</html>")), alone);
         let page = judge(200, "<html>Teams said: HTTP error 403</html>");
-        assert_eq!(failure(&page), (FailureCode::ResponseInvalid, Remedy::Schedule));
+        assert_eq!(
+            failure(&page),
+            (FailureCode::ResponseInvalid, Disposition::Backoff)
+        );
     }
 
     #[test]
     fn a_workflow_that_is_off_needs_a_person_although_it_answers_400() {
         let body = r#"{"error":{"code":"WorkflowTriggerIsNotEnabled","message":"state 'Disabled'"}}"#;
-        let judgement = judge(400, body);
-        assert_eq!(failure(&judgement), CONFIG);
-        assert!(detail(&judgement).contains("turned off"));
+        let classification = judge(400, body);
+        assert_eq!(failure(&classification), CONFIG);
+        assert!(detail(&classification).contains("turned off"));
     }
 
     #[test]
     fn a_retired_connector_is_called_by_its_name() {
         let mut sample = sample(EventName::Triggered);
         sample.target.url = "https://acme.webhook.office.com/webhookb2/hush".parse().unwrap();
-        let judgement = judge_for(&sample, 404, &[], "");
-        assert!(detail(&judgement).contains("retired"));
+        let classification = judge_for(&sample, 404, &[], "");
+        assert!(detail(&classification).contains("retired"));
     }
 
     #[test]
@@ -366,17 +375,23 @@ mod tests {
             400,
             r#"{"error":{"code":"TriggerInputSchemaMismatch","message":"bad"}}"#,
         );
-        assert_eq!(failure(&first), (FailureCode::MessageRefused, Remedy::AtOnce));
-        assert_eq!(first.progress, Keeping::Becomes(PLAIN.into()));
+        assert_eq!(
+            failure(&first),
+            (FailureCode::MessageRefused, Disposition::Immediate)
+        );
+        assert_eq!(first.continuation, Patch::Set(PLAIN.into()));
         assert_eq!(
             failure(&judge(413, "")),
-            (FailureCode::MessageRefused, Remedy::AtOnce)
+            (FailureCode::MessageRefused, Disposition::Immediate)
         );
         let mut plain = sample(EventName::Triggered);
         plain.progress = Some(PLAIN.into());
         let second = judge_for(&plain, 400, &[], "");
-        assert_eq!(failure(&second), (FailureCode::MessageRefused, Remedy::Nothing));
-        assert_eq!(second.progress, Keeping::AsItIs);
+        assert_eq!(
+            failure(&second),
+            (FailureCode::MessageRefused, Disposition::Permanent)
+        );
+        assert_eq!(second.continuation, Patch::Keep);
     }
 
     #[test]
@@ -394,11 +409,11 @@ mod tests {
     fn other_statuses_and_lost_answers_are_judged_as_everywhere() {
         assert_eq!(
             failure(&judge(302, "")),
-            (FailureCode::Redirect, Remedy::Schedule)
+            (FailureCode::Redirect, Disposition::Backoff)
         );
         assert_eq!(
             failure(&judge(405, "")),
-            (FailureCode::ClientError, Remedy::Schedule)
+            (FailureCode::ClientError, Disposition::Backoff)
         );
         let mut lost = exchange(200, &[], "");
         lost.result = Err(SendFailure {
@@ -406,10 +421,10 @@ mod tests {
             detail: "late".into(),
         });
         let sample = sample(EventName::Triggered);
-        let judgement = classify(&sample.task(), &lost, sample.now);
+        let classification = classify(&sample.task(), &lost, sample.now);
         assert_eq!(
-            failure(&judgement),
-            (FailureCode::ResponseTimeout, Remedy::Schedule)
+            failure(&classification),
+            (FailureCode::ResponseTimeout, Disposition::Backoff)
         );
     }
 
@@ -423,8 +438,12 @@ mod tests {
             "cannot run https://a.example/workflows/f1/run?sig=hush%2Bhush hush+hush {}",
             "x".repeat(9000)
         );
-        let judgement = judge_for(&sample, 401, &[], &body);
-        assert!(!detail(&judgement).contains("hush"), "{}", detail(&judgement));
-        assert!(detail(&judgement).chars().count() <= 300);
+        let classification = judge_for(&sample, 401, &[], &body);
+        assert!(
+            !detail(&classification).contains("hush"),
+            "{}",
+            detail(&classification)
+        );
+        assert!(detail(&classification).chars().count() <= 300);
     }
 }

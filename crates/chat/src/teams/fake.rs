@@ -264,11 +264,12 @@ pub(super) mod tests {
     use bytes::Bytes;
     use destination::Adapter;
     use destination::sample::Sample;
-    use destination::task::{Judgement, Keeping};
+    use destination::task::Classification;
     use http::{HeaderMap, HeaderValue};
-    use model::attempt::{Outcome, Remedy};
+    use model::attempt::{Disposition, Outcome};
     use model::event::EventName;
     use model::exchange::{Exchange, PhaseTimings, Response};
+    use model::patch::Patch;
     use model::time::Timestamp;
     use model::webhook::WebhookKind;
 
@@ -322,7 +323,7 @@ pub(super) mod tests {
         })
     }
 
-    fn judge(sample: &Sample, answer: &FakeAnswer) -> Judgement {
+    fn judge(sample: &Sample, answer: &FakeAnswer) -> Classification {
         let exchange = exchange(answer.status, &answer.headers, &answer.body);
         Teams.classify(&sample.task(), &exchange, sample.now)
     }
@@ -364,21 +365,21 @@ pub(super) mod tests {
                 let mut fake = FakeTeams::default();
                 assert!(fake.fail_next(fault.name));
                 let judgement = judge(&sample, &send(&mut fake, &sample));
-                (fault.name, judgement.outcome.failure().unwrap().remedy)
+                (fault.name, judgement.outcome.failure().unwrap().disposition)
             })
             .collect();
         let expected = [
-            ("rate_limit", Remedy::Wait),
-            ("rate_limit_in_body", Remedy::Wait),
-            ("turned_off", Remedy::Person),
-            ("bad_signature", Remedy::Person),
-            ("deleted", Remedy::Person),
-            ("gone", Remedy::Person),
-            ("refused_card", Remedy::AtOnce),
-            ("too_large", Remedy::AtOnce),
-            ("bad_gateway", Remedy::Schedule),
-            ("html", Remedy::Schedule),
-            ("sign_in", Remedy::Schedule),
+            ("rate_limit", Disposition::RateLimited),
+            ("rate_limit_in_body", Disposition::RateLimited),
+            ("turned_off", Disposition::NeedsOperator),
+            ("bad_signature", Disposition::NeedsOperator),
+            ("deleted", Disposition::NeedsOperator),
+            ("gone", Disposition::NeedsOperator),
+            ("refused_card", Disposition::Immediate),
+            ("too_large", Disposition::Immediate),
+            ("bad_gateway", Disposition::Backoff),
+            ("html", Disposition::Backoff),
+            ("sign_in", Disposition::Backoff),
         ];
         assert_eq!(remedies, expected);
     }
@@ -399,7 +400,7 @@ pub(super) mod tests {
         let mut sample = sample(EventName::Triggered);
         fake.fail_next("refused_card");
         let answer = send(&mut fake, &sample);
-        assert_eq!(judge(&sample, &answer).progress, Keeping::Becomes(PLAIN.into()));
+        assert_eq!(judge(&sample, &answer).continuation, Patch::Set(PLAIN.into()));
         sample.progress = Some(PLAIN.into());
         let answer = send(&mut fake, &sample);
         assert_eq!(judge(&sample, &answer).outcome, Outcome::Accepted);

@@ -1,9 +1,9 @@
 //! How Microsoft Teams presents itself to whoever sets up a webhook.
 
-use destination::about::{About, Confirmation, Field, Input, Signature, UrlField};
+use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
 /// What the pages, the API and the documents say about this kind.
-pub static ABOUT: About = About {
+pub static ABOUT: KindDescription = KindDescription {
     kind: "teams",
     name: "Microsoft Teams",
     summary: "A card in a channel or chat of Microsoft Teams for each event, through a workflow.",

@@ -13,10 +13,10 @@ mod show;
 use url::Url;
 
 use destination::Adapter;
-use destination::about::{About, Problem};
+use destination::about::{KindDescription, Problem};
 use destination::fake::Fake;
 use destination::shown::Shown;
-use destination::task::{Bucket, Judgement, Step, Target, Task};
+use destination::task::{Bucket, Classification, Step, Target, Task};
 use model::exchange::Exchange;
 use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
@@ -38,7 +38,7 @@ fn is_retired_host(host: &str) -> bool {
 }
 
 impl Adapter for Teams {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &form::ABOUT
     }
 
@@ -82,7 +82,7 @@ impl Adapter for Teams {
         render::render(task).into()
     }
 
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         answer::classify(task, exchange, now)
     }
 

@@ -31,7 +31,7 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
         true => mention::read(task.target.option("mention")).unwrap_or_default(),
         false => Vec::new(),
     };
-    let rich = (task.progress != Some(PLAIN)).then(|| message(&rich_content(&card, &called)));
+    let rich = (task.continuation != Some(PLAIN)).then(|| message(&rich_content(&card, &called)));
     let body = rich.filter(|body| body.len() <= MAX_BODY_BYTES);
     let body = body.unwrap_or_else(|| message(&plain_content(&card)));
     let mut headers = HeaderMap::new();

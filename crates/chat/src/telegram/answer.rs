@@ -7,11 +7,12 @@ use serde::Deserialize;
 use crate::telegram::PLAIN;
 use crate::telegram::settings::{self, Memory, Moved, Plan};
 use destination::status;
-use destination::task::{Judgement, Keeping, Pause, Task};
+use destination::task::{Classification, Pause, Task};
 use destination::text::{Unit, cut, one_line};
 use destination::waits;
-use model::attempt::{Failure, Outcome, Remedy};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
+use model::patch::Patch;
 use model::retry::told_seconds;
 use model::time::Timestamp;
 
@@ -100,7 +101,7 @@ pub(super) fn refuses(response: &Response) -> bool {
 }
 
 /// Judges an exchange.
-pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let Ok(response) = &exchange.result else {
         return status::classify(exchange, now).into();
     };
@@ -116,18 +117,18 @@ pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> 
 }
 
 /// It was taken, but the number of the message stands in the part that was cut off.
-fn unnamed(task: &Task<'_>) -> Judgement {
+fn unnamed(task: &Task<'_>) -> Classification {
     let memory = match Plan::of(task) {
-        Plan::Post => Keeping::Nothing,
-        Plan::Reply(_) | Plan::Edit(_) => Keeping::AsItIs,
+        Plan::Post => Patch::Clear,
+        Plan::Reply(_) | Plan::Edit(_) => Patch::Keep,
     };
-    Judgement {
-        memory,
+    Classification {
+        message_ref: memory,
         ..Outcome::Delivered.into()
     }
 }
 
-fn judge(task: &Task<'_>, response: &Response, answer: &Answer, code: u16, now: Timestamp) -> Judgement {
+fn judge(task: &Task<'_>, response: &Response, answer: &Answer, code: u16, now: Timestamp) -> Classification {
     let quote = quoted(task, &answer.description);
     if let Some(to) = answer.parameters.migrate_to_chat_id {
         return moved(task, to);
@@ -145,7 +146,7 @@ fn judge(task: &Task<'_>, response: &Response, answer: &Answer, code: u16, now: 
     }
 }
 
-fn bad_request(task: &Task<'_>, description: &str, quote: &str) -> Judgement {
+fn bad_request(task: &Task<'_>, description: &str, quote: &str) -> Classification {
     let description = description.to_lowercase();
     let says = |text: &str| description.contains(text);
     if says("message is not modified") {
@@ -153,10 +154,10 @@ fn bad_request(task: &Task<'_>, description: &str, quote: &str) -> Judgement {
     }
     if Plan::of(task) != Plan::Post && LOST.iter().any(|text| says(text)) {
         let detail = format!("the incident's message is out of reach ({quote}); a new one is posted");
-        return Judgement {
-            memory: Keeping::Nothing,
+        return Classification {
+            message_ref: Patch::Clear,
             ..Failure::new(FailureCode::MessageLost, detail)
-                .with(Remedy::AtOnce)
+                .with(Disposition::Immediate)
                 .into()
         };
     }
@@ -167,7 +168,7 @@ fn bad_request(task: &Task<'_>, description: &str, quote: &str) -> Judgement {
     }
 }
 
-fn delivered(task: &Task<'_>, answer: &Answer) -> Judgement {
+fn delivered(task: &Task<'_>, answer: &Answer) -> Classification {
     let message = answer
         .result
         .as_ref()
@@ -177,26 +178,31 @@ fn delivered(task: &Task<'_>, answer: &Answer) -> Judgement {
         let chat = settings::chat(task.target);
         serde_json::to_string(&Memory { chat, message }).ok()
     });
-    Judgement {
-        memory: memory.map_or(Keeping::AsItIs, Keeping::Becomes),
+    Classification {
+        message_ref: memory.map_or(Patch::Keep, Patch::Set),
         ..Outcome::Delivered.into()
     }
 }
 
 /// The chat has another number; its earlier messages cannot be changed any more.
-fn moved(task: &Task<'_>, to: i64) -> Judgement {
+fn moved(task: &Task<'_>, to: i64) -> Classification {
     let from = task.target.option("chat").trim().to_owned();
     let detail = format!("the group became a supergroup with the number {to}");
-    Judgement {
-        learned: serde_json::to_string(&Moved { from, to }).ok(),
-        memory: Keeping::Nothing,
+    Classification {
+        discovered_settings: serde_json::to_string(&Moved { from, to }).ok(),
+        message_ref: Patch::Clear,
         ..Failure::new(FailureCode::ChatMoved, detail)
-            .with(Remedy::AtOnce)
+            .with(Disposition::Immediate)
             .into()
     }
 }
 
-fn rate_limited(task: &Task<'_>, response: &Response, answer: Option<&Answer>, now: Timestamp) -> Judgement {
+fn rate_limited(
+    task: &Task<'_>,
+    response: &Response,
+    answer: Option<&Answer>,
+    now: Timestamp,
+) -> Classification {
     let told = answer
         .and_then(|answer| answer.parameters.retry_after)
         .and_then(told_seconds);
@@ -205,41 +211,41 @@ fn rate_limited(task: &Task<'_>, response: &Response, answer: Option<&Answer>, n
         Some(wait) => format!("telegram asks to wait {} s", wait.as_secs()),
         None => "telegram asks to slow down".to_owned(),
     };
-    Judgement {
+    Classification {
         pause: Some(Pause {
             bucket: settings::chat_bucket(task.target),
             wait: wait.unwrap_or(UNTOLD_WAIT),
         }),
         ..Failure {
             retry_after: wait,
-            ..Failure::new(FailureCode::RateLimited, detail).with(Remedy::Wait)
+            ..Failure::new(FailureCode::RateLimited, detail).with(Disposition::RateLimited)
         }
         .into()
     }
 }
 
 /// The message itself is refused: it is sent plain once, and then no more.
-fn refused(task: &Task<'_>, quote: &str) -> Judgement {
+fn refused(task: &Task<'_>, quote: &str) -> Classification {
     let failure = |sentence: &str| Failure::new(FailureCode::MessageRefused, sentence);
-    if task.progress == Some(PLAIN) {
+    if task.continuation == Some(PLAIN) {
         return failure(&format!("telegram refuses even the plain message ({quote})"))
-            .with(Remedy::Nothing)
+            .with(Disposition::Permanent)
             .into();
     }
     let detail = format!("telegram refuses the message ({quote}); a plain one is sent");
-    Judgement {
-        progress: Keeping::Becomes(PLAIN.into()),
-        ..failure(&detail).with(Remedy::AtOnce).into()
+    Classification {
+        continuation: Patch::Set(PLAIN.into()),
+        ..failure(&detail).with(Disposition::Immediate).into()
     }
 }
 
-fn settings_refused(detail: String) -> Judgement {
+fn settings_refused(detail: String) -> Classification {
     Failure::new(FailureCode::SettingsRefused, detail)
-        .with(Remedy::Person)
+        .with(Disposition::NeedsOperator)
         .into()
 }
 
-fn not_telegram() -> Judgement {
+fn not_telegram() -> Classification {
     let detail = "what answered is not Telegram's Bot API: check the URL, which is https://api.telegram.org/ for almost \
                   everybody";
     Failure::new(FailureCode::ResponseInvalid, detail).into()
@@ -268,7 +274,7 @@ mod tests {
     use model::event::EventName;
     use model::exchange::{PhaseTimings, SendFailure};
 
-    fn judged(sample: &Sample, status: u16, body: &str) -> Judgement {
+    fn judged(sample: &Sample, status: u16, body: &str) -> Classification {
         let response = Response {
             status,
             headers: HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("9"))]),
@@ -287,14 +293,14 @@ mod tests {
         }
     }
 
-    fn refusal(sample: &Sample, code: u16, description: &str) -> Judgement {
+    fn refusal(sample: &Sample, code: u16, description: &str) -> Classification {
         let body = serde_json::json!({ "ok": false, "error_code": code, "description": description });
         judged(sample, code, &body.to_string())
     }
 
-    fn verdict(judgement: &Judgement) -> (FailureCode, Remedy) {
-        let failure = judgement.outcome.failure().unwrap();
-        (failure.code, failure.remedy)
+    fn verdict(classification: &Classification) -> (FailureCode, Disposition) {
+        let failure = classification.outcome.failure().unwrap();
+        (failure.code, failure.disposition)
     }
 
     fn post() -> Sample {
@@ -307,42 +313,45 @@ mod tests {
         sample
     }
 
-    const PERSON: (FailureCode, Remedy) = (FailureCode::SettingsRefused, Remedy::Person);
+    const PERSON: (FailureCode, Disposition) = (FailureCode::SettingsRefused, Disposition::NeedsOperator);
     const SENT: &str = r#"{"ok":true,"result":{"message_id":7,"chat":{"id":-1001234567890}}}"#;
 
     #[test]
     fn a_posted_message_is_remembered_unless_messages_are_separate() {
-        let judgement = judged(&post(), 200, SENT);
-        assert_eq!(judgement.outcome, Outcome::Delivered);
-        let memory = Keeping::Becomes(r#"{"chat":"-1001234567890","message":7}"#.into());
-        assert_eq!(judgement.memory, memory);
+        let classification = judged(&post(), 200, SENT);
+        assert_eq!(classification.outcome, Outcome::Delivered);
+        let memory = Patch::Set(r#"{"chat":"-1001234567890","message":7}"#.into());
+        assert_eq!(classification.message_ref, memory);
         assert_eq!(
-            judged(&post().with_option("messages", "separate"), 200, SENT).memory,
-            Keeping::AsItIs
+            judged(&post().with_option("messages", "separate"), 200, SENT).message_ref,
+            Patch::Keep
         );
-        assert_eq!(judged(&edit(), 200, SENT).memory, Keeping::AsItIs);
+        assert_eq!(judged(&edit(), 200, SENT).message_ref, Patch::Keep);
         assert_eq!(
-            judged(&edit().with_option("messages", "thread"), 200, SENT).memory,
-            Keeping::AsItIs
+            judged(&edit().with_option("messages", "thread"), 200, SENT).message_ref,
+            Patch::Keep
         );
     }
 
     #[test]
     fn an_edit_that_changes_nothing_is_delivered() {
-        let judgement = refusal(
+        let classification = refusal(
             &edit(),
             400,
             "Bad Request: message is not modified: specified new message content",
         );
-        assert_eq!(judgement.outcome, Outcome::Delivered);
+        assert_eq!(classification.outcome, Outcome::Delivered);
     }
 
     #[test]
     fn a_message_that_cannot_be_changed_any_more_is_posted_anew() {
-        let judgement = refusal(&edit(), 400, "Bad Request: message to edit not found");
-        assert_eq!(verdict(&judgement), (FailureCode::MessageLost, Remedy::AtOnce));
-        assert_eq!(judgement.memory, Keeping::Nothing);
-        let lost = (FailureCode::MessageLost, Remedy::AtOnce);
+        let classification = refusal(&edit(), 400, "Bad Request: message to edit not found");
+        assert_eq!(
+            verdict(&classification),
+            (FailureCode::MessageLost, Disposition::Immediate)
+        );
+        assert_eq!(classification.message_ref, Patch::Clear);
+        let lost = (FailureCode::MessageLost, Disposition::Immediate);
         assert_eq!(
             verdict(&refusal(&edit(), 400, "Bad Request: message can't be edited")),
             lost
@@ -360,26 +369,35 @@ mod tests {
     #[test]
     fn a_moved_chat_is_learned() {
         let body = r#"{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-10099}}"#;
-        let judgement = judged(&post(), 400, body);
-        assert_eq!(verdict(&judgement), (FailureCode::ChatMoved, Remedy::AtOnce));
+        let classification = judged(&post(), 400, body);
         assert_eq!(
-            judgement.learned.as_deref(),
+            verdict(&classification),
+            (FailureCode::ChatMoved, Disposition::Immediate)
+        );
+        assert_eq!(
+            classification.discovered_settings.as_deref(),
             Some(r#"{"from":"-1001234567890","to":-10099}"#)
         );
-        assert_eq!(judgement.memory, Keeping::Nothing);
+        assert_eq!(classification.message_ref, Patch::Clear);
     }
 
     #[test]
     fn a_rate_limit_is_waited_for_and_pauses_the_chat() {
         let body = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 17","parameters":{"retry_after":17}}"#;
-        let judgement = judged(&post(), 429, body);
-        assert_eq!(verdict(&judgement), (FailureCode::RateLimited, Remedy::Wait));
+        let classification = judged(&post(), 429, body);
+        assert_eq!(
+            verdict(&classification),
+            (FailureCode::RateLimited, Disposition::RateLimited)
+        );
         let pause = Pause {
             bucket: "telegram:123456789:-1001234567890".into(),
             wait: Duration::from_secs(17),
         };
-        assert_eq!(judgement.outcome.failure().unwrap().retry_after, Some(pause.wait));
-        assert_eq!(judgement.pause, Some(pause));
+        assert_eq!(
+            classification.outcome.failure().unwrap().retry_after,
+            Some(pause.wait)
+        );
+        assert_eq!(classification.pause, Some(pause));
         let by_header = judged(&post(), 429, "<html>slow down</html>");
         assert_eq!(
             by_header.outcome.failure().unwrap().retry_after,
@@ -409,27 +427,33 @@ mod tests {
             verdict(&refusal(&edit(), 400, "Bad Request: message thread not found")),
             PERSON
         );
-        let judgement = refusal(&post(), 400, "Bad Request: chat not found");
-        assert_eq!(verdict(&judgement), PERSON);
+        let classification = refusal(&post(), 400, "Bad Request: chat not found");
+        assert_eq!(verdict(&classification), PERSON);
         let detail = "telegram refuses the chat (Bad Request: chat not found): check the chat, and that the bot is in it";
-        assert_eq!(judgement.outcome.failure().unwrap().detail, detail);
+        assert_eq!(classification.outcome.failure().unwrap().detail, detail);
     }
 
     #[test]
     fn a_refused_message_is_sent_plain_once() {
         let mut sample = post();
-        let judgement = refusal(&sample, 400, "Bad Request: can't parse entities");
-        assert_eq!(verdict(&judgement), (FailureCode::MessageRefused, Remedy::AtOnce));
-        assert_eq!(judgement.progress, Keeping::Becomes("plain".into()));
+        let classification = refusal(&sample, 400, "Bad Request: can't parse entities");
+        assert_eq!(
+            verdict(&classification),
+            (FailureCode::MessageRefused, Disposition::Immediate)
+        );
+        assert_eq!(classification.continuation, Patch::Set("plain".into()));
         assert_eq!(verdict(&judged(&sample, 413, "")).0, FailureCode::MessageRefused);
         sample.progress = Some("plain".into());
         let again = refusal(&sample, 400, "Bad Request: message is too long");
-        assert_eq!(verdict(&again), (FailureCode::MessageRefused, Remedy::Nothing));
+        assert_eq!(
+            verdict(&again),
+            (FailureCode::MessageRefused, Disposition::Permanent)
+        );
     }
 
     #[test]
     fn faults_of_the_server_and_the_network_are_tried_again() {
-        let schedule = (FailureCode::ServerError, Remedy::Schedule);
+        let schedule = (FailureCode::ServerError, Disposition::Backoff);
         assert_eq!(
             verdict(&judged(&post(), 502, "<html>502 Bad Gateway</html>")),
             schedule
@@ -439,18 +463,18 @@ mod tests {
             code: FailureCode::ResponseTimeout,
             detail: "no answer".into(),
         };
-        let judgement = classify(&post().task(), &exchange(Err(failure)), Timestamp::EPOCH);
+        let classification = classify(&post().task(), &exchange(Err(failure)), Timestamp::EPOCH);
         assert_eq!(
-            verdict(&judgement),
-            (FailureCode::ResponseTimeout, Remedy::Schedule)
+            verdict(&classification),
+            (FailureCode::ResponseTimeout, Disposition::Backoff)
         );
     }
 
     #[test]
     fn an_answer_that_is_not_the_bot_apis_is_no_delivery() {
-        let odd = (FailureCode::ResponseInvalid, Remedy::Schedule);
+        let odd = (FailureCode::ResponseInvalid, Disposition::Backoff);
         assert_eq!(verdict(&judged(&post(), 200, "<html>welcome</html>")), odd);
-        let alone = (FailureCode::ClientError, Remedy::Schedule);
+        let alone = (FailureCode::ClientError, Disposition::Backoff);
         let bodies = [
             "<html>nothing here</html>",
             r#"{"ok":false}"#,
@@ -461,19 +485,19 @@ mod tests {
         assert_eq!(others, [[alone; 4]; 3]);
         assert_eq!(
             verdict(&judged(&post(), 302, "")),
-            (FailureCode::Redirect, Remedy::Schedule)
+            (FailureCode::Redirect, Disposition::Backoff)
         );
     }
 
     #[test]
     fn no_sentence_repeats_the_token() {
         let token = post().target.secret("token").to_owned();
-        let judgement = refusal(
+        let classification = refusal(
             &post(),
             400,
             &format!("no method /bot{token}/sendMessage\n{}", "x".repeat(500)),
         );
-        let detail = judgement.outcome.failure().unwrap().detail.clone();
+        let detail = classification.outcome.failure().unwrap().detail.clone();
         assert!(!detail.contains(&token) && detail.contains("/bot***/") && detail.chars().count() < 300);
     }
 }

@@ -1,9 +1,9 @@
 //! How Telegram presents itself: its fields and how to get what they ask for.
 
-use destination::about::{About, Confirmation, Field, Input, Need, Signature, UrlField};
+use destination::about::{Confirmation, Field, Input, KindDescription, Need, Signature, UrlField};
 
 /// The form.
-pub static ABOUT: About = About {
+pub static ABOUT: KindDescription = KindDescription {
     kind: "telegram",
     name: "Telegram",
     summary: "One message per incident in a Telegram chat, sent by a bot of yours and kept up to date, with buttons if \

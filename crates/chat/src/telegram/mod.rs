@@ -13,11 +13,11 @@ mod settings;
 mod show;
 
 use destination::Adapter;
-use destination::about::{About, Problem};
+use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused, Reply};
 use destination::fake::Fake;
 use destination::shown::Shown;
-use destination::task::{Bucket, Judgement, Rendered, Step, Target, Task};
+use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use model::exchange::{Exchange, Response};
 use model::time::Timestamp;
 
@@ -28,7 +28,7 @@ const PLAIN: &str = "plain";
 pub struct Telegram;
 
 impl Adapter for Telegram {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &form::ABOUT
     }
 
@@ -44,7 +44,7 @@ impl Adapter for Telegram {
         render::render(task).into()
     }
 
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         answer::classify(task, exchange, now)
     }
 

@@ -15,7 +15,7 @@ use crate::telegram::settings::{self, Plan};
 use destination::card::{Card, act_label, time_text};
 use destination::task::{Rendered, Target, Task};
 use destination::text::{Unit, cut};
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
 
 /// What breaks up a text so that Telegram finds nothing in it.
@@ -47,10 +47,10 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
             FailureCode::RequestInvalid,
             "the URL and the bot token make no address",
         )
-        .with(Remedy::Person)
+        .with(Disposition::NeedsOperator)
     })?;
     let mut body = addressed(task, &card, plan);
-    if task.progress == Some(PLAIN) {
+    if task.continuation == Some(PLAIN) {
         body.insert("text".into(), plain_text(task, &card).into());
     } else {
         let message = full_text(task, &card);

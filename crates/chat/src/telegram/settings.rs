@@ -30,7 +30,7 @@ pub(super) enum Plan {
 impl Plan {
     /// The plan for a task. A message that was posted in another chat counts for nothing.
     pub(super) fn of(task: &Task<'_>) -> Self {
-        let memory = task.memory.and_then(Memory::read);
+        let memory = task.message_ref.and_then(Memory::read);
         let here = chat(task.target);
         let message = memory
             .filter(|memory| memory.chat == here)
@@ -77,7 +77,7 @@ pub(super) struct Moved {
 /// The chat that messages go to: the one in the settings, or where it moved since.
 pub(super) fn chat(target: &Target) -> String {
     let wanted = target.option("chat").trim();
-    let learned = target.learned.as_deref();
+    let learned = target.discovered_settings.as_deref();
     let moved: Option<Moved> = learned.and_then(|text| serde_json::from_str(text).ok());
     let moved = moved.filter(|moved| moved.from == wanted);
     moved.map_or_else(|| wanted.to_owned(), |moved| moved.to.to_string())
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_moved_chat_is_followed_until_the_settings_name_another() {
         let mut sample = sample(EventName::Triggered).with_option("chat", "-55");
-        sample.target.learned = Some(r#"{"from":"-55","to":-10099}"#.into());
+        sample.target.discovered_settings = Some(r#"{"from":"-55","to":-10099}"#.into());
         assert_eq!(chat(&sample.target), "-10099");
         assert_eq!(chat(&sample.with_option("chat", "-56").target), "-56");
     }

@@ -12,7 +12,7 @@ use http_body_util::Full;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use clock::Source;
+use clock::Env;
 use model::secret::SecretText;
 use outbound::signature::{Signer, SigningSecrets};
 
@@ -39,7 +39,7 @@ pub struct Baseline {
 /// What the senders share.
 struct Sender {
     signer: Signer,
-    source: Source,
+    source: Env,
     epoch: Instant,
     next: AtomicU32,
     requests: u32,
@@ -55,7 +55,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Baseline> {
             current: SecretText::new(super::receiver::SECRET),
             previous: None,
         }),
-        source: Source::system(),
+        source: Env::system(),
         epoch,
         next: AtomicU32::new(0),
         requests,

@@ -22,11 +22,13 @@ pub struct Platform {
 impl Platform {
     /// The platform of a kind.
     pub fn new(kind: &str) -> Result<Self, Failure> {
-        let found = kinds::all().iter().find(|adapter| adapter.about().kind == kind);
-        let played = found.and_then(|adapter| Some((adapter.about().kind, adapter.fake()?)));
+        let found = kinds::all()
+            .iter()
+            .find(|adapter| adapter.description().kind == kind);
+        let played = found.and_then(|adapter| Some((adapter.description().kind, adapter.fake()?)));
         let (kind, fake) = played.ok_or_else(|| {
             let known = kinds::all().iter().filter(|adapter| adapter.fake().is_some());
-            let known: Vec<_> = known.map(|adapter| adapter.about().kind).collect();
+            let known: Vec<_> = known.map(|adapter| adapter.description().kind).collect();
             Failure::Usage(format!(
                 "{kind:?} cannot be played; there are {}",
                 known.join(", ")

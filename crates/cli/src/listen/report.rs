@@ -36,12 +36,12 @@ pub struct Report {
 
 /// Whether the signatures of both schemes fit the secret.
 struct Signatures {
-    opsknight: Verdict,
-    standard: Verdict,
+    opsknight: Judged,
+    standard: Judged,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum Judged {
     Verified,
     /// By the secret before a rotation.
     VerifiedByPrevious,
@@ -51,7 +51,7 @@ enum Verdict {
     Missing,
 }
 
-impl Verdict {
+impl Judged {
     fn as_str(self) -> &'static str {
         match self {
             Self::Verified => "verified",
@@ -100,33 +100,33 @@ impl Report {
             .map(|(_, value)| value.as_str())
     }
 
-    fn judge_opsknight(&self, secret: &SecretText) -> Verdict {
+    fn judge_opsknight(&self, secret: &SecretText) -> Judged {
         let fits = |name: &http::HeaderName| {
             self.header(name.as_str())
                 .map(|signature| verify_opsknight(secret, &self.body, signature))
         };
         match (fits(&SIGNATURE_HEADER), fits(&PREVIOUS_SIGNATURE_HEADER)) {
-            (Some(true), _) => Verdict::Verified,
-            (_, Some(true)) => Verdict::VerifiedByPrevious,
-            (None, None) => Verdict::Missing,
-            (Some(false), _) | (None, Some(false)) => Verdict::Wrong,
+            (Some(true), _) => Judged::Verified,
+            (_, Some(true)) => Judged::VerifiedByPrevious,
+            (None, None) => Judged::Missing,
+            (Some(false), _) | (None, Some(false)) => Judged::Wrong,
         }
     }
 
-    fn judge_standard(&self, secret: &SecretText) -> Verdict {
+    fn judge_standard(&self, secret: &SecretText) -> Judged {
         let headers = [&ID_HEADER, &TIMESTAMP_HEADER, &STANDARD_SIGNATURE_HEADER];
         let [Some(id), Some(timestamp), Some(signature)] = headers.map(|name| self.header(name.as_str()))
         else {
-            return Verdict::Missing;
+            return Judged::Missing;
         };
         if !verify_standard(secret, id, timestamp, &self.body, signature) {
-            return Verdict::Wrong;
+            return Judged::Wrong;
         }
         let seconds = timestamp.parse::<i64>().unwrap_or(0);
         if seconds.abs_diff(self.at.as_seconds()) > TOLERANCE_SECONDS {
-            return Verdict::Stale;
+            return Judged::Stale;
         }
-        Verdict::Verified
+        Judged::Verified
     }
 
     /// For people.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::template::context::Context;
 use crate::template::{Broken, Escape, is_template, render};
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 
 /// The most texts that are ordered at once: far more than any check of a webhook needs.
 const MAX_ORDERS: usize = 4096;
@@ -73,7 +73,7 @@ impl Templates {
         Err(Broken {
             place: None,
             sentence: "it was not rendered yet".to_owned(),
-            remedy: Remedy::Wait,
+            disposition: Disposition::RateLimited,
         })
     }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::board::Pausing;
-use crate::breaker::Verdict;
-use crate::conclude::Attempted;
+use crate::breaker::HealthSignal;
+use crate::finish_attempt::AttemptResult;
 use crate::notices::Kind;
 use crate::prepared::Prepared;
+use crate::scheduler::Pausing;
 use model::delivery::{ClaimedDelivery, NextStep};
 use model::exchange::FailureCode;
 
@@ -26,22 +26,22 @@ impl InFlight {
         let parts = Arc::clone(&self.dispatcher.0);
         let known = recall(&parts, &prepared, delivery).await;
         let attempted = parts.deliverer.attempt(&prepared, delivery, &known);
-        let Attempted {
+        let AttemptResult {
             record,
             pause,
             was_prevented,
         } = attempted.await;
         if was_prevented {
             // No attempt was made, for a want of this server's own: it is made when the claim comes round again.
-            return self.give_back(Verdict::Neutral);
+            return self.give_back(HealthSignal::Neutral);
         }
         let now = parts.source.now();
         let outcome = &record.attempt.outcome;
         parts.metrics.attempted(outcome);
         let took = Duration::from_micros(record.attempt.timings.total_us);
         prepared.counters.count(outcome, took);
-        let verdict = Verdict::of(&record.attempt.outcome);
-        if verdict == Verdict::Succeeded {
+        let signal = HealthSignal::of(&record.attempt.outcome);
+        if signal == HealthSignal::Succeeded {
             let took = now.since(delivery.created_at).as_secs_f64();
             parts.metrics.delivery_seconds.observe(took);
         }
@@ -58,43 +58,43 @@ impl InFlight {
         let webhook_id = record.webhook_id;
         if let Some(pause) = &pause {
             parts
-                .inbox
-                .board()
+                .handle
+                .scheduler()
                 .pause(&Pausing::asked_by(pause, &record.attempt), now);
         }
         // The recorder outlives every attempt: it ends when the last sender is dropped.
         let _ = parts.attempts.send(record);
-        let mut board = parts.inbox.board();
-        board.finished(webhook_id, verdict, now);
-        drop(board);
-        self.dispatcher.look();
+        let mut scheduler = parts.handle.scheduler();
+        scheduler.finished(webhook_id, signal, now);
+        drop(scheduler);
+        self.dispatcher.tick();
     }
 
     /// Gives the claim back, as if nothing had been tried.
-    fn give_back(&mut self, verdict: Verdict) {
+    fn give_back(&mut self, signal: HealthSignal) {
         let Some(delivery) = self.delivery.take() else {
             return;
         };
         let parts = &self.dispatcher.0;
-        let mut board = parts.inbox.board();
-        board.finished(delivery.webhook_id, verdict, parts.source.now());
-        board.recorded(1);
-        drop(board);
-        let (store, inbox) = (parts.store.clone(), Arc::clone(&parts.inbox));
+        let mut scheduler = parts.handle.scheduler();
+        scheduler.finished(delivery.webhook_id, signal, parts.source.now());
+        scheduler.recorded(1);
+        drop(scheduler);
+        let (store, handle) = (parts.store.clone(), Arc::clone(&parts.handle));
         let (webhook_id, now) = (delivery.webhook_id, parts.source.now());
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 give_back(&store, vec![(delivery.id, delivery.claim)]).await;
-                inbox.board().wake(webhook_id, now);
-                inbox.ring();
+                handle.scheduler().wake(webhook_id, now);
+                handle.notify();
             });
         }
-        parts.inbox.ring();
+        parts.handle.notify();
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.give_back(Verdict::Failed(FailureCode::RequestInvalid));
+        self.give_back(HealthSignal::Failed(FailureCode::RequestInvalid));
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use actions::access::SetupToken;
-use clock::Source;
+use clock::Env;
 use config::Config;
 use model::access::{ApiKey, KeyHash, ScopeSet, new_key};
 use model::audit::Actor;
@@ -29,11 +29,7 @@ pub enum FirstKey {
 }
 
 /// Makes what this start needs.
-pub async fn prepare(
-    config: &Config,
-    store: &Store,
-    source: &Source,
-) -> anyhow::Result<(FirstKey, SetupToken)> {
+pub async fn prepare(config: &Config, store: &Store, source: &Env) -> anyhow::Result<(FirstKey, SetupToken)> {
     if config.dev {
         let key = dev_key(&config.data, store, source).await?;
         return Ok((FirstKey::Dev(key), SetupToken::none()));
@@ -47,7 +43,7 @@ pub async fn prepare(
 }
 
 /// The same key at every start in development, as long as it was not revoked.
-async fn dev_key(directory: &Path, store: &Store, source: &Source) -> anyhow::Result<SecretText> {
+async fn dev_key(directory: &Path, store: &Store, source: &Env) -> anyhow::Result<SecretText> {
     let path = directory.join(DEV_KEY_FILE);
     if let Ok(text) = std::fs::read_to_string(&path) {
         let known = store.access.find_key(KeyHash::of(text.trim())).await?;

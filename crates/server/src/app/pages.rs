@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use actions::Actions;
 use actions::access::SetupToken;
-use clock::Source;
+use clock::Env;
 use config::Config;
 use limit::Limit;
 use model::capacity::Capacity;
@@ -31,7 +31,7 @@ pub struct Shared {
     /// For reading.
     pub store: Store,
     /// Time and randomness.
-    pub source: Source,
+    pub source: Env,
     /// Changes with every commit.
     pub commits: Commits,
     /// Where the server reaches itself.
@@ -71,7 +71,7 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
     Ok((web::router(state), token))
 }
 
-async fn set_up_token(store: &Store, source: &Source) -> anyhow::Result<(SetupToken, Option<SecretText>)> {
+async fn set_up_token(store: &Store, source: &Env) -> anyhow::Result<(SetupToken, Option<SecretText>)> {
     if store.sign_in.has_passwords().await? {
         return Ok((SetupToken::none(), None));
     }

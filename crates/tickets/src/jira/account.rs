@@ -9,7 +9,7 @@ use crate::jira::memory::Account;
 use crate::jira::plan::Facts;
 use crate::jira::progress::Chore;
 use crate::jira::settings::Settings;
-use destination::task::{Judgement, Rendered};
+use destination::task::{Classification, Rendered};
 use model::attempt::Failure;
 use model::exchange::Exchange;
 use model::time::Timestamp;
@@ -46,7 +46,7 @@ pub(super) fn read(settings: Settings<'_>, person: &Value) -> Option<Account> {
 }
 
 /// What the answer means.
-pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let answer = answer::good(facts.task.target, exchange, PURPOSE, now).and_then(answer::json);
     let person = match answer {
         Ok(person) => person,
@@ -59,8 +59,8 @@ pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -
     };
     let learned = serde_json::to_string(account).ok();
     let name = name_of(&person).unwrap_or_else(|| "somebody without a name".to_owned());
-    Judgement {
-        learned,
+    Classification {
+        discovered_settings: learned,
         ..facts.go_on(format!("this account is {name} in Jira"))
     }
 }

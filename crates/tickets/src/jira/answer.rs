@@ -10,7 +10,7 @@ use destination::status;
 use destination::task::{Pause, Target};
 use destination::text::one_line;
 use destination::waits;
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode, Response, SendFailure};
 use model::time::Timestamp;
 
@@ -107,7 +107,7 @@ pub(super) fn trouble(target: &Target, response: &Response, purpose: Purpose<'_>
     let said = words(&response.body);
     let person = |detail: String| {
         Failure::new(FailureCode::SettingsRefused, detail)
-            .with(Remedy::Person)
+            .with(Disposition::NeedsOperator)
             .into()
     };
     match status {
@@ -125,13 +125,13 @@ pub(super) fn trouble(target: &Target, response: &Response, purpose: Purpose<'_>
             FailureCode::Redirect,
             format!("Jira answered {status} and points elsewhere: put the address right, redirects are not followed"),
         )
-        .with(Remedy::Person)
+        .with(Disposition::NeedsOperator)
         .into(),
         400..=499 if !is_own(response) => {
             Failure::new(FailureCode::ClientError, status::foreign_sentence(status, "Jira")).into()
         }
         400..=499 => Failure::new(FailureCode::MessageRefused, format!("Jira refused to {} ({status}){said}", purpose.act))
-            .with(Remedy::Nothing)
+            .with(Disposition::Permanent)
             .into(),
         500..=599 => broken(response, now).into(),
         _ => Failure::new(FailureCode::UnexpectedStatus, format!("Jira answered {status}")).into(),
@@ -161,7 +161,7 @@ fn broken(response: &Response, now: Timestamp) -> Failure {
     match waits::retry_after(&response.headers, now) {
         Some(wait) if response.status == 503 => Failure {
             retry_after: Some(wait),
-            ..failure.with(Remedy::Wait)
+            ..failure.with(Disposition::RateLimited)
         },
         Some(_) | None => failure,
     }
@@ -179,7 +179,7 @@ fn limited(target: &Target, response: &Response, now: Timestamp) -> Trouble {
     let retry_after = wait(response, now);
     let failure = Failure {
         retry_after,
-        ..Failure::new(FailureCode::RateLimited, detail).with(Remedy::Wait)
+        ..Failure::new(FailureCode::RateLimited, detail).with(Disposition::RateLimited)
     };
     let concerns_others = reason != PER_ISSUE;
     Trouble {

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::jira::settings::{Auth, Edition, Settings};
 use destination::task::{Rendered, Target, Token};
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
 
 /// How much is read of an answer that holds a ticket with its transitions, or comments, in bytes.
@@ -63,7 +63,8 @@ impl Api<'_> {
             true
         });
         let failure = || {
-            Failure::new(FailureCode::RequestInvalid, "the address is none of a Jira").with(Remedy::Person)
+            Failure::new(FailureCode::RequestInvalid, "the address is none of a Jira")
+                .with(Disposition::NeedsOperator)
         };
         is_base.then_some(url).ok_or_else(failure)
     }
@@ -86,7 +87,7 @@ impl Api<'_> {
         };
         let unusable = |_| {
             let detail = "the token has characters that no token has: fill it in again";
-            Failure::new(FailureCode::SettingsRefused, detail).with(Remedy::Person)
+            Failure::new(FailureCode::SettingsRefused, detail).with(Disposition::NeedsOperator)
         };
         let mut proof = HeaderValue::from_str(&proof).map_err(unusable)?;
         proof.set_sensitive(true);

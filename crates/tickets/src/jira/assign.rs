@@ -7,7 +7,7 @@ use crate::jira::answer::{self, Purpose};
 use crate::jira::plan::Facts;
 use crate::jira::progress::{Chore, Sight};
 use crate::jira::settings::Edition;
-use destination::task::{Judgement, Rendered};
+use destination::task::{Classification, Rendered};
 use model::attempt::Failure;
 use model::exchange::Exchange;
 use model::time::Timestamp;
@@ -36,7 +36,12 @@ pub(super) fn request(facts: &Facts<'_>, account: &str) -> Result<Rendered, Fail
 }
 
 /// What the answer means. An account that Jira will not have is no reason to fail.
-pub(super) fn judge(mut facts: Facts<'_>, account: &str, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn judge(
+    mut facts: Facts<'_>,
+    account: &str,
+    exchange: &Exchange,
+    now: Timestamp,
+) -> Classification {
     let Err(trouble) = answer::good(facts.task.target, exchange, PURPOSE, now) else {
         if let Some(sight) = &mut facts.progress.sight {
             sight.assignee = Some(account.to_owned());

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use crate::jira::issue::{is_id, markers_in};
 use crate::jira::memory::Account;
 use crate::jira::settings::{Edition, Settings};
-use destination::callback::{Call, Received, Refused, TicketHint};
+use destination::callback::{Call, ChangeNotification, Received, Refused};
 use model::secret::SecretText;
 
 /// Where Jira puts its proof: a method and the HMAC of the body.
@@ -52,7 +52,7 @@ pub(super) fn receive(call: &Call<'_>) -> Result<Received, Refused> {
     if !confirms && is_ours(call, &body) {
         return Ok(Received::Nothing);
     }
-    Ok(Received::Ticket(TicketHint {
+    Ok(Received::Ticket(ChangeNotification {
         ticket_id,
         markers,
         receipt: receipt(call.headers),

@@ -8,8 +8,8 @@ use crate::jira::issue::{Named, TEST_LABEL, label, page, short};
 use crate::jira::plan::Facts;
 use crate::jira::settings::is_number;
 use crate::jira::texts::Texts;
-use destination::task::{Intention, Judgement, Rendered};
-use model::attempt::{Failure, Outcome, Remedy};
+use destination::task::{Classification, Intention, Rendered};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::ticket::{Ticket, TicketNews, TicketPhase};
 use model::time::Timestamp;
@@ -78,7 +78,7 @@ fn id_or_name(text: &str, name: &str) -> Value {
 }
 
 /// What the answer means.
-pub(super) fn judge(facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn judge(facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     match &exchange.result {
         Err(failure) if answer::never_left(failure) => not_made(facts, answer::unanswered(failure).into()),
         Err(failure) => unknown(facts, &answer::unanswered(failure)),
@@ -86,7 +86,7 @@ pub(super) fn judge(facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Ju
     }
 }
 
-fn answered(facts: Facts<'_>, response: &Response, now: Timestamp) -> Judgement {
+fn answered(facts: Facts<'_>, response: &Response, now: Timestamp) -> Classification {
     let act = format!(
         "create tickets in {}",
         short(facts.settings().project(), MAX_FIELD_ID)
@@ -109,7 +109,7 @@ fn answered(facts: Facts<'_>, response: &Response, now: Timestamp) -> Judgement 
     }
 }
 
-fn made(mut facts: Facts<'_>, response: &Response) -> Judgement {
+fn made(mut facts: Facts<'_>, response: &Response) -> Classification {
     let body: Option<Value> = serde_json::from_slice(&response.body).ok();
     let Some(named) = body.as_ref().and_then(Named::read) else {
         return unknown(facts, &answer::strange(response));
@@ -129,7 +129,7 @@ fn made(mut facts: Facts<'_>, response: &Response) -> Judgement {
 }
 
 /// A test ends here: where its ticket stands is nobody's concern.
-fn tested(facts: &Facts<'_>, named: Named) -> Judgement {
+fn tested(facts: &Facts<'_>, named: Named) -> Classification {
     let ticket = Ticket {
         url: page(facts.settings(), &named.key),
         id: named.id,
@@ -137,37 +137,42 @@ fn tested(facts: &Facts<'_>, named: Named) -> Judgement {
         phase: TicketPhase::New,
         status: String::new(),
     };
-    Judgement {
+    Classification {
         ticket: Some(TicketNews::Seen(ticket)),
         ..Outcome::Delivered.into()
     }
 }
 
 /// It may have been made: the next attempt looks first.
-fn unknown(facts: Facts<'_>, failure: &Failure) -> Judgement {
+fn unknown(facts: Facts<'_>, failure: &Failure) -> Classification {
     let detail = format!("{}; whether the ticket was made is not known", failure.detail);
     let failure = Failure {
         retry_after: failure.retry_after,
-        ..Failure::new(failure.code, detail).with(Remedy::LookUp)
+        ..Failure::new(failure.code, detail).with(Disposition::VerifyFirst)
     };
     facts.give_up(failure.into())
 }
 
 /// It was certainly not made.
-fn not_made(facts: Facts<'_>, trouble: Trouble) -> Judgement {
-    Judgement {
+fn not_made(facts: Facts<'_>, trouble: Trouble) -> Classification {
+    Classification {
         ticket: Some(TicketNews::NotMade),
         ..facts.give_up(trouble)
     }
 }
 
 /// Jira refuses some fields, or the whole.
-fn refused(mut facts: Facts<'_>, response: &Response, purpose: Purpose<'_>, now: Timestamp) -> Judgement {
+fn refused(
+    mut facts: Facts<'_>,
+    response: &Response,
+    purpose: Purpose<'_>,
+    now: Timestamp,
+) -> Classification {
     let errors = Errors::read(&response.body).unwrap_or_default();
     let named: Vec<&str> = errors.fields.iter().map(|(field, _)| field.as_str()).collect();
     let person = |detail: String| {
         Failure::new(FailureCode::SettingsRefused, detail)
-            .with(Remedy::Person)
+            .with(Disposition::NeedsOperator)
             .into()
     };
     if named
@@ -204,6 +209,6 @@ fn refused(mut facts: Facts<'_>, response: &Response, purpose: Purpose<'_>, now:
         "Jira refuses fields that the ticket can do without; it is made without them: {}",
         errors.line()
     );
-    let failure = Failure::new(FailureCode::MessageRefused, detail).with(Remedy::AtOnce);
+    let failure = Failure::new(FailureCode::MessageRefused, detail).with(Disposition::Immediate);
     not_made(facts, failure.into())
 }

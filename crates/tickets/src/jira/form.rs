@@ -1,9 +1,9 @@
 //! What Jira's form asks for, and how to get it.
 
-use destination::about::{About, Confirmation, Field, Input, Need, Signature, UrlField};
+use destination::about::{Confirmation, Field, Input, KindDescription, Need, Signature, UrlField};
 
 /// Jira, as people see it.
-pub static ABOUT: About = About {
+pub static ABOUT: KindDescription = KindDescription {
     kind: "jira",
     name: "Jira",
     summary: "One ticket per incident in a Jira project, on Cloud or Data Center; it follows the incident, and the \
@@ -106,7 +106,7 @@ const CLIENT_ID: Field = Field {
     name: "clientId",
     label: "Client id",
     hint: "For OAuth 2.0 only.",
-    fold: OAUTH,
+    collapsed_group: OAUTH,
     ..Field::LINE
 };
 
@@ -115,7 +115,7 @@ const CLIENT_SECRET: Field = Field {
     label: "Client secret",
     hint: "For OAuth 2.0 only.",
     input: Input::Secret,
-    fold: OAUTH,
+    collapsed_group: OAUTH,
     ..Field::LINE
 };
 
@@ -126,7 +126,7 @@ const TOKEN_URL: Field = Field {
     placeholder: super::token::DEFAULT_URL,
     default: super::token::DEFAULT_URL,
     input: Input::Url,
-    fold: OAUTH,
+    collapsed_group: OAUTH,
     ..Field::LINE
 };
 
@@ -135,7 +135,7 @@ const SITE: Field = Field {
     label: "Site",
     hint: "The address under which people open Jira, if it is not the one above.",
     placeholder: "https://example.atlassian.net",
-    fold: OAUTH,
+    collapsed_group: OAUTH,
     ..Field::LINE
 };
 
@@ -193,7 +193,7 @@ const SUMMARY: Field = Field {
     label: "Summary",
     hint: "A template for the ticket's summary. The incident's title if it is empty.",
     placeholder: "{{ incident.service.name }}: {{ incident.title }}",
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -204,7 +204,7 @@ const DESCRIPTION: Field = Field {
            Beside the usual values it knows description and assignee, as they are now.",
     placeholder: "*{{ incident.severity }}* in {{ incident.service.name }}\n\n{{ description }}",
     input: Input::Lines,
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -213,7 +213,7 @@ const LABELS: Field = Field {
     label: "Labels",
     hint: "A template for labels beside OpsKnight's own, with spaces between them.",
     placeholder: "incident {{ incident.severity }}",
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -222,7 +222,7 @@ const COMPONENTS: Field = Field {
     label: "Components",
     hint: "A template for the names of components, with commas between them.",
     placeholder: "Network",
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -232,7 +232,7 @@ const PRIORITY: Field = Field {
     hint: "A line for each severity, with the priority's name or id. No priority is set for a severity without a line.",
     placeholder: "critical = Highest\nerror = High",
     input: Input::Lines,
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -243,7 +243,7 @@ const FIELDS: Field = Field {
            sent as such, anything else as text; quotes around it make it text in any case.",
     placeholder: "customfield_10050 = {\"value\": \"Production\"}",
     input: Input::Lines,
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -254,7 +254,7 @@ const ASSIGNEES: Field = Field {
            Nobody else is assigned.",
     placeholder: "Ada Lovelace = 5b10ac8d82e05b22cc7d4ef5",
     input: Input::Lines,
-    fold: PEOPLE,
+    collapsed_group: PEOPLE,
     ..Field::LINE
 };
 
@@ -264,7 +264,7 @@ const RESOLUTION: Field = Field {
     hint: "What is filled in where a transition asks for a resolution.",
     placeholder: "Done",
     default: "Done",
-    fold: PEOPLE,
+    collapsed_group: PEOPLE,
     ..Field::LINE
 };
 
@@ -274,7 +274,7 @@ const TRANSITION_FIELDS: Field = Field {
     hint: "A line for each other field that a transition asks for: its id or name, and what to fill in.",
     placeholder: "customfield_10061 = Closed by OpsKnight",
     input: Input::Lines,
-    fold: PEOPLE,
+    collapsed_group: PEOPLE,
     ..Field::LINE
 };
 

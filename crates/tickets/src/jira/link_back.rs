@@ -7,7 +7,7 @@ use crate::jira::answer::{self, Purpose};
 use crate::jira::plan::Facts;
 use crate::jira::progress::Chore;
 use destination::card::Card;
-use destination::task::{Judgement, Rendered};
+use destination::task::{Classification, Rendered};
 use destination::text::{Unit, cut};
 use model::attempt::Failure;
 use model::exchange::Exchange;
@@ -47,7 +47,7 @@ pub(super) fn request(facts: &Facts<'_>) -> Result<Rendered, Failure> {
 }
 
 /// What the answer means. A Jira that takes no links is no reason to fail.
-pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let Err(trouble) = answer::good(facts.task.target, exchange, PURPOSE, now) else {
         facts.memory.link_is_resolved = Some(facts.is_resolved());
         let note = format!("linked {} back to the incident", facts.key());

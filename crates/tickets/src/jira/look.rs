@@ -12,9 +12,10 @@ use crate::jira::plan::Facts;
 use crate::jira::progress::Chore;
 use crate::jira::read;
 use crate::jira::settings::Settings;
-use destination::task::{Judgement, Keeping, Rendered};
-use model::attempt::{Failure, Outcome, Remedy};
+use destination::task::{Classification, Rendered};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
+use model::patch::Patch;
 use model::ticket::{Intent, TicketNews};
 use model::time::Timestamp;
 
@@ -37,7 +38,7 @@ pub(super) fn request(api: Api<'_>, marker: &str) -> Result<Rendered, Failure> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if marker.is_empty() || !marker.bytes().all(is_plain) {
         let detail = "the ticket has no marker to look for";
-        return Err(Failure::new(FailureCode::RequestInvalid, detail).with(Remedy::Nothing));
+        return Err(Failure::new(FailureCode::RequestInvalid, detail).with(Disposition::Permanent));
     }
     let jql = format!("labels = \"{}\" ORDER BY created ASC", label(marker));
     api.search(&jql, SEARCHED, LOOKED_AT)
@@ -71,7 +72,12 @@ pub(super) fn marked(
 }
 
 /// What the answer of a search means.
-pub(super) fn judge(facts: Facts<'_>, intent: &Intent, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn judge(
+    facts: Facts<'_>,
+    intent: &Intent,
+    exchange: &Exchange,
+    now: Timestamp,
+) -> Classification {
     let response = match answer::good(facts.task.target, exchange, PURPOSE, now) {
         Ok(response) => response,
         Err(trouble) => return facts.give_up(trouble),
@@ -92,7 +98,7 @@ pub(super) fn judge(facts: Facts<'_>, intent: &Intent, exchange: &Exchange, now:
 }
 
 /// What the answer about the ticket that Jira told of means.
-pub(super) fn judge_hint(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn judge_hint(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let is_gone = answer::is_missing(exchange);
     let issue = match answer::good(facts.task.target, exchange, read::PURPOSE, now) {
         Ok(response) => {
@@ -111,25 +117,25 @@ pub(super) fn judge_hint(mut facts: Facts<'_>, exchange: &Exchange, now: Timesta
     }
 }
 
-fn found_again(mut facts: Facts<'_>, issue: Issue) -> Judgement {
+fn found_again(mut facts: Facts<'_>, issue: Issue) -> Classification {
     let note = format!("{} was made after all", issue.ticket.key);
     facts.progress.made = Some(Named {
         id: issue.ticket.id.clone(),
         key: issue.ticket.key.clone(),
     });
     facts.remember();
-    Judgement {
+    Classification {
         ticket: Some(TicketNews::Seen(issue.ticket)),
         ..facts.go_on(note)
     }
 }
 
-fn not_found(facts: Facts<'_>, intent: &Intent, now: Timestamp) -> Judgement {
+fn not_found(facts: Facts<'_>, intent: &Intent, now: Timestamp) -> Classification {
     let waited = now.since(intent.at);
     if waited >= LAG {
-        let judgement = Judgement {
+        let judgement = Classification {
             ticket: Some(TicketNews::NotMade),
-            progress: facts.progress.text().map_or(Keeping::Nothing, Keeping::Becomes),
+            continuation: facts.progress.text().map_or(Patch::Clear, Patch::Set),
             ..Outcome::Step.into()
         };
         return judgement.noted("no ticket was made: it is made now");
@@ -137,7 +143,7 @@ fn not_found(facts: Facts<'_>, intent: &Intent, now: Timestamp) -> Judgement {
     let detail = "whether the ticket was made is not known: Jira does not show it yet";
     let failure = Failure {
         retry_after: Some((LAG - waited).min(LOOK_AGAIN)),
-        ..Failure::new(FailureCode::TicketUnknown, detail).with(Remedy::Wait)
+        ..Failure::new(FailureCode::TicketUnknown, detail).with(Disposition::RateLimited)
     };
     facts.give_up(failure.into())
 }

@@ -60,7 +60,7 @@ impl Account {
     /// The account that was learned, if it is still the settings' own.
     pub(super) fn learned(target: &Target) -> Option<Self> {
         let account: Option<Self> = target
-            .learned
+            .discovered_settings
             .as_deref()
             .and_then(|text| serde_json::from_str(text).ok());
         account.filter(|account| account.of == Settings(target).identity())

@@ -36,13 +36,13 @@ use std::time::Duration;
 
 use crate::jira::settings::{Auth, Settings};
 use destination::Adapter;
-use destination::about::{About, Problem};
+use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
 use destination::fake::Fake;
 use destination::shown::Shown;
-use destination::task::{Bucket, Judgement, Step, Target, Task};
+use destination::task::{Bucket, Classification, Step, Target, Task};
 use destination::template::Templates;
-use destination::ticketing::{Asked, Asking, Ticketing, Tokens};
+use destination::ticketing::{QueryContext, QueryStep, Ticketing, Tokens};
 use model::exchange::Exchange;
 use model::time::Timestamp;
 use model::webhook::MAX_TIMEOUT;
@@ -51,7 +51,7 @@ use model::webhook::MAX_TIMEOUT;
 pub struct Jira;
 
 impl Adapter for Jira {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &form::ABOUT
     }
 
@@ -83,7 +83,7 @@ impl Adapter for Jira {
         plan::preview(task)
     }
 
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         plan::classify(task, exchange, now)
     }
 
@@ -116,7 +116,7 @@ impl Adapter for Jira {
 }
 
 impl Ticketing for Jira {
-    fn ask(&self, asking: &Asking<'_>) -> Asked {
+    fn query(&self, asking: &QueryContext<'_>) -> QueryStep {
         ask::ask(asking)
     }
 

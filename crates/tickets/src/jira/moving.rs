@@ -10,8 +10,8 @@ use crate::jira::plan::Facts;
 use crate::jira::progress::{Stuck, Turn, Way};
 use crate::jira::screen::{self, Answer};
 use crate::jira::settings::Settings;
-use destination::task::{Judgement, Rendered};
-use model::attempt::{Failure, Remedy};
+use destination::task::{Classification, Rendered};
+use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::time::Timestamp;
 
@@ -46,7 +46,7 @@ pub(super) fn body(settings: Settings<'_>, way: &Way) -> Value {
 }
 
 /// What the answer means.
-pub(super) fn judge(mut facts: Facts<'_>, way: &Way, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn judge(mut facts: Facts<'_>, way: &Way, exchange: &Exchange, now: Timestamp) -> Classification {
     let trouble = match answer::good(facts.task.target, exchange, PURPOSE, now) {
         Ok(_) => {
             let left = facts.progress.sight.take();
@@ -64,7 +64,7 @@ pub(super) fn judge(mut facts: Facts<'_>, way: &Way, exchange: &Exchange, now: T
 }
 
 /// Either the screen asks for something, or the transition is not there any more.
-fn refused(mut facts: Facts<'_>, way: &Way, response: &Response) -> Judgement {
+fn refused(mut facts: Facts<'_>, way: &Way, response: &Response) -> Classification {
     let errors = Errors::read(&response.body).unwrap_or_default();
     if errors.fields.is_empty() {
         return moved_meanwhile(facts, response);
@@ -83,7 +83,7 @@ fn refused(mut facts: Facts<'_>, way: &Way, response: &Response) -> Judgement {
 }
 
 /// Somebody else moved the ticket at the same time, it seems: it is read again, and again only so often.
-fn moved_meanwhile(mut facts: Facts<'_>, response: &Response) -> Judgement {
+fn moved_meanwhile(mut facts: Facts<'_>, response: &Response) -> Classification {
     facts.progress.stale_moves += 1;
     let said = answer::words(&response.body);
     let key = facts.key();
@@ -93,16 +93,16 @@ fn moved_meanwhile(mut facts: Facts<'_>, response: &Response) -> Judgement {
         // Two changes at the same time: the other one is given a moment.
         (409, true) => Failure {
             retry_after: Some(CONFLICT_WAIT),
-            ..Failure::new(FailureCode::ClientError, meanwhile).with(Remedy::Wait)
+            ..Failure::new(FailureCode::ClientError, meanwhile).with(Disposition::RateLimited)
         },
         (409, false) => Failure::new(FailureCode::ClientError, meanwhile),
-        (_, true) => Failure::new(FailureCode::MessageRefused, meanwhile).with(Remedy::AtOnce),
+        (_, true) => Failure::new(FailureCode::MessageRefused, meanwhile).with(Disposition::Immediate),
         (_, false) => {
             let detail = format!(
                 "Jira refuses to move {key} ({}): move it by hand{said}",
                 response.status
             );
-            Failure::new(FailureCode::MessageRefused, detail).with(Remedy::Nothing)
+            Failure::new(FailureCode::MessageRefused, detail).with(Disposition::Permanent)
         }
     };
     facts.give_up(failure.into())

@@ -15,9 +15,9 @@ use crate::jira::read::lost_or;
 use crate::jira::settings::Notes;
 use crate::jira::wiki;
 use destination::card::Card;
-use destination::task::{Intention, Judgement, Rendered};
+use destination::task::{Classification, Intention, Rendered};
 use destination::text::{Unit, cut};
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::event::EventName;
 use model::exchange::{Exchange, FailureCode};
 use model::time::Timestamp;
@@ -42,11 +42,11 @@ pub(super) struct Note {
     /// What it is found again by.
     pub(super) key: String,
     /// What it is about.
-    about: About,
+    about: KindDescription,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum About {
+enum KindDescription {
     Event,
     Assignee,
 }
@@ -65,16 +65,17 @@ pub(super) fn due(facts: &Facts<'_>) -> Option<Note> {
     let note = match (tells_event, facts.assignee()) {
         (true, _) => Note {
             key: event.id.to_string(),
-            about: About::Event,
+            about: KindDescription::Event,
         },
         (false, Some(user)) => Note {
             key: format!("{}/{}", event.id, user.id),
-            about: About::Assignee,
+            about: KindDescription::Assignee,
         },
         (false, None) => return None,
     };
     let told = facts.memory.assignee.as_deref();
-    let is_news = note.about == About::Event || told.is_some_and(|told| told != facts.assignee_id());
+    let is_news =
+        note.about == KindDescription::Event || told.is_some_and(|told| told != facts.assignee_id());
     let is_noted = facts.progress.noted.contains(&note.key);
     (is_news && !is_noted).then_some(note)
 }
@@ -90,7 +91,7 @@ pub(super) fn request(facts: &Facts<'_>, note: &Note) -> Result<Rendered, Failur
         intent: maybe_written(facts, &note.key)
             .progress
             .text()
-            .map(Intention::Progress),
+            .map(Intention::Continuation),
         ..request
     })
 }
@@ -105,7 +106,8 @@ fn text(facts: &Facts<'_>, note: &Note) -> Result<String, Failure> {
         );
         format!("{} has it now.", wiki::escape(&name))
     });
-    let happened = (note.about == About::Event).then(|| format!("{}.", wiki::escape(&card.happened_by())));
+    let happened =
+        (note.about == KindDescription::Event).then(|| format!("{}.", wiki::escape(&card.happened_by())));
     let told: Vec<String> = happened.into_iter().chain(who).collect();
     Ok(format!("{}\n\n{KEY_START}{})", told.join(" "), note.key))
 }
@@ -120,7 +122,7 @@ fn maybe_written<'a>(facts: &Facts<'a>, key: &str) -> Facts<'a> {
 }
 
 /// What the answer means.
-pub(super) fn judge(facts: Facts<'_>, note: &Note, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn judge(facts: Facts<'_>, note: &Note, exchange: &Exchange, now: Timestamp) -> Classification {
     let Err(trouble) = answer::good(facts.task.target, exchange, PURPOSE, now) else {
         return written(facts, note.key.clone(), "noted it on");
     };
@@ -137,12 +139,12 @@ pub(super) fn judge(facts: Facts<'_>, note: &Note, exchange: &Exchange, now: Tim
     );
     let failure = Failure {
         retry_after: trouble.failure.retry_after,
-        ..Failure::new(trouble.failure.code, detail).with(Remedy::LookUp)
+        ..Failure::new(trouble.failure.code, detail).with(Disposition::VerifyFirst)
     };
     maybe_written(&facts, &note.key).give_up(failure.into())
 }
 
-fn written(mut facts: Facts<'_>, key: String, what: &str) -> Judgement {
+fn written(mut facts: Facts<'_>, key: String, what: &str) -> Classification {
     facts.progress.sending = None;
     facts.progress.sending_since = None;
     facts.progress.noted.push(key);
@@ -166,7 +168,7 @@ pub(super) fn judge_look(
     key: String,
     exchange: &Exchange,
     now: Timestamp,
-) -> Judgement {
+) -> Classification {
     let response = match answer::good(facts.task.target, exchange, PURPOSE, now) {
         Ok(response) => response,
         Err(trouble) => return lost_or(facts, exchange, trouble),
@@ -181,7 +183,7 @@ pub(super) fn judge_look(
         let detail = "whether the note was written is not known: Jira may still be at it";
         let failure = Failure {
             retry_after: Some(LAG - waited),
-            ..Failure::new(FailureCode::TicketUnknown, detail).with(Remedy::Wait)
+            ..Failure::new(FailureCode::TicketUnknown, detail).with(Disposition::RateLimited)
         };
         return facts.give_up(failure.into());
     }

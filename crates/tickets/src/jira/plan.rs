@@ -7,11 +7,12 @@ use crate::jira::note::{self, Note};
 use crate::jira::progress::{Chore, Progress, Stuck, Turn, Way};
 use crate::jira::settings::Settings;
 use crate::jira::{account, assign, create, issue, link_back, look, moving, read};
-use destination::task::{Judgement, Keeping, Step, Task};
-use model::attempt::{Failure, Outcome, Remedy};
+use destination::task::{Classification, Step, Task};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::event::EventName;
 use model::exchange::{Exchange, FailureCode};
 use model::incident::IncidentStatus;
+use model::patch::Patch;
 use model::ticket::{Intent, LinkState, Ticket, TicketNews, marker};
 use model::time::Timestamp;
 use model::user::UserRef;
@@ -65,7 +66,7 @@ pub(super) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// What a task says.
     pub(super) fn of(task: &Task<'a>) -> Self {
-        let progress = Progress::read(task.progress);
+        let progress = Progress::read(task.continuation);
         let mut facts = Self {
             task: *task,
             memory: Memory::of(None, ""),
@@ -78,7 +79,7 @@ impl<'a> Facts<'a> {
 
     /// Recalls what the present ticket was told.
     pub(super) fn remember(&mut self) {
-        self.memory = Memory::of(self.task.memory, &self.ticket_id().unwrap_or_default());
+        self.memory = Memory::of(self.task.message_ref, &self.ticket_id().unwrap_or_default());
     }
 
     /// The settings.
@@ -131,7 +132,7 @@ impl<'a> Facts<'a> {
     pub(super) fn assignee(&self) -> Option<UserRef> {
         let then = || self.task.event.incident().and_then(|incident| incident.assignee);
         self.task
-            .beyond
+            .incident_context
             .map_or_else(then, |beyond| beyond.assignee.clone())
     }
 
@@ -234,35 +235,35 @@ impl<'a> Facts<'a> {
     }
 
     /// How it goes on after a request that was taken: another follows, or this was the last.
-    pub(super) fn go_on(mut self, note: impl Into<String>) -> Judgement {
+    pub(super) fn go_on(mut self, note: impl Into<String>) -> Classification {
         let next = self.next();
         let ticket = self.ticket().map(TicketNews::Seen);
         let judgement = match next {
             Doing::Done => {
                 self.memory.assignee = Some(self.assignee_id());
                 self.memory.event = Some(self.task.event.id.to_string());
-                Judgement {
-                    progress: Keeping::Nothing,
+                Classification {
+                    continuation: Patch::Clear,
                     ..Outcome::Delivered.into()
                 }
             }
             Doing::Stuck(stuck) => stuck_at_the_end(&stuck),
-            _ => Judgement {
-                progress: self.progress.text().map_or(Keeping::Nothing, Keeping::Becomes),
+            _ => Classification {
+                continuation: self.progress.text().map_or(Patch::Clear, Patch::Set),
                 ..Outcome::Step.into()
             },
         };
-        Judgement {
-            memory: self.kept_memory(),
+        Classification {
+            message_ref: self.kept_memory(),
             ticket,
             ..judgement.noted(note)
         }
     }
 
     /// How it goes on after a request that came to nothing. Whatever was read is read again.
-    pub(super) fn give_up(mut self, trouble: Trouble) -> Judgement {
+    pub(super) fn give_up(mut self, trouble: Trouble) -> Classification {
         self.progress.sight = None;
-        if trouble.failure.remedy == Remedy::Nothing {
+        if trouble.failure.disposition == Disposition::Permanent {
             // A replay begins anew: the settings may have changed. Only notes are not forgotten, which it must not repeat.
             self.progress = Progress {
                 sending: self.progress.sending,
@@ -271,30 +272,30 @@ impl<'a> Facts<'a> {
                 ..Progress::default()
             };
         }
-        let progress = self.progress.text().map_or(Keeping::Nothing, Keeping::Becomes);
-        Judgement {
-            memory: self.kept_memory(),
-            progress,
+        let progress = self.progress.text().map_or(Patch::Clear, Patch::Set);
+        Classification {
+            message_ref: self.kept_memory(),
+            continuation: progress,
             pause: trouble.pause,
             ..trouble.failure.into()
         }
     }
 
-    fn kept_memory(&self) -> Keeping {
+    fn kept_memory(&self) -> Patch<String> {
         let text = self.memory.text();
         let tells = self.memory.assignee.is_some() || self.memory.link_is_resolved.is_some();
-        match tells && self.task.memory != Some(text.as_str()) {
-            true => Keeping::Becomes(text),
-            false => Keeping::AsItIs,
+        match tells && self.task.message_ref != Some(text.as_str()) {
+            true => Patch::Set(text),
+            false => Patch::Keep,
         }
     }
 }
 
-fn stuck_at_the_end(stuck: &Stuck) -> Judgement {
-    Judgement {
-        progress: Keeping::Nothing,
+fn stuck_at_the_end(stuck: &Stuck) -> Classification {
+    Classification {
+        continuation: Patch::Clear,
         ..Failure::new(stuck.code(), stuck.sentence.clone())
-            .with(Remedy::Nothing)
+            .with(Disposition::Permanent)
             .into()
     }
 }
@@ -303,10 +304,10 @@ fn stuck_at_the_end(stuck: &Stuck) -> Judgement {
 pub(super) fn step(task: &Task<'_>) -> Step {
     let facts = Facts::of(task);
     let request = match facts.next() {
-        Doing::Idle(why) => return Step::judged(Judgement::from(Outcome::Delivered).noted(why)),
-        Doing::TestedAlready => return Step::judged(tested_already()),
-        Doing::Stuck(stuck) => return Step::judged(stuck_at_the_end(&stuck)),
-        Doing::Done => return Step::judged(facts.go_on("there was nothing more to do")),
+        Doing::Idle(why) => return Step::done(Classification::from(Outcome::Delivered).noted(why)),
+        Doing::TestedAlready => return Step::done(tested_already()),
+        Doing::Stuck(stuck) => return Step::done(stuck_at_the_end(&stuck)),
+        Doing::Done => return Step::done(facts.go_on("there was nothing more to do")),
         Doing::Create => create::request(&facts),
         Doing::LookAt(id) => read::plain_request(facts.api(), &id),
         Doing::LookFor(_) => look::request(facts.api(), &facts.marker()),
@@ -328,11 +329,11 @@ pub(super) fn preview(task: &Task<'_>) -> Step {
 
 fn tested_already() -> Failure {
     let detail = "the test's ticket may have been made: look for it in Jira, then test again";
-    Failure::new(FailureCode::TicketUnknown, detail).with(Remedy::Nothing)
+    Failure::new(FailureCode::TicketUnknown, detail).with(Disposition::Permanent)
 }
 
 /// See [`destination::Adapter::classify`].
-pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let facts = Facts::of(task);
     match facts.next() {
         Doing::Idle(_) | Doing::TestedAlready | Doing::Stuck(_) | Doing::Done => unasked(),
@@ -350,7 +351,7 @@ pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> 
 }
 
 /// An answer to a request that was never made.
-fn unasked() -> Judgement {
+fn unasked() -> Classification {
     Failure::new(
         FailureCode::ResponseInvalid,
         "an answer came that nothing had asked for",

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::jira::issue::{Issue, Named};
 use crate::jira::screen::Answer;
-use destination::task::MAX_MEMORY_BYTES;
+use destination::task::MAX_ADAPTER_STATE_BYTES;
 use model::exchange::FailureCode;
 use model::ticket::TicketPhase;
 
@@ -178,8 +178,8 @@ impl Progress {
     /// The text to be kept; nothing if there is nothing to keep. What would be too much loses what can be read again.
     pub(super) fn text(&self) -> Option<String> {
         let text = serde_json::to_string(self).unwrap_or_default();
-        let is_fit = |text: &String| (3..=MAX_MEMORY_BYTES).contains(&text.len());
-        if text.len() <= MAX_MEMORY_BYTES {
+        let is_fit = |text: &String| (3..=MAX_ADAPTER_STATE_BYTES).contains(&text.len());
+        if text.len() <= MAX_ADAPTER_STATE_BYTES {
             return Some(text).filter(is_fit);
         }
         let smaller = Self {

@@ -8,8 +8,8 @@ use crate::jira::issue::Issue;
 use crate::jira::plan::Facts;
 use crate::jira::progress::{Chore, Phase, Sight, Stuck, Turn};
 use crate::jira::transitions::{self, Choice, Wish};
-use destination::task::{Judgement, Rendered};
-use model::attempt::{Failure, Remedy};
+use destination::task::{Classification, Rendered};
+use model::attempt::{Disposition, Failure};
 use model::event::EventName;
 use model::exchange::{Exchange, FailureCode};
 use model::incident::IncidentStatus;
@@ -42,7 +42,7 @@ pub(super) fn plain_request(api: Api<'_>, id: &str) -> Result<Rendered, Failure>
 }
 
 /// What the answer means.
-pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let response = match answer::good(facts.task.target, exchange, PURPOSE, now) {
         Ok(response) => response,
         Err(trouble) => return lost_or(facts, exchange, trouble),
@@ -76,7 +76,7 @@ pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -
 }
 
 /// A ticket that is not there is lost; everything else is as it is anywhere.
-pub(super) fn lost_or(facts: Facts<'_>, exchange: &Exchange, trouble: Trouble) -> Judgement {
+pub(super) fn lost_or(facts: Facts<'_>, exchange: &Exchange, trouble: Trouble) -> Classification {
     if !answer::is_missing(exchange) {
         return facts.give_up(trouble);
     }
@@ -87,7 +87,7 @@ pub(super) fn lost_or(facts: Facts<'_>, exchange: &Exchange, trouble: Trouble) -
     );
     facts.give_up(
         Failure::new(FailureCode::TicketLost, detail)
-            .with(Remedy::Nothing)
+            .with(Disposition::Permanent)
             .into(),
     )
 }

@@ -24,10 +24,11 @@ use crate::jira::memory::Account;
 use crate::jira::settings::Settings;
 use destination::Adapter;
 use destination::sample::Sample;
-use destination::task::{Intention, Judgement, Keeping, Rendered, Step};
-use model::attempt::{Outcome, Remedy};
+use destination::task::{Classification, Intention, Rendered, Step};
+use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
 use model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
+use model::patch::Patch;
 use model::ticket::{self, Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase};
 use model::time::Timestamp;
 use model::webhook::WebhookKind;
@@ -48,7 +49,7 @@ fn sample(name: EventName) -> Sample {
         name: None,
         key: None,
     };
-    sample.target.learned = serde_json::to_string(&account).ok();
+    sample.target.discovered_settings = serde_json::to_string(&account).ok();
     sample
 }
 
@@ -209,15 +210,15 @@ struct Played {
     /// The notes of the judgements.
     notes: Vec<String>,
     /// The last judgement.
-    last: Judgement,
+    last: Classification,
     /// How everything stands afterwards.
     after: Sample,
 }
 
 impl Played {
-    fn told(&self) -> (FailureCode, Remedy) {
+    fn told(&self) -> (FailureCode, Disposition) {
         let failure = self.last.outcome.failure().unwrap();
-        (failure.code, failure.remedy)
+        (failure.code, failure.disposition)
     }
 
     fn detail(&self) -> &str {
@@ -246,7 +247,7 @@ fn play(mut sample: Sample, answers: Vec<Exchange>) -> Played {
     let (mut requests, mut notes) = (Vec::new(), Vec::new());
     for _ in 0..MAX_PLAYED {
         let last = match sample.settle(|task| Jira.step(task)) {
-            Step::Judged(judgement) => *judgement,
+            Step::Done(judgement) => *judgement,
             Step::Send(request) => {
                 let before = sample.clone();
                 requests.push(line(&request));
@@ -263,7 +264,7 @@ fn play(mut sample: Sample, answers: Vec<Exchange>) -> Played {
             || last
                 .outcome
                 .failure()
-                .is_some_and(|failure| failure.remedy == Remedy::AtOnce);
+                .is_some_and(|failure| failure.disposition == Disposition::Immediate);
         if !at_once {
             assert_eq!(answers.count(), 0, "answers are left after {requests:#?}");
             return Played {
@@ -297,15 +298,18 @@ fn intend(sample: &mut Sample, intent: Option<Intention>) {
             };
             sample.ticket = Some(link(sample, LinkState::Intended(intent)));
         }
-        Some(Intention::Progress(text)) => sample.progress = Some(text),
+        Some(Intention::Continuation(text)) => sample.progress = Some(text),
         None => {}
     }
 }
 
-fn keep(sample: &mut Sample, judgement: &Judgement) {
-    kept(&mut sample.memory, &judgement.memory);
-    kept(&mut sample.progress, &judgement.progress);
-    sample.target.learned = judgement.learned.clone().or(sample.target.learned.take());
+fn keep(sample: &mut Sample, judgement: &Classification) {
+    kept(&mut sample.memory, &judgement.message_ref);
+    kept(&mut sample.progress, &judgement.continuation);
+    sample.target.discovered_settings = judgement
+        .discovered_settings
+        .clone()
+        .or(sample.target.discovered_settings.take());
     match &judgement.ticket {
         Some(TicketNews::Seen(ticket)) => {
             sample.ticket = Some(link(sample, LinkState::Linked(ticket.clone())));
@@ -315,14 +319,14 @@ fn keep(sample: &mut Sample, judgement: &Judgement) {
     }
 }
 
-fn kept(slot: &mut Option<String>, keeping: &Keeping) {
+fn kept(slot: &mut Option<String>, keeping: &Patch<String>) {
     match keeping {
-        Keeping::AsItIs => {}
-        Keeping::Becomes(text) => {
+        Patch::Keep => {}
+        Patch::Set(text) => {
             assert!((1..=4096).contains(&text.len()));
             *slot = Some(text.clone());
         }
-        Keeping::Nothing => *slot = None,
+        Patch::Clear => *slot = None,
     }
 }
 

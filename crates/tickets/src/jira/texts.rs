@@ -14,7 +14,7 @@ use destination::task::Task;
 use destination::template::context::Context;
 use destination::template::{Escape, is_template};
 use destination::text::{Unit, cut, one_line};
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
 
 /// The longest summary that Jira takes, in characters.
@@ -64,7 +64,7 @@ pub(super) struct Fault {
     /// What is wrong, for people.
     pub(super) detail: String,
     /// What helps.
-    pub(super) remedy: Remedy,
+    pub(super) remedy: Disposition,
 }
 
 impl Texts {
@@ -117,8 +117,12 @@ impl<'a> Maker<'a> {
     fn of(task: &'a Task<'a>) -> Result<Self, Failure> {
         let card = Card::of(task)?;
         let then = || task.event.incident().and_then(|incident| incident.assignee);
-        let assignee = task.beyond.map_or_else(then, |beyond| beyond.assignee.clone());
-        let description = task.beyond.and_then(|beyond| beyond.description.clone());
+        let assignee = task
+            .incident_context
+            .map_or_else(then, |beyond| beyond.assignee.clone());
+        let description = task
+            .incident_context
+            .and_then(|beyond| beyond.description.clone());
         let plain = Context::of(task)?
             .with_plain_body()
             .with("description", description)
@@ -141,7 +145,7 @@ impl<'a> Maker<'a> {
         made.map_err(|broken| Fault {
             field,
             detail: broken.to_string(),
-            remedy: broken.remedy,
+            remedy: broken.disposition,
         })
     }
 
@@ -175,7 +179,7 @@ impl<'a> Maker<'a> {
     /// The description of whoever has no template.
     fn plain_description(&self) -> String {
         let card = &self.card;
-        let assignee = match self.task.beyond {
+        let assignee = match self.task.incident_context {
             Some(beyond) => beyond.assignee.as_ref().map(|user| one_line(&user.name)),
             None => card.assignee.clone(),
         };
@@ -187,7 +191,10 @@ impl<'a> Maker<'a> {
             ("Since", time_text(card.since)),
         ];
         let facts = facts.map(|(name, value)| format!("*{name}:* {value}")).join("\n");
-        let more = self.task.beyond.and_then(|beyond| beyond.description.as_deref());
+        let more = self
+            .task
+            .incident_context
+            .and_then(|beyond| beyond.description.as_deref());
         let more = more.filter(|more| !more.trim().is_empty()).map(wiki::escape);
         let link = card
             .link

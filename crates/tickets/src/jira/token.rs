@@ -16,7 +16,7 @@ use crate::jira::settings::{Edition, Settings};
 use destination::status;
 use destination::task::{Recording, Rendered, Target, Token};
 use destination::ticketing::Tokens;
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode};
 use model::secret::SecretText;
 use model::time::Timestamp;
@@ -48,7 +48,8 @@ pub(super) fn url(target: &Target) -> Option<Url> {
 
 impl Tokens for ClientCredentials {
     fn request(&self, target: &Target) -> Result<Rendered, Failure> {
-        let url = url(target).ok_or_else(|| failed("the token address is no address", Remedy::Person))?;
+        let url = url(target)
+            .ok_or_else(|| failed("the token address is no address", Disposition::NeedsOperator))?;
         let pairs = [
             ("grant_type", "client_credentials"),
             ("client_id", target.option("clientId").trim()),
@@ -74,29 +75,32 @@ impl Tokens for ClientCredentials {
     fn read(&self, exchange: &Exchange, now: Timestamp) -> Result<Token, Failure> {
         let response = match &exchange.result {
             Ok(response) => response,
-            Err(failure) => return Err(failed(&failure.detail, Remedy::Schedule)),
+            Err(failure) => return Err(failed(&failure.detail, Disposition::Backoff)),
         };
         match response.status {
             200..=299 => token(&response.body, now),
             429 => Err(Failure {
                 retry_after: wait(response, now),
-                ..failed("the token address asks for fewer requests", Remedy::Wait)
+                ..failed(
+                    "the token address asks for fewer requests",
+                    Disposition::RateLimited,
+                )
             }),
             // What it says is not repeated: it may repeat what it was sent.
             400..=499 if !is_own(&response.body) => Err(failed(
                 &status::foreign_sentence(response.status, "a token address"),
-                Remedy::Schedule,
+                Disposition::Backoff,
             )),
             400..=499 => {
                 let detail = format!(
                     "no access token for this client id and secret ({})",
                     response.status
                 );
-                Err(failed(&detail, Remedy::Person))
+                Err(failed(&detail, Disposition::NeedsOperator))
             }
             status => Err(failed(
                 &format!("the token address answered {status}"),
-                Remedy::Schedule,
+                Disposition::Backoff,
             )),
         }
     }
@@ -112,7 +116,7 @@ fn token(body: &[u8], now: Timestamp) -> Result<Token, Failure> {
     let unreadable = || {
         failed(
             "the token address answered, but not with a token",
-            Remedy::Schedule,
+            Disposition::Backoff,
         )
     };
     let body: TokenBody = serde_json::from_slice(body).map_err(|_| unreadable())?;
@@ -134,6 +138,6 @@ fn token(body: &[u8], now: Timestamp) -> Result<Token, Failure> {
     })
 }
 
-fn failed(detail: &str, remedy: Remedy) -> Failure {
+fn failed(detail: &str, remedy: Disposition) -> Failure {
     Failure::new(FailureCode::TokenFailed, detail).with(remedy)
 }

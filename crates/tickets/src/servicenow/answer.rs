@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use crate::servicenow::settings::{bucket, table};
 use destination::status;
-use destination::task::{Judgement, Pause, Target, Task};
+use destination::task::{Classification, Pause, Target, Task};
 use destination::text::{Unit, cut, one_line};
 use destination::waits;
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::time::Timestamp;
 
@@ -101,7 +101,7 @@ impl Refusal {
     }
 
     /// The same with another sentence, followed by the instance's words.
-    pub(super) fn with(self, code: FailureCode, remedy: Remedy, sentence: &str) -> Self {
+    pub(super) fn with(self, code: FailureCode, remedy: Disposition, sentence: &str) -> Self {
         let detail = format!("{sentence}{}", quoted(&self.words));
         Self {
             failure: Failure::new(code, detail).with(remedy),
@@ -110,7 +110,7 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Judgement {
+impl From<Refusal> for Classification {
     fn from(refusal: Refusal) -> Self {
         Self {
             pause: refusal.pause,
@@ -219,26 +219,26 @@ fn refused(target: &Target, status: u16, words: &str) -> Refusal {
         _ if words.is_empty() && status != 401 => (
             Kind::Unclear,
             FailureCode::ClientError,
-            Remedy::Schedule,
+            Disposition::Backoff,
             status::foreign_sentence(status, "ServiceNow"),
         ),
         // Another node of the instance may still be at it.
         408 | 409 => (
             Kind::Unclear,
             FailureCode::ClientError,
-            Remedy::Schedule,
+            Disposition::Backoff,
             format!("the instance answered {status}"),
         ),
         401 => (
             Kind::Credentials,
             FailureCode::SettingsRefused,
-            Remedy::Person,
+            Disposition::NeedsOperator,
             "the instance does not accept the credentials: put account, password or key right".to_owned(),
         ),
         400 if lower.contains("invalid table") => (
             Kind::Forbidden,
             FailureCode::SettingsRefused,
-            Remedy::Person,
+            Disposition::NeedsOperator,
             format!(
                 "the instance has no table {:?} that this account may use: put Table right",
                 table(target)
@@ -247,7 +247,7 @@ fn refused(target: &Target, status: u16, words: &str) -> Refusal {
         403 if !is_policy => (
             Kind::Forbidden,
             FailureCode::SettingsRefused,
-            Remedy::Person,
+            Disposition::NeedsOperator,
             format!(
                 "this account may not do this in the table {:?}: give it the role that it needs",
                 table(target)
@@ -256,7 +256,7 @@ fn refused(target: &Target, status: u16, words: &str) -> Refusal {
         404 => (
             Kind::Missing,
             FailureCode::SettingsRefused,
-            Remedy::Person,
+            Disposition::NeedsOperator,
             format!(
                 "there is nothing in the table {:?} that this account may see",
                 table(target)
@@ -265,14 +265,14 @@ fn refused(target: &Target, status: u16, words: &str) -> Refusal {
         400 | 403 => (
             Kind::Refused,
             FailureCode::MessageRefused,
-            Remedy::Nothing,
+            Disposition::Permanent,
             "the instance refuses this: change its rules, or set the fields that it names under Fields"
                 .to_owned(),
         ),
         _ => (
             Kind::Refused,
             FailureCode::ClientError,
-            Remedy::Schedule,
+            Disposition::Backoff,
             format!("the instance answered {status}"),
         ),
     };
@@ -311,7 +311,7 @@ fn limited(target: &Target, response: &Response, words: &str, now: Timestamp) ->
             FailureCode::RateLimited,
             cut(&detail, MAX_QUOTE, Unit::Characters),
         )
-        .with(Remedy::Wait)
+        .with(Disposition::RateLimited)
     };
     Refusal {
         pause: Some(Pause {

@@ -10,8 +10,10 @@ use crate::servicenow::settings::{account, is_sys_id, table};
 use crate::servicenow::{ServiceNow, check, join, look, reference};
 use destination::task::{Rendered, Target};
 use destination::text::{Unit, cut, one_line};
-use destination::ticketing::{Answer, Asked, Asking, Comment, MAX_COMMENTS, Question, Reading, Ticketing};
-use model::attempt::{Failure, Remedy};
+use destination::ticketing::{
+    Comment, MAX_COMMENTS, QueryContext, QueryResult, QueryStep, Reading, TicketQuery, Ticketing,
+};
+use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode};
 use model::ticket::MAX_COMMENT_LENGTH;
 use model::time::Timestamp;
@@ -24,16 +26,16 @@ const LIMIT: usize = 2;
 const MAX_JOURNAL: usize = 2 * MAX_COMMENTS;
 
 impl Ticketing for ServiceNow {
-    fn ask(&self, asking: &Asking<'_>) -> Asked {
-        match asking.question {
-            Question::Read {
+    fn query(&self, asking: &QueryContext<'_>) -> QueryStep {
+        match asking.query {
+            TicketQuery::Read {
                 ticket_id,
                 comments_since,
             } => read(asking, ticket_id, *comments_since),
-            Question::Find { reference } => find(asking, reference),
-            Question::Marked { marker } => marked(asking, marker),
-            Question::Join { keep, close } => join::ask(asking, keep, close),
-            Question::Check => check::ask(asking),
+            TicketQuery::Find { reference } => find(asking, reference),
+            TicketQuery::Marked { marker } => marked(asking, marker),
+            TicketQuery::Merge { keep, close } => join::ask(asking, keep, close),
+            TicketQuery::Check => check::ask(asking),
         }
     }
 
@@ -48,7 +50,7 @@ impl Ticketing for ServiceNow {
 }
 
 /// Who asks.
-pub(super) fn caller<'a>(asking: &Asking<'a>) -> Caller<'a> {
+pub(super) fn caller<'a>(asking: &QueryContext<'a>) -> Caller<'a> {
     Caller {
         target: asking.target,
         token: asking.token,
@@ -56,40 +58,40 @@ pub(super) fn caller<'a>(asking: &Asking<'a>) -> Caller<'a> {
 }
 
 /// A request as the next of a question.
-pub(super) fn send(rendered: Result<Rendered, Failure>) -> Asked {
+pub(super) fn send(rendered: Result<Rendered, Failure>) -> QueryStep {
     match rendered {
-        Ok(rendered) => Asked::send(rendered),
-        Err(failure) => Asked::Failed(failure, None),
+        Ok(rendered) => QueryStep::send(rendered),
+        Err(failure) => QueryStep::Failed(failure, None),
     }
 }
 
 /// What a question was answered with.
-pub(super) fn result(asking: &Asking<'_>, exchange: &Exchange) -> Result<Value, Refusal> {
+pub(super) fn result(asking: &QueryContext<'_>, exchange: &Exchange) -> Result<Value, Refusal> {
     answer::read(asking.target, exchange, asking.now)
 }
 
 /// The end of a question that got no answer.
-pub(super) fn failed(refusal: Refusal) -> Asked {
-    Asked::Failed(refusal.failure, refusal.pause)
+pub(super) fn failed(refusal: Refusal) -> QueryStep {
+    QueryStep::Failed(refusal.failure, refusal.pause)
 }
 
 /// The end of a question whose record does not tell what has to be known.
-pub(super) fn unreadable(asking: &Asking<'_>) -> Asked {
+pub(super) fn unreadable(asking: &QueryContext<'_>) -> QueryStep {
     let detail = format!(
         "this account may not read sys_id and state in the table {:?}: give it a role that may, such as itil",
         table(asking.target)
     );
-    let failure = Failure::new(FailureCode::SettingsRefused, detail).with(Remedy::Person);
-    Asked::Failed(failure, None)
+    let failure = Failure::new(FailureCode::SettingsRefused, detail).with(Disposition::NeedsOperator);
+    QueryStep::Failed(failure, None)
 }
 
-fn read(asking: &Asking<'_>, ticket_id: &str, comments_since: Option<Timestamp>) -> Asked {
+fn read(asking: &QueryContext<'_>, ticket_id: &str, comments_since: Option<Timestamp>) -> QueryStep {
     let Some((first, rest)) = asking.answers.split_first() else {
         return send(caller(asking).record(ticket_id, RECORD_FIELDS));
     };
     let record = match result(asking, first) {
         Ok(result) => Record::of(&result).unwrap_or_default(),
-        Err(refusal) if refusal.kind == Kind::Missing => return Asked::Done(Answer::Ticket(None)),
+        Err(refusal) if refusal.kind == Kind::Missing => return QueryStep::Done(QueryResult::Ticket(None)),
         Err(refusal) => return failed(refusal),
     };
     let Some(reading) = reading(asking, &record) else {
@@ -100,7 +102,7 @@ fn read(asking: &Asking<'_>, ticket_id: &str, comments_since: Option<Timestamp>)
             comments,
             ..reading.clone()
         };
-        Asked::Done(Answer::Ticket(Some(reading)))
+        QueryStep::Done(QueryResult::Ticket(Some(reading)))
     };
     match (comments_since, rest.first()) {
         (None, _) => done(Vec::new()),
@@ -118,7 +120,7 @@ fn read(asking: &Asking<'_>, ticket_id: &str, comments_since: Option<Timestamp>)
 
 /// The request for what was written to a ticket, the latest first. Times in a query mean the account's time zone, so
 /// that what is too old is left out here and not there.
-fn journal(asking: &Asking<'_>, ticket_id: &str) -> Result<Rendered, Failure> {
+fn journal(asking: &QueryContext<'_>, ticket_id: &str) -> Result<Rendered, Failure> {
     let query = format!(
         "element_id={}^elementINcomments,work_notes^ORDERBYDESCsys_created_on",
         query_value(ticket_id)
@@ -131,7 +133,7 @@ fn journal(asking: &Asking<'_>, ticket_id: &str) -> Result<Rendered, Failure> {
     })
 }
 
-fn comments(asking: &Asking<'_>, result: &Value, since: Timestamp) -> Vec<Comment> {
+fn comments(asking: &QueryContext<'_>, result: &Value, since: Timestamp) -> Vec<Comment> {
     let account = account(asking.target);
     let is_ours = |record: &Record| {
         let is_account = !account.is_empty() && record.value("sys_created_by") == account;
@@ -165,7 +167,7 @@ fn plain(text: &str) -> String {
     cut(lines.join("\n").trim(), MAX_COMMENT_LENGTH, Unit::Characters)
 }
 
-fn reading(asking: &Asking<'_>, record: &Record) -> Option<Reading> {
+fn reading(asking: &QueryContext<'_>, record: &Record) -> Option<Reading> {
     let by = cut(
         &one_line(record.value("sys_updated_by")),
         MAX_PERSON,
@@ -180,7 +182,7 @@ fn reading(asking: &Asking<'_>, record: &Record) -> Option<Reading> {
     })
 }
 
-fn find(asking: &Asking<'_>, reference: &str) -> Asked {
+fn find(asking: &QueryContext<'_>, reference: &str) -> QueryStep {
     let Some(exchange) = asking.answers.first() else {
         let caller = caller(asking);
         return send(match is_sys_id(reference) {
@@ -202,13 +204,13 @@ fn find(asking: &Asking<'_>, reference: &str) -> Asked {
         Err(refusal) => return failed(refusal),
     };
     match found.map(|record| reading(asking, &record)) {
-        None => Asked::Done(Answer::Ticket(None)),
+        None => QueryStep::Done(QueryResult::Ticket(None)),
         Some(None) => unreadable(asking),
-        Some(found) => Asked::Done(Answer::Ticket(found)),
+        Some(found) => QueryStep::Done(QueryResult::Ticket(found)),
     }
 }
 
-fn marked(asking: &Asking<'_>, marker: &str) -> Asked {
+fn marked(asking: &QueryContext<'_>, marker: &str) -> QueryStep {
     let Some(exchange) = asking.answers.first() else {
         return send(look::marked(caller(asking), marker));
     };
@@ -216,7 +218,7 @@ fn marked(asking: &Asking<'_>, marker: &str) -> Asked {
         Ok(result) => {
             let records = Record::list(&result).unwrap_or_default();
             let ours = records.iter().filter(|record| record.carries(marker));
-            Asked::Done(Answer::Tickets(
+            QueryStep::Done(QueryResult::Tickets(
                 ours.filter_map(|record| record.ticket(asking.target)).collect(),
             ))
         }

@@ -8,8 +8,8 @@ use crate::servicenow::follow;
 use crate::servicenow::progress::Progress;
 use crate::servicenow::record::{Record, is_id};
 use crate::servicenow::request::{Caller, query_value};
-use destination::task::{Judgement, Rendered, Task};
-use model::attempt::{Failure, Outcome, Remedy};
+use destination::task::{Classification, Rendered, Task};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::ticket::Ticket;
 
 /// User names are unique; a second record would only say that the query was ignored.
@@ -29,7 +29,7 @@ pub(super) fn find(task: &Task<'_>, name: &str) -> Result<Rendered, Failure> {
 }
 
 /// Who it is. If the instance does not tell, the ticket is assigned to nobody.
-pub(super) fn found(heard: &Heard<'_>, known: &Ticket, name: &str, progress: Progress) -> Judgement {
+pub(super) fn found(heard: &Heard<'_>, known: &Ticket, name: &str, progress: Progress) -> Classification {
     let records = match heard.result() {
         Ok(result) => Record::list(&result).unwrap_or_default(),
         Err(refusal) => match refusal.kind {
@@ -63,8 +63,8 @@ pub(super) fn found(heard: &Heard<'_>, known: &Ticket, name: &str, progress: Pro
         is_user_sought: true,
         ..progress
     };
-    let judgement = Judgement {
-        progress: progress.keeping(),
+    let judgement = Classification {
+        continuation: progress.keeping(),
         ..Outcome::Step.into()
     };
     judgement.noted(format!("{name} is a user of the instance"))
@@ -76,7 +76,7 @@ pub(super) fn request(task: &Task<'_>, ticket: &Ticket, user: &str) -> Result<Re
 }
 
 /// What became of it.
-pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, user: &str, progress: Progress) -> Judgement {
+pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, user: &str, progress: Progress) -> Classification {
     let result = match heard.result() {
         Ok(result) => result,
         Err(refusal) => return refused(heard, known, refusal, progress),
@@ -99,7 +99,7 @@ pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, user: &str, progress: Pro
     follow::go_on(heard.task, ticket.unwrap_or_else(|| known.clone()), &progress).noted(note)
 }
 
-fn refused(heard: &Heard<'_>, ticket: &Ticket, refusal: Refusal, progress: Progress) -> Judgement {
+fn refused(heard: &Heard<'_>, ticket: &Ticket, refusal: Refusal, progress: Progress) -> Classification {
     match refusal.kind {
         Kind::Missing => follow::lost(heard, ticket),
         Kind::Refused | Kind::Forbidden => {
@@ -111,9 +111,9 @@ fn refused(heard: &Heard<'_>, ticket: &Ticket, refusal: Refusal, progress: Progr
                 "the instance does not let {} be assigned: it stays as it is",
                 ticket.key
             );
-            let judgement = Judgement {
-                progress: progress.keeping(),
-                ..refusal.failure.with(Remedy::AtOnce).into()
+            let judgement = Classification {
+                continuation: progress.keeping(),
+                ..refusal.failure.with(Disposition::Immediate).into()
             };
             judgement.noted(note)
         }

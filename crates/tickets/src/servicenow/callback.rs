@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 
 use crate::servicenow::record::is_id;
 use crate::servicenow::settings::account;
-use destination::callback::{Call, Received, Refused, TicketHint};
+use destination::callback::{Call, ChangeNotification, Received, Refused};
 use model::secret::SecretText;
 use model::ticket::MAX_TICKET_ID_BYTES;
 
@@ -50,7 +50,7 @@ pub(super) fn receive(call: &Call<'_>) -> Result<Received, Refused> {
     if is_ours {
         return Ok(Received::Nothing);
     }
-    Ok(Received::Ticket(TicketHint {
+    Ok(Received::Ticket(ChangeNotification {
         receipt: count(&told.sys_mod_count).map(|count| format!("{}:{count}", told.sys_id)),
         markers: told
             .correlation_id

@@ -8,8 +8,8 @@ use crate::servicenow::record::Record;
 use crate::servicenow::request::Caller;
 use crate::servicenow::settings::{close_code, state_for};
 use crate::servicenow::{follow, texts};
-use destination::task::{Judgement, Rendered, Task};
-use model::attempt::{Failure, Outcome, Remedy};
+use destination::task::{Classification, Rendered, Task};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::FailureCode;
 use model::ticket::{Ticket, TicketNews, TicketPhase, wanted_phase};
 
@@ -43,7 +43,12 @@ pub(super) fn request(task: &Task<'_>, ticket: &Ticket, goal: TicketPhase) -> Re
 }
 
 /// What became of it.
-pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, goal: TicketPhase, progress: Progress) -> Judgement {
+pub(super) fn judge(
+    heard: &Heard<'_>,
+    known: &Ticket,
+    goal: TicketPhase,
+    progress: Progress,
+) -> Classification {
     let result = match heard.result() {
         Ok(result) => result,
         Err(refusal) => return refused(heard, known, goal, refusal, progress),
@@ -57,8 +62,8 @@ pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, goal: TicketPhase, progre
             is_moved: true,
             ..progress.unread()
         };
-        let judgement = Judgement {
-            progress: progress.keeping(),
+        let judgement = Classification {
+            continuation: progress.keeping(),
             ..Outcome::Step.into()
         };
         return judgement.noted(format!(
@@ -75,7 +80,7 @@ pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, goal: TicketPhase, progre
 }
 
 /// A ticket that was told to move and did not.
-pub(super) fn kept(heard: &Heard<'_>, ticket: Ticket, goal: TicketPhase) -> Judgement {
+pub(super) fn kept(heard: &Heard<'_>, ticket: Ticket, goal: TicketPhase) -> Classification {
     let detail = format!(
         "{} stays {} though it was told to take state {}: a business rule or data policy keeps it, so move it by hand, or \
          put the states in the settings right",
@@ -83,8 +88,8 @@ pub(super) fn kept(heard: &Heard<'_>, ticket: Ticket, goal: TicketPhase) -> Judg
         ticket.status,
         state_for(heard.task.target, goal)
     );
-    let failure = Failure::new(FailureCode::TransitionMissing, detail).with(Remedy::Nothing);
-    Judgement {
+    let failure = Failure::new(FailureCode::TransitionMissing, detail).with(Disposition::Permanent);
+    Classification {
         ticket: Some(TicketNews::Seen(ticket)),
         ..failure.into()
     }
@@ -96,7 +101,7 @@ fn refused(
     goal: TicketPhase,
     refusal: Refusal,
     progress: Progress,
-) -> Judgement {
+) -> Classification {
     match refusal.kind {
         Kind::Missing => follow::lost(heard, ticket),
         Kind::Refused | Kind::Forbidden if goal == TicketPhase::Done && refusal.names(&CLOSING_NAMES) => {
@@ -106,7 +111,7 @@ fn refused(
                 close_code(heard.task.target)
             );
             refusal
-                .with(FailureCode::MessageRefused, Remedy::Nothing, &sentence)
+                .with(FailureCode::MessageRefused, Disposition::Permanent, &sentence)
                 .into()
         }
         // Most instances let nobody open a closed ticket again: that is no reason to hold everything else back.
@@ -116,7 +121,7 @@ fn refused(
                 ticket.key, ticket.status
             );
             refusal
-                .with(FailureCode::TransitionMissing, Remedy::Nothing, &sentence)
+                .with(FailureCode::TransitionMissing, Disposition::Permanent, &sentence)
                 .into()
         }
         Kind::Unsent

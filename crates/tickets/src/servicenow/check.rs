@@ -12,7 +12,7 @@ use crate::servicenow::settings::{Notes, account, is_sys_id, table};
 use destination::mapping;
 use destination::task::{Rendered, Target};
 use destination::template::is_template;
-use destination::ticketing::{Answer, Asked, Asking, Finding};
+use destination::ticketing::{Finding, QueryContext, QueryResult, QueryStep};
 use model::attempt::Failure;
 use model::exchange::Exchange;
 
@@ -54,7 +54,7 @@ enum Probe {
 }
 
 /// The next request, or the findings.
-pub(super) fn ask(asking: &Asking<'_>) -> Asked {
+pub(super) fn ask(asking: &QueryContext<'_>) -> QueryStep {
     let mut findings = Vec::new();
     let mut answers = asking.answers.iter();
     for probe in probes(asking.target) {
@@ -68,7 +68,7 @@ pub(super) fn ask(asking: &Asking<'_>) -> Asked {
         findings.extend(judge(asking.target, probe, &records));
     }
     findings.extend(findings::of_settings(asking.target));
-    Asked::Done(Answer::Findings(findings))
+    QueryStep::Done(QueryResult::Findings(findings))
 }
 
 /// What is read for a target.
@@ -104,7 +104,7 @@ fn own_fields(target: &Target) -> Vec<&str> {
         .collect()
 }
 
-fn request(asking: &Asking<'_>, probe: Probe) -> Result<Rendered, Failure> {
+fn request(asking: &QueryContext<'_>, probe: Probe) -> Result<Rendered, Failure> {
     let target = asking.target;
     let table = table(target);
     let caller = caller(asking);
@@ -149,7 +149,7 @@ fn request(asking: &Asking<'_>, probe: Probe) -> Result<Rendered, Failure> {
 }
 
 /// What was read, none if it may not be; an end if there is no use in going on.
-fn read(asking: &Asking<'_>, probe: Probe, exchange: &Exchange) -> Result<Vec<Record>, Box<Asked>> {
+fn read(asking: &QueryContext<'_>, probe: Probe, exchange: &Exchange) -> Result<Vec<Record>, Box<QueryStep>> {
     let refusal = match result(asking, exchange) {
         Ok(result) => return Ok(Record::list(&result).unwrap_or_default()),
         Err(refusal) => refusal,
@@ -163,8 +163,8 @@ fn read(asking: &Asking<'_>, probe: Probe, exchange: &Exchange) -> Result<Vec<Re
     }
 }
 
-fn only(finding: Finding) -> Asked {
-    Asked::Done(Answer::Findings(vec![finding]))
+fn only(finding: Finding) -> QueryStep {
+    QueryStep::Done(QueryResult::Findings(vec![finding]))
 }
 
 fn judge(target: &Target, probe: Probe, records: &[Record]) -> Vec<Finding> {

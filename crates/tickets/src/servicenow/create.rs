@@ -11,9 +11,10 @@ use crate::servicenow::request::Caller;
 use crate::servicenow::settings::impact_and_urgency;
 use crate::servicenow::texts;
 use destination::mapping;
-use destination::task::{Intention, Judgement, Keeping, Rendered, Task};
-use model::attempt::{Failure, Outcome, Remedy};
+use destination::task::{Classification, Intention, Rendered, Task};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::FailureCode;
+use model::patch::Patch;
 use model::ticket::{Ticket, TicketNews, TicketPhase};
 
 /// The request that makes the ticket.
@@ -50,7 +51,7 @@ fn body(task: &Task<'_>, progress: &Progress) -> Result<Value, Failure> {
 }
 
 /// What became of it.
-pub(super) fn judge(heard: &Heard<'_>, progress: Progress) -> Judgement {
+pub(super) fn judge(heard: &Heard<'_>, progress: Progress) -> Classification {
     let result = match heard.result() {
         Ok(result) => result,
         Err(refusal) => return refused(heard, refusal, progress),
@@ -80,8 +81,8 @@ pub(super) fn judge(heard: &Heard<'_>, progress: Progress) -> Judgement {
                 made: Some(record.value("sys_id").to_owned()),
                 ..progress
             };
-            let judgement = Judgement {
-                progress: progress.keeping(),
+            let judgement = Classification {
+                continuation: progress.keeping(),
                 ..Outcome::Step.into()
             };
             judgement.noted(note)
@@ -96,12 +97,12 @@ fn made(key: &str, progress: &Progress) -> String {
     }
 }
 
-fn tested(record: &Record, ticket: Option<Ticket>) -> Judgement {
+fn tested(record: &Record, ticket: Option<Ticket>) -> Classification {
     let key = ticket
         .as_ref()
         .map_or_else(|| record.value("sys_id").to_owned(), |ticket| ticket.key.clone());
-    let judgement = Judgement {
-        progress: Keeping::Nothing,
+    let judgement = Classification {
+        continuation: Patch::Clear,
         ticket: ticket.map(TicketNews::Seen),
         ..Outcome::Delivered.into()
     };
@@ -109,20 +110,20 @@ fn tested(record: &Record, ticket: Option<Ticket>) -> Judgement {
 }
 
 /// A failure after which there may be a ticket.
-fn unknown(failure: &Failure) -> Judgement {
+fn unknown(failure: &Failure) -> Classification {
     let detail = format!("{}; whether the ticket was made is not known", failure.detail);
     let failure = Failure {
         detail,
         ..failure.clone()
     };
-    failure.with(Remedy::LookUp).into()
+    failure.with(Disposition::VerifyFirst).into()
 }
 
-fn refused(heard: &Heard<'_>, refusal: Refusal, progress: Progress) -> Judgement {
+fn refused(heard: &Heard<'_>, refusal: Refusal, progress: Progress) -> Classification {
     if !refusal.did_nothing() {
         // Whoever answered in the instance's place has to be put right by a person; the ticket is looked for all the same.
-        return match refusal.failure.remedy {
-            Remedy::Person => refusal.into(),
+        return match refusal.failure.disposition {
+            Disposition::NeedsOperator => refusal.into(),
             _ => unknown(&refusal.failure),
         };
     }
@@ -131,7 +132,7 @@ fn refused(heard: &Heard<'_>, refusal: Refusal, progress: Progress) -> Judgement
         (Kind::Refused, false) => without(refusal, named, progress),
         _ => refusal.into(),
     };
-    Judgement {
+    Classification {
         ticket: Some(TicketNews::NotMade),
         ..judgement
     }
@@ -149,15 +150,15 @@ fn named_fields(task: &Task<'_>, refusal: &Refusal, progress: &Progress) -> Vec<
     optional.filter(is_named).map(str::to_owned).collect()
 }
 
-fn without(refusal: Refusal, fields: Vec<String>, progress: Progress) -> Judgement {
+fn without(refusal: Refusal, fields: Vec<String>, progress: Progress) -> Classification {
     let note = format!("the ticket is made without {}", fields.join(", "));
     let progress = Progress {
         dropped: fields,
         ..progress
     };
-    let failure = refusal.failure.with(Remedy::AtOnce);
-    let judgement = Judgement {
-        progress: progress.keeping(),
+    let failure = refusal.failure.with(Disposition::Immediate);
+    let judgement = Classification {
+        continuation: progress.keeping(),
         ..failure.into()
     };
     judgement.noted(note)

@@ -9,11 +9,12 @@ use crate::servicenow::progress::Progress;
 use crate::servicenow::record::Record;
 use crate::servicenow::settings;
 use destination::mapping;
-use destination::task::{Judgement, Keeping, Task};
-use model::attempt::{Failure, Outcome, Remedy};
+use destination::task::{Classification, Task};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::event::EventName;
 use model::exchange::FailureCode;
 use model::incident::IncidentStatus;
+use model::patch::Patch;
 use model::ticket::{Ticket, TicketNews, TicketPhase, wanted_phase};
 
 /// The longest name of a user over there, in bytes.
@@ -32,12 +33,12 @@ pub(super) struct Memory {
 impl Memory {
     /// What is remembered for a task; nothing if the ticket was told of nobody yet.
     pub(super) fn of(task: &Task<'_>) -> Option<Self> {
-        serde_json::from_str(task.memory?).ok()
+        serde_json::from_str(task.message_ref?).ok()
     }
 
     /// What is so now; nothing if that is not known.
     fn now(task: &Task<'_>) -> Option<Self> {
-        let assignee = task.beyond?.assignee.as_ref();
+        let assignee = task.incident_context?.assignee.as_ref();
         Some(Self {
             assignee: assignee.map(|user| user.id.to_string()),
             event: Some(task.event.id.to_string()),
@@ -57,7 +58,7 @@ pub(super) fn after_reading(
     ticket: Ticket,
     seen: TicketPhase,
     progress: Progress,
-) -> Judgement {
+) -> Classification {
     let goal = wanted_phase(event(task, &progress), seen, ticket.phase);
     // A ticket that is over may not be changed by everybody any more, and is nobody's work.
     let is_over = goal.unwrap_or(ticket.phase) == TicketPhase::Done;
@@ -83,26 +84,26 @@ pub(super) fn event(task: &Task<'_>, progress: &Progress) -> EventName {
 }
 
 /// The next request of a delivery, or its end.
-pub(super) fn go_on(task: &Task<'_>, ticket: Ticket, progress: &Progress) -> Judgement {
+pub(super) fn go_on(task: &Task<'_>, ticket: Ticket, progress: &Progress) -> Classification {
     if matches!(Next::of_ticket(task, &ticket, progress), Next::End(_)) {
         return end(task, &ticket);
     }
-    Judgement {
-        progress: progress.keeping(),
+    Classification {
+        continuation: progress.keeping(),
         ticket: Some(TicketNews::Seen(ticket)),
         ..Outcome::Step.into()
     }
 }
 
 /// The end of a delivery.
-pub(super) fn end(task: &Task<'_>, ticket: &Ticket) -> Judgement {
+pub(super) fn end(task: &Task<'_>, ticket: &Ticket) -> Classification {
     let now = Memory::now(task).filter(|now| Memory::of(task).as_ref() != Some(now) && !task.event.is_test);
     let memory = now.and_then(|now| serde_json::to_string(&now).ok());
-    Judgement {
-        memory: memory.map_or(Keeping::AsItIs, Keeping::Becomes),
-        progress: Keeping::Nothing,
+    Classification {
+        message_ref: memory.map_or(Patch::Keep, Patch::Set),
+        continuation: Patch::Clear,
         ticket: Some(TicketNews::Seen(ticket.clone())),
-        ..Judgement::from(Outcome::Delivered).noted(stands(ticket))
+        ..Classification::from(Outcome::Delivered).noted(stands(ticket))
     }
 }
 
@@ -112,15 +113,15 @@ pub(super) fn stands(ticket: &Ticket) -> String {
 }
 
 /// A request about the ticket that failed: the ticket is read again before anything else is done to it.
-pub(super) fn failed(refusal: Refusal, progress: Progress) -> Judgement {
-    Judgement {
-        progress: progress.unread().keeping(),
+pub(super) fn failed(refusal: Refusal, progress: Progress) -> Classification {
+    Classification {
+        continuation: progress.unread().keeping(),
         ..refusal.into()
     }
 }
 
 /// The ticket is gone.
-pub(super) fn lost(heard: &Heard<'_>, ticket: &Ticket) -> Judgement {
+pub(super) fn lost(heard: &Heard<'_>, ticket: &Ticket) -> Classification {
     let table = settings::table(heard.task.target);
     let detail = format!(
         "{} was deleted, or this account may not see it any more: let it read the table {table:?}, or unlink the ticket \
@@ -128,24 +129,24 @@ pub(super) fn lost(heard: &Heard<'_>, ticket: &Ticket) -> Judgement {
         ticket.key
     );
     Failure::new(FailureCode::TicketLost, detail)
-        .with(Remedy::Nothing)
+        .with(Disposition::Permanent)
         .into()
 }
 
 /// A record that does not tell what we need to know.
-pub(super) fn unreadable(heard: &Heard<'_>) -> Judgement {
+pub(super) fn unreadable(heard: &Heard<'_>) -> Classification {
     let table = settings::table(heard.task.target);
     let detail = format!(
         "this account may not read sys_id and state in the table {table:?}: give it a role that may, such as itil"
     );
     Failure::new(FailureCode::SettingsRefused, detail)
-        .with(Remedy::Person)
+        .with(Disposition::NeedsOperator)
         .into()
 }
 
 /// Whom the settings name for whoever has the incident, unless the record is theirs already.
 fn wanted_user(task: &Task<'_>, record: &Record) -> Option<String> {
-    let assignee = task.beyond?.assignee.as_ref()?;
+    let assignee = task.incident_context?.assignee.as_ref()?;
     let table = task.target.option("assignees");
     let user =
         mapping::value(table, &assignee.id.to_string()).or_else(|| mapping::value(table, &assignee.name))?;

@@ -1,9 +1,9 @@
 //! How ServiceNow presents itself: its fields and how to get what they ask for.
 
-use destination::about::{About, Confirmation, Field, Input, Signature, UrlField};
+use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
 /// The form.
-pub static ABOUT: About = About {
+pub static ABOUT: KindDescription = KindDescription {
     kind: "servicenow",
     name: "ServiceNow",
     summary: "One ticket per incident in a ServiceNow table, kept in step with the incident both ways.",
@@ -101,7 +101,7 @@ const API_KEY: Field = Field {
     label: "API key",
     hint: "The key of a REST API key record.",
     input: Input::Secret,
-    fold: OTHER_SIGN_IN,
+    collapsed_group: OTHER_SIGN_IN,
     ..Field::LINE
 };
 
@@ -109,7 +109,7 @@ const CLIENT_ID: Field = Field {
     name: "clientId",
     label: "Client id",
     hint: "The client id of an OAuth endpoint in the Application Registry.",
-    fold: OTHER_SIGN_IN,
+    collapsed_group: OTHER_SIGN_IN,
     ..Field::LINE
 };
 
@@ -118,7 +118,7 @@ const CLIENT_SECRET: Field = Field {
     label: "Client secret",
     hint: "The client secret of that endpoint.",
     input: Input::Secret,
-    fold: OTHER_SIGN_IN,
+    collapsed_group: OTHER_SIGN_IN,
     ..Field::LINE
 };
 
@@ -170,7 +170,7 @@ const SUMMARY: Field = Field {
     label: "Short description",
     hint: "A template for the ticket's short description; what is longer than 160 characters is cut.",
     placeholder: "{{ incident.title }}",
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -180,7 +180,7 @@ const DESCRIPTION: Field = Field {
     hint: "A template for the ticket's description; {{ description }} stands for the incident's own.",
     placeholder: "{{ description }}",
     input: Input::Lines,
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -190,7 +190,7 @@ const IMPACT: Field = Field {
     hint: "A line for each severity that differs from 1, 2, 2 and 3 for critical, error, warning and info.",
     placeholder: "critical = 1",
     input: Input::Lines,
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -200,7 +200,7 @@ const URGENCY: Field = Field {
     hint: "A line for each severity that differs from 1, 2, 3 and 3 for critical, error, warning and info.",
     placeholder: "critical = 1",
     input: Input::Lines,
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -209,7 +209,7 @@ const ASSIGNMENT_GROUP: Field = Field {
     label: "Assignment group",
     hint: "The sys_id of a group, or its name; may be a template.",
     placeholder: "Service Desk",
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -219,7 +219,7 @@ const ASSIGNEES: Field = Field {
     hint: "A line for each person: the user's id or name here, and the user name or sys_id over there.",
     placeholder: "Ada Lovelace = ada.lovelace",
     input: Input::Lines,
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -229,7 +229,7 @@ const FIELDS: Field = Field {
     hint: "A line for each further field of a new ticket: its name in the table, and a template for its value.",
     placeholder: "category = network",
     input: Input::Lines,
-    fold: TEXTS,
+    collapsed_group: TEXTS,
     ..Field::LINE
 };
 
@@ -239,7 +239,7 @@ const STATE_ACKNOWLEDGED: Field = Field {
     hint: "The value of the state that an acknowledged incident's ticket takes.",
     placeholder: "2",
     default: "2",
-    fold: STATES,
+    collapsed_group: STATES,
     ..Field::LINE
 };
 
@@ -249,7 +249,7 @@ const STATE_RESOLVED: Field = Field {
     hint: "The value of the state that a resolved incident's ticket takes.",
     placeholder: "6",
     default: "6",
-    fold: STATES,
+    collapsed_group: STATES,
     ..Field::LINE
 };
 
@@ -259,7 +259,7 @@ const STATE_REOPENED: Field = Field {
     hint: "The value of the state that a reopened incident's ticket takes.",
     placeholder: "2",
     default: "2",
-    fold: STATES,
+    collapsed_group: STATES,
     ..Field::LINE
 };
 
@@ -269,7 +269,7 @@ const STATES_NEW: Field = Field {
     hint: "The values of the states in which nobody has taken a ticket, with commas between them.",
     placeholder: "1",
     default: "1",
-    fold: STATES,
+    collapsed_group: STATES,
     ..Field::LINE
 };
 
@@ -279,7 +279,7 @@ const STATES_DONE: Field = Field {
     hint: "The values of the states in which a ticket is over; every other state is work in progress.",
     placeholder: "6,7,8",
     default: "6,7,8",
-    fold: STATES,
+    collapsed_group: STATES,
     ..Field::LINE
 };
 
@@ -289,7 +289,7 @@ const CLOSE_CODE: Field = Field {
     hint: "What a resolved ticket is closed with; the codes differ between instances.",
     placeholder: "Solution provided",
     default: "Solution provided",
-    fold: STATES,
+    collapsed_group: STATES,
     ..Field::LINE
 };
 
@@ -299,7 +299,7 @@ const CLOSE_NOTES: Field = Field {
     hint: "A template for what a resolved ticket is closed with.",
     placeholder: "Resolved in OpsKnight by {{ actor }}.",
     input: Input::Lines,
-    fold: STATES,
+    collapsed_group: STATES,
     ..Field::LINE
 };
 

@@ -5,7 +5,7 @@ use crate::servicenow::answer::{Heard, Kind};
 use crate::servicenow::progress::Progress;
 use crate::servicenow::record::{Record, is_id};
 use crate::servicenow::request::{Caller, query_value};
-use destination::task::{Judgement, Rendered, Task};
+use destination::task::{Classification, Rendered, Task};
 use model::attempt::{Failure, Outcome};
 
 /// Several groups may have one name; then the first is as good as any.
@@ -22,7 +22,7 @@ pub(super) fn find(task: &Task<'_>, name: &str) -> Result<Rendered, Failure> {
 }
 
 /// Which it is. If the instance does not tell, the name is sent as it is: most instances take it.
-pub(super) fn found(heard: &Heard<'_>, name: &str, progress: Progress) -> Judgement {
+pub(super) fn found(heard: &Heard<'_>, name: &str, progress: Progress) -> Classification {
     let records = match heard.result() {
         Ok(result) => Record::list(&result).unwrap_or_default(),
         Err(refusal) => match refusal.kind {
@@ -44,8 +44,8 @@ pub(super) fn found(heard: &Heard<'_>, name: &str, progress: Progress) -> Judgem
         is_group_sought: true,
         ..progress
     };
-    let judgement = Judgement {
-        progress: progress.keeping(),
+    let judgement = Classification {
+        continuation: progress.keeping(),
         ..Outcome::Step.into()
     };
     judgement.noted(note)

@@ -9,8 +9,8 @@ use crate::servicenow::note::{self, Note, quiet};
 use crate::servicenow::record::Record;
 use crate::servicenow::request::RECORD_FIELDS;
 use crate::servicenow::settings::{close_code, state_for};
-use destination::ticketing::{Answer, Asked, Asking};
-use model::attempt::{Failure, Remedy};
+use destination::ticketing::{QueryContext, QueryResult, QueryStep};
+use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode};
 use model::ticket::{Ticket, TicketPhase};
 
@@ -20,14 +20,14 @@ const CANCELED: &str = "8";
 const DUPLICATE: &str = "-duplicate";
 
 /// The next request, or the end.
-pub(super) fn ask(asking: &Asking<'_>, keep: &Ticket, close: &Ticket) -> Asked {
+pub(super) fn ask(asking: &QueryContext<'_>, keep: &Ticket, close: &Ticket) -> QueryStep {
     let mut answers = asking.answers.iter();
     let Some(exchange) = answers.next() else {
         return send(caller(asking).record(&close.id, RECORD_FIELDS));
     };
     let record = match result(asking, exchange) {
         Ok(result) => Record::of(&result).unwrap_or_default(),
-        Err(refusal) if refusal.kind == Kind::Missing => return Asked::Done(Answer::Joined),
+        Err(refusal) if refusal.kind == Kind::Missing => return QueryStep::Done(QueryResult::Merged),
         Err(refusal) => return failed(refusal),
     };
     let Some(ticket) = record.ticket(asking.target) else {
@@ -35,7 +35,7 @@ pub(super) fn ask(asking: &Asking<'_>, keep: &Ticket, close: &Ticket) -> Asked {
     };
     let marker = record.value("correlation_id");
     if ticket.phase == TicketPhase::Done && marker.ends_with(DUPLICATE) {
-        return Asked::Done(Answer::Joined);
+        return QueryStep::Done(QueryResult::Merged);
     }
     match tell(asking, keep, close, &mut answers) {
         Some(asked) => asked,
@@ -45,11 +45,11 @@ pub(super) fn ask(asking: &Asking<'_>, keep: &Ticket, close: &Ticket) -> Asked {
 
 /// The note: what is to be asked for it, or nothing once it is there.
 fn tell<'a>(
-    asking: &Asking<'_>,
+    asking: &QueryContext<'_>,
     keep: &Ticket,
     close: &Ticket,
     answers: &mut impl Iterator<Item = &'a Exchange>,
-) -> Option<Asked> {
+) -> Option<QueryStep> {
     let note = Note {
         key: format!("duplicate/{}", keep.id),
         text: format!("Duplicate of {}.", quiet(&keep.key)),
@@ -79,12 +79,12 @@ fn tell<'a>(
 
 /// The closing: first as canceled, then, if the instance will not have that, as any other ticket.
 fn end<'a>(
-    asking: &Asking<'_>,
+    asking: &QueryContext<'_>,
     keep: &Ticket,
     close: &Ticket,
     marker: &str,
     mut answers: impl Iterator<Item = &'a Exchange>,
-) -> Asked {
+) -> QueryStep {
     let mut body = Map::new();
     if !marker.is_empty() {
         body.insert("correlation_id".into(), json!(format!("{marker}{DUPLICATE}")));
@@ -94,7 +94,7 @@ fn end<'a>(
         return send(caller(asking).change(&close.id, &Value::Object(body)));
     };
     match is_closed(asking, exchange) {
-        Ok(true) => return Asked::Done(Answer::Joined),
+        Ok(true) => return QueryStep::Done(QueryResult::Merged),
         Ok(false) => {}
         Err(refusal) if is_forbidden(&refusal) => {}
         Err(refusal) => return failed(refusal),
@@ -106,20 +106,20 @@ fn end<'a>(
         return send(caller(asking).change(&close.id, &Value::Object(body)));
     };
     match is_closed(asking, exchange) {
-        Ok(true) => Asked::Done(Answer::Joined),
+        Ok(true) => QueryStep::Done(QueryResult::Merged),
         Ok(false) => {
             let detail = format!(
                 "{} is a duplicate and cannot be closed: close it by hand",
                 close.key
             );
-            let failure = Failure::new(FailureCode::TransitionMissing, detail).with(Remedy::Nothing);
-            Asked::Failed(failure, None)
+            let failure = Failure::new(FailureCode::TransitionMissing, detail).with(Disposition::Permanent);
+            QueryStep::Failed(failure, None)
         }
         Err(refusal) => failed(refusal),
     }
 }
 
-fn is_closed(asking: &Asking<'_>, exchange: &Exchange) -> Result<bool, Refusal> {
+fn is_closed(asking: &QueryContext<'_>, exchange: &Exchange) -> Result<bool, Refusal> {
     let record = Record::of(&result(asking, exchange)?).unwrap_or_default();
     let ticket = record.ticket(asking.target);
     let is_done = ticket.is_some_and(|ticket| ticket.phase == TicketPhase::Done);

@@ -9,9 +9,9 @@ use crate::servicenow::record::Record;
 use crate::servicenow::request::{Caller, RECORD_FIELDS, query_value};
 use crate::servicenow::settings::table;
 use crate::servicenow::{change, follow};
-use destination::task::{Judgement, Rendered, Task};
+use destination::task::{Classification, Rendered, Task};
 use destination::ticketing::MAX_MARKED;
-use model::attempt::{Failure, Outcome, Remedy};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::FailureCode;
 use model::ticket::{self, Intent, Ticket, TicketLink, TicketNews, TicketPhase, wanted_phase};
 
@@ -31,7 +31,7 @@ pub(super) fn request(task: &Task<'_>, way: Way<'_>) -> Result<Rendered, Failure
     };
     match way {
         Way::Linked(ticket) => caller.record(&ticket.id, RECORD_FIELDS),
-        Way::Made(id) | Way::Hinted(id) => caller.record(id, RECORD_FIELDS),
+        Way::Made(id) | Way::NotificationEffect(id) => caller.record(id, RECORD_FIELDS),
         Way::Marked(_) => marked(caller, &marker(task)),
     }
 }
@@ -40,21 +40,23 @@ pub(super) fn request(task: &Task<'_>, way: Way<'_>) -> Result<Rendered, Failure
 pub(super) fn marked(caller: Caller<'_>, marker: &str) -> Result<Rendered, Failure> {
     if marker.is_empty() {
         let detail = "there is no marker to look for: tell us, it is a mistake of ours";
-        return Err(Failure::new(FailureCode::RequestInvalid, detail).with(Remedy::Nothing));
+        return Err(Failure::new(FailureCode::RequestInvalid, detail).with(Disposition::Permanent));
     }
     let query = format!("correlation_id={}^ORDERBYsys_created_on", query_value(marker));
     caller.list(table(caller.target), &query, RECORD_FIELDS, LIMIT)
 }
 
 /// What was found.
-pub(super) fn judge(heard: &Heard<'_>, way: Way<'_>, progress: Progress) -> Judgement {
+pub(super) fn judge(heard: &Heard<'_>, way: Way<'_>, progress: Progress) -> Classification {
     let result = match (heard.result(), way) {
         (Ok(result), _) => result,
         (Err(refusal), Way::Linked(ticket)) if refusal.kind == Kind::Missing => {
             return follow::lost(heard, ticket);
         }
         (Err(refusal), Way::Made(_)) if refusal.kind == Kind::Missing => return follow::unreadable(heard),
-        (Err(refusal), Way::Hinted(_)) if refusal.kind == Kind::Missing => return without_hint(progress),
+        (Err(refusal), Way::NotificationEffect(_)) if refusal.kind == Kind::Missing => {
+            return without_hint(progress);
+        }
         (Err(refusal), _) => return refusal.into(),
     };
     match way {
@@ -64,10 +66,12 @@ pub(super) fn judge(heard: &Heard<'_>, way: Way<'_>, progress: Progress) -> Judg
         },
         // The id came with the answer to our own create: it is ours, even if the marker may not be read.
         Way::Made(_) => found(heard, Record::of(&result), progress),
-        Way::Hinted(_) => match Record::of(&result).filter(|record| record.carries(&marker(heard.task))) {
-            Some(record) => found(heard, Some(record), progress),
-            None => without_hint(progress),
-        },
+        Way::NotificationEffect(_) => {
+            match Record::of(&result).filter(|record| record.carries(&marker(heard.task))) {
+                Some(record) => found(heard, Some(record), progress),
+                None => without_hint(progress),
+            }
+        }
         Way::Marked(intent) => {
             let marker = marker(heard.task);
             let records = Record::list(&result);
@@ -82,7 +86,7 @@ pub(super) fn judge(heard: &Heard<'_>, way: Way<'_>, progress: Progress) -> Judg
     }
 }
 
-fn linked(heard: &Heard<'_>, known: &Ticket, record: &Record, progress: Progress) -> Judgement {
+fn linked(heard: &Heard<'_>, known: &Ticket, record: &Record, progress: Progress) -> Classification {
     let Some(ticket) = record.ticket(heard.task.target) else {
         return follow::unreadable(heard);
     };
@@ -97,7 +101,7 @@ fn linked(heard: &Heard<'_>, known: &Ticket, record: &Record, progress: Progress
     }
 }
 
-fn found(heard: &Heard<'_>, record: Option<Record>, progress: Progress) -> Judgement {
+fn found(heard: &Heard<'_>, record: Option<Record>, progress: Progress) -> Classification {
     let Some(record) = record else {
         return follow::unreadable(heard);
     };
@@ -110,43 +114,43 @@ fn found(heard: &Heard<'_>, record: Option<Record>, progress: Progress) -> Judge
 }
 
 /// The same with what the request did, unless it was the last: the end speaks for itself.
-fn noted(judgement: Judgement, ticket: &Ticket, done: &str) -> Judgement {
+fn noted(judgement: Classification, ticket: &Ticket, done: &str) -> Classification {
     match judgement.outcome {
         Outcome::Step => judgement.noted(format!("{done} {}: it is {}", ticket.key, ticket.status)),
         _ => judgement,
     }
 }
 
-fn without_hint(progress: Progress) -> Judgement {
+fn without_hint(progress: Progress) -> Classification {
     let progress = Progress {
         is_hint_wrong: true,
         ..progress
     };
-    let judgement = Judgement {
-        progress: progress.keeping(),
+    let judgement = Classification {
+        continuation: progress.keeping(),
         ..Outcome::Step.into()
     };
     judgement.noted("the ticket that the instance told of is not the incident's")
 }
 
 /// The instance did not answer what it was asked.
-fn ignored() -> Judgement {
+fn ignored() -> Classification {
     let detail = "the instance answers with other records than those that carry the incident's id: let this account read \
                   and query the field correlation_id";
     Failure::new(FailureCode::SettingsRefused, detail)
-        .with(Remedy::Person)
+        .with(Disposition::NeedsOperator)
         .into()
 }
 
-fn not_found(heard: &Heard<'_>, intent: &Intent, progress: Progress) -> Judgement {
+fn not_found(heard: &Heard<'_>, intent: &Intent, progress: Progress) -> Classification {
     let rest = intent.at.plus(LAG).since(heard.now);
     if rest.is_zero() {
         let progress = Progress {
             is_hint_wrong: false,
             ..progress
         };
-        let judgement = Judgement {
-            progress: progress.keeping(),
+        let judgement = Classification {
+            continuation: progress.keeping(),
             ticket: Some(TicketNews::NotMade),
             ..Outcome::Step.into()
         };
@@ -155,7 +159,7 @@ fn not_found(heard: &Heard<'_>, intent: &Intent, progress: Progress) -> Judgemen
     let detail = "whether the ticket was made is not known yet: it is looked for again";
     let failure = Failure {
         retry_after: Some(rest.min(LOOK_AGAIN)),
-        ..Failure::new(FailureCode::TicketUnknown, detail).with(Remedy::Wait)
+        ..Failure::new(FailureCode::TicketUnknown, detail).with(Disposition::RateLimited)
     };
     failure.into()
 }

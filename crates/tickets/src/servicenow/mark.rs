@@ -8,8 +8,8 @@ use crate::servicenow::look::marker;
 use crate::servicenow::progress::Progress;
 use crate::servicenow::record::{DISPLAY, Record};
 use crate::servicenow::request::Caller;
-use destination::task::{Judgement, Rendered, Task};
-use model::attempt::{Failure, Remedy};
+use destination::task::{Classification, Rendered, Task};
+use model::attempt::{Disposition, Failure};
 use model::ticket::Ticket;
 
 /// Whether a record is to be marked: none of our requests made it, and nobody else's mark is on it.
@@ -31,7 +31,7 @@ pub(super) fn request(task: &Task<'_>, ticket: &Ticket) -> Result<Rendered, Fail
 }
 
 /// What became of it. A ticket that cannot be marked is the incident's all the same.
-pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, progress: Progress) -> Judgement {
+pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, progress: Progress) -> Classification {
     let progress = Progress {
         is_unmarked: false,
         ..progress
@@ -43,9 +43,9 @@ pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, progress: Progress) -> Ju
     match refusal.kind {
         Kind::Missing => follow::lost(heard, known),
         Kind::Forbidden | Kind::Refused => {
-            let judgement = Judgement {
-                progress: progress.keeping(),
-                ..refusal.failure.with(Remedy::AtOnce).into()
+            let judgement = Classification {
+                continuation: progress.keeping(),
+                ..refusal.failure.with(Disposition::Immediate).into()
             };
             judgement.noted(format!(
                 "{} cannot be marked as the incident's: its changes are seen every few minutes only",

@@ -40,11 +40,11 @@ use std::time::Duration;
 use crate::servicenow::plan::Next;
 use crate::servicenow::progress::Progress;
 use destination::Adapter;
-use destination::about::{About, Problem};
+use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
 use destination::fake::Fake;
 use destination::shown::Shown;
-use destination::task::{Bucket, Judgement, Step, Target, Task};
+use destination::task::{Bucket, Classification, Step, Target, Task};
 use destination::template::Templates;
 use destination::ticketing::{Ticketing, Tokens};
 use model::attempt::Outcome;
@@ -58,7 +58,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct ServiceNow;
 
 impl Adapter for ServiceNow {
-    fn about(&self) -> &'static About {
+    fn description(&self) -> &'static KindDescription {
         &form::ABOUT
     }
 
@@ -82,7 +82,7 @@ impl Adapter for ServiceNow {
     fn step(&self, task: &Task<'_>) -> Step {
         let progress = Progress::of(task);
         match Next::of(task, &progress) {
-            Next::NoTicket(sentence) => Step::judged(Judgement::from(Outcome::Delivered).noted(sentence)),
+            Next::NoTicket(sentence) => Step::done(Classification::from(Outcome::Delivered).noted(sentence)),
             Next::FindGroup(name) => group::find(task, &name).into(),
             Next::Create => create::request(task, &progress).into(),
             Next::Look(way) => look::request(task, way).into(),
@@ -92,7 +92,7 @@ impl Adapter for ServiceNow {
             Next::Assign(ticket, user) => assign::request(task, ticket, user).into(),
             Next::Note(ticket, note) => note::request(task, ticket, &note, &progress).into(),
             Next::FindNote(ticket, note, place) => note::find(task, ticket, &note, place).into(),
-            Next::End(ticket) => Step::judged(follow::end(task, ticket)),
+            Next::End(ticket) => Step::done(follow::end(task, ticket)),
         }
     }
 
@@ -100,12 +100,12 @@ impl Adapter for ServiceNow {
         create::request(task, &Progress::of(task)).into()
     }
 
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Judgement {
+    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         let before = Progress::of(task);
         let progress = before.clone();
         let heard = answer::Heard { task, exchange, now };
         match Next::of(task, &before) {
-            Next::NoTicket(sentence) => Judgement::from(Outcome::Delivered).noted(sentence),
+            Next::NoTicket(sentence) => Classification::from(Outcome::Delivered).noted(sentence),
             Next::FindGroup(name) => group::found(&heard, &name, progress),
             Next::Create => create::judge(&heard, progress),
             Next::Look(way) => look::judge(&heard, way, progress),

@@ -13,9 +13,9 @@ use crate::servicenow::record::Record;
 use crate::servicenow::request::{Caller, query_value};
 use crate::servicenow::settings::Notes;
 use destination::card::Card;
-use destination::task::{Intention, Judgement, Rendered, Task};
+use destination::task::{Classification, Intention, Rendered, Task};
 use destination::text::{Unit, cut, one_line};
-use model::attempt::{Failure, Outcome, Remedy};
+use model::attempt::{Disposition, Failure, Outcome};
 use model::event::EventName;
 use model::exchange::{FailureCode, MAX_BODY_CAP_BYTES};
 use model::ticket::{Ticket, TicketPhase};
@@ -83,7 +83,7 @@ fn of_event(task: &Task<'_>, card: &Card) -> Note {
     let mut text = format!("{}.", quiet(&card.happened_by()));
     if card.event == EventName::Escalated {
         let name = task
-            .beyond
+            .incident_context
             .and_then(|beyond| beyond.assignee.as_ref())
             .map(|user| user.name.as_str());
         let name = name.or(card.assignee.as_deref());
@@ -106,7 +106,7 @@ fn of_event(task: &Task<'_>, card: &Card) -> Note {
 /// That somebody else has the incident now, if the ticket was told who had it before.
 fn of_assignee(task: &Task<'_>) -> Option<Note> {
     let before = Memory::of(task)?.assignee;
-    let assignee = task.beyond?.assignee.as_ref()?;
+    let assignee = task.incident_context?.assignee.as_ref()?;
     let id = assignee.id.to_string();
     (before.as_ref() != Some(&id)).then(|| Note {
         key: format!("{}/{id}", task.event.id),
@@ -150,13 +150,13 @@ pub(super) fn request(
     };
     let rendered = caller(task).change(&ticket.id, &json!({ "work_notes": text }))?;
     Ok(Rendered {
-        intent: Some(Intention::Progress(trying.text())),
+        intent: Some(Intention::Continuation(trying.text())),
         ..rendered
     })
 }
 
 /// What became of it.
-pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, note: &Note, progress: Progress) -> Judgement {
+pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, note: &Note, progress: Progress) -> Classification {
     let refusal = match heard.result() {
         Ok(_) => {
             let done = format!("wrote a note to {}", known.key);
@@ -169,18 +169,18 @@ pub(super) fn judge(heard: &Heard<'_>, known: &Ticket, note: &Note, progress: Pr
         Kind::Missing => follow::lost(heard, known),
         // What was written down before it left stays: the note is looked for before it is sent again.
         Kind::Unclear => {
-            let remedy = looking_first(refusal.failure.remedy);
+            let remedy = looking_first(refusal.failure.disposition);
             refusal.failure.with(remedy).into()
         }
-        Kind::Forbidden | Kind::Refused if known.phase == TicketPhase::Done => Judgement {
-            progress: progress.with_noted(&note.key).keeping(),
-            ..Judgement::from(refusal.failure.with(Remedy::AtOnce)).noted(format!(
+        Kind::Forbidden | Kind::Refused if known.phase == TicketPhase::Done => Classification {
+            continuation: progress.with_noted(&note.key).keeping(),
+            ..Classification::from(refusal.failure.with(Disposition::Immediate)).noted(format!(
                 "{} is over and takes no more notes: none is written",
                 known.key
             ))
         },
         Kind::Forbidden => {
-            let refusal = refusal.with(FailureCode::SettingsRefused, Remedy::Person, sentence);
+            let refusal = refusal.with(FailureCode::SettingsRefused, Disposition::NeedsOperator, sentence);
             follow::failed(refusal, progress)
         }
         Kind::Unsent | Kind::Limited | Kind::Credentials | Kind::Refused => follow::failed(refusal, progress),
@@ -220,7 +220,7 @@ pub(super) fn found(
     note: &Note,
     place: Place,
     progress: Progress,
-) -> Judgement {
+) -> Classification {
     let seen = match heard.result() {
         Ok(result) => match place {
             Place::Journal => Record::list(&result).unwrap_or_default(),
@@ -248,7 +248,7 @@ pub(super) fn found(
         let detail = "whether the note was written is not known: the instance may still be at it";
         let failure = Failure {
             retry_after: Some(LAG - waited),
-            ..Failure::new(FailureCode::TicketUnknown, detail).with(Remedy::Wait)
+            ..Failure::new(FailureCode::TicketUnknown, detail).with(Disposition::RateLimited)
         };
         return failure.into();
     }
@@ -272,8 +272,8 @@ pub(super) fn found(
             "the note is not there: it is written again",
         ),
     };
-    let judgement = Judgement {
-        progress: progress.keeping(),
+    let judgement = Classification {
+        continuation: progress.keeping(),
         ..Outcome::Step.into()
     };
     judgement.noted(sentence)
@@ -287,9 +287,9 @@ fn cut_body(heard: &Heard<'_>) -> Option<String> {
 }
 
 /// The remedy of a failure after which the note may be there.
-fn looking_first(remedy: Remedy) -> Remedy {
+fn looking_first(remedy: Disposition) -> Disposition {
     match remedy {
-        Remedy::Schedule => Remedy::LookUp,
+        Disposition::Backoff => Disposition::VerifyFirst,
         other => other,
     }
 }

@@ -43,7 +43,7 @@ pub(super) enum Way<'a> {
     /// By the id that our create was answered with.
     Made(&'a str),
     /// By an id that its system told by itself; what is there has to carry our marker.
-    Hinted(&'a str),
+    NotificationEffect(&'a str),
     /// By our marker.
     Marked(&'a Intent),
 }
@@ -123,7 +123,7 @@ impl<'a> Way<'a> {
     fn of(intent: &'a Intent, progress: &'a Progress) -> Self {
         match (progress.made.as_deref(), intent.hinted.as_deref()) {
             (Some(made), _) => Self::Made(made),
-            (None, Some(hinted)) if !progress.is_hint_wrong => Self::Hinted(hinted),
+            (None, Some(hinted)) if !progress.is_hint_wrong => Self::NotificationEffect(hinted),
             (None, _) => Self::Marked(intent),
         }
     }

@@ -5,7 +5,7 @@ use crate::servicenow::texts;
 use destination::about::Problem;
 use destination::mapping;
 use destination::sample::Sample;
-use destination::task::{Beyond, Target};
+use destination::task::{IncidentContext, Target};
 use destination::template::Templates;
 use model::event::EventName;
 use model::incident::Severity;
@@ -175,7 +175,7 @@ fn sample(target: &Target, event: EventName, description: Option<String>) -> Sam
     let kind = WebhookKind::of("servicenow");
     let mut sample = Sample::new(kind, target.url.clone(), event, Timestamp::EPOCH);
     sample.target = target.clone();
-    sample.beyond = Some(Beyond {
+    sample.beyond = Some(IncidentContext {
         description,
         assignee: None,
     });

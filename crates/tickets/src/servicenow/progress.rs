@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use destination::task::{Keeping, MAX_MEMORY_BYTES, Task};
+use destination::task::{MAX_ADAPTER_STATE_BYTES, Task};
+use model::patch::Patch;
 use model::ticket::TicketPhase;
 
 /// Where a delivery stands.
@@ -71,7 +72,7 @@ pub(super) struct Progress {
 impl Progress {
     /// What was left for a task.
     pub(super) fn of(task: &Task<'_>) -> Self {
-        let text = task.progress.unwrap_or_default();
+        let text = task.continuation.unwrap_or_default();
         serde_json::from_str(text).unwrap_or_default()
     }
 
@@ -81,10 +82,10 @@ impl Progress {
     }
 
     /// As it is kept. It never comes near the limit; should it do so, a delivery that begins anew does no harm.
-    pub(super) fn keeping(&self) -> Keeping {
+    pub(super) fn keeping(&self) -> Patch<String> {
         match self.text() {
-            text if (1..=MAX_MEMORY_BYTES).contains(&text.len()) => Keeping::Becomes(text),
-            _ => Keeping::Nothing,
+            text if (1..=MAX_ADAPTER_STATE_BYTES).contains(&text.len()) => Patch::Set(text),
+            _ => Patch::Clear,
         }
     }
 

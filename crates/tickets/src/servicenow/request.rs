@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::servicenow::settings::{Auth, account, table};
 use destination::task::{Rendered, Target, Token};
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
 
 /// Where an API key goes.
@@ -101,7 +101,7 @@ impl Caller<'_> {
         };
         let mut value = HeaderValue::from_str(&value).map_err(|_| {
             let detail = "the credentials hold a character that no header may: enter them again";
-            Failure::new(FailureCode::SettingsRefused, detail).with(Remedy::Person)
+            Failure::new(FailureCode::SettingsRefused, detail).with(Disposition::NeedsOperator)
         })?;
         value.set_sensitive(true);
         let mut headers = HeaderMap::new();

@@ -21,11 +21,12 @@ use url::Url;
 use crate::servicenow::ServiceNow;
 use destination::Adapter;
 use destination::sample::Sample;
-use destination::task::{Beyond, Intention, Judgement, Keeping, Rendered, Step};
+use destination::task::{Classification, IncidentContext, Intention, Rendered, Step};
 use model::attempt::{Failure, Outcome};
 use model::event::EventName;
 use model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
 use model::id::UserId;
+use model::patch::Patch;
 use model::ticket::{Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase, marker};
 use model::time::Timestamp;
 use model::user::UserRef;
@@ -107,7 +108,7 @@ fn somebody(mut sample: Sample, name: &str) -> Sample {
         id,
         name: name.into(),
     });
-    sample.beyond = Some(Beyond {
+    sample.beyond = Some(IncidentContext {
         description: None,
         assignee,
     });
@@ -198,9 +199,9 @@ fn request(sample: &Sample) -> Rendered {
     step(sample).request().expect("a request")
 }
 
-fn end(sample: &Sample) -> Judgement {
+fn end(sample: &Sample) -> Classification {
     match step(sample) {
-        Step::Judged(judgement) => *judgement,
+        Step::Done(judgement) => *judgement,
         Step::Send(rendered) => panic!("a request: {}", line(&rendered)),
     }
 }
@@ -223,16 +224,16 @@ fn body(rendered: &Rendered) -> Value {
 }
 
 /// Sends the next request, as the engine does: what is written down before it leaves, the answer, what is kept of it.
-fn exchange(sample: &mut Sample, answer: &Exchange) -> (String, Judgement) {
+fn exchange(sample: &mut Sample, answer: &Exchange) -> (String, Classification) {
     let rendered = request(sample);
     let judgement = sample.settle(|task| ServiceNow.classify(task, answer, sample.now));
     match &rendered.intent {
         Some(Intention::MakeTicket) => intended(sample, None),
-        Some(Intention::Progress(text)) => sample.progress = Some(text.clone()),
+        Some(Intention::Continuation(text)) => sample.progress = Some(text.clone()),
         None => {}
     }
-    keep(&mut sample.progress, &judgement.progress);
-    keep(&mut sample.memory, &judgement.memory);
+    keep(&mut sample.progress, &judgement.continuation);
+    keep(&mut sample.memory, &judgement.message_ref);
     match &judgement.ticket {
         Some(TicketNews::Seen(ticket)) => {
             sample.ticket = Some(link(sample, LinkState::Linked(ticket.clone())))
@@ -251,28 +252,28 @@ fn said(rendered: &Rendered) -> String {
     }
 }
 
-fn keep(kept: &mut Option<String>, keeping: &Keeping) {
+fn keep(kept: &mut Option<String>, keeping: &Patch<String>) {
     match keeping {
-        Keeping::AsItIs => {}
-        Keeping::Becomes(text) => *kept = Some(text.clone()),
-        Keeping::Nothing => *kept = None,
+        Patch::Keep => {}
+        Patch::Set(text) => *kept = Some(text.clone()),
+        Patch::Clear => *kept = None,
     }
 }
 
 /// Judges an answer to the next request.
-fn judge(sample: &Sample, answer: &Exchange) -> Judgement {
+fn judge(sample: &Sample, answer: &Exchange) -> Classification {
     sample.settle(|task| ServiceNow.classify(task, answer, sample.now))
 }
 
-fn failure(judgement: &Judgement) -> &Failure {
+fn failure(judgement: &Classification) -> &Failure {
     judgement.outcome.failure().expect("a failure")
 }
 
-fn is_delivered(judgement: &Judgement) -> bool {
+fn is_delivered(judgement: &Classification) -> bool {
     judgement.outcome == Outcome::Delivered
 }
 
-fn phase(judgement: &Judgement) -> Option<TicketPhase> {
+fn phase(judgement: &Classification) -> Option<TicketPhase> {
     match &judgement.ticket {
         Some(TicketNews::Seen(ticket)) => Some(ticket.phase),
         Some(TicketNews::NotMade) | None => None,

@@ -10,7 +10,7 @@ use destination::task::Task;
 use destination::template::context::Context;
 use destination::template::{self, Escape, Made};
 use destination::text::{Unit, cut, one_line};
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
 use model::incident::Severity;
 
@@ -64,7 +64,7 @@ pub(super) struct Fault {
     /// What is wrong.
     pub(super) detail: String,
     /// What helps.
-    remedy: Remedy,
+    remedy: Disposition,
 }
 
 impl From<Fault> for Failure {
@@ -173,7 +173,9 @@ struct Values<'a> {
 
 impl<'a> Values<'a> {
     fn of(task: &'a Task<'a>) -> Result<Self, Failure> {
-        let description = task.beyond.and_then(|beyond| beyond.description.clone());
+        let description = task
+            .incident_context
+            .and_then(|beyond| beyond.description.clone());
         let context = Arc::new(Context::of(task)?.with("description", description));
         Ok(Self { task, context })
     }
@@ -199,6 +201,6 @@ fn checked(field: &'static str, made: Made) -> Result<String, Fault> {
     made.map_err(|broken| Fault {
         field,
         detail: format!("cannot be rendered {broken}"),
-        remedy: broken.remedy,
+        remedy: broken.disposition,
     })
 }

@@ -15,7 +15,7 @@ use crate::servicenow::settings::{Auth, account};
 use destination::status;
 use destination::task::{Recording, Rendered, Target, Token};
 use destination::ticketing::Tokens;
-use model::attempt::{Failure, Remedy};
+use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::secret::SecretText;
 use model::time::Timestamp;
@@ -83,7 +83,7 @@ fn token(body: &Value, now: Timestamp) -> Result<Token, Failure> {
         !text.is_empty() && text.len() <= MAX_TOKEN_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_token {
         let detail = "the instance answered without an access token: check the client's grant type";
-        return Err(Failure::new(FailureCode::TokenFailed, detail).with(Remedy::Person));
+        return Err(Failure::new(FailureCode::TokenFailed, detail).with(Disposition::NeedsOperator));
     }
     let seconds = body.get("expires_in");
     let seconds = seconds.and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()));
@@ -107,14 +107,14 @@ fn refused(response: &Response, body: &Value, now: Timestamp) -> Failure {
     match status {
         429 => Failure {
             retry_after: wait(&response.headers, now),
-            ..failure("the instance hands out no access token before its rate limit allows it").with(Remedy::Wait)
+            ..failure("the instance hands out no access token before its rate limit allows it").with(Disposition::RateLimited)
         },
         400..=499 if words.is_empty() => failure(&status::foreign_sentence(status, "ServiceNow")),
         400..=499 => failure(&format!(
             "the instance refuses to hand out an access token (status {status}): put client id, client secret, account \
              and password right"
         ))
-        .with(Remedy::Person),
+        .with(Disposition::NeedsOperator),
         _ => failure(&format!("the instance handed out no access token (status {status})")),
     }
 }

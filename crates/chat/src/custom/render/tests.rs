@@ -360,8 +360,8 @@ fn a_template_that_fails_is_final_and_says_where() {
         sample(EventName::Triggered).with_option("template", "{\n \"a\": {{ incident.assignee.name }} }");
     let failure = sample.settle(render).unwrap_err();
     assert_eq!(
-        (failure.code, failure.remedy),
-        (FailureCode::TemplateFailed, Remedy::Nothing)
+        (failure.code, failure.disposition),
+        (FailureCode::TemplateFailed, Disposition::Permanent)
     );
     let detail = "the body cannot be made at line 2, column 10: `incident.assignee.name` is undefined";
     assert_eq!(failure.detail, detail);

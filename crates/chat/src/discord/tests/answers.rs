@@ -11,13 +11,14 @@ use crate::discord::fake::FakeDiscord;
 use destination::Adapter;
 use destination::fake::{Fake, FakeRequest};
 use destination::shown::Part;
-use destination::task::{Judgement, Keeping};
-use model::attempt::{Outcome, Remedy};
+use destination::task::Classification;
+use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
 use model::exchange::{Exchange, FailureCode, PhaseTimings, SendFailure};
+use model::patch::Patch;
 
 /// What a fault comes to for an edit.
-fn judged(fault: &str) -> Judgement {
+fn judged(fault: &str) -> Classification {
     let mut fake = FakeDiscord::default();
     send(&mut fake, &sample(EventName::Triggered));
     assert!(fake.fail_next(fault));
@@ -26,12 +27,12 @@ fn judged(fault: &str) -> Judgement {
     send(&mut fake, &edit)
 }
 
-fn told(judgement: &Judgement) -> (FailureCode, Remedy, Option<u64>) {
-    let failure = judgement.outcome.failure().unwrap();
+fn told(classification: &Classification) -> (FailureCode, Disposition, Option<u64>) {
+    let failure = classification.outcome.failure().unwrap();
     let wait = failure
         .retry_after
         .map(|wait| wait.as_millis().try_into().unwrap());
-    (failure.code, failure.remedy, wait)
+    (failure.code, failure.disposition, wait)
 }
 
 #[test]
@@ -42,22 +43,25 @@ fn a_deleted_message_is_followed_by_a_new_one() {
     let mut edit = sample(EventName::Acknowledged);
     edit.memory = Some(MESSAGE.into());
     let lost = send(&mut fake, &edit);
-    assert_eq!(told(&lost), (FailureCode::MessageLost, Remedy::AtOnce, None));
-    assert_eq!(lost.memory, Keeping::Nothing);
+    assert_eq!(
+        told(&lost),
+        (FailureCode::MessageLost, Disposition::Immediate, None)
+    );
+    assert_eq!(lost.message_ref, Patch::Clear);
     edit.memory = None;
     let anew = send(&mut fake, &edit);
-    assert_eq!(anew.memory, Keeping::Becomes("1200000000000000002".into()));
+    assert_eq!(anew.message_ref, Patch::Set("1200000000000000002".into()));
     assert_eq!(fake.messages().len(), 1);
 }
 
 #[test]
 fn whatever_keeps_a_message_from_being_edited_leads_to_a_new_one() {
     let lost = ["message_deleted", "too_many_edits", "archived_thread"].map(judged);
-    let expected = (FailureCode::MessageLost, Remedy::AtOnce, None);
+    let expected = (FailureCode::MessageLost, Disposition::Immediate, None);
     assert_eq!(lost.each_ref().map(told), [expected; 3]);
     assert_eq!(
-        lost.map(|judgement| judgement.memory),
-        [const { Keeping::Nothing }; 3]
+        lost.map(|classification| classification.message_ref),
+        [const { Patch::Clear }; 3]
     );
 }
 
@@ -69,12 +73,12 @@ fn a_refused_message_is_sent_once_more_in_plain_words() {
     let refused = send(&mut fake, &sample);
     assert_eq!(
         told(&refused),
-        (FailureCode::MessageRefused, Remedy::AtOnce, None)
+        (FailureCode::MessageRefused, Disposition::Immediate, None)
     );
-    assert_eq!(refused.progress, Keeping::Becomes("plain".into()));
+    assert_eq!(refused.continuation, Patch::Set("plain".into()));
     sample.progress = Some("plain".into());
     fake.fail_next("refused");
-    assert_eq!(told(&send(&mut fake, &sample)).1, Remedy::Nothing);
+    assert_eq!(told(&send(&mut fake, &sample)).1, Disposition::Permanent);
     assert_eq!(send(&mut fake, &sample).outcome, Outcome::Delivered);
     let plain = fake.messages()[0].text();
     assert_eq!(
@@ -104,9 +108,10 @@ fn every_rate_limit_pauses_whom_it_concerns() {
         "cloudflare",
     ]
     .map(judged);
-    let waits = [1500, 2000, 3000, 10_000].map(|wait| (FailureCode::RateLimited, Remedy::Wait, Some(wait)));
+    let waits = [1500, 2000, 3000, 10_000]
+        .map(|wait| (FailureCode::RateLimited, Disposition::RateLimited, Some(wait)));
     assert_eq!(limits.each_ref().map(told), waits);
-    let buckets = limits.map(|judgement| judgement.pause.unwrap().bucket);
+    let buckets = limits.map(|classification| classification.pause.unwrap().bucket);
     let (webhook, host) = ("discord:webhook:1100000000000000001", "host:discord.example");
     assert_eq!(buckets, [webhook, webhook, host, host]);
     let named = Discord.buckets(&sample(EventName::Triggered).target);
@@ -122,7 +127,7 @@ fn a_ban_of_the_address_told_in_json_pauses_the_host() {
     let wait = Duration::from_secs(600);
     assert_eq!(
         told(&banned),
-        (FailureCode::RateLimited, Remedy::Wait, Some(600_000))
+        (FailureCode::RateLimited, Disposition::RateLimited, Some(600_000))
     );
     let pause = banned.pause.unwrap();
     assert_eq!(
@@ -130,17 +135,20 @@ fn a_ban_of_the_address_told_in_json_pauses_the_host() {
         ("host:discord.example", wait)
     );
     let foreign = response(429, &[], r#"{"error":"slow down"}"#);
-    let judgement = Discord.classify(&sample(EventName::Triggered).task(), &foreign, at());
-    assert_eq!(judgement.pause.unwrap().bucket, "host:discord.example");
+    let classification = Discord.classify(&sample(EventName::Triggered).task(), &foreign, at());
+    assert_eq!(classification.pause.unwrap().bucket, "host:discord.example");
 }
 
 #[test]
 fn a_rate_limit_without_an_end_is_left_to_the_engine() {
     let sample = sample(EventName::Triggered);
     let exchange = response(429, &[], r#"{"message":"slow","retry_after":-1}"#);
-    let judgement = Discord.classify(&sample.task(), &exchange, at());
-    assert_eq!(told(&judgement), (FailureCode::RateLimited, Remedy::Wait, None));
-    assert!(judgement.pause.is_some());
+    let classification = Discord.classify(&sample.task(), &exchange, at());
+    assert_eq!(
+        told(&classification),
+        (FailureCode::RateLimited, Disposition::RateLimited, None)
+    );
+    assert!(classification.pause.is_some());
 }
 
 #[test]
@@ -150,12 +158,12 @@ fn the_last_permitted_request_pauses_the_webhook() {
         ("x-ratelimit-reset-after", "1.25".to_owned()),
     ];
     let exchange = response(200, &headers, r#"{"id":"5"}"#);
-    let judgement = Discord.classify(&sample(EventName::Triggered).task(), &exchange, at());
+    let classification = Discord.classify(&sample(EventName::Triggered).task(), &exchange, at());
     assert_eq!(
-        judgement.pause.map(|pause| pause.wait),
+        classification.pause.map(|pause| pause.wait),
         Some(Duration::from_millis(1250))
     );
-    assert_eq!(judgement.outcome, Outcome::Delivered);
+    assert_eq!(classification.outcome, Outcome::Delivered);
 }
 
 #[test]
@@ -168,7 +176,7 @@ fn what_only_a_person_can_mend_says_what_to_do() {
         "forum",
     ];
     let judgements = faults.map(judged);
-    let expected = (FailureCode::SettingsRefused, Remedy::Person, None);
+    let expected = (FailureCode::SettingsRefused, Disposition::NeedsOperator, None);
     assert_eq!(judgements.each_ref().map(told), [expected; 5]);
     let detail = &judgements[0].outcome.failure().unwrap().detail;
     let expected = "Discord says \"Unknown Webhook\" (10015): make a new webhook in the channel's settings and put its \
@@ -188,15 +196,25 @@ fn a_name_or_thread_that_discord_refuses_is_a_matter_for_a_person() {
             at(),
         )
     };
-    let remedy = |member| told(&judge(&body(member))).1;
-    let judged = ["username", "thread_id", "embeds"].map(remedy);
-    assert_eq!(judged, [Remedy::Person, Remedy::Person, Remedy::AtOnce]);
+    let disposition = |member| told(&judge(&body(member))).1;
+    let judged = ["username", "thread_id", "embeds"].map(disposition);
+    assert_eq!(
+        judged,
+        [
+            Disposition::NeedsOperator,
+            Disposition::NeedsOperator,
+            Disposition::Immediate
+        ]
+    );
 }
 
 #[test]
 fn faults_of_the_server_are_tried_again_on_schedule() {
     let faults = ["server_error", "bad_gateway"].map(|fault| told(&judged(fault)));
-    assert_eq!(faults, [(FailureCode::ServerError, Remedy::Schedule, None); 2]);
+    assert_eq!(
+        faults,
+        [(FailureCode::ServerError, Disposition::Backoff, None); 2]
+    );
     let exchange = Exchange {
         notice: None,
         timings: PhaseTimings::default(),
@@ -206,20 +224,20 @@ fn faults_of_the_server_are_tried_again_on_schedule() {
             detail: "no answer".into(),
         }),
     };
-    let judgement = Discord.classify(&sample(EventName::Triggered).task(), &exchange, at());
+    let classification = Discord.classify(&sample(EventName::Triggered).task(), &exchange, at());
     assert_eq!(
-        told(&judgement),
-        (FailureCode::ResponseTimeout, Remedy::Schedule, None)
+        told(&classification),
+        (FailureCode::ResponseTimeout, Disposition::Backoff, None)
     );
 }
 
 #[test]
 fn an_answer_without_a_message_is_taken_but_nothing_is_remembered() {
-    let judgement = judged("no_content");
-    assert_eq!(judgement.outcome, Outcome::Delivered);
+    let classification = judged("no_content");
+    assert_eq!(classification.outcome, Outcome::Delivered);
     let post = sample(EventName::Triggered);
     let judge = |status, body| Discord.classify(&post.task(), &response(status, &[], body), at());
-    assert_eq!(judge(204, "").memory, Keeping::Nothing);
+    assert_eq!(judge(204, "").message_ref, Patch::Clear);
     assert_eq!(
         told(&judge(200, "<html>log in</html>")).0,
         FailureCode::ResponseInvalid
@@ -234,7 +252,7 @@ fn other_addresses_are_told_from_discords() {
     };
     assert_eq!(
         [401, 403, 404, 410].map(judge),
-        [(FailureCode::ClientError, Remedy::Schedule, None); 4]
+        [(FailureCode::ClientError, Disposition::Backoff, None); 4]
     );
 }
 

@@ -10,13 +10,14 @@ use crate::discord::fake::FakeDiscord;
 use destination::Adapter;
 use destination::fake::Fake;
 use destination::shown::Part;
-use destination::task::{ActLink, Keeping};
+use destination::task::ActLink;
 use model::attempt::Outcome;
 use model::audit::Actor;
 use model::event::EventName;
 use model::exchange::FailureCode;
 use model::id::UserId;
 use model::incident::IncidentAction;
+use model::patch::Patch;
 
 #[test]
 fn a_triggered_incident_is_posted_as_an_embed() {
@@ -232,7 +233,10 @@ fn separate_messages_are_never_edited_and_the_name_of_the_sender_is_sent() {
     sample.memory = Some(MESSAGE.into());
     assert_eq!(rendered(&sample).method, Method::POST);
     assert_eq!(body(&sample)["username"], "Ops");
-    assert_eq!(send(&mut FakeDiscord::default(), &sample).memory, Keeping::AsItIs);
+    assert_eq!(
+        send(&mut FakeDiscord::default(), &sample).message_ref,
+        Patch::Keep
+    );
 }
 
 #[test]
@@ -240,7 +244,7 @@ fn one_message_lives_with_its_incident() {
     let mut fake = FakeDiscord::default();
     let posted = send(&mut fake, &sample(EventName::Triggered));
     assert_eq!(posted.outcome, Outcome::Delivered);
-    assert_eq!(posted.memory, Keeping::Becomes(MESSAGE.into()));
+    assert_eq!(posted.message_ref, Patch::Set(MESSAGE.into()));
     let mut acknowledged = sample(EventName::Acknowledged);
     acknowledged.memory = Some(MESSAGE.into());
     assert_eq!(send(&mut fake, &acknowledged), Outcome::Delivered.into());
@@ -284,8 +288,8 @@ proptest! {
         sample.event.actor = Actor::User { id: UserId::new(at(), [9; 10]), name: person };
         sample.progress = is_plain.then(|| "plain".to_owned());
         let mut fake = FakeDiscord::default();
-        let judgement = send(&mut fake, &sample);
-        prop_assert_eq!(&judgement.outcome, &Outcome::Delivered);
+        let classification = send(&mut fake, &sample);
+        prop_assert_eq!(&classification.outcome, &Outcome::Delivered);
         let is_call = |part: &Part| matches!(part, Part::Mention(_));
         prop_assert!(!fake.messages()[0].parts.iter().any(is_call));
     }

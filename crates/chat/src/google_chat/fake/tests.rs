@@ -5,11 +5,12 @@ use crate::google_chat::{GoogleChat, PLAIN, UNNAMED};
 use bytes::Bytes;
 use destination::Adapter;
 use destination::sample::Sample;
-use destination::task::{Judgement, Keeping};
+use destination::task::Classification;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use model::attempt::{Outcome, Remedy};
+use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
 use model::exchange::{Exchange, PhaseTimings, Response};
+use model::patch::Patch;
 use model::time::Timestamp;
 use model::webhook::WebhookKind;
 
@@ -61,7 +62,7 @@ fn send(fake: &mut FakeGoogleChat, sample: &Sample) -> FakeAnswer {
     })
 }
 
-fn judge(sample: &Sample, answer: &FakeAnswer) -> Judgement {
+fn judge(sample: &Sample, answer: &FakeAnswer) -> Classification {
     let exchange = exchange(answer.status, &answer.headers, &answer.body);
     GoogleChat.classify(&sample.task(), &exchange, sample.now)
 }
@@ -131,22 +132,22 @@ fn every_fault_is_understood() {
             let mut fake = FakeGoogleChat::default();
             assert!(fake.fail_next(fault.name));
             let judgement = judge(&sample, &send(&mut fake, &sample));
-            (fault.name, judgement.outcome.failure().unwrap().remedy)
+            (fault.name, judgement.outcome.failure().unwrap().disposition)
         })
         .collect();
     let expected = [
-        ("rate_limit", Remedy::Wait),
-        ("rate_limit_told", Remedy::Wait),
-        ("bad_key", Remedy::Person),
-        ("unauthenticated", Remedy::Person),
-        ("bad_token", Remedy::Person),
-        ("no_space", Remedy::Person),
-        ("refused_message", Remedy::AtOnce),
-        ("refused_request_id", Remedy::AtOnce),
-        ("internal", Remedy::Schedule),
-        ("unavailable", Remedy::Schedule),
-        ("html", Remedy::Schedule),
-        ("sign_in", Remedy::Schedule),
+        ("rate_limit", Disposition::RateLimited),
+        ("rate_limit_told", Disposition::RateLimited),
+        ("bad_key", Disposition::NeedsOperator),
+        ("unauthenticated", Disposition::NeedsOperator),
+        ("bad_token", Disposition::NeedsOperator),
+        ("no_space", Disposition::NeedsOperator),
+        ("refused_message", Disposition::Immediate),
+        ("refused_request_id", Disposition::Immediate),
+        ("internal", Disposition::Backoff),
+        ("unavailable", Disposition::Backoff),
+        ("html", Disposition::Backoff),
+        ("sign_in", Disposition::Backoff),
     ];
     assert_eq!(remedies, expected);
 }
@@ -157,7 +158,7 @@ fn a_refused_message_is_followed_by_text_in_the_same_thread() {
     let [mut first, second, ..] = samples();
     fake.fail_next("refused_message");
     let answer = send(&mut fake, &first);
-    assert_eq!(judge(&first, &answer).progress, Keeping::Becomes(PLAIN.into()));
+    assert_eq!(judge(&first, &answer).continuation, Patch::Set(PLAIN.into()));
     first.progress = Some(PLAIN.into());
     assert_eq!(send(&mut fake, &first).status, 200);
     assert_eq!(send(&mut fake, &second).sentence, "posted message 2 in thread 1");
@@ -169,7 +170,7 @@ fn a_refused_request_id_is_left_out() {
     let mut sample = sample(EventName::Triggered);
     fake.fail_next("refused_request_id");
     let answer = send(&mut fake, &sample);
-    assert_eq!(judge(&sample, &answer).progress, Keeping::Becomes(UNNAMED.into()));
+    assert_eq!(judge(&sample, &answer).continuation, Patch::Set(UNNAMED.into()));
     sample.progress = Some(UNNAMED.into());
     assert_eq!(send(&mut fake, &sample).status, 200);
     assert_eq!(fake.messages[0].request_id, None);

@@ -12,13 +12,14 @@ use destination::Adapter;
 use destination::fake::{Fake, FakeRequest};
 use destination::sample::Sample;
 use destination::shown::Part;
-use destination::task::{Judgement, Keeping};
-use model::attempt::{Outcome, Remedy};
+use destination::task::Classification;
+use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
 use model::exchange::{Exchange, FailureCode, PhaseTimings, SendFailure};
+use model::patch::Patch;
 
 /// What a fault comes to for a change of a bot's message.
-fn api(fault: &str) -> Judgement {
+fn api(fault: &str) -> Classification {
     let mut fake = FakeSlack::default();
     send(&mut fake, &bot(EventName::Triggered));
     assert!(fake.fail_next(fault));
@@ -26,19 +27,19 @@ fn api(fault: &str) -> Judgement {
 }
 
 /// What a fault comes to for an incoming webhook.
-fn hook(fault: &str) -> Judgement {
+fn hook(fault: &str) -> Classification {
     let mut fake = FakeSlack::default();
     assert!(fake.fail_next(fault));
     send(&mut fake, &incoming(EventName::Triggered))
 }
 
-fn told(judgement: &Judgement) -> (FailureCode, Remedy, Option<Duration>) {
-    let failure = judgement.outcome.failure().unwrap();
-    (failure.code, failure.remedy, failure.retry_after)
+fn told(classification: &Classification) -> (FailureCode, Disposition, Option<Duration>) {
+    let failure = classification.outcome.failure().unwrap();
+    (failure.code, failure.disposition, failure.retry_after)
 }
 
 /// What an error of the Web API comes to for a sample.
-fn said(sample: &Sample, error: &str) -> (FailureCode, Remedy, Option<Duration>) {
+fn said(sample: &Sample, error: &str) -> (FailureCode, Disposition, Option<Duration>) {
     let body = format!(r#"{{"ok":false,"error":"{error}"}}"#);
     told(&Slack.classify(&sample.task(), &response(200, &[], &body), at()))
 }
@@ -49,16 +50,19 @@ fn a_deleted_message_is_followed_by_a_new_one() {
     send(&mut fake, &bot(EventName::Triggered));
     fake.fail_next("message_not_found");
     let lost = send(&mut fake, &remembering(bot(EventName::Acknowledged)));
-    assert_eq!(told(&lost), (FailureCode::MessageLost, Remedy::AtOnce, None));
-    assert_eq!(lost.memory, Keeping::Nothing);
+    assert_eq!(
+        told(&lost),
+        (FailureCode::MessageLost, Disposition::Immediate, None)
+    );
+    assert_eq!(lost.message_ref, Patch::Clear);
     let anew = send(&mut fake, &bot(EventName::Acknowledged));
-    assert_eq!(anew.memory, Keeping::Becomes(memory("1705314600.000002")));
+    assert_eq!(anew.message_ref, Patch::Set(memory("1705314600.000002")));
     assert_eq!(fake.messages().len(), 1);
 }
 
 #[test]
 fn whatever_keeps_a_message_from_being_changed_leads_to_a_new_one() {
-    let lost = (FailureCode::MessageLost, Remedy::AtOnce, None);
+    let lost = (FailureCode::MessageLost, Disposition::Immediate, None);
     let faults = ["message_not_found", "edit_window_closed", "cant_update_message"].map(api);
     assert_eq!(faults.each_ref().map(told), [lost; 3]);
     assert_eq!(said(&remembering(bot(EventName::Resolved)), "is_inactive"), lost);
@@ -74,12 +78,12 @@ fn a_refused_message_is_sent_once_more_in_plain_words() {
     let refused = send(&mut fake, &sample);
     assert_eq!(
         told(&refused),
-        (FailureCode::MessageRefused, Remedy::AtOnce, None)
+        (FailureCode::MessageRefused, Disposition::Immediate, None)
     );
-    assert_eq!(refused.progress, Keeping::Becomes("plain".into()));
+    assert_eq!(refused.continuation, Patch::Set("plain".into()));
     sample.progress = Some("plain".into());
     fake.fail_next("invalid_blocks");
-    assert_eq!(told(&send(&mut fake, &sample)).1, Remedy::Nothing);
+    assert_eq!(told(&send(&mut fake, &sample)).1, Disposition::Permanent);
     assert_eq!(send(&mut fake, &sample).outcome, Outcome::Delivered);
     let plain = fake.messages()[0].text();
     assert_eq!(
@@ -103,11 +107,11 @@ fn every_rate_limit_pauses_its_channel() {
     let limits = [api("rate_limit"), hook("rate_limit")];
     let expected = (
         FailureCode::RateLimited,
-        Remedy::Wait,
+        Disposition::RateLimited,
         Some(Duration::from_secs(3)),
     );
     assert_eq!(limits.each_ref().map(told), [expected; 2]);
-    let buckets = limits.map(|judgement| judgement.pause.unwrap().bucket);
+    let buckets = limits.map(|classification| classification.pause.unwrap().bucket);
     let expected = ["slack:channel:C0123456789", "slack:hook:T0OPSKNIGHT:B0OPSKNIGHT"];
     assert_eq!(buckets, expected);
     let named = [bot(EventName::Triggered), incoming(EventName::Triggered)];
@@ -121,9 +125,12 @@ fn every_rate_limit_pauses_its_channel() {
 fn a_rate_limit_without_an_end_is_left_to_the_engine() {
     assert_eq!(
         told(&api("ratelimited")),
-        (FailureCode::RateLimited, Remedy::Wait, None)
+        (FailureCode::RateLimited, Disposition::RateLimited, None)
     );
-    assert_eq!(said(&bot(EventName::Triggered), "rate_limited").1, Remedy::Wait);
+    assert_eq!(
+        said(&bot(EventName::Triggered), "rate_limited").1,
+        Disposition::RateLimited
+    );
 }
 
 #[test]
@@ -131,17 +138,17 @@ fn a_workspace_that_takes_nothing_is_left_alone_for_a_while() {
     let long = Some(Duration::from_secs(900));
     assert_eq!(
         told(&api("message_limit_exceeded")),
-        (FailureCode::RateLimited, Remedy::Wait, long)
+        (FailureCode::RateLimited, Disposition::RateLimited, long)
     );
     assert_eq!(
         told(&api("team_added_to_org")),
-        (FailureCode::ServerError, Remedy::Schedule, long)
+        (FailureCode::ServerError, Disposition::Backoff, long)
     );
 }
 
 #[test]
 fn what_only_a_person_can_mend_says_what_to_do() {
-    let person = (FailureCode::SettingsRefused, Remedy::Person, None);
+    let person = (FailureCode::SettingsRefused, Disposition::NeedsOperator, None);
     let token = ["invalid_auth", "token_revoked", "missing_scope"];
     assert_eq!(token.map(|fault| told(&api(fault))), [person; 3]);
     let channel = ["not_in_channel", "is_archived", "restricted_action"];
@@ -179,7 +186,7 @@ fn errors_without_a_fault_of_their_own_are_sorted_too() {
     );
     assert_eq!(
         said(&sample, "something_new"),
-        (FailureCode::ClientError, Remedy::Schedule, None)
+        (FailureCode::ClientError, Disposition::Backoff, None)
     );
     assert_eq!(said(&sample, "message_not_found").0, FailureCode::ClientError);
 }
@@ -195,14 +202,14 @@ fn an_incoming_webhook_that_refuses_a_message_gets_it_in_plain_words() {
     let refused = hook("invalid_payload");
     assert_eq!(
         told(&refused),
-        (FailureCode::MessageRefused, Remedy::AtOnce, None)
+        (FailureCode::MessageRefused, Disposition::Immediate, None)
     );
-    assert_eq!(refused.progress, Keeping::Becomes("plain".into()));
+    assert_eq!(refused.continuation, Patch::Set("plain".into()));
 }
 
 #[test]
 fn faults_of_the_server_are_tried_again_on_schedule() {
-    let later = (FailureCode::ServerError, Remedy::Schedule, None);
+    let later = (FailureCode::ServerError, Disposition::Backoff, None);
     let faults = ["server_error", "bad_gateway"].map(|fault| told(&hook(fault)));
     assert_eq!(faults, [later; 2]);
     let faults = [
@@ -221,16 +228,16 @@ fn faults_of_the_server_are_tried_again_on_schedule() {
             detail: "no answer".into(),
         }),
     };
-    let judgement = Slack.classify(&bot(EventName::Triggered).task(), &exchange, at());
+    let classification = Slack.classify(&bot(EventName::Triggered).task(), &exchange, at());
     assert_eq!(
-        told(&judgement),
-        (FailureCode::ResponseTimeout, Remedy::Schedule, None)
+        told(&classification),
+        (FailureCode::ResponseTimeout, Disposition::Backoff, None)
     );
 }
 
 #[test]
 fn other_addresses_are_told_from_slacks() {
-    let invalid = (FailureCode::ResponseInvalid, Remedy::Schedule, None);
+    let invalid = (FailureCode::ResponseInvalid, Disposition::Backoff, None);
     assert_eq!(
         [told(&hook("login_page")), told(&api("login_page"))],
         [invalid; 2]
@@ -239,7 +246,7 @@ fn other_addresses_are_told_from_slacks() {
         let exchange = response(status, &[], "<html>nothing here</html>");
         told(&Slack.classify(&sample.task(), &exchange, at()))
     };
-    let alone = [(FailureCode::ClientError, Remedy::Schedule, None); 4];
+    let alone = [(FailureCode::ClientError, Disposition::Backoff, None); 4];
     assert_eq!(
         [401, 403, 404, 410].map(|status| judge(&bot(EventName::Triggered), status)),
         alone
@@ -258,9 +265,9 @@ fn other_addresses_are_told_from_slacks() {
 #[test]
 fn an_answer_without_a_message_is_taken_but_nothing_is_remembered() {
     let sample = bot(EventName::Triggered);
-    let judgement = Slack.classify(&sample.task(), &response(200, &[], r#"{"ok":true}"#), at());
-    assert_eq!(judgement.outcome, Outcome::Delivered);
-    assert_eq!(judgement.memory, Keeping::Nothing);
+    let classification = Slack.classify(&sample.task(), &response(200, &[], r#"{"ok":true}"#), at());
+    assert_eq!(classification.outcome, Outcome::Delivered);
+    assert_eq!(classification.message_ref, Patch::Clear);
 }
 
 #[test]

@@ -7,12 +7,13 @@ use super::{TS, at, body, bot, incoming, linked, memory, remembering, rendered, 
 use crate::slack::fake::FakeSlack;
 use destination::fake::Fake;
 use destination::shown::Part;
-use destination::task::{ActLink, Keeping};
+use destination::task::ActLink;
 use model::attempt::Outcome;
 use model::audit::Actor;
 use model::event::EventName;
 use model::id::UserId;
 use model::incident::IncidentAction;
+use model::patch::Patch;
 
 fn plain(text: &str) -> Value {
     json!({ "type": "plain_text", "text": text, "emoji": false })
@@ -228,7 +229,7 @@ fn an_escalation_changes_the_message_unless_it_calls_somebody() {
 fn one_message_lives_with_its_incident() {
     let mut fake = FakeSlack::default();
     let posted = send(&mut fake, &bot(EventName::Triggered));
-    assert_eq!(posted.memory, Keeping::Becomes(memory(TS)));
+    assert_eq!(posted.message_ref, Patch::Set(memory(TS)));
     let acknowledged = send(&mut fake, &remembering(bot(EventName::Acknowledged)));
     assert_eq!(acknowledged, Outcome::Delivered.into());
     let resolved = send(&mut fake, &remembering(bot(EventName::Resolved)));
@@ -243,8 +244,8 @@ fn in_a_thread_every_further_event_is_a_reply_to_the_first() {
     let mut fake = FakeSlack::default();
     let thread = |name| bot(name).with_option("messages", "thread");
     assert_eq!(
-        send(&mut fake, &thread(EventName::Triggered)).memory,
-        Keeping::Becomes(memory(TS))
+        send(&mut fake, &thread(EventName::Triggered)).message_ref,
+        Patch::Set(memory(TS))
     );
     let reply = remembering(thread(EventName::Acknowledged));
     assert_eq!(body(&reply)["thread_ts"], TS);
@@ -273,10 +274,10 @@ fn another_channel_gets_a_message_of_its_own() {
 fn a_message_to_a_person_is_changed_in_their_conversation() {
     let mut fake = FakeSlack::default();
     let person = |name| bot(name).with_option("channel", "U0123456789");
-    let memory = send(&mut fake, &person(EventName::Triggered)).memory;
+    let memory = send(&mut fake, &person(EventName::Triggered)).message_ref;
     let mut change = person(EventName::Resolved);
     let expected = json!({ "channel": "D0123456789", "ts": TS, "to": "U0123456789" }).to_string();
-    assert_eq!(memory, Keeping::Becomes(expected.clone()));
+    assert_eq!(memory, Patch::Set(expected.clone()));
     change.memory = Some(expected);
     assert_eq!(send(&mut fake, &change).outcome, Outcome::Delivered);
 }
@@ -298,8 +299,8 @@ proptest! {
         sample.event.actor = Actor::User { id: UserId::new(at(), [9; 10]), name: person };
         sample.progress = is_plain.then(|| "plain".to_owned());
         let mut fake = FakeSlack::default();
-        let judgement = send(&mut fake, &sample);
-        prop_assert_eq!(&judgement.outcome, &Outcome::Delivered);
+        let classification = send(&mut fake, &sample);
+        prop_assert_eq!(&classification.outcome, &Outcome::Delivered);
         let is_call = |part: &Part| matches!(part, Part::Mention(_));
         prop_assert!(!fake.messages()[0].parts.iter().any(is_call));
     }

@@ -12,14 +12,15 @@ use crate::telegram::settings::sample;
 use destination::Adapter;
 use destination::sample::Sample;
 use destination::shown::Part;
-use destination::task::{ActLink, Judgement, Keeping};
-use model::attempt::{Outcome, Remedy};
+use destination::task::{ActLink, Classification};
+use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
 use model::exchange::{Exchange, FailureCode, PhaseTimings, Response};
 use model::incident::IncidentAction;
+use model::patch::Patch;
 
 /// Sends a sample's task to the fake, judges the answer and keeps what the engine would keep.
-fn deliver(fake: &mut TelegramFake, sample: &mut Sample) -> Judgement {
+fn deliver(fake: &mut TelegramFake, sample: &mut Sample) -> Classification {
     let rendered = Telegram.step(&sample.task()).request().unwrap();
     let answer = fake.answer(&FakeRequest {
         method: &rendered.method,
@@ -46,17 +47,20 @@ fn deliver(fake: &mut TelegramFake, sample: &mut Sample) -> Judgement {
         }),
     };
     let judgement = Telegram.classify(&sample.task(), &exchange, sample.now);
-    keep(&mut sample.memory, &judgement.memory);
-    keep(&mut sample.progress, &judgement.progress);
-    sample.target.learned = judgement.learned.clone().or(sample.target.learned.take());
+    keep(&mut sample.memory, &judgement.message_ref);
+    keep(&mut sample.progress, &judgement.continuation);
+    sample.target.discovered_settings = judgement
+        .discovered_settings
+        .clone()
+        .or(sample.target.discovered_settings.take());
     judgement
 }
 
-fn keep(kept: &mut Option<String>, keeping: &Keeping) {
+fn keep(kept: &mut Option<String>, keeping: &Patch<String>) {
     match keeping {
-        Keeping::AsItIs => {}
-        Keeping::Becomes(text) => *kept = Some(text.clone()),
-        Keeping::Nothing => *kept = None,
+        Patch::Keep => {}
+        Patch::Set(text) => *kept = Some(text.clone()),
+        Patch::Clear => *kept = None,
     }
 }
 
@@ -79,9 +83,9 @@ fn with_acts(mut sample: Sample) -> Sample {
     sample
 }
 
-fn failed(judgement: &Judgement) -> (FailureCode, Remedy) {
+fn failed(judgement: &Classification) -> (FailureCode, Disposition) {
     let failure = judgement.outcome.failure().unwrap();
-    (failure.code, failure.remedy)
+    (failure.code, failure.disposition)
 }
 
 fn headings(fake: &TelegramFake) -> Vec<String> {
@@ -124,7 +128,10 @@ fn a_deleted_message_is_posted_anew() {
     let mut resolved = then(&triggered, EventName::Resolved);
     assert!(fake.fail_next("deleted"));
     let judgement = deliver(&mut fake, &mut resolved);
-    assert_eq!(failed(&judgement), (FailureCode::MessageLost, Remedy::AtOnce));
+    assert_eq!(
+        failed(&judgement),
+        (FailureCode::MessageLost, Disposition::Immediate)
+    );
     assert_eq!(resolved.memory, None);
     assert_eq!(deliver(&mut fake, &mut resolved).outcome, Outcome::Delivered);
     assert_eq!(headings(&fake), ["🟢 Database connection timeout"]);
@@ -140,7 +147,7 @@ fn a_message_too_old_to_edit_is_posted_anew() {
     fake.fail_next("cannot_edit");
     assert_eq!(
         failed(&deliver(&mut fake, &mut resolved)),
-        (FailureCode::MessageLost, Remedy::AtOnce)
+        (FailureCode::MessageLost, Disposition::Immediate)
     );
     assert_eq!(deliver(&mut fake, &mut resolved).outcome, Outcome::Delivered);
     assert_eq!(fake.messages.len(), 2);
@@ -165,7 +172,7 @@ fn a_moved_chat_is_followed() {
     fake.fail_next("moved");
     assert_eq!(
         failed(&deliver(&mut fake, &mut resolved)),
-        (FailureCode::ChatMoved, Remedy::AtOnce)
+        (FailureCode::ChatMoved, Disposition::Immediate)
     );
     assert_eq!(deliver(&mut fake, &mut resolved).outcome, Outcome::Delivered);
     assert_eq!(fake.messages[1].chat, MOVED_TO.to_string());
@@ -178,7 +185,7 @@ fn a_refused_message_is_sent_plain() {
     fake.fail_next("entities");
     assert_eq!(
         failed(&deliver(&mut fake, &mut triggered)),
-        (FailureCode::MessageRefused, Remedy::AtOnce)
+        (FailureCode::MessageRefused, Disposition::Immediate)
     );
     assert_eq!(deliver(&mut fake, &mut triggered).outcome, Outcome::Delivered);
     assert_eq!(headings(&fake), ["Triggered: Database connection timeout"]);
@@ -191,16 +198,19 @@ fn every_fault_is_judged_as_what_it_is() {
         assert!(fake.fail_next(fault));
         deliver(&mut fake, &mut sample(EventName::Triggered))
     };
-    let person = (FailureCode::SettingsRefused, Remedy::Person);
+    let person = (FailureCode::SettingsRefused, Disposition::NeedsOperator);
     let flood = meet("flood");
     assert_eq!(
         flood.pause.as_ref().map(|pause| pause.wait),
         Some(Duration::from_secs(3))
     );
-    assert_eq!(failed(&flood), (FailureCode::RateLimited, Remedy::Wait));
+    assert_eq!(
+        failed(&flood),
+        (FailureCode::RateLimited, Disposition::RateLimited)
+    );
     assert_eq!(
         failed(&meet("flood_html")),
-        (FailureCode::RateLimited, Remedy::Wait)
+        (FailureCode::RateLimited, Disposition::RateLimited)
     );
     assert_eq!(failed(&meet("unauthorized")), person);
     assert_eq!(failed(&meet("blocked")), person);
@@ -208,11 +218,11 @@ fn every_fault_is_judged_as_what_it_is() {
     assert_eq!(failed(&meet("topic_closed")), person);
     assert_eq!(
         failed(&meet("internal")),
-        (FailureCode::ServerError, Remedy::Schedule)
+        (FailureCode::ServerError, Disposition::Backoff)
     );
     assert_eq!(
         failed(&meet("gateway")),
-        (FailureCode::ServerError, Remedy::Schedule)
+        (FailureCode::ServerError, Disposition::Backoff)
     );
     assert!(!fake.fail_next("nonsense"));
 }

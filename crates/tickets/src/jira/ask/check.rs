@@ -9,8 +9,8 @@ use crate::jira::issue::{name_of, short};
 use crate::jira::settings::{Settings, is_number};
 use crate::jira::{account, screen};
 use destination::task::Rendered;
-use destination::ticketing::{Answer, Asked, Asking, Finding};
-use model::attempt::{Failure, Remedy};
+use destination::ticketing::{Finding, QueryContext, QueryResult, QueryStep};
+use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode, MAX_BODY_CAP_BYTES};
 
 /// The permissions that tickets need, with the names that people know them by.
@@ -28,8 +28,8 @@ const PAGE: &str = "200";
 /// The longest name that a finding repeats, in characters.
 const MAX_NAME: usize = 80;
 
-/// See [`destination::ticketing::Question::Check`].
-pub(super) fn check(asking: &Asking<'_>) -> Next {
+/// See [`destination::ticketing::TicketQuery::Check`].
+pub(super) fn check(asking: &QueryContext<'_>) -> Next {
     let mut findings = Vec::new();
     let project = Settings(asking.target).project();
     let [who, where_to] = [0, 1].map(|index| asking.answers.get(index));
@@ -59,7 +59,7 @@ pub(super) fn check(asking: &Asking<'_>) -> Next {
 }
 
 /// The rest of the check, once the project is there.
-fn in_project(asking: &Asking<'_>, project: &str, mut findings: Vec<Finding>) -> Next {
+fn in_project(asking: &QueryContext<'_>, project: &str, mut findings: Vec<Finding>) -> Next {
     let [rights, types, screen] = [2, 3, 4].map(|index| asking.answers.get(index));
     let Some(rights) = rights else {
         return send(ask_permissions(asking, project));
@@ -119,7 +119,7 @@ fn in_project(asking: &Asking<'_>, project: &str, mut findings: Vec<Finding>) ->
 }
 
 fn done(findings: Vec<Finding>) -> Next {
-    Ok(Asked::Done(Answer::Findings(findings)))
+    Ok(QueryStep::Done(QueryResult::Findings(findings)))
 }
 
 fn purpose<'a>(act: &'a str, missing: &'a str) -> Purpose<'a> {
@@ -128,7 +128,7 @@ fn purpose<'a>(act: &'a str, missing: &'a str) -> Purpose<'a> {
 
 /// What Jira tells, or what it refuses. A Jira that does not answer now tells nothing about the settings.
 fn answered(
-    asking: &Asking<'_>,
+    asking: &QueryContext<'_>,
     exchange: &Exchange,
     purpose: Purpose<'_>,
 ) -> Result<Result<Value, Failure>, Trouble> {
@@ -144,9 +144,14 @@ fn answered(
         {
             Ok(Err(trouble.failure))
         }
-        Err(trouble) => match trouble.failure.remedy {
-            Remedy::Person | Remedy::Nothing | Remedy::Rewrite => Ok(Err(trouble.failure)),
-            Remedy::Schedule | Remedy::AtOnce | Remedy::Wait | Remedy::LookUp => Err(trouble),
+        Err(trouble) => match trouble.failure.disposition {
+            Disposition::NeedsOperator | Disposition::Permanent | Disposition::Harmful => {
+                Ok(Err(trouble.failure))
+            }
+            Disposition::Backoff
+            | Disposition::Immediate
+            | Disposition::RateLimited
+            | Disposition::VerifyFirst => Err(trouble),
         },
     }
 }
@@ -158,7 +163,7 @@ fn sentence(detail: &str) -> String {
     format!("{}{}.", first.unwrap_or_default(), signs.as_str())
 }
 
-fn signed_in(asking: &Asking<'_>, person: &Value) -> Finding {
+fn signed_in(asking: &QueryContext<'_>, person: &Value) -> Finding {
     let name = name_of(person).unwrap_or_else(|| "an account without a name".to_owned());
     match account::read(Settings(asking.target), person) {
         Some(_) => Finding::good(format!("Signed in as {name}.")),
@@ -168,7 +173,7 @@ fn signed_in(asking: &Asking<'_>, person: &Value) -> Finding {
     }
 }
 
-fn ask_permissions(asking: &Asking<'_>, project: &str) -> Result<Rendered, Failure> {
+fn ask_permissions(asking: &QueryContext<'_>, project: &str) -> Result<Rendered, Failure> {
     let names = PERMISSIONS.map(|(key, _)| key).join(",");
     let by = if is_number(project) {
         "projectId"
@@ -200,7 +205,7 @@ fn permissions(told: &Value) -> Vec<Finding> {
     }
 }
 
-fn create_meta(asking: &Asking<'_>, path: &[&str]) -> Result<Rendered, Failure> {
+fn create_meta(asking: &QueryContext<'_>, path: &[&str]) -> Result<Rendered, Failure> {
     let request = api(asking).get(path, &[("maxResults", PAGE)])?;
     Ok(Rendered {
         body_cap: MAX_BODY_CAP_BYTES,
@@ -223,7 +228,7 @@ fn listed(told: &Value, name: &str) -> create_screen::Page {
 }
 
 /// The id of the settings' issue type.
-fn issue_type(asking: &Asking<'_>, told: &Value, findings: &mut Vec<Finding>) -> Option<String> {
+fn issue_type(asking: &QueryContext<'_>, told: &Value, findings: &mut Vec<Finding>) -> Option<String> {
     let wanted = Settings(asking.target).issue_type();
     let page = listed(told, "issueTypes");
     let is_wanted = |one: &&Value| {

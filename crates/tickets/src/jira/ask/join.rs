@@ -15,8 +15,8 @@ use crate::jira::read::FIELDS;
 use crate::jira::settings::Settings;
 use crate::jira::transitions::{self, Choice, Wish};
 use destination::task::Rendered;
-use destination::ticketing::{Answer, Asked, Asking};
-use model::attempt::{Failure, Remedy};
+use destination::ticketing::{QueryContext, QueryResult, QueryStep};
+use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode};
 use model::ticket::{Ticket, TicketPhase};
 
@@ -48,8 +48,8 @@ enum Part {
     Move(Way),
 }
 
-/// See [`destination::ticketing::Question::Join`].
-pub(super) fn join(asking: &Asking<'_>, keep: &Ticket, close: &Ticket) -> Next {
+/// See [`destination::ticketing::TicketQuery::Merge`].
+pub(super) fn join(asking: &QueryContext<'_>, keep: &Ticket, close: &Ticket) -> Next {
     let mut known = Known::default();
     let mut part = Some(Part::Read);
     for exchange in asking.answers {
@@ -60,13 +60,13 @@ pub(super) fn join(asking: &Asking<'_>, keep: &Ticket, close: &Ticket) -> Next {
     }
     match part {
         Some(part) => send(request(asking, keep, close, &part)),
-        None => Ok(Asked::Done(Answer::Joined)),
+        None => Ok(QueryStep::Done(QueryResult::Merged)),
     }
 }
 
 /// What comes after an answer; nothing if that was all.
 fn follow(
-    asking: &Asking<'_>,
+    asking: &QueryContext<'_>,
     keep: &Ticket,
     known: &mut Known,
     part: &Part,
@@ -121,7 +121,7 @@ fn follow(
 }
 
 /// The next transition on the way to the ticket's end; nothing if it is there.
-fn way_out(asking: &Asking<'_>, known: &Known) -> Result<Option<Part>, Trouble> {
+fn way_out(asking: &QueryContext<'_>, known: &Known) -> Result<Option<Part>, Trouble> {
     let Some(issue) = known
         .issue
         .as_ref()
@@ -142,13 +142,18 @@ fn way_out(asking: &Asking<'_>, known: &Known) -> Result<Option<Part>, Trouble> 
                 issue.ticket.key
             );
             Err(Failure::new(FailureCode::TransitionMissing, detail)
-                .with(Remedy::Nothing)
+                .with(Disposition::Permanent)
                 .into())
         }
     }
 }
 
-fn request(asking: &Asking<'_>, keep: &Ticket, close: &Ticket, part: &Part) -> Result<Rendered, Failure> {
+fn request(
+    asking: &QueryContext<'_>,
+    keep: &Ticket,
+    close: &Ticket,
+    part: &Part,
+) -> Result<Rendered, Failure> {
     let api = api(asking);
     let id = close.id.as_str();
     match part {

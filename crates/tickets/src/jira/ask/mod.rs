@@ -12,37 +12,39 @@ use crate::jira::look;
 use crate::jira::memory::Account;
 use crate::jira::settings::Settings;
 use destination::task::Rendered;
-use destination::ticketing::{Answer, Asked, Asking, MAX_ASKED, MAX_MARKED, Question};
-use model::attempt::{Failure, Remedy};
+use destination::ticketing::{
+    MAX_MARKED, MAX_QUERY_REQUESTS, QueryContext, QueryResult, QueryStep, TicketQuery,
+};
+use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
 
 /// What follows in a question, or why it comes to nothing.
-type Next = Result<Asked, Trouble>;
+type Next = Result<QueryStep, Trouble>;
 
 /// See [`destination::ticketing::Ticketing::ask`].
-pub(super) fn ask(asking: &Asking<'_>) -> Asked {
-    if asking.answers.len() >= MAX_ASKED {
+pub(super) fn ask(asking: &QueryContext<'_>) -> QueryStep {
+    if asking.answers.len() >= MAX_QUERY_REQUESTS {
         let detail = "the question took more requests than any should";
-        return Asked::Failed(
-            Failure::new(FailureCode::TooManySteps, detail).with(Remedy::Nothing),
+        return QueryStep::Failed(
+            Failure::new(FailureCode::TooManySteps, detail).with(Disposition::Permanent),
             None,
         );
     }
-    let next = match asking.question {
-        Question::Read {
+    let next = match asking.query {
+        TicketQuery::Read {
             ticket_id,
             comments_since,
         } => reading::read(asking, ticket_id, *comments_since),
-        Question::Find { reference } => reading::read(asking, reference, None),
-        Question::Marked { marker } => marked(asking, marker),
-        Question::Join { keep, close } => join::join(asking, keep, close),
-        Question::Check => check::check(asking),
+        TicketQuery::Find { reference } => reading::read(asking, reference, None),
+        TicketQuery::Marked { marker } => marked(asking, marker),
+        TicketQuery::Merge { keep, close } => join::join(asking, keep, close),
+        TicketQuery::Check => check::check(asking),
     };
-    next.unwrap_or_else(|trouble| Asked::Failed(trouble.failure, trouble.pause))
+    next.unwrap_or_else(|trouble| QueryStep::Failed(trouble.failure, trouble.pause))
 }
 
 /// Where requests go.
-fn api<'a>(asking: &Asking<'a>) -> Api<'a> {
+fn api<'a>(asking: &QueryContext<'a>) -> Api<'a> {
     Api {
         target: asking.target,
         token: asking.token,
@@ -51,10 +53,10 @@ fn api<'a>(asking: &Asking<'a>) -> Api<'a> {
 
 /// A request as what follows.
 fn send(request: Result<Rendered, Failure>) -> Next {
-    Ok(Asked::send(request?))
+    Ok(QueryStep::send(request?))
 }
 
-fn marked(asking: &Asking<'_>, marker: &str) -> Next {
+fn marked(asking: &QueryContext<'_>, marker: &str) -> Next {
     let Some(exchange) = asking.answers.first() else {
         return send(look::request(api(asking), marker));
     };
@@ -63,5 +65,5 @@ fn marked(asking: &Asking<'_>, marker: &str) -> Next {
     let found = look::marked(Settings(asking.target), account.as_ref(), response, marker);
     let found = found.ok_or_else(|| Trouble::from(answer::strange(response)))?;
     let tickets = found.into_iter().map(|issue| issue.ticket).take(MAX_MARKED);
-    Ok(Asked::Done(Answer::Tickets(tickets.collect())))
+    Ok(QueryStep::Done(QueryResult::Tickets(tickets.collect())))
 }

@@ -12,7 +12,7 @@ use crate::jira::read::{self, plain_request};
 use crate::jira::settings::Settings;
 use destination::task::Rendered;
 use destination::text::{Unit, cut};
-use destination::ticketing::{Answer, Asked, Asking, Comment, MAX_COMMENTS, Reading};
+use destination::ticketing::{Comment, MAX_COMMENTS, QueryContext, QueryResult, QueryStep, Reading};
 use model::attempt::Failure;
 use model::exchange::{Exchange, MAX_BODY_CAP_BYTES};
 use model::ticket::MAX_COMMENT_LENGTH;
@@ -29,7 +29,7 @@ const COMMENTS_PURPOSE: Purpose<'static> = Purpose {
 const SOMEBODY: &str = "somebody";
 
 /// Reads a ticket by its id or key. A history that is too large to be read is done without.
-pub(super) fn read(asking: &Asking<'_>, id: &str, comments_since: Option<Timestamp>) -> Next {
+pub(super) fn read(asking: &QueryContext<'_>, id: &str, comments_since: Option<Timestamp>) -> Next {
     let Some((first, rest)) = asking.answers.split_first() else {
         return send(request(asking, id));
     };
@@ -39,7 +39,7 @@ pub(super) fn read(asking: &Asking<'_>, id: &str, comments_since: Option<Timesta
         (true, None) => return send(plain_request(api(asking), id)),
     };
     if answer::is_missing(answered) {
-        return Ok(Asked::Done(Answer::Ticket(None)));
+        return Ok(QueryStep::Done(QueryResult::Ticket(None)));
     }
     let response = answer::good(asking.target, answered, read::PURPOSE, asking.now)?;
     let body = answer::json(response)?;
@@ -52,7 +52,7 @@ pub(super) fn read(asking: &Asking<'_>, id: &str, comments_since: Option<Timesta
         },
     };
     let (by, is_ours) = mover(asking, &body);
-    Ok(Asked::Done(Answer::Ticket(Some(Reading {
+    Ok(QueryStep::Done(QueryResult::Ticket(Some(Reading {
         ticket: issue.ticket,
         by,
         is_ours,
@@ -60,7 +60,7 @@ pub(super) fn read(asking: &Asking<'_>, id: &str, comments_since: Option<Timesta
     }))))
 }
 
-fn request(asking: &Asking<'_>, id: &str) -> Result<Rendered, Failure> {
+fn request(asking: &QueryContext<'_>, id: &str) -> Result<Rendered, Failure> {
     let query = [("fields", read::FIELDS), ("expand", "changelog")];
     Ok(with_large_answer(api(asking).get(&["issue", id], &query)?))
 }
@@ -76,7 +76,7 @@ fn may_have_comments(issue: &Issue, since: Timestamp) -> bool {
 }
 
 /// Who moved the ticket last, or else changed it last, and whether that was our own account.
-fn mover(asking: &Asking<'_>, body: &Value) -> (Option<String>, bool) {
+fn mover(asking: &QueryContext<'_>, body: &Value) -> (Option<String>, bool) {
     let histories = body["changelog"]["histories"].as_array().into_iter().flatten();
     let moves_it = |change: &Value| {
         let items = change["items"].as_array();
@@ -96,11 +96,11 @@ fn mover(asking: &Asking<'_>, body: &Value) -> (Option<String>, bool) {
 
 /// What people wrote since, or what has to be asked for that.
 fn comments(
-    asking: &Asking<'_>,
+    asking: &QueryContext<'_>,
     id: &str,
     answers: &[Exchange],
     since: Timestamp,
-) -> Result<Result<Vec<Comment>, Asked>, answer::Trouble> {
+) -> Result<Result<Vec<Comment>, QueryStep>, answer::Trouble> {
     let cut_short = answers
         .iter()
         .take_while(|exchange| is_cut_short(exchange))
@@ -110,7 +110,7 @@ fn comments(
             Some(count) => {
                 let query = [("orderBy", "-created"), ("maxResults", *count)];
                 let request = api(asking).get(&["issue", id, "comment"], &query)?;
-                Ok(Err(Asked::send(Rendered {
+                Ok(Err(QueryStep::send(Rendered {
                     body_cap: MAX_BODY_CAP_BYTES,
                     ..request
                 })))

@@ -11,7 +11,7 @@ use crate::jira::token;
 use destination::about::Problem;
 use destination::mapping;
 use destination::sample::Sample;
-use destination::task::{Beyond, Target};
+use destination::task::{IncidentContext, Target};
 use destination::template::Templates;
 use model::event::EventName;
 use model::id::UserId;
@@ -212,7 +212,7 @@ fn full(target: &Target, event: EventName) -> Sample {
     let assignee = Some(user.clone());
     let mut sample = bare(target, event).about(|incident| incident.assignee = assignee);
     sample.links.incident = Some("https://opsknight.example.com/incidents/inc_1".to_owned());
-    sample.beyond = Some(Beyond {
+    sample.beyond = Some(IncidentContext {
         description: Some("Two\n\"lines\" {of} text".to_owned()),
         assignee: Some(user),
     });

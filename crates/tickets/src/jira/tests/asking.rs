@@ -3,42 +3,42 @@
 use std::time::Duration;
 
 use super::*;
-use destination::ticketing::{Answer, Asked, Asking, Comment, Question, Reading};
+use destination::ticketing::{Comment, QueryContext, QueryResult, QueryStep, Reading, TicketQuery};
 
 /// Asks a question until it ends, or until there is no answer left: then the last request is told.
 pub(super) fn ask(
     sample: &Sample,
-    question: &Question,
+    question: &TicketQuery,
     answers: &[Exchange],
-) -> (Vec<String>, Option<Asked>) {
+) -> (Vec<String>, Option<QueryStep>) {
     let mut requests = Vec::new();
     for count in 0..=answers.len() {
-        let asked = Jira.ticketing().unwrap().ask(&Asking {
+        let asked = Jira.ticketing().unwrap().query(&QueryContext {
             webhook: &sample.webhook,
             target: &sample.target,
             token: None,
-            question,
+            query: question,
             answers: &answers[..count],
             now: at(),
         });
         match asked {
-            Asked::Send(request) => requests.push(line(&request)),
+            QueryStep::Send(request) => requests.push(line(&request)),
             ended => return (requests, Some(ended)),
         }
     }
     (requests, None)
 }
 
-pub(super) fn done(asked: Option<Asked>) -> Answer {
+pub(super) fn done(asked: Option<QueryStep>) -> QueryResult {
     match asked {
-        Some(Asked::Done(answer)) => answer,
+        Some(QueryStep::Done(answer)) => answer,
         other => panic!("it did not end well: {other:?}"),
     }
 }
 
-fn reading(asked: Option<Asked>) -> Reading {
+fn reading(asked: Option<QueryStep>) -> Reading {
     match done(asked) {
-        Answer::Ticket(Some(reading)) => reading,
+        QueryResult::Ticket(Some(reading)) => reading,
         other => panic!("no ticket: {other:?}"),
     }
 }
@@ -51,8 +51,8 @@ fn change(created: &str, who: &str, field: &str) -> Value {
     })
 }
 
-fn read_question(since: Option<Timestamp>) -> Question {
-    Question::Read {
+fn read_question(since: Option<Timestamp>) -> TicketQuery {
+    TicketQuery::Read {
         ticket_id: "10012".into(),
         comments_since: since,
     }
@@ -139,17 +139,17 @@ fn a_ticket_that_is_not_there_is_none_and_refused_credentials_are_a_failure() {
         &read_question(None),
         &[answer(404, &json!({ "errorMessages": ["no"] }))],
     );
-    assert_eq!(done(gone), Answer::Ticket(None));
+    assert_eq!(done(gone), QueryResult::Ticket(None));
     let (_, refused) = ask(&sample, &read_question(None), &[raw(401, &[], "")]);
-    let Some(Asked::Failed(failure, None)) = refused else {
+    let Some(QueryStep::Failed(failure, None)) = refused else {
         panic!("it did not fail");
     };
     assert_eq!(
-        (failure.code, failure.remedy),
-        (FailureCode::SettingsRefused, Remedy::Person)
+        (failure.code, failure.disposition),
+        (FailureCode::SettingsRefused, Disposition::NeedsOperator)
     );
     let (_, limited) = ask(&sample, &read_question(None), &[raw(429, &[], "")]);
-    assert!(matches!(limited, Some(Asked::Failed(_, Some(_)))));
+    assert!(matches!(limited, Some(QueryStep::Failed(_, Some(_)))));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_ticket_is_named_by_its_key_or_its_page_on_this_site() {
             .contains("names no ticket")
     );
     assert!(reference("12").is_err() && reference("").is_err() && reference("OPS").is_err());
-    let find = Question::Find {
+    let find = TicketQuery::Find {
         reference: "OPS-12".into(),
     };
     let (requests, asked) = ask(&sample, &find, &[answer(200, &issue("To Do", &[]))]);
@@ -204,11 +204,11 @@ fn marked_tickets_come_oldest_first_without_closed_duplicates() {
         marked("20", "To Do", "opsknight-duplicate"),
         issue("To Do", &[]),
     ];
-    let question = Question::Marked {
+    let question = TicketQuery::Marked {
         marker: marker(&sample).replace("opsknight-", ""),
     };
     let (_, asked) = ask(&sample, &question, &[answer(200, &json!({ "issues": issues }))]);
-    let Answer::Tickets(tickets) = done(asked) else {
+    let QueryResult::Tickets(tickets) = done(asked) else {
         panic!("no tickets");
     };
     assert_eq!(
@@ -218,10 +218,10 @@ fn marked_tickets_come_oldest_first_without_closed_duplicates() {
             .collect::<Vec<_>>(),
         ["20", "30", "40"]
     );
-    let empty = Question::Marked {
+    let empty = TicketQuery::Marked {
         marker: String::new(),
     };
     let (requests, asked) = ask(&sample, &empty, &[]);
     assert_eq!(requests.len(), 0);
-    assert!(matches!(asked, Some(Asked::Failed(..))));
+    assert!(matches!(asked, Some(QueryStep::Failed(..))));
 }

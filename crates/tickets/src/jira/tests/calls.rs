@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::*;
-use destination::callback::{Call, Received, Refused, TicketHint};
+use destination::callback::{Call, ChangeNotification, Received, Refused};
 use model::secret::SecretText;
 
 fn hmac(key: &[u8], text: &[u8]) -> String {
@@ -52,7 +52,7 @@ fn event(name: &str, who: &str) -> Value {
 }
 
 fn hint(markers: Vec<String>) -> Received {
-    Received::Ticket(TicketHint {
+    Received::Ticket(ChangeNotification {
         ticket_id: "10012".into(),
         markers,
         receipt: Some("receipt-1".into()),

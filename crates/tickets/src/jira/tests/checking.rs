@@ -2,7 +2,7 @@
 
 use super::asking::{ask, done};
 use super::*;
-use destination::ticketing::{Answer, Asked, Finding, FindingState, Question};
+use destination::ticketing::{Finding, FindingState, QueryResult, QueryStep, TicketQuery};
 
 fn me() -> Exchange {
     answer(200, &json!({ "accountId": "me-1", "displayName": "OpsKnight" }))
@@ -45,8 +45,8 @@ fn screen(more: &[Value]) -> Exchange {
 }
 
 fn findings(sample: &Sample, answers: &[Exchange]) -> Vec<Finding> {
-    match done(ask(sample, &Question::Check, answers).1) {
-        Answer::Findings(findings) => findings,
+    match done(ask(sample, &TicketQuery::Check, answers).1) {
+        QueryResult::Findings(findings) => findings,
         other => panic!("no findings: {other:?}"),
     }
 }
@@ -62,7 +62,7 @@ fn bad(findings: &[Finding]) -> Vec<&str> {
 fn settings_that_work_are_told_one_by_one() {
     let sample = sample(EventName::Triggered);
     let answers = [me(), project(), rights(""), types("issueTypes"), screen(&[])];
-    let (requests, _) = ask(&sample, &Question::Check, &answers);
+    let (requests, _) = ask(&sample, &TicketQuery::Check, &answers);
     assert!(
         requests[2]
             .starts_with("GET /mypermissions?projectKey=OPS&permissions=BROWSE_PROJECTS%2CCREATE_ISSUES")
@@ -94,8 +94,8 @@ fn refused_credentials_and_a_hidden_project_end_the_check() {
     );
     let hidden = findings(&sample, &[me(), answer(404, &json!({ "errorMessages": ["no"] }))]);
     assert!(bad(&hidden)[0].starts_with("This account sees no such project"));
-    let (_, away) = ask(&sample, &Question::Check, &[raw(503, &[], "")]);
-    assert!(matches!(away, Some(Asked::Failed(..))));
+    let (_, away) = ask(&sample, &TicketQuery::Check, &[raw(503, &[], "")]);
+    assert!(matches!(away, Some(QueryStep::Failed(..))));
 }
 
 #[test]

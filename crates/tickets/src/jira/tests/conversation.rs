@@ -1,7 +1,7 @@
 //! Whole deliveries, request by request.
 
 use super::*;
-use destination::task::Beyond;
+use destination::task::IncidentContext;
 use model::id::UserId;
 use model::user::UserRef;
 
@@ -39,7 +39,8 @@ fn a_triggered_incident_makes_a_ticket_reads_it_and_links_it_back() {
         "linked OPS-12 back to the incident",
     ];
     assert_eq!(played.notes, notes);
-    let learned: Value = serde_json::from_str(played.after.target.learned.as_deref().unwrap()).unwrap();
+    let learned: Value =
+        serde_json::from_str(played.after.target.discovered_settings.as_deref().unwrap()).unwrap();
     assert_eq!(learned["accountId"], "me-1");
     let link = played.body(3);
     assert_eq!(
@@ -90,7 +91,7 @@ fn an_acknowledged_incident_moves_assigns_and_notes_who_has_it() {
 fn an_escalation_is_noted_with_whoever_has_it_now() {
     let mut sample = linked(sample(EventName::Escalated), TicketPhase::New);
     sample.memory = Some(r#"{"ticket":"10012","assignee":""}"#.into());
-    sample.beyond = Some(Beyond {
+    sample.beyond = Some(IncidentContext {
         description: None,
         assignee: Some(UserRef {
             id: UserId::new(at(), [8; 10]),
@@ -239,7 +240,7 @@ fn a_lost_ticket_says_what_to_do() {
         sample,
         vec![answer(404, &json!({ "errorMessages": ["Issue does not exist"] }))],
     );
-    assert_eq!(played.told(), (FailureCode::TicketLost, Remedy::Nothing));
+    assert_eq!(played.told(), (FailureCode::TicketLost, Disposition::Permanent));
     assert!(
         played
             .detail()

@@ -1,7 +1,7 @@
 //! What a new ticket says, and what becomes of the request.
 
 use super::*;
-use destination::task::Beyond;
+use destination::task::IncidentContext;
 
 fn body_of(sample: &Sample) -> Value {
     let request = sample.settle(|task| Jira.step(task)).request().unwrap();
@@ -9,19 +9,19 @@ fn body_of(sample: &Sample) -> Value {
     serde_json::from_slice(&request.body).unwrap()
 }
 
-fn judged(sample: &Sample, exchange: &Exchange) -> Judgement {
+fn judged(sample: &Sample, exchange: &Exchange) -> Classification {
     sample.settle(|task| Jira.classify(task, exchange, sample.now))
 }
 
-fn told(judgement: &Judgement) -> (FailureCode, Remedy, Option<TicketNews>) {
+fn told(judgement: &Classification) -> (FailureCode, Disposition, Option<TicketNews>) {
     let failure = judgement.outcome.failure().unwrap();
-    (failure.code, failure.remedy, judgement.ticket.clone())
+    (failure.code, failure.disposition, judgement.ticket.clone())
 }
 
 #[test]
 fn a_plain_ticket_says_what_an_incident_is() {
     let mut sample = with_page(sample(EventName::Triggered));
-    sample.beyond = Some(Beyond {
+    sample.beyond = Some(IncidentContext {
         description: Some("*Pool* exhausted".into()),
         assignee: None,
     });
@@ -105,7 +105,7 @@ fn an_answer_that_is_not_clear_is_looked_up_before_anything_is_repeated() {
     ];
     unclear.into_iter().for_each(|(exchange, code)| {
         let judgement = judged(&sample, &exchange);
-        assert_eq!(told(&judgement), (code, Remedy::LookUp, None));
+        assert_eq!(told(&judgement), (code, Disposition::VerifyFirst, None));
         let detail = &judgement.outcome.failure().unwrap().detail;
         assert!(
             detail.ends_with("whether the ticket was made is not known"),
@@ -122,20 +122,32 @@ fn what_never_left_or_was_refused_made_nothing() {
         (
             silence(FailureCode::ConnectRefused),
             FailureCode::ConnectRefused,
-            Remedy::Schedule,
+            Disposition::Backoff,
         ),
         (
             silence(FailureCode::DnsFailed),
             FailureCode::DnsFailed,
-            Remedy::Schedule,
+            Disposition::Backoff,
         ),
-        (error(400), FailureCode::MessageRefused, Remedy::Nothing),
-        (error(401), FailureCode::SettingsRefused, Remedy::Person),
-        (error(403), FailureCode::SettingsRefused, Remedy::Person),
-        (error(404), FailureCode::SettingsRefused, Remedy::Person),
-        (error(429), FailureCode::RateLimited, Remedy::Wait),
-        (error(302), FailureCode::Redirect, Remedy::Person),
-        (error(413), FailureCode::MessageRefused, Remedy::Nothing),
+        (error(400), FailureCode::MessageRefused, Disposition::Permanent),
+        (
+            error(401),
+            FailureCode::SettingsRefused,
+            Disposition::NeedsOperator,
+        ),
+        (
+            error(403),
+            FailureCode::SettingsRefused,
+            Disposition::NeedsOperator,
+        ),
+        (
+            error(404),
+            FailureCode::SettingsRefused,
+            Disposition::NeedsOperator,
+        ),
+        (error(429), FailureCode::RateLimited, Disposition::RateLimited),
+        (error(302), FailureCode::Redirect, Disposition::NeedsOperator),
+        (error(413), FailureCode::MessageRefused, Disposition::Permanent),
     ];
     refused.into_iter().for_each(|(exchange, code, remedy)| {
         let judgement = judged(&sample, &exchange);
@@ -164,14 +176,20 @@ fn optional_fields_that_jira_refuses_are_left_out_once() {
         &json!({ "errorMessages": [], "errors": { "customfield_2": "cannot be set" } }),
     );
     let stubborn = play(sample, vec![refused, again]);
-    assert_eq!(stubborn.told(), (FailureCode::MessageRefused, Remedy::Nothing));
+    assert_eq!(
+        stubborn.told(),
+        (FailureCode::MessageRefused, Disposition::Permanent)
+    );
 }
 
 #[test]
 fn required_fields_that_are_missing_are_told_in_jiras_words() {
     let errors = json!({ "errorMessages": [], "errors": { "customfield_9": "Team is\nrequired." } });
     let played = play(sample(EventName::Triggered), vec![answer(400, &errors)]);
-    assert_eq!(played.told(), (FailureCode::MessageRefused, Remedy::Nothing));
+    assert_eq!(
+        played.told(),
+        (FailureCode::MessageRefused, Disposition::Permanent)
+    );
     assert_eq!(
         played.detail(),
         "Jira refused to create tickets in OPS (400): customfield_9: Team is required"
@@ -185,7 +203,7 @@ fn a_project_type_or_label_that_jira_refuses_is_for_a_person() {
         let played = play(sample(EventName::Triggered), vec![answer(400, &errors)]);
         (played.told(), played.detail().to_owned())
     };
-    let person = (FailureCode::SettingsRefused, Remedy::Person);
+    let person = (FailureCode::SettingsRefused, Disposition::NeedsOperator);
     assert_eq!(refused("project").0, person);
     assert_eq!(refused("issuetype").0, person);
     let (told, detail) = refused("labels");
@@ -198,5 +216,8 @@ fn a_lost_test_is_not_repeated() {
     let mut sample = intended(stranger(EventName::Triggered), None);
     sample.event.is_test = true;
     let played = play(sample, vec![]);
-    assert_eq!(played.told(), (FailureCode::TicketUnknown, Remedy::Nothing));
+    assert_eq!(
+        played.told(),
+        (FailureCode::TicketUnknown, Disposition::Permanent)
+    );
 }

@@ -10,7 +10,10 @@ fn linked_sample() -> Sample {
 
 fn limit(headers: &[(&'static str, &str)]) -> (Option<Duration>, Option<Duration>) {
     let played = play(linked_sample(), vec![raw(429, headers, "")]);
-    assert_eq!(played.told(), (FailureCode::RateLimited, Remedy::Wait));
+    assert_eq!(
+        played.told(),
+        (FailureCode::RateLimited, Disposition::RateLimited)
+    );
     let wait = played.last.outcome.failure().unwrap().retry_after;
     (wait, played.last.pause.map(|pause| pause.wait))
 }
@@ -56,18 +59,24 @@ fn a_pause_names_a_bucket_of_the_webhook_that_holds_no_secret() {
 #[test]
 fn a_breakdown_is_tried_again_and_waited_for_if_jira_says_how_long() {
     let failed = play(linked_sample(), vec![raw(500, &[], "<html>")]);
-    assert_eq!(failed.told(), (FailureCode::ServerError, Remedy::Schedule));
+    assert_eq!(failed.told(), (FailureCode::ServerError, Disposition::Backoff));
     let away = play(linked_sample(), vec![raw(503, &[("retry-after", "20")], "")]);
-    assert_eq!(away.told(), (FailureCode::ServerError, Remedy::Wait));
+    assert_eq!(away.told(), (FailureCode::ServerError, Disposition::RateLimited));
     let silent = play(linked_sample(), vec![silence(FailureCode::ResponseTimeout)]);
-    assert_eq!(silent.told(), (FailureCode::ResponseTimeout, Remedy::Schedule));
+    assert_eq!(
+        silent.told(),
+        (FailureCode::ResponseTimeout, Disposition::Backoff)
+    );
 }
 
 #[test]
 fn a_captcha_is_named() {
     let headers = [("x-authentication-denied-reason", "CAPTCHA_CHALLENGE; login-url=x")];
     let played = play(linked_sample(), vec![raw(403, &headers, "")]);
-    assert_eq!(played.told(), (FailureCode::SettingsRefused, Remedy::Person));
+    assert_eq!(
+        played.told(),
+        (FailureCode::SettingsRefused, Disposition::NeedsOperator)
+    );
     assert!(played.detail().contains("sign in as it once in a browser"));
 }
 
@@ -82,14 +91,17 @@ fn answers_that_are_not_jiras_are_told_as_such() {
         "{\"id\":5,\"key\":\"<x>-1\"}",
     ];
     let told = bodies.map(|body| play(linked_sample(), vec![raw(200, &[], body)]).told());
-    assert_eq!(told, [(FailureCode::ResponseInvalid, Remedy::Schedule); 6]);
+    assert_eq!(told, [(FailureCode::ResponseInvalid, Disposition::Backoff); 6]);
 }
 
 #[test]
 fn a_body_that_never_ends_fails_after_two_looks() {
     let endless = || cut_short(200, &"[".repeat(300_000));
     let played = play(linked_sample(), vec![endless(), endless()]);
-    assert_eq!(played.told(), (FailureCode::ResponseInvalid, Remedy::Schedule));
+    assert_eq!(
+        played.told(),
+        (FailureCode::ResponseInvalid, Disposition::Backoff)
+    );
 }
 
 #[test]
@@ -136,7 +148,7 @@ fn a_failure_on_the_way_has_the_ticket_read_again() {
     let sample = linked(with_page(sample(EventName::Triggered)), TicketPhase::New);
     let read = || answer(200, &issue("To Do", &[]));
     let failed = play(sample, vec![read(), raw(500, &[], "")]);
-    assert_eq!(failed.told(), (FailureCode::ServerError, Remedy::Schedule));
+    assert_eq!(failed.told(), (FailureCode::ServerError, Disposition::Backoff));
     let again = play(failed.after, vec![read(), answer(200, &json!({}))]);
     assert_eq!(
         again.paths(),

@@ -2,15 +2,15 @@
 
 use super::asking::{ask, done};
 use super::*;
-use destination::ticketing::{Answer, Asked, Question};
+use destination::ticketing::{QueryResult, QueryStep, TicketQuery};
 
-fn question() -> Question {
+fn question() -> TicketQuery {
     let keep = Ticket {
         id: "10001".into(),
         key: "OPS-1".into(),
         ..ticket(TicketPhase::New)
     };
-    Question::Join {
+    TicketQuery::Merge {
         keep,
         close: ticket(TicketPhase::New),
     }
@@ -58,14 +58,14 @@ fn the_one_that_goes_points_to_the_one_that_stays_and_is_closed() {
     assert!(requests[2].contains("(OpsKnight duplicate of OPS-1)"));
     assert!(requests[3].contains(r#""inwardIssue":{"key":"OPS-12"},"outwardIssue":{"key":"OPS-1"}"#));
     assert!(requests[4].contains("opsknight-duplicate"));
-    assert_eq!(done(asked), Answer::Joined);
+    assert_eq!(done(asked), QueryResult::Merged);
 }
 
 #[test]
 fn what_is_there_already_is_left_out() {
     let closed = answer(200, &labelled(issue("Done", &[]), &["opsknight-duplicate"]));
     let (requests, asked) = ask(&sample(EventName::Triggered), &question(), &[closed]);
-    assert_eq!((requests.len(), done(asked)), (1, Answer::Joined));
+    assert_eq!((requests.len(), done(asked)), (1, QueryResult::Merged));
     let answers = [
         answer(200, &issue("Done", &[])),
         comments("x (OpsKnight duplicate of OPS-1)"),
@@ -80,7 +80,7 @@ fn what_is_there_already_is_left_out() {
         "PUT /issue/10012",
     ];
     assert_eq!(paths(&requests), expected);
-    assert_eq!(done(asked), Answer::Joined);
+    assert_eq!(done(asked), QueryResult::Merged);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_ticket_without_a_way_to_its_end_is_for_a_person() {
         nothing(),
     ];
     let (_, asked) = ask(&sample(EventName::Triggered), &question(), &answers);
-    let Some(Asked::Failed(failure, None)) = asked else {
+    let Some(QueryStep::Failed(failure, None)) = asked else {
         panic!("it did not fail");
     };
     assert_eq!(failure.code, FailureCode::TransitionMissing);
@@ -106,5 +106,5 @@ fn a_deleted_one_needs_nothing_more() {
         &question(),
         &[answer(404, &json!({ "errorMessages": ["no"] }))],
     );
-    assert_eq!(done(asked), Answer::Joined);
+    assert_eq!(done(asked), QueryResult::Merged);
 }

@@ -46,7 +46,10 @@ fn a_search_that_shows_nothing_is_repeated_until_it_can_be_believed() {
     let mut sample = intended(sample(EventName::Triggered), None);
     let wait = |sample: &Sample| {
         let played = play(sample.clone(), vec![found(&[])]);
-        assert_eq!(played.told(), (FailureCode::TicketUnknown, Remedy::Wait));
+        assert_eq!(
+            played.told(),
+            (FailureCode::TicketUnknown, Disposition::RateLimited)
+        );
         played.last.outcome.failure().unwrap().retry_after
     };
     assert_eq!(wait(&sample), Some(Duration::from_secs(30)));
@@ -71,7 +74,10 @@ fn what_does_not_carry_our_marker_is_never_taken_for_ours() {
         labelled(issue("To Do", &[]), &["opsknight-"]),
     ];
     let played = play(sample, vec![found(&others)]);
-    assert_eq!(played.told(), (FailureCode::ResponseInvalid, Remedy::Schedule));
+    assert_eq!(
+        played.told(),
+        (FailureCode::ResponseInvalid, Disposition::Backoff)
+    );
 }
 
 #[test]
@@ -107,7 +113,7 @@ fn a_lost_answer_leads_to_one_ticket_only() {
         sample(EventName::Triggered),
         vec![silence(FailureCode::ResponseTimeout)],
     );
-    assert_eq!(first.told().1, Remedy::LookUp);
+    assert_eq!(first.told().1, Disposition::VerifyFirst);
     let shown = found(&[ours(&first.after, "10012", "To Do")]);
     let second = play(first.after, vec![shown, answer(200, &issue("To Do", &[]))]);
     assert_eq!(second.paths(), ["GET /search/jql", "GET /issue/10012"]);

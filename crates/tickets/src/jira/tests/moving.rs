@@ -68,7 +68,10 @@ fn a_ticket_goes_step_by_step_and_never_back() {
 #[test]
 fn a_workflow_without_a_way_is_told_with_the_transitions_there_are() {
     let played = play(resolved(), vec![read("To Do", &[])]);
-    assert_eq!(played.told(), (FailureCode::TransitionMissing, Remedy::Nothing));
+    assert_eq!(
+        played.told(),
+        (FailureCode::TransitionMissing, Disposition::Permanent)
+    );
     let mut acknowledged = linked(sample(EventName::Acknowledged), TicketPhase::New);
     acknowledged = acknowledged.with_option("notes", "off");
     let played = play(acknowledged, vec![read("To Do", &[to("4", "Done")])]);
@@ -90,7 +93,10 @@ fn steps_come_to_an_end() {
     let mut answers: Vec<_> = (0..5).flat_map(step).collect();
     answers.push(read("In Progress", &[to("1", "In Review")]));
     let played = play(resolved(), answers);
-    assert_eq!(played.told(), (FailureCode::TransitionMissing, Remedy::Nothing));
+    assert_eq!(
+        played.told(),
+        (FailureCode::TransitionMissing, Disposition::Permanent)
+    );
     assert!(played.detail().contains("after 5 transitions"));
 }
 
@@ -149,7 +155,10 @@ fn a_screen_that_the_settings_do_not_answer_is_named_with_the_setting() {
         resolved(),
         vec![read("To Do", &[requiring(to("31", "Done"), team)])],
     );
-    assert_eq!(played.told(), (FailureCode::TransitionMissing, Remedy::Nothing));
+    assert_eq!(
+        played.told(),
+        (FailureCode::TransitionMissing, Disposition::Permanent)
+    );
     assert!(
         played
             .detail()
@@ -167,7 +176,10 @@ fn a_field_that_only_the_refusal_names_is_told_too_and_the_rest_is_done_before()
     let link = answer(201, &json!({}));
     let answers = vec![read("To Do", &[to("31", "Done")]), link, refused];
     let played = play(sample, answers);
-    assert_eq!(played.told(), (FailureCode::MessageRefused, Remedy::Nothing));
+    assert_eq!(
+        played.told(),
+        (FailureCode::MessageRefused, Disposition::Permanent)
+    );
     assert!(
         played
             .detail()
@@ -181,7 +193,10 @@ fn a_ticket_that_moves_meanwhile_is_read_again() {
     let transitions = || vec![to("31", "Done")];
     let conflict = || answer(409, &json!({ "errorMessages": ["conflict"] }));
     let conflicting = play(resolved(), vec![read("To Do", &transitions()), conflict()]);
-    assert_eq!(conflicting.told(), (FailureCode::ClientError, Remedy::Wait));
+    assert_eq!(
+        conflicting.told(),
+        (FailureCode::ClientError, Disposition::RateLimited)
+    );
     let stale = || {
         answer(
             400,
@@ -193,7 +208,10 @@ fn a_ticket_that_moves_meanwhile_is_read_again() {
         resolved(),
         vec![again(), stale(), again(), stale(), again(), stale()],
     );
-    assert_eq!(stubborn.told(), (FailureCode::MessageRefused, Remedy::Nothing));
+    assert_eq!(
+        stubborn.told(),
+        (FailureCode::MessageRefused, Disposition::Permanent)
+    );
     assert!(
         stubborn
             .detail()

@@ -25,7 +25,10 @@ fn later(mut sample: Sample) -> Sample {
 #[test]
 fn a_note_without_a_clear_answer_is_looked_for_before_it_is_written_again() {
     let lost = play(escalated(), vec![read(), silence(FailureCode::ResponseTimeout)]);
-    assert_eq!(lost.told(), (FailureCode::ResponseTimeout, Remedy::LookUp));
+    assert_eq!(
+        lost.told(),
+        (FailureCode::ResponseTimeout, Disposition::VerifyFirst)
+    );
     let key = format!("(OpsKnight {})", lost.after.event.id);
     let there = answer(
         200,
@@ -37,7 +40,10 @@ fn a_note_without_a_clear_answer_is_looked_for_before_it_is_written_again() {
     assert_eq!(found.last.outcome, Outcome::Delivered);
     let other = answer(200, &json!({ "comments": [{ "body": "hello" }] }));
     let early = play(lost.after.clone(), vec![read(), other.clone()]);
-    assert_eq!(early.told(), (FailureCode::TicketUnknown, Remedy::Wait));
+    assert_eq!(
+        early.told(),
+        (FailureCode::TicketUnknown, Disposition::RateLimited)
+    );
     let missing = play(later(lost.after), vec![read(), other, written()]);
     let paths = [
         "GET /issue/10012",
@@ -70,7 +76,10 @@ fn what_is_written_down_before_a_note_leaves_has_it_looked_for_after_a_crash() {
 fn a_note_that_was_refused_is_not_looked_for() {
     let limited = raw(429, &[("retry-after", "3")], "");
     let refused = play(escalated(), vec![read(), limited]);
-    assert_eq!(refused.told(), (FailureCode::RateLimited, Remedy::Wait));
+    assert_eq!(
+        refused.told(),
+        (FailureCode::RateLimited, Disposition::RateLimited)
+    );
     assert_eq!(
         play(refused.after, vec![read(), written()]).last.outcome,
         Outcome::Delivered
@@ -79,7 +88,10 @@ fn a_note_that_was_refused_is_not_looked_for() {
         escalated(),
         vec![read(), answer(403, &json!({ "errorMessages": ["no"] }))],
     );
-    assert_eq!(forbidden.told(), (FailureCode::SettingsRefused, Remedy::Person));
+    assert_eq!(
+        forbidden.told(),
+        (FailureCode::SettingsRefused, Disposition::NeedsOperator)
+    );
     assert!(
         forbidden
             .detail()

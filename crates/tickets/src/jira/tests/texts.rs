@@ -40,7 +40,10 @@ fn a_title_cannot_choose_another_incidents_marker() {
 fn a_template_that_fails_ends_the_delivery() {
     let sample = sample(EventName::Triggered).with_option("labels", "{{ nonsense }}");
     let played = play(sample, vec![]);
-    assert_eq!(played.told(), (FailureCode::TemplateFailed, Remedy::Nothing));
+    assert_eq!(
+        played.told(),
+        (FailureCode::TemplateFailed, Disposition::Permanent)
+    );
     assert!(
         played
             .detail()

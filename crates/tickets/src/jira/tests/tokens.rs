@@ -14,10 +14,10 @@ fn service_account() -> Sample {
     sample
 }
 
-fn read(exchange: &Exchange) -> Result<Token, (FailureCode, Remedy)> {
+fn read(exchange: &Exchange) -> Result<Token, (FailureCode, Disposition)> {
     let sample = service_account();
     let token = Jira.tokens(&sample.target).unwrap().read(exchange, at());
-    token.map_err(|failure| (failure.code, failure.remedy))
+    token.map_err(|failure| (failure.code, failure.disposition))
 }
 
 #[test]
@@ -62,8 +62,8 @@ fn a_token_is_used_until_somewhat_before_its_end() {
 
 #[test]
 fn no_token_has_its_own_code() {
-    let person = Err((FailureCode::TokenFailed, Remedy::Person));
-    let again = Err((FailureCode::TokenFailed, Remedy::Schedule));
+    let person = Err((FailureCode::TokenFailed, Disposition::NeedsOperator));
+    let again = Err((FailureCode::TokenFailed, Disposition::Backoff));
     assert_eq!(read(&answer(401, &json!({ "error": "access_denied" }))), person);
     assert_eq!(read(&raw(403, &[], "<html>Blocked by policy</html>")), again);
     assert_eq!(read(&raw(500, &[], "")), again);
@@ -72,7 +72,7 @@ fn no_token_has_its_own_code() {
     assert_eq!(read(&silence(FailureCode::ConnectRefused)), again);
     assert_eq!(
         read(&raw(429, &[], "")),
-        Err((FailureCode::TokenFailed, Remedy::Wait))
+        Err((FailureCode::TokenFailed, Disposition::RateLimited))
     );
 }
 

@@ -1,44 +1,44 @@
 //! Questions beside deliveries.
 
 use super::*;
-use destination::ticketing::{Answer, Asked, Asking, Question, Reading, Ticketing};
+use destination::ticketing::{QueryContext, QueryResult, QueryStep, Reading, TicketQuery, Ticketing};
 
 /// Asks with the answers so far.
-fn ask(sample: &Sample, question: &Question, answers: &[Exchange]) -> Asked {
-    ServiceNow.ask(&Asking {
+fn ask(sample: &Sample, question: &TicketQuery, answers: &[Exchange]) -> QueryStep {
+    ServiceNow.query(&QueryContext {
         webhook: &sample.webhook,
         target: &sample.target,
         token: None,
-        question,
+        query: question,
         answers,
         now: sample.now,
     })
 }
 
-fn next(asked: Asked) -> String {
+fn next(asked: QueryStep) -> String {
     match asked {
-        Asked::Send(rendered) => said(&rendered),
+        QueryStep::Send(rendered) => said(&rendered),
         other => panic!("no request: {other:?}"),
     }
 }
 
-fn done(asked: Asked) -> Answer {
+fn done(asked: QueryStep) -> QueryResult {
     match asked {
-        Asked::Done(answer) => answer,
+        QueryStep::Done(answer) => answer,
         other => panic!("no answer: {other:?}"),
     }
 }
 
-fn read(since: Option<Timestamp>) -> Question {
-    Question::Read {
+fn read(since: Option<Timestamp>) -> TicketQuery {
+    TicketQuery::Read {
         ticket_id: ID.into(),
         comments_since: since,
     }
 }
 
-fn reading(answer: Answer) -> Reading {
+fn reading(answer: QueryResult) -> Reading {
     match answer {
-        Answer::Ticket(Some(reading)) => reading,
+        QueryResult::Ticket(Some(reading)) => reading,
         other => panic!("no ticket: {other:?}"),
     }
 }
@@ -61,7 +61,7 @@ fn a_ticket_is_read_with_who_changed_it() {
     assert_eq!((theirs.by.as_deref(), theirs.is_ours), (Some("ada.l"), false));
     assert_eq!(
         done(ask(&sample, &read(None), &[missing()])),
-        Answer::Ticket(None)
+        QueryResult::Ticket(None)
     );
 }
 
@@ -143,7 +143,7 @@ fn a_ticket_is_named_by_number_id_or_page() {
 #[test]
 fn a_named_ticket_is_found_by_number_and_nothing_else_is_taken_for_it() {
     let sample = sample(EventName::Triggered);
-    let question = Question::Find {
+    let question = TicketQuery::Find {
         reference: "INC0010001".into(),
     };
     let line = next(ask(&sample, &question, &[]));
@@ -161,7 +161,7 @@ fn a_named_ticket_is_found_by_number_and_nothing_else_is_taken_for_it() {
     assert_eq!(reading(found).ticket, ticket(TicketPhase::New));
     assert_eq!(
         done(ask(&sample, &question, &[ok(&json!([other]))])),
-        Answer::Ticket(None)
+        QueryResult::Ticket(None)
     );
 }
 
@@ -169,7 +169,7 @@ fn a_named_ticket_is_found_by_number_and_nothing_else_is_taken_for_it() {
 fn tickets_with_a_marker_have_to_carry_it() {
     let sample = sample(EventName::Triggered);
     let marker = mark(&sample);
-    let question = Question::Marked {
+    let question = TicketQuery::Marked {
         marker: marker.clone(),
     };
     assert!(
@@ -183,20 +183,20 @@ fn tickets_with_a_marker_have_to_carry_it() {
         &question,
         &[ok(&json!([other, record(&sample, "1")]))],
     ));
-    assert_eq!(answer, Answer::Tickets(vec![ticket(TicketPhase::New)]));
-    let nothing = Question::Marked {
+    assert_eq!(answer, QueryResult::Tickets(vec![ticket(TicketPhase::New)]));
+    let nothing = TicketQuery::Marked {
         marker: String::new(),
     };
-    assert!(matches!(ask(&sample, &nothing, &[]), Asked::Failed(..)));
+    assert!(matches!(ask(&sample, &nothing, &[]), QueryStep::Failed(..)));
 }
 
-fn join() -> Question {
+fn join() -> TicketQuery {
     let keep = Ticket {
         id: "keep1".into(),
         key: "INC0010000".into(),
         ..ticket(TicketPhase::New)
     };
-    Question::Join {
+    TicketQuery::Merge {
         keep,
         close: ticket(TicketPhase::New),
     }
@@ -222,7 +222,7 @@ fn a_duplicate_is_noted_unmarked_and_canceled() {
         "{line}"
     );
     answers.push(ok(&record(&sample, "8")));
-    assert_eq!(done(ask(&sample, &join(), &answers)), Answer::Joined);
+    assert_eq!(done(ask(&sample, &join(), &answers)), QueryResult::Merged);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn a_duplicate_that_may_not_be_canceled_is_resolved() {
     answers.push(ok(&record(&sample, "1")));
     assert!(matches!(
         ask(&sample, &join(), &answers),
-        Asked::Failed(failure, None) if failure.code == FailureCode::TransitionMissing
+        QueryStep::Failed(failure, None) if failure.code == FailureCode::TransitionMissing
     ));
 }
 
@@ -247,8 +247,8 @@ fn a_duplicate_that_is_joined_or_gone_is_left_alone() {
     let sample = sample(EventName::Triggered);
     let mut joined = record(&sample, "8");
     joined["correlation_id"] = json!("inc_1-duplicate");
-    assert_eq!(done(ask(&sample, &join(), &[ok(&joined)])), Answer::Joined);
-    assert_eq!(done(ask(&sample, &join(), &[missing()])), Answer::Joined);
+    assert_eq!(done(ask(&sample, &join(), &[ok(&joined)])), QueryResult::Merged);
+    assert_eq!(done(ask(&sample, &join(), &[missing()])), QueryResult::Merged);
     let page = ask(&sample, &join(), &[answer(200, "<html>")]);
-    assert!(matches!(page, Asked::Failed(failure, None) if failure.code == FailureCode::ResponseInvalid));
+    assert!(matches!(page, QueryStep::Failed(failure, None) if failure.code == FailureCode::ResponseInvalid));
 }

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::servicenow::callback::{SECRET_HEADER, secret};
-use destination::callback::{Call, Received, Refused, TicketHint};
+use destination::callback::{Call, ChangeNotification, Received, Refused};
 use destination::task::Recording;
 use destination::ticketing::Tokens;
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 use model::secret::SecretText;
 
 fn with_call<T>(sample: &Sample, proof: &str, body: &str, test: impl FnOnce(&Call<'_>) -> T) -> T {
@@ -39,7 +39,7 @@ fn told(by: &str) -> String {
 #[test]
 fn a_changed_ticket_is_to_be_read_again() {
     let sample = sample(EventName::Triggered);
-    let hint = TicketHint {
+    let hint = ChangeNotification {
         ticket_id: ID.into(),
         markers: vec![mark(&sample)],
         receipt: Some(format!("{ID}:3")),
@@ -142,7 +142,7 @@ fn a_token_is_read_with_its_end() {
     );
     let mut sample = oauth("oauth_client");
     assert!(
-        matches!(step(&sample), Step::Judged(judgement) if failure(&judgement).code == FailureCode::TokenFailed)
+        matches!(step(&sample), Step::Done(judgement) if failure(&judgement).code == FailureCode::TokenFailed)
     );
     sample.token = Some(token);
     assert_eq!(
@@ -156,23 +156,26 @@ fn a_token_that_does_not_come_says_why() {
     let read = |exchange: &Exchange| {
         let failure = ServiceNow.read(exchange, at()).unwrap_err();
         assert_eq!(failure.code, FailureCode::TokenFailed);
-        (failure.remedy, failure.detail)
+        (failure.disposition, failure.detail)
     };
     let refused = read(&answer(
         401,
         r#"{"error_description":"access_denied","error":"server_error"}"#,
     ));
-    assert_eq!(refused.0, Remedy::Person);
+    assert_eq!(refused.0, Disposition::NeedsOperator);
     assert!(refused.1.ends_with("(server_error: access_denied)"));
-    assert_eq!(read(&answer(200, "<html>")).0, Remedy::Schedule);
-    assert_eq!(read(&answer(200, r#"{"access_token":"a b"}"#)).0, Remedy::Person);
+    assert_eq!(read(&answer(200, "<html>")).0, Disposition::Backoff);
+    assert_eq!(
+        read(&answer(200, r#"{"access_token":"a b"}"#)).0,
+        Disposition::NeedsOperator
+    );
     assert_eq!(
         read(&answer(403, "<html>Blocked by policy</html>")).0,
-        Remedy::Schedule
+        Disposition::Backoff
     );
-    assert_eq!(read(&answer(503, "")).0, Remedy::Schedule);
-    assert_eq!(read(&answer(429, "")).0, Remedy::Wait);
-    assert_eq!(read(&no_answer(FailureCode::DnsFailed)).0, Remedy::Schedule);
+    assert_eq!(read(&answer(503, "")).0, Disposition::Backoff);
+    assert_eq!(read(&answer(429, "")).0, Disposition::RateLimited);
+    assert_eq!(read(&no_answer(FailureCode::DnsFailed)).0, Disposition::Backoff);
 }
 
 #[test]

@@ -1,27 +1,29 @@
 //! Check connection.
 
 use super::*;
-use destination::ticketing::{Answer, Asked, Asking, FindingState, MAX_ASKED, Question, Ticketing};
+use destination::ticketing::{
+    FindingState, MAX_QUERY_REQUESTS, QueryContext, QueryResult, QueryStep, TicketQuery, Ticketing,
+};
 
 /// Asks the check with an instance that answers each table so; the findings with the tables that were asked.
 fn check(sample: &Sample, instance: impl Fn(&str) -> Exchange) -> (Vec<String>, Vec<(FindingState, String)>) {
     let (mut asked, mut answers) = (Vec::new(), Vec::new());
     loop {
-        let next = ServiceNow.ask(&Asking {
+        let next = ServiceNow.query(&QueryContext {
             webhook: &sample.webhook,
             target: &sample.target,
             token: None,
-            question: &Question::Check,
+            query: &TicketQuery::Check,
             answers: &answers,
             now: sample.now,
         });
         match next {
-            Asked::Send(rendered) => {
+            QueryStep::Send(rendered) => {
                 let table = rendered.url.path().rsplit('/').next().unwrap().to_owned();
                 answers.push(instance(&table));
                 asked.push(table);
             }
-            Asked::Done(Answer::Findings(findings)) => {
+            QueryStep::Done(QueryResult::Findings(findings)) => {
                 let told = findings
                     .into_iter()
                     .map(|finding| (finding.state, finding.sentence));
@@ -84,7 +86,7 @@ fn everything_that_can_be_read_is_looked_at() {
         "sys_journal_field",
     ];
     assert_eq!(asked, tables);
-    assert!(asked.len() <= MAX_ASKED);
+    assert!(asked.len() <= MAX_QUERY_REQUESTS);
     let bad: Vec<_> = findings
         .iter()
         .filter(|(state, _)| *state == FindingState::Bad)

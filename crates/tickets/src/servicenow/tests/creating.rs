@@ -1,7 +1,7 @@
 //! Making the ticket.
 
 use super::*;
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 use model::incident::Severity;
 
 #[test]
@@ -29,7 +29,7 @@ fn the_ticket_says_what_the_incident_says_and_carries_its_marker() {
         incident.title = "Disk\nfull".into();
     });
     sample.links.incident = Some("https://ops.example/i/1".into());
-    sample.beyond = Some(Beyond {
+    sample.beyond = Some(IncidentContext {
         description: Some("All of it.".into()),
         assignee: None,
     });
@@ -173,9 +173,9 @@ fn a_create_without_a_clear_answer_is_looked_up_before_another() {
         let is_told = failure
             .detail
             .ends_with("whether the ticket was made is not known");
-        (failure.remedy, is_told, judgement.ticket.clone())
+        (failure.disposition, is_told, judgement.ticket.clone())
     });
-    assert_eq!(told, [const { (Remedy::LookUp, true, None) }; 6]);
+    assert_eq!(told, [const { (Disposition::VerifyFirst, true, None) }; 6]);
     assert_eq!(failure(&judged[0]).code, FailureCode::ResponseTimeout);
     assert!(failure(&judged[3]).detail.contains("it may be asleep"));
 }
@@ -186,38 +186,47 @@ fn a_create_that_was_refused_or_never_left_made_nothing() {
     let judged = |answer: &Exchange| {
         let judgement = judge(&sample, answer);
         assert_eq!(judgement.ticket, Some(TicketNews::NotMade));
-        (failure(&judgement).code, failure(&judgement).remedy)
+        (failure(&judgement).code, failure(&judgement).disposition)
     };
     assert_eq!(
         judged(&no_answer(FailureCode::ConnectRefused)),
-        (FailureCode::ConnectRefused, Remedy::Schedule)
+        (FailureCode::ConnectRefused, Disposition::Backoff)
     );
     assert_eq!(
         judged(&no_answer(FailureCode::TlsFailed)),
-        (FailureCode::TlsFailed, Remedy::Schedule)
+        (FailureCode::TlsFailed, Disposition::Backoff)
     );
     let refused = refusal(
         401,
         "User Not Authenticated",
         "Required to provide Auth information",
     );
-    assert_eq!(judged(&refused), (FailureCode::SettingsRefused, Remedy::Person));
+    assert_eq!(
+        judged(&refused),
+        (FailureCode::SettingsRefused, Disposition::NeedsOperator)
+    );
     let acl = refusal(
         403,
         "Operation Failed",
         "ACL Exception Insert Failed due to security constraints",
     );
-    assert_eq!(judged(&acl), (FailureCode::SettingsRefused, Remedy::Person));
+    assert_eq!(
+        judged(&acl),
+        (FailureCode::SettingsRefused, Disposition::NeedsOperator)
+    );
     assert_eq!(
         judged(&refusal(400, "Invalid table u_x", "")),
-        (FailureCode::SettingsRefused, Remedy::Person)
+        (FailureCode::SettingsRefused, Disposition::NeedsOperator)
     );
     let policy = refusal(
         403,
         "Operation Failed",
         "Data Policy Exception: Caller is mandatory",
     );
-    assert_eq!(judged(&policy), (FailureCode::MessageRefused, Remedy::Nothing));
+    assert_eq!(
+        judged(&policy),
+        (FailureCode::MessageRefused, Disposition::Permanent)
+    );
     assert!(
         failure(&judge(&sample, &policy))
             .detail
@@ -232,7 +241,7 @@ fn a_field_that_the_instance_will_not_have_is_left_out_once() {
         .with_option("fields", "u_site = x");
     let answer = refusal(400, "Invalid value", "Assignment group and u_site are no good");
     let (_, judgement) = exchange(&mut sample, &answer);
-    assert_eq!(failure(&judgement).remedy, Remedy::AtOnce);
+    assert_eq!(failure(&judgement).disposition, Disposition::Immediate);
     assert_eq!(
         judgement.note.as_deref(),
         Some("the ticket is made without assignment_group, u_site")
@@ -244,7 +253,7 @@ fn a_field_that_the_instance_will_not_have_is_left_out_once() {
             && body.get("impact").is_some()
     );
     let (_, judgement) = exchange(&mut sample, &refusal(400, "Invalid value", "impact is no good"));
-    assert_eq!(failure(&judgement).remedy, Remedy::Nothing);
+    assert_eq!(failure(&judgement).disposition, Disposition::Permanent);
 }
 
 #[test]
@@ -263,8 +272,8 @@ fn the_rate_limit_is_waited_for_by_every_header_that_tells_its_end() {
     let judgement = judge(&sample, &limited);
     let failure = failure(&judgement);
     assert_eq!(
-        (failure.remedy, failure.retry_after),
-        (Remedy::Wait, Some(seconds(90)))
+        (failure.disposition, failure.retry_after),
+        (Disposition::RateLimited, Some(seconds(90)))
     );
     assert!(
         failure

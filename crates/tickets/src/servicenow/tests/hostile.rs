@@ -1,7 +1,7 @@
 //! Answers that mean no good.
 
 use super::*;
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 use model::ticket::{MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES};
 
 /// Every request of a delivery that can be the next.
@@ -55,7 +55,7 @@ const STATUSES: [u16; 15] = [
 ];
 
 /// Every answer to every request.
-fn judgements() -> impl Iterator<Item = Judgement> {
+fn judgements() -> impl Iterator<Item = Classification> {
     stages().into_iter().flat_map(|sample| {
         let answers = STATUSES
             .into_iter()
@@ -66,7 +66,7 @@ fn judgements() -> impl Iterator<Item = Judgement> {
 
 #[test]
 fn no_answer_breaks_anything_and_every_text_is_bounded() {
-    let is_short = |judgement: &Judgement| {
+    let is_short = |judgement: &Classification| {
         let failure = judgement.outcome.failure();
         let note = judgement.note.as_ref();
         let is_told = failure.is_none_or(|failure| failure.detail.len() < 2000);
@@ -117,7 +117,7 @@ fn whoever_answers_in_the_instances_place_is_not_taken_for_it() {
     let sample = sample(EventName::Triggered);
     let judgement = judge(&sample, &answer(404, "<html>not here"));
     assert_eq!(failure(&judgement).code, FailureCode::ClientError);
-    assert_eq!(failure(&judgement).remedy, Remedy::LookUp);
+    assert_eq!(failure(&judgement).disposition, Disposition::VerifyFirst);
     assert_eq!(judgement.ticket, None);
 }
 

@@ -1,7 +1,7 @@
 //! Looking for a ticket that may have been made.
 
 use super::*;
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 
 fn late(mut sample: Sample, after: u64) -> Sample {
     sample.now = at().plus(seconds(after));
@@ -31,8 +31,8 @@ fn an_answer_to_another_question_is_not_taken_for_nothing_found() {
     let judgement = judge(&sample, &ok(&json!([other, 1, null])));
     let failure = failure(&judgement);
     assert_eq!(
-        (failure.code, failure.remedy),
-        (FailureCode::SettingsRefused, Remedy::Person)
+        (failure.code, failure.disposition),
+        (FailureCode::SettingsRefused, Disposition::NeedsOperator)
     );
     assert_eq!(judgement.ticket, None);
 }
@@ -44,8 +44,12 @@ fn what_is_not_found_is_looked_for_until_it_would_be_there() {
     let waited = judge(&sample, &ok(&json!([])));
     let wait = failure(&waited);
     assert_eq!(
-        (wait.code, wait.remedy, wait.retry_after),
-        (FailureCode::TicketUnknown, Remedy::Wait, Some(seconds(30)))
+        (wait.code, wait.disposition, wait.retry_after),
+        (
+            FailureCode::TicketUnknown,
+            Disposition::RateLimited,
+            Some(seconds(30))
+        )
     );
     let sample = late(sample, 110);
     assert_eq!(
@@ -102,13 +106,13 @@ fn a_search_that_fails_makes_nothing() {
     intended(&mut sample, None);
     let judgement = judge(&sample, &answer(500, "{}"));
     assert_eq!(
-        (failure(&judgement).code, failure(&judgement).remedy),
-        (FailureCode::ServerError, Remedy::Schedule)
+        (failure(&judgement).code, failure(&judgement).disposition),
+        (FailureCode::ServerError, Disposition::Backoff)
     );
     let page = judge(&sample, &answer(200, "<html>"));
     assert_eq!(
-        (failure(&page).code, failure(&page).remedy),
-        (FailureCode::ResponseInvalid, Remedy::Schedule)
+        (failure(&page).code, failure(&page).disposition),
+        (FailureCode::ResponseInvalid, Disposition::Backoff)
     );
     assert_eq!((judgement.ticket, page.ticket), (None, None));
 }
@@ -119,8 +123,8 @@ fn a_linked_ticket_that_is_gone_is_said_and_left() {
     let judgement = judge(&sample, &missing());
     let failure = failure(&judgement);
     assert_eq!(
-        (failure.code, failure.remedy),
-        (FailureCode::TicketLost, Remedy::Nothing)
+        (failure.code, failure.disposition),
+        (FailureCode::TicketLost, Disposition::Permanent)
     );
     assert!(
         failure
@@ -134,7 +138,7 @@ fn a_record_that_hides_its_state_is_for_a_person() {
     let sample = linked(EventName::Acknowledged, TicketPhase::New);
     let judgement = judge(&sample, &ok(&json!({ "sys_id": ID, "state": "" })));
     assert_eq!(
-        (failure(&judgement).code, failure(&judgement).remedy),
-        (FailureCode::SettingsRefused, Remedy::Person)
+        (failure(&judgement).code, failure(&judgement).disposition),
+        (FailureCode::SettingsRefused, Disposition::NeedsOperator)
     );
 }

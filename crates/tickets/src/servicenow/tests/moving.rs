@@ -1,7 +1,7 @@
 //! Moving the ticket.
 
 use super::*;
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 
 /// Reads the ticket in a state, so that the next request moves it.
 fn read(name: EventName, state: &str) -> Sample {
@@ -67,8 +67,8 @@ fn a_business_rule_that_keeps_the_ticket_is_told() {
     let (_, judgement) = exchange(&mut sample, &ok(&kept));
     let failure = failure(&judgement);
     assert_eq!(
-        (failure.code, failure.remedy),
-        (FailureCode::TransitionMissing, Remedy::Nothing)
+        (failure.code, failure.disposition),
+        (FailureCode::TransitionMissing, Disposition::Permanent)
     );
     assert!(
         failure
@@ -98,8 +98,8 @@ fn a_policy_that_wants_another_close_code_is_told_with_what_to_set() {
     let (_, judgement) = exchange(&mut sample, &refusal(403, "Operation Failed", detail));
     let failure = failure(&judgement);
     assert_eq!(
-        (failure.code, failure.remedy),
-        (FailureCode::MessageRefused, Remedy::Nothing)
+        (failure.code, failure.disposition),
+        (FailureCode::MessageRefused, Disposition::Permanent)
     );
     assert!(
         failure.detail.contains("set Close code and Close notes")
@@ -125,8 +125,8 @@ fn other_refusals_name_what_the_instance_says() {
         ),
     );
     assert_eq!(
-        (failure(&acl).code, failure(&acl).remedy),
-        (FailureCode::SettingsRefused, Remedy::Person)
+        (failure(&acl).code, failure(&acl).disposition),
+        (FailureCode::SettingsRefused, Disposition::NeedsOperator)
     );
     assert_eq!(failure(&judge(&sample, &missing())).code, FailureCode::TicketLost);
 }
@@ -135,7 +135,7 @@ fn other_refusals_name_what_the_instance_says() {
 fn after_a_lost_answer_the_ticket_is_read_before_it_is_moved_again() {
     let mut sample = read(EventName::Acknowledged, "1");
     let (_, judgement) = exchange(&mut sample, &no_answer(FailureCode::ResponseTimeout));
-    assert_eq!(failure(&judgement).remedy, Remedy::Schedule);
+    assert_eq!(failure(&judgement).disposition, Disposition::Backoff);
     let closed = record(&sample, "7");
     let (line, judgement) = exchange(&mut sample, &ok(&closed));
     assert_eq!(line, format!("GET /api/now/table/incident/{ID}"));
@@ -175,8 +175,8 @@ fn a_closed_ticket_that_may_not_be_opened_again_disables_nothing() {
     let judgement = judge(&sample, &acl);
     let failure = failure(&judgement);
     assert_eq!(
-        (failure.code, failure.remedy),
-        (FailureCode::TransitionMissing, Remedy::Nothing)
+        (failure.code, failure.disposition),
+        (FailureCode::TransitionMissing, Disposition::Permanent)
     );
     assert!(
         failure

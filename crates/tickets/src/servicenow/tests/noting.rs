@@ -1,7 +1,7 @@
 //! Notes, once each.
 
 use super::*;
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 
 /// An escalated incident whose ticket was read: its note is next.
 fn escalated() -> Sample {
@@ -19,9 +19,9 @@ fn escalated() -> Sample {
 fn unsure() -> Sample {
     let mut sample = escalated();
     let (_, judgement) = exchange(&mut sample, &no_answer(FailureCode::ResponseTimeout));
-    assert_eq!(failure(&judgement).remedy, Remedy::LookUp);
+    assert_eq!(failure(&judgement).disposition, Disposition::VerifyFirst);
     let early = judge(&sample, &ok(&json!([])));
-    assert_eq!(failure(&early).remedy, Remedy::Wait);
+    assert_eq!(failure(&early).disposition, Disposition::RateLimited);
     sample.now = sample.now.plus(seconds(30));
     sample
 }
@@ -37,11 +37,11 @@ fn an_escalation_is_noted_with_who_has_it_and_without_markup() {
     let text = body(&rendered)["work_notes"].as_str().unwrap().to_owned();
     let expected = "Escalated. Ada [\u{2060}code]<b>@\u{2060}all has it now.\n";
     assert_eq!(text, format!("{expected}{}", key(&sample)));
-    assert!(matches!(&rendered.intent, Some(Intention::Progress(text)) if text.contains("trying")));
+    assert!(matches!(&rendered.intent, Some(Intention::Continuation(text)) if text.contains("trying")));
     let same = record(&sample, "1");
     let (_, judgement) = exchange(&mut sample, &ok(&same));
     assert!(is_delivered(&judgement));
-    assert!(judgement.memory != Keeping::AsItIs);
+    assert!(judgement.message_ref != Patch::Keep);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn an_account_that_may_not_write_notes_is_for_a_person() {
         &sample,
         &refusal(403, "Operation Failed", "ACL Exception Update Failed"),
     );
-    assert_eq!(failure(&judgement).remedy, Remedy::Person);
+    assert_eq!(failure(&judgement).disposition, Disposition::NeedsOperator);
     assert!(failure(&judgement).detail.contains("set Notes to off"));
 }
 
@@ -135,7 +135,7 @@ fn a_changed_assignee_is_noted_once_it_is_known_who_was_before() {
     let sample = somebody(linked(EventName::Acknowledged, TicketPhase::InProgress), "Ada");
     let first = judge(&sample, &ok(&record(&sample, "2")));
     assert!(is_delivered(&first));
-    let Keeping::Becomes(memory) = first.memory else {
+    let Patch::Set(memory) = first.message_ref else {
         panic!("nothing remembered")
     };
     let mut same = sample.clone();
@@ -189,6 +189,6 @@ fn a_ticket_that_is_over_may_refuse_its_last_note() {
         &mut sample,
         &refusal(403, "Operation Failed", "ACL Exception Update Failed"),
     );
-    assert_eq!(failure(&judgement).remedy, Remedy::AtOnce);
+    assert_eq!(failure(&judgement).disposition, Disposition::Immediate);
     assert!(is_delivered(&end(&sample)));
 }

@@ -7,7 +7,7 @@ use crate::deliver::{Deliverer, unsigned_request};
 use crate::masking::{Masks, made_for};
 use crate::prepared::Prepared;
 use destination::task::{Pause, Rendered, Token};
-use destination::ticketing::{Answer, Asked, Asking, MAX_ASKED, Question};
+use destination::ticketing::{MAX_QUERY_REQUESTS, QueryContext, QueryResult, QueryStep, TicketQuery};
 use model::attempt::Failure;
 use model::exchange::{Exchange, FailureCode};
 
@@ -15,14 +15,14 @@ use model::exchange::{Exchange, FailureCode};
 const MAX_TIME: Duration = Duration::from_secs(90);
 
 /// What came of a question.
-pub struct Outcome {
+pub struct QueryOutcome {
     /// The answer, or why there is none, without secrets.
-    pub answer: Result<Answer, Failure>,
+    pub answer: Result<QueryResult, Failure>,
     /// Who has to wait.
     pub pause: Option<Pause>,
 }
 
-impl From<Failure> for Outcome {
+impl From<Failure> for QueryOutcome {
     fn from(failure: Failure) -> Self {
         Self {
             answer: Err(failure),
@@ -32,9 +32,9 @@ impl From<Failure> for Outcome {
 }
 
 /// Asks.
-pub async fn ask(deliverer: &Deliverer, prepared: &Prepared, question: &Question) -> Outcome {
+pub async fn run(deliverer: &Deliverer, prepared: &Prepared, question: &TicketQuery) -> QueryOutcome {
     let mut secrets = Vec::new();
-    let conversation = converse(deliverer, prepared, question, &mut secrets);
+    let conversation = run_requests(deliverer, prepared, question, &mut secrets);
     let Ok(mut outcome) = tokio::time::timeout(MAX_TIME, conversation).await else {
         let detail = "the ticket system took too long to answer all that it was asked";
         return Failure::new(FailureCode::ResponseTimeout, detail).into();
@@ -42,7 +42,7 @@ pub async fn ask(deliverer: &Deliverer, prepared: &Prepared, question: &Question
     let masks = Masks::new(&prepared.credentials, secrets);
     match &mut outcome.answer {
         Err(failure) => failure.detail = masks.text(std::mem::take(&mut failure.detail)),
-        Ok(Answer::Findings(findings)) => {
+        Ok(QueryResult::Findings(findings)) => {
             for finding in findings {
                 finding.sentence = masks.text(std::mem::take(&mut finding.sentence));
             }
@@ -53,12 +53,12 @@ pub async fn ask(deliverer: &Deliverer, prepared: &Prepared, question: &Question
 }
 
 /// Notes in `secrets` what was made for the requests and must not be told.
-async fn converse(
+async fn run_requests(
     deliverer: &Deliverer,
     prepared: &Prepared,
-    question: &Question,
+    question: &TicketQuery,
     secrets: &mut Vec<String>,
-) -> Outcome {
+) -> QueryOutcome {
     let Some(ticketing) = prepared.adapter.ticketing() else {
         return Failure::new(
             FailureCode::RequestInvalid,
@@ -71,25 +71,25 @@ async fn converse(
         Err(failure) => return failure.into(),
     };
     let mut answers: Vec<Exchange> = Vec::new();
-    for _ in 0..MAX_ASKED {
-        let asking = Asking {
+    for _ in 0..MAX_QUERY_REQUESTS {
+        let asking = QueryContext {
             webhook: &prepared.webhook,
             target: &prepared.target,
             token: token.as_ref(),
-            question,
+            query: question,
             answers: &answers,
             now: deliverer.source.now(),
         };
-        let rendered = match ticketing.ask(&asking) {
-            Asked::Send(rendered) => *rendered,
-            Asked::Done(answer) => {
-                return Outcome {
+        let rendered = match ticketing.query(&asking) {
+            QueryStep::Send(rendered) => *rendered,
+            QueryStep::Done(answer) => {
+                return QueryOutcome {
                     answer: Ok(answer),
                     pause: None,
                 };
             }
-            Asked::Failed(failure, pause) => {
-                return Outcome {
+            QueryStep::Failed(failure, pause) => {
+                return QueryOutcome {
                     answer: Err(failure),
                     pause,
                 };

@@ -1,4 +1,4 @@
-//! The rate limits of platforms: buckets that several webhooks may share. Pure, like the board that holds them.
+//! The rate limits of platforms: buckets that several webhooks may share. Pure, like the scheduler that holds them.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,54 +1,54 @@
 //! What is known of a delivery's incident at its webhook before an attempt: the message or ticket that is there already.
 
 use crate::prepared::Prepared;
-use destination::task::Beyond;
+use destination::task::IncidentContext;
 use model::delivery::ClaimedDelivery;
 use model::event::Event;
 use model::ticket::{LinkState, LinkUpdate, TicketLink, TicketNews};
 use model::time::Timestamp;
 use store::Store;
 use store::StoreResult;
-use store::webhooks::Memory;
+use store::webhooks::MessageRef;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
-pub struct Known {
+pub struct DeliveryContext {
     /// What was remembered of the incident's message.
-    pub memory: Option<Memory>,
+    pub message_ref: Option<MessageRef>,
     /// The incident's ticket.
     pub link: Option<TicketLink>,
     /// What the incident says beyond the event.
-    pub beyond: Option<Beyond>,
+    pub incident_context: Option<IncidentContext>,
 }
 
-impl Known {
+impl DeliveryContext {
     /// Looks up what a kind needs to know; the default format needs nothing.
-    pub async fn recall(store: &Store, prepared: &Prepared, delivery: &ClaimedDelivery) -> StoreResult<Self> {
+    pub async fn load(store: &Store, prepared: &Prepared, delivery: &ClaimedDelivery) -> StoreResult<Self> {
         if !prepared.has_own_form() {
             return Ok(Self::default());
         }
         let (webhook_id, incident_id) = (delivery.webhook_id, delivery.event.incident_id);
-        let memory = store.endpoints.recall(webhook_id, incident_id).await?;
+        let memory = store.endpoints.load_message_ref(webhook_id, incident_id).await?;
         if prepared.adapter.ticketing().is_none() {
             return Ok(Self {
-                memory,
+                message_ref: memory,
                 ..Self::default()
             });
         }
-        let recalled = store.tickets.recall(webhook_id, incident_id).await?;
+        let context = store.tickets.load_context(webhook_id, incident_id).await?;
         Ok(Self {
-            memory,
-            link: recalled.link,
-            beyond: Some(Beyond {
-                description: recalled.description,
-                assignee: recalled.assignee,
+            message_ref: memory,
+            link: context.link,
+            incident_context: Some(IncidentContext {
+                description: context.description,
+                assignee: context.assignee,
             }),
         })
     }
 
     /// Whether the incident's message or ticket tells of a later event than this one.
     pub fn is_ahead_of(&self, event: &Event) -> bool {
-        let message = || self.memory.as_ref().map(|memory| memory.event_sequence);
+        let message = || self.message_ref.as_ref().map(|memory| memory.event_sequence);
         let told = self
             .link
             .as_ref()

@@ -28,7 +28,7 @@ const NONCE_BYTES: usize = 8;
 const MAC_BYTES: usize = 16;
 
 /// The field that carries the token.
-pub const ONCE_FIELD: &str = "once";
+pub const FORM_NONCE_FIELD: &str = "once";
 
 /// What a token is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum FormUse {
 }
 
 /// Issues tokens, and remembers those that were used.
-pub struct UsedForms {
+pub struct FormNonces {
     key: [u8; 32],
     used: Mutex<Used>,
 }
@@ -62,7 +62,7 @@ struct UsedBySession {
     forgotten_until_ms: i64,
 }
 
-impl UsedForms {
+impl FormNonces {
     /// Signs under a key that only this run of the server knows: the used ones are known to it alone.
     pub fn new(key: [u8; 32]) -> Self {
         Self {
@@ -171,13 +171,13 @@ mod tests {
 
     #[test]
     fn a_token_is_good_once_for_its_own_session_and_for_a_day() {
-        let forms = UsedForms::new([1; 32]);
+        let forms = FormNonces::new([1; 32]);
         let [first, second, third] = [1, 2, 3].map(|number| forms.issue(session(1), 0, nonce(number)));
         assert_eq!(forms.use_up(session(2), &first, 0), FormUse::Unknown);
         let uses = [&first, &second, &first].map(|token| forms.use_up(session(1), token, 0));
         assert_eq!(uses, [FormUse::First, FormUse::First, FormUse::Again]);
         assert_eq!(forms.use_up(session(1), &third, LIFETIME_MS), FormUse::Unknown);
-        let other = UsedForms::new([2; 32]).issue(session(1), 0, nonce(4));
+        let other = FormNonces::new([2; 32]).issue(session(1), 0, nonce(4));
         let invented = [other.as_str(), "", "x", &"0".repeat(64)];
         let uses = invented.map(|token| forms.use_up(session(1), token, 0));
         assert_eq!(uses, [FormUse::Unknown; 4]);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_used_form_never_works_again_however_many_follow_and_others_are_left_alone() {
-        let forms = UsedForms::new([1; 32]);
+        let forms = FormNonces::new([1; 32]);
         let theirs = forms.issue(session(2), 0, nonce(0));
         let tokens: Vec<String> = (1..=1000_i32)
             .map(|at_ms| forms.issue(session(1), at_ms.into(), nonce(0)))
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_and_a_forgotten_session_uses_nothing_again() {
-        let forms = UsedForms::new([1; 32]);
+        let forms = FormNonces::new([1; 32]);
         let of = |number: usize| forms.issue(session(number), 5, nonce(number));
         let tokens: Vec<String> = (0..2 * MAX_SESSIONS).map(of).collect();
         let mut uses = tokens.iter().enumerate();

@@ -5,9 +5,9 @@ use model::id::WebhookId;
 use model::time::Timestamp;
 
 /// The dispatcher as the store sees it. Called from the store's own threads: it must not block.
-pub trait HandOver: Send + Sync {
-    /// Asks for room for one delivery of a webhook. After `true`, exactly one of [`HandOver::take`] and
-    /// [`HandOver::cancel`] follows.
+pub trait DeliverySink: Send + Sync {
+    /// Asks for room for one delivery of a webhook. After `true`, exactly one of [`DeliverySink::take`] and
+    /// [`DeliverySink::cancel`] follows.
     fn reserve(&self, webhook_id: WebhookId) -> bool;
 
     /// Gives room back that is not used after all.
@@ -27,9 +27,9 @@ pub trait HandOver: Send + Sync {
 }
 
 /// No dispatcher: everything stays in the store until somebody claims it.
-pub struct NoHandOver;
+pub struct NoSink;
 
-impl HandOver for NoHandOver {
+impl DeliverySink for NoSink {
     fn reserve(&self, _: WebhookId) -> bool {
         false
     }

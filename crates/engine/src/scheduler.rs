@@ -1,7 +1,7 @@
-//! The board: which deliveries this node holds, which may start now, and what to fetch from the store. Pure: times come
+//! The scheduler: which deliveries this node holds, which may start now, and what to fetch from the store. Pure: times come
 //! in, decisions go out.
 //!
-//! Webhooks take turns. Each has at most `concurrency` deliveries in flight; its breaker and its pace hold back only
+//! Webhooks take runs. Each has at most `concurrency` deliveries in flight; its breaker and its pace hold back only
 //! itself. A lane (webhook and incident) never has two deliveries here: the store gives out a lane's next one only when
 //! the one before is finished. Memory is bounded: what finds no room stays in the store.
 
@@ -12,17 +12,17 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::board::buckets::Buckets;
-use crate::board::entry::{Blocked, Entry};
-use crate::breaker::{Breaker, Verdict};
+use crate::breaker::{Breaker, HealthSignal};
+use crate::scheduler::buckets::Buckets;
+use crate::scheduler::entry::{Blocked, Entry};
 use destination::task::Bucket;
 use model::delivery::ClaimedDelivery;
 use model::id::WebhookId;
 use model::time::Timestamp;
 use store::queue::ClaimRequest;
 
-pub use crate::board::buckets::{Pausing, Reason};
-pub use crate::board::entry::{BoardLimits, Errands, WebhookLimits};
+pub use crate::scheduler::buckets::{Pausing, Reason};
+pub use crate::scheduler::entry::{Effects, SchedulerLimits, WebhookLimits};
 
 /// Deliveries of one webhook that wait here, at most.
 pub const READY_PER_WEBHOOK: usize = 256;
@@ -37,14 +37,14 @@ const MAX_DRIFT_BACK: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Board {
-    limits: BoardLimits,
+pub struct Scheduler {
+    limits: SchedulerLimits,
     webhooks: HashMap<WebhookId, Entry>,
     turns: VecDeque<WebhookId>,
     /// Who is looked at when; of several at the same time, whoever was served longest ago comes first.
     alarms: BinaryHeap<Reverse<(Timestamp, u64, WebhookId)>>,
     buckets: Buckets,
-    errands: Errands,
+    effects: Effects,
     ready: usize,
     reserved: usize,
     asked: usize,
@@ -55,9 +55,9 @@ pub struct Board {
     is_stopping: bool,
 }
 
-impl Board {
-    /// An empty board.
-    pub fn new(limits: BoardLimits) -> Self {
+impl Scheduler {
+    /// An idle scheduler.
+    pub fn new(limits: SchedulerLimits) -> Self {
         Self {
             limits,
             ..Self::default()
@@ -66,7 +66,7 @@ impl Board {
 
     /// Keeps room for one delivery that is about to be committed, if there is room and nothing older waits in the store.
     pub fn reserve(&mut self, webhook_id: WebhookId) -> bool {
-        if self.is_stopping || self.room() == 0 {
+        if self.is_stopping || self.capacity() == 0 {
             return false;
         }
         let entry = self.webhooks.entry(webhook_id).or_default();
@@ -84,7 +84,7 @@ impl Board {
 
     /// Gives back room that was not used. What waited in the store for that room is considered again.
     pub fn cancel(&mut self, webhook_id: WebhookId) {
-        self.give_back_room(webhook_id);
+        self.return_capacity(webhook_id);
         let entry = self.webhooks.get(&webhook_id);
         if let Some((due_at, served)) = entry.and_then(|entry| Some((entry.due_at?, entry.served))) {
             self.alarms.push(Reverse((due_at, served, webhook_id)));
@@ -93,7 +93,7 @@ impl Board {
 
     /// Takes a delivery for which room was kept.
     pub fn take(&mut self, delivery: ClaimedDelivery) {
-        self.give_back_room(delivery.webhook_id);
+        self.return_capacity(delivery.webhook_id);
         self.add(delivery);
     }
 
@@ -135,7 +135,7 @@ impl Board {
             // What the store holds is not known for certain: it is asked.
             entry.due_at = None;
             self.wake(webhook_id, now);
-            self.give_turn(webhook_id);
+            self.enqueue_run(webhook_id);
         } else {
             self.release_ready(webhook_id);
         }
@@ -182,24 +182,24 @@ impl Board {
     }
 
     /// An attempt ended. It counts as unrecorded until [`Board::recorded`].
-    pub fn finished(&mut self, webhook_id: WebhookId, verdict: Verdict, now: Timestamp) {
+    pub fn finished(&mut self, webhook_id: WebhookId, signal: HealthSignal, now: Timestamp) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
             return;
         };
         entry.in_flight = entry.in_flight.saturating_sub(1);
-        if let (Verdict::Succeeded, Some(limits)) = (&verdict, &entry.limits) {
+        if let (HealthSignal::Succeeded, Some(limits)) = (&signal, &entry.limits) {
             self.buckets.taken(&limits.buckets);
         }
-        let after = entry.breaker.after(verdict, now);
+        let after = entry.breaker.after(signal, now);
         let before = std::mem::replace(&mut entry.breaker, after.clone());
         if before.degraded() != after.degraded() {
-            self.errands.health.push((webhook_id, after.degraded().cloned()));
+            self.effects.health.push((webhook_id, after.degraded().cloned()));
             if after.degraded().is_some() {
                 self.release_ready(webhook_id);
             }
         }
-        self.give_turn(webhook_id);
+        self.enqueue_run(webhook_id);
         self.consider_claim(webhook_id, now);
     }
 
@@ -220,8 +220,8 @@ impl Board {
         };
         if entry.breaker.degraded().is_some() {
             entry.breaker = Breaker::default();
-            self.errands.health.push((webhook_id, None));
-            self.give_turn(webhook_id);
+            self.effects.health.push((webhook_id, None));
+            self.enqueue_run(webhook_id);
             self.consider_claim(webhook_id, now);
         }
     }
@@ -255,17 +255,17 @@ impl Board {
         (self.webhooks.len() - open, open)
     }
 
-    /// Decides what happens now. Call it after anything happened, and at [`Errands::next_look_at`].
-    pub fn look(&mut self, now: Timestamp) -> Errands {
+    /// Decides what happens now. Call it after anything happened, and at [`Effects::next_look_at`].
+    pub fn tick(&mut self, now: Timestamp) -> Effects {
         if self.last_look_at.since(now) > MAX_DRIFT_BACK {
             self.follow_clock_back(now);
         }
         self.last_look_at = now;
-        self.ring_alarms(now);
+        self.expire_timers(now);
         self.start_ready(now);
-        let mut errands = std::mem::take(&mut self.errands);
-        errands.next_look_at = self.alarms.peek().map(|Reverse((at, ..))| *at);
-        errands
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.next_tick_at = self.alarms.peek().map(|Reverse((at, ..))| *at);
+        effects
     }
 
     fn add(&mut self, delivery: ClaimedDelivery) {
@@ -274,7 +274,7 @@ impl Board {
         let is_closed = entry.limits.as_ref().is_some_and(|limits| !limits.is_enabled) || self.is_stopping;
         let has_probe = entry.breaker.probe_at().is_some() && entry.ready.len() + entry.in_flight > 0;
         if is_closed || has_probe {
-            self.errands.release.push((delivery.id, delivery.claim));
+            self.effects.release.push((delivery.id, delivery.claim));
             return;
         }
         let is_unknown = entry.limits.is_none();
@@ -283,36 +283,36 @@ impl Board {
         if is_unknown {
             self.load(webhook_id);
         }
-        self.give_turn(webhook_id);
+        self.enqueue_run(webhook_id);
     }
 
     /// Has a webhook loaded, unless that is under way.
     fn load(&mut self, webhook_id: WebhookId) {
         let entry = self.webhooks.entry(webhook_id).or_default();
         if !std::mem::replace(&mut entry.is_loading, true) {
-            self.errands.load.push(webhook_id);
+            self.effects.load.push(webhook_id);
         }
     }
 
     /// For how many more deliveries there is room. What the store was asked for may come any moment.
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         let held = self.ready + self.reserved + self.asked;
         self.limits.max_ready.saturating_sub(held)
     }
 
-    fn give_back_room(&mut self, webhook_id: WebhookId) {
+    fn return_capacity(&mut self, webhook_id: WebhookId) {
         if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
             entry.reserved = entry.reserved.saturating_sub(1);
             self.reserved = self.reserved.saturating_sub(1);
         }
     }
 
-    fn give_turn(&mut self, webhook_id: WebhookId) {
+    fn enqueue_run(&mut self, webhook_id: WebhookId) {
         if let Some(entry) = self.webhooks.get_mut(&webhook_id)
-            && !entry.has_turn
+            && !entry.is_in_run_queue
             && !entry.ready.is_empty()
         {
-            entry.has_turn = true;
+            entry.is_in_run_queue = true;
             self.turns.push_back(webhook_id);
         }
     }
@@ -326,7 +326,7 @@ impl Board {
             .ready
             .drain(..)
             .map(|delivery| (delivery.id, delivery.claim));
-        self.errands.release.extend(claims);
+        self.effects.release.extend(claims);
     }
 
     /// The wall clock was set back: nothing here waits for the old time to come again.
@@ -341,20 +341,20 @@ impl Board {
         }
     }
 
-    fn ring_alarms(&mut self, now: Timestamp) {
+    fn expire_timers(&mut self, now: Timestamp) {
         while let Some(Reverse((at, _, webhook_id))) = self.alarms.peek().copied() {
             if at > now {
                 return;
             }
             self.alarms.pop();
-            self.give_turn(webhook_id);
+            self.enqueue_run(webhook_id);
             self.consider_claim(webhook_id, now);
         }
     }
 
     /// Asks the store for more of a webhook if something is due there and there is room here.
     fn consider_claim(&mut self, webhook_id: WebhookId, now: Timestamp) {
-        let room = self.room();
+        let room = self.capacity();
         let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
             return;
         };
@@ -381,7 +381,7 @@ impl Board {
             self.asked += limit;
             entry.due_at = None;
             let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-            self.errands.claim.push(ClaimRequest { webhook_id, limit });
+            self.effects.claim.push(ClaimRequest { webhook_id, limit });
         }
     }
 
@@ -398,7 +398,7 @@ impl Board {
             };
             match entry.blocked(&self.buckets, now) {
                 Some(blocked) => {
-                    entry.has_turn = false;
+                    entry.is_in_run_queue = false;
                     if let Blocked::Until(at) = blocked {
                         self.alarms.push(Reverse((at, entry.served, webhook_id)));
                     }
@@ -420,8 +420,8 @@ impl Board {
         if let Some(limits) = &entry.limits {
             self.buckets.spend(&limits.buckets, now);
         }
-        entry.has_turn = !entry.ready.is_empty();
-        if entry.has_turn {
+        entry.is_in_run_queue = !entry.ready.is_empty();
+        if entry.is_in_run_queue {
             self.turns.push_back(webhook_id);
         }
         self.served += 1;
@@ -430,7 +430,7 @@ impl Board {
         self.ready -= 1;
         self.in_flight += 1;
         self.unrecorded += 1;
-        self.errands.start.push(delivery);
+        self.effects.start.push(delivery);
         if runs_low {
             self.consider_claim(webhook_id, now);
         }

@@ -1,11 +1,11 @@
-//! What the board holds of one webhook, and what it is told and tells about webhooks.
+//! What the scheduler holds of one webhook, and what it is told and tells about webhooks.
 
 use std::collections::VecDeque;
 
-use crate::board::buckets::Buckets;
-use crate::board::{READY_PER_PACED_WEBHOOK, READY_PER_WEBHOOK};
 use crate::breaker::Breaker;
 use crate::pace::Pace;
+use crate::scheduler::buckets::Buckets;
+use crate::scheduler::{READY_PER_PACED_WEBHOOK, READY_PER_WEBHOOK};
 use destination::task::Bucket;
 use model::delivery::{Claim, ClaimedDelivery};
 use model::id::{DeliveryId, WebhookId};
@@ -15,7 +15,7 @@ use store::queue::ClaimRequest;
 
 /// Bounds of the whole node.
 #[derive(Debug, Clone, Copy)]
-pub struct BoardLimits {
+pub struct SchedulerLimits {
     /// Deliveries in flight at once, over all webhooks.
     pub max_in_flight: usize,
     /// Deliveries that wait here, over all webhooks; only [`OWN_SHARE`](super::OWN_SHARE) of each webhook may come on top.
@@ -24,7 +24,7 @@ pub struct BoardLimits {
     pub max_unrecorded: usize,
 }
 
-impl Default for BoardLimits {
+impl Default for SchedulerLimits {
     fn default() -> Self {
         Self {
             max_in_flight: 512,
@@ -34,7 +34,7 @@ impl Default for BoardLimits {
     }
 }
 
-/// What the board must know of a webhook to start its deliveries.
+/// What the scheduler must know of a webhook to start its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookLimits {
     /// Whether it gets deliveries at all.
@@ -51,22 +51,22 @@ pub struct WebhookLimits {
 
 /// What is to be done outside, collected since it was last asked for.
 #[derive(Debug, Default)]
-pub struct Errands {
+pub struct Effects {
     /// Start sending these; each was counted as in flight.
     pub start: Vec<ClaimedDelivery>,
     /// Claim these from the store, then call [`Board::claimed`](super::Board::claimed).
     pub claim: Vec<ClaimRequest>,
-    /// Give these claims back. Whoever does it wakes the board once they are due in the store.
+    /// Give these claims back. Whoever does it wakes the scheduler once they are due in the store.
     pub release: Vec<(DeliveryId, Claim)>,
     /// Load these webhooks, then call [`Board::set_limits`](super::Board::set_limits) (or [`Board::forget`](super::Board::forget)).
     pub load: Vec<WebhookId>,
     /// Note that these webhooks' breakers opened or closed.
     pub health: Vec<(WebhookId, Option<Degraded>)>,
     /// Look again at this time, even if nothing happens before.
-    pub next_look_at: Option<Timestamp>,
+    pub next_tick_at: Option<Timestamp>,
 }
 
-/// What the board knows of one webhook.
+/// What the scheduler knows of one webhook.
 #[derive(Debug, Default)]
 pub struct Entry {
     pub limits: Option<WebhookLimits>,
@@ -86,7 +86,7 @@ pub struct Entry {
     pub due_at: Option<Timestamp>,
     /// How many the store was asked for, if it was.
     pub asked: Option<usize>,
-    pub has_turn: bool,
+    pub is_in_run_queue: bool,
     /// When it last started a delivery, counted in starts of the whole node.
     pub served: u64,
 }

@@ -9,41 +9,41 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::dispatcher::Dispatcher;
-use clock::Source;
-use destination::ticketing::{Answer, Comment, Question, Reading};
+use clock::Env;
+use destination::ticketing::{Comment, QueryResult, Reading, TicketQuery};
 use model::attempt::Failure;
 use model::audit::Actor;
 use model::id::{IncidentId, WebhookId};
-use model::ticket::{Looking, MAX_COMMENT_LENGTH, Ticket, TicketLink};
+use model::ticket::{MAX_COMMENT_LENGTH, PollPurpose, Ticket, TicketLink};
 use model::time::Timestamp;
 use model::webhook::Webhook;
 use store::Store;
 use store::StoreResult;
 use store::log_store_failure;
-use store::tickets::{BUSY_WAIT, DueLook, Looked, LookedOutcome, Noted, Swept};
+use store::tickets::{BUSY_WAIT, DuePoll, DuplicateCheck, PollOutcome, PollResult, TimelineComment};
 
 /// How often it is asked what is due.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How many tickets are taken at once.
 const BATCH: u32 = 32;
 /// How many tickets are being read at the same time, in all.
-const MAX_LOOKS: usize = 64;
+const MAX_POLLS: usize = 64;
 /// How many of them at one webhook: a system that hangs keeps no other one waiting.
 const PER_WEBHOOK: usize = 2;
 
 /// Reads tickets.
 #[derive(Clone)]
-pub struct Looker {
+pub struct TicketPoller {
     store: Store,
-    source: Source,
+    source: Env,
     dispatcher: Dispatcher,
-    rung: Arc<Notify>,
+    news: Arc<Notify>,
 }
 
 /// The tickets that are being read.
 #[derive(Default)]
 struct UnderWay {
-    looks: JoinSet<(WebhookId, IncidentId)>,
+    polls: JoinSet<(WebhookId, IncidentId)>,
     of_webhook: HashMap<WebhookId, HashSet<IncidentId>>,
 }
 
@@ -55,7 +55,7 @@ impl UnderWay {
 
     /// Forgets those that have ended.
     fn clear_ended(&mut self) {
-        while let Some(ended) = self.looks.try_join_next() {
+        while let Some(ended) = self.polls.try_join_next() {
             match ended {
                 Ok((webhook_id, incident_id)) => {
                     if let Some(looks) = self.of_webhook.get_mut(&webhook_id) {
@@ -70,58 +70,58 @@ impl UnderWay {
     }
 }
 
-impl Looker {
+impl TicketPoller {
     /// Reads by way of this dispatcher.
-    pub fn new(store: Store, source: Source, dispatcher: Dispatcher) -> Self {
+    pub fn new(store: Store, source: Env, dispatcher: Dispatcher) -> Self {
         Self {
             store,
             source,
             dispatcher,
-            rung: Arc::default(),
+            news: Arc::default(),
         }
     }
 
-    /// Looks until the task is dropped.
+    /// Polls until the task is dropped.
     pub async fn run(self) {
         let mut under_way = UnderWay::default();
         loop {
             under_way.clear_ended();
-            let taken = match under_way.looks.len() < MAX_LOOKS {
+            let taken = match under_way.polls.len() < MAX_POLLS {
                 true => self.start_due(&mut under_way).await,
                 false => 0,
             };
             if taken < BATCH as usize {
                 // Something may be due now, or a time came: it is looked at either way.
-                let _ = tokio::time::timeout(INTERVAL, self.rung.notified()).await;
+                let _ = tokio::time::timeout(INTERVAL, self.news.notified()).await;
             }
         }
     }
 
     /// Asks at once what is due.
-    pub fn ring(&self) {
-        self.rung.notify_one();
+    pub fn notify(&self) {
+        self.news.notify_one();
     }
 
     /// Starts reading what is due; says how many tickets were taken. Those of a webhook that has its share are put off.
     async fn start_due(&self, under_way: &mut UnderWay) -> usize {
         let now = self.source.now();
-        let due = match self.store.ticket_looks.take_due(now, BATCH).await {
-            Ok(due) => due,
+        let taken = match self.store.ticket_polls.take_due(now, BATCH).await {
+            Ok(taken) => taken,
             Err(error) => {
                 log_store_failure!(error, "it cannot be read which tickets are due; trying again");
                 return 0;
             }
         };
-        let count = due.len();
-        for look in due {
-            let (webhook_id, incident_id) = (look.link.webhook_id, look.link.incident_id);
+        let count = taken.len();
+        for due in taken {
+            let (webhook_id, incident_id) = (due.link.webhook_id, due.link.incident_id);
             let paused = self.dispatcher.paused_until(webhook_id);
-            let later = match under_way.has_room_for(&look.link) {
+            let later = match under_way.has_room_for(&due.link) {
                 true => paused,
                 false => Some(now.plus(BUSY_WAIT)),
             };
             if let Some(at) = later {
-                self.put_off(webhook_id, incident_id, at).await;
+                self.postpone(webhook_id, incident_id, at).await;
                 continue;
             }
             under_way
@@ -129,10 +129,10 @@ impl Looker {
                 .entry(webhook_id)
                 .or_default()
                 .insert(incident_id);
-            let looker = self.clone();
-            under_way.looks.spawn(async move {
-                looker.look_at(look).await;
-                looker.ring();
+            let poller = self.clone();
+            under_way.polls.spawn(async move {
+                poller.poll(due).await;
+                poller.notify();
                 (webhook_id, incident_id)
             });
         }
@@ -140,30 +140,30 @@ impl Looker {
     }
 
     /// Nothing is lost by looking later.
-    async fn put_off(&self, webhook_id: WebhookId, incident_id: IncidentId, at: Timestamp) {
+    async fn postpone(&self, webhook_id: WebhookId, incident_id: IncidentId, at: Timestamp) {
         let put_off = self
             .store
-            .ticket_looks
-            .look_later(webhook_id, incident_id, at)
+            .ticket_polls
+            .postpone_poll(webhook_id, incident_id, at)
             .await;
         if let Err(error) = put_off {
             log_store_failure!(error, %webhook_id, "a ticket could not be put off; it is looked at again");
         }
     }
 
-    async fn look_at(&self, look: DueLook) {
-        let (webhook_id, incident_id) = (look.link.webhook_id, look.link.incident_id);
-        let looked = match look.must_sweep {
-            true => self.sweep(&look.link).await,
-            false => self.read(&look.link, None).await.map(|result| result.map(drop)),
+    async fn poll(&self, due: DuePoll) {
+        let (webhook_id, incident_id) = (due.link.webhook_id, due.link.incident_id);
+        let looked = match due.must_check_duplicates {
+            true => self.check_duplicates(&due.link).await,
+            false => self.read(&due.link, None).await.map(|result| result.map(drop)),
         };
         let noted = match looked {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => {
                 let now = self.source.now();
-                let looks = &self.store.ticket_looks;
+                let looks = &self.store.ticket_polls;
                 looks
-                    .look_failed(webhook_id, incident_id, id_of(&look.link), failure.detail, now)
+                    .record_failed_poll(webhook_id, incident_id, id_of(&due.link), failure.detail, now)
                     .await
             }
             Err(error) => Err(error),
@@ -177,18 +177,18 @@ impl Looker {
     pub async fn read(
         &self,
         link: &TicketLink,
-        wish: Option<Looking>,
-    ) -> StoreResult<Result<LookedOutcome, Failure>> {
+        wish: Option<PollPurpose>,
+    ) -> StoreResult<Result<PollOutcome, Failure>> {
         let Some(ticket) = link.ticket() else {
-            return Ok(Ok(LookedOutcome::Gone));
+            return Ok(Ok(PollOutcome::Gone));
         };
         let webhook = self.store.webhooks.get(link.webhook_id).await?;
-        let question = Question::Read {
+        let question = TicketQuery::Read {
             ticket_id: ticket.id.clone(),
             comments_since: takes_comments(&webhook).then_some(link.comments_until),
         };
         let reading = match self.dispatcher.ask(link.webhook_id, &question).await? {
-            Ok(Answer::Ticket(Some(reading))) => reading,
+            Ok(QueryResult::Ticket(Some(reading))) => reading,
             Ok(_) => {
                 let detail = format!(
                     "the ticket {} cannot be found: it was deleted, or this account may not see it",
@@ -202,14 +202,20 @@ impl Looker {
             Err(failure) => return Ok(Err(failure)),
         };
         let looking = match follows(&webhook) {
-            true => wish.unwrap_or(Looking::ForChanges),
-            false => wish.unwrap_or(Looking::ToShow),
+            true => wish.unwrap_or(PollPurpose::ForChanges),
+            false => wish.unwrap_or(PollPurpose::ToShow),
         };
-        let looked = self.looked(link, &webhook, reading, looking);
-        Ok(Ok(self.store.ticket_looks.looked(looked).await?))
+        let looked = self.poll_result(link, &webhook, reading, looking);
+        Ok(Ok(self.store.ticket_polls.record_poll(looked).await?))
     }
 
-    fn looked(&self, link: &TicketLink, webhook: &Webhook, reading: Reading, looking: Looking) -> Looked {
+    fn poll_result(
+        &self,
+        link: &TicketLink,
+        webhook: &Webhook,
+        reading: Reading,
+        looking: PollPurpose,
+    ) -> PollResult {
         let key = reading.ticket.key.clone();
         let actor = |person: &str| Actor::Ticket {
             webhook_id: webhook.id,
@@ -225,17 +231,17 @@ impl Looker {
             .filter(|_| !reading.is_ours)
             .unwrap_or_default();
         let change = self.source.change(actor(by));
-        let noted = |comment: Comment| Noted {
+        let noted = |comment: Comment| TimelineComment {
             at: comment.at,
             actor: actor(&comment.author),
             sentence: cut_comment(&comment.text),
             id: self.source.change(Actor::System).audit_id,
         };
-        Looked {
+        PollResult {
             webhook_id: link.webhook_id,
             incident_id: link.incident_id,
             version: link.version,
-            looking,
+            purpose: looking,
             comments: reading.comments.into_iter().map(noted).collect(),
             ticket: reading.ticket,
             event_id: self.source.new_event_id(),
@@ -244,12 +250,12 @@ impl Looker {
     }
 
     /// Looks for tickets that were made twice, closes all but the oldest, and remembers that one.
-    async fn sweep(&self, link: &TicketLink) -> StoreResult<Result<(), Failure>> {
-        let question = Question::Marked {
+    async fn check_duplicates(&self, link: &TicketLink) -> StoreResult<Result<(), Failure>> {
+        let question = TicketQuery::Marked {
             marker: link.marker(),
         };
         let tickets = match self.dispatcher.ask(link.webhook_id, &question).await? {
-            Ok(Answer::Tickets(tickets)) => tickets,
+            Ok(QueryResult::Tickets(tickets)) => tickets,
             Ok(_) => Vec::new(),
             Err(failure) => return Ok(Err(failure)),
         };
@@ -261,28 +267,32 @@ impl Looker {
         let mut tickets = tickets.into_iter();
         let (oldest, others): (Option<Ticket>, Vec<Ticket>) = (tickets.next(), tickets.collect());
         let Some(oldest) = oldest.filter(|_| !others.is_empty()) else {
-            return self.swept(link, Swept::Clean).await;
+            return self.record_duplicate_check(link, DuplicateCheck::Clean).await;
         };
         for close in others {
             let keep = oldest.clone();
             if let Err(failure) = self
                 .dispatcher
-                .ask(link.webhook_id, &Question::Join { keep, close })
+                .ask(link.webhook_id, &TicketQuery::Merge { keep, close })
                 .await?
             {
                 return Ok(Err(failure));
             }
         }
         let is_same = link.ticket().is_some_and(|ticket| ticket.id == oldest.id);
-        self.swept(link, Swept::Joined((!is_same).then_some(oldest)))
+        self.record_duplicate_check(link, DuplicateCheck::Merged((!is_same).then_some(oldest)))
             .await
     }
 
-    async fn swept(&self, link: &TicketLink, found: Swept) -> StoreResult<Result<(), Failure>> {
+    async fn record_duplicate_check(
+        &self,
+        link: &TicketLink,
+        found: DuplicateCheck,
+    ) -> StoreResult<Result<(), Failure>> {
         let change = self.source.change(Actor::System);
-        let looks = &self.store.ticket_looks;
+        let looks = &self.store.ticket_polls;
         looks
-            .swept(link.webhook_id, link.incident_id, id_of(link), found, change)
+            .record_duplicate_check(link.webhook_id, link.incident_id, id_of(link), found, change)
             .await?;
         Ok(Ok(()))
     }

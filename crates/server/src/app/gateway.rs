@@ -1,15 +1,15 @@
 //! What actions may ask of the dispatcher: one real attempt, and questions to ticket systems.
 
-use actions::{ActionError, Tester, TicketDesk};
-use destination::ticketing::{Answer, Question};
+use actions::{ActionError, Tester, TicketGateway};
+use destination::ticketing::{QueryResult, TicketQuery};
 use engine::dispatcher::Dispatcher;
-use engine::looker::Looker;
+use engine::ticket_poller::TicketPoller;
 use model::attempt::Failure;
 use model::event::Event;
 use model::id::WebhookId;
-use model::ticket::{Looking, TicketLink};
+use model::ticket::{PollPurpose, TicketLink};
 use store::deliveries::DeliveryDetail;
-use store::tickets::LookedOutcome;
+use store::tickets::PollOutcome;
 
 /// Send Test by way of the dispatcher.
 pub struct TestSender(pub Dispatcher);
@@ -22,18 +22,18 @@ impl Tester for TestSender {
 }
 
 /// Questions to ticket systems by way of the dispatcher.
-pub struct Desk(pub Dispatcher, pub Looker);
+pub struct EngineGateway(pub Dispatcher, pub TicketPoller);
 
 #[async_trait::async_trait]
-impl TicketDesk for Desk {
-    async fn ask(&self, webhook_id: WebhookId, question: Question) -> Result<Answer, ActionError> {
+impl TicketGateway for EngineGateway {
+    async fn ask(&self, webhook_id: WebhookId, question: TicketQuery) -> Result<QueryResult, ActionError> {
         Ok(self.0.ask(webhook_id, &question).await?.map_err(said_no)?)
     }
 
-    async fn follow(&self, link: &TicketLink) -> Result<LookedOutcome, ActionError> {
+    async fn follow(&self, link: &TicketLink) -> Result<PollOutcome, ActionError> {
         Ok(self
             .1
-            .read(link, Some(Looking::ToFollow))
+            .read(link, Some(PollPurpose::ToFollow))
             .await?
             .map_err(said_no)?)
     }

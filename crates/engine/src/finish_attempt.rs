@@ -4,11 +4,12 @@ use bytes::Bytes;
 
 use crate::masking::{self, MAX_KEPT_BODY_BYTES, Masks};
 use crate::prepared::Prepared;
-use clock::Source;
-use destination::task::{Judgement, Pause};
-use model::attempt::{Attempt, Failure, Keeping, Legacy, MAX_MEMORY_BYTES, Outcome, Remedy};
+use clock::Env;
+use destination::task::{Classification, Pause};
+use model::attempt::{Attempt, Disposition, Failure, MAX_ADAPTER_STATE_BYTES, Outcome, StateUpdates};
 use model::delivery::{ClaimedDelivery, MAX_STEPS, NextStep};
 use model::exchange::{BODY_CAP_BYTES, Exchange, FailureCode, PhaseTimings, Response};
+use model::patch::Patch;
 use model::retry::RetrySchedule;
 use model::ticket::LinkUpdate;
 use model::time::Timestamp;
@@ -18,7 +19,7 @@ use store::queue::AttemptRecord;
 const MAX_NOTE_BYTES: usize = 1000;
 
 /// An attempt that was made.
-pub struct Attempted {
+pub struct AttemptResult {
     /// What is to be recorded.
     pub record: AttemptRecord,
     /// Who has to wait, beside this delivery.
@@ -28,15 +29,15 @@ pub struct Attempted {
 }
 
 /// An attempt as it was made, before it is known what follows.
-pub struct Made {
+pub struct RawAttempt {
     /// What was sent, and what came back.
-    pub sent: Sent,
+    pub sent: SentRequest,
     /// How the adapter judged it.
-    pub judgement: Judgement,
+    pub classification: Classification,
 }
 
 /// What was sent, and what came back.
-pub struct Sent {
+pub struct SentRequest {
     /// When the attempt began.
     pub started_at: Timestamp,
     /// The request line and headers, without secrets.
@@ -49,39 +50,39 @@ pub struct Sent {
     pub exchange: Option<Exchange>,
 }
 
-impl Made {
+impl RawAttempt {
     /// An attempt that sent nothing.
-    pub fn without_request(started_at: Timestamp, judgement: impl Into<Judgement>) -> Self {
+    pub fn without_request(started_at: Timestamp, classification: impl Into<Classification>) -> Self {
         Self {
-            sent: Sent {
+            sent: SentRequest {
                 started_at,
                 request_head: String::new(),
                 body: None,
                 secrets: Vec::new(),
                 exchange: None,
             },
-            judgement: judgement.into(),
+            classification: classification.into(),
         }
     }
 }
 
 /// Decides what follows an attempt that ended now.
-pub fn conclude(
-    source: &Source,
+pub fn finish_attempt(
+    source: &Env,
     prepared: &Prepared,
     delivery: &ClaimedDelivery,
-    mut made: Made,
-) -> Attempted {
+    mut made: RawAttempt,
+) -> AttemptResult {
     let masks = Masks::new(&prepared.credentials, std::mem::take(&mut made.sent.secrets));
-    let Judgement {
+    let Classification {
         outcome,
-        memory,
-        progress,
-        learned,
+        message_ref: memory,
+        continuation: progress,
+        discovered_settings: learned,
         pause,
         ticket,
         note,
-    } = made.judgement;
+    } = made.classification;
     let outcome = within_steps(outcome, delivery);
     let outcome = masked(outcome, &masks);
     let is_test = delivery.event.is_test;
@@ -109,10 +110,10 @@ pub fn conclude(
         event_sequence: delivery.event.sequence,
         claim: delivery.claim,
         disable_webhook: reason_to_disable(&attempt.outcome, next_step).filter(|_| !is_test),
-        legacy: Legacy {
-            memory: within_bounds(memory),
-            progress: within_bounds(progress),
-            learned: learned.filter(|text| text.len() <= MAX_MEMORY_BYTES),
+        state_updates: StateUpdates {
+            message_ref: within_bounds(memory),
+            continuation: within_bounds(progress),
+            discovered_settings: learned.filter(|text| text.len() <= MAX_ADAPTER_STATE_BYTES),
             ticket: is_ticket.then(|| LinkUpdate {
                 news: ticket,
                 error: attempt.outcome.failure().map(|failure| failure.detail.clone()),
@@ -123,7 +124,7 @@ pub fn conclude(
         spent,
         settings_of: prepared.webhook.updated_at,
     };
-    Attempted {
+    AttemptResult {
         record,
         pause,
         was_prevented,
@@ -132,9 +133,9 @@ pub fn conclude(
 
 /// The attempt as it is kept.
 fn attempt(
-    source: &Source,
+    source: &Env,
     delivery: &ClaimedDelivery,
-    sent: &Sent,
+    sent: &SentRequest,
     outcome: Outcome,
     note: Option<String>,
     masks: &Masks<'_>,
@@ -173,7 +174,7 @@ fn within_steps(outcome: Outcome, delivery: &ClaimedDelivery) -> Outcome {
     match outcome {
         Outcome::Step if delivery.spent.steps >= MAX_STEPS => {
             let detail = format!("the delivery took more than {MAX_STEPS} requests");
-            Outcome::Failed(Failure::new(FailureCode::TooManySteps, detail).with(Remedy::Nothing))
+            Outcome::Failed(Failure::new(FailureCode::TooManySteps, detail).with(Disposition::Permanent))
         }
         other => other,
     }
@@ -201,17 +202,17 @@ fn bounded_note(mut note: String) -> String {
 }
 
 /// What a receiver answers may be of any length: too long a text is not worth remembering.
-fn within_bounds(keeping: Keeping) -> Keeping {
-    match keeping {
-        Keeping::Becomes(text) if text.is_empty() || text.len() > MAX_MEMORY_BYTES => Keeping::Nothing,
+fn within_bounds(patch: Patch<String>) -> Patch<String> {
+    match patch {
+        Patch::Set(text) if text.is_empty() || text.len() > MAX_ADAPTER_STATE_BYTES => Patch::Clear,
         other => other,
     }
 }
 
 /// Whether another request follows at once, as far as tests go too.
 fn goes_on_at_once(outcome: &Outcome, next_step: NextStep) -> bool {
-    let remedy = outcome.failure().map(|failure| failure.remedy);
-    let goes_on = *outcome == Outcome::Step || remedy == Some(Remedy::AtOnce);
+    let disposition = outcome.failure().map(|failure| failure.disposition);
+    let goes_on = *outcome == Outcome::Step || disposition == Some(Disposition::Immediate);
     goes_on && matches!(next_step, NextStep::Retry { .. })
 }
 
@@ -227,7 +228,9 @@ fn reason_to_disable(outcome: &Outcome, next_step: NextStep) -> Option<String> {
     match (outcome, next_step) {
         (Outcome::Gone(_), _) => Some("the receiver answered 410 Gone".to_owned()),
         (Outcome::Failed(failure), NextStep::Hold { .. }) => Some(failure.detail.clone()),
-        (Outcome::Failed(failure), _) if failure.remedy == Remedy::Rewrite => Some(failure.detail.clone()),
+        (Outcome::Failed(failure), _) if failure.disposition == Disposition::Harmful => {
+            Some(failure.detail.clone())
+        }
         (Outcome::Delivered | Outcome::Accepted | Outcome::Step | Outcome::Failed(_), _) => None,
     }
 }

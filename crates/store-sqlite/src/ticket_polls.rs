@@ -6,12 +6,13 @@ use rusqlite::Connection;
 
 use model::audit::{Actor, Change};
 use model::id::{IncidentId, WebhookId};
-use model::ticket::{TicketLink, action_after_reading, next_look_at};
+use model::ticket::{TicketLink, action_after_reading, next_poll_at};
 use model::time::Timestamp;
 use store::StoreResult;
 use store::incidents::{Committed, TransitionRequest};
 use store::tickets::{
-    BUSY_WAIT, DueLook, HintRecord, Hinted, LOOK_LEASE, Looked, LookedOutcome, MAX_SWEEPS, Swept, TicketLooks,
+    BUSY_WAIT, DuePoll, DuplicateCheck, MAX_DUPLICATE_CHECKS, NotificationEffect, NotificationRecord,
+    POLL_LEASE, PollOutcome, PollResult, TicketPolls,
 };
 
 use super::audit;
@@ -27,13 +28,18 @@ use super::transitions;
 use super::writer::WriteContext;
 
 #[async_trait]
-impl TicketLooks for Database {
-    async fn hint(&self, webhook_id: WebhookId, hint: HintRecord, now: Timestamp) -> StoreResult<Hinted> {
-        self.write(move |context| take_hint(context, webhook_id, &hint, now))
+impl TicketPolls for Database {
+    async fn record_notification(
+        &self,
+        webhook_id: WebhookId,
+        notification: NotificationRecord,
+        now: Timestamp,
+    ) -> StoreResult<NotificationEffect> {
+        self.write(move |context| take_notification(context, webhook_id, &notification, now))
             .await
     }
 
-    async fn take_due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DueLook>> {
+    async fn take_due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DuePoll>> {
         // Most of the time nothing is due: that is found out without a transaction.
         if !self.read(move |connection| is_any_due(connection, now)).await? {
             return Ok(Vec::new());
@@ -41,11 +47,11 @@ impl TicketLooks for Database {
         self.write(move |context| take_due(context, now, limit)).await
     }
 
-    async fn looked(&self, looked: Looked) -> StoreResult<LookedOutcome> {
-        self.write_checked(move |context| follow(context, &looked)).await
+    async fn record_poll(&self, polled: PollResult) -> StoreResult<PollOutcome> {
+        self.write_checked(move |context| follow(context, &polled)).await
     }
 
-    async fn look_later(
+    async fn postpone_poll(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
@@ -55,7 +61,7 @@ impl TicketLooks for Database {
             .await
     }
 
-    async fn look_failed(
+    async fn record_failed_poll(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
@@ -74,16 +80,16 @@ impl TicketLooks for Database {
         .await
     }
 
-    async fn swept(
+    async fn record_duplicate_check(
         &self,
         webhook_id: WebhookId,
         incident_id: IncidentId,
         ticket_id: String,
-        found: Swept,
+        found: DuplicateCheck,
         change: Change,
     ) -> StoreResult<()> {
         self.write(move |context| {
-            sweep(
+            apply_duplicate_check(
                 context.connection,
                 (webhook_id, incident_id, &ticket_id),
                 &found,
@@ -94,28 +100,28 @@ impl TicketLooks for Database {
     }
 }
 
-fn take_hint(
+fn take_notification(
     context: &mut WriteContext<'_>,
     webhook_id: WebhookId,
-    hint: &HintRecord,
+    notification: &NotificationRecord,
     now: Timestamp,
-) -> StoreResult<Hinted> {
-    if let Some(receipt) = &hint.receipt
+) -> StoreResult<NotificationEffect> {
+    if let Some(receipt) = &notification.receipt
         && !is_first(context, webhook_id, receipt, now)?
     {
-        return Ok(Hinted::Nothing);
+        return Ok(NotificationEffect::Nothing);
     }
-    let looks = execute(
+    let polls = execute(
         context.connection,
         "UPDATE ticket_links SET look_at = min(coalesce(look_at, ?3), ?3), version = version + 1
          WHERE webhook_id = ?1 AND ticket_id = ?2",
-        (webhook_id.as_bytes(), &hint.ticket_id, now.as_millis()),
+        (webhook_id.as_bytes(), &notification.ticket_id, now.as_millis()),
     )?;
-    if looks > 0 {
-        return Ok(Hinted::LooksAgain);
+    if polls > 0 {
+        return Ok(NotificationEffect::PollDue);
     }
-    let Some((incident_id, generation)) = hint.marker else {
-        return Ok(Hinted::Nothing);
+    let Some((incident_id, generation)) = notification.marker else {
+        return Ok(NotificationEffect::Nothing);
     };
     let found = execute(
         context.connection,
@@ -125,16 +131,16 @@ fn take_hint(
             webhook_id.as_bytes(),
             incident_id.as_bytes(),
             generation,
-            &hint.ticket_id,
+            &notification.ticket_id,
         ),
     )?;
     if found == 0 {
-        return Ok(Hinted::Nothing);
+        return Ok(NotificationEffect::Nothing);
     }
     let mut wakes = Wakes::default();
-    ticket_requests::hurry(context, incident_id, webhook_id, now, &mut wakes)?;
+    ticket_requests::expedite(context, incident_id, webhook_id, now, &mut wakes)?;
     wakes.send_after_commit(context);
-    Ok(Hinted::Found)
+    Ok(NotificationEffect::Found)
 }
 
 /// Whether a call of a ticket system is told for the first time.
@@ -163,7 +169,7 @@ fn is_any_due(connection: &Connection, now: Timestamp) -> StoreResult<bool> {
     Ok(read_one(connection, sql, [now.as_millis()], |_| Ok(()))?.is_some())
 }
 
-fn take_due(context: &WriteContext<'_>, now: Timestamp, limit: u32) -> StoreResult<Vec<DueLook>> {
+fn take_due(context: &WriteContext<'_>, now: Timestamp, limit: u32) -> StoreResult<Vec<DuePoll>> {
     let due = read_all(
         context.connection,
         select_links!(
@@ -176,11 +182,11 @@ fn take_due(context: &WriteContext<'_>, now: Timestamp, limit: u32) -> StoreResu
                  AND w.deleted_at IS NULL AND w.disabled_since IS NULL
              ORDER BY l.look_at LIMIT ?2"
         ),
-        (now.as_millis(), limit, MAX_SWEEPS),
+        (now.as_millis(), limit, MAX_DUPLICATE_CHECKS),
         |row| {
-            let look = DueLook {
+            let look = DuePoll {
                 link: link_from_row(row)?,
-                must_sweep: row.get("must_sweep")?,
+                must_check_duplicates: row.get("must_sweep")?,
             };
             Ok((look, row.get::<_, bool>("is_busy")?))
         },
@@ -191,7 +197,7 @@ fn take_due(context: &WriteContext<'_>, now: Timestamp, limit: u32) -> StoreResu
     let mut taken = Vec::with_capacity(due.len());
     for (look, is_busy) in due {
         // What is read while something of ours is on its way there would not be believed.
-        let wait = if is_busy { BUSY_WAIT } else { LOOK_LEASE };
+        let wait = if is_busy { BUSY_WAIT } else { POLL_LEASE };
         let link = &look.link;
         set_look_at(
             context.connection,
@@ -213,7 +219,7 @@ fn put_off_disabled(connection: &Connection, now: Timestamp) -> StoreResult<()> 
         "UPDATE ticket_links SET look_at = iif((
              SELECT deleted_at FROM webhooks w WHERE w.id = ticket_links.webhook_id) IS NULL, ?2, NULL)
          WHERE look_at IS NOT NULL AND look_at <= ?1",
-        (now.as_millis(), now.plus(LOOK_LEASE).as_millis()),
+        (now.as_millis(), now.plus(POLL_LEASE).as_millis()),
     )
     .map(|_| ())
 }
@@ -233,17 +239,17 @@ fn set_look_at(
 }
 
 /// Lets an incident follow its ticket, unless something of ours is on its way there.
-fn follow(context: &mut WriteContext<'_>, looked: &Looked) -> StoreResult<LookedOutcome> {
-    let now = looked.change.at;
-    let link = ticket_rows::load(context.connection, looked.webhook_id, looked.incident_id)?;
+fn follow(context: &mut WriteContext<'_>, polled: &PollResult) -> StoreResult<PollOutcome> {
+    let now = polled.change.at;
+    let link = ticket_rows::load(context.connection, polled.webhook_id, polled.incident_id)?;
     let Some(link) = link else {
-        return Ok(LookedOutcome::Gone);
+        return Ok(PollOutcome::Gone);
     };
-    if link.ticket().is_none_or(|ticket| ticket.id != looked.ticket.id) {
-        return Ok(LookedOutcome::Gone);
+    if link.ticket().is_none_or(|ticket| ticket.id != polled.ticket.id) {
+        return Ok(PollOutcome::Gone);
     }
-    let is_busy = link.version != looked.version
-        || lanes::has_open(context.connection, looked.incident_id, looked.webhook_id)?;
+    let is_busy = link.version != polled.version
+        || lanes::has_open(context.connection, polled.incident_id, polled.webhook_id)?;
     if is_busy {
         set_look_at(
             context.connection,
@@ -251,19 +257,19 @@ fn follow(context: &mut WriteContext<'_>, looked: &Looked) -> StoreResult<Looked
             link.incident_id,
             now.plus(BUSY_WAIT),
         )?;
-        return Ok(LookedOutcome::Busy);
+        return Ok(PollOutcome::Busy);
     }
-    let incident = incident_rows::load(context.connection, looked.incident_id)?.incident;
-    let action = action_after_reading(looked.looking, link.seen, looked.ticket.phase, incident.status);
-    take_comments(context.connection, looked)?;
+    let incident = incident_rows::load(context.connection, polled.incident_id)?.incident;
+    let action = action_after_reading(polled.purpose, link.seen, polled.ticket.phase, incident.status);
+    take_comments(context.connection, polled)?;
     let committed = match action {
         Some(action) => Some(transitions::transition(
             context,
             TransitionRequest {
-                incident_id: looked.incident_id,
+                incident_id: polled.incident_id,
                 action,
-                event_id: looked.event_id,
-                change: looked.change.clone(),
+                event_id: polled.event_id,
+                change: polled.change.clone(),
                 receipt: None,
             },
         )?),
@@ -273,11 +279,11 @@ fn follow(context: &mut WriteContext<'_>, looked: &Looked) -> StoreResult<Looked
         Some(Committed::Changed(incident)) => incident.clone(),
         _ => incident,
     };
-    let next = next_look_at(after.status, after.resolved_at, 0, now);
-    write_seen(context.connection, &link, looked, next)?;
+    let next = next_poll_at(after.status, after.resolved_at, 0, now);
+    write_seen(context.connection, &link, polled, next)?;
     Ok(match committed {
-        Some(committed) => LookedOutcome::Followed(Box::new(committed)),
-        None => LookedOutcome::InLine,
+        Some(committed) => PollOutcome::Followed(Box::new(committed)),
+        None => PollOutcome::InLine,
     })
 }
 
@@ -285,12 +291,12 @@ fn follow(context: &mut WriteContext<'_>, looked: &Looked) -> StoreResult<Looked
 fn write_seen(
     connection: &Connection,
     link: &TicketLink,
-    looked: &Looked,
+    polled: &PollResult,
     next: Option<Timestamp>,
 ) -> StoreResult<()> {
-    let comments_until = looked.comments.iter().map(|comment| comment.at).max();
+    let comments_until = polled.comments.iter().map(|comment| comment.at).max();
     let comments_until = comments_until.map_or(link.comments_until, |at| at.max(link.comments_until));
-    let ticket = &looked.ticket;
+    let ticket = &polled.ticket;
     execute(
         connection,
         "UPDATE ticket_links SET ticket_key = ?3, ticket_url = ?4, phase = ?5, status = ?6, seen = ?5, last_synced_at = ?7,
@@ -298,13 +304,13 @@ fn write_seen(
              updated_at = ?7
          WHERE webhook_id = ?1 AND incident_id = ?2 AND state = 'linked'",
         (
-            looked.webhook_id.as_bytes(),
-            looked.incident_id.as_bytes(),
+            polled.webhook_id.as_bytes(),
+            polled.incident_id.as_bytes(),
             &ticket.key,
             &ticket.url,
             ticket.phase.as_str(),
             &ticket.status,
-            looked.change.at.as_millis(),
+            polled.change.at.as_millis(),
             next.map(Timestamp::as_millis),
             comments_until.as_millis(),
         ),
@@ -312,11 +318,11 @@ fn write_seen(
     .map(|_| ())
 }
 
-fn take_comments(connection: &Connection, looked: &Looked) -> StoreResult<()> {
-    looked.comments.iter().try_for_each(|comment| {
+fn take_comments(connection: &Connection, polled: &PollResult) -> StoreResult<()> {
+    polled.comments.iter().try_for_each(|comment| {
         write_note(
             connection,
-            looked.incident_id,
+            polled.incident_id,
             comment.id,
             comment.at,
             &comment.actor.encode(),
@@ -357,10 +363,10 @@ fn fail(
     .map(|_| ())
 }
 
-fn sweep(
+fn apply_duplicate_check(
     connection: &Connection,
     (webhook_id, incident_id, ticket_id): (WebhookId, IncidentId, &str),
-    found: &Swept,
+    found: &DuplicateCheck,
     change: &Change,
 ) -> StoreResult<()> {
     let key = (webhook_id.as_bytes(), incident_id.as_bytes());
@@ -368,9 +374,15 @@ fn sweep(
         connection,
         "UPDATE ticket_links SET sweeps = iif(?3, ?4, sweeps + 1)
          WHERE webhook_id = ?1 AND incident_id = ?2 AND ticket_id = ?5",
-        (key.0, key.1, *found == Swept::Clean, MAX_SWEEPS, ticket_id),
+        (
+            key.0,
+            key.1,
+            *found == DuplicateCheck::Clean,
+            MAX_DUPLICATE_CHECKS,
+            ticket_id,
+        ),
     )?;
-    let Swept::Joined(Some(stays)) = found else {
+    let DuplicateCheck::Merged(Some(stays)) = found else {
         return Ok(());
     };
     if owner(connection, webhook_id, &stays.id)?.is_some() {

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::assets;
 use crate::error::{PageError, PageResult};
-use crate::visitor::{Look, Visitor};
+use crate::session::{RequestContext, UserSession};
 use model::access::{Scope, ScopeSet};
 
 /// A place in the navigation.
@@ -62,7 +62,7 @@ pub struct NavGroup {
 
 /// Who is signed in, as pages show it.
 #[derive(Debug, Clone)]
-pub struct FramePerson {
+pub struct LayoutPerson {
     /// Their name.
     pub name: String,
     /// The first letters of their name.
@@ -73,7 +73,7 @@ pub struct FramePerson {
 
 /// A sentence about what was just done.
 #[derive(Debug, Clone, Copy)]
-pub struct Note {
+pub struct Flash {
     /// `success`, `info` or `warning`.
     pub tone: &'static str,
     /// The sentence.
@@ -82,13 +82,13 @@ pub struct Note {
 
 /// What stands around a page.
 #[derive(Debug, Clone)]
-pub struct Frame {
+pub struct Layout {
     /// What the page is about.
     pub title: String,
     /// Where it lies.
     pub nav: Nav,
     /// Who is signed in.
-    pub person: Option<FramePerson>,
+    pub person: Option<LayoutPerson>,
     /// The token that every form carries.
     pub csrf: String,
     /// `system`, `light` or `dark`.
@@ -96,11 +96,11 @@ pub struct Frame {
     /// `wide` or `narrow`.
     pub sidebar: &'static str,
     /// What was just done.
-    pub note: Option<Note>,
+    pub flash: Option<Flash>,
     /// Whether this is a server for development.
     pub is_dev: bool,
     /// A token for a form that must not act twice.
-    pub once: String,
+    pub form_nonce: String,
     /// Path and query of the page.
     pub target: String,
     /// When the page was made: relative times count from the server's clock, not the viewer's.
@@ -108,40 +108,40 @@ pub struct Frame {
     scopes: ScopeSet,
 }
 
-impl Frame {
-    /// The frame of a page for somebody who is signed in.
-    pub fn of(visitor: &Visitor, title: impl Into<String>, nav: Nav) -> Self {
-        let mut frame = Self::open(title, &visitor.look);
-        frame.nav = nav;
-        frame.csrf.clone_from(&visitor.csrf);
-        frame.scopes = visitor.user.role.scopes();
-        frame.person = Some(FramePerson {
-            initials: initials(&visitor.user.name),
-            name: visitor.user.name.clone(),
-            role: visitor.user.role.as_str(),
+impl Layout {
+    /// The layout of a page for somebody who is signed in.
+    pub fn of(session: &UserSession, title: impl Into<String>, nav: Nav) -> Self {
+        let mut layout = Self::open(title, &session.context);
+        layout.nav = nav;
+        layout.csrf.clone_from(&session.csrf);
+        layout.scopes = session.user.role.scopes();
+        layout.person = Some(LayoutPerson {
+            initials: initials(&session.user.name),
+            name: session.user.name.clone(),
+            role: session.user.role.as_str(),
         });
-        frame
+        layout
     }
 
-    /// The frame of a page that lies nowhere.
-    pub fn bare(visitor: &Visitor) -> Self {
-        Self::of(visitor, "", Nav::Nowhere)
+    /// The layout of a page that lies nowhere.
+    pub fn bare(session: &UserSession) -> Self {
+        Self::of(session, "", Nav::Nowhere)
     }
 
-    /// The frame of a page for everybody.
-    pub fn open(title: impl Into<String>, look: &Look) -> Self {
+    /// The layout of a page for everybody.
+    pub fn open(title: impl Into<String>, context: &RequestContext) -> Self {
         Self {
             title: title.into(),
             nav: Nav::Nowhere,
             person: None,
             csrf: String::new(),
-            theme: look.theme.as_str(),
-            sidebar: look.sidebar.as_str(),
-            note: look.did.as_deref().and_then(note_of),
-            is_dev: look.is_dev,
-            once: look.once.clone(),
-            target: look.target.clone(),
-            served_at: look.now.to_string(),
+            theme: context.theme.as_str(),
+            sidebar: context.sidebar.as_str(),
+            flash: context.flash.as_deref().and_then(note_of),
+            is_dev: context.is_dev,
+            form_nonce: context.form_nonce.clone(),
+            target: context.target.clone(),
+            served_at: context.now.to_string(),
             scopes: ScopeSet::default(),
         }
     }
@@ -152,7 +152,7 @@ impl Frame {
         self
     }
 
-    /// Whether the visitor has a right, by its name.
+    /// Whether the session has a right, by its name.
     pub fn may(&self, scope: &str) -> bool {
         Scope::parse(scope).is_some_and(|scope| self.scopes.contains(scope))
     }
@@ -162,7 +162,7 @@ impl Frame {
         assets::path_of(name)
     }
 
-    /// The links that the visitor may follow, in groups.
+    /// The links that the session may follow, in groups.
     pub fn navigation(&self) -> Vec<NavGroup> {
         let link = |nav: Nav, path, name, icon| NavLink {
             path,
@@ -232,7 +232,7 @@ pub fn initials(name: &str) -> String {
 }
 
 /// What a code in the address says was done. Only these sentences can be shown so.
-fn note_of(code: &str) -> Option<Note> {
+fn note_of(code: &str) -> Option<Flash> {
     let (tone, sentence) = match code {
         "saved" => ("success", "Saved."),
         "created" => ("success", "Created."),
@@ -299,11 +299,11 @@ fn note_of(code: &str) -> Option<Note> {
         "backed-up" => ("success", "The backup is written."),
         _ => return ticket_note_of(code),
     };
-    Some(Note { tone, sentence })
+    Some(Flash { tone, sentence })
 }
 
 /// The same about tickets.
-fn ticket_note_of(code: &str) -> Option<Note> {
+fn ticket_note_of(code: &str) -> Option<Flash> {
     let (tone, sentence) = match code {
         "ticket-asked" => ("success", "A ticket is on its way. This page follows it."),
         "ticket-linked" => ("success", "Linked. The ticket is told of the incident."),
@@ -317,7 +317,7 @@ fn ticket_note_of(code: &str) -> Option<Note> {
         ),
         _ => return None,
     };
-    Some(Note { tone, sentence })
+    Some(Flash { tone, sentence })
 }
 
 /// A page.

@@ -1,4 +1,4 @@
-//! What holds on the board for every sequence of happenings: room never leaks, turns are fair, nothing is forgotten.
+//! What holds on the scheduler for every sequence of happenings: room never leaks, runs are fair, nothing is forgotten.
 //! A store of plain rows stands in for the real one.
 
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use model::exchange::FailureCode;
 use model::id::DeliveryId;
 
 /// Small enough that every bound is met often.
-const LIMITS: BoardLimits = BoardLimits {
+const LIMITS: SchedulerLimits = SchedulerLimits {
     max_in_flight: 5,
     max_ready: 12,
     max_unrecorded: 7,
@@ -19,9 +19,9 @@ const DELIVERIES: u32 = 60;
 const MAX_STEPS: u32 = 60_000;
 
 /// A generator of the simplest kind (splitmix64): proptest gives the seed.
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -33,16 +33,16 @@ impl Dice {
         webhook(u8::try_from(self.roll(WEBHOOKS.into())).unwrap() + 1)
     }
 
-    fn verdict(&mut self) -> Verdict {
+    fn signal(&mut self) -> HealthSignal {
         match self.roll(8) {
-            0 => Verdict::Failed(FailureCode::ServerError),
-            1 => Verdict::Failed(FailureCode::ConnectRefused),
-            2 => Verdict::Neutral,
-            3 if self.roll(4) == 0 => Verdict::Refused {
+            0 => HealthSignal::Failed(FailureCode::ServerError),
+            1 => HealthSignal::Failed(FailureCode::ConnectRefused),
+            2 => HealthSignal::Neutral,
+            3 if self.roll(4) == 0 => HealthSignal::Refused {
                 code: FailureCode::SettingsRefused,
                 detail: "no such channel".into(),
             },
-            _ => Verdict::Succeeded,
+            _ => HealthSignal::Succeeded,
         }
     }
 }
@@ -55,16 +55,16 @@ enum Row {
     Done,
 }
 
-/// The board, a store of rows, and everything that is under way between them.
+/// The scheduler, a store of rows, and everything that is under way between them.
 struct World {
-    board: Board,
-    dice: Dice,
+    scheduler: Scheduler,
+    rng: Rng,
     now: Timestamp,
     rows: Vec<(WebhookId, Row)>,
     is_enabled: HashMap<WebhookId, bool>,
     reserved: Vec<u32>,
     in_flight: Vec<ClaimedDelivery>,
-    unrecorded: Vec<(ClaimedDelivery, Verdict)>,
+    unrecorded: Vec<(ClaimedDelivery, HealthSignal)>,
     under_way: Vec<Errand>,
     next_look_at: Option<Timestamp>,
     has_faults: bool,
@@ -78,11 +78,11 @@ enum Errand {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut dice = Dice(seed);
-        let rows = (0..DELIVERIES).map(|_| (dice.webhook(), Row::Unborn)).collect();
+        let mut rng = Rng(seed);
+        let rows = (0..DELIVERIES).map(|_| (rng.webhook(), Row::Unborn)).collect();
         Self {
-            board: Board::new(LIMITS),
-            dice,
+            scheduler: Scheduler::new(LIMITS),
+            rng,
             now: at(0),
             rows,
             is_enabled: (1..=WEBHOOKS).map(|number| (webhook(number), true)).collect(),
@@ -96,7 +96,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.dice.roll(9) {
+        match self.rng.roll(9) {
             0 => self.give_birth(),
             1 => self.commit_or_undo(),
             2 => self.end_attempt(),
@@ -109,27 +109,27 @@ impl World {
     }
 
     fn look(&mut self) {
-        let errands = self.board.look(self.now);
-        self.next_look_at = errands.next_look_at;
-        for delivery in &errands.start {
-            assert!(self.board.webhooks[&delivery.webhook_id].in_flight <= 3);
+        let effects = self.scheduler.tick(self.now);
+        self.next_look_at = effects.next_tick_at;
+        for delivery in &effects.start {
+            assert!(self.scheduler.webhooks[&delivery.webhook_id].in_flight <= 3);
         }
-        self.in_flight.extend(errands.start);
+        self.in_flight.extend(effects.start);
         self.under_way
-            .extend(errands.claim.into_iter().map(Errand::Claim));
-        self.under_way.extend(errands.load.into_iter().map(Errand::Load));
-        let releases = errands.release.into_iter().map(|(id, _)| Errand::Release(id));
+            .extend(effects.claim.into_iter().map(Errand::Claim));
+        self.under_way.extend(effects.load.into_iter().map(Errand::Load));
+        let releases = effects.release.into_iter().map(|(id, _)| Errand::Release(id));
         self.under_way.extend(releases);
-        assert!(self.board.in_flight <= LIMITS.max_in_flight);
-        assert!(self.board.unrecorded <= LIMITS.max_unrecorded);
-        assert_eq!(self.board.in_flight, self.in_flight.len());
-        let entries = self.board.webhooks.values();
+        assert!(self.scheduler.in_flight <= LIMITS.max_in_flight);
+        assert!(self.scheduler.unrecorded <= LIMITS.max_unrecorded);
+        assert_eq!(self.scheduler.in_flight, self.in_flight.len());
+        let entries = self.scheduler.webhooks.values();
         let ready: usize = entries.clone().map(|entry| entry.ready.len()).sum();
         let reserved: usize = entries.map(|entry| entry.reserved).sum();
-        assert_eq!((self.board.ready, self.board.reserved), (ready, reserved));
+        assert_eq!((self.scheduler.ready, self.scheduler.reserved), (ready, reserved));
         assert_eq!(reserved, self.reserved.len());
         let bound = LIMITS.max_ready + usize::from(WEBHOOKS) * OWN_SHARE;
-        assert!(ready + reserved + self.board.asked <= bound);
+        assert!(ready + reserved + self.scheduler.asked <= bound);
     }
 
     fn give_birth(&mut self) {
@@ -137,12 +137,12 @@ impl World {
             return;
         };
         let webhook_id = self.rows[index].0;
-        if self.is_enabled[&webhook_id] && self.board.reserve(webhook_id) {
+        if self.is_enabled[&webhook_id] && self.scheduler.reserve(webhook_id) {
             self.rows[index].1 = Row::Claimed;
             self.reserved.push(u32::try_from(index).unwrap());
         } else {
             self.rows[index].1 = Row::Due(self.now);
-            self.board.wake(webhook_id, self.now);
+            self.scheduler.wake(webhook_id, self.now);
         }
     }
 
@@ -150,13 +150,13 @@ impl World {
         if self.reserved.is_empty() {
             return;
         }
-        let number = self.reserved.swap_remove(self.dice.roll(self.reserved.len()));
+        let number = self.reserved.swap_remove(self.rng.roll(self.reserved.len()));
         let webhook_id = self.rows[number as usize].0;
-        if self.dice.roll(4) == 0 {
+        if self.rng.roll(4) == 0 {
             self.rows[number as usize].1 = Row::Unborn;
-            self.board.cancel(webhook_id);
+            self.scheduler.cancel(webhook_id);
         } else {
-            self.board.take(delivery(webhook_id, number));
+            self.scheduler.take(delivery(webhook_id, number));
         }
     }
 
@@ -164,49 +164,49 @@ impl World {
         if self.in_flight.is_empty() {
             return;
         }
-        let delivery = self.in_flight.swap_remove(self.dice.roll(self.in_flight.len()));
-        let verdict = self.dice.verdict();
-        self.board
-            .finished(delivery.webhook_id, verdict.clone(), self.now);
-        self.unrecorded.push((delivery, verdict));
+        let delivery = self.in_flight.swap_remove(self.rng.roll(self.in_flight.len()));
+        let signal = self.rng.signal();
+        self.scheduler
+            .finished(delivery.webhook_id, signal.clone(), self.now);
+        self.unrecorded.push((delivery, signal));
     }
 
     fn record(&mut self) {
-        let Some((delivery, verdict)) = self.unrecorded.pop() else {
+        let Some((delivery, signal)) = self.unrecorded.pop() else {
             return;
         };
         let row = &mut self.rows[usize::try_from(delivery.claim.0).unwrap()].1;
         assert_eq!(*row, Row::Claimed);
-        *row = match verdict {
-            Verdict::Succeeded => Row::Done,
-            Verdict::Failed(_) | Verdict::Refused { .. } | Verdict::Neutral => {
+        *row = match signal {
+            HealthSignal::Succeeded => Row::Done,
+            HealthSignal::Failed(_) | HealthSignal::Refused { .. } | HealthSignal::Neutral => {
                 Row::Due(self.now.plus(Duration::from_secs(60)))
             }
         };
         if let Row::Due(due_at) = *row {
-            self.board.wake(delivery.webhook_id, due_at);
+            self.scheduler.wake(delivery.webhook_id, due_at);
         }
-        self.board.recorded(1);
+        self.scheduler.recorded(1);
     }
 
     fn run_errand(&mut self) {
         if self.under_way.is_empty() {
             return;
         }
-        match self.under_way.swap_remove(self.dice.roll(self.under_way.len())) {
+        match self.under_way.swap_remove(self.rng.roll(self.under_way.len())) {
             Errand::Claim(request) => self.claim(request),
             Errand::Load(webhook_id) => {
                 let limits = WebhookLimits {
                     is_enabled: self.is_enabled[&webhook_id],
                     ..enabled(3)
                 };
-                self.board.set_limits(webhook_id, limits, self.now);
+                self.scheduler.set_limits(webhook_id, limits, self.now);
             }
             Errand::Release(id) => {
                 let number = (0..DELIVERIES).find(|number| self.delivery(*number).id == id);
                 let row = &mut self.rows[number.unwrap() as usize];
                 row.1 = Row::Due(self.now);
-                self.board.wake(row.0, self.now);
+                self.scheduler.wake(row.0, self.now);
             }
         }
     }
@@ -218,7 +218,7 @@ impl World {
     fn claim(&mut self, request: ClaimRequest) {
         let webhook_id = request.webhook_id;
         if !self.is_enabled[&webhook_id] {
-            return self.board.claimed(webhook_id, Vec::new(), None);
+            return self.scheduler.claimed(webhook_id, Vec::new(), None);
         }
         let due = |row: &(WebhookId, Row)| match row {
             (id, Row::Due(due_at)) if *id == webhook_id => Some(*due_at),
@@ -233,17 +233,17 @@ impl World {
             }
         }
         let next_due_at = self.rows.iter().filter_map(due).min();
-        self.board.claimed(webhook_id, claimed, next_due_at);
+        self.scheduler.claimed(webhook_id, claimed, next_due_at);
     }
 
     fn change_webhook(&mut self) {
-        let webhook_id = self.dice.webhook();
-        let is_enabled = self.dice.roll(2) == 0;
+        let webhook_id = self.rng.webhook();
+        let is_enabled = self.rng.roll(2) == 0;
         self.is_enabled.insert(webhook_id, is_enabled);
-        self.board.webhook_changed(webhook_id);
+        self.scheduler.webhook_changed(webhook_id);
     }
 
-    /// Only when everything else has come to rest does the board's own word count: then time goes to its next look.
+    /// Only when everything else has come to rest does the scheduler's own word count: then time goes to its next look.
     fn pass_time(&mut self) {
         let is_at_rest = self.in_flight.is_empty()
             && self.unrecorded.is_empty()
@@ -263,7 +263,7 @@ impl World {
         self.has_faults = false;
         for number in 1..=WEBHOOKS {
             self.is_enabled.insert(webhook(number), true);
-            self.board.webhook_changed(webhook(number));
+            self.scheduler.webhook_changed(webhook(number));
         }
     }
 }
@@ -297,40 +297,40 @@ proptest! {
         });
         prop_assert!(last_step.is_some(), "still open: {:?}", world.rows);
         (0..500).for_each(|_| world.step());
-        prop_assert_eq!((world.board.ready, world.board.reserved, world.board.in_flight), (0, 0, 0));
-        prop_assert!(world.board.is_idle());
+        prop_assert_eq!((world.scheduler.ready, world.scheduler.reserved, world.scheduler.in_flight), (0, 0, 0));
+        prop_assert!(world.scheduler.is_idle());
     }
 
     #[test]
     fn a_stop_at_any_moment_gives_back_everything(seed: u64, steps in 0usize..900) {
         let mut world = World::new(seed);
         (0..steps).for_each(|_| world.step());
-        world.board.stop();
+        world.scheduler.stop();
         world.has_faults = false;
         (0..3000).for_each(|_| world.step());
-        prop_assert_eq!((world.board.ready, world.board.reserved, world.board.in_flight), (0, 0, 0));
-        prop_assert!(world.board.is_idle());
+        prop_assert_eq!((world.scheduler.ready, world.scheduler.reserved, world.scheduler.in_flight), (0, 0, 0));
+        prop_assert!(world.scheduler.is_idle());
         prop_assert!(world.rows.iter().all(|(_, row)| *row != Row::Claimed));
     }
 
     #[test]
     fn turns_are_fair(seed: u64, backlogs in prop::collection::vec(1u32..200, WEBHOOKS as usize)) {
-        let limits = BoardLimits { max_in_flight: 7, ..BoardLimits::default() };
-        let mut board = board_of(WEBHOOKS, 256, limits);
-        let mut dice = Dice(seed);
+        let limits = SchedulerLimits { max_in_flight: 7, ..SchedulerLimits::default() };
+        let mut scheduler = board_of(WEBHOOKS, 256, limits);
+        let mut rng = Rng(seed);
         for (number, backlog) in (1..).zip(&backlogs) {
             let deliveries = (0..*backlog).map(|each| delivery(webhook(number), each)).collect();
-            board.claimed(webhook(number), deliveries, None);
+            scheduler.claimed(webhook(number), deliveries, None);
         }
         let mut starts = Vec::new();
         let mut in_flight = Vec::new();
         for _ in 0..backlogs.iter().sum() {
-            let started: Vec<_> = board.look(at(0)).start.iter().map(|delivery| delivery.webhook_id).collect();
+            let started: Vec<_> = scheduler.tick(at(0)).start.iter().map(|delivery| delivery.webhook_id).collect();
             starts.extend(&started);
             in_flight.extend(started);
-            let ended = in_flight.swap_remove(dice.roll(in_flight.len()));
-            board.finished(ended, Verdict::Succeeded, at(0));
-            board.recorded(1);
+            let ended = in_flight.swap_remove(rng.roll(in_flight.len()));
+            scheduler.finished(ended, HealthSignal::Succeeded, at(0));
+            scheduler.recorded(1);
         }
         prop_assert_eq!(starts.len(), backlogs.iter().sum::<u32>() as usize);
         prop_assert!(is_fair(&starts));

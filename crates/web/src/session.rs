@@ -75,7 +75,7 @@ impl Transport {
     }
 
     /// A `Set-Cookie` for a matter of taste.
-    fn set_taste(&self, name: &str, value: &str) -> String {
+    fn set_preference(&self, name: &str, value: &str) -> String {
         const YEAR_SECONDS: u64 = 365 * 24 * 3600;
         self.set(name, value, YEAR_SECONDS)
     }
@@ -152,13 +152,13 @@ impl Sidebar {
 
 /// How a page shall look, and when it is looked at: known of everybody.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct RequestContext {
     /// Light or dark.
     pub theme: Theme,
     /// Wide or narrow.
     pub sidebar: Sidebar,
-    /// What was just done, as a code that `frame.rs` knows.
-    pub did: Option<String>,
+    /// What was just done, as a code that `layout.rs` knows.
+    pub flash: Option<String>,
     /// Now.
     pub now: Timestamp,
     /// Whether this is a server for development.
@@ -166,12 +166,12 @@ pub struct Look {
     /// Path and query of the page.
     pub target: String,
     /// A token for a form that must not act twice.
-    pub once: String,
+    pub form_nonce: String,
 }
 
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
-pub struct Visitor {
+pub struct UserSession {
     /// Who.
     pub user: User,
     /// Their session.
@@ -179,10 +179,10 @@ pub struct Visitor {
     /// The token that every form of this session carries.
     pub csrf: String,
     /// How their pages look.
-    pub look: Look,
+    pub context: RequestContext,
 }
 
-impl Visitor {
+impl UserSession {
     /// The person as the one who does something.
     pub fn actor(&self) -> Actor {
         actor_of(&self.user)
@@ -220,46 +220,46 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// The cookies of taste, read.
-pub fn taste(headers: &HeaderMap) -> (Theme, Sidebar) {
+pub fn preferences(headers: &HeaderMap) -> (Theme, Sidebar) {
     let theme = cookie(headers, THEME_COOKIE).map(Theme::parse);
     let sidebar = cookie(headers, SIDEBAR_COOKIE).map(Sidebar::parse);
     (theme.unwrap_or_default(), sidebar.unwrap_or_default())
 }
 
 /// The cookies of taste, to be set.
-pub fn set_taste(transport: &Transport, theme: Theme, sidebar: Sidebar) -> [String; 2] {
+pub fn set_preferences(transport: &Transport, theme: Theme, sidebar: Sidebar) -> [String; 2] {
     [
-        transport.set_taste(THEME_COOKIE, theme.as_str()),
-        transport.set_taste(SIDEBAR_COOKIE, sidebar.as_str()),
+        transport.set_preference(THEME_COOKIE, theme.as_str()),
+        transport.set_preference(SIDEBAR_COOKIE, sidebar.as_str()),
     ]
 }
 
-impl<S: Sync> FromRequestParts<S> for Visitor {
+impl<S: Sync> FromRequestParts<S> for UserSession {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
-        let visitor = parts.extensions.get::<Self>().cloned();
-        visitor.ok_or_else(PageError::not_signed_in)
+        let session = parts.extensions.get::<Self>().cloned();
+        session.ok_or_else(PageError::not_signed_in)
     }
 }
 
 /// Somebody who is signed in, or nobody in particular.
-pub struct Anybody(pub Option<Visitor>);
+pub struct Anybody(pub Option<UserSession>);
 
 impl<S: Sync> FromRequestParts<S> for Anybody {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get::<Visitor>().cloned()))
+        Ok(Self(parts.extensions.get::<UserSession>().cloned()))
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Look {
+impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, PageError> {
-        let look = parts.extensions.get::<Self>().cloned();
-        look.ok_or_else(|| PageError::internal("a page without its guard"))
+        let context = parts.extensions.get::<Self>().cloned();
+        context.ok_or_else(|| PageError::internal("a page without its guard"))
     }
 }
 
@@ -275,7 +275,7 @@ mod tests {
         headers.append(COOKIE, HeaderValue::from_static("opsknight_theme=dark"));
         assert_eq!(cookie(&headers, SESSION_COOKIE), Some("ses_x"));
         assert_eq!(cookie(&headers, "session"), None);
-        assert_eq!(taste(&headers), (Theme::Dark, Sidebar::Wide));
+        assert_eq!(preferences(&headers), (Theme::Dark, Sidebar::Wide));
     }
 
     #[test]
