@@ -9,10 +9,10 @@ use http::header::{
 };
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::error::PageError;
-use crate::form::{CSRF_FIELD, Form, MAX_FORM_BYTES, MAX_OPEN_FORM_BYTES};
 use crate::form_nonce::{FORM_NONCE_FIELD, FormUse};
 use crate::layout::Layout;
+use crate::layout::error::PageError;
+use crate::layout::form::{CSRF_FIELD, Form, MAX_FORM_BYTES, MAX_OPEN_FORM_BYTES};
 use crate::route::{PageVerb, RoutePolicy};
 use crate::session::{
     RequestContext, Transport, UserSession, cookie, csrf_token, is_csrf_token, preferences,

@@ -1,11 +1,20 @@
 //! What stands around every page: title, navigation, who is signed in, light or dark, and what was just done.
 
+pub mod assets;
+pub mod choices;
+pub mod error;
+pub mod form;
+pub mod live;
+pub mod not_found;
+pub mod paging;
+pub mod query;
+pub mod show;
+
 use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::StatusCode;
 
-use crate::assets;
-use crate::error::{PageError, PageResult};
+use crate::layout::error::{PageError, PageResult};
 use crate::session::{RequestContext, UserSession};
 use model::access::{Scope, ScopeSet};
 

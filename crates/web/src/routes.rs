@@ -1,12 +1,8 @@
 //! Every page and every form, in one list: the router is made of it, and the tests walk it.
 
+use crate::layout::{assets, live};
 use crate::route::{PageRoute, RoutePolicy};
-use crate::{
-    account, act, api_docs, api_keys, assets, audit, dashboard, dead, deliveries, delivery, error_codes,
-    escalation_policies, inbox, inbox_receiver, inboxes, incident, incident_new, incident_tickets, incidents,
-    integrations, live, message, services, set_up, sign_in, system, users, wall, webhook, webhook_form,
-    webhook_new, welcome,
-};
+use crate::{deliveries, inboxes, incidents, overview, people, reference, settings, webhooks};
 use model::access::Scope;
 
 /// Every route of the pages.
@@ -35,58 +31,70 @@ const ADMIN: RoutePolicy = RoutePolicy::Requires(Scope::Admin);
 fn entrance() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
-        Route::page("/setup", RoutePolicy::Public, set_up::page),
-        Route::form("/setup", RoutePolicy::Public, set_up::create),
-        Route::page("/sign-in", RoutePolicy::Public, sign_in::page),
-        Route::form("/sign-in", RoutePolicy::Public, sign_in::sign_in),
-        Route::form("/sign-out", RoutePolicy::SignedIn, sign_in::sign_out),
-        Route::page("/welcome", RoutePolicy::Public, welcome::page),
-        Route::form("/welcome", RoutePolicy::Public, welcome::set_password),
-        Route::form("/appearance", RoutePolicy::Public, account::set_appearance),
-        Route::page("/account", RoutePolicy::SignedIn, account::page),
+        Route::page("/setup", RoutePolicy::Public, people::set_up::page),
+        Route::form("/setup", RoutePolicy::Public, people::set_up::create),
+        Route::page("/sign-in", RoutePolicy::Public, people::sign_in::page),
+        Route::form("/sign-in", RoutePolicy::Public, people::sign_in::sign_in),
+        Route::form("/sign-out", RoutePolicy::SignedIn, people::sign_in::sign_out),
+        Route::page("/welcome", RoutePolicy::Public, people::welcome::page),
+        Route::form("/welcome", RoutePolicy::Public, people::welcome::set_password),
+        Route::form(
+            "/appearance",
+            RoutePolicy::Public,
+            people::account::set_appearance,
+        ),
+        Route::page("/account", RoutePolicy::SignedIn, people::account::page),
         Route::form(
             "/account/password",
             RoutePolicy::SignedIn,
-            account::change_password,
+            people::account::change_password,
         ),
         Route::form(
             "/account/sessions/{id}/end",
             RoutePolicy::SignedIn,
-            account::end_session,
+            people::account::end_session,
         ),
         Route::page("/assets/{version}/{name}", RoutePolicy::Public, assets::file),
         Route::page("/live", RoutePolicy::SignedIn, live::stream),
-        Route::page("/act/{webhook}/{token}", RoutePolicy::Public, act::page),
-        Route::form("/act/{webhook}/{token}", RoutePolicy::Public, act::act),
-        Route::page("/wall", RoutePolicy::Public, wall::page),
-        Route::page("/wall/live", RoutePolicy::Public, wall::stream),
+        Route::page(
+            "/act/{webhook}/{token}",
+            RoutePolicy::Public,
+            incidents::act::page,
+        ),
+        Route::form("/act/{webhook}/{token}", RoutePolicy::Public, incidents::act::act),
+        Route::page("/wall", RoutePolicy::Public, overview::wall::page),
+        Route::page("/wall/live", RoutePolicy::Public, overview::wall::stream),
     ]
 }
 
 fn incident_pages() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
-        Route::page("/", RoutePolicy::SignedIn, dashboard::page),
-        Route::page("/incidents", RoutePolicy::SignedIn, incidents::page),
-        Route::page("/incidents/new", INCIDENTS, incident_new::page),
-        Route::form("/incidents/new", INCIDENTS, incident_new::trigger),
-        Route::page("/incidents/{id}", RoutePolicy::SignedIn, incident::page),
-        Route::form("/incidents/{id}/acknowledge", INCIDENTS, incident::acknowledge),
-        Route::form("/incidents/{id}/resolve", INCIDENTS, incident::resolve),
-        Route::form("/incidents/{id}/escalate", INCIDENTS, incident::escalate),
-        Route::form("/incidents/{id}/reopen", INCIDENTS, incident::reopen),
-        Route::form("/incidents/{id}/assign", INCIDENTS, incident::assign),
-        Route::form("/incidents/{id}/edit", INCIDENTS, incident::edit),
-        Route::form("/incidents/{id}/tickets", INCIDENTS, incident_tickets::add),
+        Route::page("/", RoutePolicy::SignedIn, overview::dashboard::page),
+        Route::page("/incidents", RoutePolicy::SignedIn, incidents::list::page),
+        Route::page("/incidents/new", INCIDENTS, incidents::new::page),
+        Route::form("/incidents/new", INCIDENTS, incidents::new::trigger),
+        Route::page("/incidents/{id}", RoutePolicy::SignedIn, incidents::page::page),
+        Route::form(
+            "/incidents/{id}/acknowledge",
+            INCIDENTS,
+            incidents::page::acknowledge,
+        ),
+        Route::form("/incidents/{id}/resolve", INCIDENTS, incidents::page::resolve),
+        Route::form("/incidents/{id}/escalate", INCIDENTS, incidents::page::escalate),
+        Route::form("/incidents/{id}/reopen", INCIDENTS, incidents::page::reopen),
+        Route::form("/incidents/{id}/assign", INCIDENTS, incidents::page::assign),
+        Route::form("/incidents/{id}/edit", INCIDENTS, incidents::page::edit),
+        Route::form("/incidents/{id}/tickets", INCIDENTS, incidents::tickets::add),
         Route::form(
             "/incidents/{id}/tickets/{webhook}/unlink",
             INCIDENTS,
-            incident_tickets::unlink,
+            incidents::tickets::unlink,
         ),
         Route::form(
             "/incidents/{id}/tickets/{webhook}/sync",
             INCIDENTS,
-            incident_tickets::sync,
+            incidents::tickets::sync,
         ),
     ]
 }
@@ -94,34 +102,42 @@ fn incident_pages() -> Vec<PageRoute> {
 fn catalog_pages() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
-        Route::page("/services", RoutePolicy::SignedIn, services::page),
-        Route::form("/services", CATALOG, services::create),
-        Route::page("/services/{id}", RoutePolicy::SignedIn, services::one),
-        Route::form("/services/{id}", CATALOG, services::change),
-        Route::form("/services/{id}/delete", CATALOG, services::delete),
-        Route::page("/users", RoutePolicy::SignedIn, users::page),
-        Route::form("/users", CATALOG, users::create),
-        Route::page("/users/{id}", RoutePolicy::SignedIn, users::one),
-        Route::form("/users/{id}", CATALOG, users::change),
-        Route::form("/users/{id}/delete", CATALOG, users::delete),
-        Route::form("/users/{id}/sign-in-link", ADMIN, users::create_link),
-        Route::form("/users/{id}/sessions/end", ADMIN, users::end_sessions),
+        Route::page("/services", RoutePolicy::SignedIn, settings::services::page),
+        Route::form("/services", CATALOG, settings::services::create),
+        Route::page("/services/{id}", RoutePolicy::SignedIn, settings::services::one),
+        Route::form("/services/{id}", CATALOG, settings::services::change),
+        Route::form("/services/{id}/delete", CATALOG, settings::services::delete),
+        Route::page("/users", RoutePolicy::SignedIn, people::users::page),
+        Route::form("/users", CATALOG, people::users::create),
+        Route::page("/users/{id}", RoutePolicy::SignedIn, people::users::one),
+        Route::form("/users/{id}", CATALOG, people::users::change),
+        Route::form("/users/{id}/delete", CATALOG, people::users::delete),
+        Route::form("/users/{id}/sign-in-link", ADMIN, people::users::create_link),
+        Route::form("/users/{id}/sessions/end", ADMIN, people::users::end_sessions),
         Route::page(
             "/escalation-policies",
             RoutePolicy::SignedIn,
-            escalation_policies::page,
+            settings::escalation_policies::page,
         ),
-        Route::form("/escalation-policies", CATALOG, escalation_policies::create),
+        Route::form(
+            "/escalation-policies",
+            CATALOG,
+            settings::escalation_policies::create,
+        ),
         Route::page(
             "/escalation-policies/{id}",
             RoutePolicy::SignedIn,
-            escalation_policies::one,
+            settings::escalation_policies::one,
         ),
-        Route::form("/escalation-policies/{id}", CATALOG, escalation_policies::change),
+        Route::form(
+            "/escalation-policies/{id}",
+            CATALOG,
+            settings::escalation_policies::change,
+        ),
         Route::form(
             "/escalation-policies/{id}/delete",
             CATALOG,
-            escalation_policies::delete,
+            settings::escalation_policies::delete,
         ),
     ]
 }
@@ -129,13 +145,13 @@ fn catalog_pages() -> Vec<PageRoute> {
 fn delivery_pages() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
-        Route::page("/deliveries", RoutePolicy::SignedIn, deliveries::page),
-        Route::page("/deliveries/{id}", RoutePolicy::SignedIn, delivery::page),
-        Route::form("/deliveries/{id}/replay", REPLAY, delivery::replay),
-        Route::form("/deliveries/{id}/retry-now", REPLAY, delivery::retry_now),
-        Route::form("/deliveries/{id}/give-up", REPLAY, delivery::give_up),
-        Route::page("/dead", RoutePolicy::SignedIn, dead::page),
-        Route::form("/dead/replay", REPLAY, dead::replay),
+        Route::page("/deliveries", RoutePolicy::SignedIn, deliveries::list::page),
+        Route::page("/deliveries/{id}", RoutePolicy::SignedIn, deliveries::page::page),
+        Route::form("/deliveries/{id}/replay", REPLAY, deliveries::page::replay),
+        Route::form("/deliveries/{id}/retry-now", REPLAY, deliveries::page::retry_now),
+        Route::form("/deliveries/{id}/give-up", REPLAY, deliveries::page::give_up),
+        Route::page("/dead", RoutePolicy::SignedIn, deliveries::dead::page),
+        Route::form("/dead/replay", REPLAY, deliveries::dead::replay),
     ]
 }
 
@@ -145,69 +161,109 @@ fn webhook_pages() -> Vec<PageRoute> {
         Route::page(
             "/settings/integrations",
             RoutePolicy::SignedIn,
-            integrations::page,
+            webhooks::list::page,
         ),
-        Route::page("/settings/integrations/new", WEBHOOKS, webhook_new::choose_kind),
-        Route::page("/settings/integrations/new/{kind}", WEBHOOKS, webhook_new::page),
-        Route::form("/settings/integrations/new/{kind}", WEBHOOKS, webhook_new::create),
+        Route::page("/settings/integrations/new", WEBHOOKS, webhooks::new::choose_kind),
+        Route::page("/settings/integrations/new/{kind}", WEBHOOKS, webhooks::new::page),
+        Route::form(
+            "/settings/integrations/new/{kind}",
+            WEBHOOKS,
+            webhooks::new::create,
+        ),
         Route::form(
             "/settings/integrations/check-filter",
             WEBHOOKS,
-            webhook_form::check_filter,
+            webhooks::form::check_filter,
         ),
         Route::form(
             "/settings/integrations/preview/{kind}",
             WEBHOOKS,
-            message::preview,
+            deliveries::message::preview,
         ),
         Route::page(
             "/settings/integrations/{id}",
             RoutePolicy::SignedIn,
-            webhook::page,
+            webhooks::page::page,
         ),
-        Route::page("/settings/integrations/{id}/edit", WEBHOOKS, webhook_form::page),
-        Route::form("/settings/integrations/{id}/edit", WEBHOOKS, webhook_form::change),
-        Route::form("/settings/integrations/{id}/test", TEST, webhook::send_test),
-        Route::form("/settings/integrations/{id}/check", TEST, webhook::check),
+        Route::page("/settings/integrations/{id}/edit", WEBHOOKS, webhooks::form::page),
+        Route::form(
+            "/settings/integrations/{id}/edit",
+            WEBHOOKS,
+            webhooks::form::change,
+        ),
+        Route::form(
+            "/settings/integrations/{id}/test",
+            TEST,
+            webhooks::page::send_test,
+        ),
+        Route::form("/settings/integrations/{id}/check", TEST, webhooks::page::check),
         Route::form(
             "/settings/integrations/{id}/rotate-secret",
             WEBHOOKS,
-            webhook::rotate_secret,
+            webhooks::page::rotate_secret,
         ),
-        Route::form("/settings/integrations/{id}/enable", WEBHOOKS, webhook::enable),
-        Route::form("/settings/integrations/{id}/disable", WEBHOOKS, webhook::disable),
-        Route::form("/settings/integrations/{id}/recover", REPLAY, webhook::recover),
-        Route::form("/settings/integrations/{id}/delete", WEBHOOKS, webhook::delete),
+        Route::form(
+            "/settings/integrations/{id}/enable",
+            WEBHOOKS,
+            webhooks::page::enable,
+        ),
+        Route::form(
+            "/settings/integrations/{id}/disable",
+            WEBHOOKS,
+            webhooks::page::disable,
+        ),
+        Route::form(
+            "/settings/integrations/{id}/recover",
+            REPLAY,
+            webhooks::page::recover,
+        ),
+        Route::form(
+            "/settings/integrations/{id}/delete",
+            WEBHOOKS,
+            webhooks::page::delete,
+        ),
     ]
 }
 
 fn inbox_pages() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
-        Route::page("/settings/inbox", RoutePolicy::SignedIn, inboxes::page),
-        Route::form("/settings/inbox", WEBHOOKS, inboxes::create),
-        Route::page("/settings/inbox/{id}", WEBHOOKS, inbox::page),
-        Route::form("/settings/inbox/{id}/answer", WEBHOOKS, inbox::set_answer),
-        Route::form("/settings/inbox/{id}/secret", WEBHOOKS, inbox::set_secret),
-        Route::form("/settings/inbox/{id}/clear", WEBHOOKS, inbox::clear),
-        Route::form("/settings/inbox/{id}/delete", WEBHOOKS, inbox::delete),
-        Route::form("/settings/inbox/{id}/use", WEBHOOKS, inbox::use_as_webhook),
-        Route::anything("/in/{id}", inbox_receiver::receive),
+        Route::page("/settings/inbox", RoutePolicy::SignedIn, inboxes::list::page),
+        Route::form("/settings/inbox", WEBHOOKS, inboxes::list::create),
+        Route::page("/settings/inbox/{id}", WEBHOOKS, inboxes::page::page),
+        Route::form("/settings/inbox/{id}/answer", WEBHOOKS, inboxes::page::set_answer),
+        Route::form("/settings/inbox/{id}/secret", WEBHOOKS, inboxes::page::set_secret),
+        Route::form("/settings/inbox/{id}/clear", WEBHOOKS, inboxes::page::clear),
+        Route::form("/settings/inbox/{id}/delete", WEBHOOKS, inboxes::page::delete),
+        Route::form(
+            "/settings/inbox/{id}/use",
+            WEBHOOKS,
+            inboxes::page::use_as_webhook,
+        ),
+        Route::anything("/in/{id}", inboxes::receiver::receive),
     ]
 }
 
 fn settings_pages() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
-        Route::page("/settings/api-keys", ADMIN, api_keys::page),
-        Route::form("/settings/api-keys", ADMIN, api_keys::create),
-        Route::form("/settings/api-keys/{id}/revoke", ADMIN, api_keys::revoke),
-        Route::page("/settings/audit-log", ADMIN, audit::page),
-        Route::page("/settings/system", RoutePolicy::SignedIn, system::page),
-        Route::form("/settings/system/check", ADMIN, system::check),
-        Route::form("/settings/system/backup", ADMIN, system::back_up),
-        Route::page("/docs/api", RoutePolicy::SignedIn, api_docs::page),
-        Route::page("/docs/schemas", RoutePolicy::SignedIn, api_docs::schemas),
-        Route::page("/docs/errors", RoutePolicy::Public, error_codes::page),
+        Route::page("/settings/api-keys", ADMIN, settings::api_keys::page),
+        Route::form("/settings/api-keys", ADMIN, settings::api_keys::create),
+        Route::form(
+            "/settings/api-keys/{id}/revoke",
+            ADMIN,
+            settings::api_keys::revoke,
+        ),
+        Route::page("/settings/audit-log", ADMIN, settings::audit::page),
+        Route::page("/settings/system", RoutePolicy::SignedIn, settings::system::page),
+        Route::form("/settings/system/check", ADMIN, settings::system::check),
+        Route::form("/settings/system/backup", ADMIN, settings::system::back_up),
+        Route::page("/docs/api", RoutePolicy::SignedIn, reference::api_docs::page),
+        Route::page(
+            "/docs/schemas",
+            RoutePolicy::SignedIn,
+            reference::api_docs::schemas,
+        ),
+        Route::page("/docs/errors", RoutePolicy::Public, reference::error_codes::page),
     ]
 }

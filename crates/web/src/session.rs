@@ -10,7 +10,7 @@ use http::request::Parts;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-use crate::error::PageError;
+use crate::layout::error::PageError;
 use actions::people::actor_of;
 use model::access::Scope;
 use model::audit::Actor;

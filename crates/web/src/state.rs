@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use url::Url;
 
 use crate::form_nonce::FormNonces;
-use crate::live::Watchers;
+use crate::layout::live::Watchers;
 use actions::Actions;
 use actions::access::SetupToken;
 use clock::Env;

@@ -2,7 +2,7 @@
 //! those stands in `tests/it/web/`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::Router;
@@ -369,15 +369,20 @@ async fn what_is_not_there_has_a_page_that_says_so() {
 
 fn templates() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-    let files = std::fs::read_dir(folder)
+    let name = |path: &Path| path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
+    files_below(&folder)
+        .iter()
+        .map(|path| (name(path), std::fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());
+    let (folders, mut files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    files.extend(folders.iter().flat_map(|folder| files_below(folder)));
     files
-        .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, std::fs::read_to_string(path).unwrap())
-        })
-        .collect()
 }
 
 #[test]
@@ -432,9 +437,9 @@ fn every_form_carries_its_token() {
 #[test]
 fn every_template_is_used() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut texts: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+    let mut texts: Vec<String> = files_below(&folder)
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
     texts.extend(templates().into_iter().map(|(_, text)| text));
     let names: BTreeSet<_> = templates().into_iter().map(|(name, _)| name).collect();

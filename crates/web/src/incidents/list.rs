@@ -1,0 +1,117 @@
+//! The list of incidents, with filters, live.
+
+use askama::Template;
+use axum::extract::State;
+
+use crate::layout::choices::{Choice, service_choices, severity_choices};
+use crate::layout::error::PageResult;
+use crate::layout::paging::{Pager, page_of};
+use crate::layout::query::Query;
+use crate::layout::show::{self, Markup};
+use crate::layout::{Layout, Nav, render};
+use crate::session::UserSession;
+use crate::state::WebState;
+use model::id::{IncidentId, ServiceId};
+use model::incident::{Incident, IncidentStatus, Severity};
+use model::time::Timestamp;
+use store::incidents::IncidentFilter;
+
+/// One incident in a list.
+pub struct IncidentRow {
+    /// Its id.
+    pub id: IncidentId,
+    /// Its title.
+    pub title: String,
+    /// Its status.
+    pub status: Markup,
+    /// Its severity.
+    pub severity: Markup,
+    /// Its service.
+    pub service: String,
+    /// Who has it; a dash if nobody.
+    pub assignee: String,
+    /// When it was triggered.
+    pub created: Markup,
+}
+
+impl IncidentRow {
+    /// The row of an incident.
+    pub fn of(incident: &Incident, now: Timestamp) -> Self {
+        Self {
+            id: incident.id,
+            title: show::listed(&incident.title),
+            status: show::status_badge(incident.status),
+            severity: show::severity_badge(incident.severity),
+            service: incident.service.name.clone(),
+            assignee: incident
+                .assignee
+                .as_ref()
+                .map_or("–".to_owned(), |user| user.name.clone()),
+            created: show::when(incident.created_at, now),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "incidents/list.html")]
+struct IncidentsPage {
+    layout: Layout,
+    incidents: Vec<IncidentRow>,
+    statuses: Vec<Choice>,
+    severities: Vec<Choice>,
+    services: Vec<Choice>,
+    text: String,
+    is_filtered: bool,
+    pager: Pager,
+}
+
+/// `GET /incidents`
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
+    let (status, severity) = (query.text("status"), query.text("severity"));
+    let service_id = query.parsed("service", |text| text.parse::<ServiceId>().ok());
+    let text = query.search("q");
+    let filter = IncidentFilter {
+        statuses: statuses_of(status),
+        severity: Severity::parse(severity),
+        service_id,
+        text: text.clone(),
+    };
+    let page = page_of(query.text("before"));
+    let incidents = state.store.incidents.list(filter, page).await?;
+    let text = text.unwrap_or_default();
+    let filters = [
+        ("status", status),
+        ("severity", severity),
+        ("service", query.text("service")),
+        ("q", &text),
+    ];
+    let last_id = incidents.last().map(|incident| incident.id.as_bytes());
+    render(&IncidentsPage {
+        layout: Layout::of(&session, "Incidents", Nav::Incidents),
+        incidents: incidents
+            .iter()
+            .map(|incident| IncidentRow::of(incident, session.context.now))
+            .collect(),
+        statuses: [
+            ("", "Any status"),
+            ("open", "Open"),
+            ("triggered", "Triggered"),
+            ("acknowledged", "Acknowledged"),
+            ("resolved", "Resolved"),
+        ]
+        .map(|(value, name)| Choice::new(value, name, status))
+        .into(),
+        severities: severity_choices("Any severity", severity),
+        services: service_choices(&state, "Any service", query.text("service")).await?,
+        is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
+        pager: Pager::new("/incidents", &filters, page, incidents.len(), last_id),
+        text,
+    })
+}
+
+fn statuses_of(text: &str) -> Vec<IncidentStatus> {
+    match text {
+        "open" => vec![IncidentStatus::Triggered, IncidentStatus::Acknowledged],
+        other => IncidentStatus::parse(other).into_iter().collect(),
+    }
+}

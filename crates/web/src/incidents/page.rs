@@ -1,0 +1,295 @@
+//! One incident: what it is, what can be done, what happened, and what was sent about it.
+
+use askama::Template;
+use axum::extract::State;
+
+use crate::deliveries::list::delivery_badge;
+use crate::deliveries::page::can_be_given_up;
+use crate::incidents::tickets::Tickets;
+use crate::layout::choices::{Choice, severity_choices, user_choices};
+use crate::layout::error::{FieldErrors, PageError, PageResult};
+use crate::layout::form::Form;
+use crate::layout::query::PathId;
+use crate::layout::show::{self, Markup};
+use crate::layout::{Layout, Nav, go, render, render_with};
+use crate::session::UserSession;
+use crate::state::WebState;
+use actions::Patch;
+use actions::incidents::{IncidentChange, UserChoice};
+use model::delivery::Delivery;
+use model::event::EventName;
+use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::time::Timestamp;
+use store::Page;
+use store::deliveries::DeliveryFilter;
+use store::incidents::{Committed, TimelineEntry, TimelineKind};
+
+/// Deliveries of one incident that are looked at, the latest.
+const MAX_DELIVERIES: u32 = Page::MAX_LIMIT;
+
+/// One line of the timeline.
+struct Moment {
+    class: &'static str,
+    what: String,
+    actor: String,
+    at: Markup,
+}
+
+/// What one webhook was sent about the incident.
+struct SentTo {
+    webhook_id: WebhookId,
+    webhook_name: String,
+    deliveries: Vec<Sent>,
+}
+
+/// One event, sent to one webhook.
+struct Sent {
+    id: DeliveryId,
+    event: &'static str,
+    state: Markup,
+    attempts: String,
+    at: Markup,
+    trouble: String,
+    can_be_given_up: bool,
+}
+
+#[derive(Template)]
+#[template(path = "incidents/page.html")]
+pub struct IncidentPage {
+    layout: Layout,
+    incident: Incident,
+    status: Markup,
+    severity: Markup,
+    created: Markup,
+    escalates: Option<Markup>,
+    timeline: Vec<Moment>,
+    sent: Vec<SentTo>,
+    users: Vec<Choice>,
+    severities: Vec<Choice>,
+    errors: FieldErrors,
+    /// Its tickets in other systems.
+    pub tickets: Tickets,
+}
+
+impl IncidentPage {
+    fn is_triggered(&self) -> bool {
+        self.incident.status == IncidentStatus::Triggered
+    }
+
+    fn is_open(&self) -> bool {
+        self.incident.status != IncidentStatus::Resolved
+    }
+
+    /// The page of an incident, with what is wrong with a form on it.
+    pub async fn of(
+        state: &WebState,
+        session: &UserSession,
+        id: IncidentId,
+        errors: FieldErrors,
+    ) -> Result<Self, PageError> {
+        let now = session.context.now;
+        let incident = state.store.incidents.get(id).await?;
+        let timeline = state.store.incidents.timeline(id).await?;
+        let filter = DeliveryFilter {
+            incident_id: Some(id),
+            ..DeliveryFilter::default()
+        };
+        let page = Page {
+            limit: MAX_DELIVERIES,
+            before: None,
+        };
+        let deliveries = state.store.deliveries.list(filter, page).await?;
+        let assignee = incident.assignee.as_ref().map(|user| user.id.to_string());
+        let mut severities = severity_choices("", incident.severity.as_str());
+        severities.remove(0);
+        Ok(Self {
+            layout: Layout::of(session, incident.title.clone(), Nav::Incidents),
+            status: show::status_badge(incident.status),
+            severity: show::severity_badge(incident.severity),
+            created: show::when(incident.created_at, now),
+            escalates: incident.escalate_at.map(|at| show::when(at, now)),
+            timeline: timeline.iter().rev().map(moment).collect(),
+            sent: sent(&deliveries, now),
+            users: user_choices(state, "Nobody", &assignee.unwrap_or_default()).await?,
+            tickets: Tickets::of(state, id, &deliveries, now).await?,
+            severities,
+            errors,
+            incident,
+        })
+    }
+}
+
+fn moment(entry: &TimelineEntry) -> Moment {
+    let (class, what) = match &entry.kind {
+        TimelineKind::Event { name, .. } => match name {
+            EventName::Triggered => ("triggered", "Triggered".to_owned()),
+            EventName::Acknowledged => ("acknowledged", "Acknowledged".to_owned()),
+            EventName::Resolved => ("resolved", "Resolved".to_owned()),
+            EventName::Escalated => ("escalated", "Escalated".to_owned()),
+            EventName::Reopened => ("reopened", "Reopened".to_owned()),
+        },
+        TimelineKind::Note(sentence) => ("noted", sentence.clone()),
+    };
+    Moment {
+        class,
+        what,
+        actor: entry.actor.name().to_owned(),
+        at: show::when_exactly(entry.at),
+    }
+}
+
+/// Deliveries by webhook, each oldest first: the order in which the receiver gets them.
+fn sent(deliveries: &[Delivery], now: Timestamp) -> Vec<SentTo> {
+    let mut by_webhook: Vec<SentTo> = Vec::new();
+    for delivery in deliveries.iter().rev() {
+        let row = Sent {
+            id: delivery.id,
+            event: delivery.event_name.as_str(),
+            state: delivery_badge(delivery),
+            attempts: attempts_in_words(delivery),
+            at: show::when(delivery.finished_at.unwrap_or(delivery.due_at), now),
+            trouble: delivery
+                .last_failure
+                .map_or(String::new(), |code| code.as_str().to_owned()),
+            can_be_given_up: can_be_given_up(delivery),
+        };
+        match by_webhook
+            .iter_mut()
+            .find(|group| group.webhook_id == delivery.webhook_id)
+        {
+            Some(group) => group.deliveries.push(row),
+            None => by_webhook.push(SentTo {
+                webhook_id: delivery.webhook_id,
+                webhook_name: delivery.webhook_name.clone(),
+                deliveries: vec![row],
+            }),
+        }
+    }
+    by_webhook
+}
+
+/// `no attempt yet`, `1 attempt`, `3 attempts`. Those for a ticket are requests: several are needed even if all goes well.
+pub fn attempts_in_words(delivery: &Delivery) -> String {
+    let makes_tickets = kinds::adapter_or_unknown(delivery.webhook_kind)
+        .ticketing()
+        .is_some();
+    let noun = if makes_tickets { "request" } else { "attempt" };
+    match delivery.attempts_made {
+        0 => "no attempt yet".to_owned(),
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
+/// `GET /incidents/{id}`
+pub async fn page(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<IncidentId>,
+) -> PageResult {
+    render(&IncidentPage::of(&state, &session, id, FieldErrors::default()).await?)
+}
+
+/// `POST /incidents/{id}/acknowledge`
+pub async fn acknowledge(state: State<WebState>, session: UserSession, id: PathId<IncidentId>) -> PageResult {
+    transition(
+        state.0,
+        session,
+        id.0,
+        IncidentAction::Acknowledge,
+        "acknowledged",
+    )
+    .await
+}
+
+/// `POST /incidents/{id}/resolve`
+pub async fn resolve(state: State<WebState>, session: UserSession, id: PathId<IncidentId>) -> PageResult {
+    transition(state.0, session, id.0, IncidentAction::Resolve, "resolved").await
+}
+
+/// `POST /incidents/{id}/escalate`
+pub async fn escalate(state: State<WebState>, session: UserSession, id: PathId<IncidentId>) -> PageResult {
+    transition(state.0, session, id.0, IncidentAction::Escalate, "escalated").await
+}
+
+/// `POST /incidents/{id}/reopen`
+pub async fn reopen(state: State<WebState>, session: UserSession, id: PathId<IncidentId>) -> PageResult {
+    transition(state.0, session, id.0, IncidentAction::Reopen, "reopened").await
+}
+
+async fn transition(
+    state: WebState,
+    session: UserSession,
+    id: IncidentId,
+    action: IncidentAction,
+    done: &'static str,
+) -> PageResult {
+    let committed = state
+        .actions
+        .transition(session.actor(), id, action, None)
+        .await?;
+    let did = match committed {
+        Committed::Changed(_) | Committed::Created(_) => done,
+        Committed::Unchanged(_) => "unchanged",
+        Committed::Refused(_) => "refused",
+        Committed::Repeated(_) | Committed::KeyMisused => {
+            return Err(PageError::internal("a transition came to something else"));
+        }
+    };
+    go(&format!("/incidents/{id}"), did)
+}
+
+/// `POST /incidents/{id}/assign`
+pub async fn assign(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<IncidentId>,
+    form: Form,
+) -> PageResult {
+    let assignee = match form.text("assignee") {
+        "" => Patch::Clear,
+        text => match text.parse() {
+            Ok(user) => Patch::Set(UserChoice { id: user }),
+            Err(_) => return Err(PageError::bad_request("this is no user")),
+        },
+    };
+    let change = IncidentChange {
+        assignee,
+        ..IncidentChange::default()
+    };
+    state.actions.edit_incident(session.actor(), id, change).await?;
+    go(&format!("/incidents/{id}"), "saved")
+}
+
+/// `POST /incidents/{id}/edit`
+pub async fn edit(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<IncidentId>,
+    form: Form,
+) -> PageResult {
+    // Only what was changed in this form: what somebody else changed meanwhile stays as it is.
+    let description = form.lines("description");
+    let is_changed = |field: &str| form.lines(field) != form.lines(&format!("was-{field}"));
+    let change = IncidentChange {
+        title: is_changed("title").then(|| form.text("title").to_owned()),
+        severity: is_changed("severity")
+            .then(|| Severity::parse(form.text("severity")))
+            .flatten(),
+        description: match (is_changed("description"), description.is_empty()) {
+            (false, _) => Patch::Keep,
+            (true, true) => Patch::Clear,
+            (true, false) => Patch::Set(description),
+        },
+        assignee: Patch::Keep,
+    };
+    match state.actions.edit_incident(session.actor(), id, change).await {
+        Ok(_) => go(&format!("/incidents/{id}"), "saved"),
+        Err(error) => {
+            let errors = FieldErrors::of(error)?;
+            let page = IncidentPage::of(&state, &session, id, errors).await?;
+            Ok(render_with(http::StatusCode::UNPROCESSABLE_ENTITY, &page))
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! People: who they are, and how they come in.
+
+pub mod account;
+pub mod set_up;
+pub mod sign_in;
+pub mod users;
+pub mod welcome;

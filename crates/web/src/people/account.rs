@@ -1,0 +1,135 @@
+//! One's own account: password, sessions, light or dark.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{LOCATION, SET_COOKIE};
+use sha2::Digest;
+
+use crate::guard::transport;
+use crate::layout::error::{FieldErrors, PageError, PageResult};
+use crate::layout::form::Form;
+use crate::layout::query::PathId;
+use crate::layout::show::{self, Markup};
+use crate::layout::{Layout, Nav, go, local_path, render, render_refused};
+use crate::session::{RequestContext, Sidebar, Theme, UserSession, set_preferences};
+use crate::state::WebState;
+use actions::people::NewPassword;
+use model::id::SessionId;
+use model::session::Session;
+
+/// One of somebody's sessions.
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// The browser, as it names itself.
+    pub agent: String,
+    /// The address it began from.
+    pub address: String,
+    /// When it was last used.
+    pub seen: Markup,
+    /// When it began.
+    pub began: Markup,
+    /// Whether it is the one that looks.
+    pub is_this: bool,
+}
+
+impl SessionRow {
+    /// The row of a session, as the person sees it.
+    pub fn of(row: Session, session: &UserSession) -> Self {
+        let now = session.context.now;
+        Self {
+            id: row.id,
+            is_this: row.id == session.session.id,
+            seen: show::when(row.last_seen_at, now),
+            began: show::when(row.created_at, now),
+            agent: row.agent,
+            address: row.address,
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "people/account.html")]
+struct AccountPage {
+    layout: Layout,
+    email: String,
+    sessions: Vec<SessionRow>,
+    errors: FieldErrors,
+}
+
+impl AccountPage {
+    async fn of(state: &WebState, session: &UserSession, errors: FieldErrors) -> Result<Self, PageError> {
+        let now = session.context.now;
+        let sessions = state.store.sessions.list(session.user.id, now).await?;
+        Ok(Self {
+            layout: Layout::of(session, "Your account", Nav::Nowhere),
+            email: session.user.email.clone().unwrap_or_default(),
+            sessions: sessions
+                .into_iter()
+                .map(|row| SessionRow::of(row, session))
+                .collect(),
+            errors,
+        })
+    }
+}
+
+/// `GET /account`
+pub async fn page(State(state): State<WebState>, session: UserSession) -> PageResult {
+    render(&AccountPage::of(&state, &session, FieldErrors::default()).await?)
+}
+
+/// `POST /account/password`
+pub async fn change_password(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
+    let account = sha2::Sha256::digest(session.user.id.as_bytes()).into();
+    let limited = state
+        .account_failures
+        .take(account, state.source.monotonic_millis());
+    limited.map_err(|_| PageError::too_many("too many attempts to change the password"))?;
+    let new = NewPassword {
+        password: form.raw("password").to_owned(),
+        again: form.raw("passwordAgain").to_owned(),
+    };
+    let present = form.raw("present").to_owned();
+    match state.actions.change_password(&session.user, present, new).await {
+        Ok(()) => go("/sign-in", "password-changed"),
+        Err(error) => {
+            let errors = FieldErrors::of(error)?;
+            render_refused(&AccountPage::of(&state, &session, errors).await?)
+        }
+    }
+}
+
+/// `POST /account/sessions/{id}/end`
+pub async fn end_session(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<SessionId>,
+) -> PageResult {
+    let user_id = session.user.id;
+    state.actions.end_session(session.actor(), user_id, id).await?;
+    go("/account", "ended")
+}
+
+/// `POST /appearance`: light or dark, wide or narrow. Everybody may: it is kept in their browser only.
+pub async fn set_appearance(State(state): State<WebState>, context: RequestContext, form: Form) -> Response {
+    let theme = match form.text("theme") {
+        "" => context.theme,
+        text => Theme::parse(text),
+    };
+    let sidebar = match form.text("sidebar") {
+        "" => context.sidebar,
+        text => Sidebar::parse(text),
+    };
+    let back = local_path(form.text("back"), "/").to_owned();
+    let [theme, sidebar] = set_preferences(&transport(&state), theme, sidebar);
+    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, back)]).into_response();
+    for cookie in [theme, sidebar] {
+        let cookie = http::HeaderValue::try_from(cookie);
+        response
+            .headers_mut()
+            .extend(cookie.ok().map(|cookie| (SET_COOKIE, cookie)));
+    }
+    response
+}

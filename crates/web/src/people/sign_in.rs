@@ -1,0 +1,257 @@
+//! Signing in and out.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{AppendHeaders, IntoResponse, Redirect};
+use http::HeaderMap;
+use http::header::{LOCATION, SET_COOKIE, USER_AGENT};
+use sha2::{Digest, Sha256};
+
+use crate::guard::{check_keeps_cookies, transport};
+use crate::layout::error::{PageError, PageResult};
+use crate::layout::form::Form;
+use crate::layout::query::Query;
+use crate::layout::{Layout, local_path, render, render_with};
+use crate::session::{Anybody, RequestContext, UserSession, cookie};
+use crate::state::WebState;
+use actions::password::Asker;
+use actions::people::{Origin, SignInError, SignedIn};
+use limit::Refused;
+use model::client_address::{ClientAddress, ClientNetwork};
+use model::session::SESSION_LIFETIME;
+
+#[derive(Template)]
+#[template(path = "people/sign_in.html")]
+struct SignInPage {
+    layout: Layout,
+    next: String,
+    email: String,
+    mistake: Option<String>,
+    /// Whether nobody can sign in yet.
+    is_new: bool,
+}
+
+/// `GET /sign-in`
+pub async fn page(
+    State(state): State<WebState>,
+    Anybody(session): Anybody,
+    context: RequestContext,
+    query: Query,
+) -> PageResult {
+    let next = local_path(query.text("next"), "/").to_owned();
+    if session.is_some() {
+        return Ok(Redirect::to(&next).into_response());
+    }
+    render(&SignInPage {
+        layout: Layout::open("Sign in", &context),
+        next,
+        email: String::new(),
+        mistake: None,
+        is_new: state.actions.needs_first_admin().await?,
+    })
+}
+
+/// `POST /sign-in`
+pub async fn sign_in(
+    State(state): State<WebState>,
+    _: KeepsCookies,
+    origin: SignInOrigin,
+    context: RequestContext,
+    headers: HeaderMap,
+    form: Form,
+) -> PageResult {
+    let next = local_path(form.text("next"), "/").to_owned();
+    let email = form.text("email").to_owned();
+    let refused = |status, mistake: String| {
+        let page = SignInPage {
+            layout: Layout::open("Sign in", &context),
+            next: next.clone(),
+            email: email.clone(),
+            mistake: Some(mistake),
+            is_new: false,
+        };
+        Ok(render_with(status, &page))
+    };
+    let device = known_device(&state, &headers, &email).await?;
+    let attempt = match Attempt::begin(&state, origin.address, &email, device) {
+        Ok(attempt) => attempt,
+        Err(limit) => {
+            tracing::warn!(address = %origin.address, "too many failed sign-ins: refused without looking");
+            let mistake = format!(
+                "Too many failed attempts. Try again in {} seconds.",
+                limit.wait_seconds
+            );
+            return refused(http::StatusCode::TOO_MANY_REQUESTS, mistake);
+        }
+    };
+    let password = form.raw("password").to_owned();
+    let signing_in = state
+        .actions
+        .sign_in(email.clone(), password, origin.of(), attempt.asker());
+    match signing_in.await {
+        Ok(tokens) => {
+            attempt.give_back(&state);
+            Ok(signed_in(&state, &tokens, &next))
+        }
+        Err(SignInError::Refused) => {
+            tracing::info!(address = %origin.address, "a sign-in was refused");
+            let mistake = "The address or the password is wrong.".to_owned();
+            refused(http::StatusCode::UNAUTHORIZED, mistake)
+        }
+        Err(SignInError::Failed(error)) => {
+            attempt.give_back(&state);
+            Err(error.into())
+        }
+    }
+}
+
+/// The device that somebody tries to sign in with, if they have signed in with it before; as a hash.
+async fn known_device(
+    state: &WebState,
+    headers: &HeaderMap,
+    email: &str,
+) -> Result<Option<[u8; 32]>, PageError> {
+    let Some(token) = cookie(headers, transport(state).device_cookie()) else {
+        return Ok(None);
+    };
+    let is_known = state.actions.knows_device(email.to_owned(), token).await?;
+    // Hexadecimal digits have two spellings: one device must not count as many.
+    Ok(is_known.then(|| Sha256::digest(token.to_ascii_lowercase()).into()))
+}
+
+/// One try to sign in, counted before the password is looked at: many at once are not more than one after the other.
+enum Attempt {
+    /// With a device that is known: what others do does not count.
+    KnownDevice([u8; 32]),
+    /// With any other.
+    Elsewhere {
+        account_here: [u8; 32],
+        account: [u8; 32],
+        network: ClientNetwork,
+    },
+}
+
+impl Attempt {
+    /// Counts it, by the device as long as that has not failed too often itself.
+    fn begin(
+        state: &WebState,
+        address: ClientAddress,
+        email: &str,
+        device: Option<[u8; 32]>,
+    ) -> Result<Self, Refused> {
+        let now_ms = state.source.monotonic_millis();
+        if let Some(device) = device
+            && state.device_failures.take(device, now_ms).is_ok()
+        {
+            return Ok(Self::KnownDevice(device));
+        }
+        let (account, network) = (email.to_ascii_lowercase(), address.network());
+        let here: [u8; 32] = Sha256::digest(format!("{account}\n{network}")).into();
+        let account: [u8; 32] = Sha256::digest(account).into();
+        // The network first, or whoever it stops could fill the tables of accounts; it gets back what a narrower limit stops.
+        state.failures.take(network, now_ms)?;
+        let narrower = state.account_failures.take(here, now_ms);
+        let taken = narrower.and_then(|()| state.account_failures_anywhere.take(account, now_ms));
+        if taken.is_err() {
+            state.failures.give_back(&network);
+        }
+        taken.map(|()| Self::Elsewhere {
+            account_here: here,
+            account,
+            network,
+        })
+    }
+
+    fn asker(&self) -> Asker {
+        match self {
+            Self::KnownDevice(_) => Asker::Known,
+            Self::Elsewhere { .. } => Asker::Stranger,
+        }
+    }
+
+    fn give_back(&self, state: &WebState) {
+        match self {
+            Self::KnownDevice(device) => state.device_failures.give_back(device),
+            Self::Elsewhere {
+                account_here,
+                account,
+                network,
+            } => {
+                state.account_failures.give_back(account_here);
+                state.account_failures_anywhere.give_back(account);
+                state.failures.give_back(network);
+            }
+        }
+    }
+}
+
+/// `POST /sign-out`
+pub async fn sign_out(State(state): State<WebState>, session: UserSession) -> PageResult {
+    let (user_id, session_id) = (session.user.id, session.session.id);
+    state
+        .actions
+        .end_session(session.actor(), user_id, session_id)
+        .await?;
+    let cookie = transport(&state).set_session("", 0);
+    let to_sign_in = [
+        (LOCATION, "/sign-in?did=signed-out".to_owned()),
+        (SET_COOKIE, cookie),
+    ];
+    Ok((http::StatusCode::SEE_OTHER, to_sign_in).into_response())
+}
+
+/// Hands the tokens of somebody who signed in to their browser, and leads on.
+pub fn signed_in(state: &WebState, tokens: &SignedIn, next: &str) -> axum::response::Response {
+    let transport = transport(state);
+    let session = transport.set_session(tokens.session.reveal(), SESSION_LIFETIME.as_secs());
+    let device = tokens.device.as_ref();
+    let device = device.map(|token| AppendHeaders([(SET_COOKIE, transport.set_device(token.reveal()))]));
+    let onwards = [(LOCATION, next.to_owned()), (SET_COOKIE, session)];
+    (http::StatusCode::SEE_OTHER, onwards, device, ()).into_response()
+}
+
+/// A browser that will keep the cookie of a session.
+pub struct KeepsCookies;
+
+impl axum::extract::FromRequestParts<WebState> for KeepsCookies {
+    type Rejection = PageError;
+
+    async fn from_request_parts(
+        parts: &mut http::request::Parts,
+        state: &WebState,
+    ) -> Result<Self, PageError> {
+        check_keeps_cookies(state, &parts.headers).map(|()| Self)
+    }
+}
+
+/// Where somebody who signs in comes from.
+pub struct SignInOrigin {
+    /// The network address, to count failures by.
+    pub address: ClientAddress,
+    agent: String,
+}
+
+impl SignInOrigin {
+    /// The origin as sessions keep it.
+    pub fn of(&self) -> Origin {
+        Origin {
+            address: self.address.to_string(),
+            agent: self.agent.clone(),
+        }
+    }
+}
+
+impl<S: Sync> axum::extract::FromRequestParts<S> for SignInOrigin {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut http::request::Parts, _: &S) -> Result<Self, PageError> {
+        let agent = |headers: &HeaderMap| {
+            let value = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+            value.unwrap_or("unknown").to_owned()
+        };
+        Ok(Self {
+            address: ClientAddress::of(&parts.extensions),
+            agent: agent(&parts.headers),
+        })
+    }
+}

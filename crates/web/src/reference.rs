@@ -1,0 +1,6 @@
+//! The API and its errors, as pages.
+
+pub mod api_docs;
+pub mod error_codes;
+pub mod openapi;
+pub mod openapi_schema;

@@ -1,0 +1,8 @@
+//! Webhooks: the list, one of them, and the form that makes and changes one.
+
+pub mod facts;
+pub mod form;
+pub mod list;
+pub mod new;
+pub mod options;
+pub mod page;

@@ -1,0 +1,141 @@
+//! Settings → Integrations: every webhook as a card, with how it does.
+
+use crate::deliveries::attempt::sentence_case;
+use crate::layout::error::{PageError, PageResult};
+use crate::layout::paging::{Pager, page_of};
+use crate::layout::query::Query;
+use crate::layout::show::{self, Markup};
+use crate::layout::{Layout, Nav, render};
+use crate::overview::chart::{Day, chart_start};
+use crate::session::UserSession;
+use crate::state::WebState;
+use askama::Template;
+use axum::extract::State;
+use destination::about::KindDescription;
+use model::activity::Activity;
+use model::id::WebhookId;
+use model::time::Timestamp;
+use model::webhook::{Webhook, WebhookKind, WebhookState, masked_url};
+use store::Page;
+use store::overview::WebhookHealth;
+
+/// One webhook as a card.
+struct Card {
+    id: WebhookId,
+    name: String,
+    kind: &'static str,
+    letter: String,
+    url: String,
+    state: Markup,
+    trouble: Option<String>,
+    events: Vec<&'static str>,
+    arrived: String,
+    attempts: String,
+    p95: String,
+    last: Markup,
+    sparkline: Markup,
+    dead: u64,
+}
+
+#[derive(Template)]
+#[template(path = "webhooks/list.html")]
+struct IntegrationsPage {
+    layout: Layout,
+    cards: Vec<Card>,
+    pager: Pager,
+}
+
+/// `GET /settings/integrations`
+pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
+    let now = session.context.now;
+    let page = page_of(query.text("before"));
+    let webhooks = state.store.webhooks.list(page).await?;
+    let activity = state.store.overview.activity(chart_start(now)).await?;
+    let health = state.store.overview.webhook_health().await?;
+    let card = |webhook: &Webhook| card(webhook, health.get(&webhook.id), &activity, now);
+    let last_id = webhooks.last().map(|webhook| webhook.id.as_bytes());
+    render(&IntegrationsPage {
+        layout: Layout::of(&session, "Integrations", Nav::Integrations),
+        cards: webhooks.iter().map(card).collect(),
+        pager: Pager::new("/settings/integrations", &[], page, webhooks.len(), last_id),
+    })
+}
+
+/// The most webhooks that a page goes through.
+const MAX_WEBHOOKS: usize = 10_000;
+
+/// Every webhook, the newest first.
+pub async fn every_webhook(state: &WebState) -> Result<Vec<Webhook>, PageError> {
+    let mut webhooks: Vec<Webhook> = Vec::new();
+    let mut page = Page {
+        limit: Page::MAX_LIMIT,
+        before: None,
+    };
+    while webhooks.len() < MAX_WEBHOOKS {
+        let rows = state.store.webhooks.list(page).await?;
+        page.before = rows.last().map(|webhook| *webhook.id.as_bytes());
+        let is_last = rows.len() < page.limit as usize;
+        webhooks.extend(rows);
+        if is_last {
+            break;
+        }
+    }
+    Ok(webhooks)
+}
+
+fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity], now: Timestamp) -> Card {
+    let day = Day::of(activity, Some(webhook.id), now);
+    let settings = &webhook.settings;
+    Card {
+        id: webhook.id,
+        name: settings.name.clone(),
+        kind: kind_name(settings.kind),
+        letter: kind_letter(kinds::adapter_or_unknown(settings.kind).description()),
+        url: masked_url(&settings.url),
+        state: webhook_badge(webhook),
+        trouble: trouble(webhook),
+        events: settings
+            .events
+            .names()
+            .map(|name| name.as_str().trim_start_matches("incident."))
+            .collect(),
+        arrived: day.arrival_rate().unwrap_or_else(|| "–".into()),
+        attempts: day.attempt_rate().unwrap_or_else(|| "–".into()),
+        p95: day.p95().unwrap_or_else(|| "–".into()),
+        last: show::when_or_dash(health.and_then(|health| health.last_delivered_at), now),
+        sparkline: day.sparkline(),
+        dead: health.map_or(0, |health| health.dead),
+    }
+}
+
+/// The first letter of a kind with a form of its own, as its mark; empty for the default format.
+pub fn kind_letter(about: &KindDescription) -> String {
+    let first = about.name.chars().next().filter(|_| !about.fields.is_empty());
+    first.map_or(String::new(), String::from)
+}
+
+/// What people call a kind.
+pub fn kind_name(kind: WebhookKind) -> &'static str {
+    kinds::adapter_or_unknown(kind).description().name
+}
+
+/// The badge of a webhook's state.
+pub fn webhook_badge(webhook: &Webhook) -> Markup {
+    match (&webhook.state, &webhook.degraded) {
+        (WebhookState::Disabled { .. }, _) => show::badge("neutral", "Disabled"),
+        (WebhookState::Enabled, Some(_)) => show::badge("warning", "Degraded"),
+        (WebhookState::Enabled, None) => show::badge("success", "Enabled"),
+    }
+}
+
+/// Why a webhook is disabled or degraded.
+pub fn trouble(webhook: &Webhook) -> Option<String> {
+    match (&webhook.state, &webhook.degraded) {
+        (WebhookState::Disabled { reason, .. }, _) => Some(sentence_case(reason)),
+        (WebhookState::Enabled, Some(degraded)) => {
+            let detail = degraded.detail.as_deref().map(sentence_case);
+            Some(detail.unwrap_or_else(|| format!("{}: {}", degraded.code.as_str(), degraded.code.advice())))
+        }
+        (WebhookState::Enabled, None) => None,
+    }
+}
