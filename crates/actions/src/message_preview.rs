@@ -21,9 +21,6 @@ use model::incident::IncidentAction;
 use model::secret::SecretText;
 use model::webhook::{Endpoint, WebhookKind};
 
-/// Where a webhook that has no URL yet would lead.
-const NOWHERE: &str = "https://example.com";
-
 /// What is previewed.
 #[derive(Debug, Clone, Default)]
 pub struct PreviewDraft {
@@ -132,11 +129,14 @@ impl Actions {
             rules: self.url_rules.as_ref(),
         };
         // A preview does not wait for what is still missing.
-        let nowhere = adapter
-            .fake()
-            .map_or(NOWHERE.to_owned(), |fake| fake.url(NOWHERE));
         let typed = Some(draft.url.as_str()).filter(|url| !url.is_empty());
-        let mut target = check.preview(&mut checks, &mut settings, typed, &nowhere, draft.options);
+        let mut target = check.preview(
+            &mut checks,
+            &mut settings,
+            typed,
+            adapter.sample_url(),
+            draft.options,
+        );
         let filled_in = fill_in(adapter, &mut target);
         let url: Url = settings.url.clone();
         let mut sample = Sample::new(kinds::kind(adapter), url, name, self.source.now());

@@ -52,6 +52,11 @@ pub trait Adapter: Send + Sync {
         }
     }
 
+    /// A URL of the right form that leads nowhere, for previews of a webhook that has none yet.
+    fn sample_url(&self) -> &'static str {
+        "https://example.com"
+    }
+
     /// How long a webhook waits for an answer unless it says otherwise.
     fn default_timeout(&self) -> Duration {
         DEFAULT_TIMEOUT

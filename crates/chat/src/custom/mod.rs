@@ -29,6 +29,10 @@ impl Adapter for Custom {
         &form::ABOUT
     }
 
+    fn sample_url(&self) -> &'static str {
+        "https://example.com/hooks/made-up"
+    }
+
     fn check(&self, target: &Target) -> Vec<Problem> {
         check::check(target)
     }

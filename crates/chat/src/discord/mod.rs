@@ -42,6 +42,10 @@ impl Adapter for Discord {
         &form::ABOUT
     }
 
+    fn sample_url(&self) -> &'static str {
+        "https://example.com/api/webhooks/1100000000000000001/made-up"
+    }
+
     fn check(&self, target: &Target) -> Vec<Problem> {
         let url = Address::of(&target.url).err().map(|detail| ("url", detail));
         let thread = target.option("threadId");

@@ -39,6 +39,10 @@ impl Adapter for GoogleChat {
         &form::ABOUT
     }
 
+    fn sample_url(&self) -> &'static str {
+        "https://example.com/v1/spaces/AAQAfakeSpace/messages?key=made-up&token=made-up"
+    }
+
     fn check(&self, target: &Target) -> Vec<Problem> {
         let problem = |field, detail: &str| Problem {
             field,

@@ -45,6 +45,10 @@ impl Adapter for Slack {
         &form::ABOUT
     }
 
+    fn sample_url(&self) -> &'static str {
+        "https://example.com/services/T0OPSKNIGHT/B0OPSKNIGHT/made-up"
+    }
+
     fn default_url(&self, target: &Target) -> Option<&'static str> {
         (Mode::of(target) == Mode::Bot).then_some(API_ROOT)
     }

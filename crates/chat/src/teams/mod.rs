@@ -42,6 +42,10 @@ impl Adapter for Teams {
         &form::ABOUT
     }
 
+    fn sample_url(&self) -> &'static str {
+        "https://example.com/powerautomate/automations/direct/workflows/made-up?sig=made-up"
+    }
+
     fn check(&self, target: &Target) -> Vec<Problem> {
         let unreadable = mention::read(target.option("mention")).is_none();
         let problem = Problem {
