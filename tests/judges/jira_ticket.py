@@ -1,4 +1,4 @@
-"""Judges a ticket that OpsKnight made in a (played) Jira, as the PyPI clients `jira` and `atlassian-python-api` see it.
+"""Judges a ticket that OpsKnight made in a (simulated) Jira, as the PyPI clients `jira` and `atlassian-python-api` see it.
 
     python jira_ticket.py http://127.0.0.1:8089 inc_… done
 

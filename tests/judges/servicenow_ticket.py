@@ -1,4 +1,4 @@
-"""Judges a ticket that OpsKnight made in a (played) ServiceNow, as the PyPI client `pysnc` sees it.
+"""Judges a ticket that OpsKnight made in a (simulated) ServiceNow, as the PyPI client `pysnc` sees it.
 
     python servicenow_ticket.py http://127.0.0.1:8089 inc_… 6
 
@@ -9,7 +9,7 @@ import sys
 
 import pysnc.client
 
-# pysnc refuses http://, which is all that a played instance has.
+# pysnc refuses http://, which is all that a simulated instance has.
 pysnc.client.get_instance = lambda instance: instance
 
 base, incident, state = sys.argv[1:4]

@@ -4,6 +4,8 @@ pub mod custom;
 pub mod discord;
 pub mod generic;
 pub mod google_chat;
+#[cfg(test)]
+mod simulated;
 pub mod slack;
 pub mod teams;
 pub mod telegram;

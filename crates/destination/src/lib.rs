@@ -4,7 +4,6 @@
 pub mod about;
 pub mod callback;
 pub mod card;
-pub mod fake;
 pub mod mapping;
 pub mod sample;
 pub mod shown;
@@ -17,7 +16,6 @@ pub mod waits;
 
 use crate::about::{KindDescription, Problem, UrlField};
 use crate::callback::{Call, Received, Refused, Reply};
-use crate::fake::Fake;
 use crate::shown::Shown;
 use crate::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use crate::template::Templates;
@@ -122,11 +120,6 @@ pub trait Adapter: Send + Sync {
 
     /// What it can do as a ticket system; nothing if it is none.
     fn ticketing(&self) -> Option<&dyn Ticketing> {
-        None
-    }
-
-    /// The platform, played; nothing if there is none to play.
-    fn fake(&self) -> Option<Box<dyn Fake>> {
         None
     }
 }

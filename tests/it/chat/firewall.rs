@@ -58,8 +58,7 @@ async fn a_page_of_a_firewall_ends_one_delivery_and_disables_no_webhook_of_any_k
             let app = TestApp::start(directory.path()).await;
             let receiver = Receiver::start(std::slice::from_ref(page)).await;
             app.create_service().await;
-            let url = adapter
-                .fake()
+            let url = simulators::simulator(kind)
                 .unwrap()
                 .url(&format!("http://{}", receiver.address));
             let settings = json!({"kind": kind, "options": needed(kind), "retrySchedule": ["1m", "5m"]});

@@ -59,12 +59,7 @@ async fn every_platform_shows_a_send_test() {
 #[tokio::test]
 async fn every_fault_of_every_platform_is_answered_by_a_further_attempt_or_a_held_webhook() {
     for kind in kinds() {
-        let faults = kinds::all().iter();
-        let faults = faults.filter(|adapter| adapter.description().kind == kind);
-        let faults: Vec<_> = faults
-            .filter_map(|adapter| adapter.fake())
-            .flat_map(|fake| fake.faults().to_vec())
-            .collect();
+        let faults = simulators::simulator(kind).map_or(&[][..], |simulator| simulator.faults());
         assert!(!faults.is_empty(), "{kind} has no faults to inject");
         for fault in faults {
             let chat = Chat::start(kind, needed(kind)).await;

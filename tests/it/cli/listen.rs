@@ -213,7 +213,7 @@ fn drip_sends_byte_by_byte_and_slow_answers_in_the_end() {
 }
 
 #[test]
-fn a_platform_is_played_with_its_rules_its_faults_and_its_messages() {
+fn a_platform_is_simulated_with_its_rules_its_faults_and_its_messages() {
     let listen = Listen::start(&["--as", "discord", "--count", "3", "--fail", "unknown_webhook"]);
     let (host, path) = listen.address.split_once('/').unwrap();
     let ask = |body: &str| {

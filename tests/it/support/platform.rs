@@ -1,5 +1,4 @@
-//! A platform on a loopback port: the fake that a kind's adapter brings along (see its doc for what it takes from
-//! the vendor), behind real HTTP.
+//! A simulated platform on a loopback port, behind real HTTP.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,9 +14,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use clock::Env;
-use destination::fake::{Fake, FakeAnswer, FakeCall, FakeRequest};
 use destination::shown::Shown;
 use model::time::Timestamp;
+use simulators::{Callback, Simulator};
 
 /// A request that the platform got.
 #[derive(Debug, Clone)]
@@ -39,7 +38,7 @@ pub struct Platform {
 }
 
 struct State {
-    fake: Box<dyn Fake>,
+    simulator: Box<dyn Simulator>,
     seen: Vec<Seen>,
     clock: Option<Env>,
     hold: Option<(usize, Hold)>,
@@ -57,16 +56,14 @@ pub enum Hold {
 impl Platform {
     /// Starts the platform of a kind.
     pub async fn start(kind: &str) -> Self {
-        let adapters = kinds::all().iter();
-        let mut played = adapters.filter(|adapter| adapter.description().kind == kind);
-        let fake = played.next().and_then(|adapter| adapter.fake()).unwrap();
+        let simulator = simulators::simulator(kind).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let platform = Self {
-            url: fake.url(&address),
+            url: simulator.url(&address),
             address,
             state: Arc::new(Mutex::new(State {
-                fake,
+                simulator,
                 seen: Vec::new(),
                 clock: None,
                 hold: None,
@@ -78,7 +75,7 @@ impl Platform {
 
     /// The next request meets a fault.
     pub fn fail_next(&self, fault: &str) {
-        assert!(self.state().fake.fail_next(fault), "no fault {fault}");
+        assert!(self.state().simulator.fail_next(fault), "no fault {fault}");
     }
 
     /// Holds the request with this number, counted from now and from 1.
@@ -111,7 +108,7 @@ impl Platform {
 
     /// The messages as they stand, oldest first.
     pub fn messages(&self) -> Vec<Shown> {
-        self.state().fake.messages()
+        self.state().simulator.messages()
     }
 
     /// Every request so far.
@@ -150,12 +147,12 @@ impl Platform {
     }
 
     /// What the platform makes of a request; nothing if it is held back.
-    fn work_on(&self, head: &http::request::Parts, body: &Bytes) -> Option<FakeAnswer> {
+    fn work_on(&self, head: &http::request::Parts, body: &Bytes) -> Option<simulators::Response> {
         let target = head.uri.path_and_query().unwrap().as_str();
         let mut state = self.state();
         if let Some(fault) = target.strip_prefix("/fail/") {
-            let is_known = state.fake.fail_next(fault);
-            return Some(FakeAnswer::json(
+            let is_known = state.simulator.fail_next(fault);
+            return Some(simulators::Response::json(
                 if is_known { 204 } else { 404 },
                 &serde_json::Value::Null,
                 "asked for a fault",
@@ -163,7 +160,7 @@ impl Platform {
         }
         let held = state.hold.filter(|(at, _)| *at == state.seen.len() + 1);
         let now = state.clock.as_ref().map_or(Timestamp::EPOCH, Env::now);
-        let request = FakeRequest {
+        let request = simulators::Request {
             method: &head.method,
             target,
             headers: &head.headers,
@@ -171,7 +168,7 @@ impl Platform {
             now,
         };
         let is_done = held.is_none_or(|(_, hold)| hold == Hold::After);
-        let answer = is_done.then(|| state.fake.answer(&request));
+        let answer = is_done.then(|| state.simulator.answer(&request));
         state.seen.push(Seen {
             method: head.method.to_string(),
             target: target.to_owned(),
@@ -195,7 +192,7 @@ impl std::fmt::Display for Lost {
 impl std::error::Error for Lost {}
 
 /// Calls that the platform makes by itself, one after the other. Whoever is called may be gone.
-fn make_calls(calls: Vec<FakeCall>) {
+fn make_calls(calls: Vec<Callback>) {
     tokio::spawn(async move {
         let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
         for call in calls {

@@ -1,4 +1,4 @@
-//! Foreign clients from PyPI judge the played ticket systems, and only then our tickets in them. `./check` makes their
+//! Foreign clients from PyPI judge the simulated ticket systems, and only then our tickets in them. `./check` makes their
 //! environment (`tests/judges/requirements.txt`) and says if it cannot; in CI a missing one fails otherwise.
 
 use std::path::{Path, PathBuf};
@@ -42,10 +42,10 @@ async fn judge(script: &str, arguments: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn foreign_clients_use_the_played_systems_like_real_ones() {
+async fn foreign_clients_use_the_simulated_systems_like_real_ones() {
     for kind in KINDS {
         let system = Platform::start(kind).await;
-        judge(&format!("{kind}_fake.py"), &[&system.address]).await;
+        judge(&format!("{kind}_simulator.py"), &[&system.address]).await;
     }
 }
 

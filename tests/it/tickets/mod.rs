@@ -1,4 +1,4 @@
-//! Ticket systems from edge to edge: an incident comes in over HTTP, a ticket stands in the played system; somebody moves
+//! Ticket systems from edge to edge: an incident comes in over HTTP, a ticket stands in the simulated system; somebody moves
 //! the ticket there, the incident follows here.
 
 mod auth;

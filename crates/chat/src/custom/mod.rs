@@ -1,12 +1,10 @@
 //! A kind for any receiver: method, address, headers and body from templates, with presets for well-known receivers.
 //!
 //! `form` says what is asked for, `presets` holds ready bodies, `render` makes the request, `check` tries everything before
-//! it is saved, `answer` judges, `show` and `fake` let people look.
+//! it is saved, `answer` judges and `show` lets people look.
 
 mod answer;
 mod check;
-mod fake;
-mod fake_cloudevents;
 mod form;
 mod presets;
 mod render;
@@ -14,7 +12,6 @@ mod show;
 
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
-use destination::fake::Fake;
 use destination::shown::Shown;
 use destination::task::{Classification, Step, Target, Task};
 use destination::template::Templates;
@@ -51,9 +48,5 @@ impl Adapter for Custom {
 
     fn show(&self, body: &[u8]) -> Option<Shown> {
         show::show(body)
-    }
-
-    fn fake(&self) -> Option<Box<dyn Fake>> {
-        Some(Box::new(fake::CustomFake::default()))
     }
 }

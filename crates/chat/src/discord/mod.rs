@@ -2,11 +2,9 @@
 
 mod answer;
 mod escape;
-mod fake;
 mod form;
 mod mention;
 mod render;
-mod schema;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -17,7 +15,6 @@ use url::Url;
 use crate::discord::mention::{Mentions, is_id};
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
-use destination::fake::Fake;
 use destination::shown::Shown;
 use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use model::exchange::{Exchange, Response};
@@ -104,10 +101,6 @@ impl Adapter for Discord {
 
     fn show(&self, body: &[u8]) -> Option<Shown> {
         show::show(&serde_json::from_slice(body).ok()?)
-    }
-
-    fn fake(&self) -> Option<Box<dyn Fake>> {
-        Some(Box::<fake::FakeDiscord>::default())
     }
 }
 

@@ -1,26 +1,23 @@
-//! Discord's adapter against Discord as the fake plays it.
+//! Discord's adapter against the simulated Discord.
 
 mod answers;
 mod message;
 mod settings;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
 use crate::discord::Discord;
-use crate::discord::fake::FakeDiscord;
+use crate::simulated::{ask, exchange, platform};
 use destination::Adapter;
-use destination::fake::{Fake, FakeAnswer, FakeRequest};
 use destination::sample::Sample;
 use destination::shown::Shown;
 use destination::task::{ActLink, Classification, Links, Rendered};
 use model::event::EventName;
-use model::exchange::{Exchange, PhaseTimings, Response};
 use model::incident::IncidentAction;
 use model::time::Timestamp;
 use model::webhook::WebhookKind;
+use simulators::Simulator;
 
 const MESSAGE: &str = "1200000000000000001";
 
@@ -29,7 +26,7 @@ fn at() -> Timestamp {
 }
 
 fn sample(name: EventName) -> Sample {
-    let url = FakeDiscord::default().url("https://discord.example");
+    let url = platform("discord").url("https://discord.example");
     Sample::new(WebhookKind::of("discord"), Url::parse(&url).unwrap(), name, at())
 }
 
@@ -58,41 +55,9 @@ fn shown(sample: &Sample) -> Shown {
     Discord.show(&rendered(sample).body).unwrap()
 }
 
-fn response(status: u16, headers: &[(&'static str, String)], body: &str) -> Exchange {
-    let headers = headers.iter().map(|(name, value)| {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        (name, HeaderValue::from_str(value).unwrap())
-    });
-    Exchange {
-        notice: None,
-        timings: PhaseTimings::default(),
-        remote_address: None,
-        result: Ok(Response {
-            status,
-            headers: headers.collect::<HeaderMap>(),
-            body: Bytes::from(body.to_owned()),
-            body_is_truncated: false,
-        }),
-    }
-}
-
-fn ask(fake: &mut FakeDiscord, rendered: &Rendered) -> FakeAnswer {
-    let query = rendered
-        .url
-        .query()
-        .map_or(String::new(), |query| format!("?{query}"));
-    fake.answer(&FakeRequest {
-        method: &rendered.method,
-        target: &format!("{}{query}", rendered.url.path()),
-        headers: &rendered.headers,
-        body: &rendered.body,
-        now: at(),
-    })
-}
-
-/// Sends a sample to the fake and judges the answer.
-fn send(fake: &mut FakeDiscord, sample: &Sample) -> Classification {
-    let answer = ask(fake, &rendered(sample));
-    let exchange = response(answer.status, &answer.headers, &answer.body);
+/// Sends a sample to Discord and judges the answer.
+fn send(discord: &mut dyn Simulator, sample: &Sample) -> Classification {
+    let answer = ask(discord, &rendered(sample), at());
+    let exchange = exchange(answer.status, &answer.headers, &answer.body);
     Discord.classify(&sample.task(), &exchange, at())
 }

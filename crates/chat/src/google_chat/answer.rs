@@ -195,7 +195,8 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::google_chat::fake::tests::{exchange, sample};
+    use crate::google_chat::tests::sample;
+    use crate::simulated::exchange;
     use destination::sample::Sample;
     use model::event::EventName;
     use model::exchange::SendFailure;

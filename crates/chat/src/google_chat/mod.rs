@@ -3,18 +3,18 @@
 //! carries an id under which Google posts only once, so that a repeat after a lost answer does no harm.
 
 mod answer;
-mod fake;
 mod form;
 mod markup;
 mod mention;
 mod render;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use url::Url;
 
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
-use destination::fake::Fake;
 use destination::shown::Shown;
 use destination::task::{Bucket, Classification, Step, Target, Task};
 use model::exchange::Exchange;
@@ -82,10 +82,6 @@ impl Adapter for GoogleChat {
     fn show(&self, body: &[u8]) -> Option<Shown> {
         show::show(body)
     }
-
-    fn fake(&self) -> Option<Box<dyn Fake>> {
-        Some(Box::<fake::FakeGoogleChat>::default())
-    }
 }
 
 /// The space in a webhook's URL; nothing if it is not of that form.
@@ -115,63 +111,4 @@ fn has_left(task: &Task<'_>, word: &str) -> bool {
         .unwrap_or_default()
         .split(' ')
         .any(|left| left == word)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use destination::sample::Sample;
-    use model::event::EventName;
-    use model::webhook::WebhookKind;
-
-    const URL: &str = "https://chat.googleapis.com/v1/spaces/AAQA1/messages?key=k&token=t";
-
-    fn target(url: &str, mention: &str) -> Target {
-        let kind = WebhookKind::of("google_chat");
-        Sample::new(
-            kind,
-            Url::parse(url).unwrap(),
-            EventName::Triggered,
-            Timestamp::EPOCH,
-        )
-        .with_option("mention", mention)
-        .target
-    }
-
-    fn fields(target: &Target) -> Vec<&'static str> {
-        GoogleChat
-            .check(target)
-            .iter()
-            .map(|problem| problem.field)
-            .collect()
-    }
-
-    #[test]
-    fn a_space_takes_one_message_per_second() {
-        let buckets = GoogleChat.buckets(&target(URL, ""));
-        assert_eq!(buckets.len(), 1);
-        assert_eq!(
-            (buckets[0].key.as_str(), buckets[0].rate),
-            ("google_chat:space:AAQA1", Some(RATE))
-        );
-    }
-
-    #[test]
-    fn a_url_of_another_form_is_a_problem() {
-        assert_eq!(fields(&target(URL, "")), [""; 0]);
-        let others = [
-            "https://chat.googleapis.com/v1/spaces/AAQA1/messages?key=k",
-            "https://chat.googleapis.com/v1/spaces/AAQA1/messages?key=&token=t",
-            "https://chat.googleapis.com/v1/spaces/AAQA1?key=k&token=t",
-            "https://chat.google.com/room/AAQA1",
-        ];
-        assert_eq!(others.map(|url| fields(&target(url, ""))), [const { ["url"] }; 4]);
-    }
-
-    #[test]
-    fn a_mention_of_another_form_is_a_problem() {
-        assert_eq!(fields(&target(URL, "all")), [""; 0]);
-        assert_eq!(fields(&target(URL, "users/123, users/456")), [""; 0]);
-        assert_eq!(fields(&target(URL, "<users/all>")), ["mention"]);
-    }
 }

@@ -209,7 +209,7 @@ fn shown(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::google_chat::fake::tests::{post, sample};
+    use crate::google_chat::tests::{post, sample};
     use destination::sample::Sample;
     use destination::shown::Part;
     use destination::task::ActLink;

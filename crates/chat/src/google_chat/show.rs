@@ -87,8 +87,8 @@ fn text<'a>(holder: &'a Value, name: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::google_chat::fake::tests::sample;
     use crate::google_chat::render::render;
+    use crate::google_chat::tests::sample;
     use model::event::EventName;
 
     #[test]

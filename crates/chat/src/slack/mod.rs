@@ -4,11 +4,9 @@ mod answer;
 mod callback;
 mod errors;
 mod escape;
-mod fake;
 mod form;
 mod mention;
 mod render;
-mod schema;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -20,7 +18,6 @@ use crate::slack::mention::is_id;
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused, Reply};
-use destination::fake::Fake;
 use destination::shown::Shown;
 use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use model::exchange::{Exchange, Response};
@@ -113,10 +110,6 @@ impl Adapter for Slack {
 
     fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
         callback::help(call.target, callback)
-    }
-
-    fn fake(&self) -> Option<Box<dyn Fake>> {
-        Some(Box::<fake::FakeSlack>::default())
     }
 }
 

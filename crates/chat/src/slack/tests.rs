@@ -1,26 +1,23 @@
-//! Slack's adapter against Slack as the fake plays it.
+//! Slack's adapter against the simulated Slack.
 
 mod answers;
 mod message;
 mod settings;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::simulated::{ask, exchange, platform};
 use crate::slack::Slack;
-use crate::slack::fake::FakeSlack;
 use destination::Adapter;
-use destination::fake::{Fake, FakeAnswer, FakeRequest};
 use destination::sample::Sample;
 use destination::shown::Shown;
 use destination::task::{ActLink, Classification, Links, Rendered};
 use model::event::EventName;
-use model::exchange::{Exchange, PhaseTimings, Response};
 use model::incident::IncidentAction;
 use model::time::Timestamp;
 use model::webhook::WebhookKind;
+use simulators::Simulator;
 
 const TS: &str = "1705314600.000001";
 
@@ -30,7 +27,7 @@ fn at() -> Timestamp {
 
 /// An event for an incoming webhook.
 fn incoming(name: EventName) -> Sample {
-    let url = FakeSlack::default().url("https://slack.example");
+    let url = platform("slack").url("https://slack.example");
     Sample::new(WebhookKind::of("slack"), Url::parse(&url).unwrap(), name, at())
 }
 
@@ -77,37 +74,9 @@ fn shown(sample: &Sample) -> Shown {
     Slack.show(&rendered(sample).body).unwrap()
 }
 
-fn response(status: u16, headers: &[(&'static str, String)], body: &str) -> Exchange {
-    let headers = headers.iter().map(|(name, value)| {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        (name, HeaderValue::from_str(value).unwrap())
-    });
-    Exchange {
-        notice: None,
-        timings: PhaseTimings::default(),
-        remote_address: None,
-        result: Ok(Response {
-            status,
-            headers: headers.collect::<HeaderMap>(),
-            body: Bytes::from(body.to_owned()),
-            body_is_truncated: false,
-        }),
-    }
-}
-
-fn ask(fake: &mut FakeSlack, rendered: &Rendered) -> FakeAnswer {
-    fake.answer(&FakeRequest {
-        method: &rendered.method,
-        target: rendered.url.path(),
-        headers: &rendered.headers,
-        body: &rendered.body,
-        now: at(),
-    })
-}
-
-/// Sends a sample to the fake and judges the answer.
-fn send(fake: &mut FakeSlack, sample: &Sample) -> Classification {
-    let answer = ask(fake, &rendered(sample));
-    let exchange = response(answer.status, &answer.headers, &answer.body);
+/// Sends a sample to Slack and judges the answer.
+fn send(slack: &mut dyn Simulator, sample: &Sample) -> Classification {
+    let answer = ask(slack, &rendered(sample), at());
+    let exchange = exchange(answer.status, &answer.headers, &answer.body);
     Slack.classify(&sample.task(), &exchange, at())
 }

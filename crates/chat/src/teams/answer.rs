@@ -217,7 +217,8 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::teams::fake::tests::{exchange, sample};
+    use crate::simulated::exchange;
+    use crate::teams::tests::sample;
     use destination::sample::Sample;
     use model::event::EventName;
     use model::exchange::SendFailure;

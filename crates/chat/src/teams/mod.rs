@@ -3,18 +3,18 @@
 //! that the request was queued, not that anything was posted. Its URL carries its own signature and is a secret.
 
 mod answer;
-mod fake;
 mod form;
 mod markdown;
 mod mention;
 mod render;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use url::Url;
 
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
-use destination::fake::Fake;
 use destination::shown::Shown;
 use destination::task::{Bucket, Classification, Step, Target, Task};
 use model::exchange::Exchange;
@@ -93,10 +93,6 @@ impl Adapter for Teams {
     fn show(&self, body: &[u8]) -> Option<Shown> {
         show::show(body)
     }
-
-    fn fake(&self) -> Option<Box<dyn Fake>> {
-        Some(Box::<fake::FakeTeams>::default())
-    }
 }
 
 /// What is wrong with a URL that no workflow can have; nothing if all is well, or it is no workflow's.
@@ -123,66 +119,5 @@ fn bucket_key(url: &Url) -> String {
     match segments.next() {
         Some(flow) => format!("teams:{host}/{flow}"),
         None => format!("teams:{host}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use destination::sample::Sample;
-    use model::event::EventName;
-    use model::webhook::WebhookKind;
-
-    const URL: &str = "https://default1.09.environment.api.powerplatform.com:443/powerautomate/automations/direct/workflows/f1/triggers/manual/paths/invoke?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=hush";
-
-    fn target(url: &str, mention: &str) -> Target {
-        let url = Url::parse(url).unwrap();
-        Sample::new(
-            WebhookKind::of("teams"),
-            url,
-            EventName::Triggered,
-            Timestamp::EPOCH,
-        )
-        .with_option("mention", mention)
-        .target
-    }
-
-    #[test]
-    fn a_workflow_has_a_bucket_of_its_own_that_tells_no_secret() {
-        let buckets = Teams.buckets(&target(URL, ""));
-        let key = "teams:default1.09.environment.api.powerplatform.com/f1";
-        assert_eq!(buckets.len(), 1);
-        assert_eq!((buckets[0].key.as_str(), buckets[0].rate), (key, Some(RATE)));
-    }
-
-    #[test]
-    fn another_address_shares_the_bucket_of_its_host() {
-        let buckets = Teams.buckets(&target("https://acme.webhook.office.com/webhookb2/hush", ""));
-        assert_eq!(buckets[0].key, "teams:acme.webhook.office.com");
-    }
-
-    #[test]
-    fn a_url_that_was_cut_or_copied_from_html_is_a_problem() {
-        let fields = |url: &str| {
-            Teams
-                .check(&target(url, ""))
-                .iter()
-                .map(|problem| problem.field)
-                .collect::<Vec<_>>()
-        };
-        let html = URL.replace('&', "&amp;");
-        let cut = URL.split_once("&sig").unwrap().0;
-        let old =
-            "https://prod-1.westeurope.logic.azure.com:443/workflows/f1/triggers/manual/paths/invoke?sig=";
-        assert_eq!([html.as_str(), cut, old].map(fields), [const { ["url"] }; 3]);
-        assert_eq!(fields("https://relay.example.com/teams"), [""; 0]);
-    }
-
-    #[test]
-    fn a_mention_of_another_form_is_a_problem_of_its_field() {
-        assert_eq!(Teams.check(&target(URL, "")), []);
-        assert_eq!(Teams.check(&target(URL, "Ada <ada@example.com>")), []);
-        let problems = Teams.check(&target(URL, "@channel"));
-        assert_eq!((problems.len(), problems[0].field), (1, "mention"));
     }
 }

@@ -203,7 +203,7 @@ fn plain_content(card: &Card) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::teams::fake::tests::{post, sample};
+    use crate::teams::tests::{post, sample};
     use destination::sample::Sample;
     use destination::task::ActLink;
     use model::audit::Actor;

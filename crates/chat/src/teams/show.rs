@@ -105,8 +105,8 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::teams::fake::tests::sample;
     use crate::teams::render::render;
+    use crate::teams::tests::sample;
     use model::event::EventName;
 
     #[test]

@@ -1,21 +1,20 @@
 //! Telegram: a bot's messages, one per incident and kept up to date.
 //!
 //! `form` says what is asked for, `settings` reads it, `render` makes the request, `answer` judges what comes
-//! back, `show` reads a message as people see it, `callback` reads pressed buttons, `fake` plays the Bot API.
+//! back, `show` reads a message as people see it, and `callback` reads pressed buttons.
 
 mod answer;
 mod callback;
-mod fake;
-mod fake_rules;
 mod form;
 mod render;
 mod settings;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused, Reply};
-use destination::fake::Fake;
 use destination::shown::Shown;
 use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use model::exchange::{Exchange, Response};
@@ -70,9 +69,5 @@ impl Adapter for Telegram {
 
     fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
         callback::help(call, callback)
-    }
-
-    fn fake(&self) -> Option<Box<dyn Fake>> {
-        Some(Box::new(fake::TelegramFake::default()))
     }
 }

@@ -1,4 +1,4 @@
-//! Calls that a played platform makes by itself, as a ticket system does when somebody changes a ticket.
+//! Calls that a simulated platform makes by itself, as a ticket system does when somebody changes a ticket.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{TlsConfig, TlsProvider};
 
-use destination::fake::FakeCall;
+use simulators::Callback;
 
 /// How long a call may take.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Makes calls one after the other, off the thread that serves. Whoever is called may be gone: that is said and no more.
-pub fn make(calls: Vec<FakeCall>) {
+pub fn make(calls: Vec<Callback>) {
     if calls.is_empty() {
         return;
     }
@@ -27,7 +27,7 @@ pub fn make(calls: Vec<FakeCall>) {
     });
 }
 
-fn send(call: &FakeCall) -> Result<u16, ureq::Error> {
+fn send(call: &Callback) -> Result<u16, ureq::Error> {
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))

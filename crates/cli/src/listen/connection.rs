@@ -72,16 +72,16 @@ async fn answer(
     let body = body.to_bytes();
     let fault = shared.faults.next();
     let mut report = Report::new(&head, body.clone(), fault, shared.secret.as_ref(), &shared.clock);
-    let played = match (&shared.platform, fault) {
+    let simulated = match (&shared.platform, fault) {
         (Some(platform), Fault::Ok | Fault::Slow | Fault::Platform(_)) => {
             Some(platform.answer(&head, &body, fault, shared.clock.now()))
         }
         _ => None,
     };
-    report.played = played.clone();
+    report.simulated = simulated.clone();
     // Nobody prints any more: the program is ending.
     let _ = shared.reports.send(report).await;
-    if let Some(answer) = played {
+    if let Some(answer) = simulated {
         if fault == Fault::Slow {
             tokio::time::sleep(SLOW).await;
         }

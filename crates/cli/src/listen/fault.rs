@@ -25,7 +25,7 @@ pub enum Fault {
     Drip,
     /// An answer that is not HTTP.
     Garbage,
-    /// A fault of the platform that is played, by its name.
+    /// A fault of the simulated platform, by its name.
     Platform(&'static str),
 }
 
@@ -72,10 +72,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The names of the faults of every platform that can be played.
+/// The names of the faults of every platform that can be simulated.
 fn platform_faults() -> impl Iterator<Item = &'static str> {
-    let fakes = kinds::all().iter().filter_map(|adapter| adapter.fake());
-    fakes.flat_map(|fake| fake.faults().iter().map(|fault| fault.name))
+    let platforms = simulators::kinds()
+        .iter()
+        .filter_map(|kind| simulators::simulator(kind));
+    platforms.flat_map(|platform| platform.faults().iter().map(|fault| fault.name))
 }
 
 /// Which fault comes next: a list, one for each request.

@@ -1,34 +1,32 @@
-//! `listen --as`: plays a chat platform, by the fake that its adapter brings along, and shows its messages.
+//! `listen --as`: simulates a platform and shows its messages or tickets.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use destination::fake::{Fake, FakeAnswer, FakeFault, FakeRequest};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::Full;
 use model::time::Timestamp;
+use simulators::{Request, Simulator};
 
 use super::super::failure::Failure;
 use super::fault::Fault;
 
-/// A platform that is played. Clones share it.
+/// A simulated platform. Clones share it.
 #[derive(Clone)]
 pub struct Platform {
     kind: &'static str,
-    fake: Arc<Mutex<Box<dyn Fake>>>,
+    simulator: Arc<Mutex<Box<dyn Simulator>>>,
 }
 
 impl Platform {
     /// The platform of a kind.
     pub fn new(kind: &str) -> Result<Self, Failure> {
-        let found = kinds::all()
-            .iter()
-            .find(|adapter| adapter.description().kind == kind);
-        let played = found.and_then(|adapter| Some((adapter.description().kind, adapter.fake()?)));
-        let (kind, fake) = played.ok_or_else(|| {
-            let known = kinds::all().iter().filter(|adapter| adapter.fake().is_some());
-            let known: Vec<_> = known.map(|adapter| adapter.description().kind).collect();
+        let known = || simulators::kinds().iter().copied();
+        let found = known().find(|known| *known == kind);
+        let simulated = found.and_then(|kind| Some((kind, simulators::simulator(kind)?)));
+        let (kind, simulator) = simulated.ok_or_else(|| {
+            let known: Vec<_> = known().collect();
             Failure::Usage(format!(
                 "{kind:?} cannot be played; there are {}",
                 known.join(", ")
@@ -36,7 +34,7 @@ impl Platform {
         })?;
         Ok(Self {
             kind,
-            fake: Arc::new(Mutex::new(fake)),
+            simulator: Arc::new(Mutex::new(simulator)),
         })
     }
 
@@ -71,22 +69,22 @@ impl Platform {
     }
 
     /// The faults that it knows.
-    pub fn faults(&self) -> &'static [FakeFault] {
-        self.fake().faults()
+    pub fn faults(&self) -> &'static [simulators::Fault] {
+        self.simulator().faults()
     }
 
     /// The URL to give a webhook.
     pub fn url(&self, address: &str) -> String {
-        self.fake().url(address)
+        self.simulator().url(address)
     }
 
     /// Answers a request, with a fault if one is due.
-    pub fn answer(&self, head: &Parts, body: &[u8], fault: Fault, now: Timestamp) -> FakeAnswer {
-        let mut fake = self.fake();
+    pub fn answer(&self, head: &Parts, body: &[u8], fault: Fault, now: Timestamp) -> simulators::Response {
+        let mut simulator = self.simulator();
         if let Fault::Platform(name) = fault {
-            fake.fail_next(name);
+            simulator.fail_next(name);
         }
-        fake.answer(&FakeRequest {
+        simulator.answer(&Request {
             method: &head.method,
             target: head.uri.path_and_query().map_or("/", |target| target.as_str()),
             headers: &head.headers,
@@ -95,14 +93,14 @@ impl Platform {
         })
     }
 
-    fn fake(&self) -> std::sync::MutexGuard<'_, Box<dyn Fake>> {
-        self.fake.lock().unwrap_or_else(PoisonError::into_inner)
+    fn simulator(&self) -> std::sync::MutexGuard<'_, Box<dyn Simulator>> {
+        self.simulator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An answer of a fake as HTTP.
-pub fn to_http(answer: &FakeAnswer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(answer.body.clone())));
+/// An answer of a simulator as HTTP.
+pub fn to_http(answer: &simulators::Response) -> http::Response<Full<Bytes>> {
+    let mut response = http::Response::new(Full::new(Bytes::from(answer.body.clone())));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or_default();
     for (name, value) in &answer.headers {
         let name = HeaderName::try_from(*name);

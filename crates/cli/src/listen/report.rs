@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 
 use clock::Clock;
 use config::environment;
-use destination::fake::FakeAnswer;
 use model::secret::SecretText;
 use model::time::Timestamp;
 use outbound::signature::{
@@ -30,8 +29,8 @@ pub struct Report {
     body: Bytes,
     signatures: Option<Signatures>,
     fault: Fault,
-    /// What the platform that is played made of it.
-    pub played: Option<FakeAnswer>,
+    /// What the simulated platform made of it.
+    pub simulated: Option<simulators::Response>,
 }
 
 /// Whether the signatures of both schemes fit the secret.
@@ -84,7 +83,7 @@ impl Report {
             body,
             signatures: None,
             fault,
-            played: None,
+            simulated: None,
         };
         report.signatures = secret.map(|secret| Signatures {
             opsknight: report.judge_opsknight(secret),
@@ -158,8 +157,8 @@ impl Report {
                 signatures.standard.as_str()
             )
         }));
-        if let Some(played) = &self.played {
-            return self.played_in_words(played);
+        if let Some(simulated) = &self.simulated {
+            return self.simulated_in_words(simulated);
         }
         lines.push(format!("  answer:    {}", self.fault));
         let pretty = body.and_then(|body| serde_json::to_string_pretty(&body).ok());
@@ -169,16 +168,16 @@ impl Report {
     }
 
     /// A request to a platform: what it did, and the message as it stands now.
-    fn played_in_words(&self, played: &FakeAnswer) -> String {
+    fn simulated_in_words(&self, simulated: &simulators::Response) -> String {
         let mut lines = vec![format!(
             "\n{}  {} {}  {}: {}",
             self.at.to_rfc3339_seconds(),
             self.method,
             self.target,
-            played.status,
-            played.sentence,
+            simulated.status,
+            simulated.sentence,
         )];
-        if let Some(shown) = &played.shown {
+        if let Some(shown) = &simulated.shown {
             let bar = shown.accent.map_or("│".to_owned(), coloured_bar);
             let text = printable(&shown.text());
             lines.extend(text.lines().map(|line| format!("  {bar} {line}")));
@@ -205,9 +204,9 @@ impl Report {
             "attempt": self.header("x-opsknight-attempt").and_then(|number| number.parse::<u64>().ok()),
             "signature": self.signatures.as_ref().map(|signatures| signatures.opsknight.as_str()),
             "standardSignature": self.signatures.as_ref().map(|signatures| signatures.standard.as_str()),
-            "answer": self.played.as_ref().map_or_else(|| self.fault.to_string(), |played| played.status.to_string()),
-            "happened": self.played.as_ref().map(|played| played.sentence.as_str()),
-            "shown": self.played.as_ref().and_then(|played| Some(played.shown.as_ref()?.text())),
+            "answer": self.simulated.as_ref().map_or_else(|| self.fault.to_string(), |simulated| simulated.status.to_string()),
+            "happened": self.simulated.as_ref().map(|simulated| simulated.sentence.as_str()),
+            "shown": self.simulated.as_ref().and_then(|simulated| Some(simulated.shown.as_ref()?.text())),
             "headers": headers,
             "body": body,
         })

@@ -17,6 +17,7 @@ pub const CRATES: &[&str] = &[
     "outbound",
     "renderer",
     "server",
+    "simulators",
     "store",
     "store_sqlite",
     "supervisor",

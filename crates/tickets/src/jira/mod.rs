@@ -11,7 +11,6 @@ mod ask;
 mod assign;
 mod callback;
 mod create;
-mod fake;
 mod form;
 mod issue;
 mod link_back;
@@ -38,7 +37,6 @@ use crate::jira::settings::{Auth, Settings};
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
-use destination::fake::Fake;
 use destination::shown::Shown;
 use destination::task::{Bucket, Classification, Step, Target, Task};
 use destination::template::Templates;
@@ -89,10 +87,6 @@ impl Adapter for Jira {
 
     fn show(&self, body: &[u8]) -> Option<Shown> {
         show::show(&serde_json::from_slice(body).ok()?)
-    }
-
-    fn fake(&self) -> Option<Box<dyn Fake>> {
-        Some(Box::<fake::FakeJira>::default())
     }
 
     fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {

@@ -13,7 +13,6 @@ mod callback;
 mod change;
 mod check;
 mod create;
-mod fake;
 mod follow;
 mod form;
 mod group;
@@ -42,7 +41,6 @@ use crate::servicenow::progress::Progress;
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
-use destination::fake::Fake;
 use destination::shown::Shown;
 use destination::task::{Bucket, Classification, Step, Target, Task};
 use destination::template::Templates;
@@ -121,10 +119,6 @@ impl Adapter for ServiceNow {
 
     fn show(&self, body: &[u8]) -> Option<Shown> {
         show::show(body)
-    }
-
-    fn fake(&self) -> Option<Box<dyn Fake>> {
-        Some(Box::<fake::FakeServiceNow>::default())
     }
 
     fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {

@@ -6,9 +6,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::custom::check;
-use crate::custom::fake::CustomFake;
 use crate::custom::presets::CHOICES;
-use destination::fake::{Fake, FakeAnswer, FakeRequest};
+use crate::simulated::{ask, platform};
 use destination::sample::Sample;
 use model::event::EventName;
 use model::secret::SecretText;
@@ -31,14 +30,8 @@ fn json_of(event: EventName, preset: &str) -> Value {
     serde_json::from_slice(&rendered(&sample(event).with_option("preset", preset)).body).unwrap()
 }
 
-fn sent(rendered: &Rendered) -> FakeAnswer {
-    CustomFake::default().answer(&FakeRequest {
-        method: &rendered.method,
-        target: "/hooks/made-up-key",
-        headers: &rendered.headers,
-        body: &rendered.body,
-        now: Timestamp::EPOCH,
-    })
+fn sent(rendered: &Rendered) -> simulators::Response {
+    ask(&mut *platform("custom"), rendered, Timestamp::EPOCH)
 }
 
 fn url_of(typed: &str) -> Result<String, String> {

@@ -2,14 +2,9 @@
 
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method};
-
-use super::{MESSAGE, ask, at, linked, response, sample, send};
+use super::{MESSAGE, ask, at, exchange, linked, platform, sample, send};
 use crate::discord::Discord;
-use crate::discord::fake::FakeDiscord;
 use destination::Adapter;
-use destination::fake::{Fake, FakeRequest};
 use destination::shown::Part;
 use destination::task::Classification;
 use model::attempt::{Disposition, Outcome};
@@ -19,12 +14,12 @@ use model::patch::Patch;
 
 /// What a fault comes to for an edit.
 fn judged(fault: &str) -> Classification {
-    let mut fake = FakeDiscord::default();
-    send(&mut fake, &sample(EventName::Triggered));
-    assert!(fake.fail_next(fault));
+    let discord = &mut *platform("discord");
+    send(discord, &sample(EventName::Triggered));
+    assert!(discord.fail_next(fault));
     let mut edit = sample(EventName::Acknowledged);
     edit.memory = Some(MESSAGE.into());
-    send(&mut fake, &edit)
+    send(discord, &edit)
 }
 
 fn told(classification: &Classification) -> (FailureCode, Disposition, Option<u64>) {
@@ -37,21 +32,21 @@ fn told(classification: &Classification) -> (FailureCode, Disposition, Option<u6
 
 #[test]
 fn a_deleted_message_is_followed_by_a_new_one() {
-    let mut fake = FakeDiscord::default();
-    send(&mut fake, &sample(EventName::Triggered));
-    fake.fail_next("message_deleted");
+    let discord = &mut *platform("discord");
+    send(discord, &sample(EventName::Triggered));
+    discord.fail_next("message_deleted");
     let mut edit = sample(EventName::Acknowledged);
     edit.memory = Some(MESSAGE.into());
-    let lost = send(&mut fake, &edit);
+    let lost = send(discord, &edit);
     assert_eq!(
         told(&lost),
         (FailureCode::MessageLost, Disposition::Immediate, None)
     );
     assert_eq!(lost.message_ref, Patch::Clear);
     edit.memory = None;
-    let anew = send(&mut fake, &edit);
+    let anew = send(discord, &edit);
     assert_eq!(anew.message_ref, Patch::Set("1200000000000000002".into()));
-    assert_eq!(fake.messages().len(), 1);
+    assert_eq!(discord.messages().len(), 1);
 }
 
 #[test]
@@ -67,20 +62,20 @@ fn whatever_keeps_a_message_from_being_edited_leads_to_a_new_one() {
 
 #[test]
 fn a_refused_message_is_sent_once_more_in_plain_words() {
-    let mut fake = FakeDiscord::default();
+    let discord = &mut *platform("discord");
     let mut sample = linked(sample(EventName::Triggered)).with_option("mention", "@here");
-    fake.fail_next("harmful_link");
-    let refused = send(&mut fake, &sample);
+    discord.fail_next("harmful_link");
+    let refused = send(discord, &sample);
     assert_eq!(
         told(&refused),
         (FailureCode::MessageRefused, Disposition::Immediate, None)
     );
     assert_eq!(refused.continuation, Patch::Set("plain".into()));
     sample.progress = Some("plain".into());
-    fake.fail_next("refused");
-    assert_eq!(told(&send(&mut fake, &sample)).1, Disposition::Permanent);
-    assert_eq!(send(&mut fake, &sample).outcome, Outcome::Delivered);
-    let plain = fake.messages()[0].text();
+    discord.fail_next("refused");
+    assert_eq!(told(&send(discord, &sample)).1, Disposition::Permanent);
+    assert_eq!(send(discord, &sample).outcome, Outcome::Delivered);
+    let plain = discord.messages()[0].text();
     assert_eq!(
         plain,
         "@here\n🔴 Database connection timeout\nTriggered\nCritical · API Gateway · nobody"
@@ -89,14 +84,14 @@ fn a_refused_message_is_sent_once_more_in_plain_words() {
 
 #[test]
 fn an_edit_after_a_plain_message_takes_its_text_away() {
-    let mut fake = FakeDiscord::default();
+    let discord = &mut *platform("discord");
     let mut plain = sample(EventName::Triggered);
     plain.progress = Some("plain".into());
-    send(&mut fake, &plain);
+    send(discord, &plain);
     let mut edit = sample(EventName::Acknowledged);
     edit.memory = Some(MESSAGE.into());
-    send(&mut fake, &edit);
-    assert!(matches!(fake.messages()[0].parts[0], Part::Heading(_)));
+    send(discord, &edit);
+    assert!(matches!(discord.messages()[0].parts[0], Part::Heading(_)));
 }
 
 #[test]
@@ -134,7 +129,7 @@ fn a_ban_of_the_address_told_in_json_pauses_the_host() {
         (pause.bucket.as_str(), pause.wait),
         ("host:discord.example", wait)
     );
-    let foreign = response(429, &[], r#"{"error":"slow down"}"#);
+    let foreign = exchange(429, &[], r#"{"error":"slow down"}"#);
     let classification = Discord.classify(&sample(EventName::Triggered).task(), &foreign, at());
     assert_eq!(classification.pause.unwrap().bucket, "host:discord.example");
 }
@@ -142,7 +137,7 @@ fn a_ban_of_the_address_told_in_json_pauses_the_host() {
 #[test]
 fn a_rate_limit_without_an_end_is_left_to_the_engine() {
     let sample = sample(EventName::Triggered);
-    let exchange = response(429, &[], r#"{"message":"slow","retry_after":-1}"#);
+    let exchange = exchange(429, &[], r#"{"message":"slow","retry_after":-1}"#);
     let classification = Discord.classify(&sample.task(), &exchange, at());
     assert_eq!(
         told(&classification),
@@ -157,7 +152,7 @@ fn the_last_permitted_request_pauses_the_webhook() {
         ("x-ratelimit-remaining", "0".to_owned()),
         ("x-ratelimit-reset-after", "1.25".to_owned()),
     ];
-    let exchange = response(200, &headers, r#"{"id":"5"}"#);
+    let exchange = exchange(200, &headers, r#"{"id":"5"}"#);
     let classification = Discord.classify(&sample(EventName::Triggered).task(), &exchange, at());
     assert_eq!(
         classification.pause.map(|pause| pause.wait),
@@ -175,10 +170,10 @@ fn what_only_a_person_can_mend_says_what_to_do() {
         "unknown_channel",
         "forum",
     ];
-    let judgements = faults.map(judged);
+    let classifications = faults.map(judged);
     let expected = (FailureCode::SettingsRefused, Disposition::NeedsOperator, None);
-    assert_eq!(judgements.each_ref().map(told), [expected; 5]);
-    let detail = &judgements[0].outcome.failure().unwrap().detail;
+    assert_eq!(classifications.each_ref().map(told), [expected; 5]);
+    let detail = &classifications[0].outcome.failure().unwrap().detail;
     let expected = "Discord says \"Unknown Webhook\" (10015): make a new webhook in the channel's settings and put its \
                     URL here";
     assert_eq!(detail, expected);
@@ -192,7 +187,7 @@ fn a_name_or_thread_that_discord_refuses_is_a_matter_for_a_person() {
     let judge = |body: &str| {
         Discord.classify(
             &sample(EventName::Triggered).task(),
-            &response(400, &[], body),
+            &exchange(400, &[], body),
             at(),
         )
     };
@@ -236,7 +231,7 @@ fn an_answer_without_a_message_is_taken_but_nothing_is_remembered() {
     let classification = judged("no_content");
     assert_eq!(classification.outcome, Outcome::Delivered);
     let post = sample(EventName::Triggered);
-    let judge = |status, body| Discord.classify(&post.task(), &response(status, &[], body), at());
+    let judge = |status, body| Discord.classify(&post.task(), &exchange(status, &[], body), at());
     assert_eq!(judge(204, "").message_ref, Patch::Clear);
     assert_eq!(
         told(&judge(200, "<html>log in</html>")).0,
@@ -247,7 +242,7 @@ fn an_answer_without_a_message_is_taken_but_nothing_is_remembered() {
 #[test]
 fn other_addresses_are_told_from_discords() {
     let judge = |status| {
-        let exchange = response(status, &[], "<html>nothing here</html>");
+        let exchange = exchange(status, &[], "<html>nothing here</html>");
         told(&Discord.classify(&sample(EventName::Triggered).task(), &exchange, at()))
     };
     assert_eq!(
@@ -257,42 +252,16 @@ fn other_addresses_are_told_from_discords() {
 }
 
 #[test]
-fn the_fake_takes_any_user_agent_forms_and_deletes() {
-    let mut fake = FakeDiscord::default();
-    let target = fake.url("");
-    let mut ask = |method: Method, content_type: &'static str, body: &str| {
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        let answer = fake.answer(&FakeRequest {
-            method: &method,
-            target: &target,
-            headers: &headers,
-            body: body.as_bytes(),
-            now: at(),
-        });
-        (answer.status, answer.shown.map(|shown| shown.text()))
-    };
-    let form = "application/x-www-form-urlencoded";
-    assert_eq!(
-        ask(Method::POST, form, "content=one+%26+two"),
-        (204, Some("one & two".into()))
-    );
-    let json = "payload_json=%7B%22content%22%3A%22three%22%7D";
-    assert_eq!(ask(Method::POST, form, json), (204, Some("three".into())));
-    assert_eq!(ask(Method::GET, form, "").0, 200);
-    assert_eq!(ask(Method::DELETE, form, "").0, 204);
-    let after = [Method::GET, Method::POST, Method::DELETE].map(|method| ask(method, form, "content=a").0);
-    assert_eq!(after, [404; 3]);
-}
-
-#[test]
 fn a_probe_tells_a_webhook_that_is_gone_from_one_that_is_there() {
-    let mut fake = FakeDiscord::default();
+    let discord = &mut *platform("discord");
     let target = sample(EventName::Triggered).target;
     let mut refuses = |fault: Option<&str>| {
-        fault.into_iter().for_each(|fault| assert!(fake.fail_next(fault)));
-        let answer = ask(&mut fake, &Discord.probe(&target).unwrap());
+        fault
+            .into_iter()
+            .for_each(|fault| assert!(discord.fail_next(fault)));
+        let answer = ask(discord, &Discord.probe(&target).unwrap(), at());
         Discord.refuses(
-            &response(answer.status, &answer.headers, &answer.body)
+            &exchange(answer.status, &answer.headers, &answer.body)
                 .result
                 .unwrap(),
         )
@@ -305,7 +274,7 @@ fn a_probe_tells_a_webhook_that_is_gone_from_one_that_is_there() {
         Some("rate_limit"),
     ];
     assert_eq!(faults.map(&mut refuses), [false, true, true, false, false]);
-    let page = response(403, &[], "<html>Blocked by policy</html>")
+    let page = exchange(403, &[], "<html>Blocked by policy</html>")
         .result
         .unwrap();
     assert!(!Discord.refuses(&page));

@@ -4,11 +4,9 @@ use http::Method;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{MESSAGE, at, body, linked, rendered, sample, send, shown};
+use super::{MESSAGE, at, body, linked, platform, rendered, sample, send, shown};
 use crate::discord::Discord;
-use crate::discord::fake::FakeDiscord;
 use destination::Adapter;
-use destination::fake::Fake;
 use destination::shown::Part;
 use destination::task::ActLink;
 use model::attempt::Outcome;
@@ -156,12 +154,12 @@ fn the_largest_message_is_taken() {
     })
     .to_vec();
     assert_eq!(
-        send(&mut FakeDiscord::default(), &sample).outcome,
+        send(&mut *platform("discord"), &sample).outcome,
         Outcome::Delivered
     );
     sample.progress = Some("plain".into());
     assert_eq!(
-        send(&mut FakeDiscord::default(), &sample).outcome,
+        send(&mut *platform("discord"), &sample).outcome,
         Outcome::Delivered
     );
 }
@@ -233,42 +231,39 @@ fn separate_messages_are_never_edited_and_the_name_of_the_sender_is_sent() {
     sample.memory = Some(MESSAGE.into());
     assert_eq!(rendered(&sample).method, Method::POST);
     assert_eq!(body(&sample)["username"], "Ops");
-    assert_eq!(
-        send(&mut FakeDiscord::default(), &sample).message_ref,
-        Patch::Keep
-    );
+    assert_eq!(send(&mut *platform("discord"), &sample).message_ref, Patch::Keep);
 }
 
 #[test]
 fn one_message_lives_with_its_incident() {
-    let mut fake = FakeDiscord::default();
-    let posted = send(&mut fake, &sample(EventName::Triggered));
+    let discord = &mut *platform("discord");
+    let posted = send(discord, &sample(EventName::Triggered));
     assert_eq!(posted.outcome, Outcome::Delivered);
     assert_eq!(posted.message_ref, Patch::Set(MESSAGE.into()));
     let mut acknowledged = sample(EventName::Acknowledged);
     acknowledged.memory = Some(MESSAGE.into());
-    assert_eq!(send(&mut fake, &acknowledged), Outcome::Delivered.into());
+    assert_eq!(send(discord, &acknowledged), Outcome::Delivered.into());
     let mut resolved = sample(EventName::Resolved);
     resolved.memory = Some(MESSAGE.into());
-    assert_eq!(send(&mut fake, &resolved), Outcome::Delivered.into());
-    let messages = fake.messages();
+    assert_eq!(send(discord, &resolved), Outcome::Delivered.into());
+    let messages = discord.messages();
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].accent, Some(0x16_a3_4a));
 }
 
 #[test]
 fn in_a_thread_the_message_is_posted_and_edited_there() {
-    let mut fake = FakeDiscord::default();
+    let discord = &mut *platform("discord");
     send(
-        &mut fake,
+        discord,
         &sample(EventName::Triggered).with_option("threadId", "77"),
     );
     let mut edit = sample(EventName::Acknowledged).with_option("threadId", "77");
     edit.memory = Some(MESSAGE.into());
-    assert_eq!(send(&mut fake, &edit).outcome, Outcome::Delivered);
+    assert_eq!(send(discord, &edit).outcome, Outcome::Delivered);
     let elsewhere = edit.with_option("threadId", "78");
     assert_eq!(
-        send(&mut fake, &elsewhere).outcome.failure().unwrap().code,
+        send(discord, &elsewhere).outcome.failure().unwrap().code,
         FailureCode::MessageLost
     );
 }
@@ -287,10 +282,10 @@ proptest! {
         });
         sample.event.actor = Actor::User { id: UserId::new(at(), [9; 10]), name: person };
         sample.progress = is_plain.then(|| "plain".to_owned());
-        let mut fake = FakeDiscord::default();
-        let classification = send(&mut fake, &sample);
+        let discord = &mut *platform("discord");
+        let classification = send(discord, &sample);
         prop_assert_eq!(&classification.outcome, &Outcome::Delivered);
         let is_call = |part: &Part| matches!(part, Part::Mention(_));
-        prop_assert!(!fake.messages()[0].parts.iter().any(is_call));
+        prop_assert!(!discord.messages()[0].parts.iter().any(is_call));
     }
 }

@@ -4,9 +4,7 @@ use url::Url;
 
 use super::{rendered, sample};
 use crate::discord::Discord;
-use crate::discord::fake::FakeDiscord;
 use destination::Adapter;
-use destination::fake::Fake;
 use destination::sample::Sample;
 use model::event::EventName;
 
@@ -60,9 +58,4 @@ fn options_that_discord_would_refuse_are_found_beforehand() {
     assert_eq!(with("username", "here"), ["username"]);
     assert_eq!(with("username", &"x".repeat(81)), ["username"]);
     assert_eq!(with("username", &"x".repeat(80)), Vec::<&str>::new());
-}
-
-#[test]
-fn an_unknown_fault_is_not_injected() {
-    assert!(!FakeDiscord::default().fail_next("nonsense"));
 }

@@ -2,14 +2,9 @@
 
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method};
-
-use super::{at, bot, incoming, linked, memory, remembering, response, send};
+use super::{at, bot, exchange, incoming, linked, memory, platform, remembering, send};
 use crate::slack::Slack;
-use crate::slack::fake::FakeSlack;
 use destination::Adapter;
-use destination::fake::{Fake, FakeRequest};
 use destination::sample::Sample;
 use destination::shown::Part;
 use destination::task::Classification;
@@ -20,17 +15,17 @@ use model::patch::Patch;
 
 /// What a fault comes to for a change of a bot's message.
 fn api(fault: &str) -> Classification {
-    let mut fake = FakeSlack::default();
-    send(&mut fake, &bot(EventName::Triggered));
-    assert!(fake.fail_next(fault));
-    send(&mut fake, &remembering(bot(EventName::Acknowledged)))
+    let slack = &mut *platform("slack");
+    send(slack, &bot(EventName::Triggered));
+    assert!(slack.fail_next(fault));
+    send(slack, &remembering(bot(EventName::Acknowledged)))
 }
 
 /// What a fault comes to for an incoming webhook.
 fn hook(fault: &str) -> Classification {
-    let mut fake = FakeSlack::default();
-    assert!(fake.fail_next(fault));
-    send(&mut fake, &incoming(EventName::Triggered))
+    let slack = &mut *platform("slack");
+    assert!(slack.fail_next(fault));
+    send(slack, &incoming(EventName::Triggered))
 }
 
 fn told(classification: &Classification) -> (FailureCode, Disposition, Option<Duration>) {
@@ -41,23 +36,23 @@ fn told(classification: &Classification) -> (FailureCode, Disposition, Option<Du
 /// What an error of the Web API comes to for a sample.
 fn said(sample: &Sample, error: &str) -> (FailureCode, Disposition, Option<Duration>) {
     let body = format!(r#"{{"ok":false,"error":"{error}"}}"#);
-    told(&Slack.classify(&sample.task(), &response(200, &[], &body), at()))
+    told(&Slack.classify(&sample.task(), &exchange(200, &[], &body), at()))
 }
 
 #[test]
 fn a_deleted_message_is_followed_by_a_new_one() {
-    let mut fake = FakeSlack::default();
-    send(&mut fake, &bot(EventName::Triggered));
-    fake.fail_next("message_not_found");
-    let lost = send(&mut fake, &remembering(bot(EventName::Acknowledged)));
+    let slack = &mut *platform("slack");
+    send(slack, &bot(EventName::Triggered));
+    slack.fail_next("message_not_found");
+    let lost = send(slack, &remembering(bot(EventName::Acknowledged)));
     assert_eq!(
         told(&lost),
         (FailureCode::MessageLost, Disposition::Immediate, None)
     );
     assert_eq!(lost.message_ref, Patch::Clear);
-    let anew = send(&mut fake, &bot(EventName::Acknowledged));
+    let anew = send(slack, &bot(EventName::Acknowledged));
     assert_eq!(anew.message_ref, Patch::Set(memory("1705314600.000002")));
-    assert_eq!(fake.messages().len(), 1);
+    assert_eq!(slack.messages().len(), 1);
 }
 
 #[test]
@@ -72,20 +67,20 @@ fn whatever_keeps_a_message_from_being_changed_leads_to_a_new_one() {
 
 #[test]
 fn a_refused_message_is_sent_once_more_in_plain_words() {
-    let mut fake = FakeSlack::default();
+    let slack = &mut *platform("slack");
     let mut sample = linked(bot(EventName::Triggered)).with_option("mention", "@here");
-    fake.fail_next("invalid_blocks");
-    let refused = send(&mut fake, &sample);
+    slack.fail_next("invalid_blocks");
+    let refused = send(slack, &sample);
     assert_eq!(
         told(&refused),
         (FailureCode::MessageRefused, Disposition::Immediate, None)
     );
     assert_eq!(refused.continuation, Patch::Set("plain".into()));
     sample.progress = Some("plain".into());
-    fake.fail_next("invalid_blocks");
-    assert_eq!(told(&send(&mut fake, &sample)).1, Disposition::Permanent);
-    assert_eq!(send(&mut fake, &sample).outcome, Outcome::Delivered);
-    let plain = fake.messages()[0].text();
+    slack.fail_next("invalid_blocks");
+    assert_eq!(told(&send(slack, &sample)).1, Disposition::Permanent);
+    assert_eq!(send(slack, &sample).outcome, Outcome::Delivered);
+    let plain = slack.messages()[0].text();
     assert_eq!(
         plain,
         "@here\n🔴 Database connection timeout\nTriggered\nCritical · API Gateway · nobody"
@@ -94,12 +89,12 @@ fn a_refused_message_is_sent_once_more_in_plain_words() {
 
 #[test]
 fn a_plain_change_takes_the_blocks_away() {
-    let mut fake = FakeSlack::default();
-    send(&mut fake, &bot(EventName::Triggered));
+    let slack = &mut *platform("slack");
+    send(slack, &bot(EventName::Triggered));
     let mut plain = remembering(bot(EventName::Resolved));
     plain.progress = Some("plain".into());
-    send(&mut fake, &plain);
-    assert!(matches!(fake.messages()[0].parts.as_slice(), [Part::Text(_)]));
+    send(slack, &plain);
+    assert!(matches!(slack.messages()[0].parts.as_slice(), [Part::Text(_)]));
 }
 
 #[test]
@@ -243,7 +238,7 @@ fn other_addresses_are_told_from_slacks() {
         [invalid; 2]
     );
     let judge = |sample: &Sample, status| {
-        let exchange = response(status, &[], "<html>nothing here</html>");
+        let exchange = exchange(status, &[], "<html>nothing here</html>");
         told(&Slack.classify(&sample.task(), &exchange, at()))
     };
     let alone = [(FailureCode::ClientError, Disposition::Backoff, None); 4];
@@ -255,7 +250,7 @@ fn other_addresses_are_told_from_slacks() {
         [401, 403, 404, 410].map(|status| judge(&incoming(EventName::Triggered), status)),
         alone
     );
-    let word = response(403, &[], "forbidden");
+    let word = exchange(403, &[], "forbidden");
     assert_eq!(
         told(&Slack.classify(&incoming(EventName::Triggered).task(), &word, at())),
         alone[0]
@@ -265,47 +260,17 @@ fn other_addresses_are_told_from_slacks() {
 #[test]
 fn an_answer_without_a_message_is_taken_but_nothing_is_remembered() {
     let sample = bot(EventName::Triggered);
-    let classification = Slack.classify(&sample.task(), &response(200, &[], r#"{"ok":true}"#), at());
+    let classification = Slack.classify(&sample.task(), &exchange(200, &[], r#"{"ok":true}"#), at());
     assert_eq!(classification.outcome, Outcome::Delivered);
     assert_eq!(classification.message_ref, Patch::Clear);
 }
 
 #[test]
-fn the_fake_asks_for_a_token_and_a_known_method() {
-    let mut fake = FakeSlack::default();
+fn a_token_that_slack_does_not_know_is_a_matter_for_a_person() {
+    let slack = &mut *platform("slack");
     let stranger = bot(EventName::Triggered).with_secret("token", "xoxp-1");
-    assert_eq!(told(&send(&mut fake, &stranger)).0, FailureCode::SettingsRefused);
-    assert!(!fake.fail_next("nonsense"));
-    assert!(fake.messages().is_empty());
-}
-
-#[test]
-fn the_fake_takes_forms_as_slack_does() {
-    let mut fake = FakeSlack::default();
-    let hook = fake.url("");
-    let mut post = |target: &str, body: &str| {
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        fake.answer(&FakeRequest {
-            method: &Method::POST,
-            target,
-            headers: &HeaderMap::from_iter([(CONTENT_TYPE, form)]),
-            body: body.as_bytes(),
-            now: at(),
-        })
-    };
-    assert_eq!(post(&hook, "payload=%7B%22text%22%3A%22one%22%7D").body, "ok");
-    assert_eq!(post(&hook, "text=one").body, "invalid_payload");
-    let blocks = "blocks=%5B%7B%22type%22%3A%22divider%22%7D%5D&unfurl_links=false";
-    let sent = post(
-        "/api/chat.postMessage",
-        &format!("token=xoxb-1&channel=C1&text=two&{blocks}"),
-    );
-    assert!(sent.body.contains("\"ok\":true"), "{}", sent.body);
-    let refused = post(
-        "/api/chat.postMessage",
-        "token=xoxb-1&channel=C1&text=two&blocks=red",
-    );
-    assert!(refused.body.contains("invalid_arguments"), "{}", refused.body);
+    assert_eq!(told(&send(slack, &stranger)).0, FailureCode::SettingsRefused);
+    assert!(slack.messages().is_empty());
 }
 
 #[test]
@@ -313,7 +278,7 @@ fn a_probe_asks_whose_token_it_is_and_an_incoming_webhook_has_none() {
     assert!(Slack.probe(&incoming(EventName::Triggered).target).is_none());
     let probe = Slack.probe(&bot(EventName::Triggered).target).unwrap();
     assert!(probe.url.path().ends_with("/auth.test"));
-    let refuses = |body: &str| Slack.refuses(&response(200, &[], body).result.unwrap());
+    let refuses = |body: &str| Slack.refuses(&exchange(200, &[], body).result.unwrap());
     let refused = [
         r#"{"ok":false,"error":"token_revoked"}"#,
         r#"{"ok":false,"error":"invalid_auth"}"#,

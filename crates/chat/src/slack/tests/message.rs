@@ -3,9 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{TS, at, body, bot, incoming, linked, memory, remembering, rendered, send, shown};
-use crate::slack::fake::FakeSlack;
-use destination::fake::Fake;
+use super::{TS, at, body, bot, incoming, linked, memory, platform, remembering, rendered, send, shown};
 use destination::shown::Part;
 use destination::task::ActLink;
 use model::attempt::Outcome;
@@ -166,11 +164,11 @@ fn the_largest_message_is_taken() {
         page: Some(format!("https://ops.example/{}", "p".repeat(2980))),
     })
     .to_vec();
-    let mut fake = FakeSlack::default();
-    send(&mut fake, &bot(EventName::Triggered));
-    assert_eq!(send(&mut fake, &sample).outcome, Outcome::Delivered);
+    let slack = &mut *platform("slack");
+    send(slack, &bot(EventName::Triggered));
+    assert_eq!(send(slack, &sample).outcome, Outcome::Delivered);
     sample.progress = Some("plain".into());
-    assert_eq!(send(&mut fake, &sample).outcome, Outcome::Delivered);
+    assert_eq!(send(slack, &sample).outcome, Outcome::Delivered);
 }
 
 #[test]
@@ -227,40 +225,40 @@ fn an_escalation_changes_the_message_unless_it_calls_somebody() {
 
 #[test]
 fn one_message_lives_with_its_incident() {
-    let mut fake = FakeSlack::default();
-    let posted = send(&mut fake, &bot(EventName::Triggered));
+    let slack = &mut *platform("slack");
+    let posted = send(slack, &bot(EventName::Triggered));
     assert_eq!(posted.message_ref, Patch::Set(memory(TS)));
-    let acknowledged = send(&mut fake, &remembering(bot(EventName::Acknowledged)));
+    let acknowledged = send(slack, &remembering(bot(EventName::Acknowledged)));
     assert_eq!(acknowledged, Outcome::Delivered.into());
-    let resolved = send(&mut fake, &remembering(bot(EventName::Resolved)));
+    let resolved = send(slack, &remembering(bot(EventName::Resolved)));
     assert_eq!(resolved, Outcome::Delivered.into());
-    let messages = fake.messages();
+    let messages = slack.messages();
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].accent, Some(0x16_a3_4a));
 }
 
 #[test]
 fn in_a_thread_every_further_event_is_a_reply_to_the_first() {
-    let mut fake = FakeSlack::default();
+    let slack = &mut *platform("slack");
     let thread = |name| bot(name).with_option("messages", "thread");
     assert_eq!(
-        send(&mut fake, &thread(EventName::Triggered)).message_ref,
+        send(slack, &thread(EventName::Triggered)).message_ref,
         Patch::Set(memory(TS))
     );
     let reply = remembering(thread(EventName::Acknowledged));
     assert_eq!(body(&reply)["thread_ts"], TS);
-    assert_eq!(send(&mut fake, &reply), Outcome::Delivered.into());
-    assert_eq!(fake.messages().len(), 2);
+    assert_eq!(send(slack, &reply), Outcome::Delivered.into());
+    assert_eq!(slack.messages().len(), 2);
 }
 
 #[test]
 fn separate_messages_and_incoming_webhooks_remember_nothing() {
-    let mut fake = FakeSlack::default();
+    let slack = &mut *platform("slack");
     let separate = remembering(bot(EventName::Resolved)).with_option("messages", "separate");
-    assert_eq!(send(&mut fake, &separate), Outcome::Delivered.into());
+    assert_eq!(send(slack, &separate), Outcome::Delivered.into());
     let hook = remembering(incoming(EventName::Resolved)).with_option("messages", "update");
-    assert_eq!(send(&mut fake, &hook), Outcome::Delivered.into());
-    assert_eq!(fake.messages().len(), 2);
+    assert_eq!(send(slack, &hook), Outcome::Delivered.into());
+    assert_eq!(slack.messages().len(), 2);
 }
 
 #[test]
@@ -272,14 +270,14 @@ fn another_channel_gets_a_message_of_its_own() {
 
 #[test]
 fn a_message_to_a_person_is_changed_in_their_conversation() {
-    let mut fake = FakeSlack::default();
+    let slack = &mut *platform("slack");
     let person = |name| bot(name).with_option("channel", "U0123456789");
-    let memory = send(&mut fake, &person(EventName::Triggered)).message_ref;
+    let memory = send(slack, &person(EventName::Triggered)).message_ref;
     let mut change = person(EventName::Resolved);
     let expected = json!({ "channel": "D0123456789", "ts": TS, "to": "U0123456789" }).to_string();
     assert_eq!(memory, Patch::Set(expected.clone()));
     change.memory = Some(expected);
-    assert_eq!(send(&mut fake, &change).outcome, Outcome::Delivered);
+    assert_eq!(send(slack, &change).outcome, Outcome::Delivered);
 }
 
 proptest! {
@@ -298,10 +296,10 @@ proptest! {
         });
         sample.event.actor = Actor::User { id: UserId::new(at(), [9; 10]), name: person };
         sample.progress = is_plain.then(|| "plain".to_owned());
-        let mut fake = FakeSlack::default();
-        let classification = send(&mut fake, &sample);
+        let slack = &mut *platform("slack");
+        let classification = send(slack, &sample);
         prop_assert_eq!(&classification.outcome, &Outcome::Delivered);
         let is_call = |part: &Part| matches!(part, Part::Mention(_));
-        prop_assert!(!fake.messages()[0].parts.iter().any(is_call));
+        prop_assert!(!slack.messages()[0].parts.iter().any(is_call));
     }
 }

@@ -1,0 +1,196 @@
+//! An issue with all that hangs on it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::jira::fields::Fields;
+use crate::jira::people::Person;
+use crate::jira::rich::Rich;
+use crate::jira::site::Project;
+use crate::jira::workflow::Workflow;
+use destination::shown::{Part, Shown};
+use model::time::Timestamp;
+
+/// An issue.
+#[derive(Debug)]
+pub struct Issue {
+    /// Its id, which stays.
+    pub id: u64,
+    /// Its project.
+    pub project: &'static Project,
+    /// Its number there.
+    pub number: u64,
+    /// Which steps it can take.
+    pub workflow: Workflow,
+    /// Its fields.
+    pub fields: Fields,
+    /// Who made it.
+    pub creator: Person,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it changed.
+    pub updated_at: Timestamp,
+    /// When it got its resolution.
+    pub resolved_at: Option<Timestamp>,
+    /// Its comments, oldest first.
+    pub comments: Vec<Comment>,
+    /// Its links to elsewhere.
+    pub remote_links: Vec<RemoteLink>,
+    /// Its properties.
+    pub properties: BTreeMap<String, Value>,
+    /// What happened to it, oldest first.
+    pub history: Vec<History>,
+    /// Whether searches do not know it yet.
+    pub is_unindexed: bool,
+}
+
+/// A comment.
+#[derive(Debug, Clone)]
+pub struct Comment {
+    /// Its id.
+    pub id: u64,
+    /// Who wrote it.
+    pub author: Person,
+    /// Who changed it last.
+    pub update_author: Person,
+    /// What it says.
+    pub body: Rich,
+    /// Who may read it, as it was given.
+    pub visibility: Option<Value>,
+    /// Its properties, as they were given.
+    pub properties: Vec<Value>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it changed.
+    pub updated_at: Timestamp,
+}
+
+/// A link to a page outside of Jira.
+#[derive(Debug, Clone)]
+pub struct RemoteLink {
+    /// Its id.
+    pub id: u64,
+    /// What makes it the same link again.
+    pub global_id: Option<String>,
+    /// The rest, as it was given.
+    pub members: Map<String, Value>,
+}
+
+/// One change.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// Its id.
+    pub id: u64,
+    /// Who made it.
+    pub author: Person,
+    /// When.
+    pub created_at: Timestamp,
+    /// What changed.
+    pub items: Vec<Value>,
+}
+
+/// A link between two issues.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// Its id.
+    pub id: u64,
+    /// What it says.
+    pub kind: &'static LinkKind,
+    /// The issue that was given as the inward one.
+    pub inward_id: u64,
+    /// The issue that was given as the outward one.
+    pub outward_id: u64,
+}
+
+/// What a link says in both directions.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LinkKind {
+    /// Its id.
+    pub id: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// Seen from the one end.
+    pub inward: &'static str,
+    /// Seen from the other.
+    pub outward: &'static str,
+}
+
+impl Issue {
+    /// The key.
+    pub fn key(&self) -> String {
+        format!("{}-{}", self.project.key, self.number)
+    }
+
+    /// As its page looks.
+    pub fn shown(&self) -> Shown {
+        let fields = &self.fields;
+        let fact = |name: &str, value: String| (!value.is_empty()).then(|| (name.to_owned(), value));
+        let facts = [
+            fact("Status", fields.status.name.to_owned()),
+            fact("Labels", fields.labels.join(", ")),
+            fact(
+                "Assignee",
+                fields
+                    .assignee
+                    .as_ref()
+                    .map_or_else(String::new, |person| person.display_name.clone()),
+            ),
+            fact("Priority", fields.priority.name.to_owned()),
+            fact(
+                "Resolution",
+                fields
+                    .resolution
+                    .map_or("", |resolution| resolution.name)
+                    .to_owned(),
+            ),
+        ];
+        let links = self
+            .remote_links
+            .iter()
+            .filter_map(|link| fact("Remote link", link.shown()));
+        let mut parts = vec![
+            Part::Heading(format!("{} {}", self.key(), fields.summary)),
+            Part::Facts(facts.into_iter().flatten().chain(links).collect()),
+        ];
+        parts.extend(
+            fields
+                .description
+                .as_ref()
+                .map(|description| Part::Text(description.plain())),
+        );
+        let comment = |comment: &Comment| {
+            Part::Quiet(format!(
+                "{}: {}",
+                comment.author.display_name,
+                comment.body.plain()
+            ))
+        };
+        parts.extend(self.comments.iter().map(comment));
+        Shown { accent: None, parts }
+    }
+}
+
+impl RemoteLink {
+    fn shown(&self) -> String {
+        let object = self.members.get("object");
+        let text = |pointer: &str| {
+            object
+                .and_then(|object| object.pointer(pointer))
+                .and_then(Value::as_str)
+        };
+        let is_resolved = object
+            .and_then(|object| object.pointer("/status/resolved"))
+            .and_then(Value::as_bool);
+        let resolved = if is_resolved == Some(true) {
+            " (resolved)"
+        } else {
+            ""
+        };
+        format!(
+            "{} {}{resolved}",
+            text("/title").unwrap_or_default(),
+            text("/url").unwrap_or_default()
+        )
+    }
+}

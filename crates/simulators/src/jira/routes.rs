@@ -1,0 +1,148 @@
+//! Which operation a request is for, by method and path.
+
+use http::Method;
+use serde_json::Value;
+
+use crate::jira::answer::{Answer, Refusal};
+use crate::jira::request::{Asked, Door};
+use crate::jira::site::{Category, ISSUE_TYPES, PRIORITIES, RESOLUTIONS, statuses};
+use crate::jira::world::World;
+use crate::jira::{
+    access, comments, create, createmeta, edit, hooks, links, meta, properties, read, remote_links, search,
+    workflow,
+};
+
+/// Works on a request of somebody who may come in.
+pub fn serve(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
+    match asked.door {
+        Door::Rest => rest(world, asked),
+        Door::Hooks => hooks::answer(world, asked),
+        Door::Token => access::issue_token(world, asked),
+        Door::Tenant => Ok(meta::tenant()),
+        Door::Nowhere => Err(Refusal::page(404, "Oops, you've found a dead link.")),
+    }
+}
+
+fn rest(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
+    let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["issue", rest @ ..] => issue(world, asked, rest),
+        ["issueLink"] => {
+            only(asked, &[Method::POST])?;
+            links::make(world, asked)
+        }
+        ["issueLink", id] => {
+            only(asked, &[Method::GET, Method::DELETE])?;
+            links::one(world, asked, id)
+        }
+        ["search"] => {
+            only(asked, &[Method::GET, Method::POST])?;
+            search::by_offset(world, asked)
+        }
+        ["search", "jql"] => {
+            only(asked, &[Method::GET, Method::POST])?;
+            search::by_token(world, asked)
+        }
+        _ => {
+            let answer = about(world, asked, &path)?;
+            only(asked, &[Method::GET])?;
+            Ok(answer)
+        }
+    }
+}
+
+/// What is only read.
+fn about(world: &World, asked: &Asked<'_>, path: &[&str]) -> Result<Answer, Refusal> {
+    let view = &asked.view;
+    match path {
+        ["serverInfo"] => Ok(meta::server_info(world, asked)),
+        ["myself"] => Ok(meta::myself(asked)),
+        ["mypermissions"] => meta::my_permissions(asked),
+        ["project"] | ["project", "search"] => meta::projects(asked),
+        ["project", name] => meta::one_project(asked, name, None),
+        ["project", name, part] => meta::one_project(asked, name, Some(part)),
+        ["field"] => Ok(createmeta::all_fields()),
+        ["issueLinkType"] => Ok(links::kinds(asked)),
+        ["user"] | ["user", "search"] | ["user", "assignable", "search"] => meta::users(world, asked),
+        ["priority"] | ["priority", _] => meta::listed(
+            asked,
+            PRIORITIES.iter().map(|entry| entry.priority_json(view)).collect(),
+        ),
+        ["resolution"] | ["resolution", _] => meta::listed(
+            asked,
+            RESOLUTIONS
+                .iter()
+                .map(|entry| entry.json(view, "resolution"))
+                .collect(),
+        ),
+        ["issuetype"] | ["issuetype", _] => meta::listed(
+            asked,
+            ISSUE_TYPES
+                .iter()
+                .map(|entry| entry.issue_type_json(view))
+                .collect(),
+        ),
+        ["status"] | ["status", _] => {
+            meta::listed(asked, statuses().map(|status| status.json(view)).collect())
+        }
+        ["statuscategory"] | ["statuscategory", _] => {
+            let categories: Vec<Value> = Category::ALL
+                .into_iter()
+                .map(|category| category.json(view))
+                .collect();
+            meta::listed(asked, categories)
+        }
+        _ => Err(Refusal::nothing_there(asked)),
+    }
+}
+
+fn issue(world: &mut World, asked: &Asked<'_>, path: &[&str]) -> Result<Answer, Refusal> {
+    match (asked.method, path) {
+        (&Method::POST, []) => create::create(world, asked),
+        (&Method::GET, ["createmeta"]) => Ok(createmeta::old(world, asked)),
+        (&Method::GET, ["createmeta", project, "issuetypes"]) => createmeta::issue_types(asked, project),
+        (&Method::GET, ["createmeta", project, "issuetypes", id]) => {
+            createmeta::fields_of(world, asked, project, id)
+        }
+        (&Method::GET, [name]) => read::read(world, asked, name),
+        (&Method::PUT, [name]) => edit::edit(world, asked, name),
+        (&Method::DELETE, [name]) => edit::delete(world, asked, name),
+        (&Method::PUT, [name, "assignee"]) => edit::assign(world, asked, name),
+        (&Method::GET, [name, "editmeta"]) => createmeta::edit(world, asked, name),
+        (&Method::GET, [name, "changelog"]) => read::changelog(world, asked, name),
+        (&Method::GET, [name, "transitions"]) => workflow::list(world, asked, name),
+        (&Method::POST, [name, "transitions"]) => workflow::take(world, asked, name),
+        (&Method::GET | &Method::POST, [name, "comment"]) => comments::all(world, asked, name),
+        (&Method::GET | &Method::PUT | &Method::DELETE, [name, "comment", id]) => {
+            comments::one(world, asked, name, id)
+        }
+        (&Method::GET | &Method::POST | &Method::DELETE, [name, "remotelink"]) => {
+            remote_links::all(world, asked, name)
+        }
+        (&Method::GET | &Method::PUT | &Method::DELETE, [name, "remotelink", id]) => {
+            remote_links::one(world, asked, name, id)
+        }
+        (&Method::GET, [name, "properties"]) => properties::list(world, asked, name),
+        (&Method::GET | &Method::PUT | &Method::DELETE, [name, "properties", key]) => {
+            properties::one(world, asked, name, key)
+        }
+        (
+            method,
+            []
+            | [_]
+            | [
+                _,
+                "assignee" | "transitions" | "comment" | "remotelink" | "properties",
+            ],
+        ) => Err(Refusal::no_such_method(method)),
+        _ => Err(Refusal::nothing_there(asked)),
+    }
+}
+
+fn only(asked: &Asked<'_>, methods: &[Method]) -> Result<(), Refusal> {
+    if methods.contains(asked.method) {
+        Ok(())
+    } else {
+        Err(Refusal::no_such_method(asked.method))
+    }
+}

@@ -1,0 +1,72 @@
+//! The platforms, simulated: for `opsknight listen --as …` and for tests. A folder per kind, pure, written against what
+//! the vendor publishes and not against the product: what the vendor refuses, a simulator refuses. No crate of the
+//! product may use this one, but for the command line.
+
+mod custom;
+mod discord;
+mod form;
+mod google_chat;
+mod jira;
+mod servicenow;
+mod simulator;
+mod slack;
+mod teams;
+mod telegram;
+
+pub use crate::simulator::{Callback, Fault, Request, Response, Simulator};
+
+/// The kinds that can be simulated, in the order in which people choose.
+const KINDS: [&str; 8] = [
+    "slack",
+    "teams",
+    "google_chat",
+    "discord",
+    "telegram",
+    "jira",
+    "servicenow",
+    "custom",
+];
+
+/// The kinds that can be simulated, in the order in which people choose.
+pub fn kinds() -> &'static [&'static str] {
+    &KINDS
+}
+
+/// A fresh platform of a kind; nothing if it cannot be simulated.
+pub fn simulator(kind: &str) -> Option<Box<dyn Simulator>> {
+    Some(match kind {
+        "slack" => Box::<slack::Slack>::default(),
+        "teams" => Box::<teams::Teams>::default(),
+        "google_chat" => Box::<google_chat::GoogleChat>::default(),
+        "discord" => Box::<discord::Discord>::default(),
+        "telegram" => Box::<telegram::Telegram>::default(),
+        "jira" => Box::<jira::Jira>::default(),
+        "servicenow" => Box::<servicenow::ServiceNow>::default(),
+        "custom" => Box::<custom::Custom>::default(),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_simulator_and_nothing_else_has() {
+        assert!(kinds().iter().all(|kind| simulator(kind).is_some()));
+        assert!(simulator("generic").is_none());
+    }
+
+    #[test]
+    fn the_faults_that_a_platform_names_are_known_and_others_are_not() {
+        for kind in kinds() {
+            let mut platform = simulator(kind).unwrap();
+            assert!(!platform.fail_next("nonsense"), "{kind}");
+            let are_known = platform
+                .faults()
+                .iter()
+                .all(|fault| platform.fail_next(fault.name));
+            assert!(are_known, "{kind}");
+        }
+    }
+}

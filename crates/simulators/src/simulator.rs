@@ -1,0 +1,96 @@
+//! What every simulator is asked and answers.
+
+use http::{HeaderMap, Method};
+
+use destination::shown::Shown;
+use model::time::Timestamp;
+
+/// A request to a simulator.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// Path and query.
+    pub target: &'a str,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: &'a [u8],
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What a simulator answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// Headers, `Content-Type` among them.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+    /// One sentence for the terminal: what happened, such as `posted message 3` or why it was refused.
+    pub sentence: String,
+    /// The message as the platform shows it now, if the request made or changed one.
+    pub shown: Option<Shown>,
+    /// Whether the answer never arrives: the request was worked on, and then the connection breaks.
+    pub is_lost: bool,
+    /// Calls that the platform makes because of the request, in order.
+    pub calls: Vec<Callback>,
+}
+
+impl Response {
+    /// An answer with JSON, and nothing more.
+    pub fn json(status: u16, body: &serde_json::Value, sentence: impl Into<String>) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "application/json;charset=UTF-8".to_owned())],
+            body: body.to_string(),
+            sentence: sentence.into(),
+            shown: None,
+            is_lost: false,
+            calls: Vec::new(),
+        }
+    }
+}
+
+/// A call that a platform makes to somebody who wants to know of changes: always a POST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    /// Where to.
+    pub url: String,
+    /// Its headers, `Content-Type` among them.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// A fault that a simulator can inject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// Its name, for `--fail`.
+    pub name: &'static str,
+    /// What it does, in a few words.
+    pub meaning: &'static str,
+}
+
+/// One platform. It keeps its messages in memory, at most [`MAX_MESSAGES`].
+pub trait Simulator: Send {
+    /// Answers a request.
+    fn answer(&mut self, request: &Request<'_>) -> Response;
+
+    /// The faults that it knows beside plain statuses.
+    fn faults(&self) -> &'static [Fault];
+
+    /// Makes the next request meet a fault; says whether the fault is known.
+    fn fail_next(&mut self, fault: &str) -> bool;
+
+    /// The messages as they stand, oldest first.
+    fn messages(&self) -> Vec<Shown>;
+
+    /// The URL to give a webhook, below its address (without a slash at its end); for a root, the address itself.
+    fn url(&self, address: &str) -> String;
+}
+
+/// The most messages that a simulator keeps; the oldest go first.
+pub const MAX_MESSAGES: usize = 1000;
