@@ -7,12 +7,14 @@ mod discord;
 mod form;
 mod google_chat;
 mod jira;
+mod message;
 mod servicenow;
 mod simulator;
 mod slack;
 mod teams;
 mod telegram;
 
+pub use crate::message::Message;
 pub use crate::simulator::{Callback, Fault, Request, Response, Simulator};
 
 /// The kinds that can be simulated, in the order in which people choose.

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method};
 
-use destination::shown::Shown;
+use crate::message::Message;
 use model::time::Timestamp;
 
 /// A request to a simulator.
@@ -21,7 +21,7 @@ pub struct Request<'a> {
 }
 
 /// What a simulator answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Response {
     /// The status.
     pub status: u16,
@@ -31,12 +31,12 @@ pub struct Response {
     pub body: String,
     /// One sentence for the terminal: what happened, such as `posted message 3` or why it was refused.
     pub sentence: String,
-    /// The message as the platform shows it now, if the request made or changed one.
-    pub shown: Option<Shown>,
+    /// The message or ticket as it stands now, if the request made or changed one.
+    pub message: Option<Message>,
     /// Whether the answer never arrives: the request was worked on, and then the connection breaks.
     pub is_lost: bool,
     /// Calls that the platform makes because of the request, in order.
-    pub calls: Vec<Callback>,
+    pub callbacks: Vec<Callback>,
 }
 
 impl Response {
@@ -47,9 +47,7 @@ impl Response {
             headers: vec![("content-type", "application/json;charset=UTF-8".to_owned())],
             body: body.to_string(),
             sentence: sentence.into(),
-            shown: None,
-            is_lost: false,
-            calls: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -85,8 +83,8 @@ pub trait Simulator: Send {
     /// Makes the next request meet a fault; says whether the fault is known.
     fn fail_next(&mut self, fault: &str) -> bool;
 
-    /// The messages as they stand, oldest first.
-    fn messages(&self) -> Vec<Shown>;
+    /// The messages or tickets as they stand, oldest first.
+    fn messages(&self) -> Vec<Message>;
 
     /// The URL to give a webhook, below its address (without a slash at its end); for a root, the address itself.
     fn url(&self, address: &str) -> String;

@@ -14,9 +14,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use clock::Env;
-use destination::shown::Shown;
 use model::time::Timestamp;
-use simulators::{Callback, Simulator};
+use simulators::{Callback, Message, Simulator};
 
 /// A request that the platform got.
 #[derive(Debug, Clone)]
@@ -103,11 +102,11 @@ impl Platform {
 
     /// The messages as they stand, oldest first, each as its text.
     pub fn texts(&self) -> Vec<String> {
-        self.messages().iter().map(Shown::text).collect()
+        self.messages().iter().map(Message::text).collect()
     }
 
     /// The messages as they stand, oldest first.
-    pub fn messages(&self) -> Vec<Shown> {
+    pub fn messages(&self) -> Vec<Message> {
         self.state().simulator.messages()
     }
 
@@ -135,7 +134,7 @@ impl Platform {
         let Some(answer) = self.work_on(&head, &body) else {
             return std::future::pending().await;
         };
-        make_calls(answer.calls);
+        make_calls(answer.callbacks);
         if answer.is_lost {
             return Err(Lost);
         }

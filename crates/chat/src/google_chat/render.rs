@@ -211,7 +211,6 @@ mod tests {
     use super::*;
     use crate::google_chat::tests::{post, sample};
     use destination::sample::Sample;
-    use destination::shown::Part;
     use destination::task::ActLink;
     use model::audit::Actor;
     use model::event::EventName;
@@ -431,7 +430,7 @@ mod tests {
             incident.title = "\u{200b}".into();
             incident.service.name = "\u{feff} ".into();
         });
-        assert!(post(&sample).shown.unwrap().text().contains("Service: –"));
+        assert!(post(&sample).message.unwrap().text().contains("Service: –"));
     }
 
     #[test]
@@ -445,21 +444,21 @@ mod tests {
     fn hostile_titles_stay_text_and_call_nobody() {
         let hostile = "@all <users/all> <!channel> [x](http://evil) <a href=\"http://evil\">x</a> *b* \u{202e}rtl 👩‍🚒 \\\r\n- a";
         let mut sample = sample(EventName::Triggered).about(|incident| incident.title = hostile.into());
-        let shown = post(&sample).shown.unwrap();
+        let shown = post(&sample).message.unwrap();
         let seen =
             "@all <users/all> <!channel> [x](http://evil) <a href=\"http://evil\">x</a> *b* rtl 👩‍🚒 \\ - a";
         assert!(shown.text().contains(seen), "{}", shown.text());
-        assert!(!shown.parts.iter().any(|part| matches!(part, Part::Mention(_))));
+        assert_eq!(shown.mentions, [""; 0]);
         sample.progress = Some(PLAIN.into());
-        let shown = post(&sample).shown.unwrap();
-        assert!(!shown.parts.iter().any(|part| matches!(part, Part::Mention(_))));
+        let shown = post(&sample).message.unwrap();
+        assert_eq!(shown.mentions, [""; 0]);
     }
 
     #[test]
     fn ten_kilobytes_of_title_make_a_message_that_fits() {
         let sample = sample(EventName::Triggered).about(|incident| incident.title = "<&\"\\😀".repeat(2000));
         assert!(render(&sample.task()).unwrap().body.len() <= MAX_BODY_BYTES);
-        assert!(post(&sample).shown.is_some());
+        assert!(post(&sample).message.is_some());
     }
 
     proptest! {
@@ -472,10 +471,10 @@ mod tests {
             sample.progress = is_plain.then(|| PLAIN.to_owned());
             let card = short(Card::of(&sample.task()).unwrap());
             let seen = |text: &str| if is_plain { disarm(text) } else { text.to_owned() };
-            let shown = post(&sample).shown.unwrap();
+            let shown = post(&sample).message.unwrap();
             prop_assert!(shown.text().contains(&seen(&card.title)), "{}", shown.text());
             prop_assert!(shown.text().contains(&seen(&card.service)), "{}", shown.text());
-            prop_assert!(!shown.parts.iter().any(|part| matches!(part, Part::Mention(_))));
+            prop_assert!(shown.mentions.is_empty());
         }
     }
 }

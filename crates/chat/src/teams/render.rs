@@ -386,7 +386,7 @@ mod tests {
             incident.title = "\u{200b}".into();
             incident.service.name = "\u{feff} ".into();
         });
-        assert!(post(&sample).shown.unwrap().text().contains("Service: –"));
+        assert!(post(&sample).message.unwrap().text().contains("Service: –"));
     }
 
     #[test]
@@ -401,7 +401,7 @@ mod tests {
         let hostile = "@everyone <at>Ada</at> <!channel> <@123> [x](http://evil) **b** _i_ \u{202e}rtl 👩‍🚒 \"q\\\" \r\n- a";
         let sample = sample(EventName::Triggered).about(|incident| incident.title = hostile.into());
         let answer = post(&sample);
-        let shown = answer.shown.unwrap().text();
+        let shown = answer.message.unwrap().text();
         let seen = "@everyone <at>Ada</at> <!channel> <@123> [x](http://evil) **b** _i_ rtl 👩‍🚒 \"q\\\" - a";
         assert!(shown.contains(seen), "{shown}");
         assert_eq!(content(&sample)["msteams"].get("entities"), None);
@@ -411,7 +411,7 @@ mod tests {
     fn ten_kilobytes_of_title_make_a_card_that_fits() {
         let sample = sample(EventName::Triggered).about(|incident| incident.title = "`\"\\*😀".repeat(1200));
         assert!(render(&sample.task()).unwrap().body.len() <= MAX_BODY_BYTES);
-        assert!(post(&sample).shown.is_some());
+        assert!(post(&sample).message.is_some());
     }
 
     proptest! {
@@ -424,7 +424,7 @@ mod tests {
             });
             sample.progress = is_plain.then(|| PLAIN.to_owned());
             let card = short(Card::of(&sample.task()).unwrap());
-            let shown = post(&sample).shown.unwrap().text();
+            let shown = post(&sample).message.unwrap().text();
             prop_assert!(shown.contains(&card.title), "{shown}");
             prop_assert!(shown.contains(&card.service), "{shown}");
         }

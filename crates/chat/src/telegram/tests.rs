@@ -10,7 +10,6 @@ use crate::telegram::Telegram;
 use crate::telegram::settings::sample;
 use destination::Adapter;
 use destination::sample::Sample;
-use destination::shown::Part;
 use destination::task::{ActLink, Classification};
 use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
@@ -74,7 +73,7 @@ fn failed(classification: &Classification) -> (FailureCode, Disposition) {
 }
 
 fn headings(api: &dyn Simulator) -> Vec<String> {
-    let first = |shown: destination::shown::Shown| shown.text().lines().next().unwrap().to_owned();
+    let first = |message: simulators::Message| message.text().lines().next().unwrap().to_owned();
     api.messages().into_iter().map(first).collect()
 }
 
@@ -220,11 +219,7 @@ fn a_mention_calls_exactly_whom_the_settings_name() {
         .about(|incident| incident.title = "@everyone ping @admin".into())
         .with_option("mention", "@ada_l @bob_b");
     deliver(api, &mut triggered);
-    let parts = api.messages().remove(0).parts;
-    assert_eq!(
-        parts[2..],
-        [Part::Mention("@ada_l".into()), Part::Mention("@bob_b".into())]
-    );
+    assert_eq!(api.messages()[0].mentions, ["@ada_l", "@bob_b"]);
 }
 
 #[test]
@@ -267,8 +262,7 @@ proptest! {
         });
         let mut sample = sample.with_option("actions", choice);
         prop_assert_eq!(deliver(api, &mut sample).outcome, Outcome::Delivered);
-        let shown = api.messages().remove(0);
-        prop_assert!(!shown.parts.iter().any(|part| matches!(part, Part::Mention(_))));
+        prop_assert!(api.messages()[0].mentions.is_empty());
         sample.progress = Some("plain".into());
         prop_assert_eq!(deliver(api, &mut sample).outcome, Outcome::Delivered);
     }

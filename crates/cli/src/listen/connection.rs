@@ -85,7 +85,7 @@ async fn answer(
         if fault == Fault::Slow {
             tokio::time::sleep(SLOW).await;
         }
-        calls::make(answer.calls.clone());
+        calls::make(answer.callbacks.clone());
         if answer.is_lost {
             let _ = takes_socket.send(Fault::Close).await;
             return std::future::pending().await;

@@ -177,9 +177,9 @@ impl Report {
             simulated.status,
             simulated.sentence,
         )];
-        if let Some(shown) = &simulated.shown {
-            let bar = shown.accent.map_or("│".to_owned(), coloured_bar);
-            let text = printable(&shown.text());
+        if let Some(message) = &simulated.message {
+            let bar = message.accent.map_or("│".to_owned(), coloured_bar);
+            let text = printable(&message.text());
             lines.extend(text.lines().map(|line| format!("  {bar} {line}")));
         }
         let first = lines.remove(0);
@@ -206,7 +206,7 @@ impl Report {
             "standardSignature": self.signatures.as_ref().map(|signatures| signatures.standard.as_str()),
             "answer": self.simulated.as_ref().map_or_else(|| self.fault.to_string(), |simulated| simulated.status.to_string()),
             "happened": self.simulated.as_ref().map(|simulated| simulated.sentence.as_str()),
-            "shown": self.simulated.as_ref().and_then(|simulated| Some(simulated.shown.as_ref()?.text())),
+            "shown": self.simulated.as_ref().and_then(|simulated| Some(simulated.message.as_ref()?.text())),
             "headers": headers,
             "body": body,
         })

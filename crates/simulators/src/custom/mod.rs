@@ -6,8 +6,8 @@ mod cloudevents;
 use http::Method;
 
 use crate::custom::cloudevents::Mode;
+use crate::message::Message;
 use crate::simulator::{Fault, MAX_MESSAGES, Request, Response, Simulator};
-use destination::shown::Shown;
 
 const FAULTS: [Fault; 3] = [
     Fault {
@@ -27,7 +27,7 @@ const FAULTS: [Fault; 3] = [
 /// The receiver in memory.
 #[derive(Default)]
 pub struct Custom {
-    messages: Vec<Shown>,
+    messages: Vec<Message>,
     next_fault: Option<&'static str>,
 }
 
@@ -46,13 +46,13 @@ impl Simulator for Custom {
         }
         match check(request) {
             Ok(sentence) => {
-                let shown = destination::Adapter::show(&chat::custom::Custom, request.body);
-                self.messages.extend(shown.clone());
+                let message = read(request.body);
+                self.messages.extend(message.clone());
                 if self.messages.len() > MAX_MESSAGES {
                     self.messages.remove(0);
                 }
                 Response {
-                    shown,
+                    message,
                     ..answer(200, sentence)
                 }
             }
@@ -70,13 +70,23 @@ impl Simulator for Custom {
         known.is_some()
     }
 
-    fn messages(&self) -> Vec<Shown> {
+    fn messages(&self) -> Vec<Message> {
         self.messages.clone()
     }
 
     fn url(&self, address: &str) -> String {
         format!("{address}/hooks/made-up-key")
     }
+}
+
+/// The body as it may be read: JSON in lines, anything else as it is; nothing if it is empty.
+fn read(body: &[u8]) -> Option<Message> {
+    let text = std::str::from_utf8(body).ok().filter(|text| !text.is_empty())?;
+    let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    let pretty = json.and_then(|json| serde_json::to_string_pretty(&json).ok());
+    let mut message = Message::default();
+    message.add(pretty.as_deref().unwrap_or(text));
+    Some(message)
 }
 
 /// What the request is, or why it is refused.
@@ -119,9 +129,7 @@ fn answer(status: u16, sentence: &str) -> Response {
         headers: vec![("content-type", "text/plain; charset=utf-8".into())],
         body: sentence.to_owned(),
         sentence: sentence.to_owned(),
-        shown: None,
-        is_lost: false,
-        calls: Vec::new(),
+        ..Response::default()
     }
 }
 

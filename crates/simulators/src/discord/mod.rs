@@ -2,6 +2,7 @@
 //! 429, topics/opcodes-and-status-codes for the error codes. What a message must be stands in `schema`. One webhook, whose
 //! id and token are made up here, until it is deleted; every thread exists. Any User-Agent is taken, as Discord does.
 
+mod message;
 mod schema;
 
 use http::Method;
@@ -9,8 +10,8 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
 use crate::form;
+use crate::message::Message;
 use crate::simulator::{Fault, MAX_MESSAGES, Request, Response, Simulator};
-use destination::shown::Shown;
 
 /// The webhook's id.
 pub const WEBHOOK_ID: &str = "1100000000000000001";
@@ -65,14 +66,14 @@ const fn fault(name: &'static str, meaning: &'static str) -> Fault {
 /// Discord with one webhook.
 #[derive(Debug, Default)]
 pub struct Discord {
-    messages: Vec<Message>,
+    messages: Vec<Posted>,
     posted: u64,
     is_deleted: bool,
     fault: Option<&'static str>,
 }
 
 #[derive(Debug)]
-struct Message {
+struct Posted {
     id: String,
     thread: Option<String>,
     members: Map<String, Value>,
@@ -82,7 +83,7 @@ struct Message {
 #[derive(Debug, PartialEq, Eq)]
 enum Route<'a> {
     Webhook,
-    Message(&'a str),
+    Posted(&'a str),
 }
 
 impl Simulator for Discord {
@@ -96,7 +97,7 @@ impl Simulator for Discord {
         match fault {
             Some("no_content") => {
                 let answer = self.serve(request);
-                plain_answer(204, String::new(), answer.sentence, answer.shown)
+                plain_answer(204, String::new(), answer.sentence, answer.message)
             }
             Some("message_deleted") => {
                 self.messages.pop();
@@ -117,8 +118,8 @@ impl Simulator for Discord {
         known.is_some()
     }
 
-    fn messages(&self) -> Vec<Shown> {
-        self.messages.iter().filter_map(Message::shown).collect()
+    fn messages(&self) -> Vec<Message> {
+        self.messages.iter().map(Posted::seen).collect()
     }
 
     fn url(&self, address: &str) -> String {
@@ -133,9 +134,9 @@ impl Discord {
         let (id, token, route) = match parts.as_slice() {
             ["api", "webhooks", id, token] => (*id, *token, Route::Webhook),
             ["api", version, "webhooks", id, token] if is_version(version) => (*id, *token, Route::Webhook),
-            ["api", "webhooks", id, token, "messages", message] => (*id, *token, Route::Message(message)),
+            ["api", "webhooks", id, token, "messages", message] => (*id, *token, Route::Posted(message)),
             ["api", version, "webhooks", id, token, "messages", message] if is_version(version) => {
-                (*id, *token, Route::Message(message))
+                (*id, *token, Route::Posted(message))
             }
             _ => return error(404, 0, "404: Not Found"),
         };
@@ -165,17 +166,17 @@ impl Discord {
                 match parameter("wait").as_deref() {
                     Some("true" | "1") => answer,
                     _ if answer.status == 200 => {
-                        plain_answer(204, String::new(), answer.sentence, answer.shown)
+                        plain_answer(204, String::new(), answer.sentence, answer.message)
                     }
                     _ => answer,
                 }
             }
-            ("PATCH", Route::Message(message)) => self.edit(request, message, thread.as_deref()),
-            ("GET", Route::Message(message)) => match self.find(message, thread.as_deref()) {
+            ("PATCH", Route::Posted(message)) => self.edit(request, message, thread.as_deref()),
+            ("GET", Route::Posted(message)) => match self.find(message, thread.as_deref()) {
                 Some(found) => found.answer("read"),
-                None => error(404, 10_008, "Unknown Message"),
+                None => error(404, 10_008, "Unknown Posted"),
             },
-            ("DELETE", Route::Message(message)) => self.delete(message, thread.as_deref()),
+            ("DELETE", Route::Posted(message)) => self.delete(message, thread.as_deref()),
             _ => error(405, 0, "405: Method Not Allowed"),
         }
     }
@@ -189,7 +190,7 @@ impl Discord {
             Err(refusal) => return refused(&refusal),
         };
         self.posted += 1;
-        let message = Message {
+        let message = Posted {
             id: (FIRST_MESSAGE_ID + self.posted).to_string(),
             thread,
             members,
@@ -209,7 +210,7 @@ impl Discord {
             Err(refusal) => return refused(&refusal),
         };
         let Some(message) = self.find(id, thread) else {
-            return error(404, 10_008, "Unknown Message");
+            return error(404, 10_008, "Unknown Posted");
         };
         let mut members = message.members.clone();
         members.extend(changes);
@@ -221,28 +222,25 @@ impl Discord {
     }
 
     fn delete(&mut self, id: &str, thread: Option<&str>) -> Response {
-        let is_it = |message: &Message| message.id == id && message.thread.as_deref() == thread;
+        let is_it = |message: &Posted| message.id == id && message.thread.as_deref() == thread;
         match self.messages.iter().position(is_it) {
             Some(index) => {
                 self.messages.remove(index);
                 plain_answer(204, String::new(), format!("deleted message {id}"), None)
             }
-            None => error(404, 10_008, "Unknown Message"),
+            None => error(404, 10_008, "Unknown Posted"),
         }
     }
 
-    fn find(&mut self, id: &str, thread: Option<&str>) -> Option<&mut Message> {
-        let is_it = |message: &&mut Message| message.id == id && message.thread.as_deref() == thread;
+    fn find(&mut self, id: &str, thread: Option<&str>) -> Option<&mut Posted> {
+        let is_it = |message: &&mut Posted| message.id == id && message.thread.as_deref() == thread;
         self.messages.iter_mut().find(is_it)
     }
 }
 
-impl Message {
-    fn shown(&self) -> Option<Shown> {
-        destination::Adapter::show(
-            &chat::discord::Discord,
-            Value::Object(self.members.clone()).to_string().as_bytes(),
-        )
+impl Posted {
+    fn seen(&self) -> Message {
+        message::read(&self.members)
     }
 
     fn answer(&self, verb: &str) -> Response {
@@ -256,7 +254,7 @@ impl Message {
             "webhook_id": WEBHOOK_ID,
         });
         let sentence = format!("{verb} message {}", self.id);
-        plain_answer(200, body.to_string(), sentence, self.shown())
+        plain_answer(200, body.to_string(), sentence, Some(self.seen()))
     }
 }
 
@@ -315,7 +313,7 @@ fn error(status: u16, code: u64, message: &str) -> Response {
     )
 }
 
-fn plain_answer(status: u16, body: String, sentence: String, shown: Option<Shown>) -> Response {
+fn plain_answer(status: u16, body: String, sentence: String, message: Option<Message>) -> Response {
     Response {
         status,
         headers: vec![
@@ -327,9 +325,8 @@ fn plain_answer(status: u16, body: String, sentence: String, shown: Option<Shown
         ],
         body,
         sentence,
-        shown,
-        is_lost: false,
-        calls: Vec::new(),
+        message,
+        ..Response::default()
     }
 }
 
@@ -352,8 +349,8 @@ fn faulty(fault: &str) -> Response {
             "Webhooks posted to forum channels must have a thread_name or thread_id",
         ),
         "refused" => error(400, 50_035, "Invalid Form Body"),
-        "harmful_link" => error(400, 240_000, "Message blocked by harmful links filter"),
-        "message_deleted" => error(404, 10_008, "Unknown Message"),
+        "harmful_link" => error(400, 240_000, "Posted blocked by harmful links filter"),
+        "message_deleted" => error(404, 10_008, "Unknown Posted"),
         "too_many_edits" => error(
             429,
             30_046,
@@ -402,9 +399,7 @@ fn page(status: u16, text: &str, retry_after: Option<&str>) -> Response {
             .collect(),
         body: format!("<!DOCTYPE html><html><body>{text}</body></html>"),
         sentence: format!("answered {status} with a page"),
-        shown: None,
-        is_lost: false,
-        calls: Vec::new(),
+        ..Response::default()
     }
 }
 
@@ -427,7 +422,7 @@ mod tests {
                 body: body.as_bytes(),
                 now: Timestamp::EPOCH,
             });
-            (answer.status, answer.shown.map(|shown| shown.text()))
+            (answer.status, answer.message.map(|message| message.text()))
         };
         let form = "application/x-www-form-urlencoded";
         assert_eq!(

@@ -5,8 +5,6 @@
 
 use serde_json::{Map, Value, json};
 
-use destination::text::Unit;
-
 /// Why Discord refuses a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -132,7 +130,7 @@ fn text(
     let Some(text) = value.as_str() else {
         return Err(Refusal::form(path, "Could not interpret as string"));
     };
-    let length = Unit::Utf16.length(text.trim());
+    let length = units(text.trim());
     match (length < min, length > max) {
         (true, _) => Err(Refusal::form(path, "This field is required")),
         (_, true) => Err(Refusal::form(path, format!("Must be {max} or fewer in length"))),
@@ -268,6 +266,11 @@ fn allowed_mentions(mentions: &Value) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// The length of a text.
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! `spaces.messages.create` in the Chat API's reference and discovery document; the texts about keys and tokens are what
 //! Google answers to webhooks; [`schema`] holds the schema.
 
+mod message;
 mod schema;
 
 use std::collections::VecDeque;
@@ -10,8 +11,8 @@ use http::Method;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::message::Message;
 use crate::simulator::{Fault, MAX_MESSAGES, Request, Response, Simulator};
-use destination::shown::Shown;
 
 const PATH: &str = "/v1/spaces/AAQAfakeSpace/messages";
 const KEY: &str = "made-up-key-of-the-fake";
@@ -79,7 +80,7 @@ pub struct GoogleChat {
 /// One message that was posted.
 #[derive(Debug)]
 struct Posted {
-    shown: Shown,
+    message: Message,
     /// The number of its thread.
     thread: u64,
     thread_key: Option<String>,
@@ -115,8 +116,11 @@ impl Simulator for GoogleChat {
         known.is_some()
     }
 
-    fn messages(&self) -> Vec<Shown> {
-        self.messages.iter().map(|posted| posted.shown.clone()).collect()
+    fn messages(&self) -> Vec<Message> {
+        self.messages
+            .iter()
+            .map(|posted| posted.message.clone())
+            .collect()
     }
 
     fn url(&self, address: &str) -> String {
@@ -142,8 +146,7 @@ impl GoogleChat {
             .and_then(Value::as_str)
             .map(str::to_owned);
         let thread = self.thread(key.as_deref(), query.reply_option.as_deref())?;
-        let shown = destination::Adapter::show(&chat::google_chat::GoogleChat, request.body)
-            .ok_or_else(|| invalid("Message cannot be empty."))?;
+        let shown = message::read(&message);
         self.posted += 1;
         let is_reply = thread.is_some();
         let thread = thread.unwrap_or(self.posted);
@@ -153,7 +156,7 @@ impl GoogleChat {
             false => format!("posted message {}, which opens a thread", self.posted),
         };
         self.messages.push_back(Posted {
-            shown: shown.clone(),
+            message: shown.clone(),
             thread,
             thread_key: key.filter(|_| query.reply_option.is_some()),
             request_id: query.request_id,
@@ -162,7 +165,7 @@ impl GoogleChat {
         let surplus = self.messages.len().saturating_sub(MAX_MESSAGES);
         self.messages.drain(..surplus);
         Ok(Response {
-            shown: Some(shown),
+            message: Some(shown),
             ..answer(200, echo, sentence)
         })
     }
@@ -319,9 +322,7 @@ fn answer(status: u16, body: String, sentence: String) -> Response {
         headers: vec![("content-type", "application/json; charset=UTF-8".into())],
         body,
         sentence,
-        shown: None,
-        is_lost: false,
-        calls: Vec::new(),
+        ..Response::default()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::jira::people::Person;
 use crate::jira::rich::Rich;
 use crate::jira::site::Project;
 use crate::jira::workflow::Workflow;
-use destination::shown::{Part, Shown};
+use crate::message::Message;
 use model::time::Timestamp;
 
 /// An issue.
@@ -123,56 +123,37 @@ impl Issue {
     }
 
     /// As its page looks.
-    pub fn shown(&self) -> Shown {
+    pub fn seen(&self) -> Message {
         let fields = &self.fields;
-        let fact = |name: &str, value: String| (!value.is_empty()).then(|| (name.to_owned(), value));
+        let mut message = Message::default();
+        message.add(&format!("{} {}", self.key(), fields.summary));
+        let assignee = fields.assignee.as_ref();
         let facts = [
-            fact("Status", fields.status.name.to_owned()),
-            fact("Labels", fields.labels.join(", ")),
-            fact(
-                "Assignee",
-                fields
-                    .assignee
-                    .as_ref()
-                    .map_or_else(String::new, |person| person.display_name.clone()),
-            ),
-            fact("Priority", fields.priority.name.to_owned()),
-            fact(
+            ("Status", fields.status.name),
+            ("Labels", &fields.labels.join(", ")),
+            ("Assignee", assignee.map_or("", |person| &person.display_name)),
+            ("Priority", fields.priority.name),
+            (
                 "Resolution",
-                fields
-                    .resolution
-                    .map_or("", |resolution| resolution.name)
-                    .to_owned(),
+                fields.resolution.map_or("", |resolution| resolution.name),
             ),
         ];
-        let links = self
-            .remote_links
-            .iter()
-            .filter_map(|link| fact("Remote link", link.shown()));
-        let mut parts = vec![
-            Part::Heading(format!("{} {}", self.key(), fields.summary)),
-            Part::Facts(facts.into_iter().flatten().chain(links).collect()),
-        ];
-        parts.extend(
-            fields
-                .description
-                .as_ref()
-                .map(|description| Part::Text(description.plain())),
-        );
-        let comment = |comment: &Comment| {
-            Part::Quiet(format!(
-                "{}: {}",
-                comment.author.display_name,
-                comment.body.plain()
-            ))
-        };
-        parts.extend(self.comments.iter().map(comment));
-        Shown { accent: None, parts }
+        for (name, value) in facts.into_iter().filter(|(_, value)| !value.is_empty()) {
+            message.add_fact(name, value);
+        }
+        for link in &self.remote_links {
+            message.add_fact("Remote link", &link.seen());
+        }
+        message.add(&fields.description.as_ref().map_or_else(String::new, Rich::plain));
+        for comment in &self.comments {
+            message.add_fact(&comment.author.display_name, &comment.body.plain());
+        }
+        message
     }
 }
 
 impl RemoteLink {
-    fn shown(&self) -> String {
+    fn seen(&self) -> String {
         let object = self.members.get("object");
         let text = |pointer: &str| {
             object

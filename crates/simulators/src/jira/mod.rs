@@ -49,8 +49,8 @@ use crate::jira::faults::{Effect, FAULTS, Waiting};
 use crate::jira::issue::Issue;
 use crate::jira::request::{Asked, Door};
 use crate::jira::world::World;
+use crate::message::Message;
 use crate::simulator::{Fault, Request, Response, Simulator};
-use destination::shown::Shown;
 
 /// Jira with two projects, OPS and WEB.
 #[derive(Default)]
@@ -83,7 +83,7 @@ impl Simulator for Jira {
         };
         Response {
             is_lost,
-            calls: std::mem::take(&mut self.world.calls),
+            callbacks: std::mem::take(&mut self.world.calls),
             ..answer
         }
     }
@@ -96,8 +96,8 @@ impl Simulator for Jira {
         self.waiting.take(&mut self.world, fault)
     }
 
-    fn messages(&self) -> Vec<Shown> {
-        self.world.issues.iter().map(Issue::shown).collect()
+    fn messages(&self) -> Vec<Message> {
+        self.world.issues.iter().map(Issue::seen).collect()
     }
 
     fn url(&self, address: &str) -> String {
@@ -116,10 +116,10 @@ impl Jira {
     }
 
     fn taken(&self, answer: Answer) -> Response {
-        let shown = answer
+        let message = answer
             .issue_id
             .and_then(|id| self.world.issue(id))
-            .map(Issue::shown);
+            .map(Issue::seen);
         let json = answer
             .body
             .map(|body| Response::json(answer.status, &body, answer.sentence.clone()));
@@ -128,12 +128,10 @@ impl Jira {
             headers: Vec::new(),
             body: String::new(),
             sentence: answer.sentence,
-            shown: None,
-            is_lost: false,
-            calls: Vec::new(),
+            ..Response::default()
         };
         Response {
-            shown,
+            message,
             ..json.unwrap_or(empty)
         }
     }
@@ -145,8 +143,6 @@ fn refused(refusal: Refusal) -> Response {
         headers: refusal.headers,
         body: refusal.body,
         sentence: refusal.sentence,
-        shown: None,
-        is_lost: false,
-        calls: Vec::new(),
+        ..Response::default()
     }
 }

@@ -32,6 +32,7 @@ mod table;
 mod tests;
 mod write;
 
+use crate::message::Message;
 use crate::servicenow::answer::Refusal;
 use crate::servicenow::call::{Call, Route};
 use crate::servicenow::faults::{FAULTS, Faults};
@@ -39,7 +40,6 @@ use crate::servicenow::instance::Instance;
 use crate::servicenow::oauth::Tokens;
 use crate::servicenow::rules::Rules;
 use crate::simulator::{Fault, Request, Response, Simulator};
-use destination::shown::Shown;
 use model::time::Timestamp;
 
 /// An instance of ServiceNow in memory.
@@ -77,7 +77,7 @@ impl Simulator for ServiceNow {
         self.faults.add(fault, &mut self.instance)
     }
 
-    fn messages(&self) -> Vec<Shown> {
+    fn messages(&self) -> Vec<Message> {
         show::incidents(&self.instance)
     }
 
@@ -105,8 +105,8 @@ impl ServiceNow {
             .last()
             .and_then(|sys_id| self.instance.find("incident", sys_id));
         let answer = Response {
-            shown: last.map(|record| show::incident(&self.instance, record)),
-            calls: self.rules.calls(&self.instance, &changed),
+            message: last.map(|record| show::incident(&self.instance, record)),
+            callbacks: self.rules.calls(&self.instance, &changed),
             ..answer
         };
         Ok(faults::spoil(fault, answer))

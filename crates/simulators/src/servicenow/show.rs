@@ -1,7 +1,7 @@
 //! An incident roughly as its form shows it.
 
+use crate::message::Message;
 use crate::servicenow::instance::{Instance, Record};
-use destination::shown::{Part, Shown};
 
 /// The fields that are told as facts, with their names.
 const FACTS: [(&str, &str); 7] = [
@@ -15,7 +15,7 @@ const FACTS: [(&str, &str); 7] = [
 ];
 
 /// Every incident, oldest first.
-pub fn incidents(instance: &Instance) -> Vec<Shown> {
+pub fn incidents(instance: &Instance) -> Vec<Message> {
     instance
         .records("incident")
         .map(|record| incident(instance, record))
@@ -23,27 +23,20 @@ pub fn incidents(instance: &Instance) -> Vec<Shown> {
 }
 
 /// One incident.
-pub fn incident(instance: &Instance, record: &Record) -> Shown {
-    let mut parts = vec![Part::Heading(format!(
-        "{} {}",
-        record.get("number"),
-        record.get("short_description")
-    ))];
-    let seen = |name: &str| match instance.cell(record, name) {
-        Some(cell) => cell.display,
-        None => record.get(name).to_owned(),
-    };
-    let facts = FACTS
-        .iter()
-        .map(|(label, name)| ((*label).to_owned(), seen(name)));
-    parts.push(Part::Facts(
-        facts.filter(|(_, value)| !value.is_empty()).collect(),
-    ));
-    let description = record.get("description");
-    parts.extend((!description.is_empty()).then(|| Part::Text(description.to_owned())));
-    let notes = instance.notes(record);
-    parts.extend(
-        notes.map(|note| Part::Quiet(format!("{}: {}", note.get("sys_created_by"), note.get("value")))),
-    );
-    Shown { accent: None, parts }
+pub fn incident(instance: &Instance, record: &Record) -> Message {
+    let mut message = Message::default();
+    let (number, title) = (record.get("number"), record.get("short_description"));
+    message.add(&format!("{number} {title}"));
+    for (label, name) in FACTS {
+        let cell = instance.cell(record, name);
+        let value = cell.map_or_else(|| record.get(name).to_owned(), |cell| cell.display);
+        if !value.is_empty() {
+            message.add_fact(label, &value);
+        }
+    }
+    message.add(record.get("description"));
+    for note in instance.notes(record) {
+        message.add_fact(note.get("sys_created_by"), note.get("value"));
+    }
+    message
 }

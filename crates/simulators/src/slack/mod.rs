@@ -3,14 +3,15 @@
 //! `schema`. Every bot token and every channel id of the right form exists. That a reply to an unknown message is
 //! refused with `thread_not_found` is a guess: the documents do not say.
 
+mod message;
 mod schema;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Map, Value, json};
 
 use crate::form;
+use crate::message::Message;
 use crate::simulator::{Fault, MAX_MESSAGES, Request, Response, Simulator};
-use destination::shown::Shown;
 
 /// The path of the incoming webhook below its address.
 const HOOK: &str = "/services/T0OPSKNIGHT/B0OPSKNIGHT/made-up";
@@ -61,13 +62,13 @@ const fn fault(name: &'static str, meaning: &'static str) -> Fault {
 /// Slack with one workspace.
 #[derive(Debug, Default)]
 pub struct Slack {
-    messages: Vec<Message>,
+    messages: Vec<Posted>,
     posted: u64,
     fault: Option<&'static str>,
 }
 
 #[derive(Debug)]
-struct Message {
+struct Posted {
     channel: String,
     ts: String,
     members: Map<String, Value>,
@@ -116,8 +117,8 @@ impl Simulator for Slack {
         known.is_some()
     }
 
-    fn messages(&self) -> Vec<Shown> {
-        self.messages.iter().filter_map(Message::shown).collect()
+    fn messages(&self) -> Vec<Message> {
+        self.messages.iter().map(Posted::seen).collect()
     }
 
     fn url(&self, address: &str) -> String {
@@ -185,10 +186,10 @@ impl Slack {
             return Response { sentence, ..answer };
         }
         let message = self.keep(request, HOOK_CHANNEL.to_owned(), members);
-        let (sentence, shown) = (format!("posted message {}", message.ts), message.shown());
+        let (sentence, message) = (format!("posted message {}", message.ts), Some(message.seen()));
         Response {
             sentence,
-            shown,
+            message,
             ..words(200, "ok")
         }
     }
@@ -242,27 +243,24 @@ impl Slack {
         message.answer("changed")
     }
 
-    fn keep(&mut self, request: &Request<'_>, channel: String, members: Map<String, Value>) -> &Message {
+    fn keep(&mut self, request: &Request<'_>, channel: String, members: Map<String, Value>) -> &Posted {
         self.posted += 1;
         if self.messages.len() >= MAX_MESSAGES {
             self.messages.remove(0);
         }
         let ts = format!("{}.{:06}", request.now.as_seconds(), self.posted);
-        self.messages.push_mut(Message { channel, ts, members })
+        self.messages.push_mut(Posted { channel, ts, members })
     }
 
-    fn find(&mut self, channel: &str, ts: &str) -> Option<&mut Message> {
-        let is_it = |message: &&mut Message| message.channel == channel && message.ts == ts;
+    fn find(&mut self, channel: &str, ts: &str) -> Option<&mut Posted> {
+        let is_it = |message: &&mut Posted| message.channel == channel && message.ts == ts;
         self.messages.iter_mut().find(is_it)
     }
 }
 
-impl Message {
-    fn shown(&self) -> Option<Shown> {
-        destination::Adapter::show(
-            &chat::slack::Slack,
-            Value::Object(self.members.clone()).to_string().as_bytes(),
-        )
+impl Posted {
+    fn seen(&self) -> Message {
+        message::read(&self.members)
     }
 
     fn answer(&self, verb: &str) -> Response {
@@ -272,7 +270,7 @@ impl Message {
             "ts": self.ts,
             "message": { "type": "message", "text": self.members.get("text"), "ts": self.ts },
         });
-        json_answer(&body, format!("{verb} message {}", self.ts), self.shown())
+        json_answer(&body, format!("{verb} message {}", self.ts), Some(self.seen()))
     }
 }
 
@@ -320,15 +318,14 @@ fn channel(members: &Map<String, Value>) -> Option<String> {
     is_id.then(|| channel.to_owned())
 }
 
-fn json_answer(body: &Value, sentence: String, shown: Option<Shown>) -> Response {
+fn json_answer(body: &Value, sentence: String, message: Option<Message>) -> Response {
     Response {
         status: 200,
         headers: vec![("Content-Type", "application/json; charset=utf-8".to_owned())],
         body: body.to_string(),
         sentence,
-        shown,
-        is_lost: false,
-        calls: Vec::new(),
+        message,
+        ..Response::default()
     }
 }
 
@@ -348,9 +345,7 @@ fn words(status: u16, text: &str) -> Response {
         headers: vec![("Content-Type", "text/html".to_owned())],
         body: text.to_owned(),
         sentence: format!("refused: {text} ({status})"),
-        shown: None,
-        is_lost: false,
-        calls: Vec::new(),
+        ..Response::default()
     }
 }
 

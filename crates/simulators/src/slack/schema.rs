@@ -5,8 +5,6 @@
 
 use serde_json::{Map, Value};
 
-use destination::text::Unit;
-
 /// What may be said of a block that is in order, or which error Slack answers and why.
 type Verdict = Result<(), Refusal>;
 
@@ -45,7 +43,7 @@ pub fn check(message: &Map<String, Value>, max_text: usize) -> Verdict {
             .as_str()
             .ok_or_else(|| no("invalid_arguments", "text is no string"))?,
     };
-    if Unit::Utf16.length(text) > max_text {
+    if units(text) > max_text {
         return Err(no("msg_too_long", format!("text has more than {max_text}")));
     }
     let blocks = list(message, "blocks")?;
@@ -248,7 +246,7 @@ fn text_object(object: &Value, kinds: &[&str], max: usize, path: &str) -> Result
         return Err(bad_block(format!("{path}/{own}: no boolean")));
     }
     let text = members.get("text").and_then(Value::as_str).unwrap_or_default();
-    let length = Unit::Utf16.length(text);
+    let length = units(text);
     match (1..=max).contains(&length) {
         true => Ok(length),
         false => Err(bad_block(format!(
@@ -268,7 +266,7 @@ fn known_only(members: &Map<String, Value>, own: &[&str], path: &str) -> Verdict
 fn limited(members: &Map<String, Value>, name: &str, max: usize, path: &str) -> Verdict {
     let is_in_order = members.get(name).is_none_or(|value| {
         let text = value.as_str();
-        text.is_some_and(|text| (1..=max).contains(&Unit::Utf16.length(text)))
+        text.is_some_and(|text| (1..=max).contains(&units(text)))
     });
     match is_in_order {
         true => Ok(()),
@@ -306,6 +304,11 @@ fn sum(
 ) -> Result<usize, Refusal> {
     let one = |(index, element)| check(element, &format!("{path}/{index}"));
     elements.iter().enumerate().map(one).sum()
+}
+
+/// The length of a text.
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! A card that Teams could not show is queued like any other, as in reality: only the sentence tells that it was lost.
 
 mod card;
+mod message;
 
 use std::collections::VecDeque;
 
@@ -12,8 +13,8 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::message::Message;
 use crate::simulator::{Fault, MAX_MESSAGES, Request, Response, Simulator};
-use destination::shown::Shown;
 
 /// Where the workflow listens.
 const PATH: &str = "/powerautomate/automations/direct/workflows/0f1e2d3c4b5a69788796a5b4c3d2e1f0/triggers/manual/paths/invoke";
@@ -72,7 +73,7 @@ const FAULTS: &[Fault] = &[
 /// The workflow and its channel.
 #[derive(Debug, Default)]
 pub struct Teams {
-    messages: VecDeque<Shown>,
+    messages: VecDeque<Message>,
     posted: u64,
     fault: Option<&'static str>,
 }
@@ -85,19 +86,15 @@ impl Simulator for Teams {
         if let Some(refusal) = refusal(request) {
             return refusal;
         }
-        match look_at(request).and_then(|()| {
-            destination::Adapter::show(&chat::teams::Teams, request.body)
-                .ok_or("the card cannot be shown".into())
-        }) {
-            Ok(shown) => {
+        match look_at(request) {
+            Ok(message) => {
                 self.posted += 1;
-                self.messages.push_back(shown.clone());
+                self.messages.push_back(message.clone());
                 let surplus = self.messages.len().saturating_sub(MAX_MESSAGES);
                 self.messages.drain(..surplus);
-                let sentence = format!("posted card {}", self.posted);
                 Response {
-                    shown: Some(shown),
-                    ..answer(202, "", sentence)
+                    message: Some(message),
+                    ..answer(202, "", format!("posted card {}", self.posted))
                 }
             }
             Err(why) => answer(
@@ -118,7 +115,7 @@ impl Simulator for Teams {
         known.is_some()
     }
 
-    fn messages(&self) -> Vec<Shown> {
+    fn messages(&self) -> Vec<Message> {
         self.messages.iter().cloned().collect()
     }
 
@@ -185,8 +182,8 @@ fn refusal(request: &Request<'_>) -> Option<Response> {
     })
 }
 
-/// What the workflow finds wrong once it runs.
-fn look_at(request: &Request<'_>) -> Result<(), String> {
+/// What the workflow posts once it runs, or finds wrong.
+fn look_at(request: &Request<'_>) -> Result<Message, String> {
     let content_type = request.headers.get(CONTENT_TYPE);
     let content_type = content_type
         .and_then(|value| value.to_str().ok())
@@ -197,21 +194,25 @@ fn look_at(request: &Request<'_>) -> Result<(), String> {
     if request.body.len() > MAX_MESSAGE_BYTES {
         return Err(format!("the message has more than {MAX_MESSAGE_BYTES} bytes"));
     }
-    let message: Value =
+    let body: Value =
         serde_json::from_slice(request.body).map_err(|error| format!("the body is not JSON: {error}"))?;
-    if message.get("type").and_then(Value::as_str) != Some("message") {
+    if body.get("type").and_then(Value::as_str) != Some("message") {
         return Err("`type` is not `message`".into());
     }
-    let attachments = message.get("attachments").and_then(Value::as_array);
+    let attachments = body.get("attachments").and_then(Value::as_array);
     let attachments = attachments.filter(|attachments| !attachments.is_empty());
-    for attachment in attachments.ok_or("`attachments` is missing: the workflow has nothing to loop over")? {
+    let attachments = attachments.ok_or("`attachments` is missing: the workflow has nothing to loop over")?;
+    for attachment in attachments {
         let kind = attachment.get("contentType").and_then(Value::as_str);
         if kind != Some("application/vnd.microsoft.card.adaptive") {
             return Err("an attachment is no Adaptive Card".into());
         }
         card::check(attachment.get("content").unwrap_or(&Value::Null))?;
     }
-    Ok(())
+    let first = attachments
+        .first()
+        .and_then(|attachment| attachment.get("content"));
+    Ok(message::read(first.unwrap_or(&Value::Null)))
 }
 
 fn unauthorized(sentence: String) -> Response {
@@ -253,9 +254,7 @@ fn answer(status: u16, body: &str, sentence: String) -> Response {
         headers: Vec::new(),
         body: body.to_owned(),
         sentence,
-        shown: None,
-        is_lost: false,
-        calls: Vec::new(),
+        ..Response::default()
     }
 }
 
@@ -299,7 +298,7 @@ mod tests {
     #[test]
     fn a_body_without_attachments_is_queued_and_lost() {
         let answer = post(&mut Teams::default(), r#"{"type":"message","text":"hello"}"#);
-        assert_eq!((answer.status, answer.shown), (202, None));
+        assert_eq!((answer.status, answer.message), (202, None));
         assert!(
             answer.sentence.contains("nothing to loop over"),
             "{}",

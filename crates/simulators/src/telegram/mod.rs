@@ -2,6 +2,7 @@
 //! Telegram's reference says of them and the refusals that its open source server words. What a message may be is in
 //! [`self::rules`]. Every chat that can exist does exist, and the bot is in it.
 
+mod message;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -9,9 +10,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::form;
+use crate::message::Message;
 use crate::simulator::{Fault, MAX_MESSAGES, Request, Response, Simulator};
 use crate::telegram::rules::Refusal;
-use destination::shown::Shown;
 
 /// The number that a moved chat gets.
 const MOVED_TO: i64 = -1_009_999_999_999;
@@ -44,13 +45,13 @@ const fn fault(name: &'static str, meaning: &'static str) -> Fault {
 /// Telegram in memory.
 #[derive(Default)]
 pub struct Telegram {
-    messages: Vec<Message>,
+    messages: Vec<Posted>,
     moved: BTreeMap<String, i64>,
     last_message_id: i64,
     next_fault: Option<&'static str>,
 }
 
-struct Message {
+struct Posted {
     chat: String,
     id: i64,
     body: Value,
@@ -104,12 +105,10 @@ impl Simulator for Telegram {
         known.is_some()
     }
 
-    fn messages(&self) -> Vec<Shown> {
+    fn messages(&self) -> Vec<Message> {
         self.messages
             .iter()
-            .filter_map(|message| {
-                destination::Adapter::show(&chat::telegram::Telegram, message.body.to_string().as_bytes())
-            })
+            .filter_map(|message| message::read(&message.body))
             .collect()
     }
 
@@ -134,7 +133,7 @@ impl Telegram {
         }
         self.last_message_id += 1;
         let id = self.last_message_id;
-        self.messages.push(Message {
+        self.messages.push(Posted {
             chat,
             id,
             body: body.clone(),
@@ -174,7 +173,7 @@ impl Telegram {
         Ok(chat)
     }
 
-    fn find(&mut self, chat: &str, id: i64) -> Option<&mut Message> {
+    fn find(&mut self, chat: &str, id: i64) -> Option<&mut Posted> {
         self.messages
             .iter_mut()
             .find(|message| message.chat == chat && message.id == id)
@@ -277,7 +276,7 @@ fn posted(id: i64, body: &Value, request: &Request<'_>, sentence: &str) -> Respo
         "text": body.get("text"),
     });
     Response {
-        shown: destination::Adapter::show(&chat::telegram::Telegram, body.to_string().as_bytes()),
+        message: message::read(body),
         ..accept(&result, sentence)
     }
 }
@@ -307,9 +306,7 @@ fn answer(status: u16, body: String, sentence: &str) -> Response {
         headers: vec![("content-type", "application/json".into())],
         body,
         sentence: sentence.to_owned(),
-        shown: None,
-        is_lost: false,
-        calls: Vec::new(),
+        ..Response::default()
     }
 }
 

@@ -57,7 +57,7 @@ fn queries_forms_and_json_say_the_same() {
             body: body.as_bytes(),
             now: Timestamp::EPOCH,
         });
-        answer.shown.map(|shown| shown.text()).ok_or(answer.body)
+        answer.message.map(|message| message.text()).ok_or(answer.body)
     };
     let expected = Ok("12".to_owned());
     let form = "chat_id=4711&text=12&disable_notification=true&entities=%5B%5D";

@@ -6,7 +6,6 @@ use super::{at, bot, exchange, incoming, linked, memory, platform, remembering, 
 use crate::slack::Slack;
 use destination::Adapter;
 use destination::sample::Sample;
-use destination::shown::Part;
 use destination::task::Classification;
 use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
@@ -94,7 +93,7 @@ fn a_plain_change_takes_the_blocks_away() {
     let mut plain = remembering(bot(EventName::Resolved));
     plain.progress = Some("plain".into());
     send(slack, &plain);
-    assert!(matches!(slack.messages()[0].parts.as_slice(), [Part::Text(_)]));
+    assert_eq!(slack.messages()[0].parts.len(), 1);
 }
 
 #[test]

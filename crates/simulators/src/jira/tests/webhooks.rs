@@ -30,7 +30,7 @@ fn a_change_is_told_and_signed() {
         "/rest/api/2/issue/OPS-1/transitions",
         &json!({ "transition": { "id": "21" } }),
     );
-    let [call] = answer.calls.as_slice() else {
+    let [call] = answer.callbacks.as_slice() else {
         panic!("one call")
     };
     let told: Value = serde_json::from_str(&call.body).unwrap();
@@ -59,7 +59,7 @@ fn a_comment_is_told_twice_with_its_words() {
         &json!({ "body": "a word" }),
     );
     let told: Vec<Value> = answer
-        .calls
+        .callbacks
         .iter()
         .map(|call| serde_json::from_str(&call.body).unwrap())
         .collect();
@@ -69,8 +69,8 @@ fn a_comment_is_told_twice_with_its_words() {
     );
     assert_eq!(told[1]["issue_event_type_name"], "issue_commented");
     assert_ne!(
-        header(&answer.calls[0], "X-Atlassian-Webhook-Identifier"),
-        header(&answer.calls[1], "X-Atlassian-Webhook-Identifier")
+        header(&answer.callbacks[0], "X-Atlassian-Webhook-Identifier"),
+        header(&answer.callbacks[1], "X-Atlassian-Webhook-Identifier")
     );
 }
 
@@ -79,7 +79,7 @@ fn what_the_filter_leaves_out_is_not_told() {
     let mut jira = Jira::default();
     register(&mut jira, "project = WEB");
     let answer = post(&mut jira, "/rest/api/2/issue", &json!({ "fields": fields("x") }));
-    assert_eq!((answer.status, answer.calls.len()), (201, 0));
+    assert_eq!((answer.status, answer.callbacks.len()), (201, 0));
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn a_webhook_that_is_deleted_or_disabled_is_silent() {
         .replace("http://jira.example", "");
     ask(&mut jira, &Method::PUT, &address, &json!({ "enabled": false }));
     let silent = post(&mut jira, "/rest/api/2/issue", &json!({ "fields": fields("x") }));
-    assert_eq!(silent.calls.len(), 0);
+    assert_eq!(silent.callbacks.len(), 0);
     ask(&mut jira, &Method::PUT, &address, &json!({ "enabled": true }));
     let told = post(&mut jira, "/rest/api/2/issue", &json!({ "fields": fields("x") }));
     assert!(
-        told.calls[0]
+        told.callbacks[0]
             .headers
             .iter()
             .any(|(name, _)| name == "X-Hub-Signature"),

@@ -119,7 +119,7 @@ fn an_incident_is_shown_with_its_notes() {
         .servicenow
         .messages()
         .iter()
-        .map(|shown| shown.text())
+        .map(|message| message.text())
         .collect();
     let facts = "State: In Progress\nImpact: 3 - Low\nUrgency: 3 - Low\nCorrelation: c1";
     assert_eq!(
@@ -151,10 +151,10 @@ fn an_incident_of_opsknight_that_somebody_else_changes_is_told_to_the_rule() {
     assert!(
         caller
             .send("PATCH", &other, "application/json", body)
-            .calls
+            .callbacks
             .is_empty()
     );
-    let calls = caller.send("PATCH", &path, "application/json", body).calls;
+    let calls = caller.send("PATCH", &path, "application/json", body).callbacks;
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].url, "http://us.test/in");
     assert!(
@@ -168,7 +168,7 @@ fn an_incident_of_opsknight_that_somebody_else_changes_is_told_to_the_rule() {
     assert!(
         caller
             .send("PATCH", &path, "application/json", body)
-            .calls
+            .callbacks
             .is_empty()
     );
 }
@@ -193,5 +193,5 @@ fn a_batch_tells_each_answer_and_makes_each_call() {
     assert_eq!(body["batch_request_id"], "7");
     assert_eq!(body["serviced_requests"][0]["status_code"], 200);
     assert_eq!(body["serviced_requests"][1]["status_code"], 400);
-    assert_eq!(answer.calls.len(), 1);
+    assert_eq!(answer.callbacks.len(), 1);
 }
