@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 use crate::jira::answer::{Answer, Refusal};
 use crate::jira::hooks::News;
 use crate::jira::issue::{Comment, Issue};
-use crate::jira::properties;
 use crate::jira::read::time;
 use crate::jira::request::{Asked, View};
 use crate::jira::rich::{Rich, Unreadable};
@@ -19,7 +18,7 @@ const MAX_COMMENTS: usize = 1000;
 
 /// A comment as Jira shows it.
 pub fn comment_json(comment: &Comment, issue_id: u64, view: &View) -> Value {
-    let mut json = json!({
+    json!({
         "self": view.link(&format!("issue/{issue_id}/comment/{}", comment.id)),
         "id": comment.id.to_string(),
         "author": comment.author.json(view),
@@ -28,11 +27,7 @@ pub fn comment_json(comment: &Comment, issue_id: u64, view: &View) -> Value {
         "created": time(comment.created_at),
         "updated": time(comment.updated_at),
         "jsdPublic": true,
-    });
-    if let (Some(visibility), Value::Object(members)) = (&comment.visibility, &mut json) {
-        members.insert("visibility".to_owned(), visibility.clone());
-    }
-    json
+    })
 }
 
 /// `GET` and `POST …/comment`.
@@ -42,9 +37,8 @@ pub fn all(world: &mut World, asked: &Asked<'_>, id_or_key: &str) -> Result<Answ
         let (id, key) = (issue.id, issue.key());
         let members = asked.members()?;
         let body = body(&members, asked)?;
-        properties::read_list(members.get("properties"))?;
-        let comment = write(world, asked, id, body, &members);
-        let body = expanded(&comment, id, asked);
+        let comment = write(world, asked, id, body);
+        let body = comment_json(&comment, id, &asked.view);
         return Ok(Answer::new(201, body, format!("commented {key}")).about(id));
     }
     let mut comments: Vec<&Comment> = issue.comments.iter().collect();
@@ -60,7 +54,7 @@ pub fn all(world: &mut World, asked: &Asked<'_>, id_or_key: &str) -> Result<Answ
     }
     let shown = comments
         .into_iter()
-        .map(|comment| expanded(comment, issue.id, asked))
+        .map(|comment| comment_json(comment, issue.id, &asked.view))
         .collect();
     let mut body = page(asked, "comments", shown, MAX_PAGE)?;
     body.as_object_mut().and_then(|members| members.remove("isLast"));
@@ -71,7 +65,7 @@ pub fn all(world: &mut World, asked: &Asked<'_>, id_or_key: &str) -> Result<Answ
     ))
 }
 
-/// `GET`, `PUT` and `DELETE …/comment/{id}`.
+/// `GET` and `PUT …/comment/{id}`.
 pub fn one(
     world: &mut World,
     asked: &Asked<'_>,
@@ -87,11 +81,6 @@ pub fn one(
     let missing = || Refusal::said(404, format!("Can not find a comment for the id: {comment_id}."));
     let place = place.ok_or_else(missing)?;
     let found = issue.comments.get(place).ok_or_else(missing)?.clone();
-    if asked.method == Method::DELETE {
-        world.find_mut(asked, id_or_key)?.comments.remove(place);
-        world.tell(asked, &News::comment("comment_deleted", &found, id));
-        return Ok(Answer::empty(204, format!("deleted a comment of {key}")).about(id));
-    }
     if asked.method == Method::PUT {
         let body = body(&asked.members()?, asked)?;
         let changed = Comment {
@@ -103,35 +92,23 @@ pub fn one(
         let kept = world.find_mut(asked, id_or_key)?.comments.get_mut(place);
         kept.into_iter().for_each(|kept| *kept = changed.clone());
         world.tell(asked, &News::comment("comment_updated", &changed, id));
-        let body = expanded(&changed, id, asked);
+        let body = comment_json(&changed, id, &asked.view);
         return Ok(Answer::new(200, body, format!("changed a comment of {key}")).about(id));
     }
     Ok(Answer::new(
         200,
-        expanded(&found, id, asked),
+        comment_json(&found, id, &asked.view),
         format!("read a comment of {key}"),
     ))
 }
 
-/// Writes a comment; the rest of the request says who may read it.
-pub fn write(
-    world: &mut World,
-    asked: &Asked<'_>,
-    issue_id: u64,
-    body: Rich,
-    members: &Map<String, Value>,
-) -> Comment {
+/// Writes a comment.
+pub fn write(world: &mut World, asked: &Asked<'_>, issue_id: u64, body: Rich) -> Comment {
     let comment = Comment {
         id: world.next_id(),
         author: asked.caller.clone(),
         update_author: asked.caller.clone(),
         body,
-        visibility: members.get("visibility").cloned(),
-        properties: members
-            .get("properties")
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default(),
         created_at: asked.now,
         updated_at: asked.now,
     };
@@ -172,17 +149,4 @@ fn body(members: &Map<String, Value>, asked: &Asked<'_>) -> Result<Rich, Refusal
     } else {
         Ok(rich)
     }
-}
-
-fn expanded(comment: &Comment, issue_id: u64, asked: &Asked<'_>) -> Value {
-    let mut json = comment_json(comment, issue_id, &asked.view);
-    if let Value::Object(members) = &mut json {
-        if asked.expands("renderedBody") {
-            members.insert("renderedBody".to_owned(), comment.body.html().into());
-        }
-        if asked.expands("properties") {
-            members.insert("properties".to_owned(), comment.properties.clone().into());
-        }
-    }
-    json
 }

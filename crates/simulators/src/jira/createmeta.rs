@@ -1,19 +1,19 @@
 //! What can be filled in: the screens for new and for changed issues, and how Jira describes them to programs
-//! (`…/createmeta`, `…/editmeta`, `…/field`).
+//! (`…/createmeta`, `…/field`).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::jira::answer::{Answer, Refusal};
-use crate::jira::fields::{AFFECTED_USERS, IMPACT, POSTMORTEM, SERVICE};
+use crate::jira::fields::{IMPACT, SERVICE};
 use crate::jira::request::{Api, Asked, View};
-use crate::jira::site::{Entry, IMPACTS, ISSUE_TYPES, PRIORITIES, PROJECTS, Project, by_id, project};
+use crate::jira::site::{Entry, IMPACTS, ISSUE_TYPES, PRIORITIES, Project, by_id, project};
 use crate::jira::world::{World, page};
 
 /// The most entries of a page.
 const MAX_PAGE: usize = 200;
 
 /// The fields of a new issue, in the order of the screen.
-const CREATE_SCREEN: [&str; 17] = [
+const CREATE_SCREEN: [&str; 11] = [
     "project",
     "issuetype",
     "summary",
@@ -21,16 +21,10 @@ const CREATE_SCREEN: [&str; 17] = [
     "priority",
     "labels",
     "components",
-    "versions",
-    "fixVersions",
     "assignee",
     "reporter",
-    "environment",
-    "duedate",
     SERVICE,
     IMPACT,
-    AFFECTED_USERS,
-    POSTMORTEM,
 ];
 
 /// The fields of an issue that is changed.
@@ -41,17 +35,11 @@ pub const EDIT_SCREEN: &[&str] = &[
     "priority",
     "labels",
     "components",
-    "versions",
-    "fixVersions",
     "assignee",
     "reporter",
-    "environment",
-    "duedate",
     "comment",
     SERVICE,
     IMPACT,
-    AFFECTED_USERS,
-    POSTMORTEM,
 ];
 
 /// Fields that no screen has: what they are called, and of what type they are.
@@ -116,62 +104,6 @@ pub fn fields_of(
     ))
 }
 
-/// `GET …/issue/createmeta`, the old one, which leaves out what it does not know.
-pub fn old(world: &World, asked: &Asked<'_>) -> Answer {
-    let is_wanted = |names: &[&str], by: &[&str]| {
-        let words: Vec<String> = by.iter().filter_map(|name| asked.words(name)).flatten().collect();
-        words.is_empty() || words.iter().any(|word| names.contains(&word.as_str()))
-    };
-    let has_fields = asked.expands("projects.issuetypes.fields");
-    let of_type = |entry: &Entry, project: &'static Project| {
-        let mut json = entry.issue_type_json(&asked.view);
-        if let (true, Value::Object(members)) = (has_fields, &mut json) {
-            let fields = create_screen(world).into_iter();
-            let fields = fields.map(|field| (field.to_owned(), describe(world, field, project, &asked.view)));
-            members.insert("fields".to_owned(), Value::Object(fields.collect()));
-        }
-        json
-    };
-    let of_project = |project: &'static Project| {
-        let by = ["issuetypeNames", "issuetypeIds"];
-        let types = ISSUE_TYPES
-            .iter()
-            .filter(|entry| is_wanted(&[entry.name, entry.id], &by));
-        let types: Vec<Value> = types.map(|entry| of_type(entry, project)).collect();
-        let mut json = project.json(&asked.view);
-        json.as_object_mut()
-            .and_then(|members| members.insert("issuetypes".to_owned(), json!(types)));
-        json
-    };
-    let by = ["projectKeys", "projectIds"];
-    let projects = PROJECTS
-        .iter()
-        .filter(|project| is_wanted(&[project.key, project.id], &by));
-    let projects: Vec<Value> = projects.map(of_project).collect();
-    Answer::new(
-        200,
-        json!({ "expand": "projects", "projects": projects }),
-        "described new issues",
-    )
-}
-
-/// `GET …/issue/{id}/editmeta`.
-pub fn edit(world: &World, asked: &Asked<'_>, id_or_key: &str) -> Result<Answer, Refusal> {
-    let issue = world.find(asked, id_or_key)?;
-    let fields = EDIT_SCREEN.iter().map(|field| {
-        (
-            (*field).to_owned(),
-            describe(world, field, issue.project, &asked.view),
-        )
-    });
-    let fields: Map<String, Value> = fields.collect();
-    Ok(Answer::new(
-        200,
-        json!({ "fields": fields }),
-        format!("described the fields of {}", issue.key()),
-    ))
-}
-
 /// `GET …/field`.
 pub fn all_fields() -> Answer {
     let on_screen = CREATE_SCREEN.iter().map(|field| {
@@ -226,7 +158,6 @@ fn describe(world: &World, field: &str, project: &'static Project, view: &View) 
         ),
         "priority" => Some(PRIORITIES.iter().map(|entry| entry.priority_json(view)).collect()),
         "components" => Some(entries(project.components, "component")),
-        "versions" | "fixVersions" => Some(entries(project.versions, "version")),
         IMPACT => Some(IMPACTS.iter().map(|entry| entry.option_json(view)).collect()),
         _ => None,
     };
@@ -255,20 +186,14 @@ fn form(field: &str) -> (&'static str, Value, &'static [&'static str]) {
         "issuetype" => ("Issue Type", system("issuetype"), &[]),
         "summary" => ("Summary", system("string"), SET),
         "description" => ("Description", system("string"), SET),
-        "environment" => ("Environment", system("string"), SET),
         "priority" => ("Priority", system("priority"), SET),
         "labels" => ("Labels", list("string"), LIST),
         "components" => ("Components", list("component"), LIST),
-        "versions" => ("Affects versions", list("version"), LIST),
-        "fixVersions" => ("Fix versions", list("version"), LIST),
         "assignee" => ("Assignee", system("user"), SET),
         "reporter" => ("Reporter", system("user"), SET),
-        "duedate" => ("Due date", system("date"), SET),
         "comment" => ("Comment", system("comments-page"), &["add", "edit", "remove"]),
         SERVICE => ("Service", custom("string", "textfield"), SET),
-        IMPACT => ("Impact", custom("option", "select"), SET),
-        AFFECTED_USERS => ("Affected users", custom("number", "float"), SET),
-        _ => ("Postmortem", custom("string", "textarea"), SET),
+        _ => ("Impact", custom("option", "select"), SET),
     }
 }
 

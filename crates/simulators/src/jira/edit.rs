@@ -1,6 +1,6 @@
 //! Changing an issue: `PUT` and `DELETE …/issue/{id}`, and `PUT …/assignee`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::jira::answer::{Answer, Refusal};
 use crate::jira::comments;
@@ -27,7 +27,7 @@ pub fn edit(world: &mut World, asked: &Asked<'_>, id_or_key: &str) -> Result<Ans
     world.change(asked, id, draft, kind);
     world.find_mut(asked, id_or_key)?.properties.extend(properties);
     comments.into_iter().for_each(|body| {
-        comments::write(world, asked, id, body, &Map::new());
+        comments::write(world, asked, id, body);
     });
     Ok(Answer::empty(204, format!("changed {key}")).about(id))
 }

@@ -1,6 +1,6 @@
 //! What an issue's fields hold, and what a change of them is in its history.
 
-use serde_json::{Number, Value, json};
+use serde_json::{Value, json};
 
 use crate::jira::people::Person;
 use crate::jira::rich::Rich;
@@ -11,10 +11,6 @@ use crate::jira::workflow;
 pub const SERVICE: &str = "customfield_10010";
 /// The custom field with a choice.
 pub const IMPACT: &str = "customfield_10020";
-/// The custom field with a number.
-pub const AFFECTED_USERS: &str = "customfield_10030";
-/// The custom field with a long text.
-pub const POSTMORTEM: &str = "customfield_10040";
 
 /// The fields of an issue.
 #[derive(Debug, Clone)]
@@ -29,32 +25,20 @@ pub struct Fields {
     pub summary: String,
     /// Its long text.
     pub description: Option<Rich>,
-    /// Where it was seen.
-    pub environment: Option<Rich>,
     /// Its priority.
     pub priority: &'static Entry,
     /// Its labels.
     pub labels: Vec<String>,
     /// Its components.
     pub components: Vec<&'static Entry>,
-    /// The versions that it affects.
-    pub versions: Vec<&'static Entry>,
-    /// The versions that fix it.
-    pub fix_versions: Vec<&'static Entry>,
     /// Who has it.
     pub assignee: Option<Person>,
     /// Who told it.
     pub reporter: Person,
-    /// Until when.
-    pub due_date: Option<String>,
     /// See [`SERVICE`].
     pub service: Option<String>,
     /// See [`IMPACT`].
     pub impact: Option<&'static Entry>,
-    /// See [`AFFECTED_USERS`].
-    pub affected_users: Option<Number>,
-    /// See [`POSTMORTEM`].
-    pub postmortem: Option<Rich>,
 }
 
 /// A field in history: how Jira calls it there, its id, and its value as id and as text.
@@ -74,19 +58,13 @@ impl Fields {
             resolution: None,
             summary: String::new(),
             description: None,
-            environment: None,
             priority: workflow::default_priority(),
             labels: Vec::new(),
             components: Vec::new(),
-            versions: Vec::new(),
-            fix_versions: Vec::new(),
             assignee: None,
             reporter,
-            due_date: None,
             service: None,
             impact: None,
-            affected_users: None,
-            postmortem: None,
         }
     }
 
@@ -113,26 +91,16 @@ impl Fields {
         vec![
             Told::text("summary", "summary", Some(&self.summary)),
             Told::rich("description", "description", self.description.as_ref()),
-            Told::rich("environment", "environment", self.environment.as_ref()),
             Told::entry("issuetype", "issuetype", Some(self.issue_type)),
             Told::new("status", "status", Some(self.status.id), Some(self.status.name)),
             Told::entry("resolution", "resolution", self.resolution),
             Told::entry("priority", "priority", Some(self.priority)),
             Told::text("labels", "labels", Some(&self.labels.join(" "))),
             Told::entries("Component", "components", &self.components),
-            Told::entries("Version", "versions", &self.versions),
-            Told::entries("Fix Version", "fixVersions", &self.fix_versions),
             Told::person("assignee", self.assignee.as_ref()),
             Told::person("reporter", Some(&self.reporter)),
-            Told::text("duedate", "duedate", self.due_date.as_deref()),
             Told::text("Service", SERVICE, self.service.as_deref()),
             Told::entry("Impact", IMPACT, self.impact),
-            Told::text(
-                "Affected users",
-                AFFECTED_USERS,
-                self.affected_users.as_ref().map(Number::to_string).as_deref(),
-            ),
-            Told::rich("Postmortem", POSTMORTEM, self.postmortem.as_ref()),
         ]
     }
 }

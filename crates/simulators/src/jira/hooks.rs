@@ -23,13 +23,12 @@ const MAX_HOOKS: usize = 100;
 const FILTER: &str = "issue-related-events-section";
 
 /// The events that the simulated Jira knows; it takes others, and never sends them.
-const EVENTS: [&str; 6] = [
+const EVENTS: [&str; 5] = [
     "jira:issue_created",
     "jira:issue_updated",
     "jira:issue_deleted",
     "comment_created",
     "comment_updated",
-    "comment_deleted",
 ];
 
 /// A webhook.
@@ -98,17 +97,17 @@ impl World {
             let query = Query::read(&hook.filter).ok();
             hook.is_enabled
                 && hook.events.iter().any(|event| event == news.event)
-                && query.is_some_and(|query| query.matches(issue, &hook.updated_by, asked.now))
+                && query.is_some_and(|query| query.matches(issue))
         };
         let hooks: Vec<Hook> = self.hooks.iter().filter(wants).cloned().collect();
         for hook in hooks {
             let call = call(self, asked, &hook, news);
-            self.calls.extend(call);
+            self.calls.push(call);
         }
     }
 }
 
-/// `GET`, `POST`, `PUT` and `DELETE` of webhooks.
+/// `GET`, `POST` and `DELETE` of webhooks.
 pub fn answer(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
     let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
     match (asked.method, path.as_slice()) {
@@ -120,7 +119,7 @@ pub fn answer(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
             Err(Refusal::said(409, "The limit of webhooks is reached."))
         }
         (&Method::POST, []) => {
-            let hook = read(asked, &asked.members()?, world.next_id(), None)?;
+            let hook = read(asked, &asked.members()?, world.next_id())?;
             let answer = Answer::new(
                 201,
                 hook.json(&asked.view),
@@ -129,81 +128,42 @@ pub fn answer(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
             world.hooks.push(hook);
             Ok(answer)
         }
-        (method, [id]) => {
+        (&Method::DELETE, [id]) => {
             let place = world.hooks.iter().position(|hook| hook.id.to_string() == *id);
             let missing = || Refusal::said(404, format!("There is no webhook with id {id}."));
-            let kept = place
-                .and_then(|place| world.hooks.get_mut(place))
-                .ok_or_else(missing)?;
-            match *method {
-                Method::PUT => {
-                    *kept = read(asked, &asked.members()?, kept.id, Some(kept))?;
-                    Ok(Answer::new(
-                        200,
-                        kept.json(&asked.view),
-                        format!("changed webhook {}", kept.name),
-                    ))
-                }
-                Method::DELETE => {
-                    let sentence = format!("deleted webhook {}", kept.name);
-                    world.hooks.remove(place.ok_or_else(missing)?);
-                    Ok(Answer::empty(204, sentence))
-                }
-                _ => Ok(Answer::new(200, kept.json(&asked.view), "showed a webhook")),
-            }
+            let hook = world.hooks.remove(place.ok_or_else(missing)?);
+            Ok(Answer::empty(204, format!("deleted webhook {}", hook.name)))
         }
         _ => Err(Refusal::nothing_there(asked)),
     }
 }
 
-/// Reads a webhook. What a change leaves out stays, the secret too.
-fn read(
-    asked: &Asked<'_>,
-    members: &Map<String, Value>,
-    id: u64,
-    before: Option<&Hook>,
-) -> Result<Hook, Refusal> {
+/// Reads a webhook.
+fn read(asked: &Asked<'_>, members: &Map<String, Value>, id: u64) -> Result<Hook, Refusal> {
     let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
     let is_set = |name: &str| members.get(name).and_then(Value::as_bool);
-    let missing = |name: &str| Refusal::field(400, name, format!("'{name}' is required."));
-    let name = text("name")
-        .or_else(|| before.map(|hook| hook.name.clone()))
-        .filter(|name| !name.is_empty());
-    let url = text("url")
-        .or_else(|| before.map(|hook| hook.url.clone()))
-        .ok_or_else(|| missing("url"))?;
+    let needed = |name: &str| {
+        let given = text(name).filter(|text| !text.is_empty());
+        given.ok_or_else(|| Refusal::field(400, name, format!("'{name}' is required.")))
+    };
+    let url = needed("url")?;
     if !url::Url::parse(&url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
         return Err(Refusal::field(400, "url", "The URL is not valid."));
     }
-    let filter = members
-        .get("filters")
-        .and_then(|filters| filters.get(FILTER))
-        .and_then(Value::as_str);
-    let filter = filter
-        .map(str::to_owned)
-        .or_else(|| before.map(|hook| hook.filter.clone()))
-        .unwrap_or_default();
+    let filter = members.get("filters").and_then(|filters| filters.get(FILTER));
+    let filter = filter.and_then(Value::as_str).unwrap_or_default().to_owned();
     Query::read(&filter).map_err(|message| Refusal::field(400, "filters", message))?;
     let events = members.get("events").and_then(Value::as_array);
-    let events = events.map(|events| {
-        events
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
-    });
-    let is_enabled = is_set("enabled").or_else(|| is_set("active"));
+    let events = events.into_iter().flatten().filter_map(Value::as_str);
     Ok(Hook {
         id,
-        name: name.ok_or_else(|| missing("name"))?,
+        name: needed("name")?,
         url,
-        events: events
-            .or_else(|| before.map(|hook| hook.events.clone()))
-            .unwrap_or_default(),
+        events: events.map(str::to_owned).collect(),
         filter,
-        excludes_body: is_set("excludeBody").unwrap_or(before.is_some_and(|hook| hook.excludes_body)),
-        secret: text("secret").or_else(|| before.and_then(|hook| hook.secret.clone())),
-        is_enabled: is_enabled.unwrap_or(before.is_none_or(|hook| hook.is_enabled)),
+        excludes_body: is_set("excludeBody").unwrap_or_default(),
+        secret: text("secret"),
+        is_enabled: is_set("enabled").or_else(|| is_set("active")).unwrap_or(true),
         updated_at: asked.now,
         updated_by: asked.caller.clone(),
     })
@@ -226,22 +186,14 @@ impl Hook {
     }
 }
 
-fn call(world: &mut World, asked: &Asked<'_>, hook: &Hook, news: &News<'_>) -> Option<Callback> {
+fn call(world: &mut World, asked: &Asked<'_>, hook: &Hook, news: &News<'_>) -> Callback {
     debug_assert!(EVENTS.contains(&news.event), "only known events are sent");
     let identifier = format!("{}-{}", asked.now.as_millis(), world.next_id());
-    let issue = world.issue(news.issue_id)?;
     let body = if hook.excludes_body {
         String::new()
     } else {
         body(world, asked, news).to_string()
     };
-    let place = |text: &str, name: &str, value: &str| {
-        text.replace(&format!("${{{name}}}"), value)
-            .replace(&format!("{{{name}}}"), value)
-    };
-    let url = place(&hook.url, "issue.key", &issue.key());
-    let url = place(&url, "issue.id", &issue.id.to_string());
-    let url = place(&url, "project.key", issue.project.key);
     let mut headers = vec![
         (
             "Content-Type".to_owned(),
@@ -252,7 +204,11 @@ fn call(world: &mut World, asked: &Asked<'_>, hook: &Hook, news: &News<'_>) -> O
     ];
     let signature = hook.secret.as_deref().map(|secret| signature(secret, &body));
     headers.extend(signature.map(|signature| ("X-Hub-Signature".to_owned(), signature)));
-    Some(Callback { url, headers, body })
+    Callback {
+        url: hook.url.clone(),
+        headers,
+        body,
+    }
 }
 
 fn body(world: &World, asked: &Asked<'_>, news: &News<'_>) -> Value {

@@ -56,10 +56,6 @@ pub struct Comment {
     pub update_author: Person,
     /// What it says.
     pub body: Rich,
-    /// Who may read it, as it was given.
-    pub visibility: Option<Value>,
-    /// Its properties, as they were given.
-    pub properties: Vec<Value>,
     /// When it was written.
     pub created_at: Timestamp,
     /// When it changed.
@@ -120,6 +116,11 @@ impl Issue {
     /// The key.
     pub fn key(&self) -> String {
         format!("{}-{}", self.project.key, self.number)
+    }
+
+    /// Whether this is its id or its key.
+    pub fn is_named(&self, id_or_key: &str) -> bool {
+        self.id.to_string() == id_or_key || self.key().eq_ignore_ascii_case(id_or_key)
     }
 
     /// As its page looks.

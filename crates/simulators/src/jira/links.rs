@@ -3,7 +3,6 @@
 //! Which end says what is as the live tests of jira.js saw it: the issue that was given as the outward one shows the
 //! other as `inwardIssue`, and the other way round.
 
-use http::Method;
 use serde_json::{Value, json};
 
 use crate::jira::answer::{Answer, Refusal};
@@ -92,30 +91,9 @@ pub fn make(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
         });
     }
     comment.into_iter().for_each(|body| {
-        comments::write(world, asked, outward_id, body, &serde_json::Map::new());
+        comments::write(world, asked, outward_id, body);
     });
     Ok(Answer::empty(201, sentence).about(inward_id))
-}
-
-/// `GET` and `DELETE …/issueLink/{id}`.
-pub fn one(world: &mut World, asked: &Asked<'_>, link_id: &str) -> Result<Answer, Refusal> {
-    let place = world.links.iter().position(|link| link.id.to_string() == link_id);
-    let missing = || Refusal::said(404, format!("No issue link with id '{link_id}' exists."));
-    let place = place.ok_or_else(missing)?;
-    if asked.method == Method::DELETE {
-        world.links.remove(place);
-        return Ok(Answer::empty(204, "deleted a link"));
-    }
-    let link = world.links.get(place).ok_or_else(missing)?;
-    let end = |id: u64| world.issue(id).map(|issue| end_json(issue, &asked.view));
-    let body = json!({
-        "id": link.id.to_string(),
-        "self": asked.view.link(&format!("issueLink/{}", link.id)),
-        "type": kind_json(link.kind, &asked.view),
-        "inwardIssue": end(link.inward_id),
-        "outwardIssue": end(link.outward_id),
-    });
-    Ok(Answer::new(200, body, "read a link"))
 }
 
 /// An issue's own view of its links.

@@ -8,7 +8,7 @@ use crate::jira::people::Person;
 use crate::jira::read::time;
 use crate::jira::request::{Api, Asked, View};
 use crate::jira::site::{Entry, ISSUE_TYPES, PROJECTS, Project, project};
-use crate::jira::world::{World, page};
+use crate::jira::world::World;
 
 /// The id of the site behind the gateway.
 pub const CLOUD_ID: &str = "11111111-2222-3333-4444-555555555555";
@@ -114,41 +114,26 @@ pub fn my_permissions(asked: &Asked<'_>) -> Result<Answer, Refusal> {
     ))
 }
 
-/// `GET …/project` and `GET …/project/search`.
-pub fn projects(asked: &Asked<'_>) -> Result<Answer, Refusal> {
-    let projects: Vec<Value> = PROJECTS.iter().map(|project| project.json(&asked.view)).collect();
-    let body = match asked.path.get(1) {
-        Some(_) => page(asked, "values", projects, MAX_PAGE)?,
-        None => Value::Array(projects),
-    };
-    Ok(Answer::new(200, body, "listed the projects"))
+/// `GET …/project`.
+pub fn projects(asked: &Asked<'_>) -> Answer {
+    let projects = PROJECTS.iter().map(|project| project.json(&asked.view));
+    Answer::new(200, projects.collect(), "listed the projects")
 }
 
-/// `GET …/project/{id}` and what is below it.
+/// `GET …/project/{id}` and its components.
 pub fn one_project(asked: &Asked<'_>, id_or_key: &str, part: Option<&str>) -> Result<Answer, Refusal> {
     let project = project(id_or_key).ok_or_else(|| Refusal::no_project(id_or_key))?;
-    let view = &asked.view;
     let body = match part {
-        None => project_json(project, view),
-        Some("components") => all(project.components, view, "component"),
-        Some("versions") => all(project.versions, view, "version"),
-        Some("statuses") => {
-            let statuses: Vec<Value> = project.statuses.all().map(|status| status.json(view)).to_vec();
-            let of_type = |entry: &Entry| {
-                let mut json = entry.issue_type_json(view);
-                json.as_object_mut()
-                    .and_then(|members| members.insert("statuses".to_owned(), json!(statuses)));
-                json
-            };
-            ISSUE_TYPES.iter().map(of_type).collect()
-        }
+        None => project_json(project, &asked.view),
+        Some("components") => components(project, &asked.view),
         Some(_) => return Err(Refusal::nothing_there(asked)),
     };
     Ok(Answer::new(200, body, format!("showed project {}", project.key)))
 }
 
-fn all(entries: &[Entry], view: &View, kind: &str) -> Value {
-    entries.iter().map(|entry| entry.json(view, kind)).collect()
+fn components(project: &Project, view: &View) -> Value {
+    let components = project.components.iter();
+    components.map(|entry| entry.json(view, "component")).collect()
 }
 
 fn project_json(project: &Project, view: &View) -> Value {
@@ -160,35 +145,18 @@ fn project_json(project: &Project, view: &View) -> Value {
             .collect();
         members.insert("description".to_owned(), json!(""));
         members.insert("issueTypes".to_owned(), types);
-        members.insert(
-            "components".to_owned(),
-            all(project.components, view, "component"),
-        );
-        members.insert("versions".to_owned(), all(project.versions, view, "version"));
+        members.insert("components".to_owned(), components(project, view));
         members.insert("assigneeType".to_owned(), json!("UNASSIGNED"));
     }
     json
 }
 
-/// A list of the site's, or one of it by its id.
-pub fn listed(asked: &Asked<'_>, list: Vec<Value>) -> Result<Answer, Refusal> {
-    let Some(id) = asked.path.get(1) else {
-        return Ok(Answer::new(200, Value::Array(list), "told what there is"));
-    };
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let is_it = |value: &Value| {
-        ["id", "name"]
-            .iter()
-            .any(|name| value.get(*name).map(text).as_ref() == Some(id))
-    };
-    let found = list
-        .into_iter()
-        .find(is_it)
-        .ok_or_else(|| Refusal::said(404, format!("There is no '{id}'.")))?;
-    Ok(Answer::new(200, found, "told what there is"))
+/// A list of the site's.
+pub fn listed(entries: &[Entry], json: impl Fn(&Entry) -> Value) -> Answer {
+    Answer::new(200, entries.iter().map(json).collect(), "told what there is")
 }
 
-/// `GET …/user`, `…/user/search` and `…/user/assignable/search`. The third version takes no user names.
+/// `GET …/user/search` and `…/user/assignable/search`. The third version takes no user names.
 pub fn users(world: &World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
     debug_assert_eq!(asked.method, Method::GET, "people are only read");
     let named = ["username", "key"]
@@ -200,17 +168,7 @@ pub fn users(world: &World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
     }
     let account = asked.query("accountId");
     let name = named.and_then(|name| asked.query(name));
-    let path: Vec<&str> = asked.path.iter().skip(1).map(String::as_str).collect();
-    let is_assignable_only = match path.as_slice() {
-        [] => {
-            let wanted = account.or(name).unwrap_or_default();
-            let found = world.people.iter().find(|person| person.is_called(wanted));
-            let found = found.ok_or_else(|| Refusal::said(404, no_user(asked.view.api, wanted)))?;
-            return Ok(Answer::new(200, found.json(&asked.view), "showed somebody"));
-        }
-        ["search"] => false,
-        _ => true,
-    };
+    let is_assignable_only = asked.path.get(1).is_some_and(|part| part == "assignable");
     let wanted = asked.query("query").or(name);
     if is_assignable_only {
         check_place(world, asked)?;
@@ -248,12 +206,5 @@ fn check_place(world: &World, asked: &Asked<'_>) -> Result<(), Refusal> {
             400,
             "Either 'project' or 'issueKey' must be provided.",
         )),
-    }
-}
-
-fn no_user(api: Api, name: &str) -> String {
-    match api {
-        Api::Two => format!("The user named '{name}' does not exist"),
-        Api::Three => "Specified user does not exist or you do not have required permissions".to_owned(),
     }
 }

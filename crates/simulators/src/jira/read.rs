@@ -4,18 +4,18 @@ use serde_json::{Map, Value, json};
 
 use crate::jira::answer::{Answer, Refusal};
 use crate::jira::comments::comment_json;
-use crate::jira::fields::{AFFECTED_USERS, IMPACT, POSTMORTEM, SERVICE};
+use crate::jira::fields::{IMPACT, SERVICE};
 use crate::jira::issue::{History, Issue};
 use crate::jira::links;
 use crate::jira::request::{Api, Asked, View};
 use crate::jira::rich::Rich;
 use crate::jira::site::Entry;
 use crate::jira::workflow::{self, Screens};
-use crate::jira::world::{World, page};
+use crate::jira::world::World;
 use model::time::Timestamp;
 
 /// Every field that an issue shows, in Jira's order or none.
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 21] = [
     "summary",
     "status",
     "statusCategory",
@@ -26,15 +26,11 @@ const FIELDS: [&str; 25] = [
     "resolutiondate",
     "labels",
     "components",
-    "versions",
-    "fixVersions",
     "assignee",
     "reporter",
     "creator",
     "created",
     "updated",
-    "duedate",
-    "environment",
     "description",
     "issuelinks",
     "subtasks",
@@ -42,11 +38,8 @@ const FIELDS: [&str; 25] = [
     SERVICE,
     IMPACT,
 ];
-const MORE_FIELDS: [&str; 2] = [AFFECTED_USERS, POSTMORTEM];
 /// Fields that are no columns of a list.
 const NOT_NAVIGABLE: [&str; 1] = ["comment"];
-/// The most changes of a page.
-const MAX_HISTORY_PAGE: usize = 100;
 
 /// Which fields are wanted.
 #[derive(Debug, Clone)]
@@ -87,22 +80,6 @@ pub fn read(world: &World, asked: &Asked<'_>, id_or_key: &str) -> Result<Answer,
     Ok(Answer::new(200, json, format!("showed {}", issue.key())))
 }
 
-/// `GET …/issue/{id}/changelog`.
-pub fn changelog(world: &World, asked: &Asked<'_>, id_or_key: &str) -> Result<Answer, Refusal> {
-    let issue = world.find(asked, id_or_key)?;
-    let histories = issue
-        .history
-        .iter()
-        .map(|history| history_json(history, &asked.view))
-        .collect();
-    let body = page(asked, "values", histories, MAX_HISTORY_PAGE)?;
-    Ok(Answer::new(
-        200,
-        body,
-        format!("showed the history of {}", issue.key()),
-    ))
-}
-
 /// An issue with what `expand` and `properties` ask for.
 pub fn expanded(world: &World, issue: &Issue, asked: &Asked<'_>, choice: &Choice) -> Value {
     let view = &asked.view;
@@ -124,13 +101,6 @@ pub fn expanded(world: &World, issue: &Issue, asked: &Asked<'_>, choice: &Choice
     if asked.expands("renderedFields") {
         members.insert("renderedFields".to_owned(), rendered(issue));
     }
-    if asked.expands("names") {
-        let names = FIELDS
-            .iter()
-            .chain(&MORE_FIELDS)
-            .map(|field| ((*field).to_owned(), json!(field)));
-        members.insert("names".to_owned(), Value::Object(names.collect()));
-    }
     if let Some(wanted) = asked.words("properties") {
         let is_wanted = |key: &String| wanted.iter().any(|word| word == "*all" || word == key);
         let properties = issue.properties.iter().filter(|(key, _)| is_wanted(key));
@@ -146,7 +116,6 @@ pub fn expanded(world: &World, issue: &Issue, asked: &Asked<'_>, choice: &Choice
 pub fn issue_json(world: &World, issue: &Issue, view: &View, choice: &Choice) -> Map<String, Value> {
     let wanted = FIELDS
         .iter()
-        .chain(&MORE_FIELDS)
         .filter(|field| choice.has(field) && is_there(field, view.api));
     let fields: Map<String, Value> = wanted
         .map(|field| ((*field).to_owned(), field_json(world, issue, view, field)))
@@ -192,8 +161,6 @@ fn field_json(world: &World, issue: &Issue, view: &View, field: &str) -> Value {
         "resolutiondate" => json!(issue.resolved_at.map(time)),
         "labels" => json!(fields.labels),
         "components" => entries(&fields.components, "component"),
-        "versions" => entries(&fields.versions, "version"),
-        "fixVersions" => entries(&fields.fix_versions, "version"),
         "assignee" => fields
             .assignee
             .as_ref()
@@ -203,8 +170,6 @@ fn field_json(world: &World, issue: &Issue, view: &View, field: &str) -> Value {
         "creator" => issue.creator.json(view),
         "created" => json!(time(issue.created_at)),
         "updated" => json!(time(issue.updated_at)),
-        "duedate" => json!(fields.due_date),
-        "environment" => rich(&fields.environment),
         "description" => rich(&fields.description),
         "issuelinks" => links::of_issue(world, issue, view),
         "subtasks" => json!([]),
@@ -214,8 +179,6 @@ fn field_json(world: &World, issue: &Issue, view: &View, field: &str) -> Value {
             .impact
             .map(|entry| entry.option_json(view))
             .unwrap_or_default(),
-        AFFECTED_USERS => json!(fields.affected_users),
-        POSTMORTEM => rich(&fields.postmortem),
         _ => Value::Null,
     }
 }
@@ -262,7 +225,6 @@ fn rendered(issue: &Issue) -> Value {
         .collect();
     json!({
         "description": html(&issue.fields.description),
-        "environment": html(&issue.fields.environment),
         "comment": { "comments": comments },
     })
 }

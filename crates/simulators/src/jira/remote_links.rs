@@ -46,39 +46,10 @@ pub fn all(world: &mut World, asked: &Asked<'_>, id_or_key: &str) -> Result<Answ
     Ok(Answer::new(200, link_json(issue, found, &asked.view), sentence))
 }
 
-/// `GET`, `PUT` and `DELETE …/remotelink/{id}`.
+/// `DELETE …/remotelink/{id}`.
 pub fn one(world: &mut World, asked: &Asked<'_>, id_or_key: &str, link_id: &str) -> Result<Answer, Refusal> {
-    let is_it = |link: &RemoteLink| link.id.to_string() == link_id;
-    if asked.method == Method::DELETE {
-        asked.check_content_type()?;
-        return delete(world, asked, id_or_key, is_it);
-    }
-    let issue = world.find_mut(asked, id_or_key)?;
-    let place = issue
-        .remote_links
-        .iter()
-        .position(is_it)
-        .ok_or_else(|| missing(link_id))?;
-    if asked.method == Method::PUT {
-        let (global_id, members) = read(asked)?;
-        let kept = issue
-            .remote_links
-            .get_mut(place)
-            .ok_or_else(|| missing(link_id))?;
-        *kept = RemoteLink {
-            id: kept.id,
-            global_id,
-            members,
-        };
-        return Ok(Answer::empty(204, format!("changed a remote link of {}", issue.key())).about(issue.id));
-    }
-    let link = issue.remote_links.get(place).ok_or_else(|| missing(link_id))?;
-    let body = link_json(issue, link, &asked.view);
-    Ok(Answer::new(
-        200,
-        body,
-        format!("read a remote link of {}", issue.key()),
-    ))
+    asked.check_content_type()?;
+    delete(world, asked, id_or_key, |link| link.id.to_string() == link_id)
 }
 
 fn set(world: &mut World, asked: &Asked<'_>, id_or_key: &str) -> Result<Answer, Refusal> {

@@ -1,11 +1,10 @@
 //! Which operation a request is for, by method and path.
 
 use http::Method;
-use serde_json::Value;
 
 use crate::jira::answer::{Answer, Refusal};
 use crate::jira::request::{Asked, Door};
-use crate::jira::site::{Category, ISSUE_TYPES, PRIORITIES, RESOLUTIONS, statuses};
+use crate::jira::site::{ISSUE_TYPES, PRIORITIES};
 use crate::jira::world::World;
 use crate::jira::{
     access, comments, create, createmeta, edit, hooks, links, meta, properties, read, remote_links, search,
@@ -31,10 +30,6 @@ fn rest(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
             only(asked, &[Method::POST])?;
             links::make(world, asked)
         }
-        ["issueLink", id] => {
-            only(asked, &[Method::GET, Method::DELETE])?;
-            links::one(world, asked, id)
-        }
         ["search"] => {
             only(asked, &[Method::GET, Method::POST])?;
             search::by_offset(world, asked)
@@ -58,40 +53,14 @@ fn about(world: &World, asked: &Asked<'_>, path: &[&str]) -> Result<Answer, Refu
         ["serverInfo"] => Ok(meta::server_info(world, asked)),
         ["myself"] => Ok(meta::myself(asked)),
         ["mypermissions"] => meta::my_permissions(asked),
-        ["project"] | ["project", "search"] => meta::projects(asked),
+        ["project"] => Ok(meta::projects(asked)),
         ["project", name] => meta::one_project(asked, name, None),
         ["project", name, part] => meta::one_project(asked, name, Some(part)),
         ["field"] => Ok(createmeta::all_fields()),
         ["issueLinkType"] => Ok(links::kinds(asked)),
-        ["user"] | ["user", "search"] | ["user", "assignable", "search"] => meta::users(world, asked),
-        ["priority"] | ["priority", _] => meta::listed(
-            asked,
-            PRIORITIES.iter().map(|entry| entry.priority_json(view)).collect(),
-        ),
-        ["resolution"] | ["resolution", _] => meta::listed(
-            asked,
-            RESOLUTIONS
-                .iter()
-                .map(|entry| entry.json(view, "resolution"))
-                .collect(),
-        ),
-        ["issuetype"] | ["issuetype", _] => meta::listed(
-            asked,
-            ISSUE_TYPES
-                .iter()
-                .map(|entry| entry.issue_type_json(view))
-                .collect(),
-        ),
-        ["status"] | ["status", _] => {
-            meta::listed(asked, statuses().map(|status| status.json(view)).collect())
-        }
-        ["statuscategory"] | ["statuscategory", _] => {
-            let categories: Vec<Value> = Category::ALL
-                .into_iter()
-                .map(|category| category.json(view))
-                .collect();
-            meta::listed(asked, categories)
-        }
+        ["user", "search"] | ["user", "assignable", "search"] => meta::users(world, asked),
+        ["priority"] => Ok(meta::listed(&PRIORITIES, |entry| entry.priority_json(view))),
+        ["issuetype"] => Ok(meta::listed(&ISSUE_TYPES, |entry| entry.issue_type_json(view))),
         _ => Err(Refusal::nothing_there(asked)),
     }
 }
@@ -99,7 +68,6 @@ fn about(world: &World, asked: &Asked<'_>, path: &[&str]) -> Result<Answer, Refu
 fn issue(world: &mut World, asked: &Asked<'_>, path: &[&str]) -> Result<Answer, Refusal> {
     match (asked.method, path) {
         (&Method::POST, []) => create::create(world, asked),
-        (&Method::GET, ["createmeta"]) => Ok(createmeta::old(world, asked)),
         (&Method::GET, ["createmeta", project, "issuetypes"]) => createmeta::issue_types(asked, project),
         (&Method::GET, ["createmeta", project, "issuetypes", id]) => {
             createmeta::fields_of(world, asked, project, id)
@@ -108,20 +76,14 @@ fn issue(world: &mut World, asked: &Asked<'_>, path: &[&str]) -> Result<Answer, 
         (&Method::PUT, [name]) => edit::edit(world, asked, name),
         (&Method::DELETE, [name]) => edit::delete(world, asked, name),
         (&Method::PUT, [name, "assignee"]) => edit::assign(world, asked, name),
-        (&Method::GET, [name, "editmeta"]) => createmeta::edit(world, asked, name),
-        (&Method::GET, [name, "changelog"]) => read::changelog(world, asked, name),
         (&Method::GET, [name, "transitions"]) => workflow::list(world, asked, name),
         (&Method::POST, [name, "transitions"]) => workflow::take(world, asked, name),
         (&Method::GET | &Method::POST, [name, "comment"]) => comments::all(world, asked, name),
-        (&Method::GET | &Method::PUT | &Method::DELETE, [name, "comment", id]) => {
-            comments::one(world, asked, name, id)
-        }
+        (&Method::GET | &Method::PUT, [name, "comment", id]) => comments::one(world, asked, name, id),
         (&Method::GET | &Method::POST | &Method::DELETE, [name, "remotelink"]) => {
             remote_links::all(world, asked, name)
         }
-        (&Method::GET | &Method::PUT | &Method::DELETE, [name, "remotelink", id]) => {
-            remote_links::one(world, asked, name, id)
-        }
+        (&Method::DELETE, [name, "remotelink", id]) => remote_links::one(world, asked, name, id),
         (&Method::GET, [name, "properties"]) => properties::list(world, asked, name),
         (&Method::GET | &Method::PUT | &Method::DELETE, [name, "properties", key]) => {
             properties::one(world, asked, name, key)

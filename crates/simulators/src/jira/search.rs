@@ -32,7 +32,6 @@ struct Wanted {
     size: Option<usize>,
     token: Option<String>,
     fields: Option<Vec<String>>,
-    reconciled: Vec<u64>,
 }
 
 /// `…/search`.
@@ -52,7 +51,7 @@ pub fn by_offset(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal
             "properties",
         ],
     )?;
-    let found = found(world, asked, &wanted)?;
+    let found = found(world, &wanted)?;
     let total = found.len();
     let size = wanted.size.unwrap_or(PAGE).min(MAX_PAGE);
     let choice = Choice::of(wanted.fields, "*navigable");
@@ -88,7 +87,7 @@ pub fn by_token(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal>
         return Err(Refusal::said(400, UNBOUNDED));
     }
     let start = wanted.token.as_deref().map_or(Ok(0), read_token)?;
-    let found = found(world, asked, &wanted)?;
+    let found = found(world, &wanted)?;
     let total = found.len();
     let size = wanted.size.unwrap_or(PAGE).min(MAX_TOKEN_PAGE);
     let choice = wanted.fields.map(|fields| Choice::of(Some(fields), "*all"));
@@ -113,14 +112,12 @@ impl Wanted {
     fn read(asked: &Asked<'_>, known: &[&str]) -> Result<Self, Refusal> {
         if asked.method == Method::GET {
             let number = |name: &str| asked.query(name).map(|_| asked.number(name, 0)).transpose();
-            let reconciled = asked.words("reconcileIssues").unwrap_or_default();
             return Ok(Self {
                 jql: asked.query("jql").unwrap_or_default().to_owned(),
                 start: asked.number("startAt", 0)?,
                 size: number("maxResults")?,
                 token: asked.query("nextPageToken").map(str::to_owned),
                 fields: asked.words("fields"),
-                reconciled: reconciled.iter().filter_map(|id| id.parse().ok()).collect(),
             });
         }
         let members = asked.members()?;
@@ -134,7 +131,6 @@ impl Wanted {
                 .and_then(Value::as_u64)
                 .and_then(|number| usize::try_from(number).ok())
         };
-        let list = |name: &str| members.get(name).and_then(Value::as_array);
         let fields = match members.get("fields") {
             None | Some(Value::Null) => None,
             Some(Value::Array(fields)) => Some(
@@ -152,23 +148,18 @@ impl Wanted {
             size: number("maxResults"),
             token: text("nextPageToken"),
             fields,
-            reconciled: list("reconcileIssues")
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_u64)
-                .collect(),
         })
     }
 }
 
-/// The issues that a search finds, in its order: of those that it knows already, or was told of by id.
-fn found<'a>(world: &'a World, asked: &Asked<'_>, wanted: &Wanted) -> Result<Vec<&'a Issue>, Refusal> {
+/// The issues that a search finds, in its order, of those that it knows already.
+fn found<'a>(world: &'a World, wanted: &Wanted) -> Result<Vec<&'a Issue>, Refusal> {
     let query = Query::read(&wanted.jql).map_err(|message| Refusal::said(400, message))?;
     query
         .check(world)
         .map_err(|message| Refusal::said(400, message))?;
-    let is_known = |issue: &&Issue| !issue.is_unindexed || wanted.reconciled.contains(&issue.id);
-    let is_found = |issue: &&Issue| world.finds_everything || query.matches(issue, &asked.caller, asked.now);
+    let is_known = |issue: &&Issue| !issue.is_unindexed;
+    let is_found = |issue: &&Issue| world.finds_everything || query.matches(issue);
     let mut found: Vec<&Issue> = world.issues.iter().filter(is_known).filter(is_found).collect();
     found.sort_by(|left, right| query.order(left, right));
     Ok(found)

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::jira::answer::Refusal;
-use crate::jira::fields::{AFFECTED_USERS, Fields, IMPACT, POSTMORTEM, SERVICE};
+use crate::jira::fields::{Fields, IMPACT, SERVICE};
 use crate::jira::people::Person;
 use crate::jira::request::{Api, Asked};
 use crate::jira::rich::{Rich, Unreadable};
@@ -164,17 +164,13 @@ struct Setter<'a> {
 impl Setter<'_> {
     fn set(&self, draft: &mut Fields, operation: &Operation) -> Result<(), Problem> {
         let Operation { field, verb, value } = operation;
-        let is_list = matches!(
-            field.as_str(),
-            "labels" | "components" | "versions" | "fixVersions"
-        );
+        let is_list = matches!(field.as_str(), "labels" | "components");
         if verb != "set" && !(is_list && (verb == "add" || verb == "remove")) {
             return Err(format!("The operation '{verb}' is not supported for the field '{field}'.").into());
         }
         match field.as_str() {
             "summary" => draft.summary = values::summary(value, self.api)?,
             "description" => draft.description = self.rich(value)?,
-            "environment" => draft.environment = self.rich(value)?,
             "issuetype" => draft.issue_type = values::issue_type(value, self.api)?,
             "priority" => draft.priority = values::priority(value)?,
             "resolution" => draft.resolution = values::one_of(value, &RESOLUTIONS, "Resolution")?,
@@ -185,23 +181,10 @@ impl Setter<'_> {
                     values::some_of(value, components, "Component")
                 })?;
             }
-            "versions" | "fixVersions" => {
-                let list = if field == "versions" {
-                    &mut draft.versions
-                } else {
-                    &mut draft.fix_versions
-                };
-                values::change_list(list, verb, value, |value| {
-                    values::some_of(value, self.project.versions, "Version")
-                })?;
-            }
             "assignee" => draft.assignee = self.person(value)?,
             "reporter" => draft.reporter = self.person(value)?.ok_or("Reporter is required.")?,
-            "duedate" => draft.due_date = values::due_date(value)?,
             SERVICE => draft.service = values::line(value)?,
             IMPACT => draft.impact = values::impact(value)?,
-            AFFECTED_USERS => draft.affected_users = values::number(value)?,
-            POSTMORTEM => draft.postmortem = self.rich(value)?,
             _ => return Err(format!("Field '{field}' cannot be set.").into()),
         }
         Ok(())

@@ -64,8 +64,6 @@ pub struct Project {
     pub statuses: Statuses,
     /// Its components.
     pub components: &'static [Entry],
-    /// Its versions.
-    pub versions: &'static [Entry],
 }
 
 /// The projects.
@@ -81,7 +79,6 @@ pub static PROJECTS: [Project; 2] = [
             done: status("10001", "Erledigt", "Done", Category::Done),
         },
         components: &[entry("10100", "API"), entry("10101", "Database")],
-        versions: &[entry("10200", "1.0"), entry("10201", "2.0")],
     },
     Project {
         id: "10001",
@@ -94,7 +91,6 @@ pub static PROJECTS: [Project; 2] = [
             done: status("10013", "Done", "Done", Category::Done),
         },
         components: &[entry("10110", "Checkout")],
-        versions: &[],
     },
 ];
 
@@ -177,6 +173,11 @@ impl Category {
             Self::Indeterminate => "In Progress",
             Self::Done => "Done",
         }
+    }
+
+    /// Whether a query's value means it.
+    pub fn is_called(self, text: &str) -> bool {
+        self.key() == text || self.english().eq_ignore_ascii_case(text) || self.id().to_string() == text
     }
 
     const fn colour(self) -> &'static str {

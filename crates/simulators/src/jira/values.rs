@@ -1,6 +1,6 @@
 //! Reading the values of fields as requests give them, each refused in the words that Jira has for its field.
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use crate::jira::request::Api;
 use crate::jira::setting::Problem;
@@ -95,15 +95,6 @@ pub fn impact(value: &Value) -> Result<Option<&'static Entry>, Problem> {
     Ok(Some(found))
 }
 
-/// A number.
-pub fn number(value: &Value) -> Result<Option<Number>, Problem> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Number(number) => Ok(Some(number.clone())),
-        _ => Err("Operation value must be a number".into()),
-    }
-}
-
 /// A line, or nothing.
 pub fn line(value: &Value) -> Result<Option<String>, Problem> {
     match value {
@@ -113,19 +104,6 @@ pub fn line(value: &Value) -> Result<Option<String>, Problem> {
         }
         Value::String(text) => Ok(Some(text.clone()).filter(|text| !text.is_empty())),
         _ => Err("Operation value must be a string".into()),
-    }
-}
-
-/// A day, or nothing.
-pub fn due_date(value: &Value) -> Result<Option<String>, Problem> {
-    let Some(text) = line(value)? else {
-        return Ok(None);
-    };
-    let is_date = text.parse::<jiff::civil::Date>().is_ok();
-    if is_date {
-        Ok(Some(text))
-    } else {
-        Err("Error parsing date string: ".into())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which steps an issue can take, and taking one. The usual workflow is Jira's simplified one: every status can be
 //! reached from everywhere, itself included, and its own rules set and clear the resolution.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::jira::answer::{Answer, Refusal};
 use crate::jira::comments;
@@ -195,7 +195,7 @@ pub fn take(world: &mut World, asked: &Asked<'_>, id_or_key: &str) -> Result<Ans
     };
     world.change(asked, id, draft, "issue_generic");
     comments.into_iter().for_each(|body| {
-        comments::write(world, asked, id, body, &Map::new());
+        comments::write(world, asked, id, body);
     });
     Ok(Answer::empty(204, format!("moved {key} to {}", transition.to.name)).about(id))
 }

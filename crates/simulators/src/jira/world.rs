@@ -116,13 +116,13 @@ impl World {
 
     /// The issue that a path names by id or key.
     pub fn find(&self, asked: &Asked<'_>, id_or_key: &str) -> Result<&Issue, Refusal> {
-        let found = self.issues.iter().find(|issue| is_named(issue, id_or_key));
+        let found = self.issues.iter().find(|issue| issue.is_named(id_or_key));
         found.ok_or_else(|| Refusal::no_issue(asked.view.api))
     }
 
     /// The same, to change it.
     pub fn find_mut(&mut self, asked: &Asked<'_>, id_or_key: &str) -> Result<&mut Issue, Refusal> {
-        let found = self.issues.iter_mut().find(|issue| is_named(issue, id_or_key));
+        let found = self.issues.iter_mut().find(|issue| issue.is_named(id_or_key));
         found.ok_or_else(|| Refusal::no_issue(asked.view.api))
     }
 
@@ -172,10 +172,6 @@ impl World {
             None => Err(format!("User '{text}' does not exist.")),
         }
     }
-}
-
-fn is_named(issue: &Issue, id_or_key: &str) -> bool {
-    issue.id.to_string() == id_or_key || issue.key().eq_ignore_ascii_case(id_or_key)
 }
 
 /// A list as Jira pages it: `startAt`, `maxResults`, `total` and the page under a name.

@@ -20,7 +20,7 @@ fn a_deep_document_and_a_deep_query_are_refused() {
     let mut fields = fields("x");
     let deep = (0..100).fold(
         json!({ "type": "paragraph" }),
-        |inner, _| json!({ "type": "panel", "content": [inner] }),
+        |inner, _| json!({ "type": "bulletList", "content": [inner] }),
     );
     fields["description"] = json!({ "type": "doc", "version": 1, "content": [deep] });
     assert_eq!(
