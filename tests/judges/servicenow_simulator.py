@@ -315,15 +315,8 @@ def plain_requests():
     bare = raw("GET", f"/api/now/table/incident?{query}&sysparm_no_count=true")
     assert "X-Total-Count" not in bare.headers and len(bare.json()["result"]) == 3
     assert len(raw("GET", f"/api/now/table/incident?correlation_id={RUN}-page&state=new").json()["result"]) == 3
-    stats = raw("GET", f"/api/now/stats/incident?sysparm_count=true&{query}").json()
-    assert stats == {"result": {"stats": {"count": "3"}}}
     assert raw("GET", f"/api/now/table/incident?sysparm_query=number=none").json() == {"result": []}
     refused(raw("GET", f"/api/now/v1/table/incident?sysparm_query=number=none"), 404, "No Record found")
-
-    # an import row makes a record once
-    row = {"correlation_id": f"{RUN}-row", "short_description": "one"}
-    one, two = (raw("POST", "/api/now/import/u_opsknight_incident", json=row).json()["result"][0] for _ in range(2))
-    assert (one["status"], two["status"]) == ("inserted", "updated") and one["sys_id"] == two["sys_id"]
 
     # what the platform tells of itself
     choices = raw("GET", "/api/now/table/sys_choice?sysparm_query=name=incident^element=close_code").json()["result"]

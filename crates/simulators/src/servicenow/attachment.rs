@@ -20,19 +20,6 @@ pub fn serve(instance: &mut Instance, call: &Call<'_>) -> Result<Response, Refus
     let table = table::named(TABLE)?;
     match (call.route, call.method) {
         (Route::Attachments, &Method::GET) => Ok(list(instance, call, table)),
-        (Route::Attachment(sys_id), &Method::GET) => {
-            let record = instance.find(TABLE, sys_id).ok_or_else(Refusal::no_record)?;
-            Ok(answer::result(200, &shown(call, record), "read an attachment"))
-        }
-        (Route::Attachment(sys_id), &Method::DELETE) => {
-            call.user.may_write("Delete")?;
-            let is_gone = instance.remove(TABLE, sys_id);
-            if is_gone {
-                Ok(answer::nothing("deleted an attachment"))
-            } else {
-                Err(Refusal::no_record())
-            }
-        }
         (Route::File(None), &Method::POST) => upload(instance, call),
         (Route::File(Some(sys_id)), &Method::GET) => {
             let record = instance.find(TABLE, sys_id).ok_or_else(Refusal::no_record)?;

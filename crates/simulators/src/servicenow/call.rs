@@ -16,16 +16,10 @@ pub enum Route<'a> {
     Table(&'a str),
     /// One record: table and id.
     Record(&'a str, &'a str),
-    /// The figures of a table.
-    Stats(&'a str),
     /// Several requests in one.
     Batch,
-    /// A staging table.
-    Import(&'a str),
     /// All attachments.
     Attachments,
-    /// One attachment.
-    Attachment(&'a str),
     /// The content of one attachment; without an id, a new one.
     File(Option<&'a str>),
 }
@@ -58,12 +52,9 @@ impl<'a> Route<'a> {
         let route = match parts.as_slice() {
             ["table", table] => Self::Table(table),
             ["table", table, sys_id] => Self::Record(table, sys_id),
-            ["stats", table] => Self::Stats(table),
             ["batch"] => Self::Batch,
-            ["import", staging] => Self::Import(staging),
             ["attachment"] => Self::Attachments,
             ["attachment", "file"] => Self::File(None),
-            ["attachment", sys_id] => Self::Attachment(sys_id),
             ["attachment", sys_id, "file"] => Self::File(Some(sys_id)),
             _ => return Err(unknown()),
         };

@@ -1,7 +1,7 @@
 //! ServiceNow, simulated: one instance with the tables of the base system that matter to incidents.
 //!
 //! Taken from ServiceNow's documentation (ServiceNow/ServiceNowDocs, australia): the Table API, its parameters, headers
-//! and examples; the Aggregate, Attachment, Batch and Import Set APIs; operators of encoded queries and what an invalid
+//! and examples; the Attachment and Batch APIs; operators of encoded queries and what an invalid
 //! part of one does; inbound rate limiting. From what clients of real instances wrote down: the words of refusals (data
 //! policies name labels, an unknown close code is dropped and then missed; `No Record found`; `Invalid table x`; access
 //! tokens are refused with `access_denied`), the page of a hibernating instance, the form of journal histories. From
@@ -15,7 +15,6 @@ mod attachment;
 mod batch;
 mod call;
 mod faults;
-mod import;
 mod instance;
 mod journal;
 mod lifecycle;
@@ -26,7 +25,6 @@ mod rules;
 mod schema;
 mod seed;
 mod show;
-mod stats;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -118,9 +116,7 @@ fn serve(instance: &mut Instance, call: &Call<'_>, now: Timestamp) -> Result<Res
     match call.route {
         Route::Table(name) => table::serve_table(instance, call, name),
         Route::Record(name, sys_id) => table::serve_record(instance, call, name, sys_id),
-        Route::Stats(name) => stats::serve(instance, call, name),
         Route::Batch => batch::answer(instance, call, now),
-        Route::Import(staging) => import::serve(instance, call, staging),
-        Route::Attachments | Route::Attachment(_) | Route::File(_) => attachment::serve(instance, call),
+        Route::Attachments | Route::File(_) => attachment::serve(instance, call),
     }
 }

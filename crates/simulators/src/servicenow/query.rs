@@ -3,7 +3,6 @@
 
 use std::cmp::Ordering;
 
-use crate::servicenow::access::User;
 use crate::servicenow::instance::{Cell, Instance, Record};
 use crate::servicenow::schema::Kind;
 
@@ -52,49 +51,30 @@ enum Operator {
     More,
     AtLeast,
     Contains,
-    DoesNotContain,
     StartsWith,
-    EndsWith,
     IsOneOf,
-    IsNotOneOf,
     IsEmpty,
     IsNotEmpty,
-    Anything,
-    Between,
-    IsSameAs,
-    IsNotSameAs,
 }
 
 /// The operators as they are written; the longer of two that begin alike comes first.
-const OPERATORS: [(&str, Operator); 23] = [
+const OPERATORS: [(&str, Operator); 11] = [
     ("!=", Operator::IsNot),
     ("<=", Operator::AtMost),
     (">=", Operator::AtLeast),
     ("=", Operator::Is),
     ("<", Operator::Less),
     (">", Operator::More),
-    ("NOT LIKE", Operator::DoesNotContain),
-    ("DOES NOT CONTAIN", Operator::DoesNotContain),
-    ("NOT IN", Operator::IsNotOneOf),
     ("STARTSWITH", Operator::StartsWith),
-    ("ENDSWITH", Operator::EndsWith),
-    ("CONTAINS", Operator::Contains),
     ("LIKE", Operator::Contains),
-    ("!*", Operator::DoesNotContain),
-    ("*", Operator::Contains),
     ("ISNOTEMPTY", Operator::IsNotEmpty),
     ("ISEMPTY", Operator::IsEmpty),
-    ("EMPTYSTRING", Operator::IsEmpty),
-    ("ANYTHING", Operator::Anything),
-    ("BETWEEN", Operator::Between),
-    ("NSAMEAS", Operator::IsNotSameAs),
-    ("SAMEAS", Operator::IsSameAs),
     ("IN", Operator::IsOneOf),
 ];
 
 impl Query {
-    /// Reads an encoded query as a user asks it.
-    pub fn read(text: &str, user: &User) -> Self {
+    /// Reads an encoded query.
+    pub fn read(text: &str) -> Self {
         let mut query = Self {
             any: vec![Vec::new()],
             orders: Vec::new(),
@@ -107,7 +87,7 @@ impl Query {
             if starts_anew {
                 query.any.push(Vec::new());
             }
-            query.take(part, user);
+            query.take(part);
         }
         query
     }
@@ -143,7 +123,7 @@ impl Query {
         records
     }
 
-    fn take(&mut self, part: &str, user: &User) {
+    fn take(&mut self, part: &str) {
         let order = match (part.strip_prefix("ORDERBYDESC"), part.strip_prefix("ORDERBY")) {
             (Some(field), _) => Some((field, Direction::Down)),
             (None, Some(field)) => Some((field, Direction::Up)),
@@ -160,7 +140,7 @@ impl Query {
             return;
         };
         let (text, joins) = part.strip_prefix("OR").map_or((part, false), |rest| (rest, true));
-        let Some(condition) = Condition::read(text, user) else {
+        let Some(condition) = Condition::read(text) else {
             return;
         };
         match all.last_mut().filter(|_| joins) {
@@ -181,13 +161,13 @@ impl Query {
 
 impl Condition {
     /// Reads a condition; nothing if it is not valid.
-    fn read(text: &str, user: &User) -> Option<Self> {
+    fn read(text: &str) -> Option<Self> {
         let is_name =
             |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "_.".contains(letter);
         let end = text.find(|letter| !is_name(letter))?;
         let (field, rest) = text.split_at_checked(end)?;
         let (written, operator) = OPERATORS.iter().find(|(written, _)| rest.starts_with(written))?;
-        let value = evaluated(rest.strip_prefix(written)?, user)?;
+        let value = rest.strip_prefix(written)?.to_owned();
         Some(Self {
             field: field.to_owned(),
             operator: *operator,
@@ -206,8 +186,6 @@ impl Condition {
             value
         };
         let compared = |wanted: &str| (!value.is_empty()).then(|| compare(value, wanted));
-        let is_one_of = || wanted.split(',').any(|one| one == value);
-        let other = || instance.cell(record, wanted).map(|cell| cell.value);
         Some(match self.operator {
             Operator::Is => value == wanted,
             Operator::Shows => value == wanted || cell.display.eq_ignore_ascii_case(wanted),
@@ -217,20 +195,10 @@ impl Condition {
             Operator::More => compared(wanted).is_some_and(Ordering::is_gt),
             Operator::AtLeast => compared(wanted).is_some_and(Ordering::is_ge),
             Operator::Contains => seen.contains(wanted),
-            Operator::DoesNotContain => !seen.contains(wanted),
             Operator::StartsWith => seen.starts_with(wanted),
-            Operator::EndsWith => seen.ends_with(wanted),
-            Operator::IsOneOf => is_one_of(),
-            Operator::IsNotOneOf => !is_one_of(),
+            Operator::IsOneOf => wanted.split(',').any(|one| one == value),
             Operator::IsEmpty => value.is_empty(),
             Operator::IsNotEmpty => !value.is_empty(),
-            Operator::Anything => true,
-            Operator::Between => {
-                let (from, to) = wanted.split_once('@')?;
-                compared(from).is_some_and(Ordering::is_ge) && compared(to).is_some_and(Ordering::is_le)
-            }
-            Operator::IsSameAs => value == other()?,
-            Operator::IsNotSameAs => value != other()?,
         })
     }
 }
@@ -258,33 +226,6 @@ fn parts(text: &str) -> Vec<String> {
     parts.retain(|part| !part.is_empty() && part != "EQ");
     parts.truncate(MAX_PARTS);
     parts
-}
-
-/// A condition's value: as it is written, or what its script says. Nothing if the script is none that is simulated.
-fn evaluated(value: &str, user: &User) -> Option<String> {
-    let words = value.split('@').map(|word| evaluated_word(word, user));
-    let is_scripted = value.contains("javascript:");
-    if is_scripted {
-        words.collect::<Option<Vec<_>>>().map(|words| words.join("@"))
-    } else {
-        Some(value.to_owned())
-    }
-}
-
-fn evaluated_word(word: &str, user: &User) -> Option<String> {
-    let Some(script) = word.strip_prefix("javascript:") else {
-        return Some(word.to_owned());
-    };
-    match script.trim_end_matches(';') {
-        "gs.getUserID()" => Some(user.sys_id.clone()),
-        "gs.getUserName()" => Some(user.name.clone()),
-        script => {
-            let arguments = script.strip_prefix("gs.dateGenerate(")?.strip_suffix(')')?;
-            let (date, time) = arguments.split_once(',')?;
-            let bare = |text: &str| text.trim().trim_matches(['\'', '"']).to_owned();
-            Some(format!("{} {}", bare(date), bare(time)))
-        }
-    }
 }
 
 /// Numbers by their size, other values by their letters.

@@ -74,7 +74,7 @@ pub fn serve_record(
 /// The records that a call's query selects, in its order.
 pub fn selected<'a>(instance: &'a Instance, call: &Call<'_>, table: &'static Table) -> Vec<&'a Record> {
     let encoded = call.parameters.get("sysparm_query");
-    let mut query = Query::read(encoded, &call.user);
+    let mut query = Query::read(encoded);
     if encoded.is_empty() {
         for (field, value) in call.parameters.fields() {
             query.require(field, value);
