@@ -104,12 +104,12 @@ impl Condition {
         commits.failing.is_none() && commits.succeeded_at.is_some_and(is_fresh)
     }
 
-    /// A probe reached the disk.
-    pub fn recovered(&self, now: Instant) {
+    /// A probe that was begun then reached the disk. What failed since still fails.
+    pub fn recovered(&self, begun_at: Instant) {
         let ended = {
             let mut commits = lock(&self.commits);
-            commits.succeeded_at = Some(now);
-            commits.failing.take()
+            commits.succeeded_at = Some(begun_at);
+            commits.failing.take_if(|failing| failing.last_at <= begun_at)
         };
         say_recovery(ended);
     }

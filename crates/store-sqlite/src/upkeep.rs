@@ -58,9 +58,10 @@ impl Upkeep for Database {
 
     async fn ping(&self) -> StoreResult<()> {
         self.condition().check_files()?;
-        if !self.condition().is_known_to_commit(Instant::now()) {
+        let begun_at = Instant::now();
+        if !self.condition().is_known_to_commit(begun_at) {
             self.write(|context| probe(context.connection)).await?;
-            self.condition().recovered(Instant::now());
+            self.condition().recovered(begun_at);
         }
         Ok(())
     }
