@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::breaker::HealthSignal;
 use crate::deliver::Deliverer;
@@ -63,12 +63,16 @@ struct Parts {
     metrics: Arc<Metrics>,
     prepared: RwLock<HashMap<WebhookId, Arc<Prepared>>>,
     attempts: mpsc::UnboundedSender<AttemptRecord>,
-    health: mpsc::UnboundedSender<HealthChange>,
+    health: mpsc::UnboundedSender<HealthNote>,
     log: WebhookLog,
     tests: Semaphore,
     supervisor: Supervisor,
     is_surveying: AtomicBool,
+    in_hand: InHand,
 }
+
+/// What is being done that the scheduler does not count: each holds a receiver of this until it is done.
+type InHand = watch::Sender<()>;
 
 impl Parts {
     fn prepare(&self, endpoint: Endpoint) -> Prepared {
@@ -82,6 +86,8 @@ impl Parts {
 
 /// A breaker opened or closed.
 type HealthChange = (WebhookId, Option<Degraded>);
+/// The same, in hand until it is noted.
+type HealthNote = (HealthChange, watch::Receiver<()>);
 
 impl Dispatcher {
     /// Starts recording; [`Dispatcher::run`] starts sending.
@@ -114,6 +120,7 @@ impl Dispatcher {
             tests: Semaphore::new(MAX_TESTS),
             supervisor,
             is_surveying: AtomicBool::new(false),
+            in_hand: InHand::new(()),
         }))
     }
 
@@ -146,6 +153,14 @@ impl Dispatcher {
             }
         };
         tokio::time::timeout(grace, all_ended).await.is_ok()
+    }
+
+    /// How many attempts were started so far, if nothing is in hand and the store, asked now, holds nothing that is due.
+    pub async fn quiet_after(&self) -> Option<u64> {
+        self.clone().survey().await;
+        self.tick();
+        let attempts = self.0.handle.scheduler().quiet_after(self.0.source.now());
+        attempts.filter(|_| self.0.in_hand.receiver_count() == 0)
     }
 
     /// Makes one real attempt with a sample event, past the queue: Send Test. It goes on when the caller goes away.
@@ -293,6 +308,7 @@ impl Dispatcher {
     }
 
     fn tick(&self) -> Option<Timestamp> {
+        let _in_hand = self.0.in_hand.subscribe();
         let effects = self.0.handle.scheduler().tick(self.0.source.now());
         let next_tick_at = effects.next_tick_at;
         self.run_effects(effects);
@@ -310,9 +326,10 @@ impl Dispatcher {
             self.spawn_vital("claiming of deliveries", self.clone().claim(effects.claim));
         }
         if !effects.release.is_empty() {
-            let store = self.0.store.clone();
+            let (store, in_hand) = (self.0.store.clone(), self.0.in_hand.subscribe());
             tokio::spawn(async move {
                 give_back(&store, effects.release).await;
+                drop(in_hand);
             });
         }
         for change in effects.health {
@@ -323,7 +340,7 @@ impl Dispatcher {
             let code = degraded.as_ref().map(|degraded| degraded.code);
             self.0.log.note(*webhook_id, name, kind, code);
             // The noting task lives as long as this sender.
-            let _ = self.0.health.send(change);
+            let _ = self.0.health.send((change, self.0.in_hand.subscribe()));
         }
     }
 
@@ -446,8 +463,8 @@ async fn give_back(store: &Store, claims: Vec<(DeliveryId, Claim)>) {
 }
 
 /// Notes breakers in the order in which they opened and closed.
-async fn note_health(mut changes: mpsc::UnboundedReceiver<HealthChange>, store: Store) {
-    while let Some((webhook_id, degraded)) = changes.recv().await {
+async fn note_health(mut changes: mpsc::UnboundedReceiver<HealthNote>, store: Store) {
+    while let Some(((webhook_id, degraded), _in_hand)) = changes.recv().await {
         while let Err(error) = store.endpoints.set_degraded(webhook_id, degraded.clone()).await {
             log_store_failure!(error, %webhook_id, "the state of a breaker could not be noted; trying again");
             tokio::time::sleep(RETRY_WAIT).await;

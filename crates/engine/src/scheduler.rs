@@ -245,6 +245,14 @@ impl Scheduler {
         self.in_flight == 0 && self.unrecorded == 0
     }
 
+    /// How many attempts were started so far, if nothing is in hand and, as far as is known here, nothing due.
+    pub fn quiet_after(&self, now: Timestamp) -> Option<u64> {
+        let is_due = self.alarms.peek().is_some_and(|Reverse((at, ..))| *at <= now);
+        let has_loading = || self.webhooks.values().any(|entry| entry.is_loading);
+        let holds = self.asked + self.reserved > 0 || !self.effects.is_empty() || has_loading();
+        (self.is_idle() && !is_due && !holds).then_some(self.served)
+    }
+
     /// Webhooks with a closed and with an open breaker.
     pub fn breaker_counts(&self) -> (usize, usize) {
         let open = self

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::dispatcher::Dispatcher;
@@ -38,6 +38,8 @@ pub struct TicketPoller {
     source: Env,
     dispatcher: Dispatcher,
     news: Arc<Notify>,
+    /// Whatever is being done holds a receiver of this until it is done.
+    in_hand: Arc<watch::Sender<()>>,
 }
 
 /// The tickets that are being read.
@@ -78,6 +80,7 @@ impl TicketPoller {
             source,
             dispatcher,
             news: Arc::default(),
+            in_hand: Arc::default(),
         }
     }
 
@@ -102,8 +105,15 @@ impl TicketPoller {
         self.news.notify_one();
     }
 
+    /// Whether no ticket is being read, and none is due.
+    pub async fn is_quiet(&self) -> bool {
+        let is_due = self.store.ticket_polls.is_any_due(self.source.now()).await;
+        matches!(is_due, Ok(false)) && self.in_hand.receiver_count() == 0
+    }
+
     /// Starts reading what is due; says how many tickets were taken. Those of a webhook that has its share are put off.
     async fn start_due(&self, under_way: &mut UnderWay) -> usize {
+        let _in_hand = self.in_hand.subscribe();
         let now = self.source.now();
         let taken = match self.store.ticket_polls.take_due(now, BATCH).await {
             Ok(taken) => taken,
@@ -129,9 +139,10 @@ impl TicketPoller {
                 .entry(webhook_id)
                 .or_default()
                 .insert(incident_id);
-            let poller = self.clone();
+            let (poller, in_hand) = (self.clone(), self.in_hand.subscribe());
             under_way.polls.spawn(async move {
                 poller.poll(due).await;
+                drop(in_hand);
                 poller.notify();
                 (webhook_id, incident_id)
             });

@@ -229,6 +229,14 @@ impl App {
         self.ticket_poller.notify();
     }
 
+    /// Whether nothing is being sent, recorded or read, and nothing is due at this time of the clock: for whoever moves it
+    /// by hand. The escalator and the daily chores look by themselves.
+    pub async fn is_quiet(&self) -> bool {
+        let before = self.dispatcher.quiet_after().await;
+        // What was read may have had something sent meanwhile: there must be no attempt in between.
+        before.is_some() && self.ticket_poller.is_quiet().await && self.dispatcher.quiet_after().await == before
+    }
+
     /// Soft stop: accepts nothing new, finishes what is in flight, up to the grace. Says whether all of it ended. The data
     /// directory is free for another server afterwards.
     pub async fn stop(mut self) -> bool {

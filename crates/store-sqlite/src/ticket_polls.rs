@@ -39,9 +39,13 @@ impl TicketPolls for Database {
             .await
     }
 
+    async fn is_any_due(&self, now: Timestamp) -> StoreResult<bool> {
+        self.read(move |connection| is_any_due(connection, now)).await
+    }
+
     async fn take_due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DuePoll>> {
         // Most of the time nothing is due: that is found out without a transaction.
-        if !self.read(move |connection| is_any_due(connection, now)).await? {
+        if !TicketPolls::is_any_due(self, now).await? {
             return Ok(Vec::new());
         }
         self.write(move |context| take_due(context, now, limit)).await

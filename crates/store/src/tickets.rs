@@ -200,6 +200,9 @@ pub trait TicketPolls: Send + Sync {
         now: Timestamp,
     ) -> StoreResult<NotificationEffect>;
 
+    /// Whether the time of any link has come: [`TicketPolls::take_due`] takes it or puts it off.
+    async fn is_any_due(&self, now: Timestamp) -> StoreResult<bool>;
+
     /// Takes links of enabled webhooks whose tickets are to be read, the longest due first, for [`POLL_LEASE`].
     async fn take_due(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<DuePoll>>;
 

@@ -40,7 +40,7 @@ async fn ended(app: &TestApp, delivery: &str) -> Value {
                 return detail;
             }
             app.advance(Duration::from_secs(100));
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            app.quiesce().await;
         }
     };
     tokio::time::timeout(PATIENCE, ended).await.expect("it ends")
@@ -161,7 +161,7 @@ async fn a_ticket_system_that_refuses_one_ticket_is_asked_whether_its_settings_w
         let chat = Chat::start(kind, needed(kind)).await;
         chat.platform.fail_next("forbidden");
         chat.app.trigger("Disk full").await;
-        chat.attempted(1).await;
+        chat.app.quiesce().await;
         chat.platform.fail_next("forbidden");
         chat.app.advance(Duration::from_secs(90));
         chat.settle(1).await;

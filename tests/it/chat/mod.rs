@@ -57,7 +57,7 @@ impl Chat {
         let settled = async {
             while self.app.deliveries("status=delivered").await.len() < count {
                 self.app.advance(PACE);
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.app.quiesce().await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, settled).await;

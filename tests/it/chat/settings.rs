@@ -1,7 +1,5 @@
 //! What can be set, what is refused, and what happens when a platform refuses the settings.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{Chat, needed};
@@ -121,14 +119,8 @@ async fn a_send_test_that_succeeds_ends_what_the_breaker_believed() {
     assert_eq!(chat.shown().await["status"], "degraded");
     let path = format!("/api/v1/webhooks/{}/test", chat.webhook);
     chat.app.api.post(&path, json!({})).await.expect(200);
-    let mended = async {
-        while chat.shown().await["status"] != "enabled" {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(crate::support::test_app::PATIENCE, mended)
-        .await
-        .unwrap();
+    chat.app.quiesce().await;
+    assert_eq!(chat.shown().await["status"], "enabled");
 }
 
 #[tokio::test]

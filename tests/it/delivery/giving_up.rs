@@ -91,6 +91,7 @@ async fn recovering_leaves_alone_what_was_given_up_and_a_replay_sends_it() {
         .post(&recover, json!({"since": "2026-01-05T00:00:00Z"}))
         .await;
     assert_eq!(recovered.expect(200).json()["count"], 0);
+    app.quiesce().await;
     assert!(!receiver.has_further_requests());
 
     let replay = format!("/api/v1/deliveries/{delivery}/replay");

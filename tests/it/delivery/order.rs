@@ -29,6 +29,7 @@ async fn a_later_event_waits_until_the_earlier_one_is_delivered() {
     app.act(&incident, "acknowledge").await;
     app.act(&incident, "resolve").await;
     app.wait_for("status=queued", 2).await;
+    app.quiesce().await;
     assert!(!receiver.has_further_requests());
     app.advance(Duration::from_secs(70));
     let events = [

@@ -44,7 +44,7 @@ async fn a_failed_delivery_is_retried_after_one_five_and_fifteen_minutes_with_th
     let mut attempt = 1;
     for delay in [minutes(1), minutes(5), minutes(15)] {
         app.advance(delay - Duration::from_millis(1));
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        app.quiesce().await;
         assert!(!receiver.has_further_requests(), "no retry comes before its time");
         app.advance(at_most(delay) - delay + Duration::from_millis(1));
         let retry = receiver.next_request().await;
@@ -114,7 +114,7 @@ async fn retry_after_is_honoured_in_both_forms() {
     let delivery = text(&app.wait_for("status=scheduled", 1).await[0]["id"]);
     app.wait_for_attempts(&delivery, 1).await;
     app.advance(at_most(minutes(1)));
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    app.quiesce().await;
     assert!(
         !receiver.has_further_requests(),
         "the receiver asked for ten minutes"

@@ -23,6 +23,7 @@ async fn while_disabled_deliveries_are_held_and_then_released_in_order() {
     app.act(&incident, "acknowledge").await;
     app.act(&incident, "resolve").await;
     app.wait_for("status=held", 3).await;
+    app.quiesce().await;
     assert!(!receiver.has_further_requests());
     app.api
         .post(&format!("/api/v1/webhooks/{webhook}/enable"), json!({}))
@@ -115,7 +116,7 @@ async fn a_rate_spreads_deliveries_over_time() {
     receiver.next_request().await;
     app.wait_for("status=delivered", 1).await;
     app.advance(Duration::from_secs(59));
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    app.quiesce().await;
     assert!(!receiver.has_further_requests(), "one a minute");
     app.advance(Duration::from_secs(1));
     receiver.next_request().await;

@@ -168,6 +168,17 @@ impl TestApp {
         self.app.look_now();
     }
 
+    /// Waits until nothing is being sent, recorded or read, and nothing is due at this time of the clock.
+    pub async fn quiesce(&self) {
+        let quiet = async {
+            while !self.app.is_quiet().await {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, quiet).await;
+        assert!(in_time.is_ok(), "the server does not come to rest");
+    }
+
     /// A service called `API Gateway`.
     pub async fn create_service(&self) {
         self.api

@@ -10,7 +10,7 @@ use super::{Desk, KINDS};
 async fn an_hour(desk: &Desk) {
     for _ in 0..120 {
         desk.app.advance(Duration::from_secs(30));
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        desk.app.quiesce().await;
     }
 }
 

@@ -54,7 +54,7 @@ async fn a_change_of_which_nobody_told_is_found_by_looking() {
         desk.settle(1).await;
         desk.move_ticket(&incident, "done").await;
         desk.app.advance(Duration::from_secs(290));
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        desk.app.quiesce().await;
         assert_eq!(desk.incident(&incident).await["status"], "triggered");
         desk.app.advance(Duration::from_secs(20));
         desk.wait_for_status(&incident, "resolved").await;
@@ -77,9 +77,8 @@ async fn what_we_did_ourselves_does_not_come_back() {
         desk.settle(5).await;
         for _ in 0..30 {
             desk.app.advance(Duration::from_secs(60));
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            desk.app.quiesce().await;
         }
-        tokio::time::sleep(Duration::from_millis(600)).await;
         assert_eq!(desk.app.deliveries("").await.len(), 5, "{}", desk.story().await);
         assert_eq!(desk.incident(&incident).await["status"], "acknowledged");
     }

@@ -90,7 +90,7 @@ impl Desk {
     pub async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
         let reached = async {
             while !is_so().await {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                self.app.quiesce().await;
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, reached).await;

@@ -237,6 +237,7 @@ async fn replaying_the_dead_of_one_cause_keeps_the_order_of_an_incident_and_leav
         );
     }
     app.wait_for("status=delivered", 3).await;
+    app.quiesce().await;
     assert!(!receiver.has_further_requests());
 }
 

@@ -5,13 +5,13 @@ use std::iter::repeat_n;
 use std::time::Duration;
 
 use model::access::Role;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::people::{begin_session, create_user};
 use super::sample::{Sample, act_path, create, create_inbox};
 use crate::support::platform::Platform;
 use crate::support::receiver::{OK, Receiver, Reply};
-use crate::support::test_app::{Names, PATIENCE, TestApp, text};
+use crate::support::test_app::{Names, TestApp, text};
 
 /// The clock moves in steps of so many minutes.
 const STEP_MINUTES: u64 = 5;
@@ -259,10 +259,10 @@ async fn live_through(app: &TestApp, person: &str, old_system: &str) -> Vec<Stri
             let path = format!("/api/v1/webhooks/{old_system}/disable");
             app.api.post(&path, json!({})).await.expect(200);
         }
-        settle(app).await;
+        app.quiesce().await;
         app.advance(Duration::from_secs(STEP_MINUTES * 60));
     }
-    settle(app).await;
+    app.quiesce().await;
     incidents
 }
 
@@ -276,20 +276,4 @@ async fn trigger(app: &TestApp, title: &str, severity: &str, service: &str, pers
         "dedupKey": format!("probe/{}", title.to_lowercase().replace(' ', "-")),
     });
     create(app, "incidents", incident).await
-}
-
-/// Waits until nothing is in flight and nothing waits for its first attempt.
-async fn settle(app: &TestApp) {
-    let is_restless = |delivery: &Value| {
-        delivery["status"] == "claimed"
-            || (delivery["status"] == "scheduled" && delivery["attemptsMade"] == 0)
-    };
-    let waiting = async {
-        while app.deliveries("limit=200").await.iter().any(is_restless) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .expect("deliveries come to rest");
 }

@@ -257,6 +257,7 @@ async fn disabling_says_what_becomes_of_events_and_enabling_sends_what_was_held(
     app.trigger("Disk full on db-1").await;
     browser.wait_for_text("Held").await;
     assert!(!receiver.has_further_requests());
+    app.quiesce().await;
     browser.press("Enable").await;
     browser.wait_for_text("What was held is being sent").await;
     assert!(receiver.next_request().await.contains("Disk full on db-1"));

@@ -76,6 +76,7 @@ impl InFlight {
             return;
         };
         let parts = &self.dispatcher.0;
+        let in_hand = parts.in_hand.subscribe();
         let mut scheduler = parts.handle.scheduler();
         scheduler.finished(delivery.webhook_id, signal, parts.source.now());
         scheduler.recorded(1);
@@ -87,6 +88,7 @@ impl InFlight {
                 give_back(&store, vec![(delivery.id, delivery.claim)]).await;
                 handle.scheduler().wake(webhook_id, now);
                 handle.notify();
+                drop(in_hand);
             });
         }
         parts.handle.notify();

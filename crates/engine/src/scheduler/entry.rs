@@ -66,6 +66,14 @@ pub struct Effects {
     pub next_tick_at: Option<Timestamp>,
 }
 
+impl Effects {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        let claims = self.start.len() + self.claim.len() + self.release.len();
+        claims + self.load.len() + self.health.len() == 0
+    }
+}
+
 /// What the scheduler knows of one webhook.
 #[derive(Debug, Default)]
 pub struct Entry {
