@@ -77,7 +77,7 @@ async fn a_message_that_is_refused_is_sent_once_more_in_plain_words() {
     let chat = Chat::start("google_chat", json!({})).await;
     chat.platform.fail_next("refused_message");
     chat.app.trigger("Disk full").await;
-    chat.attempted(1).await;
+    chat.app.quiesce().await;
     chat.settle(1).await;
     let delivery = chat.delivery(2).await;
     assert_eq!(failures(&delivery), ["message_refused", "none"]);

@@ -2,17 +2,56 @@
 //! CONTRIBUTING.md asks for.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::{Chat, needed};
+use crate::support::test_app::text;
 
 /// What a hostile title tries.
 const HOSTILE: &str = "@everyone <!channel> <@123> [x](https://evil.example) **b** <b>h</b> \u{202e}rtl \"q\" \\ {{ 7*7 }} \
                        <users/all> <at>all</at> 👩‍🚒";
 
-/// Faults that are no passing ones: the receiver or the ticket is gone, or a field without an answer is required.
-const ENDS: [&str; 3] = ["gone", "deleted", "needs_field"];
+/// Faults that end a delivery: the receiver or the ticket is gone, or somebody must change something over there first.
+const ENDS: [(&str, &str); 7] = [
+    ("custom", "gone"),
+    ("jira", "deleted"),
+    ("jira", "needs_field"),
+    ("servicenow", "deleted"),
+    ("servicenow", "keeps_state"),
+    ("servicenow", "needs_close_code"),
+    ("servicenow", "policy"),
+];
+/// Faults that fail no request of an ordinary life with the fewest options: tests of their own lead to them.
+const UNFELT: [(&str, &str); 16] = [
+    ("discord", "no_content"),
+    ("jira", "cloud"),
+    ("jira", "lag"),
+    ("jira", "long_lag"),
+    ("jira", "long_way"),
+    ("jira", "needs_resolution"),
+    ("jira", "no_priority"),
+    ("jira", "search_everything"),
+    ("servicenow", "hidden"),
+    ("servicenow", "ignores_query"),
+    ("servicenow", "no_correlation"),
+    ("servicenow", "no_journal"),
+    ("servicenow", "token_refused"),
+    ("slack", "cant_update_message"),
+    ("slack", "edit_window_closed"),
+    ("slack", "message_not_found"),
+];
+
+/// What came of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    FurtherAttempt,
+    HeldWebhook,
+    Dead,
+    /// No request failed, or what failed still waits.
+    Nothing,
+}
 
 /// Kinds with a form of their own.
 fn kinds() -> Vec<&'static str> {
@@ -60,17 +99,61 @@ async fn every_fault_of_every_platform_is_answered_by_a_further_attempt_or_a_hel
         let faults = simulators::simulator(kind).map_or(&[][..], |simulator| simulator.faults());
         assert!(!faults.is_empty(), "{kind} has no faults to inject");
         for fault in faults {
-            let chat = Chat::start(kind, needed(kind)).await;
-            chat.platform.fail_next(fault.name);
-            chat.app.trigger("what comes of it").await;
-            chat.attempted(1).await;
-            // Longer than any wait, so that whatever was planned happens; then for the pace of a follow-up.
-            chat.app.advance(std::time::Duration::from_secs(3700));
-            chat.app.advance(std::time::Duration::from_secs(60));
-            let delivery = chat.delivery(1).await;
-            let is_lost = delivery["status"] == "dead" && !ENDS.contains(&fault.name);
-            assert!(!is_lost, "{kind}: {} ended as {delivery:#}", fault.name);
+            let name = (kind, fault.name);
+            let outcome = outcome_of(kind, fault.name).await;
+            let is_expected = match outcome {
+                Outcome::FurtherAttempt | Outcome::HeldWebhook => {
+                    !ENDS.contains(&name) && !UNFELT.contains(&name)
+                }
+                Outcome::Dead => ENDS.contains(&name),
+                Outcome::Nothing => UNFELT.contains(&name),
+            };
+            assert!(is_expected, "{name:?} came to {outcome:?}");
         }
+    }
+}
+
+/// Lets an incident live until a request of it has met a fault.
+async fn outcome_of(kind: &str, fault: &str) -> Outcome {
+    let chat = Chat::start(kind, needed(kind)).await;
+    chat.platform.fail_next(fault);
+    let incident = chat.app.trigger("what comes of it").await;
+    for action in ["acknowledge", "resolve"] {
+        let outcome = outcome_so_far(&chat).await;
+        if outcome != Outcome::Nothing {
+            return outcome;
+        }
+        chat.app.act(&incident, action).await;
+    }
+    outcome_so_far(&chat).await
+}
+
+async fn outcome_so_far(chat: &Chat) -> Outcome {
+    // Longer than any wait, so that whatever was planned happens; then for the pace of follow-ups.
+    for seconds in [0, 3700, 60, 60] {
+        chat.app.advance(Duration::from_secs(seconds));
+        chat.app.quiesce().await;
+    }
+    let deliveries = chat.app.deliveries("").await;
+    let has = |status: &str| deliveries.iter().any(|delivery| delivery["status"] == status);
+    let mut has_gone_on = false;
+    for delivery in deliveries
+        .iter()
+        .filter(|delivery| delivery["status"] == "delivered")
+    {
+        let path = format!("/api/v1/deliveries/{}", text(&delivery["id"]));
+        let attempts = chat.app.api.get(&path).await.expect(200).json()["attempts"].clone();
+        has_gone_on |= attempts
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|attempt| attempt["outcome"] == "failed");
+    }
+    match chat.shown().await["enabled"] == true {
+        _ if has("dead") => Outcome::Dead,
+        false if has("held") => Outcome::HeldWebhook,
+        true if has_gone_on => Outcome::FurtherAttempt,
+        _ => Outcome::Nothing,
     }
 }
 

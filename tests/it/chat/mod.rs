@@ -78,19 +78,6 @@ impl Chat {
         answer.expect(200).json()
     }
 
-    /// Waits until the one delivery there is has had so many attempts, though the next may be waiting for its turn.
-    pub async fn attempted(&self, attempts: u64) {
-        let made = async {
-            while self.app.deliveries("").await[0]["attemptsMade"].as_u64().unwrap() < attempts {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        self.app.wait_for("", 1).await;
-        tokio::time::timeout(PATIENCE, made)
-            .await
-            .expect("the attempts are made");
-    }
-
     /// The one delivery there is, after so many attempts.
     pub async fn delivery(&self, attempts: u64) -> Value {
         let id = self.app.wait_for("", 1).await[0]["id"]
