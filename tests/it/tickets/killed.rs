@@ -61,7 +61,8 @@ async fn all_deliveries(api: &ApiClient) -> Vec<Value> {
     page["items"].as_array().unwrap().clone()
 }
 
-async fn wait_until_held(system: &Platform) {
+/// Waits until a request is being held.
+pub async fn wait_until_held(system: &Platform) {
     let held = async {
         while !system.is_holding() {
             tokio::time::sleep(Duration::from_millis(5)).await;

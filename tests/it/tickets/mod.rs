@@ -6,7 +6,7 @@ mod by_hand;
 mod exactly_once;
 mod inward;
 mod judges;
-mod killed;
+pub mod killed;
 mod life;
 
 use std::time::Duration;
