@@ -122,9 +122,10 @@ async fn a_replay_of_an_old_event_leaves_the_living_message_alone_and_offers_not
 #[tokio::test]
 async fn an_answer_with_too_long_an_id_is_taken_and_holds_nothing_up() {
     let chat = Chat::start("slack", json!({})).await;
+    let answer = json!({"ok": true, "channel": "C1", "ts": "1".repeat(5000)}).to_string();
     let long = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5044\r\n\r\n{{\"ok\":true,\"channel\":\"C1\",\"ts\":\"{}\",\"x\":12}}",
-        "1".repeat(5000)
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{answer}",
+        answer.len()
     );
     let reply = crate::support::receiver::Reply::Raw(Box::leak(long.into_boxed_str()));
     let receiver = crate::support::receiver::Receiver::start(&[reply]).await;
