@@ -117,26 +117,25 @@ function over(above, below) {
   return [0, 1, 2].map((index) => above[index] * alpha + below[index] * rest).concat(1);
 }
 
-function ancestors(element) {
-  const chain = [];
-  for (let each = element; each; each = each.parentElement) chain.push(each);
-  return chain;
-}
-
+// Both are asked for every text, and depend on everything around it: what is known is kept.
+const opacities = new Map();
 function opacityOf(element) {
-  return ancestors(element).reduce((product, each) => product * Number(getComputedStyle(each).opacity), 1);
+  if (!element) return 1;
+  if (!opacities.has(element)) opacities.set(element, Number(getComputedStyle(element).opacity) * opacityOf(element.parentElement));
+  return opacities.get(element);
 }
 
+const backgrounds = new Map();
 function backgroundOf(element) {
-  const white = [255, 255, 255, 1];
-  const canvasColour = getComputedStyle(document.documentElement).colorScheme === 'dark' ? [18, 18, 18, 1] : white;
-  return ancestors(element).reverse().reduce((below, each) => {
-    const style = getComputedStyle(each);
-    if (style.backgroundImage !== 'none' && !style.backgroundImage.startsWith('url(')) wrong('text on a gradient cannot be judged', each);
+  if (!element) return getComputedStyle(document.documentElement).colorScheme === 'dark' ? [18, 18, 18, 1] : [255, 255, 255, 1];
+  if (!backgrounds.has(element)) {
+    const style = getComputedStyle(element);
+    if (style.backgroundImage !== 'none' && !style.backgroundImage.startsWith('url(')) wrong('text on a gradient cannot be judged', element);
     const above = [...colour(style.backgroundColor)];
-    above[3] *= opacityOf(each);
-    return over(above, below);
-  }, canvasColour);
+    above[3] *= opacityOf(element);
+    backgrounds.set(element, over(above, backgroundOf(element.parentElement)));
+  }
+  return backgrounds.get(element);
 }
 
 function luminance(rgb) {
