@@ -1,5 +1,6 @@
 //! A headless Chromium with short words for what people do. It waits for what must come, never for a time, and a test in
-//! which the browser complained about anything fails at its end.
+//! which the browser complained about anything fails at its end. Tests that end well leave their browser to the next one,
+//! with nothing of theirs in it.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -11,15 +12,13 @@ use base64::engine::general_purpose::STANDARD;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions, MouseActions, PointerAction};
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
-use fantoccini::wd::{Capabilities, NewWindowType, WebDriverCompatibleCommand, WindowHandle};
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
+use fantoccini::wd::{NewWindowType, WebDriverCompatibleCommand, WindowHandle};
+use fantoccini::{Client, Locator};
 use model::access::Role;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::chromedriver::{self, INSTALL};
+use super::chromedriver::{self, Running, Scripts};
 use super::people::{SESSION_COOKIE, new_session};
 use crate::support::test_app::{PATIENCE, TestApp};
 
@@ -27,27 +26,7 @@ use crate::support::test_app::{PATIENCE, TestApp};
 const MAX_BROWSERS: usize = 2;
 /// How often it is looked whether something has come.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-const ARGUMENTS: [&str; 9] = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-];
-
 static ROOM: Semaphore = Semaphore::const_new(MAX_BROWSERS);
-
-/// Whether pages may run scripts.
-#[derive(Debug, Clone, Copy)]
-pub enum Scripts {
-    On,
-    Off,
-}
-
 /// The size of the window's inside, in CSS pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -71,16 +50,15 @@ pub const TAB: char = '\u{e004}';
 /// The enter key.
 pub const ENTER: char = '\u{e007}';
 
-/// A browser with a profile of its own. Every test ends with [`Browser::finish`].
+/// A browser that remembers nothing. Every test ends with [`Browser::finish`].
 pub struct Browser {
     client: Client,
     base: String,
     size: Size,
     /// What the browser may complain about, since the test provokes it: parts of the complaint.
     expected: Vec<String>,
-    /// The session, until it is ended.
-    session: Option<String>,
-    _profile: TempDir,
+    /// What is to be ended, until it is left to the next test.
+    running: Option<Running>,
     _permit: SemaphorePermit<'static>,
 }
 
@@ -93,20 +71,13 @@ impl Browser {
     /// A browser with scripts on or off.
     pub async fn open_with(app: &TestApp, scripts: Scripts) -> Self {
         let permit = ROOM.acquire().await.unwrap();
-        let profile = tempfile::tempdir_in(chromedriver::scratch()).unwrap();
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities(&profile, scripts))
-            .connect(&format!("http://{}", chromedriver::address()))
-            .await
-            .unwrap_or_else(|error| panic!("chromium does not start ({error}): {INSTALL}"));
-        let session = client.session_id().await.unwrap();
+        let (client, running) = chromedriver::browser(scripts).await;
         let mut browser = Self {
             client,
             base: app.base(),
             size: DESKTOP,
             expected: Vec::new(),
-            session,
-            _profile: profile,
+            running: Some(running),
             _permit: permit,
         };
         browser.resize(DESKTOP).await;
@@ -316,13 +287,44 @@ impl Browser {
         self.expected.push(part.to_owned());
     }
 
-    /// Ends the browser. Fails if it complained: about errors, refused loads, or anything that our own policy forbids.
+    /// Ends the use of the browser. Fails if it complained: about errors, refused loads, or anything that our own policy
+    /// forbids.
     pub async fn finish(mut self) {
         let log = self.command("se/log", json!({"type": "browser"})).await;
         let problems = problems(&log, &self.expected);
-        self.client.clone().close().await.unwrap();
-        self.session = None;
         assert_eq!(problems, BTreeSet::new(), "the browser complained");
+        match self.running.take_if(|running| running.runs_scripts()) {
+            Some(running) => {
+                self.forget_everything().await;
+                self.client.persist().await.unwrap();
+                chromedriver::leave(running);
+            }
+            None => self.client.clone().close().await.unwrap(),
+        }
+    }
+
+    /// Goes back to one empty window, without cookies, caches, and what pages have stored.
+    async fn forget_everything(&self) {
+        let mut windows = self.client.windows().await.unwrap();
+        let first = windows.remove(0);
+        for window in windows {
+            self.client.switch_to_window(window).await.unwrap();
+            self.client.close_window().await.unwrap();
+        }
+        self.client.switch_to_window(first).await.unwrap();
+        self.client.goto("about:blank").await.unwrap();
+        let all = json!({"origin": self.base, "storageTypes": "all"});
+        for (method, parameters) in [
+            ("Page.bringToFront", json!({})),
+            ("Page.resetNavigationHistory", json!({})),
+            ("Network.clearBrowserCookies", json!({})),
+            ("Network.clearBrowserCache", json!({})),
+            ("Storage.clearDataForOrigin", all),
+        ] {
+            self.devtools(method, parameters).await;
+        }
+        // What pages said as they were left belongs to nobody.
+        self.command("se/log", json!({"type": "browser"})).await;
     }
 
     async fn page_text(&self) -> Result<String, CmdError> {
@@ -379,9 +381,10 @@ impl Browser {
 /// A test that fails before its end still ends its browser, so that the next one finds room and memory.
 impl Drop for Browser {
     fn drop(&mut self) {
-        let Some(session) = self.session.take() else {
+        let Some(running) = self.running.take() else {
             return;
         };
+        let session = &running.session;
         let end = || -> std::io::Result<usize> {
             let mut stream = TcpStream::connect(chromedriver::address())?;
             stream.set_read_timeout(Some(PATIENCE))?;
@@ -393,24 +396,6 @@ impl Drop for Browser {
         };
         end().unwrap_or_default();
     }
-}
-
-fn capabilities(profile: &TempDir, scripts: Scripts) -> Capabilities {
-    let profile = format!("--user-data-dir={}", profile.path().display());
-    let arguments: Vec<_> = ARGUMENTS.into_iter().chain([profile.as_str()]).collect();
-    let blocked = 2;
-    let preferences = match scripts {
-        Scripts::On => json!({}),
-        Scripts::Off => json!({"profile.managed_default_content_settings.javascript": blocked}),
-    };
-    let patience_ms = PATIENCE.as_secs() * 1000;
-    let wanted = json!({
-        "browserName": "chrome",
-        "timeouts": {"pageLoad": patience_ms, "script": patience_ms},
-        "goog:loggingPrefs": {"browser": "ALL"},
-        "goog:chromeOptions": {"args": arguments, "prefs": preferences},
-    });
-    wanted.as_object().unwrap().clone()
 }
 
 /// What the browser said that no test wants to hear.

@@ -1,6 +1,7 @@
 //! The way of the first administrator, as they see it: set up, sign out, be refused, sign in.
 
-use super::browser::{Browser, Scripts};
+use super::browser::Browser;
+use super::chromedriver::Scripts;
 use super::people::{EMAIL, PASSWORD};
 use crate::support::test_app::TestApp;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use model::access::Role;
 use serde_json::json;
 
-use super::browser::{Browser, Scripts};
+use super::browser::Browser;
+use super::chromedriver::Scripts;
 use super::people::{SESSION_COOKIE, new_session};
 use crate::support::platform::Platform;
 use crate::support::receiver::{OK, Receiver, Reply};
@@ -256,8 +257,8 @@ async fn disabling_says_what_becomes_of_events_and_enabling_sends_what_was_held(
     browser.wait_for_text("The receiver moves house").await;
     app.trigger("Disk full on db-1").await;
     browser.wait_for_text("Held").await;
-    assert!(!receiver.has_further_requests());
     app.quiesce().await;
+    assert!(!receiver.has_further_requests());
     browser.press("Enable").await;
     browser.wait_for_text("What was held is being sent").await;
     assert!(receiver.next_request().await.contains("Disk full on db-1"));
