@@ -23,7 +23,7 @@ use expectation::State;
 use receiver::Behaviour;
 use world::World;
 
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 3;
 const LONG_SEEDS: u64 = 200;
 const STEPS: u32 = 8_000;
 const STEPS_BETWEEN_CHECKS: u32 = 1_000;
