@@ -78,8 +78,9 @@ impl Chat {
         answer.expect(200).json()
     }
 
-    /// The one delivery there is, after so many attempts.
+    /// The one delivery there is, after so many attempts, and once all that followed from them is noted.
     pub async fn delivery(&self, attempts: u64) -> Value {
+        self.app.quiesce().await;
         let id = self.app.wait_for("", 1).await[0]["id"]
             .as_str()
             .unwrap()
