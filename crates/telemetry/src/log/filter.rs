@@ -19,6 +19,7 @@ pub const CRATES: &[&str] = &[
     "server",
     "simulators",
     "store",
+    "store_conformance",
     "store_sqlite",
     "supervisor",
     "telemetry",

@@ -89,7 +89,7 @@ async fn a_newer_schema_is_refused() {
 /// A store as version 1 wrote it: two people whose addresses differ in case alone, a webhook and a dead delivery.
 fn write_version_1(directory: &std::path::Path) {
     let connection = rusqlite::Connection::open(directory.join("opsknight.db")).unwrap();
-    let schema = include_str!("../../../crates/store-sqlite/migrations/0001_engine.sql");
+    let schema = include_str!("../../migrations/0001_engine.sql");
     connection.execute_batch(schema).unwrap();
     connection
         .execute_batch(

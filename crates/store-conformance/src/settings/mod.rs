@@ -3,14 +3,17 @@
 //! here can make. Beside what a test touches stand bystanders, which must be the same afterwards.
 
 mod access;
+#[path = "fixture.rs"]
 mod backend;
 mod catalog;
+#[path = "../../../store-sqlite/tests/it/condition.rs"]
 mod condition;
 mod inboxes;
 mod receipts;
 mod samples;
 mod sessions;
 mod sign_in;
+#[path = "../../../store-sqlite/tests/it/file.rs"]
 mod sqlite_file;
 mod upkeep;
 mod webhooks;

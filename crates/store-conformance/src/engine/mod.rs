@@ -3,6 +3,7 @@
 //! A test gets a [`World`]: a fresh store with two webhooks, and bystanders (a service, a webhook and an incident of
 //! their own) that no test may touch; afterwards it is checked that none did.
 
+#[path = "../backend.rs"]
 mod backend;
 mod bystanders;
 mod deliveries;
@@ -13,10 +14,12 @@ mod lists;
 mod memories;
 mod overview;
 mod queue;
+#[path = "repeated_requests.rs"]
 mod receipts;
 mod recording;
 mod replays;
 mod sequences;
+#[path = "../../../store-sqlite/tests/it/backend.rs"]
 mod sqlite;
 mod tickets;
 mod world;

@@ -1,0 +1,1 @@
+//! What every store must do, as tests that a backend calls in its own.
