@@ -9,10 +9,6 @@ mod chat;
 mod cli;
 mod client_address;
 mod config;
-#[path = "../../crates/store-conformance/src/engine/mod.rs"]
-mod contract;
-#[path = "../../crates/store-conformance/src/settings/mod.rs"]
-mod contract_settings;
 mod crash;
 mod damage;
 mod delivery;

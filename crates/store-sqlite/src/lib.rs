@@ -79,25 +79,31 @@ pub fn pages_of(bytes: u64) -> u32 {
 
 /// Opens (or creates) the store in a folder, for a server.
 pub fn open(settings: Settings) -> StoreResult<Store> {
-    let database = Arc::new(Database::open_as_server(settings)?);
-    Ok(Store {
-        incidents: Arc::clone(&database) as _,
-        events: Arc::clone(&database) as _,
-        queue: Arc::clone(&database) as _,
-        deliveries: Arc::clone(&database) as _,
-        webhooks: Arc::clone(&database) as _,
-        endpoints: Arc::clone(&database) as _,
-        tickets: Arc::clone(&database) as _,
-        ticket_polls: Arc::clone(&database) as _,
-        services: Arc::clone(&database) as _,
-        users: Arc::clone(&database) as _,
-        policies: Arc::clone(&database) as _,
-        access: Arc::clone(&database) as _,
-        receipts: Arc::clone(&database) as _,
-        sign_in: Arc::clone(&database) as _,
-        sessions: Arc::clone(&database) as _,
-        inboxes: Arc::clone(&database) as _,
-        overview: Arc::clone(&database) as _,
-        upkeep: database,
-    })
+    Ok(Database::open_as_server(settings)?.into())
+}
+
+impl From<Database> for Store {
+    fn from(database: Database) -> Self {
+        let database = Arc::new(database);
+        Self {
+            incidents: Arc::clone(&database) as _,
+            events: Arc::clone(&database) as _,
+            queue: Arc::clone(&database) as _,
+            deliveries: Arc::clone(&database) as _,
+            webhooks: Arc::clone(&database) as _,
+            endpoints: Arc::clone(&database) as _,
+            tickets: Arc::clone(&database) as _,
+            ticket_looks: Arc::clone(&database) as _,
+            services: Arc::clone(&database) as _,
+            users: Arc::clone(&database) as _,
+            policies: Arc::clone(&database) as _,
+            access: Arc::clone(&database) as _,
+            receipts: Arc::clone(&database) as _,
+            sign_in: Arc::clone(&database) as _,
+            sessions: Arc::clone(&database) as _,
+            inboxes: Arc::clone(&database) as _,
+            overview: Arc::clone(&database) as _,
+            upkeep: database,
+        }
+    }
 }

@@ -2,12 +2,12 @@
 
 use model::id::{ServiceId, WebhookId};
 
-use super::backend::Backend;
+use crate::{Backend, Value};
 
 pub struct Bystanders {
     pub service: ServiceId,
     pub webhook: WebhookId,
-    rows_before: Vec<String>,
+    rows_before: Vec<Vec<Value>>,
 }
 
 impl Bystanders {

@@ -5,10 +5,14 @@ use model::exchange::FailureCode;
 use model::incident::IncidentAction;
 use store::deliveries::StateCounts;
 
-use super::contract_tests;
+use crate::cases;
 
-contract_tests! {
-    async fn deliveries_are_counted_by_state(world) {
+use super::world::World;
+
+cases! {
+    engine::deliveries;
+
+    async fn deliveries_are_counted_by_state(world: &mut World) {
         let before = world.store().deliveries.counts().await.unwrap();
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
@@ -29,7 +33,7 @@ contract_tests! {
         assert_eq!((counts.scheduled, counts.held), (before.scheduled, before.held + 1));
     }
 
-    async fn the_stats_of_a_webhook_tell_what_it_did_since_a_time(world) {
+    async fn the_stats_of_a_webhook_tell_what_it_did_since_a_time(world: &mut World) {
         world.trigger("one").await;
         world.trigger("two").await;
         world.trigger("three").await;
@@ -46,7 +50,7 @@ contract_tests! {
         assert_eq!((later.attempts_delivered, later.failures), (1, vec![]));
     }
 
-    async fn every_delivery_is_in_the_ledger(world) {
+    async fn every_delivery_is_in_the_ledger(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
         world.finish_next(world.ordered, NextStep::Dead, world.at(2)).await;

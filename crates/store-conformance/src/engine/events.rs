@@ -5,10 +5,14 @@ use model::event::Event;
 use model::event::EventName;
 use model::incident::IncidentAction;
 
-use super::contract_tests;
+use crate::cases;
 
-contract_tests! {
-    async fn the_feed_has_every_event_in_the_order_of_commits_and_no_tests(world) {
+use super::world::World;
+
+cases! {
+    engine::events;
+
+    async fn the_feed_has_every_event_in_the_order_of_commits_and_no_tests(world: &mut World) {
         let before = world.store().events.latest_sequence().await.unwrap();
         let incident = world.trigger("one").await;
         let at = world.at(1);

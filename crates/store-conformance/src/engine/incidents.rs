@@ -8,11 +8,14 @@ use store::Page;
 use store::StoreError;
 use store::incidents::{Committed, IncidentEdit, IncidentFilter, ServiceKey, TimelineKind, Trigger};
 
-use super::contract_tests;
-use super::world::{changed, created};
+use crate::cases;
 
-contract_tests! {
-    async fn a_trigger_makes_an_incident_one_event_and_a_delivery_for_each_webhook(world) {
+use super::world::{World, changed, created};
+
+cases! {
+    engine::incidents;
+
+    async fn a_trigger_makes_an_incident_one_event_and_a_delivery_for_each_webhook(world: &mut World) {
         let trigger = Trigger {
             service: ServiceKey::Name("API Gateway".into()),
             assignee: Some(world.bob),
@@ -32,7 +35,7 @@ contract_tests! {
         assert_eq!(*world.dispatcher.latest_event.lock().unwrap(), events[0].sequence);
     }
 
-    async fn an_open_incident_with_the_dedup_key_is_returned_without_an_event(world) {
+    async fn an_open_incident_with_the_dedup_key_is_returned_without_an_event(world: &mut World) {
         let keyed = |title: &str| Trigger { dedup_key: Some("db".into()), ..world.new_trigger(title) };
         let first = created(world.store().incidents.trigger(keyed("first")).await.unwrap());
         let second = world.store().incidents.trigger(keyed("second")).await.unwrap();
@@ -46,7 +49,7 @@ contract_tests! {
         assert!(matches!(refused, Err(StoreError::Conflict(_))));
     }
 
-    async fn a_trigger_that_names_what_does_not_exist_changes_nothing(world) {
+    async fn a_trigger_that_names_what_does_not_exist_changes_nothing(world: &mut World) {
         let unknown_service = ServiceId::new(world.at(9), [9; 10]);
         let triggers = [
             (Trigger { service: ServiceKey::Id(unknown_service), ..world.new_trigger("a") }, "service"),
@@ -61,7 +64,7 @@ contract_tests! {
         assert_eq!(world.store().events.latest_sequence().await, Ok(before));
     }
 
-    async fn each_transition_makes_its_event_and_the_timeline_tells_them(world) {
+    async fn each_transition_makes_its_event_and_the_timeline_tells_them(world: &mut World) {
         let incident = world.trigger("one").await;
         for (action, ms) in [
             (IncidentAction::Acknowledge, 1),
@@ -93,7 +96,7 @@ contract_tests! {
         assert_eq!(world.backend.accepted(world.loose).await, 5);
     }
 
-    async fn what_changes_nothing_or_does_not_apply_makes_no_event(world) {
+    async fn what_changes_nothing_or_does_not_apply_makes_no_event(world: &mut World) {
         let incident = world.trigger("one").await;
         let acknowledged = changed(world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await);
         let before = world.store().events.latest_sequence().await.unwrap();
@@ -115,7 +118,7 @@ contract_tests! {
         assert_eq!(world.lane(world.ordered, incident.id).await.len(), 2);
     }
 
-    async fn an_escalation_fires_once_per_step(world) {
+    async fn an_escalation_fires_once_per_step(world: &mut World) {
         let incident = world.trigger("one").await;
         let incidents = &world.store().incidents;
         let minutes = |count: i64| world.at(count * 60_000);
@@ -133,7 +136,7 @@ contract_tests! {
         assert_eq!(world.lane(world.ordered, incident.id).await.len(), 3);
     }
 
-    async fn an_edit_leaves_a_note_and_makes_no_event(world) {
+    async fn an_edit_leaves_a_note_and_makes_no_event(world: &mut World) {
         let incident = world.trigger("one").await;
         let before = world.store().events.latest_sequence().await.unwrap();
         let edit = IncidentEdit {
@@ -163,7 +166,7 @@ contract_tests! {
         );
     }
 
-    async fn incidents_are_listed_newest_first_by_filter_and_page(world) {
+    async fn incidents_are_listed_newest_first_by_filter_and_page(world: &mut World) {
         let first = world.trigger("Ärger with DNS").await;
         let second = world.trigger("dns again 100%").await;
         let third = world.trigger("disk").await;
@@ -188,11 +191,11 @@ contract_tests! {
         assert_eq!(list(resolved, page).await, [third.id]);
     }
 
-    async fn a_webhook_that_drops_while_disabled_gets_nothing(world) {
+    async fn a_webhook_that_drops_while_disabled_gets_nothing(world: &mut World) {
         let (id, service) = (model::id::WebhookId::new(world.at(0), [50; 10]), world.service);
         world
             .restart_as(2, async |backend| {
-                let webhook = super::backend::WebhookRow {
+                let webhook = super::rows::WebhookRow {
                     id,
                     name: "dropping",
                     services: vec![service],

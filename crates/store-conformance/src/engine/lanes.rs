@@ -6,10 +6,14 @@ use model::incident::IncidentAction;
 use store::incidents::Trigger;
 use store::queue::Recorded;
 
-use super::contract_tests;
+use crate::cases;
 
-contract_tests! {
-    async fn a_later_event_waits_until_the_earlier_one_is_delivered_or_dead(world) {
+use super::world::World;
+
+cases! {
+    engine::lanes;
+
+    async fn a_later_event_waits_until_the_earlier_one_is_delivered_or_dead(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
         world.act(incident.id, IncidentAction::Resolve, world.at(2)).await;
@@ -24,7 +28,7 @@ contract_tests! {
         assert_eq!(world.states(world.ordered, incident.id).await, [Delivered, Dead, Scheduled]);
     }
 
-    async fn a_retry_keeps_later_events_waiting(world) {
+    async fn a_retry_keeps_later_events_waiting(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
         let retry = NextStep::Retry { at: world.at(60_000) };
@@ -35,13 +39,13 @@ contract_tests! {
         assert_eq!(claimed.next_due_at, Some(world.at(60_000)));
     }
 
-    async fn without_ordering_nothing_waits(world) {
+    async fn without_ordering_nothing_waits(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
         assert_eq!(world.states(world.loose, incident.id).await, [Scheduled, Scheduled]);
     }
 
-    async fn incidents_do_not_wait_for_each_other(world) {
+    async fn incidents_do_not_wait_for_each_other(world: &mut World) {
         let first = world.trigger("one").await;
         let second = world.trigger("two").await;
         let claimed = world.claim(world.ordered, 10, world.at(1)).await;
@@ -50,7 +54,7 @@ contract_tests! {
         assert_eq!(world.states(world.ordered, second.id).await, [Claimed]);
     }
 
-    async fn a_delivery_is_born_claimed_while_the_dispatcher_has_room(world) {
+    async fn a_delivery_is_born_claimed_while_the_dispatcher_has_room(world: &mut World) {
         world.dispatcher.make_room(1);
         let incident = world.trigger("one").await;
         assert_eq!(world.states(world.ordered, incident.id).await, [Claimed]);
@@ -66,7 +70,7 @@ contract_tests! {
         assert_eq!(world.states(world.ordered, incident.id).await, [Delivered, Claimed, Queued]);
     }
 
-    async fn room_is_given_back_when_a_trigger_fails_and_nothing_is_handed_over(world) {
+    async fn room_is_given_back_when_a_trigger_fails_and_nothing_is_handed_over(world: &mut World) {
         let first = world.new_trigger("one");
         let event_id = first.event_id;
         world.store().incidents.trigger(first).await.unwrap();
@@ -82,7 +86,7 @@ contract_tests! {
         assert_eq!(world.backend.deliveries(world.ordered).await, 1);
     }
 
-    async fn a_disabled_webhook_holds_its_deliveries_in_order(world) {
+    async fn a_disabled_webhook_holds_its_deliveries_in_order(world: &mut World) {
         let ordered = world.ordered;
         world.restart_as(2, async |backend| backend.disable_webhook(ordered).await).await;
         world.dispatcher.make_room(9);

@@ -10,14 +10,18 @@ use store::Page;
 use store::StoreError;
 use store::deliveries::DeliveryFilter;
 
-use super::contract_tests;
-
 fn ids(deliveries: &[Delivery]) -> Vec<DeliveryId> {
     deliveries.iter().map(|delivery| delivery.id).collect()
 }
 
-contract_tests! {
-    async fn filters_combine(world) {
+use crate::cases;
+
+use super::world::World;
+
+cases! {
+    engine::lists;
+
+    async fn filters_combine(world: &mut World) {
         let incident = world.trigger("one").await;
         let other = world.trigger("two").await;
         world.act(incident.id, IncidentAction::Resolve, world.at(10)).await;
@@ -40,7 +44,7 @@ contract_tests! {
         assert_eq!(world.list(period(0, 10)).await.len(), 2);
     }
 
-    async fn states_are_found_with_and_without_a_webhook(world) {
+    async fn states_are_found_with_and_without_a_webhook(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
         world.act(incident.id, IncidentAction::Resolve, world.at(2)).await;
@@ -82,7 +86,7 @@ contract_tests! {
         assert_eq!(world.list(in_lane).await.len(), 2);
     }
 
-    async fn a_cause_chooses_those_whose_last_attempt_failed_for_it(world) {
+    async fn a_cause_chooses_those_whose_last_attempt_failed_for_it(world: &mut World) {
         world.trigger("one").await;
         let first = world.finish_next(world.ordered, NextStep::Dead, world.at(1)).await;
         let second = world.claim(world.loose, 1, world.at(1)).await.deliveries.remove(0);
@@ -100,7 +104,7 @@ contract_tests! {
         assert_eq!(ids(&world.list(dead).await), [first.id]);
     }
 
-    async fn pages_follow_each_other_without_gap_or_repetition(world) {
+    async fn pages_follow_each_other_without_gap_or_repetition(world: &mut World) {
         for title in ["one", "two", "three"] {
             world.trigger(title).await;
         }
@@ -122,7 +126,7 @@ contract_tests! {
         assert_eq!(ids(&rows), [all[3]]);
     }
 
-    async fn what_does_not_exist_is_not_found(world) {
+    async fn what_does_not_exist_is_not_found(world: &mut World) {
         let id = DeliveryId::new(world.at(0), [9; 10]);
         let missing = StoreError::NotFound { what: "delivery" };
         assert_eq!(world.store().deliveries.get(id).await, Err(missing.clone()));

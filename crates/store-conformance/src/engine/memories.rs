@@ -10,17 +10,21 @@ use model::incident::IncidentAction;
 use model::patch::Patch;
 use store::queue::{AttemptRecord, Recorded};
 
-use super::contract_tests;
-
-fn remembering(text: &str) -> StateUpdates {
-    StateUpdates {
-        message_ref: Patch::Set(text.into()),
-        ..StateUpdates::default()
+fn remembering(text: &str) -> Legacy {
+    Legacy {
+        memory: Keeping::Becomes(text.into()),
+        ..Legacy::default()
     }
 }
 
-contract_tests! {
-    async fn a_message_is_remembered_for_its_webhook_and_incident_alone(world) {
+use crate::cases;
+
+use super::world::World;
+
+cases! {
+    engine::memories;
+
+    async fn a_message_is_remembered_for_its_webhook_and_incident_alone(world: &mut World) {
         let incident = world.trigger("one").await;
         let other = world.trigger("two").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
@@ -36,7 +40,7 @@ contract_tests! {
         assert_eq!(endpoints.load_message_ref(world.loose, incident.id).await, Ok(None));
     }
 
-    async fn a_memory_changes_and_goes_and_a_late_attempt_leaves_none(world) {
+    async fn a_memory_changes_and_goes_and_a_late_attempt_leaves_none(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
         world.act(incident.id, IncidentAction::Resolve, world.at(2)).await;
@@ -54,7 +58,7 @@ contract_tests! {
         assert_eq!(seen, [Some("a".into()), Some("b".into()), None]);
     }
 
-    async fn the_next_attempt_finds_what_was_spent_and_left_and_a_replay_begins_anew(world) {
+    async fn the_next_attempt_finds_what_was_spent_and_left_and_a_replay_begins_anew(world: &mut World) {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
         let spent = Spending { attempts: 1, follow_ups: 2, waited: Duration::from_secs(90), refusals: 1, steps: 3 };
@@ -71,7 +75,7 @@ contract_tests! {
         assert_eq!((fresh.spent, fresh.continuation), (Spending::default(), None));
     }
 
-    async fn a_replayed_event_does_not_take_the_memory_of_a_later_one(world) {
+    async fn a_replayed_event_does_not_take_the_memory_of_a_later_one(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Resolve, world.at(1)).await;
         let first = world.finish_next(world.ordered, NextStep::Dead, world.at(2)).await;
@@ -92,7 +96,7 @@ contract_tests! {
         assert_eq!(memory.map(|memory| memory.text).as_deref(), Some("of the resolution"));
     }
 
-    async fn of_what_is_learned_about_a_webhook_the_dispatcher_is_told(world) {
+    async fn of_what_is_learned_about_a_webhook_the_dispatcher_is_told(world: &mut World) {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
         let state_updates = StateUpdates { discovered_settings: Some("elsewhere".into()), ..StateUpdates::default() };
@@ -102,7 +106,7 @@ contract_tests! {
         assert!(world.dispatcher.changed.lock().unwrap().contains(&world.ordered));
     }
 
-    async fn a_delivery_on_hold_waits_for_its_webhook_to_be_enabled(world) {
+    async fn a_delivery_on_hold_waits_for_its_webhook_to_be_enabled(world: &mut World) {
         let incident = world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
         let hold = NextStep::Hold { at: world.at(2) };

@@ -18,7 +18,8 @@ use store::incidents::Trigger;
 use store::overview::OpenIncidents;
 use store::queue::{AttemptRecord, Recorded};
 
-use super::contract_tests;
+use crate::cases;
+
 use super::world::{World, created};
 
 /// Triggers an incident some time after the start.
@@ -74,8 +75,10 @@ fn dying(world: &World, delivery: &ClaimedDelivery, code: FailureCode) -> Attemp
     }
 }
 
-contract_tests! {
-    async fn attempts_are_counted_by_what_they_came_to(world) {
+cases! {
+    engine::overview;
+
+    async fn attempts_are_counted_by_what_they_came_to(world: &mut World) {
         for title in ["one", "two", "three"] {
             world.trigger(title).await;
         }
@@ -100,7 +103,7 @@ contract_tests! {
         assert_eq!(seen.iter().map(counts).collect::<Vec<_>>(), [(1, 0, 0)]);
     }
 
-    async fn activity_adds_up_within_a_period_and_begins_anew_in_the_next(world) {
+    async fn activity_adds_up_within_a_period_and_begins_anew_in_the_next(world: &mut World) {
         world.trigger("one").await;
         let next = period_of(world.at(0)).plus(ACTIVITY_PERIOD);
         let last_moment = next.minus(Duration::from_millis(1));
@@ -116,7 +119,7 @@ contract_tests! {
         assert_eq!(all[0].webhook_id, world.bystanders.webhook);
     }
 
-    async fn an_attempt_that_comes_late_or_again_is_not_counted(world) {
+    async fn an_attempt_that_comes_late_or_again_is_not_counted(world: &mut World) {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
         let record = world.attempt(&delivery, NextStep::Dead, world.at(2));
@@ -129,7 +132,7 @@ contract_tests! {
         assert_eq!(seen.iter().map(counts).collect::<Vec<_>>(), [(0, 0, 1)]);
     }
 
-    async fn a_batch_of_late_attempts_leaves_no_activity(world) {
+    async fn a_batch_of_late_attempts_leaves_no_activity(world: &mut World) {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
         world.store().queue.release(vec![(delivery.id, delivery.claim)]).await.unwrap();
@@ -137,14 +140,14 @@ contract_tests! {
         assert_eq!(activity_of(world, world.ordered).await, []);
     }
 
-    async fn tests_are_no_activity(world) {
+    async fn tests_are_no_activity(world: &mut World) {
         let incident = world.trigger("one").await;
         let test = begin_test(world, world.loose, &incident).await;
         assert_eq!(world.record(&test, NextStep::Delivered, world.at(2)).await, Recorded::Applied);
         assert_eq!(activity_of(world, world.loose).await, []);
     }
 
-    async fn open_incidents_are_counted_by_severity_and_status(world) {
+    async fn open_incidents_are_counted_by_severity_and_status(world: &mut World) {
         world.trigger("one").await;
         world.trigger("two").await;
         let taken = world.trigger("three").await;
@@ -165,7 +168,7 @@ contract_tests! {
         assert_eq!(open, expected);
     }
 
-    async fn every_open_incident_is_counted_and_the_most_urgent_are_found_among_a_thousand(world) {
+    async fn every_open_incident_is_counted_and_the_most_urgent_are_found_among_a_thousand(world: &mut World) {
         let worst = world.trigger("worst").await;
         let next = world.trigger("next worst").await;
         let taken = world.trigger("taken").await;
@@ -189,7 +192,7 @@ contract_tests! {
         assert_eq!(none, []);
     }
 
-    async fn a_test_that_failed_is_no_dead_delivery(world) {
+    async fn a_test_that_failed_is_no_dead_delivery(world: &mut World) {
         let incident = world.trigger("one").await;
         let test = begin_test(world, world.loose, &incident).await;
         assert_eq!(world.record(&test, NextStep::Dead, world.at(2)).await, Recorded::Applied);
@@ -206,7 +209,7 @@ contract_tests! {
         assert!(matches!(replayed, Err(StoreError::Conflict(_))));
     }
 
-    async fn the_health_of_a_webhook_leaves_tests_out(world) {
+    async fn the_health_of_a_webhook_leaves_tests_out(world: &mut World) {
         let incident = world.trigger("one").await;
         for title in ["two", "three", "four"] {
             world.trigger(title).await;
@@ -227,14 +230,14 @@ contract_tests! {
         assert_eq!((loose.dead, loose.open), (0, 4));
     }
 
-    async fn a_deleted_webhook_has_no_health(world) {
+    async fn a_deleted_webhook_has_no_health(world: &mut World) {
         let ordered = world.ordered;
         world.restart_as(super::world::NODE, async |backend| backend.delete_webhook(ordered).await).await;
         let health = world.store().overview.webhook_health().await.unwrap();
         assert_eq!((health.len(), health.contains_key(&ordered)), (2, false));
     }
 
-    async fn dead_deliveries_are_grouped_by_webhook_and_cause_without_tests(world) {
+    async fn dead_deliveries_are_grouped_by_webhook_and_cause_without_tests(world: &mut World) {
         let incident = trigger_at(world, "one", world.at(0)).await;
         trigger_at(world, "three", world.at(5)).await;
         trigger_at(world, "fourth", world.at(6)).await;
@@ -263,7 +266,7 @@ contract_tests! {
         assert_eq!(rest, expected);
     }
 
-    async fn titles_are_told_of_the_incidents_that_exist(world) {
+    async fn titles_are_told_of_the_incidents_that_exist(world: &mut World) {
         let (one, two) = (world.trigger("one").await, world.trigger("two").await);
         let nowhere = IncidentId::new(world.at(0), [99; 10]);
         let titles = world.store().overview.titles(vec![two.id, nowhere, one.id]).await.unwrap();

@@ -9,11 +9,14 @@ use model::incident::IncidentAction;
 use store::StoreError;
 use store::queue::{ClaimRequest, NODE_LEASE, Recorded};
 
-use super::contract_tests;
-use super::world::NODE;
+use crate::cases;
 
-contract_tests! {
-    async fn claims_take_the_longest_due_first_up_to_the_limit(world) {
+use super::world::{NODE, World};
+
+cases! {
+    engine::queue;
+
+    async fn claims_take_the_longest_due_first_up_to_the_limit(world: &mut World) {
         for title in ["one", "two", "three"] {
             let incident = world.trigger(title).await;
             world.act(incident.id, IncidentAction::Acknowledge, world.at(5)).await;
@@ -32,7 +35,7 @@ contract_tests! {
         assert_eq!(world.claim(world.loose, 9, world.at(9)).await.next_due_at, None);
     }
 
-    async fn webhooks_claimed_together_share_their_events(world) {
+    async fn webhooks_claimed_together_share_their_events(world: &mut World) {
         world.trigger("one").await;
         let requests = [world.loose, world.ordered].map(|webhook_id| ClaimRequest { webhook_id, limit: 5 });
         let unknown = ClaimRequest { webhook_id: WebhookId::new(world.at(0), [77; 10]), limit: 5 };
@@ -46,7 +49,7 @@ contract_tests! {
         assert!(claimed[2].deliveries.is_empty());
     }
 
-    async fn a_released_delivery_is_due_as_before_and_its_claim_is_void(world) {
+    async fn a_released_delivery_is_due_as_before_and_its_claim_is_void(world: &mut World) {
         let incident = world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
         world.dispatcher.forget();
@@ -60,7 +63,7 @@ contract_tests! {
         assert_eq!(world.states(world.ordered, incident.id).await, [Claimed]);
     }
 
-    async fn the_next_due_times_are_those_of_enabled_webhooks(world) {
+    async fn the_next_due_times_are_those_of_enabled_webhooks(world: &mut World) {
         let incident = world.trigger("one").await;
         world.finish_next(world.loose, NextStep::Retry { at: world.at(70) }, world.at(1)).await;
         let ordered = world.ordered;
@@ -71,7 +74,7 @@ contract_tests! {
         assert_eq!(world.states(ordered, incident.id).await, [DeliveryState::Held]);
     }
 
-    async fn claims_of_a_node_are_rescued_once_its_lease_ran_out(world) {
+    async fn claims_of_a_node_are_rescued_once_its_lease_ran_out(world: &mut World) {
         let incident = world.trigger("one").await;
         world.store().queue.heartbeat(world.at(0)).await.unwrap();
         let claimed = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
@@ -89,7 +92,7 @@ contract_tests! {
         assert_eq!(world.record(&own, NextStep::Delivered, world.at(9)).await, Recorded::Applied);
     }
 
-    async fn claims_of_a_node_without_a_heartbeat_are_rescued_at_once(world) {
+    async fn claims_of_a_node_without_a_heartbeat_are_rescued_at_once(world: &mut World) {
         let incident = world.trigger("one").await;
         world.claim(world.ordered, 1, world.at(1)).await;
         world.restart_as(NODE + 1, async |_| ()).await;
@@ -98,7 +101,7 @@ contract_tests! {
         assert_eq!(world.store().queue.rescue(world.at(1)).await, Ok(0));
     }
 
-    async fn what_is_scheduled_between_two_times_moves_with_the_clock(world) {
+    async fn what_is_scheduled_between_two_times_moves_with_the_clock(world: &mut World) {
         let first = world.trigger("one").await;
         let second = world.trigger("two").await;
         for (ms, retry_ms) in [(1, 60_000), (2, 900_000)] {
@@ -114,7 +117,7 @@ contract_tests! {
         assert_eq!(moved.escalate_at, Some(world.at(5 * 60_000 - 1_000)));
     }
 
-    async fn a_delivery_that_is_given_back_has_moved_with_the_clock_too(world) {
+    async fn a_delivery_that_is_given_back_has_moved_with_the_clock_too(world: &mut World) {
         let incident = world.trigger("one").await;
         world.finish_next(world.ordered, NextStep::Retry { at: world.at(60_000) }, world.at(1)).await;
         let claimed = world.claim(world.ordered, 1, world.at(60_000)).await.deliveries.remove(0);
@@ -124,7 +127,7 @@ contract_tests! {
         assert_eq!(world.lane(world.ordered, incident.id).await[0].due_at, world.at(30_000));
     }
 
-    async fn a_lease_from_before_the_clock_was_set_back_does_not_hold(world) {
+    async fn a_lease_from_before_the_clock_was_set_back_does_not_hold(world: &mut World) {
         let incident = world.trigger("one").await;
         world.store().queue.heartbeat(world.at(3_600_000)).await.unwrap();
         world.claim(world.ordered, 1, world.at(3_600_000)).await;
@@ -133,7 +136,7 @@ contract_tests! {
         assert_eq!(world.states(world.ordered, incident.id).await, [Scheduled]);
     }
 
-    async fn a_test_goes_to_a_disabled_webhook_too_and_stands_outside_of_everything(world) {
+    async fn a_test_goes_to_a_disabled_webhook_too_and_stands_outside_of_everything(world: &mut World) {
         let incident = world.trigger("one").await;
         let ordered = world.ordered;
         world.restart_as(NODE, async |backend| backend.disable_webhook(ordered).await).await;
@@ -158,7 +161,7 @@ contract_tests! {
         assert!(matches!(refused, Err(StoreError::NotFound { what: "webhook" })));
     }
 
-    async fn a_test_does_not_make_events_wait(world) {
+    async fn a_test_does_not_make_events_wait(world: &mut World) {
         let incident = world.trigger("one").await;
         world.finish_next(world.ordered, NextStep::Delivered, world.at(1)).await;
         let at = world.at(2);

@@ -7,10 +7,14 @@ use model::id::DeliveryId;
 use model::incident::IncidentAction;
 use store::queue::{AttemptRecord, Recorded};
 
-use super::contract_tests;
+use crate::cases;
 
-contract_tests! {
-    async fn an_attempt_is_kept_whole_and_the_delivery_moves_on(world) {
+use super::world::World;
+
+cases! {
+    engine::recording;
+
+    async fn an_attempt_is_kept_whole_and_the_delivery_moves_on(world: &mut World) {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
         let retry = NextStep::Retry { at: world.at(60_000) };
@@ -31,7 +35,7 @@ contract_tests! {
         assert_eq!(detail.attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
     }
 
-    async fn a_late_attempt_is_kept_but_moves_nothing(world) {
+    async fn a_late_attempt_is_kept_but_moves_nothing(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Resolve, world.at(1)).await;
         let delivery = world.finish_next(world.ordered, NextStep::Dead, world.at(2)).await;
@@ -50,7 +54,7 @@ contract_tests! {
         assert_eq!(world.states(world.ordered, incident.id).await, [Dead, Scheduled]);
     }
 
-    async fn a_receiver_that_is_gone_disables_its_webhook_once(world) {
+    async fn a_receiver_that_is_gone_disables_its_webhook_once(world: &mut World) {
         let incident = world.trigger("one").await;
         world.trigger("two").await;
         world.act(incident.id, IncidentAction::Resolve, world.at(1)).await;

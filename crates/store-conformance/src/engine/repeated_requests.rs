@@ -4,8 +4,9 @@ use model::incident::IncidentAction;
 use store::incidents::{Committed, TransitionRequest, Trigger};
 use store::receipts::{Answer, Receipt};
 
-use super::contract_tests;
-use super::world::created;
+use crate::cases;
+
+use super::world::{World, created};
 
 fn receipt(key: &str, hash: u8) -> Option<Receipt> {
     Some(Receipt {
@@ -36,8 +37,10 @@ fn answer(status: u16, body: &str) -> Committed {
     })
 }
 
-contract_tests! {
-    async fn a_repeated_trigger_gets_the_first_answer_and_makes_nothing(world) {
+cases! {
+    engine::repeated_requests;
+
+    async fn a_repeated_trigger_gets_the_first_answer_and_makes_nothing(world: &mut World) {
         let trigger = |title: &str, hash| Trigger { receipt: receipt("k", hash), ..world.new_trigger(title) };
         let incidents = &world.store().incidents;
         let first = created(incidents.trigger(trigger("first", 1)).await.unwrap());
@@ -50,7 +53,7 @@ contract_tests! {
         assert_eq!(world.backend.accepted(world.ordered).await, 2);
     }
 
-    async fn transitions_keep_their_answers_whatever_they_came_to(world) {
+    async fn transitions_keep_their_answers_whatever_they_came_to(world: &mut World) {
         let incident = world.trigger("one").await;
         let request = |action, key: &str| TransitionRequest {
             receipt: receipt(key, 1),
@@ -68,7 +71,7 @@ contract_tests! {
         assert_eq!(world.lane(world.ordered, incident.id).await.len(), 2);
     }
 
-    async fn a_key_is_forgotten_after_a_day(world) {
+    async fn a_key_is_forgotten_after_a_day(world: &mut World) {
         let trigger = |title: &str, ms| Trigger {
             receipt: receipt("k", 1),
             change: world.change(world.at(ms)),
@@ -82,7 +85,7 @@ contract_tests! {
         assert_eq!(incidents.trigger(trigger("again", day_ms + 2)).await, Ok(answer(201, "too late")));
     }
 
-    async fn a_request_that_fails_leaves_its_key_free(world) {
+    async fn a_request_that_fails_leaves_its_key_free(world: &mut World) {
         let unknown = world.new_trigger("one").incident_id;
         let request = |incident_id| TransitionRequest {
             receipt: receipt("k", 1),

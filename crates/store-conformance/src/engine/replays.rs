@@ -7,10 +7,14 @@ use store::StoreError;
 use store::deliveries::{RecoverStep, Replayed};
 use store::queue::Recorded;
 
-use super::contract_tests;
+use crate::cases;
 
-contract_tests! {
-    async fn a_replay_starts_a_fresh_schedule_and_keeps_the_history(world) {
+use super::world::World;
+
+cases! {
+    engine::replays;
+
+    async fn a_replay_starts_a_fresh_schedule_and_keeps_the_history(world: &mut World) {
         let incident = world.trigger("one").await;
         let delivery = world.finish_next(world.ordered, NextStep::Dead, world.at(1)).await;
         world.dispatcher.forget();
@@ -31,7 +35,7 @@ contract_tests! {
         assert_eq!(world.backend.accepted(world.ordered).await, 1);
     }
 
-    async fn a_replayed_delivery_takes_its_place_in_the_lane(world) {
+    async fn a_replayed_delivery_takes_its_place_in_the_lane(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;
         world.act(incident.id, IncidentAction::Resolve, world.at(2)).await;
@@ -45,7 +49,7 @@ contract_tests! {
         assert_eq!(world.states(world.ordered, incident.id).await, [Dead, Delivered, Scheduled]);
     }
 
-    async fn deliveries_of_a_deleted_webhook_are_not_replayed(world) {
+    async fn deliveries_of_a_deleted_webhook_are_not_replayed(world: &mut World) {
         world.trigger("one").await;
         let delivery = world.finish_next(world.ordered, NextStep::Dead, world.at(1)).await;
         let ordered = world.ordered;
@@ -57,7 +61,7 @@ contract_tests! {
         assert_eq!(recovered, Err(StoreError::NotFound { what: "webhook" }));
     }
 
-    async fn a_recovery_replays_what_is_dead_of_a_period_in_order_and_comes_to_an_end(world) {
+    async fn a_recovery_replays_what_is_dead_of_a_period_in_order_and_comes_to_an_end(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(0)).await;
         world.act(incident.id, IncidentAction::Resolve, world.at(20)).await;

@@ -1,13 +1,16 @@
 //! Whatever happens in whatever order: a lane has at most one head, and events arrive in the order of the feed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use model::delivery::{ClaimedDelivery, DeliveryState, NextStep};
 use model::id::IncidentId;
 use model::incident::IncidentAction;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
-use super::sqlite::SqliteBackend;
+use crate::Backend;
+
 use super::world::World;
 
 #[derive(Debug, Clone)]
@@ -101,8 +104,8 @@ async fn expect_lane_in_order(world: &World, incident: IncidentId) {
     assert!(states.is_sorted_by_key(|state| state.is_open()), "{states:?}");
 }
 
-async fn run(steps: Vec<Step>) {
-    let world = World::new(Box::new(SqliteBackend::new())).await;
+async fn run(backend: Arc<dyn Backend>, steps: Vec<Step>) {
+    let world = World::new(backend).await;
     let incidents = [world.trigger("one").await.id, world.trigger("two").await.id];
     let mut progress = Progress::default();
     for step in steps {
@@ -118,11 +121,16 @@ async fn run(steps: Vec<Step>) {
     world.expect_bystanders_untouched().await;
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_sequence_of_steps_breaks_a_lane(steps in prop::collection::vec(any_step(), 1..40)) {
-        tokio::runtime::Runtime::new().unwrap().block_on(run(steps));
-    }
+pub fn no_sequence_of_steps_breaks_a_lane(new_backend: fn() -> Arc<dyn Backend>) {
+    let config = ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let steps = prop::collection::vec(any_step(), 1..40);
+    let outcome = TestRunner::new(config).run(&steps, |steps| {
+        crate::block_on(run(new_backend(), steps));
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }

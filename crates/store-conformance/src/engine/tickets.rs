@@ -17,7 +17,8 @@ use store::tickets::{
     PollResult, Requested, TimelineComment,
 };
 
-use super::contract_tests;
+use crate::cases;
+
 use super::world::World;
 
 fn ticket(number: u32, phase: TicketPhase) -> Ticket {
@@ -105,8 +106,10 @@ impl World {
     }
 }
 
-contract_tests! {
-    async fn an_intention_is_on_record_before_the_ticket_is_and_counts_each_try(world) {
+cases! {
+    engine::tickets;
+
+    async fn an_intention_is_on_record_before_the_ticket_is_and_counts_each_try(world: &mut World) {
         let incident = world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         assert!(world.intend(&delivery, None, world.at(10)).await);
@@ -120,7 +123,7 @@ contract_tests! {
         assert_eq!((link.event_sequence, link.last_synced_at), (delivery.event.sequence, Some(world.at(30))));
     }
 
-    async fn whoever_lost_the_claim_may_not_make_a_ticket(world) {
+    async fn whoever_lost_the_claim_may_not_make_a_ticket(world: &mut World) {
         let incident = world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         let late = ClaimedDelivery { claim: Claim(9999), ..delivery.clone() };
@@ -130,7 +133,7 @@ contract_tests! {
         assert!(!world.intend(&delivery, None, world.at(3)).await);
     }
 
-    async fn what_a_delivery_is_about_to_do_is_its_progress_after_a_crash(world) {
+    async fn what_a_delivery_is_about_to_do_is_its_progress_after_a_crash(world: &mut World) {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         assert!(world.intend(&delivery, Some("noting"), world.at(1)).await);
@@ -139,7 +142,7 @@ contract_tests! {
         assert_eq!(again.continuation.as_deref(), Some("noting"));
     }
 
-    async fn a_failed_attempt_says_on_the_link_why_and_a_step_leaves_it(world) {
+    async fn a_failed_attempt_says_on_the_link_why_and_a_step_leaves_it(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
@@ -159,7 +162,7 @@ contract_tests! {
         assert_eq!(link.ticket().unwrap().phase, TicketPhase::InProgress);
     }
 
-    async fn a_ticket_that_moved_takes_its_incident_along_once(world) {
+    async fn a_ticket_that_moved_takes_its_incident_along_once(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         let PollOutcome::Followed(committed) = world.look(incident_id, TicketPhase::Done, world.at(5000)).await
         else { panic!("did not follow") };
@@ -173,7 +176,7 @@ contract_tests! {
         assert!(matches!(again, PollOutcome::InLine), "{again:?}");
     }
 
-    async fn a_ticket_that_was_closed_while_an_event_went_there_is_news_for_its_incident(world) {
+    async fn a_ticket_that_was_closed_while_an_event_went_there_is_news_for_its_incident(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
@@ -185,7 +188,7 @@ contract_tests! {
         assert!(matches!(followed, PollOutcome::Followed(_)), "{followed:?}");
     }
 
-    async fn what_was_read_before_something_of_ours_went_there_counts_for_nothing(world) {
+    async fn what_was_read_before_something_of_ours_went_there_counts_for_nothing(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         let before = world.link(incident_id).await.unwrap().version;
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
@@ -206,7 +209,7 @@ contract_tests! {
         assert_eq!(incident.status, IncidentStatus::Acknowledged);
     }
 
-    async fn tickets_are_taken_when_they_are_due_and_by_one_alone(world) {
+    async fn tickets_are_taken_when_they_are_due_and_by_one_alone(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         let looks = &world.store().ticket_polls;
         assert!(looks.take_due(world.at(1000), 9).await.unwrap().is_empty());
@@ -222,7 +225,7 @@ contract_tests! {
         assert_eq!(looks.take_due(due_at.plus(2 * POLL_INTERVAL), 9).await.unwrap().len(), 1);
     }
 
-    async fn a_call_has_its_ticket_looked_at_and_the_same_call_again_does_not(world) {
+    async fn a_call_has_its_ticket_looked_at_and_the_same_call_again_does_not(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         let looks = &world.store().ticket_polls;
         assert_eq!(world.hint("10001", "call-1", world.at(2000)).await, NotificationEffect::PollDue);
@@ -241,7 +244,7 @@ contract_tests! {
         assert_eq!(looks.take_due(soon.plus(BUSY_WAIT), 9).await.unwrap().len(), 1);
     }
 
-    async fn a_call_that_names_our_marker_finds_a_ticket_whose_making_got_no_answer(world) {
+    async fn a_call_that_names_our_marker_finds_a_ticket_whose_making_got_no_answer(world: &mut World) {
         let incident = world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         world.intend(&delivery, None, world.at(1)).await;
@@ -256,7 +259,7 @@ contract_tests! {
         assert_eq!(world.claim(world.ordered, 1, world.at(3)).await.deliveries.len(), 1);
     }
 
-    async fn a_ticket_by_hand_is_made_from_the_latest_event_whether_it_was_wanted_or_not(world) {
+    async fn a_ticket_by_hand_is_made_from_the_latest_event_whether_it_was_wanted_or_not(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         let tickets = &world.store().tickets;
         tickets.unlink(incident_id, world.ordered, world.change(world.at(2000))).await.unwrap();
@@ -278,7 +281,7 @@ contract_tests! {
         assert_eq!(notes.collect::<Vec<_>>(), ["unlinked the ticket OPS-1", "asked for a ticket"]);
     }
 
-    async fn while_a_ticket_is_being_told_something_it_is_not_unlinked(world) {
+    async fn while_a_ticket_is_being_told_something_it_is_not_unlinked(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
@@ -293,7 +296,7 @@ contract_tests! {
         assert_eq!(again.continuation, None);
     }
 
-    async fn a_create_that_is_known_to_have_made_nothing_is_as_if_there_had_been_none(world) {
+    async fn a_create_that_is_known_to_have_made_nothing_is_as_if_there_had_been_none(world: &mut World) {
         let incident = world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         world.intend(&delivery, None, world.at(1)).await;
@@ -304,7 +307,7 @@ contract_tests! {
         assert!(shown.is_empty(), "{shown:?}");
     }
 
-    async fn a_ticket_whose_first_delivery_dies_is_looked_at_all_the_same(world) {
+    async fn a_ticket_whose_first_delivery_dies_is_looked_at_all_the_same(world: &mut World) {
         world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         let record = AttemptRecord {
@@ -316,7 +319,7 @@ contract_tests! {
         assert_eq!(due.len(), 1);
     }
 
-    async fn a_replay_of_what_died_knows_what_was_written_already(world) {
+    async fn a_replay_of_what_died_knows_what_was_written_already(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
@@ -329,7 +332,7 @@ contract_tests! {
         assert_eq!(again.continuation.as_deref(), Some("noted"));
     }
 
-    async fn a_ticket_belongs_to_one_incident(world) {
+    async fn a_ticket_belongs_to_one_incident(world: &mut World) {
         let first = world.linked("one", 1).await;
         let second = world.trigger("two").await.id;
         let tickets = &world.store().tickets;
@@ -346,7 +349,7 @@ contract_tests! {
         assert_eq!(world.claim(world.ordered, 9, world.at(60)).await.deliveries.len(), 1);
     }
 
-    async fn of_two_tickets_the_older_stays_and_the_timeline_says_so(world) {
+    async fn of_two_tickets_the_older_stays_and_the_timeline_says_so(world: &mut World) {
         let incident_id = world.linked("one", 2).await;
         let older = ticket(1, TicketPhase::New);
         let looks = &world.store().ticket_polls;
@@ -356,7 +359,7 @@ contract_tests! {
         assert!(timeline.iter().any(|entry| matches!(&entry.kind, TimelineKind::Note(text) if text.contains("OPS-1"))));
     }
 
-    async fn comments_come_into_the_timeline_once(world) {
+    async fn comments_come_into_the_timeline_once(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         let link = world.link(incident_id).await.unwrap();
         let actor = Actor::Ticket { webhook_id: world.ordered, name: "Ada".into() };
@@ -383,7 +386,7 @@ contract_tests! {
         assert_eq!((&last.actor, &last.kind), (&actor, &TimelineKind::Note("commented: on it".into())));
     }
 
-    async fn a_new_assignee_is_told_to_the_ticket_without_an_event(world) {
+    async fn a_new_assignee_is_told_to_the_ticket_without_an_event(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         let edit = store::incidents::IncidentEdit {
             assignee: Some(Some(world.bob)),

@@ -13,12 +13,15 @@ use model::incident::{Incident, IncidentAction, Severity};
 use model::time::Timestamp;
 use store::DeliverySink;
 use store::Page;
+use store::Store;
 use store::deliveries::DeliveryFilter;
 use store::incidents::{Committed, ServiceKey, TransitionRequest, Trigger};
 use store::queue::{AttemptRecord, ClaimRequest, Claimed, Recorded};
 
-use super::backend::{Backend, Handles, WebhookRow};
+use crate::{Backend, Opening};
+
 use super::bystanders::Bystanders;
+use super::rows::WebhookRow;
 
 /// The time at which every test begins.
 const START_MS: i64 = 1_700_000_000_000;
@@ -27,8 +30,8 @@ const START_MS: i64 = 1_700_000_000_000;
 pub const NODE: i64 = 1;
 
 pub struct World {
-    pub backend: Box<dyn Backend>,
-    store: Option<Handles>,
+    pub backend: Arc<dyn Backend>,
+    store: Option<Store>,
     pub dispatcher: Arc<RecordingHandOver>,
     /// Service `API Gateway`, whose policy calls Ann after 5 minutes and Bob after 10 more.
     pub service: ServiceId,
@@ -43,7 +46,7 @@ pub struct World {
 }
 
 impl World {
-    pub async fn new(backend: Box<dyn Backend>) -> Self {
+    pub async fn new(backend: Arc<dyn Backend>) -> Self {
         let start = Timestamp::from_millis(START_MS);
         let id = |number: u8| [number; 10];
         let (ann, bob) = (UserId::new(start, id(1)), UserId::new(start, id(2)));
@@ -74,8 +77,8 @@ impl World {
         backend
             .insert_webhook(webhook(other_webhook, "bystander", other_service, "incident"))
             .await;
-        let dispatcher = Arc::new(RecordingHandOver::default());
-        let store = backend.open(NODE, Arc::clone(&dispatcher) as _).await;
+        let (dispatcher, opening) = opening(NODE);
+        let store = backend.open(&opening).await.unwrap();
         let bystanders = Bystanders::remember_nothing(other_service, other_webhook);
         let mut world = Self {
             backend,
@@ -118,7 +121,7 @@ impl World {
     }
 
     /// The open store.
-    pub fn store(&self) -> &Handles {
+    pub fn store(&self) -> &Store {
         self.store.as_ref().unwrap()
     }
 
@@ -126,9 +129,9 @@ impl World {
     pub async fn restart_as(&mut self, node: i64, meanwhile: impl AsyncFnOnce(&dyn Backend)) {
         self.store = None;
         meanwhile(self.backend.as_ref()).await;
-        self.dispatcher = Arc::new(RecordingHandOver::default());
-        let delivery_sink = Arc::clone(&self.dispatcher) as Arc<dyn DeliverySink>;
-        self.store = Some(self.backend.open(node, delivery_sink).await);
+        let (dispatcher, opening) = opening(node);
+        self.store = Some(self.backend.open(&opening).await.unwrap());
+        self.dispatcher = dispatcher;
     }
 
     /// So many milliseconds after the start.
@@ -285,6 +288,16 @@ impl World {
         let lane = self.lane(webhook, incident).await;
         lane.into_iter().map(|delivery| delivery.state).collect()
     }
+}
+
+fn opening(node: i64) -> (Arc<RecordingHandOver>, Opening) {
+    let dispatcher = Arc::<RecordingHandOver>::default();
+    let opening = Opening {
+        node,
+        hand_over: Arc::clone(&dispatcher) as _,
+        ..Opening::default()
+    };
+    (dispatcher, opening)
 }
 
 /// The incident that a trigger created.

@@ -1,6 +1,5 @@
-//! A fresh store in a folder of its own, with bystanders in it.
+//! A fresh store, with bystanders in it.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clock::Env;
@@ -14,48 +13,25 @@ use model::session::Session;
 use model::time::Timestamp;
 use model::user::User;
 use model::webhook::{Webhook, WebhookSecrets};
-use store::CommitObserver;
-use store::DeliverySink;
-use store::NoObserver;
-use store::StoreResult;
+use store::HandOver;
+use store::Store;
 use store::access::Access;
 use store::catalog::{Policies, Services, Users};
 use store::inboxes::Inboxes;
-use store::receipts::{Answer, ReceiptState, Receipts};
-use store::seal::{MasterKey, Sealer};
+use store::receipts::{Answer, Known, Receipts};
 use store::sessions::Sessions;
 use store::sign_in::SignIn;
 use store::upkeep::Upkeep;
 use store::webhooks::{Endpoints, Webhooks};
-use store_sqlite::{Database, Settings};
-use tempfile::TempDir;
+
+use crate::{Backend, Opening, Value};
 
 use super::samples;
 
-/// How to open a store again.
-pub struct Opening {
-    pub key: u8,
-    pub previous_key: Option<u8>,
-    pub node: i64,
-    pub max_pages: Option<u32>,
-    pub observer: Arc<dyn CommitObserver>,
-}
-
-impl Default for Opening {
-    fn default() -> Self {
-        Self {
-            key: 1,
-            previous_key: None,
-            node: 1,
-            max_pages: None,
-            observer: Arc::new(NoObserver),
-        }
-    }
-}
-
-pub struct Backend {
-    database: Arc<Database>,
-    directory: TempDir,
+/// An open store, and what cases do with it beside its contracts.
+pub struct Fixture {
+    backend: Arc<dyn Backend>,
+    store: Store,
     told: Arc<Told>,
     pub source: Env,
 }
@@ -77,77 +53,72 @@ impl DeliverySink for Told {
     fn events_up_to(&self, _: i64) {}
 }
 
-impl Backend {
-    pub fn open() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+impl Fixture {
+    pub async fn new(backend: Arc<dyn Backend>) -> Self {
         let told = Arc::<Told>::default();
-        let database = open_database(directory.path(), &Opening::default(), &told).unwrap();
+        let store = backend.open(&Opening::default().told_to(&told)).await.unwrap();
         Self {
-            database: Arc::new(database),
-            directory,
+            backend,
+            store,
             told,
             source: samples::source(),
         }
     }
 
     /// Closes the store and opens it again.
-    pub fn reopen(self, opening: &Opening) -> Self {
+    pub async fn reopen(self, opening: Opening) -> Self {
         let Self {
-            database,
-            directory,
+            backend,
+            store,
             told,
             source,
         } = self;
-        drop(database);
-        let database = open_database(directory.path(), opening, &told).unwrap();
+        drop(store);
+        let store = backend.open(&opening.told_to(&told)).await.unwrap();
         Self {
-            database: Arc::new(database),
-            directory,
+            backend,
+            store,
             told,
             source,
         }
     }
 
     pub fn webhooks(&self) -> &dyn Webhooks {
-        &*self.database
+        &*self.store.webhooks
     }
     pub fn endpoints(&self) -> &dyn Endpoints {
-        &*self.database
+        &*self.store.endpoints
     }
     pub fn services(&self) -> &dyn Services {
-        &*self.database
+        &*self.store.services
     }
     pub fn users(&self) -> &dyn Users {
-        &*self.database
+        &*self.store.users
     }
     pub fn policies(&self) -> &dyn Policies {
-        &*self.database
+        &*self.store.policies
     }
     pub fn access(&self) -> &dyn Access {
-        &*self.database
+        &*self.store.access
     }
     pub fn receipts(&self) -> &dyn Receipts {
-        &*self.database
+        &*self.store.receipts
     }
     pub fn sign_in(&self) -> &dyn SignIn {
-        &*self.database
+        &*self.store.sign_in
     }
     pub fn sessions(&self) -> &dyn Sessions {
-        &*self.database
+        &*self.store.sessions
     }
     pub fn inboxes(&self) -> &dyn Inboxes {
-        &*self.database
+        &*self.store.inboxes
     }
     pub fn upkeep(&self) -> &dyn Upkeep {
-        &*self.database
+        &*self.store.upkeep
     }
 
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
-    pub fn file(&self) -> PathBuf {
-        self.directory().join("opsknight.db")
+    pub fn backend(&self) -> &dyn Backend {
+        &*self.backend
     }
 
     /// The webhooks that the dispatcher was told of since the last question.
@@ -170,87 +141,89 @@ impl Backend {
         self.actions_after(0).await.len()
     }
 
-    /// A connection beside the store, to plant what no contract here can make.
-    pub fn beside(&self) -> rusqlite::Connection {
-        rusqlite::Connection::open(self.file()).unwrap()
+    pub async fn execute(&self, sql: &str, values: &[Value]) {
+        self.backend.execute(sql, values).await;
     }
 
-    pub fn count(&self, query: &str) -> i64 {
-        self.beside().query_row(query, (), |row| row.get(0)).unwrap()
+    /// The number that a query finds.
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.backend.number(sql, &[]).await
     }
 
     /// An event with one delivery in some state, made at a time, with one attempt, counted in the ledger.
-    pub fn plant(&self, webhook_id: WebhookId, state: &str, made_at: Timestamp) -> DeliveryId {
-        let id = self.plant_uncounted(webhook_id, state, made_at);
-        self.beside()
-            .execute(
-                "UPDATE ledger SET accepted = accepted + 1 WHERE webhook_id = ?1",
-                [webhook_id.as_bytes()],
-            )
-            .unwrap();
+    pub async fn plant(&self, webhook_id: WebhookId, state: &str, made_at: Timestamp) -> DeliveryId {
+        let id = self.plant_uncounted(webhook_id, state, made_at).await;
+        let sql = "UPDATE ledger SET accepted = accepted + 1 WHERE webhook_id = ?1";
+        self.execute(sql, &[webhook_id.as_bytes().into()]).await;
         id
     }
 
-    pub fn plant_test(&self, webhook_id: WebhookId, state: &str, made_at: Timestamp) -> DeliveryId {
-        let id = self.plant_uncounted(webhook_id, state, made_at);
-        self.beside()
-            .execute("UPDATE deliveries SET is_test = 1 WHERE id = ?1", [id.as_bytes()])
-            .unwrap();
+    pub async fn plant_test(&self, webhook_id: WebhookId, state: &str, made_at: Timestamp) -> DeliveryId {
+        let id = self.plant_uncounted(webhook_id, state, made_at).await;
+        let sql = "UPDATE deliveries SET is_test = 1 WHERE id = ?1";
+        self.execute(sql, &[id.as_bytes().into()]).await;
         id
     }
 
-    fn plant_uncounted(&self, webhook_id: WebhookId, state: &str, made_at: Timestamp) -> DeliveryId {
+    async fn plant_uncounted(&self, webhook_id: WebhookId, state: &str, made_at: Timestamp) -> DeliveryId {
         let id = DeliveryId::new(made_at, self.source.random());
         let incident_id = IncidentId::new(made_at, self.source.random());
-        let sequence = self.plant_event(incident_id, made_at);
-        let is_claimed = state == "claimed";
-        let is_finished = state == "delivered" || state == "dead";
-        let connection = self.beside();
-        connection
-            .execute(
-                "INSERT INTO deliveries (id, webhook_id, incident_id, event_sequence, state, due_at, node, claim,
-                     attempts_made, created_at, finished_at, last_failure)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, iif(?7, 1, NULL), iif(?7, 1, NULL), 1, ?6, iif(?8, ?6, NULL),
-                     iif(?5 = 'dead', 'server_error', NULL))",
-                (
-                    id.as_bytes(),
-                    webhook_id.as_bytes(),
-                    incident_id.as_bytes(),
-                    sequence,
-                    state,
-                    made_at.as_millis(),
-                    is_claimed,
-                    is_finished,
-                ),
-            )
-            .unwrap();
-        connection
-            .execute(
-                "INSERT INTO attempts (delivery_id, id, number, started_at, outcome, failure, total_us, request_head,
-                     response_head, response_body, response_body_truncated)
-                 VALUES (?1, ?1, 1, ?2, iif(?3 = 'delivered', 'delivered', 'failed'),
-                     iif(?3 = 'delivered', NULL, 'server_error'), 1, '', '', x'', 0)",
-                (id.as_bytes(), made_at.as_millis(), state),
-            )
-            .unwrap();
+        let sequence = self.plant_event(incident_id, made_at).await;
+        let node = (state == "claimed").then_some(1);
+        let finished_at = matches!(state, "delivered" | "dead").then_some(made_at.as_millis());
+        let last_failure = (state == "dead").then_some("server_error");
+        self.execute(
+            "INSERT INTO deliveries (id, webhook_id, incident_id, event_sequence, state, due_at, node, claim,
+                 attempts_made, created_at, finished_at, last_failure)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1, ?6, ?8, ?9)",
+            &[
+                id.as_bytes().into(),
+                webhook_id.as_bytes().into(),
+                incident_id.as_bytes().into(),
+                sequence.into(),
+                state.into(),
+                made_at.as_millis().into(),
+                node.into(),
+                finished_at.into(),
+                last_failure.into(),
+            ],
+        )
+        .await;
+        let (outcome, failure) = match state {
+            "delivered" => ("delivered", None),
+            _ => ("failed", Some("server_error")),
+        };
+        self.execute(
+            "INSERT INTO attempts (delivery_id, id, number, started_at, outcome, failure, total_us, request_head,
+                 response_head, response_body, response_body_truncated)
+             VALUES (?1, ?1, 1, ?2, ?3, ?4, 1, '', '', ?5, 0)",
+            &[
+                id.as_bytes().into(),
+                made_at.as_millis().into(),
+                outcome.into(),
+                failure.into(),
+                Value::Bytes(vec![]),
+            ],
+        )
+        .await;
         id
     }
 
-    /// A test's event, which has no incident.
-    pub fn plant_event(&self, incident_id: IncidentId, at: Timestamp) -> i64 {
-        let connection = self.beside();
-        connection
-            .execute(
-                "INSERT INTO events (id, incident_id, name, at, actor, is_test, body)
-                 VALUES (?1, ?2, 'incident.triggered', ?3, 'system', 1, x'7b7d')",
-                (
-                    EventId::new(at, self.source.random()).as_bytes(),
-                    incident_id.as_bytes(),
-                    at.as_millis(),
-                ),
-            )
-            .unwrap();
-        connection.last_insert_rowid()
+    /// A test's event, which has no incident, and its place in the feed.
+    pub async fn plant_event(&self, incident_id: IncidentId, at: Timestamp) -> i64 {
+        let id = EventId::new(at, self.source.random());
+        self.execute(
+            "INSERT INTO events (id, incident_id, name, at, actor, is_test, body)
+             VALUES (?1, ?2, 'incident.triggered', ?3, 'system', 1, ?4)",
+            &[
+                id.as_bytes().into(),
+                incident_id.as_bytes().into(),
+                at.as_millis().into(),
+                Value::Bytes(b"{}".to_vec()),
+            ],
+        )
+        .await;
+        self.count("SELECT max(sequence) FROM events").await
     }
 
     /// Rows of every kind that a test does not touch.
@@ -291,9 +264,9 @@ impl Backend {
             .await
             .unwrap();
         let young = samples::now();
-        self.plant(webhook.id, "delivered", young);
-        self.plant(webhook.id, "dead", young);
-        self.plant(webhook.id, "scheduled", young);
+        self.plant(webhook.id, "delivered", young).await;
+        self.plant(webhook.id, "dead", young).await;
+        self.plant(webhook.id, "scheduled", young).await;
         let session = samples::session(source, user.id, "bystander token");
         self.sessions().begin(session.clone(), change()).await.unwrap();
         let inbox = samples::inbox(source, "Bystander");
@@ -332,7 +305,7 @@ impl Backend {
             secrets: self.endpoints().load(ids.webhook).await.unwrap().unwrap().secrets,
             key: self.access().find_key(ids.key).await.unwrap().unwrap(),
             receipt: receipt.await.unwrap(),
-            deliveries: self.states_of(ids.webhook),
+            deliveries: self.states_of(ids.webhook).await,
             session: session.await.unwrap().unwrap().0,
             inbox: self.inboxes().get(ids.inbox).await.unwrap(),
             inbox_requests: self.inboxes().requests(ids.inbox).await.unwrap(),
@@ -340,13 +313,18 @@ impl Backend {
     }
 
     /// The states of a webhook's deliveries, oldest first.
-    pub fn states_of(&self, webhook_id: WebhookId) -> Vec<String> {
-        let connection = self.beside();
-        let mut statement = connection
-            .prepare("SELECT state FROM deliveries WHERE webhook_id = ?1 ORDER BY id")
-            .unwrap();
-        let states = statement.query_map([webhook_id.as_bytes()], |row| row.get(0));
-        states.unwrap().map(Result::unwrap).collect()
+    pub async fn states_of(&self, webhook_id: WebhookId) -> Vec<String> {
+        let sql = "SELECT state FROM deliveries WHERE webhook_id = ?1 ORDER BY id";
+        self.backend.texts(sql, &[webhook_id.as_bytes().into()]).await
+    }
+}
+
+impl Opening {
+    fn told_to(self, told: &Arc<Told>) -> Self {
+        Self {
+            hand_over: Arc::clone(told) as _,
+            ..self
+        }
     }
 }
 
@@ -377,17 +355,4 @@ pub struct Bystanders {
     pub session: Session,
     pub inbox: Inbox,
     pub inbox_requests: Vec<InboxRequest>,
-}
-
-pub fn open_database(directory: &Path, opening: &Opening, told: &Arc<Told>) -> StoreResult<Database> {
-    let key = |byte| MasterKey::new([byte; 32]);
-    let previous_key = opening.previous_key.map(key);
-    Database::open(Settings {
-        directory: directory.to_owned(),
-        sealer: Sealer::new(&key(opening.key), previous_key.as_ref()),
-        delivery_sink: Arc::clone(told) as Arc<dyn DeliverySink>,
-        node: opening.node,
-        observer: Arc::clone(&opening.observer),
-        max_pages: opening.max_pages,
-    })
 }

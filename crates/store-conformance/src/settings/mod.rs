@@ -1,19 +1,26 @@
-//! What every backend must do with settings: webhooks, services, users, policies, keys, people who sign in, inboxes,
-//! receipts, upkeep. The tests speak to the contracts alone; `backend.rs` opens a store and plants rows that no contract
-//! here can make. Beside what a test touches stand bystanders, which must be the same afterwards.
+//! What people configure: webhooks, services, users, policies, keys, people who sign in, inboxes; receipts; upkeep.
+//!
+//! A case gets a [`Fixture`](fixture::Fixture): a fresh, empty store, in which it may plant bystanders and rows that no
+//! contract here can make.
 
-mod access;
-#[path = "fixture.rs"]
-mod backend;
-mod catalog;
-#[path = "../../../store-sqlite/tests/it/condition.rs"]
-mod condition;
-mod inboxes;
-mod receipts;
-mod samples;
-mod sessions;
-mod sign_in;
-#[path = "../../../store-sqlite/tests/it/file.rs"]
-mod sqlite_file;
-mod upkeep;
-mod webhooks;
+use std::sync::Arc;
+
+use crate::Backend;
+
+pub mod access;
+pub mod catalog;
+mod fixture;
+pub mod inboxes;
+pub mod receipts;
+pub mod samples;
+pub mod sessions;
+pub mod sign_in;
+pub mod upkeep;
+pub mod webhooks;
+
+pub use fixture::{Bystanders, Fixture};
+
+/// Runs a case on a new store.
+pub fn run(backend: Arc<dyn Backend>, case: impl AsyncFnOnce(Fixture)) {
+    crate::block_on(async { case(Fixture::new(backend).await).await });
+}

@@ -8,8 +8,10 @@ use model::service::Service;
 use store::CommitObserver;
 use store::StoreResult;
 
-use super::backend::{Backend, Opening};
-use super::samples;
+use store_conformance::Opening;
+use store_conformance::settings::{Fixture, samples};
+
+use super::backend::SqliteBackend;
 
 /// What is more than fits.
 const LARGE: usize = 200_000;
@@ -41,70 +43,73 @@ impl Counts {
     }
 }
 
-async fn create(backend: &Backend, name: &str, size: usize) -> StoreResult<Service> {
-    let source = &backend.source;
+async fn create(fixture: &Fixture, name: &str, size: usize) -> StoreResult<Service> {
+    let source = &fixture.source;
     let mut service = samples::service(source, name, None);
     service.description = Some("x".repeat(size));
     let change = source.change(samples::actor(source));
-    backend.services().create(service, change).await
+    fixture.services().create(service, change).await
 }
 
-fn codes(backend: &Backend) -> Vec<&'static str> {
-    let troubles = backend.upkeep().troubles();
+fn codes(fixture: &Fixture) -> Vec<&'static str> {
+    let troubles = fixture.upkeep().troubles();
     troubles.iter().map(|trouble| trouble.code).collect()
 }
 
 #[tokio::test]
 async fn a_refused_change_makes_the_store_unready_until_a_probe_finds_room() {
-    let backend = Backend::open();
+    let backend = Arc::new(SqliteBackend::new());
+    let fixture = Fixture::new(backend.clone()).await;
     backend
-        .beside()
+        .connection()
         .execute_batch("INSERT INTO probes (filler) VALUES (zeroblob(500000))")
         .unwrap();
     let counts = Arc::<Counts>::default();
-    let pages = backend.count("SELECT page_count FROM pragma_page_count");
-    backend.beside().execute_batch("DELETE FROM probes").unwrap();
-    let backend = backend.reopen(&Opening {
-        max_pages: Some(u32::try_from(pages).unwrap()),
+    let pages = fixture.count("SELECT page_count FROM pragma_page_count").await;
+    backend.connection().execute_batch("DELETE FROM probes").unwrap();
+    backend.set_max_pages(Some(u32::try_from(pages).unwrap()));
+    let opening = Opening {
         observer: Arc::clone(&counts) as _,
         ..Opening::default()
-    });
-    assert_eq!((backend.upkeep().ping().await, codes(&backend)), (Ok(()), vec![]));
+    };
+    let fixture = fixture.reopen(opening).await;
+    assert_eq!((fixture.upkeep().ping().await, codes(&fixture)), (Ok(()), vec![]));
     backend
-        .beside()
+        .connection()
         .execute_batch("INSERT INTO probes (filler) VALUES (zeroblob(500000))")
         .unwrap();
     let before = counts.now();
     for _ in 0..3 {
-        assert!(create(&backend, "large", LARGE).await.is_err());
-        assert!(backend.upkeep().ping().await.is_err());
-        assert_eq!(codes(&backend), ["commits_fail"]);
+        assert!(create(&fixture, "large", LARGE).await.is_err());
+        assert!(fixture.upkeep().ping().await.is_err());
+        assert_eq!(codes(&fixture), ["commits_fail"]);
     }
     // Three changes and three probes failed; none counts as a commit.
     assert_eq!(counts.now(), (before.0, before.1 + 6));
-    backend.beside().execute_batch("DELETE FROM probes").unwrap();
-    assert_eq!((backend.upkeep().ping().await, codes(&backend)), (Ok(()), vec![]));
+    backend.connection().execute_batch("DELETE FROM probes").unwrap();
+    assert_eq!((fixture.upkeep().ping().await, codes(&fixture)), (Ok(()), vec![]));
 }
 
 #[tokio::test]
 async fn a_log_that_a_foreign_reader_let_grow_is_cut_when_it_is_gone() {
-    let backend = Backend::open();
-    let reader = backend.beside();
+    let backend = Arc::new(SqliteBackend::new());
+    let fixture = Fixture::new(backend.clone()).await;
+    let reader = backend.connection();
     reader
         .execute_batch("BEGIN; SELECT count(*) FROM services")
         .unwrap();
     let mut number = 0;
-    let mut write = async |backend: &Backend| {
+    let mut write = async |fixture: &Fixture| {
         number += 1;
-        create(backend, &number.to_string(), 4_000_000).await.unwrap();
-        backend.upkeep().info().await.unwrap().wal_bytes
+        create(fixture, &number.to_string(), 4_000_000).await.unwrap();
+        fixture.upkeep().info().await.unwrap().wal_bytes
     };
-    while write(&backend).await <= LOG_KEPT_BYTES {}
+    while write(&fixture).await <= LOG_KEPT_BYTES {}
     reader.execute_batch("COMMIT").unwrap();
     drop(reader);
     let mut bytes = u64::MAX;
     for _ in 0..3 {
-        bytes = write(&backend).await;
+        bytes = write(&fixture).await;
     }
     assert!(bytes <= LOG_KEPT_BYTES, "{bytes}");
 }

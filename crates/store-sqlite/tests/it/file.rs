@@ -1,27 +1,34 @@
 //! What can be wrong with the file itself.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use model::id::{UserId, WebhookId};
-use store::StoreError;
 use store::catalog::Users;
 use store::overview::Overview;
 use store::sign_in::SignIn;
 use store::upkeep::Upkeep;
+use store::{StoreError, StoreResult};
 
-use super::backend::{Backend, Opening, open_database};
-use super::samples;
+use store_conformance::Opening;
+use store_conformance::settings::{Fixture, samples};
+use store_sqlite::Database;
 
-fn opening_fails(directory: &std::path::Path) -> StoreError {
-    open_database(directory, &Opening::default(), &Arc::default())
-        .err()
-        .expect("the store opened")
+use super::backend::{SqliteBackend, open_database};
+
+fn open(directory: &Path) -> StoreResult<Database> {
+    open_database(directory, &Opening::default(), None)
+}
+
+fn opening_fails(directory: &Path) -> StoreError {
+    open(directory).err().expect("the store opened")
 }
 
 #[tokio::test]
 async fn a_data_directory_serves_one_at_a_time() {
-    let backend = Backend::open();
-    let bystanders = backend.plant_bystanders().await;
+    let backend = Arc::new(SqliteBackend::new());
+    let fixture = Fixture::new(backend.clone()).await;
+    let bystanders = fixture.plant_bystanders().await;
     let refused = opening_fails(backend.directory());
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
     assert!(
@@ -30,7 +37,7 @@ async fn a_data_directory_serves_one_at_a_time() {
             .contains("another OpsKnight uses the data directory"),
         "{refused}"
     );
-    assert_eq!(backend.see(&bystanders).await, bystanders);
+    assert_eq!(fixture.see(&bystanders).await, bystanders);
 }
 
 #[test]
@@ -64,17 +71,18 @@ fn a_file_of_garbage_is_named_and_left_alone() {
 
 #[tokio::test]
 async fn a_newer_schema_is_refused() {
-    let backend = Backend::open();
+    let backend = Arc::new(SqliteBackend::new());
+    let fixture = Fixture::new(backend.clone()).await;
     backend
-        .beside()
+        .connection()
         .pragma_update(None, "user_version", 9999)
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    backend
+    fixture
         .upkeep()
         .backup(
             folder.path().join("opsknight.db"),
-            backend.source.change(model::audit::Actor::System),
+            fixture.source.change(model::audit::Actor::System),
         )
         .await
         .unwrap();
@@ -87,7 +95,7 @@ async fn a_newer_schema_is_refused() {
 }
 
 /// A store as version 1 wrote it: two people whose addresses differ in case alone, a webhook and a dead delivery.
-fn write_version_1(directory: &std::path::Path) {
+fn write_version_1(directory: &Path) {
     let connection = rusqlite::Connection::open(directory.join("opsknight.db")).unwrap();
     let schema = include_str!("../../migrations/0001_engine.sql");
     connection.execute_batch(schema).unwrap();
@@ -111,7 +119,7 @@ fn write_version_1(directory: &std::path::Path) {
 async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
     write_version_1(folder.path());
-    let database = open_database(folder.path(), &Opening::default(), &Arc::default()).unwrap();
+    let database = open(folder.path()).unwrap();
     let id = |number: u8| {
         let mut bytes = [0; 16];
         bytes[15] = number;
@@ -127,25 +135,23 @@ async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     let dead: Vec<_> = dead.iter().map(|group| (group.webhook_id, group.count)).collect();
     assert_eq!(dead, [(WebhookId::from_bytes(id(3)), 1)]);
     drop(database);
-    assert!(open_database(folder.path(), &Opening::default(), &Arc::default()).is_ok());
+    assert!(open(folder.path()).is_ok());
 }
 
 #[tokio::test]
 async fn a_full_disk_fails_writes_whole_and_more_room_heals_it() {
-    let backend = Backend::open();
-    let bystanders = backend.plant_bystanders().await;
-    let pages = backend.count("SELECT page_count FROM pragma_page_count");
-    let bounded = Opening {
-        max_pages: Some(u32::try_from(pages).unwrap() + 3),
-        ..Opening::default()
-    };
-    let backend = backend.reopen(&bounded);
-    let audit_length = backend.audit_length().await;
-    let source = &backend.source;
+    let backend = Arc::new(SqliteBackend::new());
+    let fixture = Fixture::new(backend.clone()).await;
+    let bystanders = fixture.plant_bystanders().await;
+    let pages = fixture.count("SELECT page_count FROM pragma_page_count").await;
+    backend.set_max_pages(Some(u32::try_from(pages).unwrap() + 3));
+    let fixture = fixture.reopen(Opening::default()).await;
+    let audit_length = fixture.audit_length().await;
+    let source = &fixture.source;
     let create = |size: usize, name: &str| {
         let mut service = samples::service(source, name, None);
         service.description = Some("x".repeat(size));
-        backend
+        fixture
             .services()
             .create(service, source.change(samples::actor(source)))
     };
@@ -159,23 +165,24 @@ async fn a_full_disk_fails_writes_whole_and_more_room_heals_it() {
         .map(|created| usize::from(created.is_ok()))
         .iter()
         .sum::<usize>();
-    let services = backend.services().list(samples::everything()).await.unwrap();
+    let services = fixture.services().list(samples::everything()).await.unwrap();
     assert_eq!(services.len(), 1 + kept);
-    assert_eq!(backend.audit_length().await, audit_length + kept);
+    assert_eq!(fixture.audit_length().await, audit_length + kept);
     assert_eq!(
         create(10, "after").await.map(|service| service.name),
         Ok("after".into())
     );
-    assert_eq!(backend.see(&bystanders).await, bystanders);
+    assert_eq!(fixture.see(&bystanders).await, bystanders);
 
-    let backend = backend.reopen(&Opening::default());
-    let source = &backend.source;
+    backend.set_max_pages(None);
+    let fixture = fixture.reopen(Opening::default()).await;
+    let source = &fixture.source;
     let mut service = samples::service(source, "large", None);
     service.description = Some("x".repeat(100_000));
-    let created = backend
+    let created = fixture
         .services()
         .create(service, source.change(samples::actor(source)));
     assert!(created.await.is_ok());
-    assert_eq!(backend.upkeep().examine(samples::now()).await, Ok(vec![]));
-    assert_eq!(backend.see(&bystanders).await, bystanders);
+    assert_eq!(fixture.upkeep().examine(samples::now()).await, Ok(vec![]));
+    assert_eq!(fixture.see(&bystanders).await, bystanders);
 }
