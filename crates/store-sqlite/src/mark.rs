@@ -12,11 +12,11 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use rusqlite::Connection;
-use sha2::{Digest, Sha256};
 
 use store::StoreResult;
 use store::upkeep::Loss;
 
+use super::digest::sha256;
 use super::statements::{execute, read_one};
 
 /// The mark's file in the data directory.
@@ -112,7 +112,7 @@ impl Mark {
 }
 
 fn check(text: &str) -> String {
-    hex::encode(&Sha256::digest(text.as_bytes())[..8])
+    hex::encode(&sha256([text.as_bytes()])[..8])
 }
 
 /// The open file, and what was last written to it.

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use model::delivery::{Claim, ClaimedDelivery, Spending};
 use model::event::Event;
 use model::id::{DeliveryId, EventId, IncidentId, WebhookId};
@@ -14,6 +12,7 @@ use model::webhook::{Ordering, Webhook};
 use store::StoreError;
 use store::StoreResult;
 
+use super::digest::sha256;
 use super::lanes;
 use super::statements::execute;
 use super::writer::WriteContext;
@@ -109,12 +108,12 @@ pub fn insert_event(context: &mut WriteContext<'_>, event: &Event) -> StoreResul
 /// Tells whether what was sent of an event is still what was accepted. Without a key: it finds damage and careless hands,
 /// not somebody who writes a fitting digest too.
 pub fn event_digest(incident_id: IncidentId, name: &str, at_millis: i64, body: &[u8]) -> [u8; DIGEST_BYTES] {
-    let mut hasher = Sha256::new();
-    hasher.update(incident_id.as_bytes());
-    hasher.update(name.as_bytes());
-    hasher.update(at_millis.to_be_bytes());
-    hasher.update(body);
-    let hash = hasher.finalize();
+    let hash = sha256([
+        incident_id.as_bytes(),
+        name.as_bytes(),
+        &at_millis.to_be_bytes(),
+        body,
+    ]);
     let mut digest = [0; DIGEST_BYTES];
     digest.copy_from_slice(&hash[..DIGEST_BYTES]);
     digest
@@ -158,10 +157,7 @@ pub fn insert_delivery(
 
 /// The delivery of an event to a webhook: the same two always give the same id.
 pub fn delivery_id(at: Timestamp, event_id: EventId, webhook_id: WebhookId) -> DeliveryId {
-    let mut hasher = Sha256::new();
-    hasher.update(event_id.as_bytes());
-    hasher.update(webhook_id.as_bytes());
-    let hash = hasher.finalize();
+    let hash = sha256([event_id.as_bytes(), webhook_id.as_bytes()]);
     let mut random = [0; 10];
     random.copy_from_slice(&hash[..10]);
     DeliveryId::new(at, random)

@@ -94,6 +94,29 @@ async fn a_newer_schema_is_refused() {
     );
 }
 
+#[tokio::test]
+async fn a_migration_that_is_not_the_one_that_was_applied_is_refused() {
+    let backend = SqliteBackend::new();
+    let applied = "SELECT (SELECT count(*) FROM migrations) = user_version FROM pragma_user_version";
+    let is_complete: bool = backend
+        .connection()
+        .query_row(applied, (), |row| row.get(0))
+        .unwrap();
+    assert!(is_complete);
+    for change in [
+        "UPDATE migrations SET hash = zeroblob(32) WHERE number = 3",
+        "DELETE FROM migrations WHERE number = 3",
+    ] {
+        backend.connection().execute_batch(change).unwrap();
+        let refused = opening_fails(backend.directory());
+        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+        let words = refused.to_string();
+        for expected in ["migration 3", "(migration_changed)", "restore a backup"] {
+            assert!(words.contains(expected), "{words}");
+        }
+    }
+}
+
 /// A store as version 1 wrote it: two people whose addresses differ in case alone, a webhook and a dead delivery.
 fn write_version_1(directory: &Path) {
     let connection = rusqlite::Connection::open(directory.join("opsknight.db")).unwrap();
@@ -125,7 +148,7 @@ async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
         bytes[15] = number;
         bytes
     };
-    assert_eq!(database.info().await.unwrap().schema_version, 7);
+    assert_eq!(database.info().await.unwrap().schema_version, 8);
     let ada = database.get(UserId::from_bytes(id(1))).await.unwrap();
     assert_eq!(ada.name, "Ada");
     assert_eq!(database.has_passwords().await, Ok(false));
