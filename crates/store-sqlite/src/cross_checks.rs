@@ -108,7 +108,7 @@ fn read_deliveries(connection: &Connection, after: &[u8]) -> StoreResult<Vec<Del
              d.steps > 0 AS has_steps,
              (SELECT count(*) FROM attempts a WHERE a.delivery_id = d.id) AS attempts,
              EXISTS (SELECT 1 FROM attempts a
-                     WHERE a.delivery_id = d.id AND a.outcome = 'delivered' AND a.remedy IS NOT 'step') AS was_taken,
+                     WHERE a.delivery_id = d.id AND (a.outcome = 'delivered' OR a.outcome = 'accepted')) AS was_taken,
              EXISTS (SELECT 1 FROM events e
                      WHERE e.sequence = d.event_sequence AND e.incident_id = d.incident_id) AS has_event
          FROM deliveries d WHERE d.id > ?1 ORDER BY d.id LIMIT ?2",

@@ -131,11 +131,9 @@ fn outcome_from_row(row: &Row<'_>) -> Result<Outcome> {
         })
     };
     match row.get_ref(3)?.as_str()? {
-        "delivered" => match row.get_ref(18)?.as_str_or_null()? {
-            Some("accepted") => Ok(Outcome::Accepted),
-            Some("step") => Ok(Outcome::Step),
-            Some(_) | None => Ok(Outcome::Delivered),
-        },
+        "delivered" => Ok(Outcome::Delivered),
+        "accepted" => Ok(Outcome::Accepted),
+        "step" => Ok(Outcome::Step),
         "failed" => Ok(Outcome::Failed(failure(row)?)),
         "gone" => Ok(Outcome::Gone(failure(row)?)),
         _ => Err(unexpected("outcome")),

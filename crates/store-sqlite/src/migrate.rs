@@ -11,7 +11,7 @@ use super::digest::sha256;
 use super::statements::{execute, read_all};
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0001_engine.sql"),
     include_str!("../migrations/0002_pages.sql"),
     include_str!("../migrations/0003_chat.sql"),
@@ -20,6 +20,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0006_open_incidents.sql"),
     include_str!("../migrations/0007_give_up.sql"),
     include_str!("../migrations/0008_migrations.sql"),
+    include_str!("../migrations/0009_open_words.sql"),
 ];
 /// The first schema that knows the hashes of what was applied. Of earlier ones it is believed that they are ours.
 const FIRST_WITH_HASHES: u32 = 8;

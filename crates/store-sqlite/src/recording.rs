@@ -205,7 +205,7 @@ fn insert_attempt(connection: &Connection, delivery_id: DeliveryId, attempt: &At
             attempt.id.as_bytes(),
             attempt.number,
             attempt.started_at.as_millis(),
-            outcome_name(&attempt.outcome),
+            attempt.outcome.as_str(),
             failure.map(|failure| failure.code.as_str()),
             failure.map(|failure| &failure.detail),
             failure
@@ -255,22 +255,13 @@ fn disable_webhook(
     audit::write(context.connection, &change, "webhook.disable", webhook_id, reason)
 }
 
-fn outcome_name(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered | Outcome::Accepted | Outcome::Step => "delivered",
-        Outcome::Failed(_) => "failed",
-        Outcome::Gone(_) => "gone",
-    }
-}
-
-/// What stands beside the outcome; the column is younger than the table.
+/// What helps, where it is not the schedule: the column is younger than the table.
 fn remedy_name(outcome: &Outcome) -> Option<&'static str> {
     match outcome {
-        Outcome::Delivered | Outcome::Gone(_) => None,
-        Outcome::Accepted => Some("accepted"),
-        Outcome::Step => Some("step"),
-        Outcome::Failed(failure) if failure.disposition == Disposition::Backoff => None,
-        Outcome::Failed(failure) => Some(failure.disposition.as_str()),
+        Outcome::Failed(failure) if failure.remedy != Remedy::Schedule => Some(failure.remedy.as_str()),
+        Outcome::Delivered | Outcome::Accepted | Outcome::Step | Outcome::Failed(_) | Outcome::Gone(_) => {
+            None
+        }
     }
 }
 

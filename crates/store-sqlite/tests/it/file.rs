@@ -3,11 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use model::id::{UserId, WebhookId};
-use store::catalog::Users;
-use store::overview::Overview;
-use store::sign_in::SignIn;
-use store::upkeep::Upkeep;
 use store::{StoreError, StoreResult};
 
 use store_conformance::Opening;
@@ -115,50 +110,6 @@ async fn a_migration_that_is_not_the_one_that_was_applied_is_refused() {
             assert!(words.contains(expected), "{words}");
         }
     }
-}
-
-/// A store as version 1 wrote it: two people whose addresses differ in case alone, a webhook and a dead delivery.
-fn write_version_1(directory: &Path) {
-    let connection = rusqlite::Connection::open(directory.join("opsknight.db")).unwrap();
-    let schema = include_str!("../../migrations/0001_engine.sql");
-    connection.execute_batch(schema).unwrap();
-    connection
-        .execute_batch(
-            "INSERT INTO users VALUES (unhex(printf('%032x', 1)), 'Ada', 'ada@example.org', 'viewer', 1),
-                                      (unhex(printf('%032x', 2)), 'Other', 'ADA@example.org', 'viewer', 2);
-             INSERT INTO webhooks (id, name, kind, url, events, services, severities, retry_schedule, timeout_ms,
-                 concurrency, ordering, when_disabled, secret, header_names, created_at, updated_at)
-             VALUES (unhex(printf('%032x', 3)), 'old', 'generic', 'https://example.com/', 31, '', '', '60000', 10000,
-                 16, 'incident', 'hold', x'00', '[]', 1, 1);
-             INSERT INTO deliveries (id, webhook_id, incident_id, event_sequence, state, due_at, created_at,
-                 finished_at, last_failure)
-             VALUES (unhex(printf('%032x', 4)), unhex(printf('%032x', 3)), zeroblob(16), 1, 'dead', 1, 1, 2, 'server_error');
-             PRAGMA user_version = 1;",
-        )
-        .unwrap();
-}
-
-#[tokio::test]
-async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
-    let folder = tempfile::tempdir().unwrap();
-    write_version_1(folder.path());
-    let database = open(folder.path()).unwrap();
-    let id = |number: u8| {
-        let mut bytes = [0; 16];
-        bytes[15] = number;
-        bytes
-    };
-    assert_eq!(database.info().await.unwrap().schema_version, 8);
-    let ada = database.get(UserId::from_bytes(id(1))).await.unwrap();
-    assert_eq!(ada.name, "Ada");
-    assert_eq!(database.has_passwords().await, Ok(false));
-    let other = database.find_by_email("ADA@example.org".into()).await.unwrap();
-    assert_eq!(other.unwrap().user.name, "Other");
-    let dead = database.dead_groups().await.unwrap();
-    let dead: Vec<_> = dead.iter().map(|group| (group.webhook_id, group.count)).collect();
-    assert_eq!(dead, [(WebhookId::from_bytes(id(3)), 1)]);
-    drop(database);
-    assert!(open(folder.path()).is_ok());
 }
 
 #[tokio::test]

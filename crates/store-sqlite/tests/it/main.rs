@@ -6,6 +6,7 @@
 mod backend;
 mod condition;
 mod file;
+mod upgrade;
 
 mod conformance {
     //! What every store must do.

@@ -1,0 +1,197 @@
+//! Stores of earlier versions: what they hold is there after they were brought up to date, and reads as before.
+
+use std::path::Path;
+
+use model::attempt::Remedy;
+use model::id::{DeliveryId, UserId, WebhookId};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Error};
+use store::catalog::Users;
+use store::deliveries::Deliveries;
+use store::overview::Overview;
+use store::sign_in::SignIn;
+use store::upkeep::Upkeep;
+use store_conformance::Opening;
+use store_conformance::settings::samples;
+use store_sqlite::Database;
+
+use super::backend::open_database;
+
+/// Each earlier schema, with rows as a version with this schema wrote them.
+const EARLIER: [(&str, &str); 7] = [
+    (
+        include_str!("../../migrations/0001_engine.sql"),
+        include_str!("../samples/0001.sql"),
+    ),
+    (include_str!("../../migrations/0002_pages.sql"), ""),
+    (
+        include_str!("../../migrations/0003_chat.sql"),
+        include_str!("../samples/0003.sql"),
+    ),
+    (
+        include_str!("../../migrations/0004_tickets.sql"),
+        include_str!("../samples/0004.sql"),
+    ),
+    (include_str!("../../migrations/0005_checks.sql"), ""),
+    (include_str!("../../migrations/0006_open_incidents.sql"), ""),
+    (include_str!("../../migrations/0007_give_up.sql"), ""),
+];
+fn file(directory: &Path) -> Connection {
+    Connection::open(directory.join("opsknight.db")).unwrap()
+}
+
+fn open(directory: &Path) -> Database {
+    open_database(directory, &Opening::default(), None).unwrap()
+}
+
+fn id(number: u8) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[15] = number;
+    bytes
+}
+
+/// A store that began with version 1 and has come to this one.
+fn write_version(version: usize, directory: &Path) -> Connection {
+    let connection = file(directory);
+    for (schema, rows) in &EARLIER[..version] {
+        connection.execute_batch(schema).unwrap();
+        connection.execute_batch(rows).unwrap();
+    }
+    let number = i64::try_from(version).unwrap();
+    connection.pragma_update(None, "user_version", number).unwrap();
+    connection
+}
+
+fn texts(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = connection.prepare(sql).unwrap();
+    let columns = statement.column_count();
+    let rows = statement.query_map((), |row| {
+        let values = (0..columns).map(|column| row.get::<_, Value>(column));
+        Ok(format!("{:?}", values.collect::<Result<Vec<_>, _>>()?))
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// A query of all rows for each table but the attempts, which are judged by what they read as.
+fn queries(connection: &Connection) -> Vec<String> {
+    let sql = "SELECT 'SELECT ' || group_concat(c.name, ', ') || ' FROM ' || t.name || ' ORDER BY 1, 2'
+               FROM pragma_table_list t, pragma_table_info(t.name) c
+               WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT IN ('attempts', 'migrations')
+               GROUP BY t.name";
+    let mut statement = connection.prepare(sql).unwrap();
+    let queries = statement.query_map((), |row| row.get(0)).unwrap();
+    queries.map(Result::unwrap).collect()
+}
+
+#[tokio::test]
+async fn a_store_of_each_earlier_version_keeps_every_row() {
+    for version in 1..=EARLIER.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = write_version(version, folder.path());
+        let queries = queries(&connection);
+        let rows = |connection: &Connection| -> Vec<_> {
+            queries.iter().map(|sql| texts(connection, sql)).collect()
+        };
+        let before = rows(&connection);
+        drop(connection);
+        let database = open(folder.path());
+        let schema = database.info().await.unwrap().schema_version;
+        assert_eq!(
+            (version, database.examine(samples::now()).await),
+            (version, Ok(vec![]))
+        );
+        drop(database);
+        let connection = file(folder.path());
+        assert_eq!(rows(&connection), before, "of version {version}");
+        assert_eq!(texts(&connection, "PRAGMA integrity_check"), ["[Text(\"ok\")]"]);
+        assert_eq!(texts(&connection, "PRAGMA foreign_key_check"), [""; 0]);
+        let hashes = texts(&connection, "SELECT number FROM migrations");
+        assert_eq!(hashes.len(), schema as usize);
+        drop(connection);
+        open(folder.path());
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(write_version(1, folder.path()));
+    let database = open(folder.path());
+    assert_eq!(database.info().await.unwrap().schema_version, 9);
+    let ada = Users::get(&database, UserId::from_bytes(id(1))).await.unwrap();
+    assert_eq!(ada.name, "Ada");
+    assert_eq!(database.has_passwords().await, Ok(false));
+    let other = database.find_by_email("ADA@example.org".into()).await.unwrap();
+    assert_eq!(other.unwrap().user.name, "Other");
+    let dead = database.dead_groups().await.unwrap();
+    let dead: Vec<_> = dead.iter().map(|group| (group.webhook_id, group.count)).collect();
+    assert_eq!(dead, [(WebhookId::from_bytes(id(3)), 1)]);
+}
+
+/// The outcomes of a delivery's attempts, what helps against those that failed, and what they were for.
+async fn attempts(database: &Database, delivery: u8) -> Vec<(&'static str, Option<Remedy>, Option<String>)> {
+    let detail = Deliveries::get(database, DeliveryId::from_bytes(id(delivery))).await;
+    let attempts = detail.unwrap().attempts.into_iter();
+    attempts
+        .map(|attempt| {
+            let remedy = attempt.outcome.failure().map(|failure| failure.remedy);
+            (attempt.outcome.as_str(), remedy, attempt.note)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn attempts_of_earlier_versions_read_back_as_what_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(write_version(EARLIER.len(), folder.path()));
+    let database = open(folder.path());
+    let (schedule, wait) = (Some(Remedy::Schedule), Some(Remedy::Wait));
+    let dead = [("failed", schedule, None), ("gone", schedule, None)];
+    assert_eq!(attempts(&database, 4).await, dead);
+    assert_eq!(attempts(&database, 9).await, [("delivered", None, None)]);
+    let chat = [("failed", wait, None), ("accepted", None, None)];
+    assert_eq!(attempts(&database, 34).await, chat);
+    let note = |text: &str| Some(text.to_owned());
+    let ticket = [
+        ("step", None, note("look for it")),
+        ("delivered", None, note("make it")),
+    ];
+    assert_eq!(attempts(&database, 44).await, ticket);
+    let stored = "SELECT outcome, remedy FROM attempts WHERE outcome IN ('accepted', 'step') ORDER BY 1";
+    let expected = ["[Text(\"accepted\"), Null]", "[Text(\"step\"), Null]"];
+    assert_eq!(texts(&file(folder.path()), stored), expected);
+}
+
+#[test]
+fn words_of_later_versions_fit_into_the_schema_and_what_contradicts_itself_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(write_version(EARLIER.len(), folder.path()));
+    drop(open(folder.path()));
+    let connection = file(folder.path());
+    let changed = |sql: &str| connection.execute(sql, ());
+    for word in [
+        "UPDATE users SET role = 'auditor'",
+        "UPDATE incidents SET severity = 'notice'",
+        "UPDATE events SET name = 'incident.snoozed'",
+        "UPDATE webhooks SET events = 63, ordering = 'service', when_disabled = 'ask'",
+        "UPDATE ticket_links SET phase = 'blocked', seen = 'blocked'",
+        "UPDATE attempts SET outcome = 'unknown'",
+    ] {
+        assert!(changed(word).is_ok_and(|rows| rows > 0), "{word}");
+    }
+    for nonsense in [
+        "UPDATE users SET role = ''",
+        "UPDATE webhooks SET events = 0",
+        "UPDATE attempts SET outcome = 'delivered', failure = 'server_error'",
+        "UPDATE attempts SET outcome = 'failed', failure = NULL",
+        "UPDATE incidents SET status = 'snoozed'",
+        "UPDATE deliveries SET state = 'lost'",
+        "UPDATE ticket_links SET state = 'lost'",
+    ] {
+        let refused = changed(nonsense);
+        assert!(
+            matches!(&refused, Err(Error::SqliteFailure(..))),
+            "{nonsense}: {refused:?}"
+        );
+    }
+}
