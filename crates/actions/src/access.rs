@@ -148,8 +148,8 @@ fn check_scopes(texts: &[String]) -> Result<ScopeSet, ActionError> {
     }
     for (index, text) in texts.iter().enumerate() {
         if Scope::parse(text).is_none() {
-            let known: Vec<_> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
-            let detail = format!("there is no such scope; there are {}", known.join(", "));
+            let known = Scope::NAMES.join(", ");
+            let detail = format!("there is no such scope; there are {known}");
             checks.fail(format!("scopes[{index}]"), "invalid_value", detail);
         }
     }

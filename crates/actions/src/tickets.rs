@@ -16,6 +16,7 @@ use model::webhook::Webhook;
 use store::incidents::{TimelineEntry, TimelineKind};
 use store::log_store_failure;
 use store::tickets::{LinkOverview, NotificationEffect, NotificationRecord, PollOutcome, Requested};
+use strum::{IntoStaticStr, VariantNames};
 
 pub use destination::ticketing::FindingState;
 
@@ -33,7 +34,8 @@ pub trait TicketGateway: Send + Sync {
 }
 
 /// What syncing by hand came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Synced {
     /// The ticket is being told what it was not told yet.
     Telling,
@@ -46,23 +48,18 @@ pub enum Synced {
 }
 
 impl Synced {
-    /// Everything that it may come to.
-    pub const ALL: [Self; 4] = [Self::Telling, Self::Followed, Self::InLine, Self::Busy];
+    /// Everything that it may come to, in the API's words.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// Its name in the API.
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Telling => "telling",
-            Self::Followed => "followed",
-            Self::InLine => "in_line",
-            Self::Busy => "busy",
-        }
+        self.into()
     }
 }
 
 model::word_schemas! {
     Synced, "TicketSyncResult", "The ticket is being told, the incident followed it, both were in line, or an event is on its way.",
-        Synced::ALL.map(|synced| synced.as_str());
+        Synced::NAMES;
 }
 
 impl Actions {

@@ -100,8 +100,7 @@ pub(super) fn check_events(checks: &mut Checks, texts: &[String]) -> EventSet {
     if texts.is_empty() {
         checks.fail("events", "empty", "choose at least one event");
     }
-    let known = EventName::ALL.map(EventName::as_str);
-    let names = check_each(checks, "events", texts, EventName::parse, &known);
+    let names = check_each(checks, "events", texts, EventName::parse, EventName::NAMES);
     EventSet::of(&names)
 }
 
@@ -117,18 +116,21 @@ pub(super) fn check_kind(checks: &mut Checks, text: &str) -> Option<WebhookKind>
 }
 
 pub(super) fn check_ordering(checks: &mut Checks, text: &str) -> Option<Ordering> {
-    let known = Ordering::ALL.map(Ordering::as_str);
-    check_one_of(checks, "ordering", text, Ordering::parse, &known)
+    check_one_of(checks, "ordering", text, Ordering::parse, Ordering::NAMES)
 }
 
 pub(super) fn check_when_disabled(checks: &mut Checks, text: &str) -> Option<WhenDisabled> {
-    let known = WhenDisabled::ALL.map(WhenDisabled::as_str);
-    check_one_of(checks, "whenDisabled", text, WhenDisabled::parse, &known)
+    check_one_of(
+        checks,
+        "whenDisabled",
+        text,
+        WhenDisabled::parse,
+        WhenDisabled::NAMES,
+    )
 }
 
 pub(super) fn check_severities(checks: &mut Checks, texts: &[String]) -> Option<Vec<Severity>> {
-    let known = Severity::ALL.map(Severity::as_str);
-    let mut severities = check_each(checks, "severities", texts, Severity::parse, &known);
+    let mut severities = check_each(checks, "severities", texts, Severity::parse, Severity::NAMES);
     let mut seen = HashSet::new();
     severities.retain(|severity| seen.insert(*severity));
     Some(severities)

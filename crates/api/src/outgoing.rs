@@ -44,7 +44,7 @@ pub fn webhooks(example: &Value) -> Value {
         let described = json!({ "post": request(name, &example_of(name, example)) });
         (name.as_str().to_owned(), described)
     };
-    Value::Object(EventName::ALL.into_iter().map(item).collect())
+    Value::Object(EventName::ALL.iter().copied().map(item).collect())
 }
 
 /// The headers of the requests, for the components.

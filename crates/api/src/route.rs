@@ -14,12 +14,14 @@ use crate::state::ApiState;
 use crate::words;
 use model::access::Scope;
 use store::Page;
+use strum::IntoStaticStr;
 
 /// What stands before the name of a schema.
 const SCHEMAS: &str = "#/components/schemas/";
 
 /// A method that routes have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Verb {
     /// Reads.
     Get,
@@ -36,13 +38,7 @@ pub enum Verb {
 impl Verb {
     /// As the OpenAPI document writes it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Post => "post",
-            Self::Patch => "patch",
-            Self::Put => "put",
-            Self::Delete => "delete",
-        }
+        self.into()
     }
 
     fn filter(self) -> MethodFilter {

@@ -63,7 +63,7 @@ fn a_preview_shows_what_the_platform_shows() {
     ];
     for (adapter, mention) in kinds {
         let kind = adapter.description().kind;
-        for event in EventName::ALL {
+        for event in EventName::ALL.iter().copied() {
             let platform = &mut *platform(kind);
             let url = platform.url("http://127.0.0.1:9").parse().unwrap();
             let mut sample = Sample::new(WebhookKind::of(kind), url, event, Timestamp::EPOCH)

@@ -217,9 +217,9 @@ fn secret_in_words(answer: &Value) -> String {
 }
 
 fn new_webhook(session: &Session, add: Add) -> Result<Value, Failure> {
-    let all = || model::event::EventName::ALL.map(|name| name.as_str().to_owned());
+    let all = || model::event::EventName::NAMES.iter().copied().map(str::to_owned);
     let events = if add.events.is_empty() {
-        all().into()
+        all().collect()
     } else {
         add.events
     };

@@ -10,6 +10,7 @@ use model::exchange::Exchange;
 use model::ticket::Ticket;
 use model::time::Timestamp;
 use model::webhook::Webhook;
+use strum::{IntoStaticStr, VariantNames};
 
 /// The most requests that one question takes.
 pub const MAX_QUERY_REQUESTS: usize = 12;
@@ -149,7 +150,8 @@ pub struct Finding {
 }
 
 /// How something that a check looked at is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum FindingState {
     /// Well.
     Good,
@@ -160,22 +162,18 @@ pub enum FindingState {
 }
 
 impl FindingState {
-    /// Every state, the best first.
-    pub const ALL: [Self; 3] = [Self::Good, Self::Unsure, Self::Bad];
+    /// Every state, the best first, in the API's words.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// The state as the API writes it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Unsure => "unsure",
-            Self::Bad => "bad",
-        }
+        self.into()
     }
 }
 
 model::word_schemas! {
     FindingState, "ConnectionFindingState", "Good, bad, or unsure until it is needed.",
-        FindingState::ALL.map(FindingState::as_str);
+        FindingState::NAMES;
 }
 
 impl Finding {

@@ -1,60 +1,65 @@
 //! Who may do what: scopes of API keys, roles of people, and the key itself.
 
 use sha2::{Digest, Sha256};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::id::KeyId;
 use crate::secret::SecretText;
 use crate::time::Timestamp;
 
-macro_rules! define_scopes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
-        /// One right.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Scope {
-            $($(#[$doc])* $name),+
-        }
-
-        impl Scope {
-            /// Every scope.
-            pub const ALL: &'static [Self] = &[$(Self::$name),+];
-
-            /// The scope as the API writes it.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text),+ }
-            }
-        }
-    };
-}
-
-define_scopes! {
+/// One right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, VariantNames)]
+pub enum Scope {
     /// See incidents, services, users and escalation policies.
-    IncidentsRead = "incidents:read",
+    #[strum(serialize = "incidents:read")]
+    IncidentsRead,
     /// Trigger incidents and change them.
-    IncidentsWrite = "incidents:write",
+    #[strum(serialize = "incidents:write")]
+    IncidentsWrite,
     /// Change services, users and escalation policies.
-    CatalogWrite = "catalog:write",
+    #[strum(serialize = "catalog:write")]
+    CatalogWrite,
     /// See webhooks.
-    WebhooksRead = "webhooks:read",
+    #[strum(serialize = "webhooks:read")]
+    WebhooksRead,
     /// Create, change and delete webhooks.
-    WebhooksWrite = "webhooks:write",
+    #[strum(serialize = "webhooks:write")]
+    WebhooksWrite,
     /// Send a test event to a webhook.
-    WebhooksTest = "webhooks:test",
+    #[strum(serialize = "webhooks:test")]
+    WebhooksTest,
     /// See deliveries and their attempts.
-    DeliveriesRead = "deliveries:read",
+    #[strum(serialize = "deliveries:read")]
+    DeliveriesRead,
     /// Replay and recover deliveries.
-    DeliveriesReplay = "deliveries:replay",
+    #[strum(serialize = "deliveries:replay")]
+    DeliveriesReplay,
     /// Read the event feed and stream.
-    EventsRead = "events:read",
+    #[strum(serialize = "events:read")]
+    EventsRead,
     /// Read metrics and the state of the store.
-    SystemRead = "system:read",
+    #[strum(serialize = "system:read")]
+    SystemRead,
     /// Make backups, re-wrap secrets, manage API keys, read the audit log.
-    Admin = "admin",
+    #[strum(serialize = "admin")]
+    Admin,
 }
 
 impl Scope {
+    /// Every scope.
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+
+    /// The same in the API's words.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
+
+    /// The scope as the API writes it.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
     /// The scope read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|scope| scope.as_str() == text)
+        text.parse().ok()
     }
 
     fn bit(self) -> u32 {
@@ -107,8 +112,20 @@ impl ScopeSet {
 }
 
 /// What a person may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// Everything.
     Admin,
@@ -119,21 +136,17 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role, the mightiest first.
-    pub const ALL: [Self; 3] = [Self::Admin, Self::Responder, Self::Viewer];
+    /// Every role, the mightiest first, in the API's words.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// The role as the store keeps it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Responder => "responder",
-            Self::Viewer => "viewer",
-        }
+        self.into()
     }
 
     /// The role read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == text)
+        text.parse().ok()
     }
 
     /// The scopes that the role brings.

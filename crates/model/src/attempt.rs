@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::exchange::{FailureCode, PhaseTimings};
 use crate::id::AttemptId;
@@ -12,7 +13,8 @@ use crate::ticket::LinkUpdate;
 use crate::time::Timestamp;
 
 /// What an attempt means for its delivery: an adapter's verdict on an exchange.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The receiver took it.
     Delivered,
@@ -28,17 +30,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the API's words.
-    pub const NAMES: [&'static str; 5] = ["delivered", "accepted", "step", "failed", "gone"];
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// Which of [`Outcome::NAMES`].
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Accepted => "accepted",
-            Self::Step => "step",
-            Self::Failed(_) => "failed",
-            Self::Gone(_) => "gone",
-        }
+        self.into()
     }
 
     /// The failure, if there is one.
@@ -80,55 +76,44 @@ impl Failure {
     }
 }
 
-/// What helps against a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What follows a failure. Each has the word by which the API and the store have always called it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 pub enum Disposition {
     /// Another attempt on the webhook's schedule.
+    #[strum(serialize = "schedule")]
     Backoff,
     /// Another request at once, made from what this answer taught. Spends no attempt, within a bound.
+    #[strum(serialize = "at_once")]
     Immediate,
     /// Waiting, for the receiver's rate limit or for what it shows late. Spends no attempt, within a bound.
+    #[strum(serialize = "wait")]
     RateLimited,
     /// Another attempt on the schedule, which first looks whether this one was done after all.
+    #[strum(serialize = "look_up")]
     VerifyFirst,
-    /// Only a person: credentials, address or permission are wrong.
+    /// Only a person can help: credentials, address or permission are wrong.
+    #[strum(serialize = "person")]
     NeedsOperator,
-    /// Nothing: this will never be taken.
+    /// Nothing helps: this will never be taken.
+    #[strum(serialize = "nothing")]
     Permanent,
     /// Only a person: what the webhook is set to do harms this server. The delivery is dead, the webhook is disabled.
+    #[strum(serialize = "rewrite")]
     Harmful,
 }
 
 impl Disposition {
     /// Every disposition.
-    pub const ALL: [Self; 7] = [
-        Self::Backoff,
-        Self::Immediate,
-        Self::RateLimited,
-        Self::VerifyFirst,
-        Self::NeedsOperator,
-        Self::Permanent,
-        Self::Harmful,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
-    /// The disposition as the API and the store write it.
+    /// Its word.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Backoff => "schedule",
-            Self::Immediate => "at_once",
-            Self::RateLimited => "wait",
-            Self::VerifyFirst => "look_up",
-            Self::NeedsOperator => "person",
-            Self::Permanent => "nothing",
-            Self::Harmful => "rewrite",
-        }
+        self.into()
     }
 
-    /// The disposition read back from its text.
+    /// The disposition read back from its word.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|disposition| disposition.as_str() == text)
+        text.parse().ok()
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strum::{EnumString, IntoStaticStr, VariantNames};
+
 use crate::attempt::{Disposition, Outcome};
 use crate::audit::Actor;
 use crate::event::Event;
@@ -13,7 +15,8 @@ use crate::time::Timestamp;
 use crate::webhook_kind::WebhookKind;
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryState {
     /// It is sent when its time comes.
     Scheduled,
@@ -30,31 +33,17 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// Every state.
-    pub const ALL: [Self; 6] = [
-        Self::Scheduled,
-        Self::Queued,
-        Self::Claimed,
-        Self::Held,
-        Self::Delivered,
-        Self::Dead,
-    ];
+    /// Every state, in the API's words.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// The state as the API and the store write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Queued => "queued",
-            Self::Claimed => "claimed",
-            Self::Held => "held",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-        }
+        self.into()
     }
 
     /// The state read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
+        text.parse().ok()
     }
 
     /// Whether the delivery is still to be made.
@@ -386,7 +375,7 @@ mod tests {
 
     fn told_anything() -> impl Strategy<Value = Outcome> {
         let told = prop::option::of(prop_oneof![Just(0), 0u64..2000, 0u64..4_000_000]);
-        let failed = (prop::sample::select(&Disposition::ALL[..]), told).prop_map(|(disposition, millis)| {
+        let failed = (prop::sample::select(Disposition::ALL), told).prop_map(|(disposition, millis)| {
             let retry_after = millis.map(Duration::from_millis);
             let failure = Failure::new(FailureCode::RateLimited, "answered 429").with(disposition);
             Outcome::Failed(Failure {
@@ -423,7 +412,7 @@ mod tests {
         fn every_schedule_ends(
             delays in prop::collection::vec(0u64..100_000, 0..20),
             share in 0.0f64..1.0,
-            remedies in prop::collection::vec(prop::sample::select(&Disposition::ALL[..]), 1..40),
+            remedies in prop::collection::vec(prop::sample::select(Disposition::ALL), 1..40),
             told in prop::option::of(0u64..5000),
         ) {
             let delays = delays.into_iter().map(Duration::from_millis).collect();

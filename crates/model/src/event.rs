@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::audit::Actor;
 use crate::id::{EventId, IncidentId};
@@ -11,44 +12,40 @@ use crate::time::Timestamp;
 use crate::user::UserRef;
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, VariantNames)]
 pub enum EventName {
     /// A new incident.
+    #[strum(serialize = "incident.triggered")]
     Triggered,
     /// Somebody took it.
+    #[strum(serialize = "incident.acknowledged")]
     Acknowledged,
     /// It is over.
+    #[strum(serialize = "incident.resolved")]
     Resolved,
     /// An escalation fired.
+    #[strum(serialize = "incident.escalated")]
     Escalated,
     /// It is open again.
+    #[strum(serialize = "incident.reopened")]
     Reopened,
 }
 
 impl EventName {
     /// Every event, in the order of the contract.
-    pub const ALL: [Self; 5] = [
-        Self::Triggered,
-        Self::Acknowledged,
-        Self::Resolved,
-        Self::Escalated,
-        Self::Reopened,
-    ];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+
+    /// The same in the API's words.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
     /// The name on the wire.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Triggered => "incident.triggered",
-            Self::Acknowledged => "incident.acknowledged",
-            Self::Resolved => "incident.resolved",
-            Self::Escalated => "incident.escalated",
-            Self::Reopened => "incident.reopened",
-        }
+        self.into()
     }
 
     /// The event read back from its name.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|name| name.as_str() == text)
+        text.parse().ok()
     }
 
     /// Whether it wants somebody to look: a new, escalated or reopened incident, not one that somebody has or that is over.
@@ -94,7 +91,8 @@ impl EventSet {
     /// The events in the set, in the order of the contract.
     pub fn names(self) -> impl Iterator<Item = EventName> {
         EventName::ALL
-            .into_iter()
+            .iter()
+            .copied()
             .filter(move |name| self.contains(*name))
     }
 
@@ -284,8 +282,8 @@ mod tests {
 
     #[test]
     fn what_somebody_has_or_is_over_asks_for_no_attention() {
-        let asking = EventName::ALL.map(EventName::asks_for_attention);
-        assert_eq!(asking, [true, false, false, true, true]);
+        let asking = EventName::ALL.iter().map(|name| name.asks_for_attention());
+        assert_eq!(asking.collect::<Vec<_>>(), [true, false, false, true, true]);
     }
 
     #[test]

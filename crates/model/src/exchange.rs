@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use url::Url;
 
 /// A request ready to be sent. Signing has been done; the client adds only `Host` and `Content-Length`.
@@ -127,7 +128,8 @@ pub struct SendFailure {
 }
 
 /// Why an attempt failed: stable codes that the API, pages and metrics show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum FailureCode {
     /// The host name could not be looked up.
     DnsFailed,
@@ -208,92 +210,19 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code, for documentation and parsing.
-    pub const ALL: [Self; 37] = [
-        Self::DnsFailed,
-        Self::DnsTimeout,
-        Self::AddressNotAllowed,
-        Self::ConnectRefused,
-        Self::ConnectTimeout,
-        Self::ConnectFailed,
-        Self::TlsFailed,
-        Self::TlsBroken,
-        Self::ClientCertificateRefused,
-        Self::Http2Only,
-        Self::TlsTimeout,
-        Self::TlsSettingsInvalid,
-        Self::ResponseTimeout,
-        Self::ConnectionClosed,
-        Self::ResponseInvalid,
-        Self::Redirect,
-        Self::Gone,
-        Self::RateLimited,
-        Self::ClientError,
-        Self::ServerError,
-        Self::UnexpectedStatus,
-        Self::RequestInvalid,
-        Self::WebhookDeleted,
-        Self::SettingsRefused,
-        Self::MessageRefused,
-        Self::MessageLost,
-        Self::ChatMoved,
-        Self::TemplateFailed,
-        Self::TokenFailed,
-        Self::TicketUnknown,
-        Self::TicketLost,
-        Self::TransitionMissing,
-        Self::TooManySteps,
-        Self::ProxyFailed,
-        Self::ProxyRefused,
-        Self::ServerExhausted,
-        Self::GivenUp,
-    ];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+
+    /// The same in the API's words.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
     /// The stable code as it is stored and shown.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::DnsFailed => "dns_failed",
-            Self::DnsTimeout => "dns_timeout",
-            Self::AddressNotAllowed => "address_not_allowed",
-            Self::ConnectRefused => "connect_refused",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::ConnectFailed => "connect_failed",
-            Self::TlsFailed => "tls_failed",
-            Self::TlsBroken => "tls_broken",
-            Self::ClientCertificateRefused => "client_certificate_refused",
-            Self::Http2Only => "http2_only",
-            Self::TlsTimeout => "tls_timeout",
-            Self::TlsSettingsInvalid => "tls_settings_invalid",
-            Self::ResponseTimeout => "response_timeout",
-            Self::ConnectionClosed => "connection_closed",
-            Self::ResponseInvalid => "response_invalid",
-            Self::Redirect => "redirect",
-            Self::Gone => "gone",
-            Self::RateLimited => "rate_limited",
-            Self::ClientError => "client_error",
-            Self::ServerError => "server_error",
-            Self::UnexpectedStatus => "unexpected_status",
-            Self::RequestInvalid => "request_invalid",
-            Self::WebhookDeleted => "webhook_deleted",
-            Self::SettingsRefused => "settings_refused",
-            Self::MessageRefused => "message_refused",
-            Self::MessageLost => "message_lost",
-            Self::ChatMoved => "chat_moved",
-            Self::TemplateFailed => "template_failed",
-            Self::TokenFailed => "token_failed",
-            Self::TicketUnknown => "ticket_unknown",
-            Self::TicketLost => "ticket_lost",
-            Self::TransitionMissing => "transition_missing",
-            Self::TooManySteps => "too_many_steps",
-            Self::ProxyFailed => "proxy_failed",
-            Self::ProxyRefused => "proxy_refused",
-            Self::ServerExhausted => "server_exhausted",
-            Self::GivenUp => "given_up",
-        }
+        self.into()
     }
 
     /// The code read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.as_str() == text)
+        text.parse().ok()
     }
 
     /// What a person can do about it.
@@ -385,11 +314,9 @@ mod tests {
 
     #[test]
     fn every_failure_code_reads_back_and_advises() {
-        let read_back: Vec<_> = FailureCode::ALL
-            .iter()
-            .map(|code| FailureCode::parse(code.as_str()))
-            .collect();
-        assert_eq!(read_back, FailureCode::ALL.map(Some));
+        for code in FailureCode::ALL {
+            assert_eq!(FailureCode::parse(code.as_str()), Some(*code));
+        }
         assert!(FailureCode::ALL.iter().all(|code| !code.advice().is_empty()));
     }
 }

@@ -1,6 +1,7 @@
 //! The incident and its state machine: which transition applies, what it changes, and which event it makes.
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::escalation::EscalationPolicy;
 use crate::event::EventName;
@@ -10,8 +11,11 @@ use crate::time::Timestamp;
 use crate::user::UserRef;
 
 /// Where an incident stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr, VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum IncidentStatus {
     /// Open, and nobody has taken it.
     Triggered,
@@ -22,27 +26,37 @@ pub enum IncidentStatus {
 }
 
 impl IncidentStatus {
-    /// Every status, in the order of an incident's life.
-    pub const ALL: [Self; 3] = [Self::Triggered, Self::Acknowledged, Self::Resolved];
+    /// Every status, in the order of an incident's life, in the API's words.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// The status as the API and the store write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Triggered => "triggered",
-            Self::Acknowledged => "acknowledged",
-            Self::Resolved => "resolved",
-        }
+        self.into()
     }
 
     /// The status read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
+        text.parse().ok()
     }
 }
 
 /// How bad an incident is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+    VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Severity {
     /// Users are hurt now.
     Critical,
@@ -56,21 +70,19 @@ pub enum Severity {
 
 impl Severity {
     /// Every severity, worst first.
-    pub const ALL: [Self; 4] = [Self::Critical, Self::Error, Self::Warning, Self::Info];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+
+    /// The same in the API's words.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
     /// The severity as the API and the store write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Critical => "critical",
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
+        self.into()
     }
 
     /// The severity read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.as_str() == text)
+        text.parse().ok()
     }
 }
 
@@ -108,7 +120,8 @@ pub struct Incident {
 }
 
 /// What can be done to an incident that exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum IncidentAction {
     /// Somebody takes it.
     Acknowledge,
@@ -123,12 +136,7 @@ pub enum IncidentAction {
 impl IncidentAction {
     /// The action's name in routes and messages.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Acknowledge => "acknowledge",
-            Self::Resolve => "resolve",
-            Self::Escalate => "escalate",
-            Self::Reopen => "reopen",
-        }
+        self.into()
     }
 }
 

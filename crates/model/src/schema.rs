@@ -35,18 +35,18 @@ macro_rules! word_schemas {
 }
 
 word_schemas! {
-    EventName, "EventName", "What happened.", EventName::ALL.map(EventName::as_str);
-    IncidentStatus, "IncidentStatus", "Where an incident stands.", IncidentStatus::ALL.map(IncidentStatus::as_str);
-    Severity, "Severity", "How bad it is.", Severity::ALL.map(Severity::as_str);
-    Ordering, "WebhookOrdering", "The events of one incident in order, or in none.", Ordering::ALL.map(Ordering::as_str);
+    EventName, "EventName", "What happened.", EventName::NAMES;
+    IncidentStatus, "IncidentStatus", "Where an incident stands.", IncidentStatus::NAMES;
+    Severity, "Severity", "How bad it is.", Severity::NAMES;
+    Ordering, "WebhookOrdering", "The events of one incident in order, or in none.", Ordering::NAMES;
     WhenDisabled, "WhenDisabled", "What becomes of events while a webhook is disabled.",
-        WhenDisabled::ALL.map(WhenDisabled::as_str);
-    DeliveryState, "DeliveryStatus", "Where a delivery stands.", DeliveryState::ALL.map(DeliveryState::as_str);
-    FailureCode, "FailureCode", "Why an attempt failed.", FailureCode::ALL.map(FailureCode::as_str);
-    Scope, "Scope", "What an API key may do.", Scope::ALL.iter().map(|scope| scope.as_str());
-    Role, "Role", "What a person may do.", Role::ALL.map(Role::as_str);
+        WhenDisabled::NAMES;
+    DeliveryState, "DeliveryStatus", "Where a delivery stands.", DeliveryState::NAMES;
+    FailureCode, "FailureCode", "Why an attempt failed.", FailureCode::NAMES;
+    Scope, "Scope", "What an API key may do.", Scope::NAMES;
+    Role, "Role", "What a person may do.", Role::NAMES;
     TicketPhase, "TicketPhase", "Where a ticket stands, whatever its system calls that.",
-        TicketPhase::ALL.map(TicketPhase::as_str);
+        TicketPhase::NAMES;
 }
 
 /// Which kinds there are is known further up: see `api`'s list.
@@ -65,7 +65,8 @@ impl utoipa::ToSchema for WebhookKind {
 }
 
 /// The schema of a text that is one of these words.
-pub fn one_of(about: &str, words: impl IntoIterator<Item = &'static str>) -> RefOr<Schema> {
+pub fn one_of(about: &str, words: impl IntoIterator<Item: AsRef<str>>) -> RefOr<Schema> {
+    let words = words.into_iter().map(|word| word.as_ref().to_owned());
     let object = ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(about))

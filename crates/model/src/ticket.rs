@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
+
 use crate::event::EventName;
 use crate::id::{IncidentId, WebhookId};
 use crate::incident::{IncidentAction, IncidentStatus};
@@ -17,7 +19,8 @@ pub const MAX_STATUS_LENGTH: usize = 80;
 pub const MAX_COMMENT_LENGTH: usize = 2000;
 
 /// Where a ticket stands, whatever its system calls that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum TicketPhase {
     /// Nobody has taken it.
     New,
@@ -29,20 +32,19 @@ pub enum TicketPhase {
 
 impl TicketPhase {
     /// Every phase.
-    pub const ALL: [Self; 3] = [Self::New, Self::InProgress, Self::Done];
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+
+    /// The same in the API's words.
+    pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
     /// The phase as the API and the store write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::InProgress => "in_progress",
-            Self::Done => "done",
-        }
+        self.into()
     }
 
     /// The phase read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|phase| phase.as_str() == text)
+        text.parse().ok()
     }
 
     /// The phase that fits an incident's status.
@@ -71,7 +73,8 @@ pub struct Ticket {
 }
 
 /// How far an incident has come to its ticket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum LinkState {
     /// Somebody asked for a ticket by hand; none was made yet.
     Wanted,
@@ -85,16 +88,11 @@ pub enum LinkState {
 
 impl LinkState {
     /// Every state, in the API's words.
-    pub const NAMES: [&'static str; 4] = ["wanted", "intended", "linked", "unlinked"];
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// Which of [`LinkState::NAMES`].
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Wanted => "wanted",
-            Self::Intended(_) => "intended",
-            Self::Linked(_) => "linked",
-            Self::Unlinked => "unlinked",
-        }
+        self.into()
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strum::{EnumString, IntoStaticStr, VariantNames};
 use url::Url;
 
 use crate::event::{EventName, EventSet};
@@ -98,7 +99,8 @@ impl std::fmt::Display for Rate {
 }
 
 /// Whether the events of one incident wait for each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Ordering {
     /// In the order in which they happened.
     Incident,
@@ -107,25 +109,23 @@ pub enum Ordering {
 }
 
 impl Ordering {
-    /// Every ordering.
-    pub const ALL: [Self; 2] = [Self::Incident, Self::None];
+    /// Every ordering, in the API's words.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// The ordering as the API and the store write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Incident => "incident",
-            Self::None => "none",
-        }
+        self.into()
     }
 
     /// The ordering read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|ordering| ordering.as_str() == text)
+        text.parse().ok()
     }
 }
 
 /// What becomes of events while a webhook is disabled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum WhenDisabled {
     /// They are kept and sent, in order, once it is enabled.
     Hold,
@@ -134,20 +134,17 @@ pub enum WhenDisabled {
 }
 
 impl WhenDisabled {
-    /// Every choice.
-    pub const ALL: [Self; 2] = [Self::Hold, Self::Drop];
+    /// Every choice, in the API's words.
+    pub const NAMES: &'static [&'static str] = Self::VARIANTS;
 
     /// The choice as the API and the store write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::Drop => "drop",
-        }
+        self.into()
     }
 
     /// The choice read back from its text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|choice| choice.as_str() == text)
+        text.parse().ok()
     }
 }
 

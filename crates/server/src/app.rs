@@ -234,7 +234,9 @@ impl App {
     pub async fn is_quiet(&self) -> bool {
         let before = self.dispatcher.quiet_after().await;
         // What was read may have had something sent meanwhile: there must be no attempt in between.
-        before.is_some() && self.ticket_poller.is_quiet().await && self.dispatcher.quiet_after().await == before
+        before.is_some()
+            && self.ticket_poller.is_quiet().await
+            && self.dispatcher.quiet_after().await == before
     }
 
     /// Soft stop: accepts nothing new, finishes what is in flight, up to the grace. Says whether all of it ended. The data

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use store::seal::{MasterKey, Sealer};
-use store::{CommitObserver, HandOver, NoHandOver, NoObserver, Store, StoreResult};
+use store::{CommitObserver, DeliverySink, NoObserver, NoSink, Store, StoreResult};
 
 /// A store of some kind, and a way past its contracts to put rows in and to look at them.
 ///
@@ -37,7 +37,7 @@ pub struct Opening {
     pub key: u8,
     pub previous_key: Option<u8>,
     pub node: i64,
-    pub hand_over: Arc<dyn HandOver>,
+    pub hand_over: Arc<dyn DeliverySink>,
     pub observer: Arc<dyn CommitObserver>,
 }
 
@@ -47,7 +47,7 @@ impl Default for Opening {
             key: 1,
             previous_key: None,
             node: 1,
-            hand_over: Arc::new(NoHandOver),
+            hand_over: Arc::new(NoSink),
             observer: Arc::new(NoObserver),
         }
     }

@@ -94,7 +94,7 @@ impl From<Database> for Store {
             webhooks: Arc::clone(&database) as _,
             endpoints: Arc::clone(&database) as _,
             tickets: Arc::clone(&database) as _,
-            ticket_looks: Arc::clone(&database) as _,
+            ticket_polls: Arc::clone(&database) as _,
             services: Arc::clone(&database) as _,
             users: Arc::clone(&database) as _,
             policies: Arc::clone(&database) as _,

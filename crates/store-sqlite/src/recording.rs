@@ -258,7 +258,9 @@ fn disable_webhook(
 /// What helps, where it is not the schedule: the column is younger than the table.
 fn remedy_name(outcome: &Outcome) -> Option<&'static str> {
     match outcome {
-        Outcome::Failed(failure) if failure.remedy != Remedy::Schedule => Some(failure.remedy.as_str()),
+        Outcome::Failed(failure) if failure.disposition != Disposition::Backoff => {
+            Some(failure.disposition.as_str())
+        }
         Outcome::Delivered | Outcome::Accepted | Outcome::Step | Outcome::Failed(_) | Outcome::Gone(_) => {
             None
         }

@@ -18,6 +18,7 @@ use model::device::DEVICE_LIFETIME;
 use model::session::Session;
 use model::time::Timestamp;
 use model::user::User;
+use strum::{EnumString, IntoStaticStr};
 
 /// The cookie with the session's token, over plain HTTP.
 const SESSION_COOKIE: &str = "opsknight_session";
@@ -91,7 +92,8 @@ impl Transport {
 }
 
 /// Light or dark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Theme {
     /// As the system says.
     #[default]
@@ -105,24 +107,18 @@ pub enum Theme {
 impl Theme {
     /// The theme as forms and cookies write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::Light => "light",
-            Self::Dark => "dark",
-        }
+        self.into()
     }
 
     /// The theme read back; the system's for anything else.
     pub fn parse(text: &str) -> Self {
-        [Self::Light, Self::Dark]
-            .into_iter()
-            .find(|theme| theme.as_str() == text)
-            .unwrap_or_default()
+        text.parse().unwrap_or_default()
     }
 }
 
 /// Wide or narrow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Sidebar {
     /// With names.
     #[default]
@@ -134,19 +130,12 @@ pub enum Sidebar {
 impl Sidebar {
     /// The sidebar as forms and cookies write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Wide => "wide",
-            Self::Narrow => "narrow",
-        }
+        self.into()
     }
 
     /// The sidebar read back; wide for anything else.
     pub fn parse(text: &str) -> Self {
-        if text == Self::Narrow.as_str() {
-            Self::Narrow
-        } else {
-            Self::Wide
-        }
+        text.parse().unwrap_or_default()
     }
 }
 

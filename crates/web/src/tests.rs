@@ -208,7 +208,7 @@ async fn furnish(actions: &Actions, store: &Store, source: &Env, user: &User) ->
     let webhook = WebhookDraft {
         name: Patch::Set(format!("Hook {HOSTILE}")),
         url: Patch::Set("https://example.com/hook?x=%22%3E".into()),
-        events: Patch::Set(EventName::ALL.map(|event| event.as_str().to_owned()).into()),
+        events: Patch::Set(EventName::NAMES.iter().copied().map(str::to_owned).collect()),
         filter: Patch::Set("title != \"<script>\"".into()),
         services: Patch::Set(vec![service.id.to_string()]),
         ..WebhookDraft::default()

@@ -82,7 +82,7 @@ impl World {
             event_id: self.source.new_event_id(),
             title: format!("incident {}", self.rng.below(1000)),
             description: None,
-            severity: self.rng.pick(&Severity::ALL),
+            severity: self.rng.pick(Severity::ALL),
             service: ServiceKey::Name(self.rng.pick(&["api", "shop"]).to_owned()),
             assignee: None,
             dedup_key,
@@ -253,7 +253,7 @@ impl World {
         if self.rng.one_in(4) {
             EventSet::of(&[EventName::Triggered, EventName::Resolved])
         } else {
-            EventSet::of(&EventName::ALL)
+            EventSet::of(EventName::ALL)
         }
     }
 

@@ -100,8 +100,8 @@ fn problem(field: &'static str, detail: String) -> Problem {
 fn cases() -> impl Iterator<Item = Case> {
     let ways = [(false, true), (true, true), (false, false), (true, false)];
     let plain = ways.into_iter().flat_map(|(has_assignee, has_link)| {
-        EventName::ALL.into_iter().map(move |event| Case {
-            event,
+        EventName::ALL.iter().map(move |event| Case {
+            event: *event,
             has_assignee,
             has_link,
             has_long_title: false,

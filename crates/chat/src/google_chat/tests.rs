@@ -47,8 +47,8 @@ fn thread(answer: &Response) -> u64 {
 /// Samples of all events whose deliveries differ, as they do in life: by the time in their ids.
 fn samples() -> [Sample; 5] {
     let mut millis = 0;
-    EventName::ALL.map(|event| {
-        let mut sample = sample(event);
+    std::array::from_fn(|index| {
+        let mut sample = sample(EventName::ALL[index]);
         millis += 1;
         let incident = sample.event.incident().unwrap();
         sample.event.at = Timestamp::from_millis(sample.event.at.as_millis() + millis);

@@ -36,11 +36,14 @@ fn judge(sample: &Sample, answer: &Response) -> Classification {
 #[test]
 fn every_event_of_an_incident_is_a_card_of_its_own() {
     let workflow = &mut *platform("teams");
-    let outcomes = EventName::ALL.map(|event| {
-        let sample = sample(event);
-        let answer = send(workflow, &sample);
-        judge(&sample, &answer).outcome
-    });
+    let outcomes: Vec<_> = EventName::ALL
+        .iter()
+        .map(|event| {
+            let sample = sample(*event);
+            let answer = send(workflow, &sample);
+            judge(&sample, &answer).outcome
+        })
+        .collect();
     assert_eq!(outcomes, [const { Outcome::Accepted }; 5]);
     assert_eq!(workflow.messages().len(), 5);
 }

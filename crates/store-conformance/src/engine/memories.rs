@@ -10,10 +10,10 @@ use model::incident::IncidentAction;
 use model::patch::Patch;
 use store::queue::{AttemptRecord, Recorded};
 
-fn remembering(text: &str) -> Legacy {
-    Legacy {
-        memory: Keeping::Becomes(text.into()),
-        ..Legacy::default()
+fn remembering(text: &str) -> StateUpdates {
+    StateUpdates {
+        message_ref: Patch::Set(text.into()),
+        ..StateUpdates::default()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{Opening, cases};
 use super::fixture::Fixture;
 use super::samples;
 
-async fn begin(fixture: &Fixture, hash: u8, at: Timestamp) -> Known {
+async fn begin(fixture: &Fixture, hash: u8, at: Timestamp) -> ReceiptState {
     let begun = fixture
         .receipts()
         .begin("owner".into(), "key".into(), [hash; 32], at);
@@ -38,12 +38,12 @@ cases! {
     async fn the_same_request_gets_the_first_answer_and_another_is_misuse(fixture: Fixture) {
         let bystanders = fixture.plant_bystanders().await;
         let now = samples::now();
-        assert_eq!(begin(&fixture, 1, now).await, Known::New);
-        assert_eq!(begin(&fixture, 1, now).await, Known::InProgress);
-        assert_eq!(begin(&fixture, 2, now).await, Known::Misused);
+        assert_eq!(begin(&fixture, 1, now).await, ReceiptState::New);
+        assert_eq!(begin(&fixture, 1, now).await, ReceiptState::InProgress);
+        assert_eq!(begin(&fixture, 2, now).await, ReceiptState::Misused);
         assert_eq!(finish(&fixture).await, Ok(()));
-        assert_eq!(begin(&fixture, 1, now).await, Known::Answered(answer()));
-        assert_eq!(begin(&fixture, 2, now).await, Known::Misused);
+        assert_eq!(begin(&fixture, 1, now).await, ReceiptState::Answered(answer()));
+        assert_eq!(begin(&fixture, 2, now).await, ReceiptState::Misused);
         assert!(finish(&fixture).await.is_err());
         assert_eq!(fixture.see(&bystanders).await, bystanders);
     }
@@ -52,12 +52,12 @@ cases! {
         let bystanders = fixture.plant_bystanders().await;
         let forget = || fixture.receipts().forget("owner".into(), "key".into());
         let now = samples::now();
-        assert_eq!(begin(&fixture, 1, now).await, Known::New);
+        assert_eq!(begin(&fixture, 1, now).await, ReceiptState::New);
         forget().await.unwrap();
-        assert_eq!(begin(&fixture, 2, now).await, Known::New);
+        assert_eq!(begin(&fixture, 2, now).await, ReceiptState::New);
         finish(&fixture).await.unwrap();
         forget().await.unwrap();
-        assert_eq!(begin(&fixture, 2, now).await, Known::Answered(answer()));
+        assert_eq!(begin(&fixture, 2, now).await, ReceiptState::Answered(answer()));
         assert_eq!(fixture.see(&bystanders).await, bystanders);
     }
 
@@ -69,10 +69,10 @@ cases! {
             ..Opening::default()
         };
         let fixture = fixture.reopen(opening(2)).await;
-        assert_eq!(begin(&fixture, 3, now).await, Known::New);
+        assert_eq!(begin(&fixture, 3, now).await, ReceiptState::New);
         finish(&fixture).await.unwrap();
         let fixture = fixture.reopen(opening(3)).await;
-        assert_eq!(begin(&fixture, 3, now).await, Known::Answered(answer()));
+        assert_eq!(begin(&fixture, 3, now).await, ReceiptState::Answered(answer()));
     }
 
     async fn a_receipt_is_forgotten_after_its_lifetime(fixture: Fixture) {
@@ -80,10 +80,10 @@ cases! {
         let end = now.plus(RECEIPT_LIFETIME);
         begin(&fixture, 1, now).await;
         finish(&fixture).await.unwrap();
-        assert_eq!(begin(&fixture, 1, end).await, Known::Answered(answer()));
+        assert_eq!(begin(&fixture, 1, end).await, ReceiptState::Answered(answer()));
         assert_eq!(
             begin(&fixture, 2, end.plus(Duration::from_millis(1))).await,
-            Known::New
+            ReceiptState::New
         );
     }
 }

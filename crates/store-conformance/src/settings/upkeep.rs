@@ -114,7 +114,7 @@ cases! {
         let bystanders = fixture.plant_bystanders().await;
         let receipts = fixture.receipts();
         let old = receipts.begin("owner".into(), "old".into(), [1; 32], samples::hours_ago(25));
-        assert_eq!(old.await, Ok(Known::New));
+        assert_eq!(old.await, Ok(ReceiptState::New));
         assert_eq!(fixture.upkeep().prune(retention()).await, Ok(1));
         assert_eq!(fixture.upkeep().prune(retention()).await, Ok(0));
         assert_eq!(fixture.count("SELECT count(*) FROM receipts").await, 1);

@@ -52,7 +52,7 @@ pub fn open_database(directory: &Path, opening: &Opening, max_pages: Option<u32>
     Database::open(Settings {
         directory: directory.to_owned(),
         sealer: opening.sealer(),
-        hand_over: opening.hand_over.clone(),
+        delivery_sink: opening.hand_over.clone(),
         node: opening.node,
         observer: opening.observer.clone(),
         max_pages,

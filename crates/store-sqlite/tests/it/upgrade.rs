@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use model::attempt::Remedy;
+use model::attempt::Disposition;
 use model::id::{DeliveryId, UserId, WebhookId};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error};
@@ -129,12 +129,15 @@ async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
 }
 
 /// The outcomes of a delivery's attempts, what helps against those that failed, and what they were for.
-async fn attempts(database: &Database, delivery: u8) -> Vec<(&'static str, Option<Remedy>, Option<String>)> {
+async fn attempts(
+    database: &Database,
+    delivery: u8,
+) -> Vec<(&'static str, Option<Disposition>, Option<String>)> {
     let detail = Deliveries::get(database, DeliveryId::from_bytes(id(delivery))).await;
     let attempts = detail.unwrap().attempts.into_iter();
     attempts
         .map(|attempt| {
-            let remedy = attempt.outcome.failure().map(|failure| failure.remedy);
+            let remedy = attempt.outcome.failure().map(|failure| failure.disposition);
             (attempt.outcome.as_str(), remedy, attempt.note)
         })
         .collect()
@@ -145,7 +148,7 @@ async fn attempts_of_earlier_versions_read_back_as_what_they_were() {
     let folder = tempfile::tempdir().unwrap();
     drop(write_version(EARLIER.len(), folder.path()));
     let database = open(folder.path());
-    let (schedule, wait) = (Some(Remedy::Schedule), Some(Remedy::Wait));
+    let (schedule, wait) = (Some(Disposition::Backoff), Some(Disposition::RateLimited));
     let dead = [("failed", schedule, None), ("gone", schedule, None)];
     assert_eq!(attempts(&database, 4).await, dead);
     assert_eq!(attempts(&database, 9).await, [("delivered", None, None)]);

@@ -75,9 +75,8 @@ fn table_name(target: &Target) -> Option<Problem> {
 }
 
 fn levels(target: &Target, field: &'static str) -> Vec<Problem> {
-    let names = Severity::ALL.map(Severity::as_str);
     let text = target.option(field);
-    let mut problems = mapping::problems(field, text, &names);
+    let mut problems = mapping::problems(field, text, Severity::NAMES);
     let wrong = mapping::entries(text).find(|(_, level)| !["1", "2", "3", ""].contains(level));
     let wrong = wrong.map(|(_, level)| {
         problem(
@@ -160,7 +159,7 @@ pub(super) fn try_templates(target: &Target, templates: &Templates) -> Vec<Probl
     let mut problems: Vec<Problem> = Vec::new();
     for event in EventName::ALL {
         for description in [None, Some("It says \"no\".\nTwice.".to_owned())] {
-            let sample = sample(target, event, description);
+            let sample = sample(target, *event, description);
             for fault in texts::faults(&sample.task_with(templates)) {
                 if !problems.iter().any(|problem| problem.field == fault.field) {
                     problems.push(problem(fault.field, fault.detail));

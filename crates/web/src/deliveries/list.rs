@@ -113,7 +113,9 @@ pub fn state_choices(chosen: &str) -> Vec<Choice> {
 /// The events to choose from, behind a choice of none.
 pub fn event_choices(chosen: &str) -> Vec<Choice> {
     let any = std::iter::once(Choice::new("", "Any event", chosen));
-    let events = EventName::ALL.map(|event| Choice::new(event.as_str(), event.as_str(), chosen));
+    let events = EventName::NAMES
+        .iter()
+        .map(|name| Choice::new(*name, *name, chosen));
     any.chain(events).collect()
 }
 

@@ -451,7 +451,7 @@ fn webhook_draft(inbox_name: &str, url: String, secret: String) -> WebhookDraft 
         name: Patch::Set(name.trim_end().to_owned()),
         url: Patch::Set(url),
         secret: Patch::Set(secret),
-        events: Patch::Set(EventName::ALL.map(|event| event.as_str().to_owned()).into()),
+        events: Patch::Set(EventName::NAMES.iter().copied().map(str::to_owned).collect()),
         ..WebhookDraft::default()
     }
 }

@@ -130,7 +130,7 @@ fn severities(open: &[OpenIncidents]) -> Vec<SeverityTile> {
                 .sum(),
         }
     };
-    Severity::ALL.into_iter().map(tile).collect()
+    Severity::ALL.iter().copied().map(tile).collect()
 }
 
 /// Webhooks that somebody should look at: disabled ones by their receiver, degraded ones, those with dead deliveries.

@@ -277,7 +277,7 @@ fn severities(open: &[OpenIncidents]) -> Vec<SeverityCount> {
             .map(|row| row.count)
             .sum(),
     };
-    Severity::ALL.into_iter().map(of).collect()
+    Severity::ALL.iter().copied().map(of).collect()
 }
 
 impl Row {

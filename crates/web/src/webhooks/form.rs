@@ -201,7 +201,7 @@ fn event_choices(is_chosen: impl Fn(EventName) -> bool) -> Vec<EventChoice> {
         meaning: event_meaning(event),
         is_chosen: is_chosen(event),
     };
-    EventName::ALL.map(choice).into()
+    EventName::ALL.iter().copied().map(choice).collect()
 }
 
 fn severity_boxes(chosen: &[Severity]) -> Vec<Choice> {
@@ -210,7 +210,7 @@ fn severity_boxes(chosen: &[Severity]) -> Vec<Choice> {
         name: severity.as_str().into(),
         is_chosen: chosen.contains(&severity),
     };
-    Severity::ALL.map(choice).into()
+    Severity::ALL.iter().copied().map(choice).collect()
 }
 
 /// The headers of a form: rows of name and value, the empty ones left out.

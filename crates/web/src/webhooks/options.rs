@@ -159,7 +159,9 @@ impl KindFields {
             }
         };
         let chosen = typed.map_or("", |form| form.text("previewEvent"));
-        let samples = EventName::ALL.map(|event| Choice::new(event.as_str(), event.as_str(), chosen));
+        let samples = EventName::NAMES
+            .iter()
+            .map(|name| Choice::new(*name, *name, chosen));
         Ok(Self {
             key: kind.as_str().to_owned(),
             steps: steps(about, saved, base.as_deref()),
@@ -168,7 +170,7 @@ impl KindFields {
             webhook: saved.map_or(String::new(), |webhook| webhook.id.to_string()),
             about,
             preview,
-            samples: samples.into(),
+            samples: samples.collect(),
         })
     }
 }

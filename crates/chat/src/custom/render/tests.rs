@@ -390,7 +390,7 @@ proptest! {
         service in ".{0,40}",
         person in ".{0,40}",
         choice in prop::sample::select(&CHOICES[..]),
-        event in prop::sample::select(&EventName::ALL[..]),
+        event in prop::sample::select(EventName::ALL),
         repeat in 1usize..20,
     ) {
         let assignee = model::user::UserRef {

@@ -160,8 +160,7 @@ fn names(target: &Target) -> Vec<Problem> {
 }
 
 fn tables(target: &Target) -> Vec<Problem> {
-    let severities = Severity::ALL.map(Severity::as_str);
-    let mut problems = mapping::problems("priority", target.option("priority"), &severities);
+    let mut problems = mapping::problems("priority", target.option("priority"), Severity::NAMES);
     for field in ["assignees", "fields", "transitionFields"] {
         problems.extend(mapping::problems(field, target.option(field), &[]));
     }
@@ -181,7 +180,7 @@ fn tables(target: &Target) -> Vec<Problem> {
 pub(in crate::jira) fn try_templates(target: &Target, templates: &Templates) -> Vec<Problem> {
     let mut faults = BTreeMap::new();
     for event in EventName::ALL {
-        for sample in [bare(target, event), full(target, event)] {
+        for sample in [bare(target, *event), full(target, *event)] {
             for fault in Texts::faults(&sample.task_with(templates)) {
                 let at = format!(
                     "the template cannot be rendered {} ({})",

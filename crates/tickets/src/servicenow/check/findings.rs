@@ -117,9 +117,9 @@ fn of_states(target: &Target, known: &[&str]) -> Finding {
     if known.is_empty() {
         return Finding::unsure("whether the states in the settings exist cannot be read");
     }
-    let states = TicketPhase::ALL.map(|phase| state_for(target, phase));
-    let mut wrong: Vec<_> = states
-        .into_iter()
+    let mut wrong: Vec<_> = TicketPhase::ALL
+        .iter()
+        .map(|phase| state_for(target, *phase))
         .filter(|state| !known.contains(state))
         .collect();
     wrong.dedup();
