@@ -16,8 +16,8 @@ COPY . .
 # The caches stay with the builder; the binary has to leave them within the same step.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    cargo build --release --locked --bin opsknight \
-    && install -D target/release/opsknight /out/opsknight \
+    cargo build --profile dist --locked --bin opsknight \
+    && install -D target/dist/opsknight /out/opsknight \
     && mkdir /out/data
 
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -56,7 +56,7 @@ const RETIRED: [&str; 34] = [
     "Board",
     "Errands",
     "HandOver",
-    "hand_over",
+    "delivery_sink",
     "Birth",
     "hurry",
     "bury",

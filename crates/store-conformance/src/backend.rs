@@ -37,7 +37,7 @@ pub struct Opening {
     pub key: u8,
     pub previous_key: Option<u8>,
     pub node: i64,
-    pub hand_over: Arc<dyn DeliverySink>,
+    pub delivery_sink: Arc<dyn DeliverySink>,
     pub observer: Arc<dyn CommitObserver>,
 }
 
@@ -47,7 +47,7 @@ impl Default for Opening {
             key: 1,
             previous_key: None,
             node: 1,
-            hand_over: Arc::new(NoSink),
+            delivery_sink: Arc::new(NoSink),
             observer: Arc::new(NoObserver),
         }
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::jira::access;
 use crate::jira::answer::Refusal;
-use crate::jira::request::{Api, Asked, Door};
+use crate::jira::request::{Api, Asked, Entrance};
 use crate::jira::world::{LAGGING_SEARCHES, World};
 use crate::simulator::Fault;
 
@@ -134,7 +134,7 @@ fn meets(name: &str, asked: &Asked<'_>) -> bool {
             ["issue"] => asked.method == Method::POST,
             _ => asked.query("projectKey").is_some(),
         },
-        _ => matches!(asked.door, Door::Rest | Door::Hooks),
+        _ => matches!(asked.door, Entrance::Rest | Entrance::Hooks),
     }
 }
 

@@ -47,7 +47,7 @@ mod world;
 use crate::jira::answer::{Answer, Refusal};
 use crate::jira::faults::{Effect, FAULTS, Waiting};
 use crate::jira::issue::Issue;
-use crate::jira::request::{Asked, Door};
+use crate::jira::request::{Asked, Entrance};
 use crate::jira::world::World;
 use crate::message::Message;
 use crate::simulator::{Fault, Request, Response, Simulator};
@@ -108,7 +108,7 @@ impl Simulator for Jira {
 impl Jira {
     /// Finds out who asks, where that matters.
     fn come_in(&mut self, request: &Request<'_>, asked: &mut Asked<'_>) -> Result<(), Refusal> {
-        if matches!(asked.door, Door::Rest | Door::Hooks) {
+        if matches!(asked.door, Entrance::Rest | Entrance::Hooks) {
             asked.caller = access::caller(&self.world, request.headers, asked)?;
             self.world.meet(&asked.caller);
         }

@@ -21,7 +21,7 @@ pub enum Api {
 
 /// What a request is for, by its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum Entrance {
     /// The API itself.
     Rest,
     /// The registration of webhooks.
@@ -49,7 +49,7 @@ pub struct Asked<'a> {
     /// The method.
     pub method: &'a Method,
     /// What for.
-    pub door: Door,
+    pub door: Entrance,
     /// Whether it came through Atlassian's gateway, `/ex/jira/{cloudId}`.
     pub is_below_gateway: bool,
     /// From where it looks.
@@ -186,7 +186,7 @@ impl<'a> Asked<'a> {
     /// Whether it changes something.
     pub fn is_write(&self) -> bool {
         let is_search = self.path.first().is_some_and(|first| first == "search");
-        self.door == Door::Rest && self.method != Method::GET && !is_search
+        self.door == Entrance::Rest && self.method != Method::GET && !is_search
     }
 }
 
@@ -199,14 +199,14 @@ pub fn split_words(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// The door at the beginning of a path, and how many segments it takes.
-fn door(path: &[String]) -> (Door, Api, usize) {
+fn door(path: &[String]) -> (Entrance, Api, usize) {
     let words: Vec<&str> = path.iter().take(4).map(String::as_str).collect();
     match words.as_slice() {
-        ["rest", "api", "3", ..] => (Door::Rest, Api::Three, 3),
-        ["rest", "api", "2" | "latest", ..] => (Door::Rest, Api::Two, 3),
-        ["rest", "webhooks", "1.0", "webhook"] => (Door::Hooks, Api::Two, 4),
-        ["oauth", "token", ..] => (Door::Token, Api::Three, 2),
-        ["_edge", "tenant_info"] => (Door::Tenant, Api::Three, 2),
-        _ => (Door::Nowhere, Api::Two, 0),
+        ["rest", "api", "3", ..] => (Entrance::Rest, Api::Three, 3),
+        ["rest", "api", "2" | "latest", ..] => (Entrance::Rest, Api::Two, 3),
+        ["rest", "webhooks", "1.0", "webhook"] => (Entrance::Hooks, Api::Two, 4),
+        ["oauth", "token", ..] => (Entrance::Token, Api::Three, 2),
+        ["_edge", "tenant_info"] => (Entrance::Tenant, Api::Three, 2),
+        _ => (Entrance::Nowhere, Api::Two, 0),
     }
 }

@@ -3,7 +3,7 @@
 use http::Method;
 
 use crate::jira::answer::{Answer, Refusal};
-use crate::jira::request::{Asked, Door};
+use crate::jira::request::{Asked, Entrance};
 use crate::jira::site::{ISSUE_TYPES, PRIORITIES};
 use crate::jira::world::World;
 use crate::jira::{
@@ -14,11 +14,11 @@ use crate::jira::{
 /// Works on a request of somebody who may come in.
 pub fn serve(world: &mut World, asked: &Asked<'_>) -> Result<Answer, Refusal> {
     match asked.door {
-        Door::Rest => rest(world, asked),
-        Door::Hooks => hooks::answer(world, asked),
-        Door::Token => access::issue_token(world, asked),
-        Door::Tenant => Ok(meta::tenant()),
-        Door::Nowhere => Err(Refusal::page(404, "Oops, you've found a dead link.")),
+        Entrance::Rest => rest(world, asked),
+        Entrance::Hooks => hooks::answer(world, asked),
+        Entrance::Token => access::issue_token(world, asked),
+        Entrance::Tenant => Ok(meta::tenant()),
+        Entrance::Nowhere => Err(Refusal::page(404, "Oops, you've found a dead link.")),
     }
 }
 

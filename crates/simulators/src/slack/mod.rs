@@ -76,7 +76,7 @@ struct Posted {
 
 /// Which of Slack's two doors a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum Entrance {
     Hook,
     Api,
 }
@@ -85,9 +85,9 @@ impl Simulator for Slack {
     fn answer(&mut self, request: &Request<'_>) -> Response {
         let path = request.target.split('?').next().unwrap_or_default();
         let door = if path.starts_with("/api/") {
-            Door::Api
+            Entrance::Api
         } else {
-            Door::Hook
+            Entrance::Hook
         };
         let body = String::from_utf8_lossy(request.body);
         let refers = path.ends_with("chat.update") || body.contains("\"thread_ts\"");
@@ -127,22 +127,22 @@ impl Simulator for Slack {
 }
 
 impl Slack {
-    fn serve(&mut self, request: &Request<'_>, path: &str, door: Door) -> Response {
+    fn serve(&mut self, request: &Request<'_>, path: &str, door: Entrance) -> Response {
         if request.method != http::Method::POST {
             return words(405, "method_not_allowed");
         }
         let method = path.strip_prefix("/api/").unwrap_or_default();
         let members = match (members(request, door), door) {
             (Some(members), _) => members,
-            (None, Door::Api) => {
+            (None, Entrance::Api) => {
                 return not_ok(
                     "invalid_post_type",
                     "the body is neither a JSON object nor a form",
                 );
             }
-            (None, Door::Hook) => return words(400, "invalid_payload"),
+            (None, Entrance::Hook) => return words(400, "invalid_payload"),
         };
-        if door == Door::Hook {
+        if door == Entrance::Hook {
             return self.hook(request, path, members);
         }
         let header = request
@@ -276,7 +276,7 @@ impl Posted {
 
 /// The members of a body: JSON, or a form. An incoming webhook takes a form that holds the JSON as `payload`; in forms of
 /// the Web API every argument is a field, those with a structure as JSON.
-fn members(request: &Request<'_>, door: Door) -> Option<Map<String, Value>> {
+fn members(request: &Request<'_>, door: Entrance) -> Option<Map<String, Value>> {
     let object = |json: &[u8]| serde_json::from_slice(json).ok();
     let content_type = request
         .headers
@@ -284,8 +284,8 @@ fn members(request: &Request<'_>, door: Door) -> Option<Map<String, Value>> {
         .and_then(|value| value.to_str().ok());
     let is_json = content_type.is_some_and(|value| value.starts_with("application/json"));
     match (form::fields(request), door) {
-        (Some(fields), Door::Hook) => object(fields.get("payload")?.as_bytes()),
-        (Some(fields), Door::Api) => Some(
+        (Some(fields), Entrance::Hook) => object(fields.get("payload")?.as_bytes()),
+        (Some(fields), Entrance::Api) => Some(
             fields
                 .into_iter()
                 .map(|(name, value)| argument(name, value))
@@ -350,18 +350,18 @@ fn words(status: u16, text: &str) -> Response {
 }
 
 /// The answer of a fault.
-fn faulty(fault: &str, door: Door) -> Response {
+fn faulty(fault: &str, door: Entrance) -> Response {
     match (fault, door) {
-        ("rate_limit", Door::Api) => limited(not_ok("ratelimited", "too many requests")),
-        ("rate_limit", Door::Hook) => limited(words(429, "rate_limited")),
+        ("rate_limit", Entrance::Api) => limited(not_ok("ratelimited", "too many requests")),
+        ("rate_limit", Entrance::Hook) => limited(words(429, "rate_limited")),
         ("server_error", _) => words(500, "server_error"),
         ("bad_gateway", _) => words(502, "<!DOCTYPE html><html><body>Bad Gateway</body></html>"),
         ("login_page", _) => words(200, "<!DOCTYPE html><html><body>Sign in</body></html>"),
-        (error, Door::Api) => not_ok(error, "injected"),
-        (error @ "channel_is_archived", Door::Hook) => words(410, error),
-        (error @ ("no_service" | "channel_not_found"), Door::Hook) => words(404, error),
-        (error @ ("invalid_token" | "action_prohibited"), Door::Hook) => words(403, error),
-        (error, Door::Hook) => words(400, error),
+        (error, Entrance::Api) => not_ok(error, "injected"),
+        (error @ "channel_is_archived", Entrance::Hook) => words(410, error),
+        (error @ ("no_service" | "channel_not_found"), Entrance::Hook) => words(404, error),
+        (error @ ("invalid_token" | "action_prohibited"), Entrance::Hook) => words(403, error),
+        (error, Entrance::Hook) => words(400, error),
     }
 }
 

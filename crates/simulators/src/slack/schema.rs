@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 /// What may be said of a block that is in order, or which error Slack answers and why.
-type Verdict = Result<(), Refusal>;
+type Checked = Result<(), Refusal>;
 
 /// The longest text of a new message, and of a changed one.
 pub const MAX_TEXT: usize = 40_000;
@@ -36,7 +36,7 @@ fn bad_block(detail: impl Into<String>) -> Refusal {
 }
 
 /// Checks the members of a message.
-pub fn check(message: &Map<String, Value>, max_text: usize) -> Verdict {
+pub fn check(message: &Map<String, Value>, max_text: usize) -> Checked {
     let text = match message.get("text") {
         None | Some(Value::Null) => "",
         Some(text) => text
@@ -86,7 +86,7 @@ fn list<'a>(message: &'a Map<String, Value>, name: &str) -> Result<&'a [Value], 
     }
 }
 
-fn check_metadata(metadata: &Value) -> Verdict {
+fn check_metadata(metadata: &Value) -> Checked {
     let is_name = |name: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
         !name.is_empty() && name.bytes().all(is_plain)
@@ -255,7 +255,7 @@ fn text_object(object: &Value, kinds: &[&str], max: usize, path: &str) -> Result
     }
 }
 
-fn known_only(members: &Map<String, Value>, own: &[&str], path: &str) -> Verdict {
+fn known_only(members: &Map<String, Value>, own: &[&str], path: &str) -> Checked {
     let is_known = |name: &str| name == "type" || name == "block_id" || own.contains(&name);
     match members.keys().find(|name| !is_known(name)) {
         None => Ok(()),
@@ -263,7 +263,7 @@ fn known_only(members: &Map<String, Value>, own: &[&str], path: &str) -> Verdict
     }
 }
 
-fn limited(members: &Map<String, Value>, name: &str, max: usize, path: &str) -> Verdict {
+fn limited(members: &Map<String, Value>, name: &str, max: usize, path: &str) -> Checked {
     let is_in_order = members.get(name).is_none_or(|value| {
         let text = value.as_str();
         text.is_some_and(|text| (1..=max).contains(&units(text)))
@@ -276,14 +276,14 @@ fn limited(members: &Map<String, Value>, name: &str, max: usize, path: &str) -> 
     }
 }
 
-fn count(elements: &[Value], max: usize, path: &str) -> Verdict {
+fn count(elements: &[Value], max: usize, path: &str) -> Checked {
     match (1..=max).contains(&elements.len()) {
         true => Ok(()),
         false => Err(bad_block(format!("{path}: must have 1 to {max} items"))),
     }
 }
 
-fn unique(elements: &[Value], path: &str) -> Verdict {
+fn unique(elements: &[Value], path: &str) -> Checked {
     let mut ids: Vec<&str> = elements
         .iter()
         .filter_map(|element| element["action_id"].as_str())

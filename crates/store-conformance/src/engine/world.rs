@@ -294,7 +294,7 @@ fn opening(node: i64) -> (Arc<RecordingHandOver>, Opening) {
     let dispatcher = Arc::<RecordingHandOver>::default();
     let opening = Opening {
         node,
-        hand_over: Arc::clone(&dispatcher) as _,
+        delivery_sink: Arc::clone(&dispatcher) as _,
         ..Opening::default()
     };
     (dispatcher, opening)

@@ -322,7 +322,7 @@ impl Fixture {
 impl Opening {
     fn told_to(self, told: &Arc<Told>) -> Self {
         Self {
-            hand_over: Arc::clone(told) as _,
+            delivery_sink: Arc::clone(told) as _,
             ..self
         }
     }

@@ -52,7 +52,7 @@ pub fn open_database(directory: &Path, opening: &Opening, max_pages: Option<u32>
     Database::open(Settings {
         directory: directory.to_owned(),
         sealer: opening.sealer(),
-        delivery_sink: opening.hand_over.clone(),
+        delivery_sink: opening.delivery_sink.clone(),
         node: opening.node,
         observer: opening.observer.clone(),
         max_pages,
