@@ -5,7 +5,7 @@ use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use crate::{ActionError, Actions};
-use destination::Adapter;
+use destination::Callbacks;
 use destination::callback::{Call, Received, Refused, Reply};
 use destination::text::{Unit, cut, one_line};
 use kinds::adapter;
@@ -166,13 +166,14 @@ impl Actions {
             signing: &endpoint.secrets.signing,
             now: self.source.now(),
         };
+        let callbacks = adapter.callbacks().ok_or(CallRefusal::NotFound)?;
         let previous = endpoint.secrets.previous.as_ref();
         let previous = previous
             .filter(|(_, until)| call.now < *until)
             .map(|(secret, _)| secret);
         // During a rotation, what was made from the secret before holds too.
-        let received = match (adapter.receive(&call), previous) {
-            (Err(Refused::NotBelieved), Some(signing)) => adapter.receive(&Call { signing, ..call }),
+        let received = match (callbacks.receive(&call), previous) {
+            (Err(Refused::NotBelieved), Some(signing)) => callbacks.receive(&Call { signing, ..call }),
             (received, _) => received,
         };
         let received = received.map_err(|refused| match refused {
@@ -184,7 +185,7 @@ impl Actions {
             Received::Nothing => Ok(Reply::empty()),
             Received::Ticket(hint) => self.take_notification(webhook_id, hint).await,
             Received::Act { token, person } => {
-                self.answer_call(adapter, &call, webhook_id, &token, &person)
+                self.answer_call(callbacks, &call, webhook_id, &token, &person)
                     .await
             }
         }
@@ -192,7 +193,7 @@ impl Actions {
 
     async fn answer_call(
         &self,
-        adapter: &dyn Adapter,
+        callbacks: &dyn Callbacks,
         call: &Call<'_>,
         webhook_id: WebhookId,
         token: &str,
@@ -205,7 +206,7 @@ impl Actions {
             Err(ActionError::Conflict(sentence)) => sentence,
             Err(error) => return Err(refusal(error)),
         };
-        Ok(adapter.reply(call, &sentence))
+        Ok(callbacks.reply(call, &sentence))
     }
 
     /// What makes a platform call us for a webhook, for an administrator's eyes; nothing if its kind takes no calls.
@@ -223,7 +224,8 @@ impl Actions {
             now: self.source.now(),
         };
         let callback = format!("{base}/inbound/{}/{id}", adapter.description().kind);
-        Ok(adapter.callback_help(&call, &callback))
+        let callbacks = adapter.callbacks();
+        Ok(callbacks.and_then(|callbacks| callbacks.callback_help(&call, &callback)))
     }
 
     /// The webhook and the link of a token that the webhook's key has signed.

@@ -9,8 +9,8 @@ use crate::webhook_settings::blank_settings;
 use crate::{ActionError, Actions};
 use destination::Adapter;
 use destination::about::Need;
+use destination::preview::Preview;
 use destination::sample::Sample;
-use destination::shown::Shown;
 use destination::task::{ActLink, Classification, Links, Step, Target};
 use destination::template::Templates;
 use kinds::adapter;
@@ -44,7 +44,7 @@ pub struct MessagePreview {
     /// The body.
     pub body: String,
     /// The message as the platform shows it, if the kind has a form of its own.
-    pub shown: Option<Shown>,
+    pub shown: Option<Preview>,
     /// What keeps the webhook from being saved.
     pub problems: Vec<String>,
 }
@@ -85,7 +85,11 @@ impl Actions {
         sample.links = preview_links(&sample.event, base, sample.target.option("actions"));
         let name = sample.event.name;
         let work = |templates: &Templates| {
-            let rendered = adapter.preview(&sample.task_with(templates));
+            let task = sample.task_with(templates);
+            let rendered = match adapter.previews() {
+                Some(previews) => previews.preview_request(&task),
+                None => adapter.step(&task),
+            };
             (rendered, problems(adapter, &sample.target, templates))
         };
         let (rendered, problems) = self.with_templates(work).await?;
@@ -102,7 +106,9 @@ impl Actions {
             event: name,
             is_sample,
             request_line: format!("{} {shown_url}", rendered.method),
-            shown: adapter.show(&rendered.body),
+            shown: adapter
+                .previews()
+                .and_then(|previews| previews.preview(&rendered.body)),
             body: String::from_utf8_lossy(&rendered.body).into_owned(),
             problems: problems.map(|problem| problem.detail).collect(),
         })

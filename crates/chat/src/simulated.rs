@@ -77,7 +77,7 @@ fn a_preview_shows_what_the_platform_shows() {
             let shown = answer
                 .message
                 .unwrap_or_else(|| panic!("{kind}: {}", answer.sentence));
-            let preview = adapter.show(&rendered.body).unwrap();
+            let preview = adapter.previews().unwrap().preview(&rendered.body).unwrap();
             assert_eq!(
                 (preview.accent, preview.text()),
                 (shown.accent, shown.text()),

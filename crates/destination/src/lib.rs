@@ -5,8 +5,8 @@ pub mod about;
 pub mod callback;
 pub mod card;
 pub mod mapping;
+pub mod preview;
 pub mod sample;
-pub mod shown;
 pub mod status;
 pub mod task;
 pub mod template;
@@ -16,7 +16,7 @@ pub mod waits;
 
 use crate::about::{KindDescription, Problem, UrlField};
 use crate::callback::{Call, Received, Refused, Reply};
-use crate::shown::Shown;
+use crate::preview::Preview;
 use crate::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use crate::template::Templates;
 use crate::ticketing::{Ticketing, Tokens};
@@ -27,7 +27,8 @@ use model::webhook::DEFAULT_TIMEOUT;
 use std::time::Duration;
 use url::Url;
 
-/// One kind of webhook.
+/// One kind of webhook: what every kind is. What only some are is asked for by [`Adapter::previews`], [`Adapter::callbacks`],
+/// [`Adapter::tokens`] and [`Adapter::ticketing`].
 pub trait Adapter: Send + Sync {
     /// How it presents itself.
     fn description(&self) -> &'static KindDescription;
@@ -68,12 +69,7 @@ pub trait Adapter: Send + Sync {
     /// The next request of a task, given all that is known; or its end, if it takes none.
     fn step(&self, task: &Task<'_>) -> Step;
 
-    /// The request that shows best what people will see: the next one, unless others come before it.
-    fn preview(&self, task: &Task<'_>) -> Step {
-        self.step(task)
-    }
-
-    /// What came back, judged: what is known now. The same task that the request was made from.
+    /// What came back, classified: what is known now. The same task that the request was made from.
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification;
 
     /// A request that depends on no event, changes nothing and is seen by nobody: if its answer refuses the webhook too, it is
@@ -92,27 +88,6 @@ pub trait Adapter: Send + Sync {
         None
     }
 
-    /// A request's body as the platform shows it; nothing if the kind has no form of its own.
-    fn show(&self, _body: &[u8]) -> Option<Shown> {
-        None
-    }
-
-    /// What a call of the platform wants.
-    fn receive(&self, _call: &Call<'_>) -> Result<Received, Refused> {
-        Err(Refused::NoCallback)
-    }
-
-    /// The answer to a call, with a sentence for whoever pressed the button.
-    fn reply(&self, _call: &Call<'_>, _sentence: &str) -> Reply {
-        Reply::empty()
-    }
-
-    /// What an administrator runs or fills in to have the platform call `callback`; nothing if the kind takes no calls
-    /// with this target. May hold secrets.
-    fn callback_help(&self, _call: &Call<'_>, _callback: &str) -> Option<String> {
-        None
-    }
-
     /// How its access tokens are had; nothing if a target needs none.
     fn tokens(&self, _target: &Target) -> Option<&dyn Tokens> {
         None
@@ -122,4 +97,40 @@ pub trait Adapter: Send + Sync {
     fn ticketing(&self) -> Option<&dyn Ticketing> {
         None
     }
+
+    /// What people see of its requests; nothing if the kind has no form of its own.
+    fn previews(&self) -> Option<&dyn Previews> {
+        None
+    }
+
+    /// How its platform's calls are understood; nothing if it takes none.
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        None
+    }
+}
+
+/// A kind whose requests people see as messages or tickets.
+pub trait Previews: Adapter {
+    /// The request that shows best what people will see: the next one, unless others come before it.
+    fn preview_request(&self, task: &Task<'_>) -> Step {
+        self.step(task)
+    }
+
+    /// A request's body as the platform shows it; nothing if it shows none.
+    fn preview(&self, body: &[u8]) -> Option<Preview>;
+}
+
+/// A kind whose platform calls us: somebody pressed a button, or a ticket has changed.
+pub trait Callbacks: Send + Sync {
+    /// What a call of the platform wants.
+    fn receive(&self, call: &Call<'_>) -> Result<Received, Refused>;
+
+    /// The answer to a call, with a sentence for whoever pressed the button.
+    fn reply(&self, _call: &Call<'_>, _sentence: &str) -> Reply {
+        Reply::empty()
+    }
+
+    /// What an administrator runs or fills in to have the platform call `callback`; nothing if this target takes no calls. May
+    /// hold secrets.
+    fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String>;
 }

@@ -33,7 +33,7 @@ pub struct Target {
     pub secrets: BTreeMap<String, SecretText>,
     /// Headers of the user's own.
     pub headers: Vec<(String, SecretText)>,
-    /// What the receiver taught, such as a chat's new address; see [`Classification::learned`].
+    /// What the receiver taught, such as a chat's new address; see [`Classification::discovered_settings`].
     pub discovered_settings: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! One attempt: render, sign, send, judge. What follows from it says [`super::conclude`].
+//! One attempt: render, sign, send, judge. What follows from it says [`super::finish_attempt`].
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -181,7 +181,7 @@ impl Scheduler {
         self.claimed(webhook_id, Vec::new(), Some(retry_at));
     }
 
-    /// An attempt ended. It counts as unrecorded until [`Board::recorded`].
+    /// An attempt ended. It counts as unrecorded until [`Scheduler::recorded`].
     pub fn finished(&mut self, webhook_id: WebhookId, signal: HealthSignal, now: Timestamp) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
@@ -263,7 +263,7 @@ impl Scheduler {
         (self.webhooks.len() - open, open)
     }
 
-    /// Decides what happens now. Call it after anything happened, and at [`Effects::next_look_at`].
+    /// Decides what happens now. Call it after anything happened, and at [`Effects::next_tick_at`].
     pub fn tick(&mut self, now: Timestamp) -> Effects {
         if self.last_look_at.since(now) > MAX_DRIFT_BACK {
             self.follow_clock_back(now);

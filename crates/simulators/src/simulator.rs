@@ -72,7 +72,7 @@ pub struct Fault {
     pub meaning: &'static str,
 }
 
-/// One platform. It keeps its messages in memory, at most [`MAX_MESSAGES`].
+/// One platform. It keeps its messages in memory, at most `MAX_MESSAGES`.
 pub trait Simulator: Send {
     /// Answers a request.
     fn answer(&mut self, request: &Request<'_>) -> Response;

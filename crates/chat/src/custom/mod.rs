@@ -7,14 +7,14 @@ mod answer;
 mod check;
 mod form;
 mod presets;
+mod preview;
 mod render;
-mod show;
 
-use destination::Adapter;
 use destination::about::{KindDescription, Problem};
-use destination::shown::Shown;
+use destination::preview::Preview;
 use destination::task::{Classification, Step, Target, Task};
 use destination::template::Templates;
+use destination::{Adapter, Previews};
 use model::exchange::Exchange;
 use model::time::Timestamp;
 
@@ -46,7 +46,13 @@ impl Adapter for Custom {
         answer::classify(task.target, exchange, now)
     }
 
-    fn show(&self, body: &[u8]) -> Option<Shown> {
-        show::show(body)
+    fn previews(&self) -> Option<&dyn Previews> {
+        Some(self)
+    }
+}
+
+impl Previews for Custom {
+    fn preview(&self, body: &[u8]) -> Option<Preview> {
+        preview::preview(body)
     }
 }

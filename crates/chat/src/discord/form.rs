@@ -50,7 +50,7 @@ pub static ABOUT: KindDescription = KindDescription {
         Field {
             name: "username",
             label: "Name of the sender",
-            hint: "Shown instead of the webhook's own name. Discord allows 1 to 80 characters and refuses some words, \
+            hint: "Preview instead of the webhook's own name. Discord allows 1 to 80 characters and refuses some words, \
                    its own name among them.",
             placeholder: "OpsKnight",
             ..Field::LINE

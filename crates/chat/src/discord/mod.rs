@@ -4,8 +4,8 @@ mod answer;
 mod escape;
 mod form;
 mod mention;
+mod preview;
 mod render;
-mod show;
 #[cfg(test)]
 mod tests;
 
@@ -13,10 +13,10 @@ use http::HeaderValue;
 use url::Url;
 
 use crate::discord::mention::{Mentions, is_id};
-use destination::Adapter;
 use destination::about::{KindDescription, Problem};
-use destination::shown::Shown;
+use destination::preview::Preview;
 use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
+use destination::{Adapter, Previews};
 use model::exchange::{Exchange, Response};
 use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
@@ -99,8 +99,14 @@ impl Adapter for Discord {
         HeaderValue::try_from(format!("DiscordBot ({url}, {})", env!("CARGO_PKG_VERSION"))).ok()
     }
 
-    fn show(&self, body: &[u8]) -> Option<Shown> {
-        show::show(&serde_json::from_slice(body).ok()?)
+    fn previews(&self) -> Option<&dyn Previews> {
+        Some(self)
+    }
+}
+
+impl Previews for Discord {
+    fn preview(&self, body: &[u8]) -> Option<Preview> {
+        preview::preview(&serde_json::from_slice(body).ok()?)
     }
 }
 

@@ -9,10 +9,10 @@ use url::Url;
 
 use crate::discord::Discord;
 use crate::simulated::{ask, exchange, platform};
-use destination::Adapter;
+use destination::preview::Preview;
 use destination::sample::Sample;
-use destination::shown::Shown;
 use destination::task::{ActLink, Classification, Links, Rendered};
+use destination::{Adapter, Previews};
 use model::event::EventName;
 use model::incident::IncidentAction;
 use model::time::Timestamp;
@@ -51,8 +51,8 @@ fn body(sample: &Sample) -> Value {
     serde_json::from_slice(&rendered(sample).body).unwrap()
 }
 
-fn shown(sample: &Sample) -> Shown {
-    Discord.show(&rendered(sample).body).unwrap()
+fn shown(sample: &Sample) -> Preview {
+    Discord.preview(&rendered(sample).body).unwrap()
 }
 
 /// Sends a sample to Discord and judges the answer.

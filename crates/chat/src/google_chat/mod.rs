@@ -6,17 +6,17 @@ mod answer;
 mod form;
 mod markup;
 mod mention;
+mod preview;
 mod render;
-mod show;
 #[cfg(test)]
 mod tests;
 
 use url::Url;
 
-use destination::Adapter;
 use destination::about::{KindDescription, Problem};
-use destination::shown::Shown;
+use destination::preview::Preview;
 use destination::task::{Bucket, Classification, Step, Target, Task};
+use destination::{Adapter, Previews};
 use model::exchange::Exchange;
 use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
@@ -79,8 +79,14 @@ impl Adapter for GoogleChat {
         answer::classify(task, exchange, now)
     }
 
-    fn show(&self, body: &[u8]) -> Option<Shown> {
-        show::show(body)
+    fn previews(&self) -> Option<&dyn Previews> {
+        Some(self)
+    }
+}
+
+impl Previews for GoogleChat {
+    fn preview(&self, body: &[u8]) -> Option<Preview> {
+        preview::preview(body)
     }
 }
 

@@ -6,8 +6,8 @@ mod errors;
 mod escape;
 mod form;
 mod mention;
+mod preview;
 mod render;
-mod show;
 #[cfg(test)]
 mod tests;
 
@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::slack::mention::is_id;
-use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused, Reply};
-use destination::shown::Shown;
+use destination::preview::Preview;
 use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
+use destination::{Adapter, Callbacks, Previews};
 use model::exchange::{Exchange, Response};
 use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
@@ -95,10 +95,22 @@ impl Adapter for Slack {
         answer::refuses(response)
     }
 
-    fn show(&self, body: &[u8]) -> Option<Shown> {
-        show::show(&serde_json::from_slice(body).ok()?)
+    fn previews(&self) -> Option<&dyn Previews> {
+        Some(self)
     }
 
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        Some(self)
+    }
+}
+
+impl Previews for Slack {
+    fn preview(&self, body: &[u8]) -> Option<Preview> {
+        preview::preview(&serde_json::from_slice(body).ok()?)
+    }
+}
+
+impl Callbacks for Slack {
     fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
         callback::receive(call)
     }

@@ -9,10 +9,10 @@ use url::Url;
 
 use crate::simulated::{ask, exchange, platform};
 use crate::slack::Slack;
-use destination::Adapter;
+use destination::preview::Preview;
 use destination::sample::Sample;
-use destination::shown::Shown;
 use destination::task::{ActLink, Classification, Links, Rendered};
+use destination::{Adapter, Previews};
 use model::event::EventName;
 use model::incident::IncidentAction;
 use model::time::Timestamp;
@@ -70,8 +70,8 @@ fn body(sample: &Sample) -> Value {
     serde_json::from_slice(&rendered(sample).body).unwrap()
 }
 
-fn shown(sample: &Sample) -> Shown {
-    Slack.show(&rendered(sample).body).unwrap()
+fn shown(sample: &Sample) -> Preview {
+    Slack.preview(&rendered(sample).body).unwrap()
 }
 
 /// Sends a sample to Slack and judges the answer.

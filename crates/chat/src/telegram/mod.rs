@@ -6,17 +6,17 @@
 mod answer;
 mod callback;
 mod form;
+mod preview;
 mod render;
 mod settings;
-mod show;
 #[cfg(test)]
 mod tests;
 
-use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused, Reply};
-use destination::shown::Shown;
+use destination::preview::Preview;
 use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
+use destination::{Adapter, Callbacks, Previews};
 use model::exchange::{Exchange, Response};
 use model::time::Timestamp;
 
@@ -55,10 +55,22 @@ impl Adapter for Telegram {
         answer::refuses(response)
     }
 
-    fn show(&self, body: &[u8]) -> Option<Shown> {
-        show::show(body)
+    fn previews(&self) -> Option<&dyn Previews> {
+        Some(self)
     }
 
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        Some(self)
+    }
+}
+
+impl Previews for Telegram {
+    fn preview(&self, body: &[u8]) -> Option<Preview> {
+        preview::preview(body)
+    }
+}
+
+impl Callbacks for Telegram {
     fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
         callback::receive(call)
     }

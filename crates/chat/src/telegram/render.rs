@@ -152,7 +152,7 @@ fn full_text(task: &Task<'_>, card: &Card) -> Message {
         quiet(card.assignee_name(), MAX_PERSON)
     ));
     message.push("\nSince: ");
-    // Shown as "5 minutes ago" by those apps that know this entity, and as it stands by others.
+    // Preview as "5 minutes ago" by those apps that know this entity, and as it stands by others.
     let since = json!({ "type": "date_time", "unix_time": card.since.as_seconds(), "date_time_format": "r" });
     message.push_as(&time_text(card.since), since);
     if card.by.is_some() || card.happened() != card.status_name() {
@@ -246,8 +246,8 @@ fn is_button_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telegram::preview::preview as show;
     use crate::telegram::settings::sample;
-    use crate::telegram::show::show;
     use destination::sample::Sample;
     use destination::task::ActLink;
     use model::audit::Actor;

@@ -54,11 +54,11 @@ pub struct WebhookLimits {
 pub struct Effects {
     /// Start sending these; each was counted as in flight.
     pub start: Vec<ClaimedDelivery>,
-    /// Claim these from the store, then call [`Board::claimed`](super::Board::claimed).
+    /// Claim these from the store, then call [`Scheduler::claimed`](super::Scheduler::claimed).
     pub claim: Vec<ClaimRequest>,
     /// Give these claims back. Whoever does it wakes the scheduler once they are due in the store.
     pub release: Vec<(DeliveryId, Claim)>,
-    /// Load these webhooks, then call [`Board::set_limits`](super::Board::set_limits) (or [`Board::forget`](super::Board::forget)).
+    /// Load these webhooks, then call [`Scheduler::set_limits`](super::Scheduler::set_limits) (or [`Scheduler::forget`](super::Scheduler::forget)).
     pub load: Vec<WebhookId>,
     /// Note that these webhooks' breakers opened or closed.
     pub health: Vec<(WebhookId, Option<Degraded>)>,

@@ -1,6 +1,6 @@
 //! What the way from an incident to its deliveries needs of a store.
 //!
-//! A case gets a [`World`](world::World): a fresh store with two webhooks, and bystanders (a service, a webhook and an
+//! A case gets a [`World`]: a fresh store with two webhooks, and bystanders (a service, a webhook and an
 //! incident of their own) that no case may touch; afterwards it is checked that none did.
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What people configure: webhooks, services, users, policies, keys, people who sign in, inboxes; receipts; upkeep.
 //!
-//! A case gets a [`Fixture`](fixture::Fixture): a fresh, empty store, in which it may plant bystanders and rows that no
+//! A case gets a [`Fixture`]: a fresh, empty store, in which it may plant bystanders and rows that no
 //! contract here can make.
 
 use std::sync::Arc;

@@ -19,11 +19,11 @@ mod memory;
 mod moving;
 mod note;
 mod plan;
+mod preview;
 mod progress;
 mod read;
 mod screen;
 mod settings;
-mod show;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -34,13 +34,13 @@ mod wiki;
 use std::time::Duration;
 
 use crate::jira::settings::{Auth, Settings};
-use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
-use destination::shown::Shown;
+use destination::preview::Preview;
 use destination::task::{Bucket, Classification, Step, Target, Task};
 use destination::template::Templates;
 use destination::ticketing::{QueryContext, QueryStep, Ticketing, Tokens};
+use destination::{Adapter, Callbacks, Previews};
 use model::exchange::Exchange;
 use model::time::Timestamp;
 use model::webhook::MAX_TIMEOUT;
@@ -77,24 +77,8 @@ impl Adapter for Jira {
         plan::step(task)
     }
 
-    fn preview(&self, task: &Task<'_>) -> Step {
-        plan::preview(task)
-    }
-
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         plan::classify(task, exchange, now)
-    }
-
-    fn show(&self, body: &[u8]) -> Option<Shown> {
-        show::show(&serde_json::from_slice(body).ok()?)
-    }
-
-    fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
-        callback::receive(call)
-    }
-
-    fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
-        callback::help(call, callback)
     }
 
     fn tokens(&self, target: &Target) -> Option<&dyn Tokens> {
@@ -106,6 +90,34 @@ impl Adapter for Jira {
 
     fn ticketing(&self) -> Option<&dyn Ticketing> {
         Some(self)
+    }
+
+    fn previews(&self) -> Option<&dyn Previews> {
+        Some(self)
+    }
+
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        Some(self)
+    }
+}
+
+impl Previews for Jira {
+    fn preview_request(&self, task: &Task<'_>) -> Step {
+        plan::preview(task)
+    }
+
+    fn preview(&self, body: &[u8]) -> Option<Preview> {
+        preview::preview(&serde_json::from_slice(body).ok()?)
+    }
+}
+
+impl Callbacks for Jira {
+    fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
+        callback::receive(call)
+    }
+
+    fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
+        callback::help(call, callback)
     }
 }
 

@@ -21,6 +21,7 @@ mod look;
 mod mark;
 mod note;
 mod plan;
+mod preview;
 mod problems;
 mod progress;
 mod record;
@@ -28,7 +29,6 @@ mod reference;
 mod request;
 mod rule;
 mod settings;
-mod show;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -38,13 +38,13 @@ use std::time::Duration;
 
 use crate::servicenow::plan::Next;
 use crate::servicenow::progress::Progress;
-use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
-use destination::shown::Shown;
+use destination::preview::Preview;
 use destination::task::{Bucket, Classification, Step, Target, Task};
 use destination::template::Templates;
 use destination::ticketing::{Ticketing, Tokens};
+use destination::{Adapter, Callbacks, Previews};
 use model::attempt::Outcome;
 use model::exchange::Exchange;
 use model::time::Timestamp;
@@ -94,10 +94,6 @@ impl Adapter for ServiceNow {
         }
     }
 
-    fn preview(&self, task: &Task<'_>) -> Step {
-        create::request(task, &Progress::of(task)).into()
-    }
-
     fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
         let before = Progress::of(task);
         let progress = before.clone();
@@ -117,23 +113,39 @@ impl Adapter for ServiceNow {
         }
     }
 
-    fn show(&self, body: &[u8]) -> Option<Shown> {
-        show::show(body)
-    }
-
-    fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
-        callback::receive(call)
-    }
-
-    fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
-        rule::help(call, callback)
-    }
-
     fn tokens(&self, target: &Target) -> Option<&dyn Tokens> {
         settings::Auth::of(target).takes_token().then_some(self)
     }
 
     fn ticketing(&self) -> Option<&dyn Ticketing> {
         Some(self)
+    }
+
+    fn previews(&self) -> Option<&dyn Previews> {
+        Some(self)
+    }
+
+    fn callbacks(&self) -> Option<&dyn Callbacks> {
+        Some(self)
+    }
+}
+
+impl Previews for ServiceNow {
+    fn preview_request(&self, task: &Task<'_>) -> Step {
+        create::request(task, &Progress::of(task)).into()
+    }
+
+    fn preview(&self, body: &[u8]) -> Option<Preview> {
+        preview::preview(body)
+    }
+}
+
+impl Callbacks for ServiceNow {
+    fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
+        callback::receive(call)
+    }
+
+    fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
+        rule::help(call, callback)
     }
 }

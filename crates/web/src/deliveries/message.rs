@@ -14,7 +14,7 @@ use crate::state::WebState;
 use crate::webhooks::options::options_draft;
 use actions::ActionError;
 use actions::message_preview::{MessagePreview, PreviewDraft};
-use destination::shown::{Part, Shown};
+use destination::preview::{Part, Preview};
 use model::event::EventName;
 use model::webhook::WebhookKind;
 
@@ -30,7 +30,7 @@ pub struct MessageView {
 
 impl MessageView {
     /// The view of a message.
-    pub fn of(platform: &'static str, shown: Shown) -> Self {
+    pub fn of(platform: &'static str, shown: Preview) -> Self {
         Self {
             platform,
             accent: shown
@@ -43,7 +43,7 @@ impl MessageView {
     /// What a body shows on its platform; nothing if the kind has no form of its own.
     pub fn of_body(kind: WebhookKind, body: &[u8]) -> Option<Self> {
         let adapter = kinds::adapter(kind)?;
-        let shown = adapter.show(body)?;
+        let shown = adapter.previews()?.preview(body)?;
         Some(Self::of(adapter.description().name, shown))
     }
 }

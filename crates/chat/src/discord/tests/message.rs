@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{MESSAGE, at, body, linked, platform, rendered, sample, send, shown};
 use crate::discord::Discord;
 use destination::Adapter;
-use destination::shown::Part;
+use destination::preview::Part;
 use destination::task::ActLink;
 use model::attempt::Outcome;
 use model::audit::Actor;

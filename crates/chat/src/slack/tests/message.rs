@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{TS, at, body, bot, incoming, linked, memory, platform, remembering, rendered, send, shown};
-use destination::shown::Part;
+use destination::preview::Part;
 use destination::task::ActLink;
 use model::attempt::Outcome;
 use model::audit::Actor;

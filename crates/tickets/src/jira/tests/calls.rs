@@ -4,6 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::*;
+use destination::Callbacks;
 use destination::callback::{Call, ChangeNotification, Received, Refused};
 use model::secret::SecretText;
 

@@ -1,6 +1,7 @@
 //! Templates and the preview.
 
 use super::*;
+use destination::Previews;
 
 fn fields(sample: &Sample) -> Value {
     let request = sample.settle(|task| Jira.step(task)).request().unwrap();
@@ -55,7 +56,7 @@ fn a_template_that_fails_ends_the_delivery() {
 fn the_preview_reads_as_a_ticket() {
     let sample = with_page(sample(EventName::Triggered)).with_option("priority", "critical = Highest");
     let request = sample.settle(|task| Jira.step(task)).request().unwrap();
-    let text = Jira.show(&request.body).unwrap().text();
+    let text = Jira.preview(&request.body).unwrap().text();
     assert!(text.starts_with("Database connection timeout\n"), "{text}");
     assert!(
         text.contains("Priority: Highest")
@@ -70,7 +71,10 @@ fn the_preview_reads_as_a_ticket() {
 
 #[test]
 fn other_requests_are_shown_too() {
-    let text = |body: Value| Jira.show(body.to_string().as_bytes()).map(|shown| shown.text());
+    let text = |body: Value| {
+        Jira.preview(body.to_string().as_bytes())
+            .map(|shown| shown.text())
+    };
     let moved = json!({ "transition": { "id": "31" }, "fields": { "resolution": { "name": "Done" } } });
     assert_eq!(text(moved).unwrap(), "Transition: 31\nResolution: Done");
     assert_eq!(text(json!({ "body": r"\*a\* b" })).unwrap(), "Comment\n*a* b");
@@ -78,5 +82,5 @@ fn other_requests_are_shown_too() {
     let link = json!({ "object": { "title": "x", "status": { "resolved": true } } });
     assert_eq!(text(link).unwrap(), "Link back, resolved\n[x]");
     assert_eq!(text(json!({})), None);
-    assert_eq!(Jira.show(b"["), None);
+    assert_eq!(Jira.preview(b"["), None);
 }

@@ -5,6 +5,7 @@ use crate::servicenow::callback::{SECRET_HEADER, secret};
 use destination::callback::{Call, ChangeNotification, Received, Refused};
 use destination::task::Recording;
 use destination::ticketing::Tokens;
+use destination::{Callbacks, Previews};
 use model::attempt::Disposition;
 use model::secret::SecretText;
 
@@ -191,7 +192,7 @@ fn an_api_key_goes_into_its_own_header() {
 #[test]
 fn a_request_is_shown_as_the_ticket_that_it_makes() {
     let shown = ServiceNow
-        .show(&request(&sample(EventName::Triggered)).body)
+        .preview(&request(&sample(EventName::Triggered)).body)
         .unwrap()
         .text();
     assert!(
@@ -199,9 +200,15 @@ fn a_request_is_shown_as_the_ticket_that_it_makes() {
         "{shown}"
     );
     assert_eq!(
-        ServiceNow.show(br#"{"work_notes":"Escalated."}"#).unwrap().text(),
+        ServiceNow
+            .preview(br#"{"work_notes":"Escalated."}"#)
+            .unwrap()
+            .text(),
         "Escalated."
     );
-    assert_eq!(ServiceNow.show(br#"{"state":"2"}"#).unwrap().text(), "State: 2");
-    assert_eq!(ServiceNow.show(b"grant_type=password"), None);
+    assert_eq!(
+        ServiceNow.preview(br#"{"state":"2"}"#).unwrap().text(),
+        "State: 2"
+    );
+    assert_eq!(ServiceNow.preview(b"grant_type=password"), None);
 }

@@ -4,16 +4,16 @@
 use serde_json::Value;
 
 use crate::telegram::render::WORD_JOINER;
-use destination::shown::{Part, Shown};
+use destination::preview::{Part, Preview};
 
 /// The message in the body of a request; nothing if there is none in it.
-pub(super) fn show(body: &[u8]) -> Option<Shown> {
+pub(super) fn preview(body: &[u8]) -> Option<Preview> {
     let body: Value = serde_json::from_slice(body).ok()?;
     shown(&body)
 }
 
 /// The same, already parsed.
-pub(super) fn shown(body: &Value) -> Option<Shown> {
+pub(super) fn shown(body: &Value) -> Option<Preview> {
     let text = body.get("text")?.as_str()?;
     let mut parts = Vec::new();
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
@@ -23,7 +23,7 @@ pub(super) fn shown(body: &Value) -> Option<Shown> {
     }
     parts.extend(called(text).map(|name| Part::Mention(name.to_owned())));
     parts.extend(rows(body).map(Part::Buttons));
-    Some(Shown { accent: None, parts })
+    Some(Preview { accent: None, parts })
 }
 
 fn seen(text: &str) -> String {
@@ -77,14 +77,14 @@ mod tests {
             Part::Buttons(vec!["Open".into()]),
         ];
         assert_eq!(
-            show(body.to_string().as_bytes()),
-            Some(Shown { accent: None, parts })
+            preview(body.to_string().as_bytes()),
+            Some(Preview { accent: None, parts })
         );
     }
 
     #[test]
     fn what_is_no_message_is_not_shown() {
-        assert_eq!(show(b"{}"), None);
-        assert_eq!(show(b"no json"), None);
+        assert_eq!(preview(b"{}"), None);
+        assert_eq!(preview(b"no json"), None);
     }
 }

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use crate::teams::markdown;
-use destination::shown::{Part, Shown};
+use destination::preview::{Part, Preview};
 
 /// What a reader of Teams sees of a body; nothing if it holds no Adaptive Card.
-pub(super) fn show(body: &[u8]) -> Option<Shown> {
+pub(super) fn preview(body: &[u8]) -> Option<Preview> {
     let message: Value = serde_json::from_slice(body).ok()?;
     let content = message.get("attachments")?.get(0)?.get("content")?;
-    let mut shown = Shown::default();
+    let mut shown = Preview::default();
     let entities = content.pointer("/msteams/entities").map_or(&[][..], items);
     let tags: Vec<_> = entities.iter().map(|entity| text(entity, "text")).collect();
     for element in items(content.get("body")?) {
@@ -28,7 +28,7 @@ pub(super) fn show(body: &[u8]) -> Option<Shown> {
 }
 
 /// One element of a card. Containers hold no containers here.
-fn show_element(element: &Value, tags: &[&str], shown: &mut Shown) {
+fn show_element(element: &Value, tags: &[&str], shown: &mut Preview) {
     match text(element, "type") {
         "Container" => {
             shown.accent = accent(text(element, "style"));
@@ -40,7 +40,7 @@ fn show_element(element: &Value, tags: &[&str], shown: &mut Shown) {
     }
 }
 
-fn show_block(block: &Value, tags: &[&str], shown: &mut Shown) {
+fn show_block(block: &Value, tags: &[&str], shown: &mut Preview) {
     match text(block, "type") {
         "TextBlock" => shown.parts.extend(show_text(block, tags)),
         "ColumnSet" => {
@@ -114,7 +114,7 @@ mod tests {
         let mut sample =
             sample(EventName::Triggered).with_option("mention", "Ada Lovelace <ada@example.com>");
         sample.links.incident = Some("https://ops.example/incidents/1".into());
-        let shown = show(&render(&sample.task()).unwrap().body).unwrap();
+        let shown = preview(&render(&sample.task()).unwrap().body).unwrap();
         let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let expected = vec![
             Part::Quiet("🔴 Triggered · Critical".into()),
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_no_card_is_not_shown() {
-        assert_eq!(show(b"text"), None);
-        assert_eq!(show(br#"{"text":"hello"}"#), None);
+        assert_eq!(preview(b"text"), None);
+        assert_eq!(preview(br#"{"text":"hello"}"#), None);
     }
 }

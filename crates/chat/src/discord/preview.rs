@@ -4,15 +4,15 @@
 use serde_json::Value;
 
 use destination::card::time_text;
-use destination::shown::{Part, Shown};
+use destination::preview::{Part, Preview};
 use model::time::Timestamp;
 
 /// The message; nothing if the JSON is none.
-pub fn show(message: &Value) -> Option<Shown> {
+pub fn preview(message: &Value) -> Option<Preview> {
     let message = message.as_object()?;
     let text = |name: &str| message.get(name).and_then(Value::as_str).unwrap_or_default();
     let allowed = message.get("allowed_mentions");
-    let mut shown = Shown::default();
+    let mut shown = Preview::default();
     shown.parts.extend(content(text("content"), allowed));
     let embeds = message.get("embeds").and_then(Value::as_array);
     for embed in embeds.into_iter().flatten() {
@@ -156,7 +156,7 @@ mod tests {
         let message = |allowed: Value| {
             let content = "@here <@&1> <@2> hello";
             let message = json!({ "content": content, "allowed_mentions": allowed });
-            show(&message).unwrap().parts
+            preview(&message).unwrap().parts
         };
         let silent = message(json!({ "parse": [] }));
         assert_eq!(silent, [Part::Text("@here <@&1> <@2> hello".into())]);
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn without_allowed_mentions_everything_calls() {
-        let shown = show(&json!({ "content": "@everyone look" })).unwrap();
+        let shown = preview(&json!({ "content": "@everyone look" })).unwrap();
         assert_eq!(shown.parts[0], Part::Mention("@everyone".into()));
     }
 

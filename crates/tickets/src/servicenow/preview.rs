@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use destination::shown::{Part, Shown};
+use destination::preview::{Part, Preview};
 
 /// What has a place of its own.
 const PLACED: [&str; 3] = ["short_description", "description", "work_notes"];
 
 /// The ticket; nothing if the body is none.
-pub(super) fn show(body: &[u8]) -> Option<Shown> {
+pub(super) fn preview(body: &[u8]) -> Option<Preview> {
     let body: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
     let heading = text("short_description").map(Part::Heading);
@@ -22,7 +22,7 @@ pub(super) fn show(body: &[u8]) -> Option<Shown> {
         .into_iter()
         .flatten()
         .collect();
-    (!parts.is_empty()).then_some(Shown { accent: None, parts })
+    (!parts.is_empty()).then_some(Preview { accent: None, parts })
 }
 
 /// What people call a field.

@@ -4,13 +4,13 @@
 use serde_json::Value;
 
 use crate::slack::escape::unescape;
-use destination::shown::{Part, Shown};
+use destination::preview::{Part, Preview};
 
 /// The message; nothing if the JSON is none.
-pub fn show(message: &Value) -> Option<Shown> {
+pub fn preview(message: &Value) -> Option<Preview> {
     message.as_object()?;
     let list = |name: &str| message[name].as_array().map_or(&[][..], Vec::as_slice);
-    let mut shown = Shown::default();
+    let mut shown = Preview::default();
     if list("blocks").is_empty() {
         let text = message["text"].as_str().unwrap_or_default();
         shown.parts.extend(text_parts(text));
@@ -138,9 +138,9 @@ mod tests {
     #[test]
     fn the_text_shows_only_without_blocks() {
         let header = json!({ "type": "header", "text": { "type": "plain_text", "text": "a &lt;b&gt;" } });
-        let with = show(&json!({ "text": "hidden", "blocks": [header] })).unwrap();
+        let with = preview(&json!({ "text": "hidden", "blocks": [header] })).unwrap();
         assert_eq!(with.parts, [Part::Heading("a <b>".into())]);
-        let without = show(&json!({ "text": "<!channel> seen", "blocks": [] })).unwrap();
+        let without = preview(&json!({ "text": "<!channel> seen", "blocks": [] })).unwrap();
         assert_eq!(
             without.parts,
             [Part::Mention("@channel".into()), Part::Text("seen".into())]

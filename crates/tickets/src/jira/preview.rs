@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::jira::issue::short;
-use destination::shown::{Part, Shown};
+use destination::preview::{Part, Preview};
 
 /// The longest value that is shown in a row, in characters.
 const MAX_VALUE: usize = 200;
@@ -11,7 +11,7 @@ const MAX_VALUE: usize = 200;
 const PLACED: [&str; 2] = ["summary", "description"];
 
 /// The request; nothing if it is none that is known.
-pub(super) fn show(body: &Value) -> Option<Shown> {
+pub(super) fn preview(body: &Value) -> Option<Preview> {
     let parts = if body.get("transition").is_some() {
         transition(body)
     } else if let Some(fields) = body["fields"].as_object() {
@@ -23,7 +23,7 @@ pub(super) fn show(body: &Value) -> Option<Shown> {
     } else {
         vec![Part::Facts(vec![("Assignee".to_owned(), assignee(body)?)])]
     };
-    Some(Shown { accent: None, parts })
+    Some(Preview { accent: None, parts })
 }
 
 fn ticket(fields: &serde_json::Map<String, Value>) -> Vec<Part> {

@@ -3,7 +3,7 @@
 
 /// A message as people see it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Shown {
+pub struct Preview {
     /// The colour of its bar, as 0xRRGGBB, if it has one.
     pub accent: Option<u32>,
     /// Its parts from top to bottom.
@@ -27,7 +27,7 @@ pub enum Part {
     Mention(String),
 }
 
-impl Shown {
+impl Preview {
     /// All of its text, for tests and terminals.
     pub fn text(&self) -> String {
         let mut lines = Vec::new();

@@ -3,16 +3,16 @@
 use serde_json::Value;
 
 use crate::google_chat::markup::{read_html, read_text};
-use destination::shown::{Part, Shown};
+use destination::preview::{Part, Preview};
 
 /// What a reader of Google Chat sees of a body; nothing if it holds neither text nor card.
-pub(super) fn show(body: &[u8]) -> Option<Shown> {
+pub(super) fn preview(body: &[u8]) -> Option<Preview> {
     let message: Value = serde_json::from_slice(body).ok()?;
     let card = message.pointer("/cardsV2/0/card");
     if card.is_none() && message.get("text").is_none() {
         return None;
     }
-    let mut shown = Shown::default();
+    let mut shown = Preview::default();
     let (words, called) = read_text(text(&message, "text"));
     shown
         .parts
@@ -26,7 +26,7 @@ pub(super) fn show(body: &[u8]) -> Option<Shown> {
     Some(shown)
 }
 
-fn show_card(card: &Value, shown: &mut Shown) {
+fn show_card(card: &Value, shown: &mut Preview) {
     let header = card.get("header").unwrap_or(&Value::Null);
     let lines = [text(header, "title"), text(header, "subtitle")];
     let lines = lines.iter().filter(|line| !line.is_empty());
@@ -40,7 +40,7 @@ fn show_card(card: &Value, shown: &mut Shown) {
     }
 }
 
-fn show_widget(widget: &Value, shown: &mut Shown) {
+fn show_widget(widget: &Value, shown: &mut Preview) {
     if let Some(paragraph) = widget.get("textParagraph") {
         let raw = text(paragraph, "text");
         shown.accent = shown.accent.or_else(|| colour(raw));
@@ -95,7 +95,7 @@ mod tests {
     fn a_card_is_shown_from_top_to_bottom() {
         let mut sample = sample(EventName::Triggered).with_option("mention", "all");
         sample.links.incident = Some("https://ops.example/incidents/1".into());
-        let shown = show(&render(&sample.task()).unwrap().body).unwrap();
+        let shown = preview(&render(&sample.task()).unwrap().body).unwrap();
         let fact = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let expected = vec![
             Part::Mention("@all".into()),
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_not_shown() {
-        assert_eq!(show(b"text"), None);
-        assert_eq!(show(b"{}"), None);
+        assert_eq!(preview(b"text"), None);
+        assert_eq!(preview(b"{}"), None);
     }
 }
