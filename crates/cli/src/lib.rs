@@ -4,7 +4,6 @@
 
 mod apply;
 mod backup;
-mod bench;
 mod client;
 mod completions;
 mod deliveries;
@@ -13,6 +12,7 @@ mod events;
 mod failure;
 mod keys;
 mod listen;
+mod measure;
 mod output;
 mod policies;
 mod recover;
@@ -167,7 +167,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Doctor(remote) => doctor::run(&open(remote.server)?, &remote.arguments),
         Command::Backup(remote) => backup::run(&open(remote.server)?, &remote.arguments),
         Command::Rekey(remote) => rekey::run(&open(remote.server)?),
-        Command::Bench(bench) => bench::run(bench, root.json),
+        Command::Bench(bench) => measure::run(bench, root.json),
         Command::Completions(completions) => completions::run(&completions),
     }
 }

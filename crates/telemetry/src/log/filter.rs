@@ -4,6 +4,7 @@
 pub const CRATES: &[&str] = &[
     "actions",
     "api",
+    "bench",
     "chat",
     "cli",
     "clock",

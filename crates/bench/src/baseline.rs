@@ -16,10 +16,10 @@ use clock::Env;
 use model::secret::SecretText;
 use outbound::signature::{Signer, SigningSecrets};
 
-use super::Setting;
-use super::load::{Session, title};
-use super::receiver::{Manner, Receiver};
-use super::usage;
+use crate::Setting;
+use crate::load::{Session, title};
+use crate::receiver::{Manner, Receiver};
+use crate::usage;
 
 /// Requests for each incident of scenario A: they are quick, and a longer run is a steadier figure.
 const REQUESTS_PER_INCIDENT: u32 = 5;
@@ -52,7 +52,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Baseline> {
     let receiver = Receiver::start(Manner::Prompt, requests, epoch).await?;
     let sender = Arc::new(Sender {
         signer: Signer::new(&SigningSecrets {
-            current: SecretText::new(super::receiver::SECRET),
+            current: SecretText::new(crate::receiver::SECRET),
             previous: None,
         }),
         source: Env::system(),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Setting;
-use super::receiver::Manner;
-use super::round::{self, Figures, Plan, Target};
+use crate::Setting;
+use crate::receiver::Manner;
+use crate::round::{self, Figures, Plan, Target};
 
 const HEALTHY: usize = 8;
 const INCIDENTS_PER_SECOND: u32 = 200;

@@ -7,10 +7,10 @@ use anyhow::Context;
 use serde::Serialize;
 use tokio::net::TcpSocket;
 
-use super::Setting;
-use super::load::{Load, Session};
-use super::scratch::Scratch;
-use super::server::Server;
+use crate::Setting;
+use crate::load::{Load, Session};
+use crate::scratch::Scratch;
+use crate::server::Server;
 
 /// How often a start is measured; the median counts.
 const STARTS: usize = 5;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::usage::{self, Usage};
+use crate::usage::{self, Usage};
 
 /// How long a server may take to be ready.
 const READY_LIMIT: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::report::Report;
+use crate::report::Report;
 
 const A_DELIVERED_PER_SECOND: f64 = 10_000.0;
 const A_INGEST_P99_MS: f64 = 20.0;

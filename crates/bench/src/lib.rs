@@ -26,9 +26,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use super::failure::Failure;
-use super::output;
-use report::Report;
+pub use report::{Report, TableFormat};
 
 /// What to measure, and how much of it.
 #[derive(Debug, Clone, Args)]
@@ -56,7 +54,7 @@ pub struct Arguments {
     data: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Something to measure.
@@ -81,24 +79,8 @@ struct Setting {
     disk: PathBuf,
 }
 
-/// Measures, and prints a table or JSON.
-pub fn run(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
-    let is_json = is_json || arguments.json;
-    let report = measure(arguments).map_err(|error| Failure::other(format!("{error:#}")))?;
-    if is_json {
-        let text =
-            serde_json::to_string_pretty(&report).map_err(|error| Failure::other(error.to_string()))?;
-        output::print(&text)?;
-    } else {
-        output::print(&report.in_words())?;
-    }
-    match report.wrong() {
-        None => Ok(()),
-        Some(sentence) => Err(Failure::other(sentence)),
-    }
-}
-
-fn measure(arguments: Arguments) -> anyhow::Result<Report> {
+/// Measures what the arguments ask for; progress is said on standard error.
+pub fn measure(arguments: Arguments) -> anyhow::Result<Report> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -161,7 +161,7 @@ impl Session {
         let mut webhook = json!({
             "name": name,
             "url": url,
-            "secret": super::receiver::SECRET,
+            "secret": crate::receiver::SECRET,
             "events": ["incident.triggered"],
         });
         if let Some(concurrency) = concurrency {

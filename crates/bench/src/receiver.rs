@@ -18,7 +18,7 @@ use model::id::DeliveryId;
 use model::secret::SecretText;
 use outbound::signature::verify_opsknight;
 
-use super::load::parse_title;
+use crate::load::parse_title;
 
 /// What the webhooks sign with.
 pub const SECRET: &str = "whsec_b3BzS25pZ2h0IGJlbmNoIHNlY3JldCAwMDAw";

@@ -1,8 +1,8 @@
 //! Scenario A: one webhook, many incidents through the API.
 
-use super::Setting;
-use super::receiver::Manner;
-use super::round::{self, Figures, Plan, Target};
+use crate::Setting;
+use crate::receiver::Manner;
+use crate::round::{self, Figures, Plan, Target};
 
 /// Runs it. The one webhook is allowed more deliveries in flight than the default, or that would be what is measured.
 pub async fn run(setting: &Setting) -> anyhow::Result<Figures> {

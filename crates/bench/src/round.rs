@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::Setting;
-use super::latency::Latency;
-use super::load::{Load, LoadOutcome, Session};
-use super::receiver::{Manner, Receiver, Tally};
-use super::scratch::Scratch;
-use super::server::Server;
-use super::usage::{self, Usage};
+use crate::Setting;
+use crate::latency::Latency;
+use crate::load::{Load, LoadOutcome, Session};
+use crate::receiver::{Manner, Receiver, Tally};
+use crate::scratch::Scratch;
+use crate::server::Server;
+use crate::usage::{self, Usage};
 
 /// How long no delivery may arrive before the rest counts as missing: longer than the first retry's minute and its
 /// tenth, so that an attempt that failed on a busy machine still arrives.

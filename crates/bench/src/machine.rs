@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::latency::Latency;
-use super::scratch::Scratch;
+use crate::latency::Latency;
+use crate::scratch::Scratch;
 
 /// How often the disk is asked to keep something.
 const SYNC_COUNT: u32 = 100;

@@ -2,14 +2,15 @@
 
 use serde::Serialize;
 
-use crate::output;
+use crate::bars::{self, Bar};
+use crate::baseline::Baseline;
+use crate::footprint::Footprint;
+use crate::isolation::Isolation;
+use crate::machine::Machine;
+use crate::round::Figures;
 
-use super::bars::{self, Bar};
-use super::baseline::Baseline;
-use super::footprint::Footprint;
-use super::isolation::Isolation;
-use super::machine::Machine;
-use super::round::Figures;
+/// Makes a table of headings and rows, as the caller prints tables.
+pub type TableFormat = fn(&[&str], Vec<Vec<String>>) -> String;
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -68,13 +69,13 @@ impl Report {
     }
 
     /// For people.
-    pub fn in_words(&self) -> String {
+    pub fn in_words(&self, table: TableFormat) -> String {
         let parts = [
             Some(self.machine_line()),
             self.baseline_line(),
-            self.rounds_table(),
+            self.rounds_table(table),
             self.footprint_line(),
-            self.bars_table(),
+            self.bars_table(table),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
     }
@@ -114,7 +115,7 @@ impl Report {
         ))
     }
 
-    fn rounds_table(&self) -> Option<String> {
+    fn rounds_table(&self, table: TableFormat) -> Option<String> {
         let headings = [
             "",
             "deliveries",
@@ -150,7 +151,7 @@ impl Report {
             ]
         };
         let rows: Vec<_> = self.rounds().map(row).collect();
-        (!rows.is_empty()).then(|| output::table(&headings, rows))
+        (!rows.is_empty()).then(|| table(&headings, rows))
     }
 
     fn footprint_line(&self) -> Option<String> {
@@ -167,8 +168,8 @@ impl Report {
         ))
     }
 
-    fn bars_table(&self) -> Option<String> {
+    fn bars_table(&self, table: TableFormat) -> Option<String> {
         let rows: Vec<_> = self.bars.iter().map(Bar::row).collect();
-        (!rows.is_empty()).then(|| output::table(&["bar", "wanted", "measured", ""], rows))
+        (!rows.is_empty()).then(|| table(&["bar", "wanted", "measured", ""], rows))
     }
 }

@@ -1,8 +1,8 @@
 //! Scenario B: ten webhooks on every incident, each as it is by default.
 
-use super::Setting;
-use super::receiver::Manner;
-use super::round::{self, Figures, Plan, Target};
+use crate::Setting;
+use crate::receiver::Manner;
+use crate::round::{self, Figures, Plan, Target};
 
 /// How many webhooks there are.
 const WEBHOOKS: u32 = 10;
