@@ -56,7 +56,7 @@ const RETIRED: [&str; 34] = [
     "Board",
     "Errands",
     "HandOver",
-    "delivery_sink",
+    "hand_over",
     "Birth",
     "hurry",
     "bury",
