@@ -11,7 +11,7 @@ use destination::Adapter;
 use destination::about::Need;
 use destination::preview::Preview;
 use destination::sample::Sample;
-use destination::task::{ActLink, Classification, Links, Step, Target};
+use destination::task::{ActLink, Classification, Links, Target};
 use destination::template::Templates;
 use kinds::adapter;
 use model::action_link::offered;
@@ -88,7 +88,7 @@ impl Actions {
             let task = sample.task_with(templates);
             let rendered = match adapter.previews() {
                 Some(previews) => previews.preview_request(&task),
-                None => adapter.step(&task),
+                None => adapter.step(&task).into_request(),
             };
             (rendered, problems(adapter, &sample.target, templates))
         };
@@ -96,10 +96,7 @@ impl Actions {
         let problems = problems
             .into_iter()
             .filter(|problem| !filled_in.contains(&problem.field));
-        let rendered = match rendered {
-            Step::Send(rendered) => *rendered,
-            Step::Done(classification) => return Err(no_request(&classification)),
-        };
+        let rendered = rendered.map_err(|instead| no_request(&instead))?;
         let shown_url = rendered.shown_url;
         let shown_url = shown_url.unwrap_or_else(|| model::webhook::masked_url(&rendered.url));
         Ok(MessagePreview {

@@ -6,9 +6,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use destination::Adapter;
 use destination::about::{Confirmation, KindDescription, Signature, UrlField};
 use destination::status;
-use destination::task::{Classification, Rendered, Step, Task};
-use model::exchange::Exchange;
-use model::time::Timestamp;
+use destination::task::{Rendered, Step, Task};
 
 /// Signed JSON over HTTP.
 pub struct Generic;
@@ -37,10 +35,9 @@ impl Adapter for Generic {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (url, body) = (task.target.url.clone(), task.event.body.clone());
-        Step::send(Rendered::new(Method::POST, url, headers, body))
-    }
-
-    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-        status::classify(exchange, now).into()
+        let rendered = Rendered::new(Method::POST, url, headers, body);
+        Step::send(Ok(rendered), |_, exchange, now| {
+            status::classify(exchange, now).into()
+        })
     }
 }

@@ -72,7 +72,7 @@ fn a_preview_shows_what_the_platform_shows() {
                 .with_secret("token", if kind == "telegram" { TOKEN } else { "" })
                 .about(|incident| incident.title = "*a* _b_ <c> [d](https://e.f) @all 1. g & h".into());
             sample.links.incident = Some("https://ops.example/incidents/1".into());
-            let rendered = adapter.step(&sample.task()).request().unwrap();
+            let rendered = adapter.step(&sample.task()).into_request().unwrap();
             let answer = ask(platform, &rendered, sample.now);
             let shown = answer
                 .message

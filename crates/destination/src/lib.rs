@@ -21,8 +21,7 @@ use crate::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use crate::template::Templates;
 use crate::ticketing::{Ticketing, Tokens};
 use http::HeaderValue;
-use model::exchange::{Exchange, Response};
-use model::time::Timestamp;
+use model::exchange::Response;
 use model::webhook::DEFAULT_TIMEOUT;
 use std::time::Duration;
 use url::Url;
@@ -66,11 +65,8 @@ pub trait Adapter: Send + Sync {
         Vec::new()
     }
 
-    /// The next request of a task, given all that is known; or its end, if it takes none.
+    /// The next request of a task, given all that is known, with what its answers mean; or its end, if it takes none.
     fn step(&self, task: &Task<'_>) -> Step;
-
-    /// What came back, classified: what is known now. The same task that the request was made from.
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification;
 
     /// A request that depends on no event, changes nothing and is seen by nobody: if its answer refuses the webhook too, it is
     /// the webhook that is refused, and not one delivery. Nothing if the platform has none: its own words are enough then.
@@ -112,8 +108,8 @@ pub trait Adapter: Send + Sync {
 /// A kind whose requests people see as messages or tickets.
 pub trait Previews: Adapter {
     /// The request that shows best what people will see: the next one, unless others come before it.
-    fn preview_request(&self, task: &Task<'_>) -> Step {
-        self.step(task)
+    fn preview_request(&self, task: &Task<'_>) -> Result<Rendered, Box<Classification>> {
+        self.step(task).into_request()
     }
 
     /// A request's body as the platform shows it; nothing if it shows none.

@@ -10,7 +10,7 @@ use url::{Position, Url};
 use crate::template::Templates;
 use model::attempt::{Failure, Outcome};
 use model::event::Event;
-use model::exchange::BODY_CAP_BYTES;
+use model::exchange::{BODY_CAP_BYTES, Exchange};
 use model::id::DeliveryId;
 use model::incident::IncidentAction;
 use model::secret::SecretText;
@@ -172,20 +172,29 @@ pub struct Token {
     pub until: Timestamp,
 }
 
+/// What the answer to a step's request means: made beside the request, by the same decision. Given the task that the step was
+/// made from.
+pub type Classify = Box<dyn FnOnce(&Task<'_>, &Exchange, Timestamp) -> Classification + Send>;
+
 /// What follows from what is known of a delivery: the first half of a step. The second is the answer's [`Classification`], after
-/// which more is known. What must outlive a crash is in the classification's memory, progress and ticket.
-#[derive(Debug, Clone)]
+/// which more is known. What must outlive a crash is in the classification's message reference, continuation and ticket.
 pub enum Step {
-    /// A request.
-    Send(Box<Rendered>),
+    /// A request, and who reads its answer.
+    Send(Box<Rendered>, Classify),
     /// No request: this is so already, or can never be.
     Done(Box<Classification>),
 }
 
 impl Step {
-    /// A request.
-    pub fn send(rendered: Rendered) -> Self {
-        Self::Send(Box::new(rendered))
+    /// A request whose answer `classify` reads; an end, if it could not be made.
+    pub fn send(
+        rendered: Result<Rendered, Failure>,
+        classify: impl FnOnce(&Task<'_>, &Exchange, Timestamp) -> Classification + Send + 'static,
+    ) -> Self {
+        match rendered {
+            Ok(rendered) => Self::Send(Box::new(rendered), Box::new(classify)),
+            Err(failure) => Self::done(failure),
+        }
     }
 
     /// An end without a request.
@@ -193,20 +202,19 @@ impl Step {
         Self::Done(Box::new(classification.into()))
     }
 
-    /// The request, if it is one.
-    pub fn request(self) -> Option<Rendered> {
+    /// The request, or what takes its place.
+    pub fn into_request(self) -> Result<Rendered, Box<Classification>> {
         match self {
-            Self::Send(rendered) => Some(*rendered),
-            Self::Done(_) => None,
+            Self::Send(rendered, _) => Ok(*rendered),
+            Self::Done(classification) => Err(classification),
         }
     }
-}
 
-impl From<Result<Rendered, Failure>> for Step {
-    fn from(rendered: Result<Rendered, Failure>) -> Self {
-        match rendered {
-            Ok(rendered) => Self::send(rendered),
-            Err(failure) => Self::done(failure),
+    /// What an answer to its request means; if it is an end, that.
+    pub fn classify(self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
+        match self {
+            Self::Send(_, classify) => classify(task, exchange, now),
+            Self::Done(classification) => *classification,
         }
     }
 }

@@ -128,8 +128,8 @@ impl Deliverer {
             templates: &templates,
             ..*task
         };
-        let rendered = match step {
-            Step::Send(rendered) => *rendered,
+        let (rendered, classify) = match step {
+            Step::Send(rendered, classify) => (*rendered, classify),
             Step::Done(classification) => return RawAttempt::without_request(started_at, *classification),
         };
         if let Some(intention) = &rendered.intent
@@ -142,7 +142,7 @@ impl Deliverer {
             );
         }
         let (sent, exchange) = self.exchange(prepared, delivery, rendered, started_at).await;
-        let mut classification = prepared.adapter.classify(task, &exchange, self.source.now());
+        let mut classification = classify(task, &exchange, self.source.now());
         // What else the adapter found out still holds.
         if let Some(failure) = task
             .token

@@ -32,7 +32,7 @@ pub struct AttemptResult {
 pub struct RawAttempt {
     /// What was sent, and what came back.
     pub sent: SentRequest,
-    /// How the adapter judged it.
+    /// What it means.
     pub classification: Classification,
 }
 

@@ -3,10 +3,9 @@
 
 use destination::Adapter;
 use destination::about::{Confirmation, KindDescription, Signature, UrlField};
-use destination::task::{Classification, Step, Task};
+use destination::task::{Step, Task};
 use model::attempt::Failure;
-use model::exchange::{Exchange, FailureCode};
-use model::time::Timestamp;
+use model::exchange::FailureCode;
 
 /// No kind that is known.
 pub struct Unknown;
@@ -37,9 +36,5 @@ impl Adapter for Unknown {
             kind.as_str()
         );
         Step::done(Failure::new(FailureCode::RequestInvalid, detail))
-    }
-
-    fn classify(&self, _: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-        destination::status::classify(exchange, now).into()
     }
 }

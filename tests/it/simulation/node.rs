@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use destination::task::Classify;
 use engine::dispatch_handle::DispatchHandle;
 use engine::prepared::Prepared;
 use engine::rescuer::JumpWatch;
@@ -49,6 +50,8 @@ pub struct Flight {
     /// On the monotonic clock.
     pub ends_at: i64,
     pub exchange: Exchange,
+    /// Reads it.
+    pub classify: Classify,
 }
 
 /// Something the dispatcher has begun and not yet ended. What reads and then writes is two effects.

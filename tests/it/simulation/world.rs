@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use clock::{Clock, Env};
-use destination::task::Links;
+use destination::task::{Links, Step};
 use engine::breaker::HealthSignal;
 use engine::deliver::{build_request, task};
 use engine::escalator;
@@ -113,8 +113,10 @@ impl World {
         let now = self.clock.now();
         let links = Links::default();
         let task = task(&prepared, &delivery, &links, now);
-        let rendered = prepared.adapter.step(&task).request().unwrap();
-        let request = build_request(&prepared, &delivery, rendered, now);
+        let Step::Send(rendered, classify) = prepared.adapter.step(&task) else {
+            panic!("a request");
+        };
+        let request = build_request(&prepared, &delivery, *rendered, now);
         assert_eq!(
             request.headers["x-opsknight-delivery"],
             delivery.id.to_string().as_str()
@@ -137,6 +139,7 @@ impl World {
             started_at: now,
             ends_at: monotonic + takes,
             exchange: reaction.exchange,
+            classify,
         });
         self.note_crowding(webhook_id);
     }
@@ -190,8 +193,7 @@ impl World {
         for flight in landed {
             let links = Links::default();
             let task = task(&flight.prepared, &flight.delivery, &links, flight.started_at);
-            let adapter = flight.prepared.adapter;
-            let classification = adapter.classify(&task, &flight.exchange, self.clock.now());
+            let classification = (flight.classify)(&task, &flight.exchange, self.clock.now());
             let verdict = HealthSignal::of(&classification.outcome);
             let mut made = RawAttempt::without_request(flight.started_at, classification);
             made.sent.exchange = Some(flight.exchange);

@@ -12,11 +12,9 @@ mod render;
 
 use destination::about::{KindDescription, Problem};
 use destination::preview::Preview;
-use destination::task::{Classification, Step, Target, Task};
+use destination::task::{Step, Target, Task};
 use destination::template::Templates;
 use destination::{Adapter, Previews};
-use model::exchange::Exchange;
-use model::time::Timestamp;
 
 /// Whatever the templates say.
 pub struct Custom;
@@ -39,11 +37,9 @@ impl Adapter for Custom {
     }
 
     fn step(&self, task: &Task<'_>) -> Step {
-        render::render(task).into()
-    }
-
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-        answer::classify(task.target, exchange, now)
+        Step::send(render::render(task), |task, exchange, now| {
+            answer::classify(task.target, exchange, now)
+        })
     }
 
     fn previews(&self) -> Option<&dyn Previews> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::discord::mention::is_id;
-use crate::discord::{Way, edits, host_bucket, webhook_bucket};
+use crate::discord::{Action, edits, host_bucket, webhook_bucket};
 use destination::status;
 use destination::task::{Classification, Pause, Task};
 use destination::text::{Unit, cut, one_line};
@@ -49,16 +49,16 @@ impl ErrorBody {
     }
 }
 
-/// Judges an exchange.
-pub fn judge(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
+/// What came back means, if `action` was asked for.
+pub fn classify(action: &Action, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let Ok(response) = &exchange.result else {
         return status::classify(exchange, now).into();
     };
     if (200..=299).contains(&response.status) {
-        return taken(task, response);
+        return taken(action, task, response);
     }
     let error = ErrorBody::read(response);
-    let is_edit = Way::of(task) != Way::Post;
+    let is_edit = *action != Action::Post;
     match (response.status, &error) {
         (_, Some(error)) if is_edit && is_lost(error.code()) => lost(error),
         (429, _) => limited(task, response, error.as_ref(), now),
@@ -72,7 +72,7 @@ pub fn refuses(response: &Response) -> bool {
     matches!(response.status, 401 | 403 | 404) && ErrorBody::read(response).is_some()
 }
 
-fn taken(task: &Task<'_>, response: &Response) -> Classification {
+fn taken(action: &Action, task: &Task<'_>, response: &Response) -> Classification {
     let message: Option<Value> = serde_json::from_slice(&response.body).ok();
     let is_readable = message.as_ref().is_some_and(Value::is_object);
     if response.status == 200 && !is_readable && !response.body_is_truncated {
@@ -80,11 +80,11 @@ fn taken(task: &Task<'_>, response: &Response) -> Classification {
         return Failure::new(FailureCode::ResponseInvalid, detail).into();
     }
     let id = message.as_ref().and_then(|message| message["id"].as_str());
-    let memory = match (Way::of(task), id.filter(|id| is_id(id))) {
-        (Way::Post, Some(id)) if edits(task.target) => Patch::Set(id.to_owned()),
+    let memory = match (action, id.filter(|id| is_id(id))) {
+        (Action::Post, Some(id)) if edits(task.target) => Patch::Set(id.to_owned()),
         // Editing a message that has been overtaken by an unknown one would tell the old story.
-        (Way::Post, None) if edits(task.target) => Patch::Clear,
-        (Way::Post | Way::Edit(_), _) => Patch::Keep,
+        (Action::Post, None) if edits(task.target) => Patch::Clear,
+        (Action::Post | Action::Edit(_), _) => Patch::Keep,
     };
     Classification {
         message_ref: memory,

@@ -15,10 +15,9 @@ use url::Url;
 use crate::discord::mention::{Mentions, is_id};
 use destination::about::{KindDescription, Problem};
 use destination::preview::Preview;
-use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
+use destination::task::{Bucket, Rendered, Step, Target, Task};
 use destination::{Adapter, Previews};
-use model::exchange::{Exchange, Response};
-use model::time::Timestamp;
+use model::exchange::Response;
 use model::webhook::{Rate, RateUnit};
 
 /// Discord's incoming webhooks.
@@ -79,11 +78,10 @@ impl Adapter for Discord {
     }
 
     fn step(&self, task: &Task<'_>) -> Step {
-        render::render(task).into()
-    }
-
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-        answer::judge(task, exchange, now)
+        let action = Action::of(task);
+        Step::send(render::render(task, &action), move |task, exchange, now| {
+            answer::classify(&action, task, exchange, now)
+        })
     }
 
     fn probe(&self, target: &Target) -> Option<Rendered> {
@@ -110,21 +108,21 @@ impl Previews for Discord {
     }
 }
 
-/// How a task's event reaches the channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way<'a> {
+/// What is done in the channel: how a task's event reaches it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Action {
     /// As a new message.
     Post,
     /// By editing the incident's message.
-    Edit(&'a str),
+    Edit(String),
 }
 
-impl<'a> Way<'a> {
-    /// The way of a task. A message that calls somebody is new, because an edit makes no sound.
-    fn of(task: &Task<'a>) -> Self {
+impl Action {
+    /// What is done for a task. A message that calls somebody is new, because an edit makes no sound.
+    fn of(task: &Task<'_>) -> Self {
         let remembered = task.message_ref.filter(|id| is_id(id));
         match remembered {
-            Some(id) if edits(task.target) && Mentions::of(task).is_empty() => Self::Edit(id),
+            Some(id) if edits(task.target) && Mentions::of(task).is_empty() => Self::Edit(id.to_owned()),
             Some(_) | None => Self::Post,
         }
     }

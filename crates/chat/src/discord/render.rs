@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::discord::escape::{UNIT, fit};
 use crate::discord::mention::Mentions;
-use crate::discord::{Address, Way, thread};
+use crate::discord::{Action, Address, thread};
 use destination::card::{Card, act_label};
 use destination::task::{Rendered, Target, Task};
 use model::attempt::{Disposition, Failure};
@@ -27,17 +27,16 @@ const MAX_PLAIN_TITLE: usize = 800;
 const MAX_LINK: usize = 500;
 
 /// The request for a task.
-pub fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
+pub fn render(task: &Task<'_>, action: &Action) -> Result<Rendered, Failure> {
     let card = Card::of(task)?;
-    let way = Way::of(task);
-    let (url, shown_url) = address(task.target, way)?;
+    let (url, shown_url) = address(task.target, action)?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let method = match way {
-        Way::Post => Method::POST,
-        Way::Edit(_) => Method::PATCH,
+    let method = match action {
+        Action::Post => Method::POST,
+        Action::Edit(_) => Method::PATCH,
     };
-    let body = Bytes::from(body(task, &card, way).to_string());
+    let body = Bytes::from(body(task, &card, action).to_string());
     Ok(Rendered::new(method, url, headers, body).shown_as(shown_url))
 }
 
@@ -55,14 +54,14 @@ pub fn probe(target: &Target) -> Option<Rendered> {
 }
 
 /// The URL of a request, and the same without its token.
-fn address(target: &Target, way: Way<'_>) -> Result<(Url, String), Failure> {
+fn address(target: &Target, action: &Action) -> Result<(Url, String), Failure> {
     let address = Address::of(&target.url).map_err(|detail| {
         Failure::new(FailureCode::RequestInvalid, format!("the URL {detail}"))
             .with(Disposition::NeedsOperator)
     })?;
-    let message = match way {
-        Way::Post => String::new(),
-        Way::Edit(id) => format!("/messages/{id}"),
+    let message = match action {
+        Action::Post => String::new(),
+        Action::Edit(id) => format!("/messages/{id}"),
     };
     let path = |token| {
         format!(
@@ -70,7 +69,7 @@ fn address(target: &Target, way: Way<'_>) -> Result<(Url, String), Failure> {
             address.version, address.id
         )
     };
-    let wait = matches!(way, Way::Post).then_some("wait=true".to_owned());
+    let wait = matches!(action, Action::Post).then_some("wait=true".to_owned());
     let thread = thread(target, &address).map(|id| format!("thread_id={id}"));
     let query = wait.into_iter().chain(thread).collect::<Vec<_>>().join("&");
     let query = Some(query).filter(|query| !query.is_empty());
@@ -84,7 +83,7 @@ fn address(target: &Target, way: Way<'_>) -> Result<(Url, String), Failure> {
     Ok((url, shown))
 }
 
-fn body(task: &Task<'_>, card: &Card, way: Way<'_>) -> Value {
+fn body(task: &Task<'_>, card: &Card, action: &Action) -> Value {
     let mentions = Mentions::of(task);
     let is_plain = task.continuation.is_some();
     let content = if is_plain {
@@ -99,7 +98,7 @@ fn body(task: &Task<'_>, card: &Card, way: Way<'_>) -> Value {
         "allowed_mentions": mentions.allowed(),
     });
     let username = task.target.option("username");
-    if way == Way::Post && !username.is_empty() {
+    if *action == Action::Post && !username.is_empty() {
         body["username"] = json!(username);
     }
     body

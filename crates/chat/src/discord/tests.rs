@@ -44,7 +44,7 @@ fn linked(mut sample: Sample) -> Sample {
 }
 
 fn rendered(sample: &Sample) -> Rendered {
-    Discord.step(&sample.task()).request().unwrap()
+    Discord.step(&sample.task()).into_request().unwrap()
 }
 
 fn body(sample: &Sample) -> Value {
@@ -59,5 +59,7 @@ fn shown(sample: &Sample) -> Preview {
 fn send(discord: &mut dyn Simulator, sample: &Sample) -> Classification {
     let answer = ask(discord, &rendered(sample), at());
     let exchange = exchange(answer.status, &answer.headers, &answer.body);
-    Discord.classify(&sample.task(), &exchange, at())
+    Discord
+        .step(&sample.task())
+        .classify(&sample.task(), &exchange, at())
 }

@@ -3,9 +3,11 @@
 use super::*;
 use crate::simulated::{ask, exchange, platform};
 use destination::sample::Sample;
+use destination::task::Classification;
 use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
 use model::patch::Patch;
+use model::time::Timestamp;
 use model::webhook::WebhookKind;
 use simulators::{Response, Simulator};
 
@@ -24,13 +26,15 @@ pub(super) fn post(sample: &Sample) -> Response {
 }
 
 fn send(space: &mut dyn Simulator, sample: &Sample) -> Response {
-    let rendered = GoogleChat.step(&sample.task()).request().unwrap();
+    let rendered = GoogleChat.step(&sample.task()).into_request().unwrap();
     ask(space, &rendered, sample.now)
 }
 
 fn judge(sample: &Sample, answer: &Response) -> Classification {
     let exchange = exchange(answer.status, &answer.headers, &answer.body);
-    GoogleChat.classify(&sample.task(), &exchange, sample.now)
+    GoogleChat
+        .step(&sample.task())
+        .classify(&sample.task(), &exchange, sample.now)
 }
 
 /// The number of the thread that a posted message stands in.
@@ -133,7 +137,7 @@ fn a_refused_request_id_is_left_out() {
     let answer = send(space, &sample);
     assert_eq!(judge(&sample, &answer).continuation, Patch::Set(UNNAMED.into()));
     sample.progress = Some(UNNAMED.into());
-    let rendered = GoogleChat.step(&sample.task()).request().unwrap();
+    let rendered = GoogleChat.step(&sample.task()).into_request().unwrap();
     assert!(!rendered.url.query().unwrap().contains("requestId"));
     assert_eq!(ask(space, &rendered, sample.now).status, 200);
 }

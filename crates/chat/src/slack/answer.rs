@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::slack::errors::{Sort, sort};
-use crate::slack::{Memory, Mode, Way, bucket_key};
+use crate::slack::{Action, Memory, Mode, bucket_key};
 use destination::status;
 use destination::task::{Classification, Pause, Task};
 use destination::text::{Unit, cut, one_line};
@@ -46,8 +46,8 @@ struct Details {
     messages: Vec<String>,
 }
 
-/// Judges an exchange.
-pub fn judge(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
+/// What came back means, if `action` was asked for.
+pub fn classify(action: &Action, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     let Ok(response) = &exchange.result else {
         return status::classify(exchange, now).into();
     };
@@ -55,19 +55,19 @@ pub fn judge(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classifica
         return limited(task, response, now);
     }
     let classification = match Mode::of(task.target) {
-        Mode::Bot => api(task, response, now),
-        Mode::Incoming => hook(task, response, now),
+        Mode::Bot => api(action, task, response, now),
+        Mode::Incoming => hook(action, task, response, now),
     };
     classification.unwrap_or_else(|| other(exchange, response, now))
 }
 
 /// Judges an answer of the Web API; nothing if it is none.
-fn api(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Classification> {
+fn api(action: &Action, task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Classification> {
     if response.body_is_truncated && response.status == 200 && response.body.starts_with(b"{\"ok\":true") {
         // Where it was posted stands in the part that was cut off.
-        let memory = match Way::of(task) {
-            Way::Post => Patch::Clear,
-            Way::Update(_) | Way::Reply(_) => Patch::Keep,
+        let memory = match action {
+            Action::Post => Patch::Clear,
+            Action::Update(_) | Action::Reply(_) => Patch::Keep,
         };
         return Some(Classification {
             message_ref: memory,
@@ -80,6 +80,7 @@ fn api(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Classific
             .response_metadata
             .map(|details| details.messages.join("; "));
         return Some(refused(
+            action,
             task,
             response,
             &answer.error,
@@ -93,11 +94,11 @@ fn api(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Classific
         to: task.target.option("channel").to_owned(),
     };
     let is_whole = !memory.channel.is_empty() && !memory.ts.is_empty();
-    let memory = match Way::of(task) {
-        Way::Post if task.target.option("messages") == "separate" => Patch::Keep,
-        Way::Post if is_whole => serde_json::to_string(&memory).map_or(Patch::Clear, Patch::Set),
-        Way::Post => Patch::Clear,
-        Way::Update(_) | Way::Reply(_) => Patch::Keep,
+    let memory = match action {
+        Action::Post if task.target.option("messages") == "separate" => Patch::Keep,
+        Action::Post if is_whole => serde_json::to_string(&memory).map_or(Patch::Clear, Patch::Set),
+        Action::Post => Patch::Clear,
+        Action::Update(_) | Action::Reply(_) => Patch::Keep,
     };
     Some(Classification {
         message_ref: memory,
@@ -106,14 +107,14 @@ fn api(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Classific
 }
 
 /// Judges an answer of an incoming webhook; nothing if it is none.
-fn hook(task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Classification> {
+fn hook(action: &Action, task: &Task<'_>, response: &Response, now: Timestamp) -> Option<Classification> {
     let body = std::str::from_utf8(&response.body).ok()?.trim();
     if response.status == 200 && body == "ok" {
         return Some(Outcome::Delivered.into());
     }
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let is_error = !body.is_empty() && body.len() <= MAX_ERROR_BYTES && body.bytes().all(is_word);
-    (is_error && response.status < 500).then(|| refused(task, response, body, "", now))
+    (is_error && response.status < 500).then(|| refused(action, task, response, body, "", now))
 }
 
 /// Judges what Slack itself did not answer, or not so.
@@ -130,10 +131,11 @@ fn other(exchange: &Exchange, response: &Response, now: Timestamp) -> Classifica
 /// Whether the answer to a probe says that Slack takes nothing with this token.
 pub fn refuses(response: &Response) -> bool {
     let answer: Option<ApiAnswer> = serde_json::from_slice(&response.body).ok();
-    answer.is_some_and(|answer| !answer.ok && matches!(sort(&answer.error, &Way::Post), Sort::Person(_)))
+    answer.is_some_and(|answer| !answer.ok && matches!(sort(&answer.error, &Action::Post), Sort::Person(_)))
 }
 
 fn refused(
+    action: &Action,
     task: &Task<'_>,
     response: &Response,
     error: &str,
@@ -142,7 +144,7 @@ fn refused(
 ) -> Classification {
     let said = quote(error, details);
     let failed = |code| Failure::new(code, format!("Slack says {said}"));
-    match sort(error, &Way::of(task)) {
+    match sort(error, action) {
         Sort::Lost => Classification {
             message_ref: Patch::Clear,
             ..failed(FailureCode::MessageLost)

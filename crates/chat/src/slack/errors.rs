@@ -1,7 +1,7 @@
 //! Slack's names for what went wrong, sorted by what helps: those of the Web API (`error` in an answer with `ok:
 //! false`) and those of incoming webhooks (the whole body) in one table.
 
-use crate::slack::Way;
+use crate::slack::Action;
 
 /// What an error of Slack calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +24,11 @@ pub enum Sort {
     Unknown,
 }
 
-/// Sorts an error that came to a request made in this way.
-pub fn sort(error: &str, way: &Way) -> Sort {
-    let is_lost = match way {
-        Way::Post => false,
-        Way::Update(_) => matches!(
+/// Sorts an error that came to a request for this.
+pub fn sort(error: &str, action: &Action) -> Sort {
+    let is_lost = match action {
+        Action::Post => false,
+        Action::Update(_) => matches!(
             error,
             "message_not_found"
                 | "cant_update_message"
@@ -37,7 +37,7 @@ pub fn sort(error: &str, way: &Way) -> Sort {
                 | "block_mismatch"
                 | "streaming_state_conflict"
         ),
-        Way::Reply(_) => matches!(
+        Action::Reply(_) => matches!(
             error,
             "message_not_found" | "thread_not_found" | "cannot_reply_to_message"
         ),

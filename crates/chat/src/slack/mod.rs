@@ -18,10 +18,9 @@ use crate::slack::mention::is_id;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused, Reply};
 use destination::preview::Preview;
-use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
+use destination::task::{Bucket, Rendered, Step, Target, Task};
 use destination::{Adapter, Callbacks, Previews};
-use model::exchange::{Exchange, Response};
-use model::time::Timestamp;
+use model::exchange::Response;
 use model::webhook::{Rate, RateUnit};
 
 pub use crate::slack::form::API_ROOT;
@@ -80,11 +79,10 @@ impl Adapter for Slack {
     }
 
     fn step(&self, task: &Task<'_>) -> Step {
-        render::render(task).into()
-    }
-
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-        answer::judge(task, exchange, now)
+        let action = Action::of(task);
+        Step::send(render::render(task, &action), move |task, exchange, now| {
+            answer::classify(&action, task, exchange, now)
+        })
     }
 
     fn probe(&self, target: &Target) -> Option<Rendered> {
@@ -154,9 +152,9 @@ struct Memory {
     to: String,
 }
 
-/// How a task's event reaches the channel.
+/// What is done in the channel: how a task's event reaches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Way {
+enum Action {
     /// As a new message.
     Post,
     /// By changing the incident's message.
@@ -165,8 +163,8 @@ enum Way {
     Reply(Memory),
 }
 
-impl Way {
-    /// The way of a task. A message that calls somebody is new, because a changed one makes no sound.
+impl Action {
+    /// What is done for a task. A message that calls somebody is new, because a changed one makes no sound.
     fn of(task: &Task<'_>) -> Self {
         let memory = task
             .message_ref

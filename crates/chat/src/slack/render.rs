@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::slack::escape::{UNIT, escape, fit};
-use crate::slack::{Hook, Mode, Way, mention};
+use crate::slack::{Action, Hook, Mode, mention};
 use destination::card::{Card, act_label, time_text};
 use destination::task::{ActLink, Rendered, Target, Task};
 use model::attempt::{Disposition, Failure};
@@ -27,18 +27,17 @@ const MAX_LINK: usize = 3000;
 const METADATA_TYPE: &str = "opsknight_incident";
 
 /// The request for a task.
-pub fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
+pub fn render(task: &Task<'_>, action: &Action) -> Result<Rendered, Failure> {
     let card = Card::of(task)?;
-    let way = Way::of(task);
     let mode = Mode::of(task.target);
     let (url, shown_url) = match mode {
         Mode::Incoming => hook_address(task.target)?,
-        Mode::Bot => api_address(task.target, method(&way)),
+        Mode::Bot => api_address(task.target, method(action)),
     };
     let headers = headers(task.target)?;
     let mut body = message(task, &card);
     if mode == Mode::Bot {
-        address(&mut body, task, &card, &way);
+        address(&mut body, task, &card, action);
     }
     let body = Bytes::from(Value::Object(body).to_string());
     Ok(Rendered::new(Method::POST, url, headers, body).shown_as(shown_url))
@@ -64,10 +63,10 @@ fn headers(target: &Target) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-fn method(way: &Way) -> &'static str {
-    match way {
-        Way::Post | Way::Reply(_) => "chat.postMessage",
-        Way::Update(_) => "chat.update",
+fn method(action: &Action) -> &'static str {
+    match action {
+        Action::Post | Action::Reply(_) => "chat.postMessage",
+        Action::Update(_) => "chat.update",
     }
 }
 
@@ -99,22 +98,22 @@ fn settings(detail: String) -> Failure {
 }
 
 /// Says where a message of the Web API goes and what it is about.
-fn address(body: &mut serde_json::Map<String, Value>, task: &Task<'_>, card: &Card, way: &Way) {
+fn address(body: &mut serde_json::Map<String, Value>, task: &Task<'_>, card: &Card, action: &Action) {
     let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
-    match way {
-        Way::Post => {
+    match action {
+        Action::Post => {
             set("channel", json!(task.target.option("channel")));
         }
-        Way::Reply(memory) => {
+        Action::Reply(memory) => {
             set("channel", json!(memory.channel));
             set("thread_ts", json!(memory.ts));
         }
-        Way::Update(memory) => {
+        Action::Update(memory) => {
             set("channel", json!(memory.channel));
             set("ts", json!(memory.ts));
         }
     }
-    if let Way::Post | Way::Reply(_) = way {
+    if let Action::Post | Action::Reply(_) = action {
         set("unfurl_links", json!(false));
         set("unfurl_media", json!(false));
     }

@@ -63,7 +63,7 @@ fn linked(mut sample: Sample) -> Sample {
 }
 
 fn rendered(sample: &Sample) -> Rendered {
-    Slack.step(&sample.task()).request().unwrap()
+    Slack.step(&sample.task()).into_request().unwrap()
 }
 
 fn body(sample: &Sample) -> Value {
@@ -78,5 +78,7 @@ fn shown(sample: &Sample) -> Preview {
 fn send(slack: &mut dyn Simulator, sample: &Sample) -> Classification {
     let answer = ask(slack, &rendered(sample), at());
     let exchange = exchange(answer.status, &answer.headers, &answer.body);
-    Slack.classify(&sample.task(), &exchange, at())
+    Slack
+        .step(&sample.task())
+        .classify(&sample.task(), &exchange, at())
 }

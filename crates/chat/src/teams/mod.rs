@@ -15,10 +15,8 @@ use url::Url;
 
 use destination::about::{KindDescription, Problem};
 use destination::preview::Preview;
-use destination::task::{Bucket, Classification, Step, Target, Task};
+use destination::task::{Bucket, Step, Target, Task};
 use destination::{Adapter, Previews};
-use model::exchange::Exchange;
-use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
 
 /// What is left for the next attempt once a card was refused: send a smaller one.
@@ -83,11 +81,7 @@ impl Adapter for Teams {
     }
 
     fn step(&self, task: &Task<'_>) -> Step {
-        render::render(task).into()
-    }
-
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-        answer::classify(task, exchange, now)
+        Step::send(render::render(task), answer::classify)
     }
 
     fn previews(&self) -> Option<&dyn Previews> {

@@ -3,9 +3,11 @@
 use super::*;
 use crate::simulated::{ask, exchange, platform};
 use destination::sample::Sample;
+use destination::task::Classification;
 use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
 use model::patch::Patch;
+use model::time::Timestamp;
 use model::webhook::WebhookKind;
 use simulators::{Response, Simulator};
 
@@ -24,13 +26,15 @@ pub(super) fn post(sample: &Sample) -> Response {
 }
 
 fn send(workflow: &mut dyn Simulator, sample: &Sample) -> Response {
-    let rendered = Teams.step(&sample.task()).request().unwrap();
+    let rendered = Teams.step(&sample.task()).into_request().unwrap();
     ask(workflow, &rendered, sample.now)
 }
 
 fn judge(sample: &Sample, answer: &Response) -> Classification {
     let exchange = exchange(answer.status, &answer.headers, &answer.body);
-    Teams.classify(&sample.task(), &exchange, sample.now)
+    Teams
+        .step(&sample.task())
+        .classify(&sample.task(), &exchange, sample.now)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::telegram::PLAIN;
-use crate::telegram::settings::{self, Memory, Moved, Plan};
+use crate::telegram::settings::{self, Action, Memory, Moved};
 use destination::status;
 use destination::task::{Classification, Pause, Task};
 use destination::text::{Unit, cut, one_line};
@@ -100,27 +100,32 @@ pub(super) fn refuses(response: &Response) -> bool {
     matches!(answer.error_code, Some(401 | 403 | 404)) || names_chat
 }
 
-/// Judges an exchange.
-pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
+/// What came back means, if `action` was asked for.
+pub(super) fn classify(
+    action: Action,
+    task: &Task<'_>,
+    exchange: &Exchange,
+    now: Timestamp,
+) -> Classification {
     let Ok(response) = &exchange.result else {
         return status::classify(exchange, now).into();
     };
     match (response.status, Answer::read(response)) {
-        (200..=299, Some(answer)) if answer.ok => delivered(task, &answer),
-        (200..=299, None) if response.body_is_truncated => unnamed(task),
+        (200..=299, Some(answer)) if answer.ok => delivered(action, task, &answer),
+        (200..=299, None) if response.body_is_truncated => unnamed(action),
         (200..=299, None) => not_telegram(),
         (429, answer) => rate_limited(task, response, answer.as_ref(), now),
         (413, _) => refused(task, "the request is too large"),
         (300..=399 | 500..=599, _) | (_, None) => status::foreign(exchange, "Telegram's Bot API", now).into(),
-        (status, Some(answer)) => judge(task, response, &answer, answer.error_code.unwrap_or(status), now),
+        (_, Some(answer)) => refusal(action, task, response, &answer, now),
     }
 }
 
 /// It was taken, but the number of the message stands in the part that was cut off.
-fn unnamed(task: &Task<'_>) -> Classification {
-    let memory = match Plan::of(task) {
-        Plan::Post => Patch::Clear,
-        Plan::Reply(_) | Plan::Edit(_) => Patch::Keep,
+fn unnamed(action: Action) -> Classification {
+    let memory = match action {
+        Action::Post => Patch::Clear,
+        Action::Reply(_) | Action::Edit(_) => Patch::Keep,
     };
     Classification {
         message_ref: memory,
@@ -128,7 +133,15 @@ fn unnamed(task: &Task<'_>) -> Classification {
     }
 }
 
-fn judge(task: &Task<'_>, response: &Response, answer: &Answer, code: u16, now: Timestamp) -> Classification {
+/// It says why it did not take it.
+fn refusal(
+    action: Action,
+    task: &Task<'_>,
+    response: &Response,
+    answer: &Answer,
+    now: Timestamp,
+) -> Classification {
+    let code = answer.error_code.unwrap_or(response.status);
     let quote = quoted(task, &answer.description);
     if let Some(to) = answer.parameters.migrate_to_chat_id {
         return moved(task, to);
@@ -142,17 +155,17 @@ fn judge(task: &Task<'_>, response: &Response, answer: &Answer, code: u16, now: 
             "telegram does not let the bot write to this chat ({quote}): add the bot to the chat again, or unblock it"
         )),
         500..=599 => Failure::new(FailureCode::ServerError, format!("telegram failed ({quote})")).into(),
-        _ => bad_request(task, &answer.description, &quote),
+        _ => bad_request(action, task, &answer.description, &quote),
     }
 }
 
-fn bad_request(task: &Task<'_>, description: &str, quote: &str) -> Classification {
+fn bad_request(action: Action, task: &Task<'_>, description: &str, quote: &str) -> Classification {
     let description = description.to_lowercase();
     let says = |text: &str| description.contains(text);
     if says("message is not modified") {
         return Outcome::Delivered.into();
     }
-    if Plan::of(task) != Plan::Post && LOST.iter().any(|text| says(text)) {
+    if action != Action::Post && LOST.iter().any(|text| says(text)) {
         let detail = format!("the incident's message is out of reach ({quote}); a new one is posted");
         return Classification {
             message_ref: Patch::Clear,
@@ -168,12 +181,12 @@ fn bad_request(task: &Task<'_>, description: &str, quote: &str) -> Classificatio
     }
 }
 
-fn delivered(task: &Task<'_>, answer: &Answer) -> Classification {
+fn delivered(action: Action, task: &Task<'_>, answer: &Answer) -> Classification {
     let message = answer
         .result
         .as_ref()
         .and_then(|result| result.get("message_id")?.as_i64());
-    let is_first = Plan::of(task) == Plan::Post && settings::remembers(task.target);
+    let is_first = action == Action::Post && settings::remembers(task.target);
     let memory = message.filter(|_| is_first).and_then(|message| {
         let chat = settings::chat(task.target);
         serde_json::to_string(&Memory { chat, message }).ok()

@@ -12,13 +12,13 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+use crate::telegram::settings::Action;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused, Reply};
 use destination::preview::Preview;
-use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
+use destination::task::{Bucket, Rendered, Step, Target, Task};
 use destination::{Adapter, Callbacks, Previews};
-use model::exchange::{Exchange, Response};
-use model::time::Timestamp;
+use model::exchange::Response;
 
 /// What is left for the next attempt after a message was refused: send it plain.
 const PLAIN: &str = "plain";
@@ -40,11 +40,10 @@ impl Adapter for Telegram {
     }
 
     fn step(&self, task: &Task<'_>) -> Step {
-        render::render(task).into()
-    }
-
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-        answer::classify(task, exchange, now)
+        let action = Action::of(task);
+        Step::send(render::render(task, action), move |task, exchange, now| {
+            answer::classify(action, task, exchange, now)
+        })
     }
 
     fn probe(&self, target: &Target) -> Option<Rendered> {

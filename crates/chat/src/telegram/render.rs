@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use url::{Host, Url};
 
 use crate::telegram::PLAIN;
-use crate::telegram::settings::{self, Plan};
+use crate::telegram::settings::{self, Action};
 use destination::card::{Card, act_label, time_text};
 use destination::task::{Rendered, Target, Task};
 use destination::text::{Unit, cut};
@@ -35,12 +35,11 @@ const MAX_LINK: usize = 500;
 const MAX_TOKEN_BYTES: usize = 64;
 
 /// The request for a task.
-pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
+pub(super) fn render(task: &Task<'_>, action: Action) -> Result<Rendered, Failure> {
     let card = Card::of(task)?;
-    let plan = Plan::of(task);
-    let method = match plan {
-        Plan::Post | Plan::Reply(_) => "sendMessage",
-        Plan::Edit(_) => "editMessageText",
+    let method = match action {
+        Action::Post | Action::Reply(_) => "sendMessage",
+        Action::Edit(_) => "editMessageText",
     };
     let (url, shown_url) = settings::method_url(task.target, method).ok_or_else(|| {
         Failure::new(
@@ -49,7 +48,7 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
         )
         .with(Disposition::NeedsOperator)
     })?;
-    let mut body = addressed(task, &card, plan);
+    let mut body = addressed(task, &card, action);
     if task.continuation == Some(PLAIN) {
         body.insert("text".into(), plain_text(task, &card).into());
     } else {
@@ -90,14 +89,14 @@ fn chat_id(target: &Target) -> Value {
 }
 
 /// The members that say where the message goes and how it arrives.
-fn addressed(task: &Task<'_>, card: &Card, plan: Plan) -> Map<String, Value> {
+fn addressed(task: &Task<'_>, card: &Card, action: Action) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("chat_id".into(), chat_id(task.target));
-    match plan {
-        Plan::Edit(message) => {
+    match action {
+        Action::Edit(message) => {
             body.insert("message_id".into(), message.into());
         }
-        Plan::Post | Plan::Reply(_) => {
+        Action::Post | Action::Reply(_) => {
             let thread = task.target.option("thread").trim().parse::<i32>().ok();
             body.extend(thread.map(|thread| ("message_thread_id".to_owned(), thread.into())));
             if settings::is_silent(task.target, card.event) {
@@ -105,7 +104,7 @@ fn addressed(task: &Task<'_>, card: &Card, plan: Plan) -> Map<String, Value> {
             }
         }
     }
-    if let Plan::Reply(message) = plan {
+    if let Action::Reply(message) = action {
         let reply = json!({ "message_id": message, "allow_sending_without_reply": true });
         body.insert("reply_parameters".into(), reply);
     }
@@ -257,6 +256,10 @@ mod tests {
     use model::time::Timestamp;
 
     const SINCE: i64 = 1_705_314_600;
+
+    fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
+        super::render(task, Action::of(task))
+    }
 
     fn body(sample: &Sample) -> Value {
         serde_json::from_slice(&render(&sample.task()).unwrap().body).unwrap()

@@ -18,7 +18,7 @@ const MAX_CHAT_NUMBER: u64 = 1 << 52;
 
 /// What a delivery does in the chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Plan {
+pub(super) enum Action {
     /// It posts a message.
     Post,
     /// It posts a reply to this message.
@@ -27,8 +27,8 @@ pub(super) enum Plan {
     Edit(i64),
 }
 
-impl Plan {
-    /// The plan for a task. A message that was posted in another chat counts for nothing.
+impl Action {
+    /// What is done for a task. A message that was posted in another chat counts for nothing.
     pub(super) fn of(task: &Task<'_>) -> Self {
         let memory = task.message_ref.and_then(Memory::read);
         let here = chat(task.target);
@@ -297,15 +297,15 @@ mod tests {
     fn a_message_in_another_chat_is_not_changed() {
         let mut sample = sample(EventName::Resolved);
         sample.memory = Some(r#"{"chat":"-1001234567890","message":7}"#.into());
-        assert_eq!(Plan::of(&sample.task()), Plan::Edit(7));
+        assert_eq!(Action::of(&sample.task()), Action::Edit(7));
         let threaded = sample.clone().with_option("messages", "thread");
-        assert_eq!(Plan::of(&threaded.task()), Plan::Reply(7));
+        assert_eq!(Action::of(&threaded.task()), Action::Reply(7));
         let separate = sample.clone().with_option("messages", "separate");
         let mut called = sample.clone().with_option("mention", "@ada_l");
-        assert_eq!(Plan::of(&called.task()), Plan::Edit(7));
+        assert_eq!(Action::of(&called.task()), Action::Edit(7));
         called.event.name = EventName::Escalated;
-        assert_eq!(Plan::of(&called.task()), Plan::Post);
-        assert_eq!(Plan::of(&separate.task()), Plan::Post);
-        assert_eq!(Plan::of(&sample.with_option("chat", "5").task()), Plan::Post);
+        assert_eq!(Action::of(&called.task()), Action::Post);
+        assert_eq!(Action::of(&separate.task()), Action::Post);
+        assert_eq!(Action::of(&sample.with_option("chat", "5").task()), Action::Post);
     }
 }

@@ -21,10 +21,12 @@ use simulators::Simulator;
 
 /// Sends a sample's task to the API, judges the answer and keeps what the engine would keep.
 fn deliver(api: &mut dyn Simulator, sample: &mut Sample) -> Classification {
-    let rendered = Telegram.step(&sample.task()).request().unwrap();
+    let rendered = Telegram.step(&sample.task()).into_request().unwrap();
     let answer = ask(api, &rendered, sample.now);
     let exchange = exchange(answer.status, &answer.headers, &answer.body);
-    let classification = Telegram.classify(&sample.task(), &exchange, sample.now);
+    let classification = Telegram
+        .step(&sample.task())
+        .classify(&sample.task(), &exchange, sample.now);
     keep(&mut sample.memory, &classification.message_ref);
     keep(&mut sample.progress, &classification.continuation);
     sample.target.discovered_settings = classification
@@ -36,7 +38,7 @@ fn deliver(api: &mut dyn Simulator, sample: &mut Sample) -> Classification {
 
 /// What is sent next.
 fn body(sample: &Sample) -> Value {
-    let rendered = Telegram.step(&sample.task()).request().unwrap();
+    let rendered = Telegram.step(&sample.task()).into_request().unwrap();
     serde_json::from_slice(&rendered.body).unwrap()
 }
 

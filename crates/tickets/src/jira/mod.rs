@@ -37,12 +37,10 @@ use crate::jira::settings::{Auth, Settings};
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
 use destination::preview::Preview;
-use destination::task::{Bucket, Classification, Step, Target, Task};
+use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use destination::template::Templates;
 use destination::ticketing::{QueryContext, QueryStep, Ticketing, Tokens};
 use destination::{Adapter, Callbacks, Previews};
-use model::exchange::Exchange;
-use model::time::Timestamp;
 use model::webhook::MAX_TIMEOUT;
 
 /// Tickets in Jira.
@@ -77,10 +75,6 @@ impl Adapter for Jira {
         plan::step(task)
     }
 
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-        plan::classify(task, exchange, now)
-    }
-
     fn tokens(&self, target: &Target) -> Option<&dyn Tokens> {
         match Settings(target).auth() {
             Auth::ClientCredentials => Some(&token::ClientCredentials),
@@ -102,7 +96,7 @@ impl Adapter for Jira {
 }
 
 impl Previews for Jira {
-    fn preview_request(&self, task: &Task<'_>) -> Step {
+    fn preview_request(&self, task: &Task<'_>) -> Result<Rendered, Box<Classification>> {
         plan::preview(task)
     }
 

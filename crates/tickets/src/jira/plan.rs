@@ -7,7 +7,7 @@ use crate::jira::note::{self, Note};
 use crate::jira::progress::{Chore, Progress, Stuck, Turn, Way};
 use crate::jira::settings::Settings;
 use crate::jira::{account, assign, create, issue, link_back, look, moving, read};
-use destination::task::{Classification, Step, Task};
+use destination::task::{Classification, Rendered, Step, Task};
 use model::attempt::{Disposition, Failure, Outcome};
 use model::event::EventName;
 use model::exchange::{Exchange, FailureCode};
@@ -303,58 +303,51 @@ fn stuck_at_the_end(stuck: &Stuck) -> Classification {
 /// See [`destination::Adapter::step`].
 pub(super) fn step(task: &Task<'_>) -> Step {
     let facts = Facts::of(task);
-    let request = match facts.next() {
-        Doing::Idle(why) => return Step::done(Classification::from(Outcome::Delivered).noted(why)),
-        Doing::TestedAlready => return Step::done(tested_already()),
-        Doing::Stuck(stuck) => return Step::done(stuck_at_the_end(&stuck)),
-        Doing::Done => return Step::done(facts.go_on("there was nothing more to do")),
-        Doing::Create => create::request(&facts),
-        Doing::LookAt(id) => read::plain_request(facts.api(), &id),
-        Doing::LookFor(_) => look::request(facts.api(), &facts.marker()),
-        Doing::LearnAccount => account::request(facts.api()),
-        Doing::Read(id) => read::request(&facts, &id),
-        Doing::Move(way) => moving::request(&facts, &way),
-        Doing::LinkBack => link_back::request(&facts),
-        Doing::Assign(account) => assign::request(&facts, &account),
-        Doing::LookForNote(_) => note::look_request(&facts),
-        Doing::Note(note) => note::request(&facts, &note),
-    };
-    request.into()
+    match facts.next() {
+        Doing::Idle(why) => Step::done(Classification::from(Outcome::Delivered).noted(why)),
+        Doing::TestedAlready => Step::done(tested_already()),
+        Doing::Stuck(stuck) => Step::done(stuck_at_the_end(&stuck)),
+        Doing::Done => Step::done(facts.go_on("there was nothing more to do")),
+        Doing::Create => send(create::request(&facts), create::judge),
+        Doing::LookAt(id) => send(read::plain_request(facts.api(), &id), look::judge_hint),
+        Doing::LookFor(intent) => send(
+            look::request(facts.api(), &facts.marker()),
+            move |facts, exchange, now| look::judge(facts, &intent, exchange, now),
+        ),
+        Doing::LearnAccount => send(account::request(facts.api()), account::judge),
+        Doing::Read(id) => send(read::request(&facts, &id), read::judge),
+        Doing::Move(way) => send(moving::request(&facts, &way), move |facts, exchange, now| {
+            moving::judge(facts, &way, exchange, now)
+        }),
+        Doing::LinkBack => send(link_back::request(&facts), link_back::judge),
+        Doing::Assign(account) => send(assign::request(&facts, &account), move |facts, exchange, now| {
+            assign::judge(facts, &account, exchange, now)
+        }),
+        Doing::LookForNote(key) => send(note::look_request(&facts), move |facts, exchange, now| {
+            note::judge_look(facts, key, exchange, now)
+        }),
+        Doing::Note(note) => send(note::request(&facts, &note), move |facts, exchange, now| {
+            note::judge(facts, &note, exchange, now)
+        }),
+    }
+}
+
+/// A request whose answer is read with all that is known.
+fn send(
+    request: Result<Rendered, Failure>,
+    judge: impl FnOnce(Facts<'_>, &Exchange, Timestamp) -> Classification + Send + 'static,
+) -> Step {
+    Step::send(request, |task, exchange, now| {
+        judge(Facts::of(task), exchange, now)
+    })
 }
 
 /// See [`destination::Adapter::preview`].
-pub(super) fn preview(task: &Task<'_>) -> Step {
-    create::request(&Facts::of(task)).into()
+pub(super) fn preview(task: &Task<'_>) -> Result<Rendered, Box<Classification>> {
+    create::request(&Facts::of(task)).map_err(|failure| Box::new(failure.into()))
 }
 
 fn tested_already() -> Failure {
     let detail = "the test's ticket may have been made: look for it in Jira, then test again";
     Failure::new(FailureCode::TicketUnknown, detail).with(Disposition::Permanent)
-}
-
-/// See [`destination::Adapter::classify`].
-pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-    let facts = Facts::of(task);
-    match facts.next() {
-        Doing::Idle(_) | Doing::TestedAlready | Doing::Stuck(_) | Doing::Done => unasked(),
-        Doing::Create => create::judge(facts, exchange, now),
-        Doing::LookAt(_) => look::judge_hint(facts, exchange, now),
-        Doing::LookFor(intent) => look::judge(facts, &intent, exchange, now),
-        Doing::LearnAccount => account::judge(facts, exchange, now),
-        Doing::Read(_) => read::judge(facts, exchange, now),
-        Doing::Move(way) => moving::judge(facts, &way, exchange, now),
-        Doing::LinkBack => link_back::judge(facts, exchange, now),
-        Doing::Assign(account) => assign::judge(facts, &account, exchange, now),
-        Doing::LookForNote(key) => note::judge_look(facts, key, exchange, now),
-        Doing::Note(note) => note::judge(facts, &note, exchange, now),
-    }
-}
-
-/// An answer to a request that was never made.
-fn unasked() -> Classification {
-    Failure::new(
-        FailureCode::ResponseInvalid,
-        "an answer came that nothing had asked for",
-    )
-    .into()
 }

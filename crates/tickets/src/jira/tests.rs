@@ -248,14 +248,14 @@ fn play(mut sample: Sample, answers: Vec<Exchange>) -> Played {
     for _ in 0..MAX_PLAYED {
         let last = match sample.settle(|task| Jira.step(task)) {
             Step::Done(judgement) => *judgement,
-            Step::Send(request) => {
+            Step::Send(request, _) => {
                 let before = sample.clone();
                 requests.push(line(&request));
                 intend(&mut sample, request.intent);
                 let Some(exchange) = answers.next() else {
                     panic!("no answer is left for {requests:#?}");
                 };
-                before.settle(|task| Jira.classify(task, &exchange, before.now))
+                before.settle(|task| Jira.step(task).classify(task, &exchange, before.now))
             }
         };
         keep(&mut sample, &last);

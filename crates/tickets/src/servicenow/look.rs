@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 const LIMIT: usize = MAX_MARKED;
 
 /// The request that looks.
-pub(super) fn request(task: &Task<'_>, way: Way<'_>) -> Result<Rendered, Failure> {
+pub(super) fn request(task: &Task<'_>, way: &Way) -> Result<Rendered, Failure> {
     let caller = Caller {
         target: task.target,
         token: task.token,
@@ -47,7 +47,7 @@ pub(super) fn marked(caller: Caller<'_>, marker: &str) -> Result<Rendered, Failu
 }
 
 /// What was found.
-pub(super) fn judge(heard: &Heard<'_>, way: Way<'_>, progress: Progress) -> Classification {
+pub(super) fn judge(heard: &Heard<'_>, way: &Way, progress: Progress) -> Classification {
     let result = match (heard.result(), way) {
         (Ok(result), _) => result,
         (Err(refusal), Way::Linked(ticket)) if refusal.kind == Kind::Missing => {

@@ -41,13 +41,11 @@ use crate::servicenow::progress::Progress;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
 use destination::preview::Preview;
-use destination::task::{Bucket, Classification, Step, Target, Task};
+use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use destination::template::Templates;
 use destination::ticketing::{Ticketing, Tokens};
 use destination::{Adapter, Callbacks, Previews};
-use model::attempt::Outcome;
-use model::exchange::Exchange;
-use model::time::Timestamp;
+use model::attempt::{Failure, Outcome};
 
 /// How long an answer is waited for: instances are known to take longer than most receivers.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -81,35 +79,40 @@ impl Adapter for ServiceNow {
         let progress = Progress::of(task);
         match Next::of(task, &progress) {
             Next::NoTicket(sentence) => Step::done(Classification::from(Outcome::Delivered).noted(sentence)),
-            Next::FindGroup(name) => group::find(task, &name).into(),
-            Next::Create => create::request(task, &progress).into(),
-            Next::Look(way) => look::request(task, way).into(),
-            Next::Mark(ticket) => mark::request(task, ticket).into(),
-            Next::Move(ticket, goal) => change::request(task, ticket, goal).into(),
-            Next::FindUser(_, name) => assign::find(task, name).into(),
-            Next::Assign(ticket, user) => assign::request(task, ticket, user).into(),
-            Next::Note(ticket, note) => note::request(task, ticket, &note, &progress).into(),
-            Next::FindNote(ticket, note, place) => note::find(task, ticket, &note, place).into(),
-            Next::End(ticket) => Step::done(follow::end(task, ticket)),
-        }
-    }
-
-    fn classify(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-        let before = Progress::of(task);
-        let progress = before.clone();
-        let heard = answer::Heard { task, exchange, now };
-        match Next::of(task, &before) {
-            Next::NoTicket(sentence) => Classification::from(Outcome::Delivered).noted(sentence),
-            Next::FindGroup(name) => group::found(&heard, &name, progress),
-            Next::Create => create::judge(&heard, progress),
-            Next::Look(way) => look::judge(&heard, way, progress),
-            Next::Mark(ticket) => mark::judge(&heard, ticket, progress),
-            Next::Move(ticket, goal) => change::judge(&heard, ticket, goal, progress),
-            Next::FindUser(ticket, name) => assign::found(&heard, ticket, name, progress),
-            Next::Assign(ticket, user) => assign::judge(&heard, ticket, user, progress),
-            Next::Note(ticket, note) => note::judge(&heard, ticket, &note, progress),
-            Next::FindNote(ticket, note, place) => note::found(&heard, ticket, &note, place, progress),
-            Next::End(ticket) => follow::end(task, ticket),
+            Next::FindGroup(name) => send(group::find(task, &name), move |heard, progress| {
+                group::found(heard, &name, progress)
+            }),
+            Next::Create => send(create::request(task, &progress), create::judge),
+            Next::Look(way) => send(look::request(task, &way), move |heard, progress| {
+                look::judge(heard, &way, progress)
+            }),
+            Next::Mark(ticket) => send(mark::request(task, &ticket), move |heard, progress| {
+                mark::judge(heard, &ticket, progress)
+            }),
+            Next::Move(ticket, goal) => send(change::request(task, &ticket, goal), move |heard, progress| {
+                change::judge(heard, &ticket, goal, progress)
+            }),
+            Next::FindUser(ticket, name) => send(assign::find(task, &name), move |heard, progress| {
+                assign::found(heard, &ticket, &name, progress)
+            }),
+            Next::Assign(ticket, user) => {
+                send(assign::request(task, &ticket, &user), move |heard, progress| {
+                    assign::judge(heard, &ticket, &user, progress)
+                })
+            }
+            Next::Note(ticket, note) => {
+                let request = note::request(task, &ticket, &note, &progress);
+                send(request, move |heard, progress| {
+                    note::judge(heard, &ticket, &note, progress)
+                })
+            }
+            Next::FindNote(ticket, note, place) => {
+                let request = note::find(task, &ticket, &note, place);
+                send(request, move |heard, progress| {
+                    note::found(heard, &ticket, &note, place, progress)
+                })
+            }
+            Next::End(ticket) => Step::done(follow::end(task, &ticket)),
         }
     }
 
@@ -131,8 +134,8 @@ impl Adapter for ServiceNow {
 }
 
 impl Previews for ServiceNow {
-    fn preview_request(&self, task: &Task<'_>) -> Step {
-        create::request(task, &Progress::of(task)).into()
+    fn preview_request(&self, task: &Task<'_>) -> Result<Rendered, Box<Classification>> {
+        create::request(task, &Progress::of(task)).map_err(|failure| Box::new(failure.into()))
     }
 
     fn preview(&self, body: &[u8]) -> Option<Preview> {
@@ -148,4 +151,14 @@ impl Callbacks for ServiceNow {
     fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
         rule::help(call, callback)
     }
+}
+
+/// A request whose answer is read with what is known of the delivery.
+fn send(
+    request: Result<Rendered, Failure>,
+    judge: impl FnOnce(&answer::Heard<'_>, Progress) -> Classification + Send + 'static,
+) -> Step {
+    Step::send(request, |task, exchange, now| {
+        judge(&answer::Heard { task, exchange, now }, Progress::of(task))
+    })
 }

@@ -10,7 +10,7 @@ use model::ticket::{Intent, LinkState, Ticket, TicketPhase};
 
 /// What follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Next<'a> {
+pub(super) enum Next {
     /// Nothing: there is no ticket, and none is wanted.
     NoTicket(&'static str),
     /// The instance is asked which group the ticket is made for.
@@ -18,34 +18,34 @@ pub(super) enum Next<'a> {
     /// The ticket is made.
     Create,
     /// The ticket is read or looked for.
-    Look(Way<'a>),
+    Look(Way),
     /// The ticket is marked as the incident's.
-    Mark(&'a Ticket),
+    Mark(Ticket),
     /// The ticket is moved.
-    Move(&'a Ticket, TicketPhase),
+    Move(Ticket, TicketPhase),
     /// The instance is asked who a user is.
-    FindUser(&'a Ticket, &'a str),
+    FindUser(Ticket, String),
     /// The ticket is assigned to a user.
-    Assign(&'a Ticket, &'a str),
+    Assign(Ticket, String),
     /// A note is written.
-    Note(&'a Ticket, Note),
+    Note(Ticket, Note),
     /// A note that may have been written is looked for.
-    FindNote(&'a Ticket, Note, Place),
+    FindNote(Ticket, Note, Place),
     /// Nothing: all is as the event wants it.
-    End(&'a Ticket),
+    End(Ticket),
 }
 
 /// How a ticket is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
     /// By its id, as the link has it.
-    Linked(&'a Ticket),
+    Linked(Ticket),
     /// By the id that our create was answered with.
-    Made(&'a str),
+    Made(String),
     /// By an id that its system told by itself; what is there has to carry our marker.
-    NotificationEffect(&'a str),
+    NotificationEffect(String),
     /// By our marker.
-    Marked(&'a Intent),
+    Marked(Intent),
 }
 
 /// Where a note is looked for.
@@ -57,15 +57,15 @@ pub(super) enum Place {
     Record,
 }
 
-impl<'a> Next<'a> {
+impl Next {
     /// What follows for a task that has come so far.
-    pub(super) fn of(task: &Task<'a>, progress: &'a Progress) -> Self {
+    pub(super) fn of(task: &Task<'_>, progress: &Progress) -> Self {
         let state = task.ticket.map(|link| &link.state);
         match state {
             Some(LinkState::Unlinked) => {
                 Self::NoTicket("the ticket was unlinked by hand: nothing is told to it")
             }
-            Some(LinkState::Linked(ticket)) if task.event.is_test => Self::End(ticket),
+            Some(LinkState::Linked(ticket)) if task.event.is_test => Self::End(ticket.clone()),
             Some(LinkState::Linked(ticket)) => Self::of_ticket(task, ticket, progress),
             None if task.event.name == EventName::Resolved && !task.event.is_test => {
                 Self::NoTicket("there is no ticket to close")
@@ -90,41 +90,43 @@ impl<'a> Next<'a> {
     }
 
     /// What follows once there is a ticket.
-    pub(super) fn of_ticket(task: &Task<'_>, ticket: &'a Ticket, progress: &'a Progress) -> Self {
+    pub(super) fn of_ticket(task: &Task<'_>, ticket: &Ticket, progress: &Progress) -> Self {
         if !progress.is_read {
-            return Self::Look(Way::Linked(ticket));
+            return Self::Look(Way::Linked(ticket.clone()));
         }
         if progress.is_unmarked {
-            return Self::Mark(ticket);
+            return Self::Mark(ticket.clone());
         }
         if let Some(goal) = progress.goal() {
-            return Self::Move(ticket, goal);
+            return Self::Move(ticket.clone(), goal);
         }
         match progress.assign.as_deref().filter(|_| !progress.is_assigned) {
-            Some(user) if is_sys_id(user) || progress.is_user_sought => return Self::Assign(ticket, user),
-            Some(user) => return Self::FindUser(ticket, user),
+            Some(user) if is_sys_id(user) || progress.is_user_sought => {
+                return Self::Assign(ticket.clone(), user.to_owned());
+            }
+            Some(user) => return Self::FindUser(ticket.clone(), user.to_owned()),
             None => {}
         }
         let mut due = note::due(task, progress).into_iter();
         let Some(note) = due.find(|note| !progress.noted.contains(&note.key)) else {
-            return Self::End(ticket);
+            return Self::End(ticket.clone());
         };
         let may_be_there = progress.trying.as_ref() == Some(&note.key);
         match (may_be_there, progress.is_journal_searched) {
-            (false, _) => Self::Note(ticket, note),
-            (true, false) => Self::FindNote(ticket, note, Place::Journal),
-            (true, true) => Self::FindNote(ticket, note, Place::Record),
+            (false, _) => Self::Note(ticket.clone(), note),
+            (true, false) => Self::FindNote(ticket.clone(), note, Place::Journal),
+            (true, true) => Self::FindNote(ticket.clone(), note, Place::Record),
         }
     }
 }
 
-impl<'a> Way<'a> {
+impl Way {
     /// The surest way to a ticket that may have been made.
-    fn of(intent: &'a Intent, progress: &'a Progress) -> Self {
+    fn of(intent: &Intent, progress: &Progress) -> Self {
         match (progress.made.as_deref(), intent.hinted.as_deref()) {
-            (Some(made), _) => Self::Made(made),
-            (None, Some(hinted)) if !progress.is_hint_wrong => Self::NotificationEffect(hinted),
-            (None, _) => Self::Marked(intent),
+            (Some(made), _) => Self::Made(made.to_owned()),
+            (None, Some(hinted)) if !progress.is_hint_wrong => Self::NotificationEffect(hinted.to_owned()),
+            (None, _) => Self::Marked(intent.clone()),
         }
     }
 }

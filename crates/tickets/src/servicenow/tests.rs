@@ -196,13 +196,13 @@ fn step(sample: &Sample) -> Step {
 }
 
 fn request(sample: &Sample) -> Rendered {
-    step(sample).request().expect("a request")
+    step(sample).into_request().expect("a request")
 }
 
 fn end(sample: &Sample) -> Classification {
     match step(sample) {
         Step::Done(judgement) => *judgement,
-        Step::Send(rendered) => panic!("a request: {}", line(&rendered)),
+        Step::Send(rendered, _) => panic!("a request: {}", line(&rendered)),
     }
 }
 
@@ -226,7 +226,7 @@ fn body(rendered: &Rendered) -> Value {
 /// Sends the next request, as the engine does: what is written down before it leaves, the answer, what is kept of it.
 fn exchange(sample: &mut Sample, answer: &Exchange) -> (String, Classification) {
     let rendered = request(sample);
-    let judgement = sample.settle(|task| ServiceNow.classify(task, answer, sample.now));
+    let judgement = sample.settle(|task| ServiceNow.step(task).classify(task, answer, sample.now));
     match &rendered.intent {
         Some(Intention::MakeTicket) => intended(sample, None),
         Some(Intention::Continuation(text)) => sample.progress = Some(text.clone()),
@@ -262,7 +262,7 @@ fn keep(kept: &mut Option<String>, keeping: &Patch<String>) {
 
 /// Judges an answer to the next request.
 fn judge(sample: &Sample, answer: &Exchange) -> Classification {
-    sample.settle(|task| ServiceNow.classify(task, answer, sample.now))
+    sample.settle(|task| ServiceNow.step(task).classify(task, answer, sample.now))
 }
 
 fn failure(judgement: &Classification) -> &Failure {

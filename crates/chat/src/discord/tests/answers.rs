@@ -129,7 +129,11 @@ fn a_ban_of_the_address_told_in_json_pauses_the_host() {
         ("host:discord.example", wait)
     );
     let foreign = exchange(429, &[], r#"{"error":"slow down"}"#);
-    let classification = Discord.classify(&sample(EventName::Triggered).task(), &foreign, at());
+    let classification = Discord.step(&sample(EventName::Triggered).task()).classify(
+        &sample(EventName::Triggered).task(),
+        &foreign,
+        at(),
+    );
     assert_eq!(classification.pause.unwrap().bucket, "host:discord.example");
 }
 
@@ -137,7 +141,9 @@ fn a_ban_of_the_address_told_in_json_pauses_the_host() {
 fn a_rate_limit_without_an_end_is_left_to_the_engine() {
     let sample = sample(EventName::Triggered);
     let exchange = exchange(429, &[], r#"{"message":"slow","retry_after":-1}"#);
-    let classification = Discord.classify(&sample.task(), &exchange, at());
+    let classification = Discord
+        .step(&sample.task())
+        .classify(&sample.task(), &exchange, at());
     assert_eq!(
         told(&classification),
         (FailureCode::RateLimited, Disposition::RateLimited, None)
@@ -152,7 +158,11 @@ fn the_last_permitted_request_pauses_the_webhook() {
         ("x-ratelimit-reset-after", "1.25".to_owned()),
     ];
     let exchange = exchange(200, &headers, r#"{"id":"5"}"#);
-    let classification = Discord.classify(&sample(EventName::Triggered).task(), &exchange, at());
+    let classification = Discord.step(&sample(EventName::Triggered).task()).classify(
+        &sample(EventName::Triggered).task(),
+        &exchange,
+        at(),
+    );
     assert_eq!(
         classification.pause.map(|pause| pause.wait),
         Some(Duration::from_millis(1250))
@@ -184,7 +194,7 @@ fn a_name_or_thread_that_discord_refuses_is_a_matter_for_a_person() {
         format!(r#"{{"message":"Invalid Form Body","code":50035,"errors":{{"{member}":{{}}}}}}"#)
     };
     let judge = |body: &str| {
-        Discord.classify(
+        Discord.step(&sample(EventName::Triggered).task()).classify(
             &sample(EventName::Triggered).task(),
             &exchange(400, &[], body),
             at(),
@@ -218,7 +228,11 @@ fn faults_of_the_server_are_tried_again_on_schedule() {
             detail: "no answer".into(),
         }),
     };
-    let classification = Discord.classify(&sample(EventName::Triggered).task(), &exchange, at());
+    let classification = Discord.step(&sample(EventName::Triggered).task()).classify(
+        &sample(EventName::Triggered).task(),
+        &exchange,
+        at(),
+    );
     assert_eq!(
         told(&classification),
         (FailureCode::ResponseTimeout, Disposition::Backoff, None)
@@ -230,7 +244,11 @@ fn an_answer_without_a_message_is_taken_but_nothing_is_remembered() {
     let classification = judged("no_content");
     assert_eq!(classification.outcome, Outcome::Delivered);
     let post = sample(EventName::Triggered);
-    let judge = |status, body| Discord.classify(&post.task(), &exchange(status, &[], body), at());
+    let judge = |status, body| {
+        Discord
+            .step(&post.task())
+            .classify(&post.task(), &exchange(status, &[], body), at())
+    };
     assert_eq!(judge(204, "").message_ref, Patch::Clear);
     assert_eq!(
         told(&judge(200, "<html>log in</html>")).0,
@@ -242,7 +260,11 @@ fn an_answer_without_a_message_is_taken_but_nothing_is_remembered() {
 fn other_addresses_are_told_from_discords() {
     let judge = |status| {
         let exchange = exchange(status, &[], "<html>nothing here</html>");
-        told(&Discord.classify(&sample(EventName::Triggered).task(), &exchange, at()))
+        told(&Discord.step(&sample(EventName::Triggered).task()).classify(
+            &sample(EventName::Triggered).task(),
+            &exchange,
+            at(),
+        ))
     };
     assert_eq!(
         [401, 403, 404, 410].map(judge),

@@ -35,7 +35,11 @@ fn told(classification: &Classification) -> (FailureCode, Disposition, Option<Du
 /// What an error of the Web API comes to for a sample.
 fn said(sample: &Sample, error: &str) -> (FailureCode, Disposition, Option<Duration>) {
     let body = format!(r#"{{"ok":false,"error":"{error}"}}"#);
-    told(&Slack.classify(&sample.task(), &exchange(200, &[], &body), at()))
+    told(
+        &Slack
+            .step(&sample.task())
+            .classify(&sample.task(), &exchange(200, &[], &body), at()),
+    )
 }
 
 #[test]
@@ -222,7 +226,11 @@ fn faults_of_the_server_are_tried_again_on_schedule() {
             detail: "no answer".into(),
         }),
     };
-    let classification = Slack.classify(&bot(EventName::Triggered).task(), &exchange, at());
+    let classification = Slack.step(&bot(EventName::Triggered).task()).classify(
+        &bot(EventName::Triggered).task(),
+        &exchange,
+        at(),
+    );
     assert_eq!(
         told(&classification),
         (FailureCode::ResponseTimeout, Disposition::Backoff, None)
@@ -238,7 +246,11 @@ fn other_addresses_are_told_from_slacks() {
     );
     let judge = |sample: &Sample, status| {
         let exchange = exchange(status, &[], "<html>nothing here</html>");
-        told(&Slack.classify(&sample.task(), &exchange, at()))
+        told(
+            &Slack
+                .step(&sample.task())
+                .classify(&sample.task(), &exchange, at()),
+        )
     };
     let alone = [(FailureCode::ClientError, Disposition::Backoff, None); 4];
     assert_eq!(
@@ -251,7 +263,11 @@ fn other_addresses_are_told_from_slacks() {
     );
     let word = exchange(403, &[], "forbidden");
     assert_eq!(
-        told(&Slack.classify(&incoming(EventName::Triggered).task(), &word, at())),
+        told(&Slack.step(&incoming(EventName::Triggered).task()).classify(
+            &incoming(EventName::Triggered).task(),
+            &word,
+            at()
+        )),
         alone[0]
     );
 }
@@ -259,7 +275,10 @@ fn other_addresses_are_told_from_slacks() {
 #[test]
 fn an_answer_without_a_message_is_taken_but_nothing_is_remembered() {
     let sample = bot(EventName::Triggered);
-    let classification = Slack.classify(&sample.task(), &exchange(200, &[], r#"{"ok":true}"#), at());
+    let classification =
+        Slack
+            .step(&sample.task())
+            .classify(&sample.task(), &exchange(200, &[], r#"{"ok":true}"#), at());
     assert_eq!(classification.outcome, Outcome::Delivered);
     assert_eq!(classification.message_ref, Patch::Clear);
 }

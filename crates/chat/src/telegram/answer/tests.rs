@@ -16,7 +16,12 @@ fn judged(sample: &Sample, status: u16, body: &str) -> Classification {
         body: Bytes::copy_from_slice(body.as_bytes()),
         body_is_truncated: false,
     };
-    classify(&sample.task(), &exchange(Ok(response)), sample.now)
+    classify(
+        Action::of(&sample.task()),
+        &sample.task(),
+        &exchange(Ok(response)),
+        sample.now,
+    )
 }
 
 fn exchange(result: Result<Response, SendFailure>) -> Exchange {
@@ -199,7 +204,12 @@ fn faults_of_the_server_and_the_network_are_tried_again() {
         code: FailureCode::ResponseTimeout,
         detail: "no answer".into(),
     };
-    let classification = classify(&post().task(), &exchange(Err(failure)), Timestamp::EPOCH);
+    let classification = classify(
+        Action::of(&post().task()),
+        &post().task(),
+        &exchange(Err(failure)),
+        Timestamp::EPOCH,
+    );
     assert_eq!(
         verdict(&classification),
         (FailureCode::ResponseTimeout, Disposition::Backoff)

@@ -4,7 +4,7 @@ use super::*;
 use destination::Previews;
 
 fn fields(sample: &Sample) -> Value {
-    let request = sample.settle(|task| Jira.step(task)).request().unwrap();
+    let request = sample.settle(|task| Jira.step(task)).into_request().unwrap();
     serde_json::from_slice::<Value>(&request.body).unwrap()["fields"].clone()
 }
 
@@ -55,7 +55,7 @@ fn a_template_that_fails_ends_the_delivery() {
 #[test]
 fn the_preview_reads_as_a_ticket() {
     let sample = with_page(sample(EventName::Triggered)).with_option("priority", "critical = Highest");
-    let request = sample.settle(|task| Jira.step(task)).request().unwrap();
+    let request = sample.settle(|task| Jira.step(task)).into_request().unwrap();
     let text = Jira.preview(&request.body).unwrap().text();
     assert!(text.starts_with("Database connection timeout\n"), "{text}");
     assert!(

@@ -85,7 +85,7 @@ fn requests_go_through_the_gateway_and_pages_are_the_sites() {
         fetched_at: at(),
         until: at(),
     });
-    let request = sample.settle(|task| Jira.step(task)).request().unwrap();
+    let request = sample.settle(|task| Jira.step(task)).into_request().unwrap();
     assert_eq!(
         request.url.as_str(),
         "https://api.atlassian.com/ex/jira/cloud-1/rest/api/2/issue"
