@@ -8,7 +8,7 @@ use destination::Adapter;
 use destination::sample::Sample;
 use destination::task::Rendered;
 use model::event::EventName;
-use model::exchange::{Exchange, PhaseTimings, Response};
+use model::exchange::{Exchange, PhaseTimings, Reach, Response};
 use model::time::Timestamp;
 use model::webhook::WebhookKind;
 use simulators::{Request, Simulator};
@@ -42,6 +42,7 @@ pub fn exchange(status: u16, headers: &[(&'static str, String)], body: &str) -> 
         notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
+        reach: Reach::MaybeSent,
         result: Ok(Response {
             status,
             headers: headers.collect(),

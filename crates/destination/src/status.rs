@@ -84,7 +84,7 @@ mod tests {
     use http::header::RETRY_AFTER;
     use http::{HeaderMap, HeaderValue};
     use model::attempt::Disposition;
-    use model::exchange::{PhaseTimings, SendFailure};
+    use model::exchange::{PhaseTimings, Reach, SendFailure};
     use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::EPOCH;
@@ -102,6 +102,7 @@ mod tests {
             notice: None,
             timings: PhaseTimings::default(),
             remote_address: None,
+            reach: Reach::MaybeSent,
             result: Ok(response),
         }
     }
@@ -165,6 +166,7 @@ mod tests {
             notice: None,
             timings: PhaseTimings::default(),
             remote_address: None,
+            reach: Reach::NotSent,
             result: Err(failure),
         };
         let outcome = classify(&exchange, NOW);

@@ -76,6 +76,8 @@ pub struct Exchange {
     pub remote_address: Option<SocketAddr>,
     /// What else people should know of how it was sent, in a sentence.
     pub notice: Option<String>,
+    /// Whether the other side may know of the request. Where there is an answer, it may.
+    pub reach: Reach,
     /// The answer, or why there is none.
     pub result: Result<Response, SendFailure>,
 }
@@ -88,6 +90,16 @@ impl Exchange {
         }
         self
     }
+}
+
+/// How far a request came: what says whether it may be repeated without a look at what became of it. The codes of
+/// failures say what broke, and nothing of this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Not a byte of it was written to an established connection: it was not done, and never will be.
+    NotSent,
+    /// A byte was, at least: it may have been done, whatever failed later.
+    MaybeSent,
 }
 
 /// How long the phases of a request took, in microseconds. DNS, connect and TLS are absent on a reused connection.

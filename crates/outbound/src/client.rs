@@ -28,7 +28,7 @@ use super::shortage::{ShortageCounts, Shortages};
 use super::tls::{self, TlsConfigs};
 use super::tls_words::{self, ClientCertificate, Stage};
 use model::exchange::{
-    ConnectionUse, Exchange, FailureCode, MAX_BODY_CAP_BYTES, OutboundRequest, Response, SendFailure,
+    ConnectionUse, Exchange, FailureCode, MAX_BODY_CAP_BYTES, OutboundRequest, Reach, Response, SendFailure,
 };
 
 /// What a [`Client`] is made of.
@@ -94,6 +94,10 @@ impl Client {
             timings: progress.timings,
             remote_address: progress.remote_address,
             notice: progress.notice,
+            reach: match result.is_ok() || progress.may_be_sent {
+                true => Reach::MaybeSent,
+                false => Reach::NotSent,
+            },
             result,
         }
     }
@@ -214,18 +218,22 @@ async fn ask_on(
 ) -> Result<http::Response<Incoming>, Unanswered> {
     progress.remote_address = Some(connection.remote_address);
     connection.signs.expect_head();
+    connection.writes.begin();
     let written_at = Instant::now();
-    match timeout_at(deadline, connection.sender.send_request(message)).await {
+    let unanswered = match timeout_at(deadline, connection.sender.send_request(message)).await {
         Ok(Ok(answer)) => {
             progress.timings.first_byte_us = Some(micros_since(written_at));
-            Ok(answer)
+            return Ok(answer);
         }
-        Ok(Err(error)) => Err(explain(&error, connection)),
+        Ok(Err(error)) => explain(&error, connection),
         Err(_) => {
             let detail = "the receiver did not answer in time";
-            Err(Unanswered::Failed(failure(FailureCode::ResponseTimeout, detail)))
+            Unanswered::Failed(failure(FailureCode::ResponseTimeout, detail))
         }
-    }
+    };
+    // What one connection swallowed may be done, whatever becomes of the request on the next.
+    progress.may_be_sent |= connection.writes.give_up() == Reach::MaybeSent;
+    Err(unanswered)
 }
 
 /// Turns the request into HTTP's terms. Its headers and body move into the message.

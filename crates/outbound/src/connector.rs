@@ -27,6 +27,7 @@ use super::resolver::{Resolve, ResolveError};
 use super::shortage::{self, SHORTAGE_LIMIT};
 use super::tls::{self, TlsConfigs, noting_client_certificate};
 use super::tls_words::{self, ClientCertificate, Stage};
+use super::write_tracker::{TrackedStream, WriteTracker};
 use model::exchange::{FailureCode, PhaseTimings, SendFailure, TlsProfile};
 
 /// The longest a look-up may take.
@@ -73,6 +74,8 @@ pub(super) struct Progress {
     pub(super) timings: PhaseTimings,
     pub(super) remote_address: Option<SocketAddr>,
     pub(super) notice: Option<String>,
+    /// Over all connections that the request was written to.
+    pub(super) may_be_sent: bool,
 }
 
 /// Where a connection is to lead: what is dialled, or what the proxy is asked for.
@@ -112,11 +115,13 @@ impl Connector {
         let remote_address = remote_address
             .map_err(|_| failure(FailureCode::ConnectionClosed, "the connection closed at once"))?;
         progress.remote_address = Some(remote_address);
+        let writes = Arc::new(WriteTracker::default());
+        let stream = TrackedStream::new(stream, Arc::clone(&writes));
         match tls {
-            None => speak_http(stream, remote_address, ClientCertificate::NotAsked).await,
+            None => speak_http(stream, writes, remote_address, ClientCertificate::NotAsked).await,
             Some((config, name)) => {
                 let (stream, certificate) = self.handshake(stream, config, name, deadline, progress).await?;
-                speak_http(stream, remote_address, certificate).await
+                speak_http(stream, writes, remote_address, certificate).await
             }
         }
     }
@@ -330,12 +335,12 @@ impl Connector {
 
     async fn handshake(
         &self,
-        stream: TcpStream,
+        stream: TrackedStream<TcpStream>,
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
         deadline: Instant,
         progress: &mut Progress,
-    ) -> Result<(TlsStream<TcpStream>, ClientCertificate), SendFailure> {
+    ) -> Result<(TlsStream<TrackedStream<TcpStream>>, ClientCertificate), SendFailure> {
         let started_at = Instant::now();
         let handshake = TlsConnector::from(config).connect(name, stream);
         let handshake = timeout_at(deadline.min(started_at + self.limits.tls), handshake);
@@ -384,6 +389,7 @@ pub(super) fn micros_since(moment: Instant) -> u64 {
 /// Sets HTTP/1.1 up on a connected stream, and a task that drives it.
 async fn speak_http<S>(
     stream: S,
+    writes: Arc<WriteTracker>,
     remote_address: SocketAddr,
     client_certificate: ClientCertificate,
 ) -> Result<Connection, SendFailure>
@@ -407,6 +413,7 @@ where
         opened_at: Instant::now(),
         driver: driver.abort_handle(),
         signs,
+        writes,
         client_certificate,
     })
 }

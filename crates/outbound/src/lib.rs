@@ -19,6 +19,7 @@ pub mod tls;
 mod tls_words;
 mod trust;
 mod url_rules;
+mod write_tracker;
 
 pub use address::LoopbackRule;
 pub use allow_list::AllowList;

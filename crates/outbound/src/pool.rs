@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::answer_stream::AnswerSigns;
 use super::tls_words::ClientCertificate;
+use super::write_tracker::WriteTracker;
 use model::exchange::TlsProfile;
 
 /// Idle connections kept for one origin.
@@ -39,6 +40,8 @@ pub(super) struct Connection {
     pub(super) driver: AbortHandle,
     /// What its stream tells of the answers.
     pub(super) signs: Arc<AnswerSigns>,
+    /// What its socket tells of the present request.
+    pub(super) writes: Arc<WriteTracker>,
     /// Whether the receiver asked for a client certificate.
     pub(super) client_certificate: ClientCertificate,
 }
@@ -194,6 +197,7 @@ mod tests {
                 opened_at,
                 driver,
                 signs: Arc::default(),
+                writes: Arc::default(),
                 client_certificate: ClientCertificate::NotAsked,
             },
             far,

@@ -20,6 +20,7 @@ mod guard;
 mod kept_alive;
 mod odd_heads;
 mod proxy;
+mod reach;
 mod requests;
 mod shortage;
 mod tls;

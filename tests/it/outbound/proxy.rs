@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::exchange::FailureCode;
+use model::exchange::{FailureCode, Reach};
 use outbound::{AllowList, Client, LoopbackRule, OutboundSettings, Proxy, Resolve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -124,6 +124,7 @@ async fn an_internal_proxy_must_be_allowed_itself() {
     let client = proxy.client(&[], ScriptedResolver::new(&[&["93.184.216.34"]]));
     let exchange = client.send(post("http://receiver.example/")).await;
     assert_eq!(code(&exchange), FailureCode::ProxyFailed);
+    assert_eq!(exchange.reach, Reach::NotSent);
     assert!(
         detail(&exchange).ends_with("allow it under [outbound] allow"),
         "{}",

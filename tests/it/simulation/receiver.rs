@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
-use model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
+use model::exchange::{Exchange, FailureCode, PhaseTimings, Reach, Response, SendFailure};
 use model::time::Timestamp;
 
 use super::chance::Rng;
@@ -94,7 +94,7 @@ fn answer(status: u16, headers: HeaderMap, takes: Duration) -> Reaction {
     Reaction {
         is_received: true,
         takes,
-        exchange: exchange(Ok(response)),
+        exchange: exchange(Reach::MaybeSent, Ok(response)),
     }
 }
 
@@ -103,18 +103,23 @@ fn silence(code: FailureCode, is_received: bool, takes: Duration) -> Reaction {
         code,
         detail: "as the script says".into(),
     };
+    let reach = match is_received {
+        true => Reach::MaybeSent,
+        false => Reach::NotSent,
+    };
     Reaction {
         is_received,
         takes,
-        exchange: exchange(Err(failure)),
+        exchange: exchange(reach, Err(failure)),
     }
 }
 
-fn exchange(result: Result<Response, SendFailure>) -> Exchange {
+fn exchange(reach: Reach, result: Result<Response, SendFailure>) -> Exchange {
     Exchange {
         notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
+        reach,
         result,
     }
 }

@@ -7,7 +7,7 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// An authority that only the tests know.
 pub struct Authority {
@@ -51,9 +51,19 @@ impl Authority {
 
     /// TLS settings of a receiver with that name.
     pub fn server_config(&self, name: &str, client_certificates: ClientCertificates) -> ServerConfig {
+        self.server_config_of(DEFAULT_VERSIONS, name, client_certificates)
+    }
+
+    /// The same with these versions of TLS only.
+    pub fn server_config_of(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        name: &str,
+        client_certificates: ClientCertificates,
+    ) -> ServerConfig {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
-        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let builder = builder.with_protocol_versions(versions).unwrap();
         let builder = match client_certificates {
             ClientCertificates::Ignored => builder.with_no_client_auth(),
             ClientCertificates::Required => {

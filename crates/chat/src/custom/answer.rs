@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use destination::sample::Sample;
     use model::event::EventName;
-    use model::exchange::PhaseTimings;
+    use model::exchange::{PhaseTimings, Reach};
     use model::webhook::WebhookKind;
     use url::Url;
 
@@ -121,6 +121,7 @@ mod tests {
             notice: None,
             timings: PhaseTimings::default(),
             remote_address: None,
+            reach: Reach::MaybeSent,
             result: Ok(response),
         };
         classify(target, &exchange, Timestamp::EPOCH).outcome

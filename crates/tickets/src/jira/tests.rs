@@ -27,7 +27,7 @@ use destination::sample::Sample;
 use destination::task::{Classification, Intention, Rendered, Step};
 use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
-use model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
+use model::exchange::{Exchange, FailureCode, PhaseTimings, Reach, Response, SendFailure};
 use model::patch::Patch;
 use model::ticket::{self, Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase};
 use model::time::Timestamp;
@@ -167,6 +167,7 @@ fn raw(status: u16, headers: &[(&'static str, &str)], body: &str) -> Exchange {
         notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
+        reach: Reach::MaybeSent,
         result: Ok(Response {
             status,
             headers: headers.iter().map(header).collect::<HeaderMap>(),
@@ -187,6 +188,7 @@ fn silence(code: FailureCode) -> Exchange {
         notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
+        reach: Reach::MaybeSent,
         result: Err(SendFailure {
             code,
             detail: "no answer came".into(),

@@ -24,7 +24,7 @@ use destination::sample::Sample;
 use destination::task::{Classification, IncidentContext, Intention, Rendered, Step};
 use model::attempt::{Failure, Outcome};
 use model::event::EventName;
-use model::exchange::{Exchange, FailureCode, PhaseTimings, Response, SendFailure};
+use model::exchange::{Exchange, FailureCode, PhaseTimings, Reach, Response, SendFailure};
 use model::id::UserId;
 use model::patch::Patch;
 use model::ticket::{Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase, marker};
@@ -170,6 +170,7 @@ fn with_headers(status: u16, headers: &[(&'static str, &str)], body: &str) -> Ex
         notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
+        reach: Reach::MaybeSent,
         result: Ok(Response {
             status,
             headers: headers.collect::<HeaderMap>(),
@@ -184,6 +185,7 @@ fn no_answer(code: FailureCode) -> Exchange {
         notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
+        reach: Reach::MaybeSent,
         result: Err(SendFailure {
             code,
             detail: "no answer".into(),

@@ -9,7 +9,7 @@ use destination::sample::Sample;
 use destination::task::Classification;
 use model::attempt::{Disposition, Outcome};
 use model::event::EventName;
-use model::exchange::{Exchange, FailureCode, PhaseTimings, SendFailure};
+use model::exchange::{Exchange, FailureCode, PhaseTimings, Reach, SendFailure};
 use model::patch::Patch;
 
 /// What a fault comes to for a change of a bot's message.
@@ -221,6 +221,7 @@ fn faults_of_the_server_are_tried_again_on_schedule() {
         notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
+        reach: Reach::MaybeSent,
         result: Err(SendFailure {
             code: FailureCode::ResponseTimeout,
             detail: "no answer".into(),

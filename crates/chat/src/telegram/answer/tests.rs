@@ -7,7 +7,7 @@ use destination::sample::Sample;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue};
 use model::event::EventName;
-use model::exchange::{PhaseTimings, SendFailure};
+use model::exchange::{PhaseTimings, Reach, SendFailure};
 
 fn judged(sample: &Sample, status: u16, body: &str) -> Classification {
     let response = Response {
@@ -29,6 +29,7 @@ fn exchange(result: Result<Response, SendFailure>) -> Exchange {
         notice: None,
         timings: PhaseTimings::default(),
         remote_address: None,
+        reach: Reach::MaybeSent,
         result,
     }
 }
