@@ -149,14 +149,25 @@ impl Client {
             ConnectionUse::Fresh => None,
         };
         let deadline = started_at + request.timeout;
+        let mut swallowed = None;
         if let Some(mut idle) = idle {
             match ask_on(&mut idle, message.clone(), deadline, progress).await {
                 Ok(answer) => return Ok((idle, answer)),
                 Err(Unanswered::Failed(failure)) => return Err(failure),
-                Err(Unanswered::Closed(_)) => progress.remote_address = None,
+                Err(Unanswered::Closed(failure)) => {
+                    progress.remote_address = None;
+                    swallowed = progress.may_be_sent.then_some(failure);
+                }
             }
         }
-        let (mut fresh, deadline) = self.open(request, deadline, progress).await?;
+        let (mut fresh, deadline) = match self.open(request, deadline, progress).await {
+            Ok(opened) => opened,
+            Err(failure) if failure.code.is_our_own() => {
+                // It was sent once, and that was an attempt, whatever this server lacks for sending it again.
+                return Err(swallowed.unwrap_or(failure));
+            }
+            Err(failure) => return Err(failure),
+        };
         match ask_on(&mut fresh, message, deadline, progress).await {
             Ok(answer) => Ok((fresh, answer)),
             Err(Unanswered::Failed(failure)) => Err(failure),
