@@ -1,5 +1,6 @@
 //! A simulated platform on a loopback port, behind real HTTP.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{Request, Response};
@@ -70,6 +71,11 @@ impl Platform {
         };
         tokio::spawn(platform.clone().accept(listener));
         platform
+    }
+
+    /// Where it listens.
+    pub fn socket_address(&self) -> SocketAddr {
+        self.address.trim_start_matches("http://").parse().unwrap()
     }
 
     /// The next request meets a fault.

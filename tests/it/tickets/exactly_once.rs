@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Desk, KINDS};
+use crate::support::broken_tls::{Breakage, TlsRelay};
+use crate::support::platform::Platform;
 
 /// Lets an hour pass in steps, so that whatever is planned happens.
 async fn an_hour(desk: &Desk) {
@@ -25,6 +27,52 @@ async fn a_create_whose_answer_is_lost_is_looked_for_and_not_repeated() {
         desk.settle(2).await;
         desk.expect_linked(&incident, 2).await;
     }
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_is_lost_in_tls_that_breaks_is_looked_for_and_not_repeated() {
+    for (kind, breakage) in KINDS
+        .into_iter()
+        .flat_map(|kind| Breakage::ALL.map(|how| (kind, how)))
+    {
+        let (desk, relay) = desk_behind_tls(kind).await;
+        relay.break_next(breakage);
+        let incident = desk.app.trigger("answer lost").await;
+        an_hour(&desk).await;
+        desk.settle(2).await;
+        assert!(relay.has_broken(), "{kind}: no answer was lost");
+        let creates = desk.creates();
+        assert_eq!(creates, 2, "{kind}, {breakage:?}: {}", desk.story().await);
+        desk.expect_linked(&incident, 2).await;
+    }
+}
+
+#[tokio::test]
+async fn a_create_whose_handshake_breaks_is_made_at_the_next_attempt_without_a_look() {
+    for kind in KINDS {
+        let (desk, relay) = desk_behind_tls(kind).await;
+        relay.break_next_handshake();
+        let incident = desk.app.trigger("never left").await;
+        for _ in 0..4 {
+            desk.app.quiesce().await;
+            desk.app.advance(Duration::from_secs(30));
+        }
+        desk.app.quiesce().await;
+        assert!(relay.has_broken(), "{kind}: no handshake was broken");
+        let delivered = desk.app.deliveries("status=delivered").await.len();
+        assert_eq!(delivered, 2, "{kind}: {}", desk.story().await);
+        desk.expect_linked(&incident, 2).await;
+    }
+}
+
+/// A desk that has made a ticket, and reaches its system over TLS.
+async fn desk_behind_tls(kind: &'static str) -> (Desk, TlsRelay) {
+    let system = Platform::start(kind).await;
+    let relay = TlsRelay::start(system.socket_address()).await;
+    let way = (relay.address.as_str(), json!({"caPem": relay.ca_pem}));
+    let desk = Desk::start_behind(kind, json!({}), system, way).await;
+    warm_up(&desk).await;
+    (desk, relay)
 }
 
 #[tokio::test]

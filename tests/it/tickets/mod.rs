@@ -17,7 +17,7 @@ use sha2::Sha256;
 use tempfile::TempDir;
 
 use crate::support::api_client::{ApiAnswer, ApiClient};
-use crate::support::platform::Platform;
+use crate::support::platform::{Platform, Seen};
 use crate::support::test_app::{PATIENCE, TestApp};
 
 /// The webhook's signing secret: from it the proof of calls is made.
@@ -42,12 +42,24 @@ impl Desk {
 
     /// The same with a system that runs already.
     pub async fn start_at(kind: &'static str, options: Value, system: Platform) -> Self {
+        let url = system.url.clone();
+        Self::start_behind(kind, options, system, (&url, Value::Null)).await
+    }
+
+    /// The same with a URL and TLS settings that lead to the system.
+    pub async fn start_behind(
+        kind: &'static str,
+        options: Value,
+        system: Platform,
+        (url, tls): (&str, Value),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let app = TestApp::start(directory.path()).await;
         system.take_time_from(app.source());
         app.create_service().await;
-        let webhook = json!({"name": "desk", "kind": kind, "options": with(needed(kind), &options)});
-        let webhook = app.create_webhook(&system.url, webhook).await;
+        let options = with(needed(kind), &options);
+        let webhook = json!({"name": "desk", "kind": kind, "options": options, "tls": tls});
+        let webhook = app.create_webhook(url, webhook).await;
         Self {
             app,
             system,
@@ -148,6 +160,17 @@ impl Desk {
     /// The texts of the tickets, oldest first.
     pub fn tickets(&self) -> Vec<String> {
         self.system.texts()
+    }
+
+    /// How many requests to make a ticket the system has got.
+    pub fn creates(&self) -> usize {
+        let path = match self.kind {
+            "jira" => "/rest/api/2/issue",
+            _ => "/api/now/table/incident",
+        };
+        let seen = self.system.seen();
+        let is_create = |seen: &&Seen| seen.method == "POST" && seen.target.split('?').next() == Some(path);
+        seen.iter().filter(is_create).count()
     }
 
     /// What Ada does in the ticket system.

@@ -84,23 +84,6 @@ pub(super) fn unanswered(failure: &SendFailure) -> Failure {
     Failure::new(failure.code, failure.detail.clone())
 }
 
-/// Whether a request that got no answer never left us.
-pub(super) fn never_left(failure: &SendFailure) -> bool {
-    matches!(
-        failure.code,
-        FailureCode::DnsFailed
-            | FailureCode::DnsTimeout
-            | FailureCode::AddressNotAllowed
-            | FailureCode::ConnectRefused
-            | FailureCode::ConnectTimeout
-            | FailureCode::ConnectFailed
-            | FailureCode::TlsFailed
-            | FailureCode::TlsTimeout
-            | FailureCode::TlsSettingsInvalid
-            | FailureCode::RequestInvalid
-    )
-}
-
 /// An answer that is not a good one.
 pub(super) fn trouble(target: &Target, response: &Response, purpose: Purpose<'_>, now: Timestamp) -> Trouble {
     let status = response.status;

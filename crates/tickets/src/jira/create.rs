@@ -10,7 +10,7 @@ use crate::jira::settings::is_number;
 use crate::jira::texts::Texts;
 use destination::task::{Classification, Intention, Rendered};
 use model::attempt::{Disposition, Failure, Outcome};
-use model::exchange::{Exchange, FailureCode, Response};
+use model::exchange::{Exchange, FailureCode, Reach, Response};
 use model::ticket::{Ticket, TicketNews, TicketPhase};
 use model::time::Timestamp;
 
@@ -80,8 +80,10 @@ fn id_or_name(text: &str, name: &str) -> Value {
 /// What the answer means.
 pub(super) fn judge(facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
     match &exchange.result {
-        Err(failure) if answer::never_left(failure) => not_made(facts, answer::unanswered(failure).into()),
-        Err(failure) => unknown(facts, &answer::unanswered(failure)),
+        Err(failure) => match exchange.reach {
+            Reach::NotSent => not_made(facts, answer::unanswered(failure).into()),
+            Reach::MaybeSent => unknown(facts, &answer::unanswered(failure)),
+        },
         Ok(response) => answered(facts, response, now),
     }
 }

@@ -19,7 +19,7 @@ use destination::task::{Classification, Intention, Rendered};
 use destination::text::{Unit, cut};
 use model::attempt::{Disposition, Failure};
 use model::event::EventName;
-use model::exchange::{Exchange, FailureCode};
+use model::exchange::{Exchange, FailureCode, Reach};
 use model::time::Timestamp;
 
 /// What the request is for.
@@ -128,7 +128,7 @@ pub(super) fn judge(facts: Facts<'_>, note: &Note, exchange: &Exchange, now: Tim
     };
     let is_unknown = match &exchange.result {
         Ok(response) => matches!(response.status, 408 | 500..=599),
-        Err(failure) => !answer::never_left(failure),
+        Err(_) => exchange.reach == Reach::MaybeSent,
     };
     if !is_unknown {
         return lost_or(facts, exchange, trouble);

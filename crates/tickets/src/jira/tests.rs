@@ -196,6 +196,13 @@ fn silence(code: FailureCode) -> Exchange {
     }
 }
 
+fn unsent(code: FailureCode) -> Exchange {
+    Exchange {
+        reach: Reach::NotSent,
+        ..silence(code)
+    }
+}
+
 fn created() -> Exchange {
     answer(201, &json!({ "id": "10012", "key": "OPS-12", "self": "x" }))
 }

@@ -14,7 +14,7 @@ use destination::task::{Classification, Pause, Target, Task};
 use destination::text::{Unit, cut, one_line};
 use destination::waits;
 use model::attempt::{Disposition, Failure};
-use model::exchange::{Exchange, FailureCode, Response};
+use model::exchange::{Exchange, FailureCode, Reach, Response};
 use model::time::Timestamp;
 
 /// How long others wait after a rate limit whose end was not told.
@@ -124,9 +124,9 @@ pub(super) fn read(target: &Target, exchange: &Exchange, now: Timestamp) -> Resu
     let response = match &exchange.result {
         Ok(response) => response,
         Err(failure) => {
-            let kind = match is_unsent(failure.code) {
-                true => Kind::Unsent,
-                false => Kind::Unclear,
+            let kind = match exchange.reach {
+                Reach::NotSent => Kind::Unsent,
+                Reach::MaybeSent => Kind::Unclear,
             };
             return Err(refusal(
                 kind,
@@ -146,18 +146,6 @@ pub(super) fn read(target: &Target, exchange: &Exchange, now: Timestamp) -> Resu
         (400..=499, _) => Err(refused(target, response.status, &words)),
         _ => Err(broken(exchange, now, &words)),
     }
-}
-
-/// Whether a failure came before anything left us.
-fn is_unsent(code: FailureCode) -> bool {
-    let is_settings = matches!(
-        code,
-        FailureCode::AddressNotAllowed
-            | FailureCode::TlsFailed
-            | FailureCode::TlsSettingsInvalid
-            | FailureCode::RequestInvalid
-    );
-    is_settings || code.means_unreachable()
 }
 
 fn refusal(kind: Kind, failure: Failure, words: &str) -> Refusal {

@@ -193,6 +193,13 @@ fn no_answer(code: FailureCode) -> Exchange {
     }
 }
 
+fn unsent(code: FailureCode) -> Exchange {
+    Exchange {
+        reach: Reach::NotSent,
+        ..no_answer(code)
+    }
+}
+
 fn step(sample: &Sample) -> Step {
     sample.settle(|task| ServiceNow.step(task))
 }

@@ -115,17 +115,30 @@ fn an_answer_that_is_not_clear_is_looked_up_before_anything_is_repeated() {
 }
 
 #[test]
+fn whether_a_create_left_us_is_not_guessed_from_why_it_failed() {
+    let sample = sample(EventName::Triggered);
+    for &code in FailureCode::ALL {
+        let (maybe, never) = (judged(&sample, &silence(code)), judged(&sample, &unsent(code)));
+        assert_eq!(told(&maybe), (code, Disposition::VerifyFirst, None));
+        assert_eq!(
+            told(&never),
+            (code, Disposition::Backoff, Some(TicketNews::NotMade))
+        );
+    }
+}
+
+#[test]
 fn what_never_left_or_was_refused_made_nothing() {
     let sample = sample(EventName::Triggered);
     let error = |status| answer(status, &json!({ "errorMessages": ["no"], "errors": {} }));
     let refused = [
         (
-            silence(FailureCode::ConnectRefused),
+            unsent(FailureCode::ConnectRefused),
             FailureCode::ConnectRefused,
             Disposition::Backoff,
         ),
         (
-            silence(FailureCode::DnsFailed),
+            unsent(FailureCode::DnsFailed),
             FailureCode::DnsFailed,
             Disposition::Backoff,
         ),

@@ -181,6 +181,20 @@ fn a_create_without_a_clear_answer_is_looked_up_before_another() {
 }
 
 #[test]
+fn whether_a_create_left_us_is_not_guessed_from_why_it_failed() {
+    let sample = sample(EventName::Triggered);
+    for &code in FailureCode::ALL {
+        let told = [no_answer(code), unsent(code)].map(|exchange| {
+            let judgement = judge(&sample, &exchange);
+            (failure(&judgement).disposition, judgement.ticket)
+        });
+        let maybe = (Disposition::VerifyFirst, None);
+        let never = (Disposition::Backoff, Some(TicketNews::NotMade));
+        assert_eq!(told, [maybe, never], "{code:?}");
+    }
+}
+
+#[test]
 fn a_create_that_was_refused_or_never_left_made_nothing() {
     let sample = sample(EventName::Triggered);
     let judged = |answer: &Exchange| {
@@ -189,11 +203,11 @@ fn a_create_that_was_refused_or_never_left_made_nothing() {
         (failure(&judgement).code, failure(&judgement).disposition)
     };
     assert_eq!(
-        judged(&no_answer(FailureCode::ConnectRefused)),
+        judged(&unsent(FailureCode::ConnectRefused)),
         (FailureCode::ConnectRefused, Disposition::Backoff)
     );
     assert_eq!(
-        judged(&no_answer(FailureCode::TlsFailed)),
+        judged(&unsent(FailureCode::TlsFailed)),
         (FailureCode::TlsFailed, Disposition::Backoff)
     );
     let refused = refusal(

@@ -112,7 +112,7 @@ fn a_history_that_was_cut_still_tells() {
 #[test]
 fn a_note_that_never_left_is_sent_again_without_a_look() {
     let mut sample = escalated();
-    exchange(&mut sample, &no_answer(FailureCode::ConnectRefused));
+    exchange(&mut sample, &unsent(FailureCode::ConnectRefused));
     let seen = record(&sample, "1");
     let (line, _) = exchange(&mut sample, &ok(&seen));
     assert_eq!(line, format!("GET /api/now/table/incident/{ID}"));
