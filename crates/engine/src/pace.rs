@@ -2,61 +2,57 @@
 
 use std::time::Duration;
 
+use limit::pace::Spent;
 use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
 
 /// How much of a rate may be spent at once.
 const BURST: Duration = Duration::from_secs(1);
 
-/// Counts requests against a rate (the generic cell rate algorithm: one time stands for the whole bucket).
+/// Counts requests against a rate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pace {
-    rate: Option<Rate>,
-    /// In microseconds since the epoch: when the bucket is full again.
-    full_at_us: i64,
+    pace: Option<limit::pace::Pace>,
+    spent: Spent,
 }
 
 impl Pace {
     /// Sets the rate; what was spent stays spent.
     pub fn set_rate(&mut self, rate: Option<Rate>) {
-        self.rate = rate;
+        self.pace = rate.map(pace_of);
     }
 
     /// Forgets what was spent: the clock was set back, and its old times mean nothing now.
     pub fn forget_spent(&mut self) {
-        self.full_at_us = 0;
+        self.spent = Spent::default();
     }
 
     /// When the next request may start: nothing if it may start now.
     pub fn blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
-        let rate = self.rate?;
-        let allowed_us = self.full_at_us - burst_us(rate) + interval_us(rate);
-        let now_us = now.as_millis().saturating_mul(1000);
-        (allowed_us > now_us).then(|| Timestamp::from_millis((allowed_us + 999).div_euclid(1000)))
+        let until_us = self.pace?.blocked_until_us(self.spent, micros(now))?;
+        Some(Timestamp::from_millis((until_us + 999).div_euclid(1000)))
     }
 
     /// Counts one request.
     pub fn spend(&mut self, now: Timestamp) {
-        if let Some(rate) = self.rate {
-            let now_us = now.as_millis().saturating_mul(1000);
-            self.full_at_us = self.full_at_us.max(now_us) + interval_us(rate);
+        if let Some(pace) = self.pace {
+            self.spent = pace.spend(self.spent, micros(now));
         }
     }
 }
 
-fn interval_us(rate: Rate) -> i64 {
-    i64::try_from(rate.interval().as_micros()).unwrap_or(i64::MAX / 4)
+fn micros(at: Timestamp) -> i64 {
+    at.as_millis().saturating_mul(1000)
 }
 
 /// At least one request, at most what the rate gives in [`BURST`].
-fn burst_us(rate: Rate) -> i64 {
+fn pace_of(rate: Rate) -> limit::pace::Pace {
+    let in_micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     let burst = match rate.per {
         RateUnit::Second => BURST,
         RateUnit::Minute => rate.interval(),
     };
-    i64::try_from(burst.as_micros())
-        .unwrap_or(i64::MAX / 4)
-        .max(interval_us(rate))
+    limit::pace::Pace::new(in_micros(rate.interval()), in_micros(burst))
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 //! ago is forgotten: refusing instead would let strangers shut everybody out.
 
 pub mod bounded_map;
+pub mod pace;
 
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::bounded_map::BoundedMap;
+use crate::pace::{Pace, Spent};
 
 /// How many requests are let through.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,50 +19,22 @@ pub struct Limit {
     pub burst: f64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    tokens: f64,
-    at_ms: i64,
-}
-
-impl Bucket {
-    fn full(limit: Limit, now_ms: i64) -> Self {
-        Self {
-            tokens: limit.burst,
-            at_ms: now_ms,
-        }
-    }
-
-    fn refill(&mut self, limit: Limit, now_ms: i64) {
-        let passed_ms = u32::try_from(now_ms.saturating_sub(self.at_ms).max(0)).unwrap_or(u32::MAX);
-        self.tokens = (self.tokens + f64::from(passed_ms) / 1000.0 * limit.per_second).min(limit.burst);
-        self.at_ms = now_ms.max(self.at_ms);
-    }
-
-    fn take(&mut self, limit: Limit) -> Result<(), Refused> {
-        if self.tokens < 1.0 {
-            return Err(Refused {
-                wait_seconds: self.wait_seconds(limit),
-            });
-        }
-        self.tokens -= 1.0;
-        Ok(())
-    }
-
-    /// Whole seconds until there is a token.
-    fn wait_seconds(&self, limit: Limit) -> u32 {
-        let seconds = ((1.0 - self.tokens) / limit.per_second).ceil();
-        // Saturates: a float beyond u32 becomes its greatest value, and one below zero becomes zero.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let seconds = seconds as u32;
-        seconds.max(1)
+impl From<Limit> for Pace {
+    fn from(limit: Limit) -> Self {
+        // Saturates: a float beyond the integer becomes its greatest value.
+        #[expect(clippy::cast_possible_truncation)]
+        let micros = |seconds: f64| (seconds * 1e6).ceil() as i64;
+        Self::new(
+            micros(1.0 / limit.per_second),
+            micros(limit.burst / limit.per_second),
+        )
     }
 }
 
 /// A bucket for each key or address.
 pub struct Limiter<K> {
-    limit: Limit,
-    buckets: Mutex<BoundedMap<K, Bucket>>,
+    pace: Pace,
+    buckets: Mutex<BoundedMap<K, Spent>>,
 }
 
 /// The caller must wait for so many seconds.
@@ -70,36 +44,49 @@ pub struct Refused {
     pub wait_seconds: u32,
 }
 
+impl Refused {
+    fn for_micros(micros: i64) -> Self {
+        let seconds = micros.max(1).saturating_add(999_999) / 1_000_000;
+        Self {
+            wait_seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 impl<K: Eq + Hash + Clone> Limiter<K> {
     /// Buckets of this limit, for at most `capacity` keys at a time.
     pub fn new(limit: Limit, capacity: usize) -> Self {
         Self {
-            limit,
+            pace: limit.into(),
             buckets: Mutex::new(BoundedMap::new(capacity)),
         }
     }
 
     /// Takes one token.
     pub fn take(&self, key: K, now_ms: i64) -> Result<(), Refused> {
+        let now_us = now_ms.saturating_mul(1000);
         let mut buckets = self.lock();
-        if let Some(bucket) = buckets.get(&key) {
-            bucket.refill(self.limit, now_ms);
-            return bucket.take(self.limit);
+        if let Some(spent) = buckets.get(&key) {
+            return match self.pace.blocked_until_us(*spent, now_us) {
+                Some(until_us) => Err(Refused::for_micros(until_us - now_us)),
+                None => {
+                    *spent = self.pace.spend(*spent, now_us);
+                    Ok(())
+                }
+            };
         }
-        let mut bucket = Bucket::full(self.limit, now_ms);
-        let taken = bucket.take(self.limit);
-        buckets.insert(key, bucket);
-        taken
+        buckets.insert(key, self.pace.spend(Spent::default(), now_us));
+        Ok(())
     }
 
     /// Gives a token back that was taken for nothing.
     pub fn give_back(&self, key: &K) {
-        if let Some(bucket) = self.lock().get(key) {
-            bucket.tokens = (bucket.tokens + 1.0).min(self.limit.burst);
+        if let Some(spent) = self.lock().get(key) {
+            *spent = self.pace.give_back(*spent);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BoundedMap<K, Bucket>> {
+    fn lock(&self) -> MutexGuard<'_, BoundedMap<K, Spent>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
