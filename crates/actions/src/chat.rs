@@ -2,7 +2,7 @@
 //! the platform tells us. Both carry a token that holds once, for one action on one incident.
 
 use http::HeaderMap;
-use sha2::{Digest, Sha256};
+use model::digest::sha256;
 
 use crate::{ActionError, Actions};
 use destination::Callbacks;
@@ -291,7 +291,7 @@ impl Actions {
         if state != LinkState::Works {
             return Ok(Acted::Over(state));
         }
-        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let hash = sha256([token.as_bytes()]);
         // What makes it hold once: the receipt is kept in the transaction of the change.
         let receipt = Receipt {
             owner: format!("link:{}", endpoint.webhook.id),

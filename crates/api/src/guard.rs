@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_ENCODING, LOCATION};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use sha2::{Digest, Sha256};
+use model::digest::sha256;
 
 use crate::answer::{CreatedId, answer_to_response, repeated};
 use crate::auth::{authenticate, count_failure};
@@ -205,13 +205,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 async fn hash(request: Request) -> Result<(Request, [u8; 32]), Problem> {
     let (parts, body) = request.into_parts();
     let bytes = read(body).await?;
-    let mut hasher = Sha256::new();
-    let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    for part in [parts.method.as_str().as_bytes(), path.as_bytes(), &bytes] {
-        hasher.update(part.len().to_be_bytes());
-        hasher.update(part);
-    }
-    let hash = hasher.finalize().into();
+    let (method, path) = (parts.method.as_str(), parts.uri.path_and_query());
+    let path = path.map_or("", |path| path.as_str());
+    // Each with its length before it: what one ends with must not pass for what the next begins with.
+    let lengths = [method.len(), path.len(), bytes.len()].map(usize::to_be_bytes);
+    let hash = sha256([
+        &lengths[0],
+        method.as_bytes(),
+        &lengths[1],
+        path.as_bytes(),
+        &lengths[2],
+        &bytes,
+    ]);
     Ok((Request::from_parts(parts, Body::from(bytes)), hash))
 }
 

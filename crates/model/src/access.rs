@@ -1,6 +1,6 @@
 //! Who may do what: scopes of API keys, roles of people, and the key itself.
 
-use sha2::{Digest, Sha256};
+use crate::digest::sha256;
 use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::id::KeyId;
@@ -206,7 +206,7 @@ pub struct KeyHash(pub [u8; 32]);
 impl KeyHash {
     /// The hash of a key as it was sent.
     pub fn of(key: &str) -> Self {
-        Self(Sha256::digest(key.as_bytes()).into())
+        Self(sha256([key.as_bytes()]))
     }
 }
 

@@ -5,10 +5,9 @@
 //! signing secret would not do: receivers know it. That a token is used once only is for the store to see to. It has 55
 //! characters: Telegram's buttons hold 64 bytes.
 
+use crate::digest::hmac_sha256;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::id::{IncidentId, WebhookId};
@@ -95,13 +94,11 @@ impl ActionLink {
 
 fn mac(payload: &[u8], webhook_id: WebhookId, secret: &SecretText) -> [u8; MAC_BYTES] {
     let mut half = [0; MAC_BYTES];
-    // HMAC takes keys of every length.
-    if let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.reveal().as_bytes()) {
-        mac.update(PURPOSE);
-        mac.update(webhook_id.as_bytes());
-        mac.update(payload);
-        half.copy_from_slice(&mac.finalize().into_bytes()[..MAC_BYTES]);
-    }
+    let whole = hmac_sha256(
+        secret.reveal().as_bytes(),
+        [PURPOSE, webhook_id.as_bytes(), payload],
+    );
+    half.copy_from_slice(&whole[..MAC_BYTES]);
     half
 }
 

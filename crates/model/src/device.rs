@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use crate::digest::hmac_sha256;
 use subtle::ConstantTimeEq;
 
 use crate::id::UserId;
@@ -50,16 +49,10 @@ pub fn is_device_of(user_id: UserId, password: &PasswordHash, token: &str, now: 
 }
 
 fn mac(user_id: UserId, password: &PasswordHash, at: [u8; 8], nonce: [u8; NONCE_BYTES]) -> [u8; MAC_BYTES] {
-    // HMAC takes keys of any length.
-    let Ok(mac) = Hmac::<Sha256>::new_from_slice(password.as_str().as_bytes()) else {
-        return [0; MAC_BYTES];
-    };
-    let mac = mac
-        .chain_update(PURPOSE)
-        .chain_update(user_id.as_bytes())
-        .chain_update(at)
-        .chain_update(nonce);
-    mac.finalize().into_bytes().into()
+    hmac_sha256(
+        password.as_str().as_bytes(),
+        [PURPOSE, user_id.as_bytes(), &at, &nonce],
+    )
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod capacity;
 pub mod client_address;
 pub mod delivery;
 pub mod device;
+pub mod digest;
 pub mod escalation;
 pub mod event;
 pub mod exchange;

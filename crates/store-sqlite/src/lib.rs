@@ -16,7 +16,6 @@ mod deliveries;
 mod delivery_lists;
 mod delivery_rows;
 mod delivery_stats;
-mod digest;
 mod directory;
 mod endpoints;
 mod events;

@@ -16,8 +16,8 @@ use rusqlite::Connection;
 use store::StoreResult;
 use store::upkeep::Loss;
 
-use super::digest::sha256;
 use super::statements::{execute, read_one};
+use model::digest::sha256;
 
 /// The mark's file in the data directory.
 pub const MARK_NAME: &str = "opsknight.mark";

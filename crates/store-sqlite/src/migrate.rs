@@ -7,8 +7,8 @@ use store::StoreError;
 use store::StoreResult;
 
 use super::database::unavailable;
-use super::digest::sha256;
 use super::statements::{execute, read_all};
+use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
 const MIGRATIONS: [&str; 9] = [

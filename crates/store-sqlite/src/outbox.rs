@@ -12,10 +12,10 @@ use model::webhook::{Ordering, Webhook};
 use store::StoreError;
 use store::StoreResult;
 
-use super::digest::sha256;
 use super::lanes;
 use super::statements::execute;
 use super::writer::WriteContext;
+use model::digest::sha256;
 
 /// How much of an event's hash is kept with it.
 const DIGEST_BYTES: usize = 16;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use sha2::{Digest, Sha256};
+use model::digest::sha256;
 use zeroize::Zeroizing;
 
 const FORMAT: u8 = 1;
@@ -37,7 +37,7 @@ impl MasterKey {
 
     /// Names the key without telling it: the first four bytes of its hash.
     fn id(&self) -> [u8; 4] {
-        let hash = Sha256::digest(self.0.as_slice());
+        let hash = sha256([self.0.as_slice()]);
         [hash[0], hash[1], hash[2], hash[3]]
     }
 }

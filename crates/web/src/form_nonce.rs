@@ -9,8 +9,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use model::digest::hmac_sha256;
 use subtle::ConstantTimeEq;
 
 use limit::bounded_map::BoundedMap;
@@ -103,15 +102,11 @@ impl FormNonces {
 
     fn mac(&self, session: SessionId, (at_ms, nonce): Issued) -> [u8; MAC_BYTES] {
         let mut half = [0; MAC_BYTES];
-        // HMAC takes keys of any length.
-        if let Ok(mac) = Hmac::<Sha256>::new_from_slice(&self.key) {
-            let mac = mac
-                .chain_update(PURPOSE)
-                .chain_update(session.as_bytes())
-                .chain_update(at_ms.to_be_bytes())
-                .chain_update(nonce);
-            half.copy_from_slice(&mac.finalize().into_bytes()[..MAC_BYTES]);
-        }
+        let whole = hmac_sha256(
+            &self.key,
+            [PURPOSE, session.as_bytes(), &at_ms.to_be_bytes(), &nonce],
+        );
+        half.copy_from_slice(&whole[..MAC_BYTES]);
         half
     }
 }

@@ -2,7 +2,7 @@
 
 pub(super) mod problems;
 
-use sha2::{Digest, Sha256};
+use model::digest::sha256;
 use url::Url;
 
 use destination::mapping;
@@ -137,7 +137,7 @@ impl<'a> Settings<'a> {
             Auth::Bearer => "",
             Auth::ClientCredentials => self.trimmed("clientId"),
         };
-        let hash = Sha256::digest(who.as_bytes());
+        let hash = sha256([who.as_bytes()]);
         let short = hex::encode(hash.iter().take(BUCKET_HASH_BYTES).copied().collect::<Vec<_>>());
         let (url, auth) = (&self.0.url, self.trimmed("auth"));
         let port = url.port().map_or(String::new(), |port| format!(":{port}"));

@@ -57,7 +57,7 @@ pub(super) fn help(call: &Call<'_>, callback: &str) -> Option<String> {
         .replace("%account%", &literal(account(call.target)))
         .replace("%display%", &literal(DISPLAY))
         .replace("%header%", SECRET_HEADER)
-        .replace("%secret%", &literal(&secret(call.signing)?))
+        .replace("%secret%", &literal(&secret(call.signing)))
         .replace("%callback%", &literal(callback));
     Some(script)
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use sha2::{Digest, Sha256};
+use model::digest::sha256;
 
 use crate::layout::error::{PageError, PageResult};
 
@@ -47,7 +47,7 @@ const ASSETS: [Asset; 5] = [
 
 /// The versions of the files, in their order: the first digits of their hashes.
 static VERSIONS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let version = |asset: &Asset| hex::encode(&Sha256::digest(asset.content)[..6]);
+    let version = |asset: &Asset| hex::encode(&sha256([asset.content])[..6]);
     ASSETS.iter().map(version).collect()
 });
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{LOCATION, SET_COOKIE};
-use sha2::Digest;
+use model::digest::sha256;
 
 use crate::guard::transport;
 use crate::layout::error::{FieldErrors, PageError, PageResult};
@@ -82,7 +82,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession) -> PageRe
 
 /// `POST /account/password`
 pub async fn change_password(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
-    let account = sha2::Sha256::digest(session.user.id.as_bytes()).into();
+    let account = sha256([session.user.id.as_bytes()]);
     let limited = state
         .account_failures
         .take(account, state.source.monotonic_millis());

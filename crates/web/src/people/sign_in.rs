@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Redirect};
 use http::HeaderMap;
 use http::header::{LOCATION, SET_COOKIE, USER_AGENT};
-use sha2::{Digest, Sha256};
+use model::digest::sha256;
 
 use crate::guard::{check_keeps_cookies, transport};
 use crate::layout::error::{PageError, PageResult};
@@ -116,7 +116,7 @@ async fn known_device(
     };
     let is_known = state.actions.knows_device(email.to_owned(), token).await?;
     // Hexadecimal digits have two spellings: one device must not count as many.
-    Ok(is_known.then(|| Sha256::digest(token.to_ascii_lowercase()).into()))
+    Ok(is_known.then(|| sha256([token.to_ascii_lowercase().as_bytes()])))
 }
 
 /// One try to sign in, counted before the password is looked at: many at once are not more than one after the other.
@@ -146,8 +146,8 @@ impl Attempt {
             return Ok(Self::KnownDevice(device));
         }
         let (account, network) = (email.to_ascii_lowercase(), address.network());
-        let here: [u8; 32] = Sha256::digest(format!("{account}\n{network}")).into();
-        let account: [u8; 32] = Sha256::digest(account).into();
+        let here = sha256([format!("{account}\n{network}").as_bytes()]);
+        let account = sha256([account.as_bytes()]);
         // The network first, or whoever it stops could fill the tables of accounts; it gets back what a narrower limit stops.
         state.failures.take(network, now_ms)?;
         let narrower = state.account_failures.take(here, now_ms);
