@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::checks::Checks;
-use crate::webhook_fields::check_secret;
+use crate::webhooks::fields::check_secret;
 use crate::{ActionError, Actions};
 use model::audit::Actor;
 use model::id::{InboxId, InboxRequestId};

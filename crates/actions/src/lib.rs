@@ -9,15 +9,10 @@ pub mod deliveries;
 pub mod error;
 pub mod inboxes;
 pub mod incidents;
-pub mod message_preview;
 pub mod password;
 pub mod people;
 pub mod system;
 pub mod tickets;
-pub mod webhook_fields;
-pub mod webhook_options;
-pub mod webhook_preview;
-pub mod webhook_settings;
 pub mod webhooks;
 
 use std::sync::Arc;

@@ -1,14 +1,20 @@
 //! Webhooks: creating, changing, enabling, disabling, rotating the secret, Send Test.
 
+pub mod choice_preview;
+pub mod draft;
+pub mod fields;
+pub mod message_preview;
+pub mod options;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::checks::Checks;
-use crate::webhook_fields::check_secret;
-use crate::webhook_options::SecretChanges;
-use crate::webhook_settings::{WebhookDraft, check_webhook};
+use crate::webhooks::draft::{WebhookDraft, check_webhook};
+use crate::webhooks::fields::check_secret;
+use crate::webhooks::options::SecretChanges;
 use crate::{ActionError, Actions};
 use destination::about::Signature;
 use destination::task::Target;

@@ -27,8 +27,8 @@ use crate::{
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
-use actions::webhook_settings::WebhookDraft;
 use actions::webhooks::RotationDraft;
+use actions::webhooks::draft::WebhookDraft;
 use model::access::Scope;
 
 /// Every route.

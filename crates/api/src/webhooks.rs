@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use actions::checks::Checks;
-use actions::webhook_settings::WebhookDraft;
+use actions::webhooks::draft::WebhookDraft;
 use actions::webhooks::{RotationDraft, has_use_for_secret};
 
 use crate::answer::{ApiResult, created, list as list_answer, no_content, ok};

@@ -9,7 +9,7 @@ use crate::health;
 use crate::problem::Code;
 use crate::webhook_view;
 use actions::tickets::{FindingState, Synced};
-use actions::webhook_fields::kinds;
+use actions::webhooks::fields::kinds;
 use model::access::{Role, Scope};
 use model::attempt::Outcome;
 use model::audit::Actor;

@@ -17,7 +17,7 @@ use crate::{WebParts, WebSettings, WebState, routes};
 use actions::access::SetupToken;
 use actions::incidents::{IncidentDraft, ServiceChoice};
 use actions::people::{FirstAdmin, NewPassword, Origin, actor_of};
-use actions::webhook_settings::WebhookDraft;
+use actions::webhooks::draft::WebhookDraft;
 use actions::{ActionError, Actions, Patch, Tester, TicketGateway, UrlRules};
 use clock::Env;
 use destination::ticketing::{QueryResult, TicketQuery};

@@ -13,7 +13,7 @@ use crate::layout::show::{self, Markup};
 use crate::state::WebState;
 use crate::webhooks::options::options_draft;
 use actions::ActionError;
-use actions::message_preview::{MessagePreview, PreviewDraft};
+use actions::webhooks::message_preview::{MessagePreview, PreviewDraft};
 use destination::preview::{Part, Preview};
 use model::event::EventName;
 use model::webhook::WebhookKind;

@@ -16,7 +16,7 @@ use crate::layout::{Layout, Nav, go, render, render_with};
 use crate::session::UserSession;
 use crate::state::WebState;
 use crate::webhooks::list::every_webhook;
-use actions::webhook_settings::WebhookDraft;
+use actions::webhooks::draft::WebhookDraft;
 use actions::{ActionError, Patch};
 use config::base_url;
 use model::event::EventName;

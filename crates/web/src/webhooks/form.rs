@@ -16,8 +16,8 @@ use crate::session::UserSession;
 use crate::state::WebState;
 use crate::webhooks::options::{KindFields, Shown, options_draft};
 use actions::checks::Checks;
-use actions::webhook_preview::Preview;
-use actions::webhook_settings::{TlsDraft, WebhookDraft};
+use actions::webhooks::choice_preview::ChoicePreview;
+use actions::webhooks::draft::{TlsDraft, WebhookDraft};
 use actions::{ActionError, Patch};
 use destination::about::{KindDescription, UrlField};
 use model::event::EventName;
@@ -402,7 +402,7 @@ pub fn field_errors(error: ActionError) -> Result<FieldErrors, PageError> {
 #[derive(Template)]
 #[template(path = "webhooks/filter_verdict.html")]
 struct FilterVerdict {
-    verdict: Result<Preview, String>,
+    verdict: Result<ChoicePreview, String>,
 }
 
 /// `POST /settings/integrations/check-filter`: a piece of a page, for the script.

@@ -9,7 +9,7 @@ use crate::layout::error::{FieldErrors, PageError};
 use crate::layout::form::Form;
 use crate::layout::show::Markup;
 use crate::state::WebState;
-use actions::webhook_options::OptionsDraft;
+use actions::webhooks::options::OptionsDraft;
 use destination::about::{Field, Input, KindDescription, Need, Signature, UrlField};
 use model::event::EventName;
 use model::webhook::{Webhook, WebhookKind};

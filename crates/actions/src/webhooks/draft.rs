@@ -9,12 +9,12 @@ use url::Url;
 use utoipa::ToSchema;
 
 use crate::checks::Checks;
-use crate::webhook_fields::{
+use crate::webhooks::fields::{
     check_concurrency, check_events, check_filter, check_headers, check_kind, check_ordering, check_rate,
     check_retry_schedule, check_secret, check_services, check_severities, check_timeout, check_when_disabled,
     has_certificate, has_private_key,
 };
-use crate::webhook_options::{OptionsCheck, OptionsDraft, SecretChanges};
+use crate::webhooks::options::{OptionsCheck, OptionsDraft, SecretChanges};
 use crate::{ActionError, Patch, UrlRules};
 use destination::task::Target;
 use kinds::adapter;
@@ -317,7 +317,7 @@ fn apply_way_of_sending(checks: &mut Checks, settings: &mut WebhookSettings, dra
 }
 
 /// The defaults (docs/contract.md, 2); name, URL and events are placeholders that no new webhook keeps.
-pub(super) fn blank_settings(kind: WebhookKind) -> Option<WebhookSettings> {
+pub(crate) fn blank_settings(kind: WebhookKind) -> Option<WebhookSettings> {
     Some(WebhookSettings {
         name: String::new(),
         kind,

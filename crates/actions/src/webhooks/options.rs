@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use crate::checks::Checks;
-use crate::webhook_fields::check_url;
+use crate::webhooks::fields::check_url;
 use crate::{ActionError, Actions, UrlRules};
 use destination::Adapter;
 use destination::about::{Field, Input, MAX_FIELD_BYTES, Need, Problem, UrlField};
@@ -214,7 +214,7 @@ impl OptionsCheck<'_> {
 
 impl Actions {
     /// Lets a kind try its target, and its templates with it.
-    pub(super) async fn try_target(&self, kind: WebhookKind, target: Target) -> Result<(), ActionError> {
+    pub(crate) async fn try_target(&self, kind: WebhookKind, target: Target) -> Result<(), ActionError> {
         let Some(adapter) = adapter(kind) else {
             return Ok(());
         };
@@ -227,7 +227,7 @@ impl Actions {
     }
 
     /// Does work that needs texts of templates, for somebody who waits for it.
-    pub(super) async fn with_templates<T>(
+    pub(crate) async fn with_templates<T>(
         &self,
         work: impl Fn(&Templates) -> T + Send,
     ) -> Result<T, ActionError> {
@@ -238,7 +238,7 @@ impl Actions {
 }
 
 /// What is wrong with a target, each field once.
-pub(super) fn problems(adapter: &dyn Adapter, target: &Target, templates: &Templates) -> Vec<Problem> {
+pub(crate) fn problems(adapter: &dyn Adapter, target: &Target, templates: &Templates) -> Vec<Problem> {
     let mut problems = adapter.check(target);
     for problem in adapter.try_templates(target, templates) {
         if !problems.iter().any(|known| known.field == problem.field) {

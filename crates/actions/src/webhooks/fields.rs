@@ -54,7 +54,7 @@ const RESERVED_HEADERS: [&str; 15] = [
 const RESERVED_PREFIXES: [&str; 2] = ["x-opsknight-", "webhook-"];
 
 /// A signing secret: any text, exactly as typed, but none that was meant as a `whsec_` one and is broken.
-pub(super) fn check_secret(checks: &mut Checks, secret: String) -> SecretText {
+pub(crate) fn check_secret(checks: &mut Checks, secret: String) -> SecretText {
     if secret.is_empty() || secret.len() > MAX_SECRET_BYTES {
         checks.fail(
             "secret",
@@ -68,7 +68,7 @@ pub(super) fn check_secret(checks: &mut Checks, secret: String) -> SecretText {
     SecretText::new(secret)
 }
 
-pub(super) fn check_url(
+pub(crate) fn check_url(
     checks: &mut Checks,
     field: impl Into<String>,
     text: &str,
@@ -96,7 +96,7 @@ fn usable_url(text: &str, rules: &dyn UrlRules) -> Result<Url, String> {
     Ok(url)
 }
 
-pub(super) fn check_events(checks: &mut Checks, texts: &[String]) -> EventSet {
+pub(crate) fn check_events(checks: &mut Checks, texts: &[String]) -> EventSet {
     if texts.is_empty() {
         checks.fail("events", "empty", "choose at least one event");
     }
@@ -110,16 +110,16 @@ pub fn kinds() -> Vec<&'static str> {
     adapters.map(|adapter| adapter.description().kind).collect()
 }
 
-pub(super) fn check_kind(checks: &mut Checks, text: &str) -> Option<WebhookKind> {
+pub(crate) fn check_kind(checks: &mut Checks, text: &str) -> Option<WebhookKind> {
     let parse = |text: &str| WebhookKind::parse(text).filter(|kind| kinds::adapter(*kind).is_some());
     check_one_of(checks, "kind", text, parse, &kinds())
 }
 
-pub(super) fn check_ordering(checks: &mut Checks, text: &str) -> Option<Ordering> {
+pub(crate) fn check_ordering(checks: &mut Checks, text: &str) -> Option<Ordering> {
     check_one_of(checks, "ordering", text, Ordering::parse, Ordering::NAMES)
 }
 
-pub(super) fn check_when_disabled(checks: &mut Checks, text: &str) -> Option<WhenDisabled> {
+pub(crate) fn check_when_disabled(checks: &mut Checks, text: &str) -> Option<WhenDisabled> {
     check_one_of(
         checks,
         "whenDisabled",
@@ -129,14 +129,14 @@ pub(super) fn check_when_disabled(checks: &mut Checks, text: &str) -> Option<Whe
     )
 }
 
-pub(super) fn check_severities(checks: &mut Checks, texts: &[String]) -> Option<Vec<Severity>> {
+pub(crate) fn check_severities(checks: &mut Checks, texts: &[String]) -> Option<Vec<Severity>> {
     let mut severities = check_each(checks, "severities", texts, Severity::parse, Severity::NAMES);
     let mut seen = HashSet::new();
     severities.retain(|severity| seen.insert(*severity));
     Some(severities)
 }
 
-pub(super) fn check_services(checks: &mut Checks, texts: &[String]) -> Option<Vec<ServiceId>> {
+pub(crate) fn check_services(checks: &mut Checks, texts: &[String]) -> Option<Vec<ServiceId>> {
     if texts.len() > MAX_SERVICES {
         checks.fail("services", "too_many", format!("at most {MAX_SERVICES} services"));
         return None;
@@ -183,7 +183,7 @@ fn check_each<T>(
 
 /// Outer `None`: refused.
 #[expect(clippy::option_option, reason = "a setting that may be empty, or a refusal")]
-pub(super) fn check_filter(checks: &mut Checks, text: &str) -> Option<Option<Filter>> {
+pub(crate) fn check_filter(checks: &mut Checks, text: &str) -> Option<Option<Filter>> {
     let at = Timestamp::EPOCH;
     let service = ServiceRef {
         id: ServiceId::new(at, [0; 10]),
@@ -215,7 +215,7 @@ fn check_duration(checks: &mut Checks, field: &str, text: &str) -> Option<Durati
     parsed.ok()
 }
 
-pub(super) fn check_retry_schedule(checks: &mut Checks, texts: &[String]) -> Option<RetrySchedule> {
+pub(crate) fn check_retry_schedule(checks: &mut Checks, texts: &[String]) -> Option<RetrySchedule> {
     let mut delays = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         delays.extend(check_duration(checks, &format!("retrySchedule[{index}]"), text));
@@ -227,7 +227,7 @@ pub(super) fn check_retry_schedule(checks: &mut Checks, texts: &[String]) -> Opt
     schedule.ok()
 }
 
-pub(super) fn check_timeout(checks: &mut Checks, text: &str) -> Option<Duration> {
+pub(crate) fn check_timeout(checks: &mut Checks, text: &str) -> Option<Duration> {
     let timeout = check_duration(checks, "timeout", text)?;
     if (MIN_TIMEOUT..=MAX_TIMEOUT).contains(&timeout) {
         return Some(timeout);
@@ -236,7 +236,7 @@ pub(super) fn check_timeout(checks: &mut Checks, text: &str) -> Option<Duration>
     None
 }
 
-pub(super) fn check_concurrency(checks: &mut Checks, count: u32) -> Option<u16> {
+pub(crate) fn check_concurrency(checks: &mut Checks, count: u32) -> Option<u16> {
     let count = u16::try_from(count).ok();
     let accepted = count.filter(|count| (1..=MAX_CONCURRENCY).contains(count));
     if accepted.is_none() {
@@ -251,7 +251,7 @@ pub(super) fn check_concurrency(checks: &mut Checks, count: u32) -> Option<u16> 
 
 /// Outer `None`: refused.
 #[expect(clippy::option_option, reason = "a setting that may be empty, or a refusal")]
-pub(super) fn check_rate(checks: &mut Checks, text: &str) -> Option<Option<Rate>> {
+pub(crate) fn check_rate(checks: &mut Checks, text: &str) -> Option<Option<Rate>> {
     let rate = Rate::parse(text);
     if rate.is_none() {
         checks.fail(
@@ -263,7 +263,7 @@ pub(super) fn check_rate(checks: &mut Checks, text: &str) -> Option<Option<Rate>
     rate.map(Some)
 }
 
-pub(super) fn check_headers(
+pub(crate) fn check_headers(
     checks: &mut Checks,
     headers: BTreeMap<String, String>,
 ) -> Vec<(String, SecretText)> {
@@ -303,11 +303,11 @@ fn is_reserved(name: &str) -> bool {
         || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-pub(super) fn has_certificate(pem: &str) -> bool {
+pub(crate) fn has_certificate(pem: &str) -> bool {
     pem.len() <= MAX_PEM_BYTES && CertificateDer::from_pem_slice(pem.as_bytes()).is_ok()
 }
 
-pub(super) fn has_private_key(pem: &str) -> bool {
+pub(crate) fn has_private_key(pem: &str) -> bool {
     PrivateKeyDer::from_pem_slice(pem.as_bytes()).is_ok()
 }
 

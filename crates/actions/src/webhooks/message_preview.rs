@@ -4,8 +4,8 @@
 use url::Url;
 
 use crate::checks::Checks;
-use crate::webhook_options::{OptionsCheck, OptionsDraft, problems};
-use crate::webhook_settings::blank_settings;
+use crate::webhooks::draft::blank_settings;
+use crate::webhooks::options::{OptionsCheck, OptionsDraft, problems};
 use crate::{ActionError, Actions};
 use destination::Adapter;
 use destination::about::Need;
@@ -155,7 +155,7 @@ impl Actions {
     }
 
     /// A webhook with its secrets.
-    pub(super) async fn load_endpoint(&self, id: WebhookId) -> Result<Endpoint, ActionError> {
+    pub(crate) async fn load_endpoint(&self, id: WebhookId) -> Result<Endpoint, ActionError> {
         let endpoint = self.store.endpoints.load(id).await?;
         endpoint.ok_or(ActionError::NotFound { what: "webhook" })
     }

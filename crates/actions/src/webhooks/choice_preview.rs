@@ -1,6 +1,6 @@
 //! What a webhook would get: its choice of events, tried on the latest ones, before it is saved.
 
-use crate::webhook_settings::{WebhookDraft, check_webhook};
+use crate::webhooks::draft::{WebhookDraft, check_webhook};
 use crate::{ActionError, Actions, Patch};
 
 /// How many of the latest events a choice is tried on.
@@ -8,7 +8,7 @@ pub const PREVIEW_EVENTS: u32 = 100;
 
 /// How many events a choice would have let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Preview {
+pub struct ChoicePreview {
     /// Of the latest events, so many.
     pub chosen: usize,
     /// Of these, so many only because the filter could not be evaluated for them.
@@ -20,7 +20,7 @@ pub struct Preview {
 impl Actions {
     /// Tries a draft's events, services, severities and filter on the latest events. Name, address and the rest of the
     /// draft do not count.
-    pub async fn preview_webhook(&self, draft: WebhookDraft) -> Result<Preview, ActionError> {
+    pub async fn preview_webhook(&self, draft: WebhookDraft) -> Result<ChoicePreview, ActionError> {
         let draft = WebhookDraft {
             name: Patch::Set("preview".into()),
             url: Patch::Set("https://preview.example/".into()),
@@ -45,7 +45,7 @@ impl Actions {
         let unclear = chosen
             .iter()
             .filter(|(name, incident)| is_unclear(*name, incident));
-        Ok(Preview {
+        Ok(ChoicePreview {
             unclear: unclear.count(),
             chosen: chosen.len(),
             of: events.len(),
