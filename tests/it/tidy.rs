@@ -69,6 +69,8 @@ const RETIRED: [&str; 34] = [
 ];
 /// Where they may stand for a while: the insides of ticket systems.
 const RETIRED_MAY_STAND_IN: [&str; 1] = ["tickets/src/"];
+/// Crates of modules that are all of one shape: a command each, a platform each.
+const WITH_TYPES_LIKE_EACH_OTHER: [&str; 2] = ["cli", "simulators"];
 const UNFINISHED: [&str; 3] = ["todo!", "TODO", "FIXME"];
 
 /// A file of a crate: its path below `crates/`, with `/`, and its text.
@@ -165,6 +167,28 @@ fn empty_names(file: &SourceFile) -> Vec<String> {
         .filter(|name| name.split('_').any(|part| FORBIDDEN_NAMES.contains(&part)))
         .map(|name| format!("{}: {name} says nothing; name what it does", file.path))
         .collect()
+}
+
+/// Public types at the top of a module whose names another one of the same crate has too.
+fn doubled_types(files: &[SourceFile]) -> Vec<String> {
+    let mut seen: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+    for file in files {
+        let crate_name = file.path.split('/').next().unwrap_or_default();
+        if WITH_TYPES_LIKE_EACH_OTHER.contains(&crate_name) {
+            continue;
+        }
+        for line in file.product_code().lines() {
+            let words: Vec<&str> = line.split([' ', '<', '(', ';', ':', '{']).collect();
+            if let ["pub", "struct" | "enum" | "trait" | "type", name, ..] = words[..] {
+                let key = (crate_name.to_owned(), name.to_owned());
+                seen.entry(key).or_default().push(&file.path);
+            }
+        }
+    }
+    seen.retain(|_, paths| paths.len() > 1);
+    let told =
+        |((_, name), paths): (&(String, String), &Vec<&str>)| format!("{name}: in {}", paths.join(", "));
+    seen.iter().map(told).collect()
 }
 
 /// Files that only one of two sibling folders has; nothing to compare while one of them is absent.
@@ -367,6 +391,24 @@ fn no_retired_word_is_back() {
 #[test]
 fn no_module_has_a_name_that_says_nothing() {
     assert_eq!(all(empty_names), NOTHING);
+}
+
+#[test]
+fn no_two_public_types_of_a_crate_share_a_name() {
+    assert_eq!(doubled_types(&source_files()), NOTHING);
+}
+
+#[test]
+fn a_name_that_two_public_types_share_is_found() {
+    let files = [
+        SourceFile::sample("a/src/lib.rs", "//! A.\npub struct Refusal;\nstruct Own;\n"),
+        SourceFile::sample(
+            "a/src/b.rs",
+            "//! B.\npub enum Refusal<T> { One(T) }\nstruct Own;\n",
+        ),
+        SourceFile::sample("b/src/lib.rs", "//! C.\npub struct Refusal;\n"),
+    ];
+    assert_eq!(doubled_types(&files), ["Refusal: in a/src/lib.rs, a/src/b.rs"]);
 }
 
 #[test]

@@ -124,7 +124,7 @@ pub async fn authenticate(
     let Some(token) = bearer_token(headers) else {
         return Err(failed(state, client));
     };
-    let hash = KeyHash::of(token);
+    let hash = KeyHash::new(token);
     let found = if state.keys.knows(&hash) {
         find(state, hash).await?
     } else {
@@ -194,13 +194,13 @@ mod tests {
             id: KeyId::new(Timestamp::EPOCH, [1; 10]),
             actor: Actor::System,
             scopes: ScopeSet::default(),
-            hash: KeyHash::of("ok_good"),
+            hash: KeyHash::new("ok_good"),
             expires_at: None,
         });
         cache.put(&key, 0);
         let believed = [0, BELIEVED_MS].map(|now_ms| cache.get(&key.hash, now_ms).is_some());
         assert_eq!((believed, cache.knows(&key.hash)), ([true, false], true));
         cache.forget_hash(&key.hash);
-        assert!(!cache.knows(&key.hash) && !cache.knows(&KeyHash::of("ok_other")));
+        assert!(!cache.knows(&key.hash) && !cache.knows(&KeyHash::new("ok_other")));
     }
 }

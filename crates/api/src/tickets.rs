@@ -124,13 +124,13 @@ pub struct SyncView<'a> {
 pub struct CheckView {
     /// Nothing is known to be missing.
     ok: bool,
-    findings: Vec<FindingView>,
+    findings: Vec<ConnectionFindingView>,
 }
 
 /// One thing that was looked at.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConnectionFinding)]
-pub struct FindingView {
+pub struct ConnectionFindingView {
     #[schema(value_type = FindingState)]
     state: &'static str,
     sentence: String,
@@ -196,7 +196,7 @@ pub async fn check(
     let findings = state.actions.check_connection(id).await?;
     let findings: Vec<_> = findings
         .into_iter()
-        .map(|finding| FindingView {
+        .map(|finding| ConnectionFindingView {
             state: finding.state.as_str(),
             sentence: finding.sentence,
         })

@@ -52,7 +52,7 @@ pub enum AddressKind {
 /// An address that may not be connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{address} is {kind}, which this server may not connect to")]
-pub struct Refusal {
+pub struct AddressRefusal {
     /// The address as it was about to be dialled.
     pub address: IpAddr,
     /// What it is.
@@ -60,7 +60,12 @@ pub struct Refusal {
 }
 
 /// Decides whether an address, to which `host` resolved, may be connected to.
-pub fn check(address: IpAddr, host: &str, allow: &AllowList, loopback: LoopbackRule) -> Result<(), Refusal> {
+pub fn check(
+    address: IpAddr,
+    host: &str,
+    allow: &AllowList,
+    loopback: LoopbackRule,
+) -> Result<(), AddressRefusal> {
     let carried = carried_address(address);
     let Some(kind) = kind_of(carried) else {
         return Ok(());
@@ -69,7 +74,7 @@ pub fn check(address: IpAddr, host: &str, allow: &AllowList, loopback: LoopbackR
     if loopback_is_allowed || allow.allows(address, host) || allow.allows(carried, host) {
         return Ok(());
     }
-    Err(Refusal { address, kind })
+    Err(AddressRefusal { address, kind })
 }
 
 /// What an internal address is; none for one on the public internet.

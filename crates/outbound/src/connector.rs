@@ -17,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
-use super::address::{self, LoopbackRule, Refusal};
+use super::address::{self, AddressRefusal, LoopbackRule};
 use super::allow_list::AllowList;
 use super::answer_stream::{AnswerSigns, AnswerStream};
 use super::head::HEAD_CAP_BYTES;
@@ -319,7 +319,7 @@ impl Connector {
         result
     }
 
-    fn check(&self, url: &Url, address: SocketAddr) -> Result<(), Refusal> {
+    fn check(&self, url: &Url, address: SocketAddr) -> Result<(), AddressRefusal> {
         if self.allow.own_inbox(url) == Some(address) {
             return Ok(());
         }
@@ -418,7 +418,7 @@ where
     })
 }
 
-fn not_allowed(refusal: &Refusal) -> SendFailure {
+fn not_allowed(refusal: &AddressRefusal) -> SendFailure {
     failure(FailureCode::AddressNotAllowed, refusal.to_string())
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use url::{Host, Url};
 
-use super::address::{self, LoopbackRule, Refusal};
+use super::address::{self, AddressRefusal, LoopbackRule};
 use super::allow_list::AllowList;
 
 /// Ports on which something other than HTTP listens: the Fetch standard's bad ports, plus mail, file sharing,
@@ -35,7 +35,7 @@ pub enum UrlRefusal {
     Port(u16),
     /// The host is an internal address.
     #[error("{0}")]
-    Address(Refusal),
+    Address(AddressRefusal),
 }
 
 impl UrlRefusal {

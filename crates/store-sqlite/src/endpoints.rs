@@ -155,7 +155,7 @@ impl SealedSecrets {
             options: options
                 .transpose()?
                 .map_or_else(|| Ok(BTreeMap::new()), |json| parse_options(&json))?,
-            tls: TlsProfile::of(
+            tls: TlsProfile::new(
                 self.ca_pem,
                 identity.transpose()?.map(|pem| pem.reveal().to_owned()),
             )

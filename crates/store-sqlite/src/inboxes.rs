@@ -21,7 +21,7 @@ use store::seal::Sealer;
 use super::audit;
 use super::columns::{id_bytes, time};
 use super::database::Database;
-use super::refusals::{Refusal, execute_or_refuse};
+use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::sealed::{inbox_place, open, seal};
 use super::statements::{execute, read_all, read_one};
 use super::writer::WriteContext;
@@ -239,7 +239,7 @@ fn clear(
 }
 
 /// The only unique field is an id that is made anew for each request.
-const REFUSAL: Refusal = Refusal {
+const REFUSAL: ConstraintRefusal = ConstraintRefusal {
     taken: StoreError::Taken {
         what: "request",
         field: "id",

@@ -16,7 +16,7 @@ use super::audit;
 use super::columns::{id_bytes, time, unexpected};
 use super::database::Database;
 use super::pages::page_bounds;
-use super::refusals::{Refusal, execute_or_refuse};
+use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::statements::{execute, read_all, read_one};
 
 #[async_trait]
@@ -173,7 +173,7 @@ fn with_steps(connection: &Connection, mut policy: EscalationPolicy) -> StoreRes
 }
 
 /// Of a policy's references only the assignees can lead nowhere.
-const REFUSAL: Refusal = Refusal {
+const REFUSAL: ConstraintRefusal = ConstraintRefusal {
     taken: StoreError::Taken {
         what: "escalation policy",
         field: "name",

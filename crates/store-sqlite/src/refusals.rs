@@ -9,7 +9,7 @@ use store::StoreResult;
 use super::database::unavailable;
 
 /// What a refused statement means.
-pub struct Refusal {
+pub struct ConstraintRefusal {
     /// A unique field exists already.
     pub taken: StoreError,
     /// A reference leads nowhere.
@@ -21,7 +21,7 @@ pub fn execute_or_refuse(
     connection: &Connection,
     sql: &str,
     params: impl Params,
-    refusal: Refusal,
+    refusal: ConstraintRefusal,
 ) -> StoreResult<()> {
     let executed = connection
         .prepare_cached(sql)

@@ -15,7 +15,7 @@ use super::audit;
 use super::columns::{id_bytes, time};
 use super::database::Database;
 use super::pages::page_bounds;
-use super::refusals::{Refusal, execute_or_refuse};
+use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::statements::{execute, read_all, read_one};
 
 #[async_trait]
@@ -148,7 +148,7 @@ fn is_named_by_webhooks(connection: &Connection, id: ServiceId) -> StoreResult<b
     found.map(|row| row.is_some())
 }
 
-const REFUSAL: Refusal = Refusal {
+const REFUSAL: ConstraintRefusal = ConstraintRefusal {
     taken: StoreError::Taken {
         what: "service",
         field: "name",

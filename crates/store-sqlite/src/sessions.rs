@@ -16,7 +16,7 @@ use store::sessions::Sessions;
 use super::audit;
 use super::columns::{id_bytes, time};
 use super::database::Database;
-use super::refusals::{Refusal, execute_or_refuse};
+use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::statements::{execute, read_all, read_one, snapshot};
 use super::users;
 
@@ -146,7 +146,7 @@ fn end(connection: &Connection, user_id: UserId, id: SessionId, change: &Change)
 }
 
 /// The token behind the hash is random, so that no two are the same.
-const REFUSAL: Refusal = Refusal {
+const REFUSAL: ConstraintRefusal = ConstraintRefusal {
     taken: StoreError::Taken {
         what: "session",
         field: "token",

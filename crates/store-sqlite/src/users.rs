@@ -16,7 +16,7 @@ use super::audit;
 use super::columns::{id_bytes, parsed, time};
 use super::database::Database;
 use super::pages::page_bounds;
-use super::refusals::{Refusal, execute_or_refuse};
+use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::statements::{execute, read_all, read_one};
 
 #[async_trait]
@@ -161,7 +161,7 @@ fn is_named_by_policies(connection: &Connection, id: UserId) -> StoreResult<bool
 }
 
 /// A user refers to nothing, so that no reference can lead nowhere.
-const REFUSAL: Refusal = Refusal {
+const REFUSAL: ConstraintRefusal = ConstraintRefusal {
     taken: StoreError::Taken {
         what: "user",
         field: "address",

@@ -66,7 +66,7 @@ fn contents(mut log: impl Read, bytes: u64) -> io::Result<LogContents> {
     if !fill(&mut log, &mut header)? {
         return Ok(found);
     }
-    let Some(mut chain) = Chain::of(&header) else {
+    let Some(mut chain) = Chain::new(&header) else {
         return Ok(found);
     };
     found.header_is_sound = true;
@@ -98,7 +98,7 @@ struct Chain {
 
 impl Chain {
     /// The chain that begins with this header, if the header is sound.
-    fn of(header: &[u8; HEADER_BYTES]) -> Option<Self> {
+    fn new(header: &[u8; HEADER_BYTES]) -> Option<Self> {
         let (magic, page_bytes) = (word(header, 0), word(header, 8));
         if magic & !1 != MAGIC || !page_bytes.is_power_of_two() || !PAGE_BYTES.contains(&page_bytes) {
             return None;

@@ -23,7 +23,7 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(file: &Metadata) -> Self {
+    fn new(file: &Metadata) -> Self {
         Self {
             device: file.dev(),
             inode: file.ino(),
@@ -37,7 +37,7 @@ impl WatchedFiles {
         let identify = |path: &&Path| {
             let file = metadata(path)
                 .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
-            Ok((path.to_path_buf(), Identity::of(&file)))
+            Ok((path.to_path_buf(), Identity::new(&file)))
         };
         let files = paths.iter().map(identify).collect::<StoreResult<_>>()?;
         Ok(Self { files })
@@ -47,7 +47,7 @@ impl WatchedFiles {
     pub fn check(&self) -> StoreResult<()> {
         for (path, identity) in &self.files {
             let what = match metadata(path) {
-                Ok(file) if Identity::of(&file) == *identity => continue,
+                Ok(file) if Identity::new(&file) == *identity => continue,
                 Ok(_) => "was replaced by another file".to_owned(),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => "was deleted".to_owned(),
                 Err(error) => format!("cannot be looked at ({error})"),

@@ -30,7 +30,7 @@ pub struct SettingsColumns<'a> {
 
 impl<'a> SettingsColumns<'a> {
     /// The columns of these settings.
-    pub fn of(settings: &'a WebhookSettings) -> Self {
+    pub fn new(settings: &'a WebhookSettings) -> Self {
         let severities: Vec<_> = settings
             .severities
             .iter()
@@ -78,7 +78,7 @@ pub struct SecretColumns<'a> {
 
 impl<'a> SecretColumns<'a> {
     /// The columns of a webhook's secrets.
-    pub fn of(sealer: &Sealer, id: WebhookId, secrets: &'a WebhookSecrets) -> Self {
+    pub fn new(sealer: &Sealer, id: WebhookId, secrets: &'a WebhookSecrets) -> Self {
         let sealed = |field, text: &str| seal(sealer, &webhook_place(id, field), text);
         let previous = secrets.previous.as_ref();
         let tls = secrets.tls.as_deref();

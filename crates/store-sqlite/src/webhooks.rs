@@ -82,8 +82,8 @@ fn create(
     change: &Change,
 ) -> StoreResult<Webhook> {
     check_services(context.connection, &settings.services)?;
-    let columns = SettingsColumns::of(settings);
-    let sealed = SecretColumns::of(context.sealer, id, secrets);
+    let columns = SettingsColumns::new(settings);
+    let sealed = SecretColumns::new(context.sealer, id, secrets);
     let (disabled_since, disabled_reason) = state_columns(state);
     execute(
         context.connection,
@@ -154,8 +154,8 @@ fn update(
         return Ok(before);
     };
     check_services(context.connection, &edit.settings.services)?;
-    let columns = SettingsColumns::of(&edit.settings);
-    let sealed = SecretColumns::of(context.sealer, id, &edited);
+    let columns = SettingsColumns::new(&edit.settings);
+    let sealed = SecretColumns::new(context.sealer, id, &edited);
     let updated = execute(
         context.connection,
         "UPDATE webhooks SET name = :name, kind = :kind, url = :url, events = :events, services = :services,

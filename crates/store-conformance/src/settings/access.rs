@@ -21,7 +21,7 @@ cases! {
             Ok(key.clone())
         );
         assert_eq!(fixture.access().find_key(key.hash).await, Ok(Some(key)));
-        assert_eq!(fixture.access().find_key(KeyHash::of("other")).await, Ok(None));
+        assert_eq!(fixture.access().find_key(KeyHash::new("other")).await, Ok(None));
         assert_eq!(fixture.see(&bystanders).await, bystanders);
     }
 

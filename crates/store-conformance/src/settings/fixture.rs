@@ -227,7 +227,7 @@ impl Fixture {
     }
 
     /// Rows of every kind that a test does not touch.
-    pub async fn plant_bystanders(&self) -> Bystanders {
+    pub async fn plant_bystanders(&self) -> SettingsBystanders {
         let source = &self.source;
         let change = || source.change(samples::actor(source));
         let user = samples::user(source, "Bystander");
@@ -287,16 +287,16 @@ impl Fixture {
     }
 
     /// The bystanders as they are now.
-    pub async fn see(&self, before: &Bystanders) -> Bystanders {
+    pub async fn see(&self, before: &SettingsBystanders) -> SettingsBystanders {
         self.look_at(before.ids).await
     }
 
-    async fn look_at(&self, ids: BystanderIds) -> Bystanders {
+    async fn look_at(&self, ids: BystanderIds) -> SettingsBystanders {
         let receipt = self
             .receipts()
             .begin("bystander".into(), "key".into(), [9; 32], samples::now());
         let session = self.sessions().find(ids.session, samples::now());
-        Bystanders {
+        SettingsBystanders {
             ids,
             service: self.services().get(ids.service).await.unwrap(),
             user: self.users().get(ids.user).await.unwrap(),
@@ -342,7 +342,7 @@ struct BystanderIds {
 
 /// What must be the same after a test.
 #[derive(Debug, PartialEq)]
-pub struct Bystanders {
+pub struct SettingsBystanders {
     ids: BystanderIds,
     pub service: Service,
     pub user: User,

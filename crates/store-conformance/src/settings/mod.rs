@@ -18,7 +18,7 @@ pub mod sign_in;
 pub mod upkeep;
 pub mod webhooks;
 
-pub use fixture::{Bystanders, Fixture};
+pub use fixture::{Fixture, SettingsBystanders};
 
 /// Runs a case on a new store.
 pub fn run(backend: Arc<dyn Backend>, case: impl AsyncFnOnce(Fixture)) {

@@ -63,7 +63,7 @@ cases! {
             .unwrap();
         let found = fixture.sessions().find(session.hash, samples::now());
         assert_eq!(found.await, Ok(Some((session, user))));
-        let other = fixture.sessions().find(KeyHash::of("other"), samples::now());
+        let other = fixture.sessions().find(KeyHash::new("other"), samples::now());
         assert_eq!(other.await, Ok(None));
         assert_eq!(fixture.see(&bystanders).await, bystanders);
     }
@@ -190,7 +190,7 @@ cases! {
         let later = samples::now().plus(DAY);
         let link = fixture
             .sign_in()
-            .create_link(KeyHash::of("link"), user.id, later, change(&fixture));
+            .create_link(KeyHash::new("link"), user.id, later, change(&fixture));
         link.await.unwrap();
         let deleted = fixture.users().delete(user.id, change(&fixture));
         assert_eq!(deleted.await, Ok(()));
@@ -198,7 +198,7 @@ cases! {
             fixture.sessions().find(session.hash, samples::now()).await,
             Ok(None)
         );
-        let link = fixture.sign_in().find_link(KeyHash::of("link"), samples::now());
+        let link = fixture.sign_in().find_link(KeyHash::new("link"), samples::now());
         assert_eq!(link.await, Ok(None));
         assert_eq!(fixture.count("SELECT count(*) FROM sessions").await, 1);
         assert_eq!(fixture.count("SELECT count(*) FROM sign_in_links").await, 0);

@@ -22,7 +22,7 @@ async fn user(fixture: &Fixture, name: &str) -> User {
 
 /// Makes a link for a person that works for an hour.
 async fn make_link(fixture: &Fixture, user: &User, token: &str) -> KeyHash {
-    let hash = KeyHash::of(token);
+    let hash = KeyHash::new(token);
     let expires_at = samples::now().plus(std::time::Duration::from_secs(3600));
     let made = fixture
         .sign_in()
@@ -152,7 +152,7 @@ cases! {
             fixture.sessions().find(session.hash, samples::now()).await,
             Ok(None)
         );
-        let link = fixture.sign_in().find_link(KeyHash::of("link"), samples::now());
+        let link = fixture.sign_in().find_link(KeyHash::new("link"), samples::now());
         assert_eq!(link.await, Ok(None));
         assert_eq!(fixture.actions_after(audit_length).await, ["user.password"]);
         let log = fixture.access().list_audit(samples::everything()).await.unwrap();
@@ -170,7 +170,7 @@ cases! {
         let made =
             fixture
                 .sign_in()
-                .create_link(KeyHash::of("link"), nobody.id, samples::now(), change(&fixture));
+                .create_link(KeyHash::new("link"), nobody.id, samples::now(), change(&fixture));
         assert_eq!(made.await, Err(not_found.clone()));
         assert_eq!(fixture.sign_in().find_by_id(nobody.id).await, Err(not_found));
         assert_eq!(fixture.audit_length().await, 0);
@@ -211,7 +211,7 @@ cases! {
 
     async fn an_expired_link_does_not_work(fixture: Fixture) {
         let user = user(&fixture, "Ada").await;
-        let (hash, expires_at) = (KeyHash::of("link"), samples::now());
+        let (hash, expires_at) = (KeyHash::new("link"), samples::now());
         let sign_in = fixture.sign_in();
         let made = sign_in.create_link(hash, user.id, expires_at, change(&fixture));
         made.await.unwrap();

@@ -151,7 +151,7 @@ cases! {
         };
         fixture.sessions().begin(old, long_ago).await.unwrap();
         let link = fixture.sign_in().create_link(
-            KeyHash::of("link"),
+            KeyHash::new("link"),
             user.id,
             samples::hours_ago(0),
             change(&fixture),
