@@ -130,7 +130,7 @@ impl Actions {
         let key = ApiKey {
             id: self.source.new_key_id(),
             name,
-            hash: KeyHash::of(secret.reveal()),
+            hash: KeyHash::new(secret.reveal()),
             hint,
             scopes,
             created_at: now,
@@ -155,7 +155,7 @@ fn check_scopes(texts: &[String]) -> Result<ScopeSet, ActionError> {
     }
     checks.finish(|| {
         let scopes: Vec<_> = texts.iter().filter_map(|text| Scope::parse(text)).collect();
-        ScopeSet::of(&scopes)
+        ScopeSet::new(&scopes)
     })
 }
 

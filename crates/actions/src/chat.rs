@@ -158,7 +158,7 @@ impl Actions {
         let adapter = adapter(endpoint.webhook.settings.kind)
             .filter(|adapter| adapter.description().kind == kind)
             .ok_or(CallRefusal::NotFound)?;
-        let target = destination::task::Target::of(&endpoint);
+        let target = destination::task::Target::new(&endpoint);
         let call = Call {
             headers,
             body,
@@ -215,7 +215,7 @@ impl Actions {
         let Some(adapter) = adapter(endpoint.webhook.settings.kind) else {
             return Ok(None);
         };
-        let target = destination::task::Target::of(&endpoint);
+        let target = destination::task::Target::new(&endpoint);
         let call = Call {
             headers: &HeaderMap::new(),
             body: &[],

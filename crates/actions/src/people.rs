@@ -165,7 +165,7 @@ impl Actions {
         let session = Session {
             id: self.source.new_session_id(),
             user_id: user.id,
-            hash: KeyHash::of(&token),
+            hash: KeyHash::new(&token),
             created_at: change.at,
             last_seen_at: change.at,
             address: cut(&origin.address),
@@ -228,7 +228,7 @@ impl Actions {
         let token = format!("link_{}", hex::encode(self.source.random::<24>()));
         let change = self.source.change(actor);
         let expires_at = change.at.plus(SIGN_IN_LINK_LIFETIME);
-        let hash = KeyHash::of(&token);
+        let hash = KeyHash::new(&token);
         self.store
             .sign_in
             .create_link(hash, user_id, expires_at, change)
@@ -239,7 +239,7 @@ impl Actions {
     /// Whose one-time link this is, while it works.
     pub async fn find_sign_in_link(&self, token: &str) -> Result<Option<User>, ActionError> {
         let now = self.source.now();
-        Ok(self.store.sign_in.find_link(KeyHash::of(token), now).await?)
+        Ok(self.store.sign_in.find_link(KeyHash::new(token), now).await?)
     }
 
     /// Uses a one-time link up: the person has a new password. All of their sessions end.
@@ -247,7 +247,7 @@ impl Actions {
         let mut checks = Checks::new();
         check_password(&mut checks, "password", &new.password, &new.again);
         checks.finish(|| ())?;
-        let hash = KeyHash::of(token);
+        let hash = KeyHash::new(token);
         let now = self.source.now();
         let Some(user) = self.store.sign_in.find_link(hash, now).await? else {
             return Err(SignInError::Refused);

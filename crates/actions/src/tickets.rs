@@ -105,7 +105,7 @@ impl Actions {
         let text = text.trim();
         let reference = match text.len() {
             0 => Err("give the ticket's key, or the URL of its page".to_owned()),
-            1..=MAX_REFERENCE_BYTES => system.reference(&Target::of(&endpoint), text),
+            1..=MAX_REFERENCE_BYTES => system.reference(&Target::new(&endpoint), text),
             _ => Err(format!("a ticket's name has at most {MAX_REFERENCE_BYTES} bytes")),
         };
         let reference = reference.map_err(|detail| invalid_ticket(&detail))?;

@@ -119,7 +119,7 @@ impl Actions {
         let Some(ticketing) = adapter_or_unknown(before.settings.kind).ticketing() else {
             return Ok(());
         };
-        if ticketing.place(&Target::of(endpoint)) == ticketing.place(after) {
+        if ticketing.place(&Target::new(endpoint)) == ticketing.place(after) {
             return Ok(());
         }
         match self.store.tickets.count_linked(before.id).await? {

@@ -16,7 +16,7 @@ pub struct Latency {
 
 impl Latency {
     /// The percentiles of these, given in nanoseconds; zero if there is none.
-    pub fn of(mut nanos: Vec<u64>) -> Self {
+    pub fn new(mut nanos: Vec<u64>) -> Self {
         nanos.sort_unstable();
         Self {
             p50_ms: percentile_ms(&nanos, 50),
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_the_nearest_rank() {
-        let latency = Latency::of((1..=200).rev().map(|ms| ms * 1_000_000).collect());
+        let latency = Latency::new((1..=200).rev().map(|ms| ms * 1_000_000).collect());
         let expected = Latency {
             p50_ms: 100.0,
             p99_ms: 198.0,
@@ -50,6 +50,6 @@ mod tests {
 
     #[test]
     fn nothing_measured_is_zero() {
-        assert_eq!(Latency::of(Vec::new()).max_ms, 0.0);
+        assert_eq!(Latency::new(Vec::new()).max_ms, 0.0);
     }
 }

@@ -65,5 +65,5 @@ fn measure_sync(disk: &Path) -> anyhow::Result<Latency> {
         (0..SYNC_COUNT).map(&mut keep_page).collect()
     };
     let nanos = measure().with_context(|| format!("cannot write to {}", disk.display()))?;
-    Ok(Latency::of(nanos))
+    Ok(Latency::new(nanos))
 }

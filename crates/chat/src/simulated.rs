@@ -67,7 +67,7 @@ fn a_preview_shows_what_the_platform_shows() {
         for event in EventName::ALL.iter().copied() {
             let platform = &mut *platform(kind);
             let url = platform.url("http://127.0.0.1:9").parse().unwrap();
-            let mut sample = Sample::new(WebhookKind::of(kind), url, event, Timestamp::EPOCH)
+            let mut sample = Sample::new(WebhookKind::new(kind), url, event, Timestamp::EPOCH)
                 .with_option("mention", mention)
                 .with_option("chat", "-1001234567890")
                 .with_secret("token", if kind == "telegram" { TOKEN } else { "" })

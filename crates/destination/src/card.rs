@@ -44,7 +44,7 @@ pub struct Card {
 
 impl Card {
     /// The content for a task. An event whose body cannot be read can never be rendered.
-    pub fn of(task: &Task<'_>) -> Result<Self, Failure> {
+    pub fn new(task: &Task<'_>) -> Result<Self, Failure> {
         let incident = task.event.incident().ok_or_else(|| {
             Failure::new(FailureCode::RequestInvalid, "the event cannot be read").with(Disposition::Permanent)
         })?;

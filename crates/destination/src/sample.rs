@@ -178,7 +178,7 @@ fn webhook(kind: WebhookKind, url: Url, at: Timestamp) -> Webhook {
             kind,
             url,
             options: BTreeMap::new(),
-            events: EventSet::of(EventName::ALL),
+            events: EventSet::new(EventName::ALL),
             services: Vec::new(),
             severities: Vec::new(),
             filter: None,

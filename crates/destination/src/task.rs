@@ -40,7 +40,7 @@ pub struct Target {
 impl Target {
     /// The target of a webhook as it was loaded. A secret URL was checked when it was saved; one that cannot be read
     /// leaves the part that may be seen.
-    pub fn of(endpoint: &Endpoint) -> Self {
+    pub fn new(endpoint: &Endpoint) -> Self {
         let settings = &endpoint.webhook.settings;
         let secret_url = endpoint.secrets.options.get("url");
         let url = secret_url.and_then(|url| Url::parse(url.reveal()).ok());

@@ -71,7 +71,7 @@ pub enum Escape {
 
 impl Escape {
     /// The way that a content type demands.
-    pub fn of(content_type: &str) -> Self {
+    pub fn new(content_type: &str) -> Self {
         let essence = content_type.split(';').next().unwrap_or_default();
         let essence = essence.trim().to_ascii_lowercase();
         if essence.ends_with("/json") || essence.ends_with("+json") {

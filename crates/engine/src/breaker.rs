@@ -51,9 +51,9 @@ pub enum HealthSignal {
     Neutral,
 }
 
-impl HealthSignal {
+impl From<&Outcome> for HealthSignal {
     /// What an outcome says about the receiver.
-    pub fn of(outcome: &Outcome) -> Self {
+    fn from(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Delivered | Outcome::Accepted | Outcome::Step => Self::Succeeded,
             Outcome::Gone(failure) => Self::Failed(failure.code),

@@ -190,7 +190,7 @@ impl Dispatcher {
         if let Some(pause) = pause {
             scheduler.pause(&Pausing::asked_by(pause, &record.attempt), now);
         }
-        if HealthSignal::of(&record.attempt.outcome) == HealthSignal::Succeeded {
+        if HealthSignal::from(&record.attempt.outcome) == HealthSignal::Succeeded {
             scheduler.reached(record.webhook_id, now);
         }
         drop(scheduler);

@@ -57,7 +57,7 @@ pub struct Prepared {
 impl Prepared {
     /// Prepares a webhook as it was loaded, on a server that people reach at a URL, if it knows that.
     pub fn new(endpoint: Endpoint, public_url: Option<&Url>, metrics: &WebhookMetrics) -> Self {
-        let target = Target::of(&endpoint);
+        let target = Target::new(&endpoint);
         let Endpoint { webhook, secrets, .. } = endpoint;
         let signing = |previous| {
             Signer::new(&SigningSecrets {

@@ -36,5 +36,5 @@ pub fn adapter_or_unknown(kind: WebhookKind) -> &'static dyn Adapter {
 
 /// The kind of an adapter.
 pub fn kind(adapter: &dyn Adapter) -> WebhookKind {
-    WebhookKind::of(adapter.description().kind)
+    WebhookKind::new(adapter.description().kind)
 }

@@ -73,13 +73,13 @@ pub struct ScopeSet(u32);
 
 impl ScopeSet {
     /// The set of these scopes.
-    pub fn of(scopes: &[Scope]) -> Self {
+    pub fn new(scopes: &[Scope]) -> Self {
         Self(scopes.iter().fold(0, |bits, scope| bits | scope.bit()))
     }
 
     /// Every scope there is.
     pub fn all() -> Self {
-        Self::of(Scope::ALL)
+        Self::new(Scope::ALL)
     }
 
     /// Whether a scope is in the set.
@@ -165,8 +165,8 @@ impl Role {
         ];
         match self {
             Self::Admin => ScopeSet::all(),
-            Self::Responder => ScopeSet(ScopeSet::of(&look).0 | ScopeSet::of(&act).0),
-            Self::Viewer => ScopeSet::of(&look),
+            Self::Responder => ScopeSet(ScopeSet::new(&look).0 | ScopeSet::new(&act).0),
+            Self::Viewer => ScopeSet::new(&look),
         }
     }
 }
@@ -205,7 +205,7 @@ pub struct KeyHash(pub [u8; 32]);
 
 impl KeyHash {
     /// The hash of a key as it was sent.
-    pub fn of(key: &str) -> Self {
+    pub fn new(key: &str) -> Self {
         Self(sha256([key.as_bytes()]))
     }
 }

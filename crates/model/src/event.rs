@@ -74,7 +74,7 @@ pub struct EventSet(u8);
 
 impl EventSet {
     /// The set of these events.
-    pub fn of(names: &[EventName]) -> Self {
+    pub fn new(names: &[EventName]) -> Self {
         Self(names.iter().fold(0, |bits, name| bits | name.bit()))
     }
 
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_set_of_events_reads_back_from_its_bits() {
-        let set = EventSet::of(&[EventName::Resolved, EventName::Triggered]);
+        let set = EventSet::new(&[EventName::Resolved, EventName::Triggered]);
         assert_eq!(
             EventSet::from_bits(set.bits()).names().collect::<Vec<_>>(),
             [EventName::Triggered, EventName::Resolved]

@@ -55,7 +55,7 @@ pub struct TlsProfile {
 
 impl TlsProfile {
     /// The profile of these texts; nothing if there is neither.
-    pub fn of(ca_pem: Option<String>, identity_pem: Option<String>) -> Option<Self> {
+    pub fn new(ca_pem: Option<String>, identity_pem: Option<String>) -> Option<Self> {
         let profile = Self { ca_pem, identity_pem };
         (profile.ca_pem.is_some() || profile.identity_pem.is_some()).then_some(profile)
     }

@@ -46,15 +46,6 @@ impl TicketPhase {
     pub fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
     }
-
-    /// The phase that fits an incident's status.
-    pub fn of(status: IncidentStatus) -> Self {
-        match status {
-            IncidentStatus::Triggered => Self::New,
-            IncidentStatus::Acknowledged => Self::InProgress,
-            IncidentStatus::Resolved => Self::Done,
-        }
-    }
 }
 
 /// A ticket as it was last seen.

@@ -13,10 +13,10 @@ pub struct WebhookKind {
 
 impl WebhookKind {
     /// Signed JSON over HTTP: the default format.
-    pub const GENERIC: Self = Self::of("generic");
+    pub const GENERIC: Self = Self::new("generic");
 
     /// The kind of a name that stands in the program. Longer names are cut.
-    pub const fn of(name: &'static str) -> Self {
+    pub const fn new(name: &'static str) -> Self {
         let bytes = name.as_bytes();
         let mut text = [0; MAX_KIND_BYTES];
         let mut length = 0;
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_kind_reads_back_and_what_is_no_name_is_refused() {
         assert_eq!(WebhookKind::parse("generic"), Some(WebhookKind::GENERIC));
-        assert_eq!(WebhookKind::of("google_chat").as_str(), "google_chat");
+        assert_eq!(WebhookKind::new("google_chat").as_str(), "google_chat");
         assert_eq!(["", "Teams", "a-b", "ü"].map(WebhookKind::parse), [None; 4]);
         assert_eq!(WebhookKind::parse(&"a".repeat(MAX_KIND_BYTES + 1)), None);
     }

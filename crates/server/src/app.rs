@@ -176,7 +176,7 @@ impl App {
             setup: setup_token,
             stopping: stopping.clone(),
         };
-        let clients = Clients::new(Bounds::of(&capacity), proxies(config), Arc::clone(&metrics));
+        let clients = Clients::new(Bounds::new(&capacity), proxies(config), Arc::clone(&metrics));
         let site = site(config, parts, pages);
         let (open, server) = start_server(listener, site, clients, stopping, &supervisor);
         let mut timers = start_timers(config, &store, &source, &metrics, &supervisor);

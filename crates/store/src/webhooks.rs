@@ -55,7 +55,7 @@ impl WebhookEdit {
             signing: secrets.signing.clone(),
             previous: secrets.previous.clone(),
             headers: self.headers.clone().unwrap_or_else(|| secrets.headers.clone()),
-            tls: TlsProfile::of(ca_pem, identity_pem).map(Arc::new),
+            tls: TlsProfile::new(ca_pem, identity_pem).map(Arc::new),
         }
     }
 }

@@ -179,7 +179,11 @@ async fn find_session(
     let Some(token) = cookie(headers, transport(state).session_cookie()) else {
         return Ok(None);
     };
-    let found = state.store.sessions.find(KeyHash::of(token), context.now).await?;
+    let found = state
+        .store
+        .sessions
+        .find(KeyHash::new(token), context.now)
+        .await?;
     let Some((session, user)) = found else {
         return Ok(None);
     };

@@ -119,7 +119,7 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of a page for somebody who is signed in.
-    pub fn of(session: &UserSession, title: impl Into<String>, nav: Nav) -> Self {
+    pub fn new(session: &UserSession, title: impl Into<String>, nav: Nav) -> Self {
         let mut layout = Self::open(title, &session.context);
         layout.nav = nav;
         layout.csrf.clone_from(&session.csrf);
@@ -134,7 +134,7 @@ impl Layout {
 
     /// The layout of a page that lies nowhere.
     pub fn bare(session: &UserSession) -> Self {
-        Self::of(session, "", Nav::Nowhere)
+        Self::new(session, "", Nav::Nowhere)
     }
 
     /// The layout of a page for everybody.

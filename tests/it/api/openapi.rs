@@ -12,7 +12,7 @@ use crate::support::documented::response;
 struct Document(Value);
 
 impl Document {
-    async fn of(server: &Server) -> Self {
+    async fn load(server: &Server) -> Self {
         let mut document = server.get("/api/v1/openapi.json").await.json();
         let schemas = document["components"]["schemas"].as_object_mut().unwrap();
         // These two are parts of larger ones, which are strict as a whole.
@@ -74,7 +74,7 @@ const NONE: [String; 0] = [];
 #[tokio::test]
 async fn reading_answers_as_the_document_says() {
     let server = Server::start().await;
-    let document = Document::of(&server).await;
+    let document = Document::load(&server).await;
     server.service("API").await;
     server.webhook().await;
     server.post("/api/v1/users", json!({ "name": "Ada" })).await;
@@ -118,7 +118,7 @@ async fn reading_answers_as_the_document_says() {
 #[tokio::test]
 async fn creating_and_acting_answers_as_the_document_says() {
     let server = Server::start().await;
-    let document = Document::of(&server).await;
+    let document = Document::load(&server).await;
     server.service("API").await;
     let webhook = server.webhook().await["id"].as_str().unwrap().to_owned();
     let incident = server.incident("Down").await;
@@ -173,7 +173,7 @@ async fn every_route_of_the_document_exists_and_wants_the_key_that_it_says() {
         ..ApiSettings::default()
     })
     .await;
-    let document = Document::of(&server).await;
+    let document = Document::load(&server).await;
     server.key = "ok_wrong".into();
     let is_open = |operation: &Value| operation["security"].as_array().is_none_or(Vec::is_empty);
     let mut wrong = Vec::new();
@@ -221,7 +221,7 @@ async fn the_document_is_openapi_3_1_with_unique_names_and_no_dangling_reference
 #[tokio::test]
 async fn every_example_fits_its_schema() {
     let server = Server::start().await;
-    let document = Document::of(&server).await;
+    let document = Document::load(&server).await;
     let mut mistakes = Vec::new();
     for (name, schema) in document.0["components"]["schemas"].as_object().unwrap() {
         let examples = schema["examples"].as_array().into_iter().flatten();
@@ -242,7 +242,7 @@ async fn every_example_fits_its_schema() {
 #[tokio::test]
 async fn every_body_that_is_taken_has_an_example() {
     let server = Server::start().await;
-    let document = Document::of(&server).await;
+    let document = Document::load(&server).await;
     let items = document.0["paths"].as_object().unwrap().values();
     let operations = items.flat_map(|item| item.as_object().unwrap().values());
     let bodies = operations
@@ -257,7 +257,7 @@ async fn every_body_that_is_taken_has_an_example() {
 #[tokio::test]
 async fn words_numbers_and_what_must_be_there_are_described_as_such() {
     let server = Server::start().await;
-    let document = Document::of(&server).await;
+    let document = Document::load(&server).await;
     let words = |name: &str| document.schema(name)["enum"].clone();
     assert_eq!(words("Severity"), json!(["critical", "error", "warning", "info"]));
     assert_eq!(
@@ -302,7 +302,7 @@ async fn words_numbers_and_what_must_be_there_are_described_as_such() {
 #[tokio::test]
 async fn no_parameter_is_null_and_no_route_names_every_problem() {
     let server = Server::start().await;
-    let document = Document::of(&server).await;
+    let document = Document::load(&server).await;
     let text = document.0["paths"].to_string();
     let parameters = text.split("\"parameters\":").skip(1);
     let nullable = parameters.filter(|part| part.split("\"responses\"").next().unwrap().contains("\"null\""));

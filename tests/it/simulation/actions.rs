@@ -251,9 +251,9 @@ impl World {
 
     fn any_events(&mut self) -> EventSet {
         if self.rng.one_in(4) {
-            EventSet::of(&[EventName::Triggered, EventName::Resolved])
+            EventSet::new(&[EventName::Triggered, EventName::Resolved])
         } else {
-            EventSet::of(EventName::ALL)
+            EventSet::new(EventName::ALL)
         }
     }
 

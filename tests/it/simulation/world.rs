@@ -194,7 +194,7 @@ impl World {
             let links = Links::default();
             let task = task(&flight.prepared, &flight.delivery, &links, flight.started_at);
             let classification = (flight.classify)(&task, &flight.exchange, self.clock.now());
-            let verdict = HealthSignal::of(&classification.outcome);
+            let verdict = HealthSignal::from(&classification.outcome);
             let mut made = RawAttempt::without_request(flight.started_at, classification);
             made.sent.exchange = Some(flight.exchange);
             let attempted = finish_attempt(&self.source, &flight.prepared, &flight.delivery, made);

@@ -67,7 +67,7 @@ pub async fn sign_in_link(app: &TestApp, email: &str) -> String {
     let change = source.change(Actor::System);
     let expires_at = change.at.plus(SIGN_IN_LINK_LIFETIME);
     let links = &app.store().sign_in;
-    let made = links.create_link(KeyHash::of(&token), user.parse().unwrap(), expires_at, change);
+    let made = links.create_link(KeyHash::new(&token), user.parse().unwrap(), expires_at, change);
     made.await.unwrap();
     token
 }
@@ -86,7 +86,7 @@ pub async fn begin_session(app: &TestApp, user: &str, agent: &str) -> String {
     let session = Session {
         id: source.new_session_id(),
         user_id: user.parse().unwrap(),
-        hash: KeyHash::of(&token),
+        hash: KeyHash::new(&token),
         created_at: source.now(),
         last_seen_at: source.now(),
         address: "127.0.0.1".into(),

@@ -97,11 +97,11 @@ impl Sample {
             ("/settings/integrations/", webhook),
             ("/users/", user),
         ];
-        Self::of(app, session, ids, vec![receiver], directory)
+        Self::new(app, session, ids, vec![receiver], directory)
     }
 
     /// A server that was filled elsewhere.
-    pub fn of(
+    pub fn new(
         app: TestApp,
         session: String,
         ids: Vec<(&'static str, String)>,

@@ -185,7 +185,7 @@ pub async fn showroom() -> Sample {
         ("/settings/integrations/", webhooks[2].clone()),
         ("/users/", grace),
     ];
-    Sample::of(app, session, ids, receivers, directory)
+    Sample::new(app, session, ids, receivers, directory)
 }
 
 /// Two that are well, one that begins to fail in the afternoon, one that will be switched off.

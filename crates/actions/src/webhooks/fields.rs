@@ -101,7 +101,7 @@ pub(crate) fn check_events(checks: &mut Checks, texts: &[String]) -> EventSet {
         checks.fail("events", "empty", "choose at least one event");
     }
     let names = check_each(checks, "events", texts, EventName::parse, EventName::NAMES);
-    EventSet::of(&names)
+    EventSet::new(&names)
 }
 
 /// Every kind that this version knows, in the order in which forms show them.

@@ -102,7 +102,7 @@ mod tests {
     fn target(option: &str, value: &str) -> Target {
         let url = Url::parse("https://example.com/hook").unwrap();
         let sample = Sample::new(
-            WebhookKind::of("custom"),
+            WebhookKind::new("custom"),
             url,
             EventName::Triggered,
             Timestamp::EPOCH,

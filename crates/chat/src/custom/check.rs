@@ -116,7 +116,7 @@ fn cases() -> impl Iterator<Item = Case> {
 }
 
 fn sample(target: &Target, case: Case) -> Sample {
-    let kind = WebhookKind::of("custom");
+    let kind = WebhookKind::new("custom");
     let assignee = case.has_assignee.then(|| UserRef {
         id: UserId::new(AT, [3; 10]),
         name: "Ada \"Countess\" Lovelace".into(),
@@ -169,7 +169,7 @@ mod tests {
     fn problems(change: impl FnOnce(Sample) -> Sample) -> Vec<(&'static str, String)> {
         let url = Url::parse("https://example.com/hook").unwrap();
         let sample = change(Sample::new(
-            WebhookKind::of("custom"),
+            WebhookKind::new("custom"),
             url,
             EventName::Triggered,
             AT,

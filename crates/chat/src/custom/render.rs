@@ -46,7 +46,7 @@ impl Fault {
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
-    let maker = Maker::of(task)?;
+    let maker = Maker::new(task)?;
     let failed =
         |fault: Fault| Failure::new(FailureCode::TemplateFailed, fault.detail).with(fault.disposition);
     let (url, headers, body) = (maker.url(), maker.headers(), maker.body());
@@ -61,7 +61,7 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
 
 /// What is wrong with each part of a task's request.
 pub(super) fn faults(task: &Task<'_>) -> Vec<Fault> {
-    let Ok(maker) = Maker::of(task) else {
+    let Ok(maker) = Maker::new(task) else {
         return Vec::new();
     };
     let parts = [maker.url().err(), maker.headers().err(), maker.body().err()];
@@ -77,12 +77,12 @@ struct Maker<'a> {
 }
 
 impl<'a> Maker<'a> {
-    fn of(task: &Task<'a>) -> Result<Self, Failure> {
+    fn new(task: &Task<'a>) -> Result<Self, Failure> {
         Ok(Self {
             target: task.target,
             preset: preset(task.target.option("preset")),
             templates: task.templates,
-            context: Arc::new(Context::of(task)?),
+            context: Arc::new(Context::new(task)?),
         })
     }
 
@@ -161,7 +161,7 @@ impl<'a> Maker<'a> {
 
     fn body(&self) -> Result<Bytes, Fault> {
         let fault = |what: &str| Fault::new("template", "the body", what);
-        let escape = Escape::of(content_type(self.target, self.preset));
+        let escape = Escape::new(content_type(self.target, self.preset));
         let own = self.target.option("template");
         let made = match own.trim().is_empty() {
             true => self.ours(self.preset.body, escape),

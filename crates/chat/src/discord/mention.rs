@@ -32,7 +32,7 @@ impl Mentions {
     }
 
     /// Those whom a task's message calls: only what asks for attention calls anybody.
-    pub fn of(task: &Task<'_>) -> Self {
+    pub fn new(task: &Task<'_>) -> Self {
         match task.event.name.asks_for_attention() {
             true => Self::parse(task.target.option("mention")).unwrap_or_default(),
             false => Self::default(),

@@ -43,7 +43,7 @@ impl Adapter for Discord {
     }
 
     fn check(&self, target: &Target) -> Vec<Problem> {
-        let url = Address::of(&target.url).err().map(|detail| ("url", detail));
+        let url = Address::new(&target.url).err().map(|detail| ("url", detail));
         let thread = target.option("threadId");
         let thread = (!thread.is_empty() && !is_id(thread)).then(|| {
             (
@@ -78,7 +78,7 @@ impl Adapter for Discord {
     }
 
     fn step(&self, task: &Task<'_>) -> Step {
-        let action = Action::of(task);
+        let action = Action::new(task);
         Step::send(render::render(task, &action), move |task, exchange, now| {
             answer::classify(&action, task, exchange, now)
         })
@@ -119,10 +119,10 @@ enum Action {
 
 impl Action {
     /// What is done for a task. A message that calls somebody is new, because an edit makes no sound.
-    fn of(task: &Task<'_>) -> Self {
+    fn new(task: &Task<'_>) -> Self {
         let remembered = task.message_ref.filter(|id| is_id(id));
         match remembered {
-            Some(id) if edits(task.target) && Mentions::of(task).is_empty() => Self::Edit(id.to_owned()),
+            Some(id) if edits(task.target) && Mentions::new(task).is_empty() => Self::Edit(id.to_owned()),
             Some(_) | None => Self::Post,
         }
     }
@@ -144,7 +144,7 @@ struct Address<'a> {
 
 impl<'a> Address<'a> {
     /// Reads `/api/webhooks/{id}/{token}`, with or without a version, on any host; an error says what is wrong.
-    fn of(url: &'a Url) -> Result<Self, String> {
+    fn new(url: &'a Url) -> Result<Self, String> {
         let path = url.path().trim_matches('/');
         let parts: Vec<&str> = path.split('/').collect();
         let (version, id, token, rest) = match parts.as_slice() {
@@ -190,7 +190,7 @@ fn thread<'a>(target: &'a Target, address: &'a Address<'_>) -> Option<&'a str> {
 
 /// The bucket of a target's webhook.
 fn webhook_bucket(target: &Target) -> Option<String> {
-    let address = Address::of(&target.url).ok()?;
+    let address = Address::new(&target.url).ok()?;
     Some(format!("discord:webhook:{}", address.id))
 }
 

@@ -28,7 +28,7 @@ const MAX_LINK: usize = 500;
 
 /// The request for a task.
 pub fn render(task: &Task<'_>, action: &Action) -> Result<Rendered, Failure> {
-    let card = Card::of(task)?;
+    let card = Card::new(task)?;
     let (url, shown_url) = address(task.target, action)?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -42,7 +42,7 @@ pub fn render(task: &Task<'_>, action: &Action) -> Result<Rendered, Failure> {
 
 /// The request that reads the webhook itself.
 pub fn probe(target: &Target) -> Option<Rendered> {
-    let address = Address::of(&target.url).ok()?;
+    let address = Address::new(&target.url).ok()?;
     let mut url = target.url.clone();
     url.set_path(&format!(
         "/api/{}/webhooks/{}/{}",
@@ -55,7 +55,7 @@ pub fn probe(target: &Target) -> Option<Rendered> {
 
 /// The URL of a request, and the same without its token.
 fn address(target: &Target, action: &Action) -> Result<(Url, String), Failure> {
-    let address = Address::of(&target.url).map_err(|detail| {
+    let address = Address::new(&target.url).map_err(|detail| {
         Failure::new(FailureCode::RequestInvalid, format!("the URL {detail}"))
             .with(Disposition::NeedsOperator)
     })?;
@@ -84,7 +84,7 @@ fn address(target: &Target, action: &Action) -> Result<(Url, String), Failure> {
 }
 
 fn body(task: &Task<'_>, card: &Card, action: &Action) -> Value {
-    let mentions = Mentions::of(task);
+    let mentions = Mentions::new(task);
     let is_plain = task.continuation.is_some();
     let content = if is_plain {
         plain(card, &mentions)

@@ -27,7 +27,7 @@ fn at() -> Timestamp {
 
 fn sample(name: EventName) -> Sample {
     let url = platform("discord").url("https://discord.example");
-    Sample::new(WebhookKind::of("discord"), Url::parse(&url).unwrap(), name, at())
+    Sample::new(WebhookKind::new("discord"), Url::parse(&url).unwrap(), name, at())
 }
 
 fn linked(mut sample: Sample) -> Sample {

@@ -27,7 +27,7 @@ const OWN_PARAMETERS: [&str; 3] = ["messageReplyOption", "requestId", "threadKey
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
-    let card = short(Card::of(task)?);
+    let card = short(Card::new(task)?);
     let calls = calls(task, &card);
     let rich = (!has_left(task, PLAIN)).then(|| body(task, &card, rich_message(&card, &calls)));
     let rich = rich.filter(|body| body.len() <= MAX_BODY_BYTES);
@@ -392,7 +392,7 @@ mod tests {
                 incident.title = "x".repeat(title);
                 incident.service.name = "y".repeat(name);
             });
-            let card = short(Card::of(&sample.task()).unwrap());
+            let card = short(Card::new(&sample.task()).unwrap());
             (card.title, card.service)
         };
         assert_eq!(short(500, 200), ("x".repeat(500), "y".repeat(200)));
@@ -469,7 +469,7 @@ mod tests {
                 incident.service.name.clone_from(&name);
             });
             sample.progress = is_plain.then(|| PLAIN.to_owned());
-            let card = short(Card::of(&sample.task()).unwrap());
+            let card = short(Card::new(&sample.task()).unwrap());
             let seen = |text: &str| if is_plain { disarm(text) } else { text.to_owned() };
             let shown = post(&sample).message.unwrap();
             prop_assert!(shown.text().contains(&seen(&card.title)), "{}", shown.text());

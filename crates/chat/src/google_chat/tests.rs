@@ -17,7 +17,7 @@ const URL: &str = "https://chat.googleapis.com/v1/spaces/AAQA1/messages?key=k&to
 pub(super) fn sample(event: EventName) -> Sample {
     let url = platform("google_chat").url("http://127.0.0.1:9").parse().unwrap();
     let at = Timestamp::from_millis(1_705_314_600_000);
-    Sample::new(WebhookKind::of("google_chat"), url, event, at)
+    Sample::new(WebhookKind::new("google_chat"), url, event, at)
 }
 
 /// What a fresh space answers to a task.
@@ -143,7 +143,7 @@ fn a_refused_request_id_is_left_out() {
 }
 
 fn target(url: &str, mention: &str) -> Target {
-    let kind = WebhookKind::of("google_chat");
+    let kind = WebhookKind::new("google_chat");
     Sample::new(
         kind,
         Url::parse(url).unwrap(),

@@ -54,7 +54,7 @@ pub fn classify(action: &Action, task: &Task<'_>, exchange: &Exchange, now: Time
     if response.status == 429 {
         return limited(task, response, now);
     }
-    let classification = match Mode::of(task.target) {
+    let classification = match Mode::new(task.target) {
         Mode::Bot => api(action, task, response, now),
         Mode::Incoming => hook(action, task, response, now),
     };

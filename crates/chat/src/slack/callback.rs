@@ -145,7 +145,7 @@ mod tests {
     fn target(secret: &str) -> Target {
         let url = url::Url::parse(crate::slack::API_ROOT).unwrap();
         let sample = Sample::new(
-            WebhookKind::of("slack"),
+            WebhookKind::new("slack"),
             url,
             EventName::Triggered,
             Timestamp::EPOCH,

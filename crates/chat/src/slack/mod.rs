@@ -46,12 +46,12 @@ impl Adapter for Slack {
     }
 
     fn default_url(&self, target: &Target) -> Option<&'static str> {
-        (Mode::of(target) == Mode::Bot).then_some(API_ROOT)
+        (Mode::new(target) == Mode::Bot).then_some(API_ROOT)
     }
 
     fn check(&self, target: &Target) -> Vec<Problem> {
-        let place = match Mode::of(target) {
-            Mode::Incoming => Hook::of(&target.url)
+        let place = match Mode::new(target) {
+            Mode::Incoming => Hook::new(&target.url)
                 .err()
                 .map(|detail| ("url", "invalid_value", detail)),
             Mode::Bot => bot_problem(target),
@@ -79,7 +79,7 @@ impl Adapter for Slack {
     }
 
     fn step(&self, task: &Task<'_>) -> Step {
-        let action = Action::of(task);
+        let action = Action::new(task);
         Step::send(render::render(task, &action), move |task, exchange, now| {
             answer::classify(&action, task, exchange, now)
         })
@@ -133,7 +133,7 @@ enum Mode {
 }
 
 impl Mode {
-    fn of(target: &Target) -> Self {
+    fn new(target: &Target) -> Self {
         match target.secret("token").is_empty() {
             true => Self::Incoming,
             false => Self::Bot,
@@ -165,12 +165,12 @@ enum Action {
 
 impl Action {
     /// What is done for a task. A message that calls somebody is new, because a changed one makes no sound.
-    fn of(task: &Task<'_>) -> Self {
+    fn new(task: &Task<'_>) -> Self {
         let memory = task
             .message_ref
             .and_then(|memory| serde_json::from_str::<Memory>(memory).ok());
         let memory = memory.filter(|memory| memory.to == task.target.option("channel"));
-        let remembered = memory.filter(|_| Mode::of(task.target) == Mode::Bot);
+        let remembered = memory.filter(|_| Mode::new(task.target) == Mode::Bot);
         match (task.target.option("messages"), remembered) {
             ("separate", _) | (_, None) => Self::Post,
             ("thread", Some(memory)) => Self::Reply(memory),
@@ -189,7 +189,7 @@ struct Hook<'a> {
 
 impl<'a> Hook<'a> {
     /// Reads `/services/{team}/{service}/{secret}` on any host; an error says what is wrong.
-    fn of(url: &'a Url) -> Result<Self, String> {
+    fn new(url: &'a Url) -> Result<Self, String> {
         let parts: Vec<&str> = url.path().trim_matches('/').split('/').collect();
         match parts.as_slice() {
             ["services", team, service, secret]
@@ -229,10 +229,10 @@ fn bot_problem(target: &Target) -> Option<(&'static str, &'static str, String)> 
 
 /// The bucket of a target's channel.
 fn bucket_key(target: &Target) -> Option<String> {
-    match Mode::of(target) {
+    match Mode::new(target) {
         Mode::Bot => Some(format!("slack:channel:{}", target.option("channel"))),
         Mode::Incoming => {
-            let hook = Hook::of(&target.url).ok()?;
+            let hook = Hook::new(&target.url).ok()?;
             Some(format!("slack:hook:{}:{}", hook.team, hook.service))
         }
     }

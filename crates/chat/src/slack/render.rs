@@ -28,8 +28,8 @@ const METADATA_TYPE: &str = "opsknight_incident";
 
 /// The request for a task.
 pub fn render(task: &Task<'_>, action: &Action) -> Result<Rendered, Failure> {
-    let card = Card::of(task)?;
-    let mode = Mode::of(task.target);
+    let card = Card::new(task)?;
+    let mode = Mode::new(task.target);
     let (url, shown_url) = match mode {
         Mode::Incoming => hook_address(task.target)?,
         Mode::Bot => api_address(task.target, method(action)),
@@ -45,7 +45,7 @@ pub fn render(task: &Task<'_>, action: &Action) -> Result<Rendered, Failure> {
 
 /// The request that asks whose token it is; nothing for an incoming webhook, which can only post.
 pub fn probe(target: &Target) -> Option<Rendered> {
-    if Mode::of(target) == Mode::Incoming {
+    if Mode::new(target) == Mode::Incoming {
         return None;
     }
     let (url, shown_url) = api_address(target, "auth.test");
@@ -57,7 +57,7 @@ fn headers(target: &Target) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     let json = HeaderValue::from_static("application/json; charset=utf-8");
     headers.insert(CONTENT_TYPE, json);
-    if Mode::of(target) == Mode::Bot {
+    if Mode::new(target) == Mode::Bot {
         headers.insert(AUTHORIZATION, authorization(target)?);
     }
     Ok(headers)
@@ -71,7 +71,7 @@ fn method(action: &Action) -> &'static str {
 }
 
 fn hook_address(target: &Target) -> Result<(Url, String), Failure> {
-    let hook = Hook::of(&target.url).map_err(|detail| settings(format!("the URL {detail}")))?;
+    let hook = Hook::new(&target.url).map_err(|detail| settings(format!("the URL {detail}")))?;
     let origin = target.url.origin().ascii_serialization();
     let shown = format!("{origin}/services/{}/{}/***", hook.team, hook.service);
     Ok((target.url.clone(), shown))

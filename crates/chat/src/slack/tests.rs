@@ -28,13 +28,13 @@ fn at() -> Timestamp {
 /// An event for an incoming webhook.
 fn incoming(name: EventName) -> Sample {
     let url = platform("slack").url("https://slack.example");
-    Sample::new(WebhookKind::of("slack"), Url::parse(&url).unwrap(), name, at())
+    Sample::new(WebhookKind::new("slack"), Url::parse(&url).unwrap(), name, at())
 }
 
 /// An event for a bot.
 fn bot(name: EventName) -> Sample {
     let url = Url::parse("https://slack.example/api/").unwrap();
-    Sample::new(WebhookKind::of("slack"), url, name, at())
+    Sample::new(WebhookKind::new("slack"), url, name, at())
         .with_secret("token", "xoxb-1-made-up")
         .with_option("channel", "C0123456789")
 }

@@ -11,7 +11,7 @@ pub(super) fn escape(line: &str) -> String {
     let at_start = list_or_block_mark(&characters);
     let mut escaped = String::with_capacity(line.len() + 8);
     for (index, character) in characters.iter().enumerate() {
-        let around = Around::of(&characters, index);
+        let around = Around::new(&characters, index);
         if at_start == Some(index) || is_read(*character, &around, &escaped) {
             escaped.push('\\');
         }
@@ -29,7 +29,7 @@ struct Around<'a> {
 }
 
 impl<'a> Around<'a> {
-    fn of(characters: &'a [char], index: usize) -> Self {
+    fn new(characters: &'a [char], index: usize) -> Self {
         let rest = characters.get(index + 1..).unwrap_or_default();
         let past = characters.get(..index).unwrap_or_default();
         let is_other = |character: &&char| **character != '_';
@@ -92,7 +92,7 @@ pub(super) fn read(text: &str) -> String {
         index = mark + 1;
     }
     while let Some(character) = characters.get(index).copied() {
-        let around = Around::of(&characters, index);
+        let around = Around::new(&characters, index);
         index += 1;
         match character {
             '\\' => match around.after.filter(char::is_ascii_punctuation) {

@@ -26,7 +26,7 @@ const MAX_SPELLED_LINK_BYTES: usize = 2048;
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
-    let card = short(Card::of(task)?);
+    let card = short(Card::new(task)?);
     let called = match card.event.asks_for_attention() {
         true => mention::read(task.target.option("mention")).unwrap_or_default(),
         false => Vec::new(),
@@ -423,7 +423,7 @@ mod tests {
                 incident.service.name.clone_from(&name);
             });
             sample.progress = is_plain.then(|| PLAIN.to_owned());
-            let card = short(Card::of(&sample.task()).unwrap());
+            let card = short(Card::new(&sample.task()).unwrap());
             let shown = post(&sample).message.unwrap().text();
             prop_assert!(shown.contains(&card.title), "{shown}");
             prop_assert!(shown.contains(&card.service), "{shown}");

@@ -17,7 +17,7 @@ const URL: &str = "https://default1.09.environment.api.powerplatform.com:443/pow
 pub(super) fn sample(event: EventName) -> Sample {
     let url = platform("teams").url("http://127.0.0.1:9").parse().unwrap();
     let at = Timestamp::from_millis(1_705_314_600_000);
-    Sample::new(WebhookKind::of("teams"), url, event, at)
+    Sample::new(WebhookKind::new("teams"), url, event, at)
 }
 
 /// What a fresh workflow answers to a task.
@@ -94,7 +94,7 @@ fn after_a_refused_card_a_plain_one_is_posted() {
 fn target(url: &str, mention: &str) -> Target {
     let url = Url::parse(url).unwrap();
     Sample::new(
-        WebhookKind::of("teams"),
+        WebhookKind::new("teams"),
         url,
         EventName::Triggered,
         Timestamp::EPOCH,

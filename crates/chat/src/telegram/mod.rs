@@ -40,7 +40,7 @@ impl Adapter for Telegram {
     }
 
     fn step(&self, task: &Task<'_>) -> Step {
-        let action = Action::of(task);
+        let action = Action::new(task);
         Step::send(render::render(task, action), move |task, exchange, now| {
             answer::classify(action, task, exchange, now)
         })

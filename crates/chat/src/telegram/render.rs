@@ -36,7 +36,7 @@ const MAX_TOKEN_BYTES: usize = 64;
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>, action: Action) -> Result<Rendered, Failure> {
-    let card = Card::of(task)?;
+    let card = Card::new(task)?;
     let method = match action {
         Action::Post | Action::Reply(_) => "sendMessage",
         Action::Edit(_) => "editMessageText",
@@ -258,7 +258,7 @@ mod tests {
     const SINCE: i64 = 1_705_314_600;
 
     fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
-        super::render(task, Action::of(task))
+        super::render(task, Action::new(task))
     }
 
     fn body(sample: &Sample) -> Value {

@@ -29,7 +29,7 @@ pub(super) enum Action {
 
 impl Action {
     /// What is done for a task. A message that was posted in another chat counts for nothing.
-    pub(super) fn of(task: &Task<'_>) -> Self {
+    pub(super) fn new(task: &Task<'_>) -> Self {
         let memory = task.message_ref.and_then(Memory::read);
         let here = chat(task.target);
         let message = memory
@@ -227,7 +227,7 @@ fn is_number(text: &str) -> bool {
 #[cfg(test)]
 pub(super) fn sample(event: EventName) -> destination::sample::Sample {
     let at = model::time::Timestamp::from_millis(1_705_314_600_000);
-    let kind = model::webhook::WebhookKind::of("telegram");
+    let kind = model::webhook::WebhookKind::new("telegram");
     let url = Url::parse("https://api.telegram.org/").unwrap();
     destination::sample::Sample::new(kind, url, event, at)
         .with_secret("token", "123456789:AAF-made_up_made_up_made_up_made_u")
@@ -297,15 +297,15 @@ mod tests {
     fn a_message_in_another_chat_is_not_changed() {
         let mut sample = sample(EventName::Resolved);
         sample.memory = Some(r#"{"chat":"-1001234567890","message":7}"#.into());
-        assert_eq!(Action::of(&sample.task()), Action::Edit(7));
+        assert_eq!(Action::new(&sample.task()), Action::Edit(7));
         let threaded = sample.clone().with_option("messages", "thread");
-        assert_eq!(Action::of(&threaded.task()), Action::Reply(7));
+        assert_eq!(Action::new(&threaded.task()), Action::Reply(7));
         let separate = sample.clone().with_option("messages", "separate");
         let mut called = sample.clone().with_option("mention", "@ada_l");
-        assert_eq!(Action::of(&called.task()), Action::Edit(7));
+        assert_eq!(Action::new(&called.task()), Action::Edit(7));
         called.event.name = EventName::Escalated;
-        assert_eq!(Action::of(&called.task()), Action::Post);
-        assert_eq!(Action::of(&separate.task()), Action::Post);
-        assert_eq!(Action::of(&sample.with_option("chat", "5").task()), Action::Post);
+        assert_eq!(Action::new(&called.task()), Action::Post);
+        assert_eq!(Action::new(&separate.task()), Action::Post);
+        assert_eq!(Action::new(&sample.with_option("chat", "5").task()), Action::Post);
     }
 }

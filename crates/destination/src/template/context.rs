@@ -22,8 +22,8 @@ pub struct Context {
 
 impl Context {
     /// Gathers the values of a task.
-    pub fn of(task: &Task<'_>) -> Result<Self, Failure> {
-        let card = Card::of(task)?;
+    pub fn new(task: &Task<'_>) -> Result<Self, Failure> {
+        let card = Card::new(task)?;
         let body = String::from_utf8_lossy(&task.event.body).into_owned();
         // It was read once already for the card.
         let event: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();

@@ -40,7 +40,7 @@ impl InFlight {
         parts.metrics.attempted(outcome);
         let took = Duration::from_micros(record.attempt.timings.total_us);
         prepared.counters.count(outcome, took);
-        let signal = HealthSignal::of(&record.attempt.outcome);
+        let signal = HealthSignal::from(&record.attempt.outcome);
         if signal == HealthSignal::Succeeded {
             let took = now.since(delivery.created_at).as_secs_f64();
             parts.metrics.delivery_seconds.observe(took);

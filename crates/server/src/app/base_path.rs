@@ -24,7 +24,7 @@ pub struct BasePath(Arc<str>);
 
 impl BasePath {
     /// The path of this address.
-    pub fn of(public_url: Option<&Url>) -> Self {
+    pub fn new(public_url: Option<&Url>) -> Self {
         Self(base_path(public_url).into())
     }
 

@@ -38,7 +38,7 @@ pub struct Bounds {
 
 impl Bounds {
     /// What a server has room for.
-    pub fn of(capacity: &Capacity) -> Self {
+    pub fn new(capacity: &Capacity) -> Self {
         Self {
             total: capacity.client_connections,
             per_client: capacity.connections_per_client,

@@ -46,7 +46,7 @@ pub async fn prepare(config: &Config, store: &Store, source: &Env) -> anyhow::Re
 async fn dev_key(directory: &Path, store: &Store, source: &Env) -> anyhow::Result<SecretText> {
     let path = directory.join(DEV_KEY_FILE);
     if let Ok(text) = std::fs::read_to_string(&path) {
-        let known = store.access.find_key(KeyHash::of(text.trim())).await?;
+        let known = store.access.find_key(KeyHash::new(text.trim())).await?;
         if known.is_some_and(|key| key.is_usable(source.now())) {
             return Ok(SecretText::new(text.trim()));
         }
@@ -55,7 +55,7 @@ async fn dev_key(directory: &Path, store: &Store, source: &Env) -> anyhow::Resul
     let key = ApiKey {
         id: source.new_key_id(),
         name: "development".into(),
-        hash: KeyHash::of(secret.reveal()),
+        hash: KeyHash::new(secret.reveal()),
         hint,
         scopes: ScopeSet::all(),
         created_at: source.now(),

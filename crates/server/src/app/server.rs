@@ -54,7 +54,7 @@ impl Site {
     pub fn new(router: Router, public_url: Option<&Url>, proxies: TrustedProxies) -> Self {
         Self {
             router,
-            base_path: BasePath::of(public_url),
+            base_path: BasePath::new(public_url),
             proxies,
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn is_due(facts: &Facts<'_>) -> bool {
 
 /// The request. Jira replaces a link with the same global id.
 pub(super) fn request(facts: &Facts<'_>) -> Result<Rendered, Failure> {
-    let card = Card::of(&facts.task)?.cut(MAX_TITLE, MAX_TITLE);
+    let card = Card::new(&facts.task)?.cut(MAX_TITLE, MAX_TITLE);
     let id = facts.ticket_id().unwrap_or_default();
     let body = json!({
         "globalId": format!("opsknight:{}", facts.task.event.incident_id),

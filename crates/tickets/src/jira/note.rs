@@ -97,7 +97,7 @@ pub(super) fn request(facts: &Facts<'_>, note: &Note) -> Result<Rendered, Failur
 }
 
 fn text(facts: &Facts<'_>, note: &Note) -> Result<String, Failure> {
-    let card = Card::of(&facts.task)?.cut(MAX_NAME, MAX_NAME);
+    let card = Card::new(&facts.task)?.cut(MAX_NAME, MAX_NAME);
     let who = facts.assignee().map(|user| {
         let name = cut(
             &destination::text::one_line(&user.name),

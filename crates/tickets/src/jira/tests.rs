@@ -56,7 +56,7 @@ fn sample(name: EventName) -> Sample {
 /// The same before it knows who it is.
 fn stranger(name: EventName) -> Sample {
     let url = Url::parse("https://example.atlassian.net").unwrap();
-    Sample::new(WebhookKind::of("jira"), url, name, at())
+    Sample::new(WebhookKind::new("jira"), url, name, at())
         .with_option("project", "OPS")
         .with_option("account", "ops@example.com")
         .with_secret("token", "t0ken")

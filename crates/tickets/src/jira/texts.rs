@@ -115,7 +115,7 @@ struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     fn of(task: &'a Task<'a>) -> Result<Self, Failure> {
-        let card = Card::of(task)?;
+        let card = Card::new(task)?;
         let then = || task.event.incident().and_then(|incident| incident.assignee);
         let assignee = task
             .incident_context
@@ -123,7 +123,7 @@ impl<'a> Maker<'a> {
         let description = task
             .incident_context
             .and_then(|beyond| beyond.description.clone());
-        let plain = Context::of(task)?
+        let plain = Context::new(task)?
             .with_plain_body()
             .with("description", description)
             .with("assignee", serde_json::to_value(assignee).unwrap_or_default());

@@ -59,7 +59,7 @@ impl Note {
 
 /// The notes that a delivery writes, in order.
 pub(super) fn due(task: &Task<'_>, progress: &Progress) -> Vec<Note> {
-    let (Ok(card), false) = (Card::of(task), task.event.is_test) else {
+    let (Ok(card), false) = (Card::new(task), task.event.is_test) else {
         return Vec::new();
     };
     let tells_event = match (Notes::of(task.target), task.event.name) {

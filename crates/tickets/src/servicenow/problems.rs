@@ -171,7 +171,7 @@ pub(super) fn try_templates(target: &Target, templates: &Templates) -> Vec<Probl
 }
 
 fn sample(target: &Target, event: EventName, description: Option<String>) -> Sample {
-    let kind = WebhookKind::of("servicenow");
+    let kind = WebhookKind::new("servicenow");
     let mut sample = Sample::new(kind, target.url.clone(), event, Timestamp::EPOCH);
     sample.target = target.clone();
     sample.beyond = Some(IncidentContext {

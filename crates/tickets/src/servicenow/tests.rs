@@ -41,7 +41,7 @@ fn at() -> Timestamp {
 
 fn sample(name: EventName) -> Sample {
     let url = Url::parse("https://dev1.service-now.example").unwrap();
-    Sample::new(WebhookKind::of("servicenow"), url, name, at())
+    Sample::new(WebhookKind::new("servicenow"), url, name, at())
         .with_option("account", "opsknight")
         .with_secret("password", "p:ss wörd")
 }

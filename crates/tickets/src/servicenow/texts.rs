@@ -176,7 +176,7 @@ impl<'a> Values<'a> {
         let description = task
             .incident_context
             .and_then(|beyond| beyond.description.clone());
-        let context = Arc::new(Context::of(task)?.with("description", description));
+        let context = Arc::new(Context::new(task)?.with("description", description));
         Ok(Self { task, context })
     }
 

@@ -60,7 +60,7 @@ pub struct AttemptView {
 
 impl AttemptView {
     /// The view of an attempt at a webhook of a kind, if the webhook is still there.
-    pub fn of(attempt: &Attempt, kind: Option<WebhookKind>) -> Self {
+    pub fn new(attempt: &Attempt, kind: Option<WebhookKind>) -> Self {
         let failure = attempt.outcome.failure();
         let (line, headers) = attempt
             .request_head
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_curl_line_is_one_command_whatever_the_body_holds() {
-        let view = AttemptView::of(&attempt(Outcome::Delivered, Some(204)), None);
+        let view = AttemptView::new(&attempt(Outcome::Delivered, Some(204)), None);
         let expected = r#"curl -X POST 'https://a.example/x' \
   -H 'x-a: it'\''s' \
   -H 'authorization: ***' \
@@ -244,7 +244,7 @@ mod tests {
             retry_after: Some(std::time::Duration::from_secs(90)),
             disposition: model::attempt::Disposition::Backoff,
         };
-        let view = AttemptView::of(&attempt(Outcome::Failed(failure), Some(429)), None);
+        let view = AttemptView::new(&attempt(Outcome::Failed(failure), Some(429)), None);
         assert_eq!(view.why, "Answered 429. It asked to wait 1 min 30 s.");
         assert_eq!((view.code, view.is_delivered()), (Some("rate_limited"), false));
         assert!(view.advice.is_some());

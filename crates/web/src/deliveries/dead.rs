@@ -80,7 +80,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     };
     let filters = [("webhook", webhook), ("cause", cause)];
     render(&DeadPage {
-        layout: Layout::of(&session, "Dead deliveries", Nav::Dead),
+        layout: Layout::new(&session, "Dead deliveries", Nav::Dead),
         groups: groups.into_iter().map(group).collect(),
         webhook: webhook.to_owned(),
         cause: cause.to_owned(),

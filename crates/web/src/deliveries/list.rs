@@ -187,7 +187,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     let filters = ["webhook", "incident", "event", "status", "since"].map(|name| (name, query.text(name)));
     let last_id = deliveries.last().map(|delivery| delivery.id.as_bytes());
     render(&DeliveriesPage {
-        layout: Layout::of(&session, "Deliveries", Nav::Deliveries),
+        layout: Layout::new(&session, "Deliveries", Nav::Deliveries),
         states: state_choices(query.text("status")),
         events: event_choices(query.text("event")),
         webhooks: webhook_choices(&state, "Any webhook", query.text("webhook")).await?,

@@ -30,7 +30,7 @@ pub struct MessageView {
 
 impl MessageView {
     /// The view of a message.
-    pub fn of(platform: &'static str, shown: Preview) -> Self {
+    pub fn new(platform: &'static str, shown: Preview) -> Self {
         Self {
             platform,
             accent: shown
@@ -44,7 +44,7 @@ impl MessageView {
     pub fn of_body(kind: WebhookKind, body: &[u8]) -> Option<Self> {
         let adapter = kinds::adapter(kind)?;
         let shown = adapter.previews()?.preview(body)?;
-        Some(Self::of(adapter.description().name, shown))
+        Some(Self::new(adapter.description().name, shown))
     }
 }
 
@@ -77,7 +77,7 @@ impl PreviewView {
     }
 
     /// The view of a preview.
-    pub fn of(
+    pub fn new(
         kind: WebhookKind,
         has_links: bool,
         preview: Result<MessagePreview, ActionError>,
@@ -92,7 +92,7 @@ impl PreviewView {
                     false => format!("The latest event, {}", preview.event.as_str()),
                 },
                 request_line: preview.request_line,
-                message: preview.shown.map(|shown| MessageView::of(platform, shown)),
+                message: preview.shown.map(|shown| MessageView::new(platform, shown)),
                 body: show::pretty_json(preview.body.as_bytes()).unwrap_or(preview.body),
                 refusal: String::new(),
                 problems: preview
@@ -144,5 +144,5 @@ pub async fn preview(
         .actions
         .preview_message(kind, id, draft, base.as_deref())
         .await;
-    render(&PreviewView::of(kind, base.is_some(), preview)?)
+    render(&PreviewView::new(kind, base.is_some(), preview)?)
 }

@@ -53,12 +53,12 @@ pub async fn page(
         Err(error) => return Err(error.into()),
     };
     let kind = webhook.as_ref().map(|webhook| webhook.settings.kind);
-    let view = |attempt| AttemptView::of(attempt, kind);
+    let view = |attempt| AttemptView::new(attempt, kind);
     let mut rows = delivery_rows(&state, std::slice::from_ref(delivery), now).await?;
     let row = rows.pop().ok_or_else(|| PageError::not_found("delivery"))?;
     let next_at = (delivery.state == DeliveryState::Scheduled).then(|| show::when(delivery.due_at, now));
     render(&DeliveryPage {
-        layout: Layout::of(&session, format!("Delivery of {}", row.event), Nav::Deliveries),
+        layout: Layout::new(&session, format!("Delivery of {}", row.event), Nav::Deliveries),
         next: what_comes_next(delivery, webhook.as_ref(), now),
         next_at,
         is_replayable: !delivery.state.is_open() && !delivery.is_test && webhook.is_some(),

@@ -33,7 +33,7 @@ struct InboxesPage {
 }
 
 impl InboxesPage {
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         headers: &HeaderMap,
@@ -55,7 +55,7 @@ impl InboxesPage {
             created: show::when(inbox.created_at, session.context.now),
         });
         Ok(Self {
-            layout: Layout::of(session, "Inbox", Nav::Inbox),
+            layout: Layout::new(session, "Inbox", Nav::Inbox),
             is_on,
             inboxes: rows.collect(),
             name,
@@ -82,7 +82,7 @@ pub fn require_inboxes(state: &WebState) -> Result<(), PageError> {
 
 /// `GET /settings/inbox`
 pub async fn page(State(state): State<WebState>, session: UserSession, headers: HeaderMap) -> PageResult {
-    let page = InboxesPage::of(&state, &session, &headers, String::new(), FieldErrors::default());
+    let page = InboxesPage::load(&state, &session, &headers, String::new(), FieldErrors::default());
     render(&page.await?)
 }
 
@@ -99,7 +99,7 @@ pub async fn create(
         Ok(inbox) => go(&format!("/settings/inbox/{}", inbox.id), "created"),
         Err(error) => {
             let errors = FieldErrors::of(error)?;
-            render_refused(&InboxesPage::of(&state, &session, &headers, name, errors).await?)
+            render_refused(&InboxesPage::load(&state, &session, &headers, name, errors).await?)
         }
     }
 }

@@ -108,7 +108,7 @@ struct Refused {
 }
 
 impl InboxPage {
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         headers: &HeaderMap,
@@ -134,7 +134,7 @@ impl InboxPage {
             _ => present,
         };
         Ok(Self {
-            layout: Layout::of(session, inbox.name.clone(), Nav::Inbox),
+            layout: Layout::new(session, inbox.name.clone(), Nav::Inbox),
             id,
             address: address_of(&base_url(state.settings.public_url.as_ref(), headers), id),
             has_secret: inbox.secret.is_some(),
@@ -275,7 +275,7 @@ pub async fn page(
     query: Query,
 ) -> PageResult {
     let chosen = query.text("request");
-    render(&InboxPage::of(&state, &session, &headers, id, chosen, Refused::default()).await?)
+    render(&InboxPage::load(&state, &session, &headers, id, chosen, Refused::default()).await?)
 }
 
 async fn refuse(
@@ -285,7 +285,7 @@ async fn refuse(
     id: InboxId,
     refused: Refused,
 ) -> PageResult {
-    let page = InboxPage::of(state, session, headers, id, "", refused).await?;
+    let page = InboxPage::load(state, session, headers, id, "", refused).await?;
     Ok(render_with(StatusCode::UNPROCESSABLE_ENTITY, &page))
 }
 
@@ -463,12 +463,12 @@ mod tests {
     #[test]
     fn an_answer_is_read_with_fractions_of_seconds_and_nonsense_is_named() {
         let read = |status, delay| {
-            let read = read_answer(&Form::of(&[("status", status), ("delay", delay)]));
+            let read = read_answer(&Form::new(&[("status", status), ("delay", delay)]));
             read.map_err(|errors| (errors.at("status").is_empty(), errors.at("delay").is_empty()))
         };
         assert_eq!(read("503", "1.5"), Ok((503, 1500)));
         assert_eq!(read("x", "1"), Err((false, true)));
-        let preset = Form::of(&[("preset", "500 12")]);
+        let preset = Form::new(&[("preset", "500 12")]);
         assert_eq!(read_answer(&preset).ok(), Some((500, 12_000)));
         let nonsense = ["", "-1", "NaN", "inf", "1e300", "soon"].map(|delay| read("200", delay));
         assert_eq!(nonsense, [Err((true, false)); 6]);

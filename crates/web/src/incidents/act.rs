@@ -43,7 +43,7 @@ struct ActPage {
 }
 
 impl ActPage {
-    fn of(context: &RequestContext, path: &str, session: Option<&UserSession>) -> Self {
+    fn new(context: &RequestContext, path: &str, session: Option<&UserSession>) -> Self {
         Self {
             layout: Layout::open("Confirm", context),
             path: path.to_owned(),
@@ -77,7 +77,7 @@ pub async fn page(
     Path((webhook, token)): Path<(String, String)>,
 ) -> PageResult {
     let path = format!("/act/{webhook}/{token}");
-    let page = ActPage::of(&context, &path, session.as_ref());
+    let page = ActPage::new(&context, &path, session.as_ref());
     let webhook_id = webhook_of(&webhook)?;
     let found = state.actions.look_at_link(webhook_id, &token).await;
     let link = found.map_err(|error| no_link(&state, &origin, error))?;
@@ -105,7 +105,7 @@ pub async fn act(
     form: Form,
 ) -> PageResult {
     let path = format!("/act/{webhook}/{token}");
-    let page = ActPage::of(&context, &path, session.as_ref());
+    let page = ActPage::new(&context, &path, session.as_ref());
     let webhook_id = webhook_of(&webhook)?;
     // Somebody signed in who may do it does it as themselves; for everybody else it is the link that permits it.
     let entitled = session

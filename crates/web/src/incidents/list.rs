@@ -36,7 +36,7 @@ pub struct IncidentRow {
 
 impl IncidentRow {
     /// The row of an incident.
-    pub fn of(incident: &Incident, now: Timestamp) -> Self {
+    pub fn new(incident: &Incident, now: Timestamp) -> Self {
         Self {
             id: incident.id,
             title: show::listed(&incident.title),
@@ -87,10 +87,10 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     ];
     let last_id = incidents.last().map(|incident| incident.id.as_bytes());
     render(&IncidentsPage {
-        layout: Layout::of(&session, "Incidents", Nav::Incidents),
+        layout: Layout::new(&session, "Incidents", Nav::Incidents),
         incidents: incidents
             .iter()
-            .map(|incident| IncidentRow::of(incident, session.context.now))
+            .map(|incident| IncidentRow::new(incident, session.context.now))
             .collect(),
         statuses: [
             ("", "Any status"),

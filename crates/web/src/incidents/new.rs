@@ -29,7 +29,7 @@ struct NewIncidentPage {
 }
 
 impl NewIncidentPage {
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         form: &Form,
@@ -41,7 +41,7 @@ impl NewIncidentPage {
         let mut severities = severity_choices("", severity);
         severities.remove(0);
         Ok(Self {
-            layout: Layout::of(session, "Trigger an incident", Nav::Incidents),
+            layout: Layout::new(session, "Trigger an incident", Nav::Incidents),
             title: form.text("title").to_owned(),
             description: form.lines("description"),
             dedup_key: form.text("dedupKey").to_owned(),
@@ -56,7 +56,7 @@ impl NewIncidentPage {
 /// `GET /incidents/new`
 pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let empty = Form::default();
-    let page = NewIncidentPage::of(
+    let page = NewIncidentPage::load(
         &state,
         &session,
         &empty,
@@ -97,6 +97,6 @@ pub async fn trigger(State(state): State<WebState>, session: UserSession, form: 
         }
         Err(error) => FieldErrors::of(error)?,
     };
-    let page = NewIncidentPage::of(&state, &session, &form, form.text("service"), refused).await?;
+    let page = NewIncidentPage::load(&state, &session, &form, form.text("service"), refused).await?;
     render_refused(&page)
 }

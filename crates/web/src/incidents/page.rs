@@ -82,7 +82,7 @@ impl IncidentPage {
     }
 
     /// The page of an incident, with what is wrong with a form on it.
-    pub async fn of(
+    pub async fn load(
         state: &WebState,
         session: &UserSession,
         id: IncidentId,
@@ -104,7 +104,7 @@ impl IncidentPage {
         let mut severities = severity_choices("", incident.severity.as_str());
         severities.remove(0);
         Ok(Self {
-            layout: Layout::of(session, incident.title.clone(), Nav::Incidents),
+            layout: Layout::new(session, incident.title.clone(), Nav::Incidents),
             status: show::status_badge(incident.status),
             severity: show::severity_badge(incident.severity),
             created: show::when(incident.created_at, now),
@@ -112,7 +112,7 @@ impl IncidentPage {
             timeline: timeline.iter().rev().map(moment).collect(),
             sent: sent(&deliveries, now),
             users: user_choices(state, "Nobody", &assignee.unwrap_or_default()).await?,
-            tickets: Tickets::of(state, id, &deliveries, now).await?,
+            tickets: Tickets::load(state, id, &deliveries, now).await?,
             severities,
             errors,
             incident,
@@ -188,7 +188,7 @@ pub async fn page(
     session: UserSession,
     PathId(id): PathId<IncidentId>,
 ) -> PageResult {
-    render(&IncidentPage::of(&state, &session, id, FieldErrors::default()).await?)
+    render(&IncidentPage::load(&state, &session, id, FieldErrors::default()).await?)
 }
 
 /// `POST /incidents/{id}/acknowledge`
@@ -288,7 +288,7 @@ pub async fn edit(
         Ok(_) => go(&format!("/incidents/{id}"), "saved"),
         Err(error) => {
             let errors = FieldErrors::of(error)?;
-            let page = IncidentPage::of(&state, &session, id, errors).await?;
+            let page = IncidentPage::load(&state, &session, id, errors).await?;
             Ok(render_with(http::StatusCode::UNPROCESSABLE_ENTITY, &page))
         }
     }

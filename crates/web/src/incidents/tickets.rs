@@ -52,7 +52,7 @@ pub struct TicketRow {
 
 impl Tickets {
     /// The tickets of an incident, and those that its deliveries could not make.
-    pub async fn of(
+    pub async fn load(
         state: &WebState,
         id: IncidentId,
         deliveries: &[Delivery],
@@ -197,7 +197,7 @@ async fn refuse(
         ActionError::TicketSystem { detail, .. } => FieldErrors::one("ticket", detail),
         _ => FieldErrors::of(error)?,
     };
-    let mut page = IncidentPage::of(state, session, id, errors).await?;
+    let mut page = IncidentPage::load(state, session, id, errors).await?;
     page.tickets.typed = typed.to_owned();
     render_refused(&page)
 }

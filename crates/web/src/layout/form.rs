@@ -51,7 +51,7 @@ impl Form {
 
     /// A form with these fields.
     #[cfg(test)]
-    pub fn of(fields: &[(&str, &str)]) -> Self {
+    pub fn new(fields: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Self {
             fields: fields.iter().map(owned).collect(),

@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_session_has_so_many_live_pages_and_gets_its_places_back() {
         let watchers = Watchers::default();
-        let (one, other) = (KeyHash::of("one"), KeyHash::of("other"));
+        let (one, other) = (KeyHash::new("one"), KeyHash::new("other"));
         let places: Vec<_> = (0..MAX_PAGES_EACH).map(|_| watchers.enter(one)).collect();
         assert!(places.iter().all(Option::is_some) && watchers.enter(one).is_none());
         assert!(watchers.enter(other).is_some());

@@ -49,7 +49,7 @@ pub fn chart_start(now: Timestamp) -> Timestamp {
 
 impl Day {
     /// The last day of one webhook, or of all.
-    pub fn of(activity: &[Activity], webhook_id: Option<WebhookId>, now: Timestamp) -> Self {
+    pub fn new(activity: &[Activity], webhook_id: Option<WebhookId>, now: Timestamp) -> Self {
         let starts_at = chart_start(now);
         let mut day = Self {
             starts_at,
@@ -308,17 +308,17 @@ mod tests {
             activity(start, 1, 2, 3),
             activity(period_of(now()), 4, 0, 0),
         ];
-        let day = Day::of(&rows, None, now());
+        let day = Day::new(&rows, None, now());
         assert_eq!((day.delivered(), day.retried(), day.dead()), (5, 2, 3));
         assert_eq!(day.attempt_rate().as_deref(), Some("50.0 %"));
         assert_eq!(day.arrival_rate().as_deref(), Some("62.5 %"));
-        let other = Day::of(&rows, Some(WebhookId::new(Timestamp::EPOCH, [2; 10])), now());
+        let other = Day::new(&rows, Some(WebhookId::new(Timestamp::EPOCH, [2; 10])), now());
         assert!(other.is_empty() && other.arrival_rate().is_none());
     }
 
     #[test]
     fn a_single_dead_delivery_among_thousands_can_be_seen() {
-        let day = Day::of(&[activity(period_of(now()), 100_000, 0, 1)], None, now());
+        let day = Day::new(&[activity(period_of(now()), 100_000, 0, 1)], None, now());
         assert!(day.chart().0.contains("class=\"dead\"") && day.sparkline().0.contains("height=\"2\""));
     }
 

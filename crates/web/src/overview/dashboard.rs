@@ -96,16 +96,16 @@ pub async fn page(State(state): State<WebState>, session: UserSession) -> PageRe
     let more = attention.len().saturating_sub(SHOWN_WEBHOOKS);
     attention.truncate(SHOWN_WEBHOOKS);
     render(&DashboardPage {
-        layout: Layout::of(&session, "Dashboard", Nav::Dashboard),
+        layout: Layout::new(&session, "Dashboard", Nav::Dashboard),
         verdict: verdict(&open, webhooks, &counts, now),
         severities: severities(&open),
         incidents: incidents
             .iter()
-            .map(|incident| IncidentRow::of(incident, now))
+            .map(|incident| IncidentRow::new(incident, now))
             .collect(),
         attention,
         more_attention: (more > 0).then(|| show::count(more as u64)),
-        day: Day::of(&activity, None, now),
+        day: Day::new(&activity, None, now),
         counts,
         webhook_count: health.len(),
         has_services: !services.is_empty(),

@@ -137,7 +137,7 @@ pub async fn page(
     };
     match authorize(&state, origin.address, &query, context.now).await? {
         Ok(_) => {
-            let overview = Overview::of(&state, context.now).await?;
+            let overview = Overview::load(&state, context.now).await?;
             page.title.clone_from(&overview.verdict.title);
             page.overview = Some(overview);
             Ok(private(render_with(StatusCode::OK, &page)))
@@ -175,7 +175,7 @@ async fn authorize(
         return Ok(Err(Refusal::NoKey));
     }
     let now_ms = state.source.monotonic_millis();
-    let hash = KeyHash::of(key);
+    let hash = KeyHash::new(key);
     let verdict = judge(state.store.access.find_key(hash).await?.as_ref(), now);
     if verdict == Err(Refusal::WrongKey)
         && let Err(limit) = state.link_failures.take(client.network(), now_ms)
@@ -213,7 +213,7 @@ fn refused(response: Response, refusal: Refusal) -> Response {
 }
 
 impl Overview {
-    async fn of(state: &WebState, now: Timestamp) -> Result<Self, PageError> {
+    async fn load(state: &WebState, now: Timestamp) -> Result<Self, PageError> {
         let store = &state.store;
         let open = store.overview.open_incidents().await?;
         let counts = store.deliveries.counts().await?;
@@ -224,13 +224,13 @@ impl Overview {
             .values()
             .filter(|health| health.state == WebhookState::Enabled && health.degraded.is_some())
             .count();
-        let (day, degraded) = (Day::of(&activity, None, now), degraded as u64);
+        let (day, degraded) = (Day::new(&activity, None, now), degraded as u64);
         let total: u64 = open.iter().map(|row| row.count).sum();
         Ok(Self {
             verdict: verdict(&open, degraded_in_words(degraded), &counts, now),
             severities: severities(&open),
             more: more_in_words(total.saturating_sub(incidents.len() as u64)),
-            incidents: incidents.iter().map(|incident| Row::of(incident, now)).collect(),
+            incidents: incidents.iter().map(|incident| Row::new(incident, now)).collect(),
             delivered: show::count(day.delivered()),
             retried: show::count(day.retried()),
             dead: show::count(day.dead()),
@@ -281,7 +281,7 @@ fn severities(open: &[OpenIncidents]) -> Vec<SeverityCount> {
 }
 
 impl Row {
-    fn of(incident: &Incident, now: Timestamp) -> Self {
+    fn new(incident: &Incident, now: Timestamp) -> Self {
         let assignee = incident.assignee.as_ref();
         Self {
             id: incident.id,
@@ -316,9 +316,9 @@ mod tests {
         ApiKey {
             id: KeyId::new(now(), [1; 10]),
             name: "wall".into(),
-            hash: KeyHash::of("ok_1"),
+            hash: KeyHash::new("ok_1"),
             hint: "ok_1".into(),
-            scopes: ScopeSet::of(scopes),
+            scopes: ScopeSet::new(scopes),
             created_at: now(),
             expires_at,
             revoked_at: None,

@@ -37,7 +37,7 @@ pub struct SessionRow {
 
 impl SessionRow {
     /// The row of a session, as the person sees it.
-    pub fn of(row: Session, session: &UserSession) -> Self {
+    pub fn new(row: Session, session: &UserSession) -> Self {
         let now = session.context.now;
         Self {
             id: row.id,
@@ -60,15 +60,15 @@ struct AccountPage {
 }
 
 impl AccountPage {
-    async fn of(state: &WebState, session: &UserSession, errors: FieldErrors) -> Result<Self, PageError> {
+    async fn load(state: &WebState, session: &UserSession, errors: FieldErrors) -> Result<Self, PageError> {
         let now = session.context.now;
         let sessions = state.store.sessions.list(session.user.id, now).await?;
         Ok(Self {
-            layout: Layout::of(session, "Your account", Nav::Nowhere),
+            layout: Layout::new(session, "Your account", Nav::Nowhere),
             email: session.user.email.clone().unwrap_or_default(),
             sessions: sessions
                 .into_iter()
-                .map(|row| SessionRow::of(row, session))
+                .map(|row| SessionRow::new(row, session))
                 .collect(),
             errors,
         })
@@ -77,7 +77,7 @@ impl AccountPage {
 
 /// `GET /account`
 pub async fn page(State(state): State<WebState>, session: UserSession) -> PageResult {
-    render(&AccountPage::of(&state, &session, FieldErrors::default()).await?)
+    render(&AccountPage::load(&state, &session, FieldErrors::default()).await?)
 }
 
 /// `POST /account/password`
@@ -96,7 +96,7 @@ pub async fn change_password(State(state): State<WebState>, session: UserSession
         Ok(()) => go("/sign-in", "password-changed"),
         Err(error) => {
             let errors = FieldErrors::of(error)?;
-            render_refused(&AccountPage::of(&state, &session, errors).await?)
+            render_refused(&AccountPage::load(&state, &session, errors).await?)
         }
     }
 }

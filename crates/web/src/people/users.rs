@@ -51,7 +51,7 @@ struct UsersPage {
 }
 
 impl UsersPage {
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         before: &str,
@@ -72,7 +72,7 @@ impl UsersPage {
             created: show::when(user.created_at, now),
         };
         Ok(Self {
-            layout: Layout::of(session, "Users", Nav::Users),
+            layout: Layout::new(session, "Users", Nav::Users),
             users: users.into_iter().map(row).collect(),
             name: form.text("name").to_owned(),
             email: form.text("email").to_owned(),
@@ -95,7 +95,7 @@ enum Access {
 }
 
 impl Access {
-    fn of(user: &User, has_password: bool) -> Self {
+    fn new(user: &User, has_password: bool) -> Self {
         match (&user.email, has_password) {
             (None, _) => Self::NeedsAddress,
             (Some(_), true) => Self::Password,
@@ -132,7 +132,7 @@ struct UserPage {
 }
 
 impl UserPage {
-    async fn of(state: &WebState, session: &UserSession, id: UserId) -> Result<Self, PageError> {
+    async fn load(state: &WebState, session: &UserSession, id: UserId) -> Result<Self, PageError> {
         let now = session.context.now;
         let record = state.store.sign_in.find_by_id(id).await?;
         let user = record.user;
@@ -142,10 +142,10 @@ impl UserPage {
             Vec::new()
         };
         Ok(Self {
-            layout: Layout::of(session, user.name.clone(), Nav::Users),
+            layout: Layout::new(session, user.name.clone(), Nav::Users),
             id,
             is_self: id == session.user.id,
-            access: Access::of(&user, record.password.is_some()),
+            access: Access::new(&user, record.password.is_some()),
             name: user.name,
             email: user.email.unwrap_or_default(),
             role: role_badge(user.role),
@@ -153,7 +153,7 @@ impl UserPage {
             created: show::when(user.created_at, now),
             sessions: sessions
                 .into_iter()
-                .map(|row| SessionRow::of(row, session))
+                .map(|row| SessionRow::new(row, session))
                 .collect(),
             link: None,
             refusal: None,
@@ -228,7 +228,7 @@ fn check_self(session: &User, id: UserId, draft: &UserDraft) -> Option<FieldErro
 /// `GET /users`
 pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let before = query.text("before");
-    render(&UsersPage::of(&state, &session, before, &Form::default(), FieldErrors::default()).await?)
+    render(&UsersPage::load(&state, &session, before, &Form::default(), FieldErrors::default()).await?)
 }
 
 /// `POST /users`
@@ -241,7 +241,7 @@ pub async fn create(State(state): State<WebState>, session: UserSession, form: F
         Ok(user) => go(&format!("/users/{}", user.id), "created"),
         Err(error) => {
             let errors = FieldErrors::of(error)?;
-            render_refused(&UsersPage::of(&state, &session, "", &form, errors).await?)
+            render_refused(&UsersPage::load(&state, &session, "", &form, errors).await?)
         }
     }
 }
@@ -252,7 +252,7 @@ pub async fn one(
     session: UserSession,
     PathId(id): PathId<UserId>,
 ) -> PageResult {
-    render(&UserPage::of(&state, &session, id).await?)
+    render(&UserPage::load(&state, &session, id).await?)
 }
 
 /// `POST /users/{id}`
@@ -274,7 +274,7 @@ pub async fn change(
             Err(error) => FieldErrors::of(error)?,
         },
     };
-    let mut page = UserPage::of(&state, &session, id).await?;
+    let mut page = UserPage::load(&state, &session, id).await?;
     page.name = form.text("name").to_owned();
     page.email = form.text("email").to_owned();
     if let Some(role) = Role::parse(form.text("role")) {
@@ -303,7 +303,7 @@ pub async fn delete(
             Err(error) => return Err(error.into()),
         }
     };
-    let mut page = UserPage::of(&state, &session, id).await?;
+    let mut page = UserPage::load(&state, &session, id).await?;
     page.refusal = Some(refusal);
     Ok(render_with(StatusCode::CONFLICT, &page))
 }
@@ -330,7 +330,7 @@ pub async fn create_link(
     headers: HeaderMap,
 ) -> PageResult {
     let (token, expires_at) = state.actions.create_sign_in_link(session.actor(), id).await?;
-    let mut page = UserPage::of(&state, &session, id).await?;
+    let mut page = UserPage::load(&state, &session, id).await?;
     page.link = Some(Link {
         address: format!(
             "{}/welcome?token={}",
@@ -381,9 +381,9 @@ mod tests {
     fn a_person_signs_in_with_an_address_and_a_password() {
         let with_address = user(Some("ada@example.com"));
         let accesses = [
-            Access::of(&with_address, true),
-            Access::of(&with_address, false),
-            Access::of(&user(None), true),
+            Access::new(&with_address, true),
+            Access::new(&with_address, false),
+            Access::new(&user(None), true),
         ];
         assert_eq!(
             accesses,
@@ -393,14 +393,14 @@ mod tests {
 
     #[test]
     fn a_form_without_an_address_takes_it_away_and_one_without_a_role_keeps_it() {
-        let draft = draft_of(&Form::of(&[("name", "Ada"), ("email", " ")]));
+        let draft = draft_of(&Form::new(&[("name", "Ada"), ("email", " ")]));
         assert_eq!((draft.email, draft.role), (Patch::Clear, Patch::Keep));
     }
 
     #[test]
     fn nobody_takes_their_own_rights_or_their_own_way_in() {
         let ada = user(Some("ada@example.com"));
-        let checked = |id, fields: &[(&str, &str)]| check_self(&ada, id, &draft_of(&Form::of(fields)));
+        let checked = |id, fields: &[(&str, &str)]| check_self(&ada, id, &draft_of(&Form::new(fields)));
         let demoted = checked(ada.id, &[("email", "a@b"), ("role", "viewer")]);
         assert!(demoted.is_some_and(|errors| errors.any_of(&["role"])));
         let locked_out = checked(ada.id, &[("role", "admin")]);

@@ -40,16 +40,16 @@ fn tone(method: &str) -> &'static str {
 /// `GET /docs/api`
 pub async fn page(State(state): State<WebState>, session: UserSession, headers: HeaderMap) -> PageResult {
     render(&ApiDocsPage {
-        layout: Layout::of(&session, "API reference", Nav::System),
+        layout: Layout::new(&session, "API reference", Nav::System),
         base: base_url(state.settings.public_url.as_ref(), &headers),
-        reference: Reference::of(&(state.openapi)()),
+        reference: Reference::new(&(state.openapi)()),
     })
 }
 
 /// `GET /docs/schemas`
 pub async fn schemas(State(state): State<WebState>, session: UserSession) -> PageResult {
     render(&ApiSchemasPage {
-        layout: Layout::of(&session, "Schemas of the API", Nav::System),
-        schemas: Reference::of(&(state.openapi)()).schemas,
+        layout: Layout::new(&session, "Schemas of the API", Nav::System),
+        schemas: Reference::new(&(state.openapi)()).schemas,
     })
 }

@@ -116,7 +116,7 @@ impl Group {
 
 impl Reference {
     /// Reads a document.
-    pub fn of(document: &Value) -> Self {
+    pub fn new(document: &Value) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for (path, item) in members(&document["paths"]) {
             for operation in operations_of(document, path, item) {
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn routes_are_grouped_and_those_that_do_the_same_are_one() {
-        let reference = Reference::of(&document());
+        let reference = Reference::new(&document());
         let group = &reference.groups[0];
         assert_eq!((group.name.as_str(), group.operations.len()), ("Pets", 2));
         assert_eq!(group.operations[1].methods, ["PATCH", "PUT"]);
@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_route_says_what_it_needs_and_gives() {
-        let reference = Reference::of(&document());
+        let reference = Reference::new(&document());
         let list = &reference.groups[0].operations[0];
         assert_eq!(list.scope.as_deref(), Some("pets:read"));
         assert_eq!(list.answers[0].kind.text, "a page of Pet");
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_command_sends_what_must_be_there_and_a_key_where_one_is_needed() {
-        let reference = Reference::of(&document());
+        let reference = Reference::new(&document());
         let [list, change] = &reference.groups[0].operations[..] else {
             panic!("two routes");
         };
@@ -424,7 +424,7 @@ mod tests {
 
     #[test]
     fn a_document_of_another_shape_is_no_trouble() {
-        let reference = Reference::of(&json!({ "paths": { "/x": { "get": 3 } }, "components": [] }));
+        let reference = Reference::new(&json!({ "paths": { "/x": { "get": 3 } }, "components": [] }));
         assert_eq!((reference.groups.len(), reference.schemas.len()), (1, 0));
     }
 }

@@ -55,7 +55,7 @@ enum KeyState {
 }
 
 impl KeyState {
-    fn of(key: &ApiKey, now: Timestamp) -> Self {
+    fn new(key: &ApiKey, now: Timestamp) -> Self {
         if key.revoked_at.is_some() {
             Self::Revoked
         } else if key.is_usable(now) {
@@ -106,7 +106,7 @@ struct ApiKeysPage {
 }
 
 impl ApiKeysPage {
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         before: &str,
@@ -120,7 +120,7 @@ impl ApiKeysPage {
         let pager = Pager::new("/settings/api-keys", &[], page, keys.len(), last_id);
         let row = |key: ApiKey| KeyRow {
             id: key.id,
-            state: KeyState::of(&key, now),
+            state: KeyState::new(&key, now),
             scopes: names_of(key.scopes),
             created: show::when(key.created_at, now),
             expires: key.expires_at.map(|at| show::when(at, now)),
@@ -136,7 +136,7 @@ impl ApiKeysPage {
             is_chosen: chosen.iter().any(|name| name == scope.as_str()),
         };
         Ok(Self {
-            layout: Layout::of(session, "API keys", Nav::ApiKeys),
+            layout: Layout::new(session, "API keys", Nav::ApiKeys),
             keys: keys.into_iter().map(row).collect(),
             made: None,
             name: form.text("name").to_owned(),
@@ -216,7 +216,7 @@ fn expiry(lifetime: &str, now: Timestamp) -> Result<Option<Timestamp>, FieldErro
 /// `GET /settings/api-keys`
 pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let before = query.text("before");
-    render(&ApiKeysPage::of(&state, &session, before, &Form::default(), FieldErrors::default()).await?)
+    render(&ApiKeysPage::load(&state, &session, before, &Form::default(), FieldErrors::default()).await?)
 }
 
 /// `POST /settings/api-keys`: the answer shows the key, once.
@@ -241,7 +241,7 @@ pub async fn create(
         }
         Err(errors) => errors,
     };
-    render_refused(&ApiKeysPage::of(&state, &session, "", &form, errors).await?)
+    render_refused(&ApiKeysPage::load(&state, &session, "", &form, errors).await?)
 }
 
 /// The page that shows a key, once.
@@ -259,7 +259,7 @@ async fn made(
     let services = state.store.services.list(one).await?;
     let service = services.first().map(|service| service.id);
     let errors = FieldErrors::default();
-    let mut page = ApiKeysPage::of(state, session, "", &Form::default(), errors).await?;
+    let mut page = ApiKeysPage::load(state, session, "", &Form::default(), errors).await?;
     page.made = Some(MadeKey {
         example: example(
             &base_url(state.settings.public_url.as_ref(), headers),
@@ -292,7 +292,7 @@ mod tests {
         ApiKey {
             id: KeyId::from_bytes([1; 16]),
             name: "ci".to_owned(),
-            hash: KeyHash::of("ok_x"),
+            hash: KeyHash::new("ok_x"),
             hint: "ok_x".to_owned(),
             scopes: ScopeSet::all(),
             created_at: Timestamp::EPOCH,
@@ -305,9 +305,9 @@ mod tests {
     fn a_key_that_is_revoked_is_not_called_expired() {
         let now = Timestamp::from_millis(1000);
         let states = [
-            KeyState::of(&key(None, None), now),
-            KeyState::of(&key(Some(now), None), now),
-            KeyState::of(&key(Some(now), Some(now)), now),
+            KeyState::new(&key(None, None), now),
+            KeyState::new(&key(Some(now), None), now),
+            KeyState::new(&key(Some(now), Some(now)), now),
         ];
         assert_eq!(states, [KeyState::Usable, KeyState::Expired, KeyState::Revoked]);
     }
@@ -322,11 +322,11 @@ mod tests {
 
     #[test]
     fn the_example_is_something_that_the_key_may_do() {
-        let path = |scopes: &[Scope]| example_path(ScopeSet::of(scopes));
+        let path = |scopes: &[Scope]| example_path(ScopeSet::new(scopes));
         assert_eq!(path(&[Scope::EventsRead]), "/api/v1/events?limit=1");
         assert_eq!(path(&[Scope::WebhooksTest]), "/api/v1/openapi.json");
         let service = Some(ServiceId::from_bytes([1; 16]));
-        let command = |scopes: &[Scope]| example("http://x", "ok_1", ScopeSet::of(scopes), service);
+        let command = |scopes: &[Scope]| example("http://x", "ok_1", ScopeSet::new(scopes), service);
         assert!(command(&[Scope::IncidentsWrite]).contains("--json"));
         let reads_too = command(&[Scope::IncidentsWrite, Scope::IncidentsRead]);
         assert_eq!(
@@ -338,6 +338,6 @@ mod tests {
     #[test]
     fn all_scopes_together_are_everything() {
         assert_eq!(names_of(ScopeSet::all()), ["everything"]);
-        assert_eq!(names_of(ScopeSet::of(&[Scope::Admin])), ["admin"]);
+        assert_eq!(names_of(ScopeSet::new(&[Scope::Admin])), ["admin"]);
     }
 }

@@ -26,7 +26,7 @@ struct AuditRow {
 }
 
 impl AuditRow {
-    fn of(entry: AuditEntry) -> Self {
+    fn new(entry: AuditEntry) -> Self {
         let (who_kind, who_path) = match &entry.actor {
             Actor::System => ("the server", None),
             Actor::Key { id, .. } => ("API key", Some(key_path(*id))),
@@ -61,9 +61,9 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     let entries = state.store.access.list_audit(page).await?;
     let last_id = entries.last().map(|entry| entry.id.as_bytes());
     render(&AuditPage {
-        layout: Layout::of(&session, "Audit log", Nav::Audit),
+        layout: Layout::new(&session, "Audit log", Nav::Audit),
         pager: Pager::new("/settings/audit-log", &[], page, entries.len(), last_id),
-        entries: entries.into_iter().map(AuditRow::of).collect(),
+        entries: entries.into_iter().map(AuditRow::new).collect(),
     })
 }
 

@@ -42,7 +42,7 @@ struct StepRow {
 }
 
 impl StepRow {
-    fn of(step: &EscalationStep) -> Self {
+    fn new(step: &EscalationStep) -> Self {
         Self {
             wait_minutes: step.wait_minutes.to_string(),
             assignee: step
@@ -83,7 +83,7 @@ struct PolicyForm {
 
 impl PolicyForm {
     /// The form with so many rows typed, and room for more.
-    async fn of(
+    async fn load(
         state: &WebState,
         name: String,
         mut rows: Vec<StepRow>,
@@ -108,7 +108,7 @@ impl PolicyForm {
     ) -> Result<Self, PageError> {
         let mut rows = rows_of(form);
         rows.retain(|row| !row.is_empty());
-        Self::of(state, form.text("name").to_owned(), rows, assignees, errors).await
+        Self::load(state, form.text("name").to_owned(), rows, assignees, errors).await
     }
 
     /// What is wrong with the steps as a whole, and with each.
@@ -127,7 +127,7 @@ struct PoliciesPage {
 }
 
 impl PoliciesPage {
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         before: &str,
@@ -145,7 +145,7 @@ impl PoliciesPage {
             name: policy.name,
         };
         Ok(Self {
-            layout: Layout::of(session, "Escalation policies", Nav::Policies),
+            layout: Layout::new(session, "Escalation policies", Nav::Policies),
             policies: policies.into_iter().map(row).collect(),
             form,
             pager,
@@ -168,7 +168,7 @@ struct PolicyPage {
 
 impl PolicyPage {
     /// The page of a policy; with what was typed into its form, if that was not accepted.
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         id: PolicyId,
@@ -183,8 +183,8 @@ impl PolicyPage {
         let form = match refused {
             Some((form, errors)) => PolicyForm::typed(state, form, &assignees, errors).await?,
             None => {
-                let rows = policy.steps.iter().map(StepRow::of).collect();
-                PolicyForm::of(
+                let rows = policy.steps.iter().map(StepRow::new).collect();
+                PolicyForm::load(
                     state,
                     policy.name.clone(),
                     rows,
@@ -195,7 +195,7 @@ impl PolicyPage {
             }
         };
         Ok(Self {
-            layout: Layout::of(session, policy.name.clone(), Nav::Policies),
+            layout: Layout::new(session, policy.name.clone(), Nav::Policies),
             id,
             created: show::when(policy.created_at, session.context.now),
             steps: lines_of(&policy.steps),
@@ -332,8 +332,8 @@ fn mistakes(error: ActionError) -> Result<FieldErrors, PageError> {
 
 /// `GET /escalation-policies`
 pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
-    let form = PolicyForm::of(&state, String::new(), Vec::new(), &[], FieldErrors::default()).await?;
-    render(&PoliciesPage::of(&state, &session, query.text("before"), form).await?)
+    let form = PolicyForm::load(&state, String::new(), Vec::new(), &[], FieldErrors::default()).await?;
+    render(&PoliciesPage::load(&state, &session, query.text("before"), form).await?)
 }
 
 /// `POST /escalation-policies`
@@ -346,7 +346,7 @@ pub async fn create(State(state): State<WebState>, session: UserSession, form: F
         Err(errors) => errors,
     };
     let form = PolicyForm::typed(&state, &form, &[], errors).await?;
-    render_refused(&PoliciesPage::of(&state, &session, "", form).await?)
+    render_refused(&PoliciesPage::load(&state, &session, "", form).await?)
 }
 
 /// `GET /escalation-policies/{id}`
@@ -355,7 +355,7 @@ pub async fn one(
     session: UserSession,
     PathId(id): PathId<PolicyId>,
 ) -> PageResult {
-    render(&PolicyPage::of(&state, &session, id, None).await?)
+    render(&PolicyPage::load(&state, &session, id, None).await?)
 }
 
 /// `POST /escalation-policies/{id}`
@@ -372,7 +372,7 @@ pub async fn change(
         },
         Err(errors) => errors,
     };
-    render_refused(&PolicyPage::of(&state, &session, id, Some((&form, errors))).await?)
+    render_refused(&PolicyPage::load(&state, &session, id, Some((&form, errors))).await?)
 }
 
 /// `POST /escalation-policies/{id}/delete`
@@ -384,7 +384,7 @@ pub async fn delete(
     match state.actions.delete_policy(session.actor(), id).await {
         Ok(()) => go("/escalation-policies", "deleted"),
         Err(ActionError::InUse { .. }) => {
-            let mut page = PolicyPage::of(&state, &session, id, None).await?;
+            let mut page = PolicyPage::load(&state, &session, id, None).await?;
             page.refusal = Some("The policy stays for now: services use it. Give them another one first.");
             Ok(render_with(StatusCode::CONFLICT, &page))
         }
@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn empty_rows_and_removed_ones_are_no_steps() {
-        let form = Form::of(&[
+        let form = Form::new(&[
             ("waitMinutes", "5"),
             ("assignee", ""),
             ("waitMinutes", "10"),
@@ -431,10 +431,10 @@ mod tests {
     #[test]
     fn a_row_with_a_person_needs_its_minutes() {
         let id = UserId::from_bytes([1; 16]).to_string();
-        let form = Form::of(&[("waitMinutes", ""), ("assignee", &id)]);
+        let form = Form::new(&[("waitMinutes", ""), ("assignee", &id)]);
         let errors = draft_of(&form).err().unwrap();
         assert!(errors.at("steps").starts_with("Step 1: say how many minutes"));
-        let too_long = Form::of(&[("waitMinutes", "10081"), ("assignee", "")]);
+        let too_long = Form::new(&[("waitMinutes", "10081"), ("assignee", "")]);
         assert_eq!(waits(&too_long), None);
     }
 

@@ -53,7 +53,7 @@ struct ServicesPage {
 }
 
 impl ServicesPage {
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         before: &str,
@@ -66,7 +66,7 @@ impl ServicesPage {
         let open = state.store.overview.open_by_service().await?;
         let last_id = services.last().map(|service| service.id.as_bytes());
         Ok(Self {
-            layout: Layout::of(session, "Services", Nav::Services),
+            layout: Layout::new(session, "Services", Nav::Services),
             pager: Pager::new("/services", &[], page, services.len(), last_id),
             services: services
                 .iter()
@@ -103,7 +103,7 @@ struct ServicePage {
 }
 
 impl ServicePage {
-    async fn of(state: &WebState, session: &UserSession, id: ServiceId) -> Result<Self, PageError> {
+    async fn load(state: &WebState, session: &UserSession, id: ServiceId) -> Result<Self, PageError> {
         let now = session.context.now;
         let service = state.store.services.get(id).await?;
         let incidents = state
@@ -114,7 +114,7 @@ impl ServicePage {
         let chosen = service.policy_id.map(|id| id.to_string()).unwrap_or_default();
         let policies = policy_choices(state, &chosen).await?;
         Ok(Self {
-            layout: Layout::of(session, service.name.clone(), Nav::Services),
+            layout: Layout::new(session, service.name.clone(), Nav::Services),
             id,
             name: service.name,
             description: service.description.unwrap_or_default(),
@@ -123,7 +123,7 @@ impl ServicePage {
             policies,
             incidents: incidents
                 .iter()
-                .map(|incident| IncidentRow::of(incident, now))
+                .map(|incident| IncidentRow::new(incident, now))
                 .collect(),
             refusal: None,
             errors: FieldErrors::default(),
@@ -198,7 +198,7 @@ fn mistakes(error: ActionError) -> Result<FieldErrors, PageError> {
 /// `GET /services`
 pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let before = query.text("before");
-    render(&ServicesPage::of(&state, &session, before, &Form::default(), FieldErrors::default()).await?)
+    render(&ServicesPage::load(&state, &session, before, &Form::default(), FieldErrors::default()).await?)
 }
 
 /// `POST /services`
@@ -210,7 +210,7 @@ pub async fn create(State(state): State<WebState>, session: UserSession, form: F
         },
         Err(errors) => errors,
     };
-    render_refused(&ServicesPage::of(&state, &session, "", &form, errors).await?)
+    render_refused(&ServicesPage::load(&state, &session, "", &form, errors).await?)
 }
 
 /// `GET /services/{id}`
@@ -219,7 +219,7 @@ pub async fn one(
     session: UserSession,
     PathId(id): PathId<ServiceId>,
 ) -> PageResult {
-    render(&ServicePage::of(&state, &session, id).await?)
+    render(&ServicePage::load(&state, &session, id).await?)
 }
 
 /// `POST /services/{id}`
@@ -236,7 +236,7 @@ pub async fn change(
         },
         Err(errors) => errors,
     };
-    let mut page = ServicePage::of(&state, &session, id).await?;
+    let mut page = ServicePage::load(&state, &session, id).await?;
     page.name = form.text("name").to_owned();
     page.description = form.lines("description");
     page.policies = policy_choices(&state, form.text("policy")).await?;
@@ -257,7 +257,7 @@ pub async fn delete(
     let ActionError::InUse { used_by, .. } = error else {
         return Err(error.into());
     };
-    let mut page = ServicePage::of(&state, &session, id).await?;
+    let mut page = ServicePage::load(&state, &session, id).await?;
     page.refusal = Some(refusal_of(used_by));
     Ok(render_with(StatusCode::CONFLICT, &page))
 }
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_form_describes_a_service_and_what_is_left_empty_is_cleared() {
-        let form = Form::of(&[("name", " API "), ("description", ""), ("policy", "")]);
+        let form = Form::new(&[("name", " API "), ("description", ""), ("policy", "")]);
         let Ok(draft) = draft_of(&form) else {
             panic!("the form is fine");
         };
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_policy_that_is_none_is_told_beside_its_field() {
-        let errors = draft_of(&Form::of(&[("name", "API"), ("policy", "svc_1")]))
+        let errors = draft_of(&Form::new(&[("name", "API"), ("policy", "svc_1")]))
             .err()
             .unwrap();
         assert!(errors.any_of(&["policy"]));

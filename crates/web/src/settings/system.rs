@@ -79,7 +79,7 @@ struct SystemPage {
 }
 
 impl SystemPage {
-    async fn of(state: &WebState, session: &UserSession) -> Result<Self, PageError> {
+    async fn load(state: &WebState, session: &UserSession) -> Result<Self, PageError> {
         let now = session.context.now;
         let counts = state.store.deliveries.counts().await?;
         let balance = state.store.upkeep.balance().await?;
@@ -87,7 +87,7 @@ impl SystemPage {
         let names = health.into_iter().map(|(id, health)| (id, health.name)).collect();
         let backups = state.settings.backup_directory.as_ref();
         Ok(Self {
-            layout: Layout::of(session, "System", Nav::System),
+            layout: Layout::new(session, "System", Nav::System),
             version: env!("CARGO_PKG_VERSION"),
             info: state.store.upkeep.info().await?,
             due: counts.oldest_due_at.map(|at| show::when(at, now)),
@@ -206,13 +206,13 @@ fn backup_name(now: Timestamp) -> String {
 
 /// `GET /settings/system`
 pub async fn page(State(state): State<WebState>, session: UserSession) -> PageResult {
-    render(&SystemPage::of(&state, &session).await?)
+    render(&SystemPage::load(&state, &session).await?)
 }
 
 /// `POST /settings/system/check`: it changes nothing, but takes its time.
 pub async fn check(State(state): State<WebState>, session: UserSession) -> PageResult {
     let findings = state.store.upkeep.examine(state.source.now()).await?;
-    let mut page = SystemPage::of(&state, &session).await?;
+    let mut page = SystemPage::load(&state, &session).await?;
     page.findings = Some(findings);
     render(&page)
 }
@@ -228,7 +228,7 @@ pub async fn back_up(State(state): State<WebState>, session: UserSession, form: 
         return go("/settings/system", "backed-up");
     };
     let errors = FieldErrors::of(error)?;
-    let mut page = SystemPage::of(&state, &session).await?;
+    let mut page = SystemPage::load(&state, &session).await?;
     page.errors = errors;
     page.backup_name = name.to_owned();
     render_refused(&page)

@@ -105,7 +105,7 @@ impl WebhookFields {
     }
 
     /// The fields of a webhook as it is.
-    fn of(webhook: &Webhook) -> Self {
+    fn new(webhook: &Webhook) -> Self {
         let settings = &webhook.settings;
         let delays = settings.retry_schedule.delays().iter();
         let delays: Vec<_> = delays.map(|delay| format_duration(*delay)).collect();
@@ -162,7 +162,7 @@ impl WebhookFields {
             ordering: form.text("ordering").to_owned(),
             when_disabled: form.text("whenDisabled").to_owned(),
             replaces_headers: form.has("replaceHeaders"),
-            ..before.map_or_else(|| Self::empty(WebhookKind::GENERIC), Self::of)
+            ..before.map_or_else(|| Self::empty(WebhookKind::GENERIC), Self::new)
         }
     }
 
@@ -299,7 +299,7 @@ struct EditPage {
 
 impl EditPage {
     /// The form of a webhook, with what was typed and what is wrong with it.
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         webhook: &Webhook,
@@ -311,14 +311,14 @@ impl EditPage {
             typed,
             errors: &errors,
         };
-        let kind = KindFields::of(state, webhook.settings.kind, shown).await?;
+        let kind = KindFields::load(state, webhook.settings.kind, shown).await?;
         let fields = match typed {
             Some(form) => WebhookFields::typed(form, Some(webhook)),
-            None => WebhookFields::of(webhook),
+            None => WebhookFields::new(webhook),
         };
         let title = format!("Edit {}", webhook.settings.name);
         Ok(Self {
-            layout: Layout::of(session, title, Nav::Integrations),
+            layout: Layout::new(session, title, Nav::Integrations),
             id: webhook.id,
             fields: fields.with_services(state).await?,
             kind,
@@ -335,7 +335,7 @@ pub async fn page(
 ) -> PageResult {
     let webhook = state.store.webhooks.get(id).await?;
     let errors = FieldErrors::default();
-    render(&EditPage::of(&state, &session, &webhook, None, errors).await?)
+    render(&EditPage::load(&state, &session, &webhook, None, errors).await?)
 }
 
 /// `POST /settings/integrations/{id}/edit`
@@ -348,7 +348,7 @@ pub async fn change(
     let before = state.store.webhooks.get(id).await?;
     if form.has("preview") {
         let errors = FieldErrors::default();
-        return render(&EditPage::of(&state, &session, &before, Some(&form), errors).await?);
+        return render(&EditPage::load(&state, &session, &before, Some(&form), errors).await?);
     }
     let about = kinds::adapter_or_unknown(before.settings.kind).description();
     let draft = draft_of(&form, false, about);
@@ -361,7 +361,7 @@ pub async fn change(
         Err(error) => {
             let errors = field_errors(error)?;
             let webhook = state.store.webhooks.get(id).await?;
-            let page = EditPage::of(&state, &session, &webhook, Some(&form), errors);
+            let page = EditPage::load(&state, &session, &webhook, Some(&form), errors);
             render_refused(&page.await?)
         }
     }
@@ -436,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_form_becomes_the_draft_that_the_api_would_get() {
-        let form = Form::of(&[
+        let form = Form::new(&[
             ("name", " Pager "),
             ("url", "https://a.example/"),
             ("events", "incident.triggered"),
@@ -457,9 +457,9 @@ mod tests {
 
     #[test]
     fn headers_of_a_saved_webhook_stay_unless_they_are_to_be_replaced() {
-        let stay = Form::of(&[("headerName", ""), ("headerValue", "")]);
+        let stay = Form::new(&[("headerName", ""), ("headerValue", "")]);
         assert!(draft_of(&stay, false, about()).headers == Patch::Keep);
-        let replace = Form::of(&[("replaceHeaders", "yes")]);
+        let replace = Form::new(&[("replaceHeaders", "yes")]);
         assert!(draft_of(&replace, false, about()).headers == Patch::Set(BTreeMap::new()));
     }
 }

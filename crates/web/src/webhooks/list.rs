@@ -55,7 +55,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     let card = |webhook: &Webhook| card(webhook, health.get(&webhook.id), &activity, now);
     let last_id = webhooks.last().map(|webhook| webhook.id.as_bytes());
     render(&IntegrationsPage {
-        layout: Layout::of(&session, "Integrations", Nav::Integrations),
+        layout: Layout::new(&session, "Integrations", Nav::Integrations),
         cards: webhooks.iter().map(card).collect(),
         pager: Pager::new("/settings/integrations", &[], page, webhooks.len(), last_id),
     })
@@ -84,7 +84,7 @@ pub async fn every_webhook(state: &WebState) -> Result<Vec<Webhook>, PageError> 
 }
 
 fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity], now: Timestamp) -> Card {
-    let day = Day::of(activity, Some(webhook.id), now);
+    let day = Day::new(activity, Some(webhook.id), now);
     let settings = &webhook.settings;
     Card {
         id: webhook.id,

@@ -64,7 +64,7 @@ pub async fn choose_kind(State(state): State<WebState>, session: UserSession) ->
         }
     };
     render(&KindsPage {
-        layout: Layout::of(&session, "Add Webhook", Nav::Integrations),
+        layout: Layout::new(&session, "Add Webhook", Nav::Integrations),
         kinds: kinds::all().iter().map(choice).collect(),
         has_inboxes: state.settings.has_inboxes,
     })
@@ -72,7 +72,7 @@ pub async fn choose_kind(State(state): State<WebState>, session: UserSession) ->
 
 impl NewWebhookPage {
     /// The form of a kind, with what was typed and what is wrong with it.
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         kind: WebhookKind,
@@ -88,9 +88,9 @@ impl NewWebhookPage {
             || WebhookFields::empty(kind),
             |form| WebhookFields::typed(form, None),
         );
-        let kind = KindFields::of(state, kind, shown).await?;
+        let kind = KindFields::load(state, kind, shown).await?;
         Ok(Self {
-            layout: Layout::of(session, add_title(&kind), Nav::Integrations),
+            layout: Layout::new(session, add_title(&kind), Nav::Integrations),
             kind,
             fields: fields.with_services(state).await?,
             errors,
@@ -106,7 +106,7 @@ pub async fn page(
 ) -> PageResult {
     let kind = parse_kind(&kind)?;
     let errors = FieldErrors::default();
-    render(&NewWebhookPage::of(&state, &session, kind, None, errors).await?)
+    render(&NewWebhookPage::load(&state, &session, kind, None, errors).await?)
 }
 
 /// `POST /settings/integrations/new/{kind}`
@@ -120,7 +120,7 @@ pub async fn create(
     let about = kinds::adapter_or_unknown(kind).description();
     if form.has("preview") {
         let errors = FieldErrors::default();
-        return render(&NewWebhookPage::of(&state, &session, kind, Some(&form), errors).await?);
+        return render(&NewWebhookPage::load(&state, &session, kind, Some(&form), errors).await?);
     }
     let mut draft = draft_of(&form, true, about);
     draft.kind = Patch::Set(kind.as_str().to_owned());
@@ -138,7 +138,7 @@ pub async fn create(
         ),
         Err(error) => {
             let errors = field_errors(error)?;
-            let page = NewWebhookPage::of(&state, &session, kind, Some(&form), errors);
+            let page = NewWebhookPage::load(&state, &session, kind, Some(&form), errors);
             render_refused(&page.await?)
         }
     }
@@ -166,7 +166,7 @@ pub fn show_secret(
 ) -> PageResult {
     let title = if is_new { "Webhook added" } else { "Secret rotated" };
     render(&SecretPage {
-        layout: Layout::of(session, title, Nav::Integrations),
+        layout: Layout::new(session, title, Nav::Integrations),
         id,
         name: name.to_owned(),
         secret,

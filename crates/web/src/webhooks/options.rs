@@ -130,7 +130,7 @@ impl KindFields {
     }
 
     /// The fields of a kind, with a preview of its message.
-    pub async fn of(state: &WebState, kind: WebhookKind, shown: Shown<'_>) -> Result<Self, PageError> {
+    pub async fn load(state: &WebState, kind: WebhookKind, shown: Shown<'_>) -> Result<Self, PageError> {
         let Shown { saved, typed, errors } = shown;
         let base = state.message_base();
         let about = kinds::adapter_or_unknown(kind).description();
@@ -155,7 +155,7 @@ impl KindFields {
                     // Nobody has had the time to fill it in.
                     preview.problems.clear();
                 }
-                Some(PreviewView::of(kind, base.is_some(), preview)?.markup()?)
+                Some(PreviewView::new(kind, base.is_some(), preview)?.markup()?)
             }
         };
         let chosen = typed.map_or("", |form| form.text("previewEvent"));
@@ -313,18 +313,18 @@ mod tests {
     fn a_secret_that_is_left_empty_stays_and_one_that_is_ticked_goes() {
         let kept = options_draft(
             about(),
-            &Form::of(&[("option-token", ""), ("option-chat", " 5 ")]),
+            &Form::new(&[("option-token", ""), ("option-chat", " 5 ")]),
         );
         assert!(!kept.contains_key("token") && kept["chat"].as_deref() == Some("5"));
-        let removed = options_draft(about(), &Form::of(&[("remove-option-token", "yes")]));
+        let removed = options_draft(about(), &Form::new(&[("remove-option-token", "yes")]));
         assert_eq!(removed["token"], None);
-        let typed = options_draft(about(), &Form::of(&[("option-token", "1:a")]));
+        let typed = options_draft(about(), &Form::new(&[("option-token", "1:a")]));
         assert_eq!(typed["token"].as_deref(), Some("1:a"));
     }
 
     #[test]
     fn no_secret_is_shown_in_a_form() {
-        let typed = Form::of(&[("option-token", "1:secret"), ("option-chat", "5")]);
+        let typed = Form::new(&[("option-token", "1:secret"), ("option-chat", "5")]);
         let views = option_views(about(), None, Some(&typed), &FieldErrors::default());
         let value = |name: &str| {
             views
@@ -374,17 +374,17 @@ mod tests {
             .find(|field| !is_folded(field) && field.input == Input::Line);
         let in_view = format!("{PREFIX}{}", in_view.unwrap().name);
         let none = FieldErrors::default();
-        assert_eq!(open(&Form::of(&[(&name, "")]), &none), [""; 0]);
-        assert_eq!(open(&Form::of(&[(&in_view, "x")]), &none), [""]);
+        assert_eq!(open(&Form::new(&[(&name, "")]), &none), [""; 0]);
+        assert_eq!(open(&Form::new(&[(&in_view, "x")]), &none), [""]);
         let wrong = FieldErrors::one(&format!("options.{}", field.name), "no");
-        assert_eq!(open(&Form::of(&[]), &wrong), [field.collapsed_group]);
+        assert_eq!(open(&Form::new(&[]), &wrong), [field.collapsed_group]);
         let plain = about
             .fields
             .iter()
             .rfind(|field| is_folded(field) && !field.is_secret())
             .unwrap();
         assert_eq!(
-            open(&Form::of(&[(&format!("{PREFIX}{}", plain.name), "x")]), &none),
+            open(&Form::new(&[(&format!("{PREFIX}{}", plain.name), "x")]), &none),
             [plain.collapsed_group]
         );
     }

@@ -102,7 +102,7 @@ struct WebhookPage {
 }
 
 impl WebhookPage {
-    async fn of(
+    async fn load(
         state: &WebState,
         session: &UserSession,
         id: WebhookId,
@@ -121,7 +121,7 @@ impl WebhookPage {
         };
         let facts = facts(&webhook, state).await?;
         Ok(Self {
-            layout: Layout::of(session, webhook.settings.name.clone(), Nav::Integrations),
+            layout: Layout::new(session, webhook.settings.name.clone(), Nav::Integrations),
             id,
             url: if session.may(Scope::WebhooksWrite) {
                 webhook.settings.url.to_string()
@@ -133,7 +133,7 @@ impl WebhookPage {
             is_degraded: webhook.degraded.is_some(),
             trouble: trouble(&webhook),
             trouble_since: trouble_since(&webhook).map(|since| show::when(since, now)),
-            day: Day::of(&activity, Some(id), now),
+            day: Day::new(&activity, Some(id), now),
             next_try: stats
                 .next_due_at
                 .filter(|at| *at > now)
@@ -242,7 +242,7 @@ async fn test_result(
         let sent = attempt.request_body.as_ref().unwrap_or(&detail.body);
         let body = show::body_text(sent);
         let pretty = show::pretty_json(sent);
-        let mut attempt = AttemptView::of(attempt, Some(webhook.settings.kind));
+        let mut attempt = AttemptView::new(attempt, Some(webhook.settings.kind));
         show_url(&mut attempt, session, webhook);
         TestResult {
             delivery_id,
@@ -304,7 +304,7 @@ pub async fn page(
     PathId(id): PathId<WebhookId>,
     query: Query,
 ) -> PageResult {
-    render(&WebhookPage::of(&state, &session, id, query).await?)
+    render(&WebhookPage::load(&state, &session, id, query).await?)
 }
 
 /// `POST /settings/integrations/{id}/test`
@@ -333,7 +333,7 @@ pub async fn check(
         FindingState::Unsure => 1,
         FindingState::Good => 2,
     });
-    let mut page = WebhookPage::of(&state, &session, id, Query::default()).await?;
+    let mut page = WebhookPage::load(&state, &session, id, Query::default()).await?;
     page.findings = Some(findings);
     render(&page)
 }
@@ -366,7 +366,7 @@ async fn refuse_rotation(
     id: WebhookId,
     errors: FieldErrors,
 ) -> PageResult {
-    let mut page = WebhookPage::of(state, session, id, Query::default()).await?;
+    let mut page = WebhookPage::load(state, session, id, Query::default()).await?;
     page.rotation_errors = errors;
     render_refused(&page)
 }
@@ -430,7 +430,7 @@ pub async fn recover(
     } else {
         state.actions.recover(session.actor(), id, period, None).await?
     };
-    let mut page = WebhookPage::of(&state, &session, id, Query::default()).await?;
+    let mut page = WebhookPage::load(&state, &session, id, Query::default()).await?;
     page.recovery = Some(Recovery {
         since: key,
         since_name: name,

@@ -17,7 +17,7 @@ use model::webhook::WebhookKind;
 fn sample(event: EventName) -> Sample {
     let url = Url::parse("https://example.com/hook").unwrap();
     let at = Timestamp::from_millis(1_705_314_600_000);
-    let mut sample = Sample::new(WebhookKind::of("custom"), url, event, at);
+    let mut sample = Sample::new(WebhookKind::new("custom"), url, event, at);
     sample.links.incident = Some("https://ops.example.com/incidents/inc_1".into());
     sample
 }

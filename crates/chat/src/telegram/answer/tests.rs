@@ -17,7 +17,7 @@ fn judged(sample: &Sample, status: u16, body: &str) -> Classification {
         body_is_truncated: false,
     };
     classify(
-        Action::of(&sample.task()),
+        Action::new(&sample.task()),
         &sample.task(),
         &exchange(Ok(response)),
         sample.now,
@@ -206,7 +206,7 @@ fn faults_of_the_server_and_the_network_are_tried_again() {
         detail: "no answer".into(),
     };
     let classification = classify(
-        Action::of(&post().task()),
+        Action::new(&post().task()),
         &post().task(),
         &exchange(Err(failure)),
         Timestamp::EPOCH,

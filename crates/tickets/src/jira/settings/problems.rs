@@ -196,7 +196,7 @@ pub(in crate::jira) fn try_templates(target: &Target, templates: &Templates) -> 
 }
 
 fn bare(target: &Target, event: EventName) -> Sample {
-    let kind = WebhookKind::of("jira");
+    let kind = WebhookKind::new("jira");
     let mut sample =
         Sample::new(kind, target.url.clone(), event, AT).about(|incident| incident.assignee = None);
     sample.target = target.clone();
