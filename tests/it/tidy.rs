@@ -69,6 +69,8 @@ const RETIRED: [&str; 34] = [
 ];
 /// Where they may stand for a while: the insides of ticket systems.
 const RETIRED_MAY_STAND_IN: [&str; 1] = ["tickets/src/"];
+/// Where the name of a case says what it is about.
+const UNDOCUMENTED_MAY_STAND_IN: [&str; 1] = ["store-conformance/"];
 /// Crates of modules that are all of one shape: a command each, a platform each.
 const WITH_TYPES_LIKE_EACH_OTHER: [&str; 2] = ["cli", "simulators"];
 const UNFINISHED: [&str; 3] = ["todo!", "TODO", "FIXME"];
@@ -166,6 +168,47 @@ fn empty_names(file: &SourceFile) -> Vec<String> {
         .chain(inline)
         .filter(|name| name.split('_').any(|part| FORBIDDEN_NAMES.contains(&part)))
         .map(|name| format!("{}: {name} says nothing; name what it does", file.path))
+        .collect()
+}
+
+/// Public functions and types without a line for who calls them. Fields and variants need one only if it says more than their
+/// names, which the compiler's own lint cannot tell.
+fn undocumented(file: &SourceFile) -> Vec<String> {
+    if UNDOCUMENTED_MAY_STAND_IN
+        .iter()
+        .any(|folder| file.path.starts_with(folder))
+    {
+        return Vec::new();
+    }
+    let code = file.product_code();
+    let lines: Vec<&str> = file.text.lines().collect();
+    let is_item = |line: &str| {
+        let rest = line.trim_start().strip_prefix("pub ").unwrap_or_default();
+        // What a macro names, or a derive calls, nobody reads about.
+        if ["$", "fn serialize<", "fn deserialize<"]
+            .iter()
+            .any(|part| rest.contains(part))
+        {
+            return false;
+        }
+        let mut words = rest
+            .split(' ')
+            .filter(|word| !["async", "const", "static"].contains(word));
+        matches!(words.next(), Some("fn" | "struct" | "enum" | "trait" | "type"))
+    };
+    let has_doc = |number: usize| {
+        let before = lines[..number].iter().rev();
+        let opening = before.take_while(|line| {
+            !line.is_empty() && !line.ends_with(['{', ';']) || line.trim_start().starts_with("///")
+        });
+        opening
+            .into_iter()
+            .any(|line| line.trim_start().starts_with("///"))
+    };
+    let items = code.lines().enumerate().filter(|(_, line)| is_item(line));
+    items
+        .filter(|(number, _)| !has_doc(*number))
+        .map(|(number, line)| format!("{}:{}: {} has no doc", file.path, number + 1, line.trim()))
         .collect()
 }
 
@@ -391,6 +434,20 @@ fn no_retired_word_is_back() {
 #[test]
 fn no_module_has_a_name_that_says_nothing() {
     assert_eq!(all(empty_names), NOTHING);
+}
+
+#[test]
+fn every_public_function_and_type_is_documented() {
+    assert_eq!(all(undocumented), NOTHING);
+}
+
+#[test]
+fn an_undocumented_function_is_found() {
+    let text = "//! A.\n\n/// Said.\n#[derive(Debug)]\npub struct Said {\n    pub field: u8,\n}\n\npub fn unsaid() {}\n";
+    assert_eq!(
+        undocumented(&SourceFile::sample("a/src/lib.rs", text)),
+        ["a/src/lib.rs:9: pub fn unsaid() {} has no doc"]
+    );
 }
 
 #[test]

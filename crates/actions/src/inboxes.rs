@@ -21,7 +21,6 @@ const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// A request that came to an inbox, as a door reads it.
 pub struct Arrival {
-    /// The method.
     pub method: String,
     /// Path and query.
     pub target: String,

@@ -47,11 +47,9 @@ pub struct NewPassword {
 /// The first administrator, as they describe themselves.
 #[derive(Clone)]
 pub struct FirstAdmin {
-    /// Their name.
     pub name: String,
     /// The address to sign in with.
     pub email: String,
-    /// Their password.
     pub password: NewPassword,
 }
 

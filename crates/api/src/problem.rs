@@ -15,7 +15,6 @@ macro_rules! define_problems {
     ($($name:ident $code:literal $status:ident $title:literal $advice:literal)+) => {
         /// What went wrong, as a stable code.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "the table says what each means")]
         pub enum Code { $($name),+ }
 
         impl Code {

@@ -116,7 +116,6 @@ pub struct Session {
 
 /// An answer.
 pub struct Answer {
-    /// Its status.
     pub status: StatusCode,
     /// All of its body.
     pub body: Bytes,

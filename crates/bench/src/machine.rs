@@ -28,7 +28,6 @@ pub struct Machine {
     pub sync: Latency,
     /// How this program was built: figures of a debug build say little.
     pub build: &'static str,
-    /// Its version.
     pub version: &'static str,
 }
 

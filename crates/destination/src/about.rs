@@ -119,7 +119,6 @@ impl Field {
 /// How a field is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// A line.
     Line,
     /// A line that is an address which requests go to: it must be one that they may go to.
     Url,

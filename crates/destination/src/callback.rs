@@ -9,15 +9,12 @@ use model::time::Timestamp;
 /// A call as it came, with what it takes to believe it.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
-    /// Its headers.
     pub headers: &'a HeaderMap,
-    /// Its body.
     pub body: &'a [u8],
     /// The webhook that it names in its path.
     pub target: &'a Target,
     /// The webhook's signing secret.
     pub signing: &'a SecretText,
-    /// Now.
     pub now: Timestamp,
 }
 
@@ -40,7 +37,6 @@ pub enum Received {
 /// What a ticket system tells of a change. Only a hint: what counts is the ticket, read again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeNotification {
-    /// The ticket's id.
     pub ticket_id: String,
     /// What the ticket carries that may be our marker; whose it is shows when it is read.
     pub markers: Vec<String>,

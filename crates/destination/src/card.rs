@@ -16,7 +16,6 @@ use model::time::Timestamp;
 pub struct Card {
     /// What happened.
     pub event: EventName,
-    /// The incident.
     pub incident_id: IncidentId,
     /// Its title, in one line.
     pub title: String,

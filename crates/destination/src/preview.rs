@@ -15,7 +15,6 @@ pub struct Preview {
 pub enum Part {
     /// A large line.
     Heading(String),
-    /// Text.
     Text(String),
     /// Small grey text.
     Quiet(String),

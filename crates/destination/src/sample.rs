@@ -25,13 +25,9 @@ static NO_TEMPLATES: Templates = Templates::none();
 /// Everything that a task borrows.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// The webhook.
     pub webhook: Webhook,
-    /// Its target.
     pub target: Target,
-    /// The event.
     pub event: Event,
-    /// The links.
     pub links: Links,
     /// What is remembered.
     pub memory: Option<String>,
@@ -43,7 +39,6 @@ pub struct Sample {
     pub beyond: Option<IncidentContext>,
     /// The access token.
     pub token: Option<Token>,
-    /// Now.
     pub now: Timestamp,
 }
 

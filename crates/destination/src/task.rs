@@ -130,7 +130,6 @@ pub struct Task<'a> {
     pub target: &'a Target,
     /// About what.
     pub event: &'a Event,
-    /// The delivery.
     pub delivery_id: DeliveryId,
     /// 1 for the first attempt.
     pub attempt: u32,
@@ -148,14 +147,12 @@ pub struct Task<'a> {
     pub links: &'a Links,
     /// Where texts of the user's templates are had.
     pub templates: &'a Templates,
-    /// Now.
     pub now: Timestamp,
 }
 
 /// What an incident says beyond the body of an event: as it is now, not as it was then.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IncidentContext {
-    /// Its description.
     pub description: Option<String>,
     /// Who has it.
     pub assignee: Option<UserRef>,
@@ -222,7 +219,6 @@ impl Step {
 /// What an adapter makes of a task: a request before it is signed.
 #[derive(Debug, Clone)]
 pub struct Rendered {
-    /// The method.
     pub method: Method,
     /// Where to.
     pub url: Url,
@@ -230,7 +226,6 @@ pub struct Rendered {
     pub shown_url: Option<String>,
     /// Headers of the kind's own, such as `Content-Type`. Those that are marked sensitive are masked in the log.
     pub headers: HeaderMap,
-    /// The body.
     pub body: Bytes,
     /// What is written down before the request leaves, so that it is known after a crash that it may have.
     pub intent: Option<Intention>,

@@ -56,7 +56,6 @@ pub struct QueryContext<'a> {
     pub query: &'a TicketQuery,
     /// The answers so far, one for each request of this question, in order.
     pub answers: &'a [Exchange],
-    /// Now.
     pub now: Timestamp,
 }
 
@@ -65,7 +64,6 @@ pub struct QueryContext<'a> {
 pub enum TicketQuery {
     /// How a ticket stands, by its id; with the comments that people wrote since a time, if wanted.
     Read {
-        /// The ticket's id.
         ticket_id: String,
         /// Comments made after this, if they are wanted.
         comments_since: Option<Timestamp>,
@@ -77,10 +75,7 @@ pub enum TicketQuery {
     },
     /// The tickets that carry a marker, were made by us and are not marked as duplicates, oldest first; at most
     /// [`MAX_MARKED`].
-    Marked {
-        /// The marker.
-        marker: String,
-    },
+    Marked { marker: String },
     /// Closes a ticket that was made twice, pointing to the one that stays. A ticket that is so already is left alone.
     Merge {
         /// The one that stays.
@@ -119,7 +114,6 @@ pub enum QueryResult {
 /// A ticket as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// The ticket.
     pub ticket: Ticket,
     /// Who changed it last or moved it, if its system tells, in one line.
     pub by: Option<String>,

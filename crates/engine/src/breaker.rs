@@ -42,7 +42,6 @@ pub enum HealthSignal {
     Failed(FailureCode),
     /// The platform refuses the webhook as it is set: the breaker opens at once.
     Refused {
-        /// The code.
         code: FailureCode,
         /// What to do, in words.
         detail: String,

@@ -31,7 +31,6 @@ pub enum Kind {
 pub struct Notice {
     /// Of which webhook.
     pub webhook_id: WebhookId,
-    /// Its name.
     pub name: String,
     /// What happened.
     pub kind: Kind,

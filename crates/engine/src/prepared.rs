@@ -26,7 +26,6 @@ const PRODUCT: HeaderValue = HeaderValue::from_static(concat!("OpsKnight/", env!
 
 /// See the module.
 pub struct Prepared {
-    /// The webhook.
     pub webhook: Webhook,
     /// Where it leads.
     pub target: Target,

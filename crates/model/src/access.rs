@@ -174,7 +174,6 @@ impl Role {
 /// An API key as it is kept: never the key, only its hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Its id.
     pub id: KeyId,
     /// What it is for.
     pub name: String,

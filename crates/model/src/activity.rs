@@ -128,7 +128,6 @@ fn end_of(index: usize) -> u64 {
 /// What one webhook's attempts came to in one period. Tests do not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {
-    /// The webhook.
     pub webhook_id: WebhookId,
     /// When the period begins.
     pub period_at: Timestamp,

@@ -139,7 +139,6 @@ pub struct StateUpdates {
 /// One attempt as it is kept. Header texts are lines of `name: value`; secrets in them are masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its id.
     pub id: AttemptId,
     /// 1 for the first attempt of a delivery, counted over replays too.
     pub number: u32,

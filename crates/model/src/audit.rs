@@ -14,26 +14,22 @@ pub enum Actor {
     Key {
         /// The key.
         id: KeyId,
-        /// Its name.
         name: String,
     },
     /// A signed-in person, with the name they had.
     User {
         /// The person.
         id: UserId,
-        /// Their name.
         name: String,
     },
     /// Somebody in a chat, by a button or link in a webhook's message.
     Chat {
-        /// The webhook.
         webhook_id: WebhookId,
         /// Who, as far as the platform tells, and where.
         name: String,
     },
     /// Somebody in a ticket system, by changing an incident's ticket.
     Ticket {
-        /// The webhook.
         webhook_id: WebhookId,
         /// Who, as far as the system tells, and which ticket.
         name: String,
@@ -126,7 +122,6 @@ pub struct Change {
 /// One entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Its id.
     pub id: AuditId,
     /// When.
     pub at: Timestamp,

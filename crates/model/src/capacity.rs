@@ -26,7 +26,6 @@ const MAX_LIVE_PAGES: usize = 512;
 pub struct Capacity {
     /// Descriptors of the process; nothing if it is not bounded.
     pub files: Option<u64>,
-    /// Connections of clients.
     pub client_connections: usize,
     /// Those of one client.
     pub connections_per_client: usize,
@@ -34,7 +33,6 @@ pub struct Capacity {
     pub max_in_flight: usize,
     /// Idle connections to receivers.
     pub idle_connections: usize,
-    /// Streams of events.
     pub event_streams: usize,
     /// Pages that are told of every change.
     pub live_pages: usize,

@@ -70,7 +70,6 @@ pub struct Delivery {
     pub incident_id: IncidentId,
     /// The event's place in the feed.
     pub event_sequence: i64,
-    /// The event's name.
     pub event_name: crate::event::EventName,
     /// Whether it is a Send Test.
     pub is_test: bool,
@@ -97,7 +96,6 @@ pub struct Claim(pub i64);
 /// A delivery in a node's hand, with all it takes to send it.
 #[derive(Debug, Clone)]
 pub struct ClaimedDelivery {
-    /// Its id.
     pub id: DeliveryId,
     /// To whom.
     pub webhook_id: WebhookId,

@@ -14,9 +14,7 @@ pub const MAX_WAIT_MINUTES: u32 = 7 * 24 * 60;
 /// A named list of steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EscalationPolicy {
-    /// Its id.
     pub id: PolicyId,
-    /// Its name.
     pub name: String,
     /// What happens, in order.
     pub steps: Vec<EscalationStep>,

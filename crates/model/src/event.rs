@@ -110,7 +110,6 @@ impl EventSet {
 /// One event: a snapshot of the incident when it happened. Its bytes never change afterwards.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// Its id.
     pub id: EventId,
     /// Its place in the order of all events; the cursor of the feed. Zero until it is stored.
     pub sequence: i64,
@@ -186,17 +185,11 @@ pub struct EventBody<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IncidentBody<'a> {
-    /// Its id.
     pub id: IncidentId,
-    /// Its title.
     pub title: std::borrow::Cow<'a, str>,
-    /// Its status.
     pub status: IncidentStatus,
-    /// Its severity.
     pub severity: Severity,
-    /// Its service.
     pub service: ServiceRef,
-    /// Its assignee.
     pub assignee: Option<UserRef>,
     /// When it was made, whole seconds.
     pub created_at: String,

@@ -57,13 +57,11 @@ pub struct Inbox {
 /// A request that came to an inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxRequest {
-    /// Its id.
     pub id: InboxRequestId,
     /// Which inbox.
     pub inbox_id: InboxId,
     /// When it came.
     pub at: Timestamp,
-    /// The method.
     pub method: String,
     /// Path and query.
     pub target: String,

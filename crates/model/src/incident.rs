@@ -89,7 +89,6 @@ impl Severity {
 /// An incident as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
-    /// Its id.
     pub id: IncidentId,
     /// One line that says what is wrong.
     pub title: String,

@@ -8,7 +8,6 @@ use crate::time::Timestamp;
 /// A service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Its id.
     pub id: ServiceId,
     /// Its name, unique.
     pub name: String,
@@ -23,7 +22,6 @@ pub struct Service {
 /// A service as an incident and an event name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceRef {
-    /// Its id.
     pub id: ServiceId,
     /// Its name at that time.
     pub name: String,

@@ -101,9 +101,7 @@ pub struct Intent {
 /// One incident and its ticket at one webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TicketLink {
-    /// The webhook.
     pub webhook_id: WebhookId,
-    /// The incident.
     pub incident_id: IncidentId,
     /// How far it has come.
     pub state: LinkState,

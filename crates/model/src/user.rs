@@ -9,7 +9,6 @@ use crate::time::Timestamp;
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Its id.
     pub id: UserId,
     /// The name that is shown.
     pub name: String,
@@ -24,7 +23,6 @@ pub struct User {
 /// A person as an incident and an event name them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRef {
-    /// Its id.
     pub id: UserId,
     /// The name at that time.
     pub name: String,

@@ -56,9 +56,7 @@ pub struct Rate {
 /// The time a [`Rate`] counts over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RateUnit {
-    /// A second.
     Second,
-    /// A minute.
     Minute,
 }
 
@@ -209,7 +207,6 @@ pub struct Degraded {
 /// A configured receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// Its id.
     pub id: WebhookId,
     /// What the user set.
     pub settings: WebhookSettings,
@@ -219,7 +216,6 @@ pub struct Webhook {
     pub degraded: Option<Degraded>,
     /// The names of its own headers; the values are secrets.
     pub header_names: Vec<String>,
-    /// The names of its secret options.
     pub secret_option_names: Vec<String>,
     /// Whether it has a client certificate of its own.
     pub has_tls_identity: bool,
@@ -277,9 +273,7 @@ pub struct WebhookSecrets {
 /// A webhook with its secrets: all that the dispatcher needs to send.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// The webhook.
     pub webhook: Webhook,
-    /// Its secrets.
     pub secrets: WebhookSecrets,
     /// What the receiver taught its adapter, such as a chat's new address.
     pub learned: Option<String>,

@@ -11,7 +11,6 @@ pub(super) const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// What a worker answers.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// The text.
     Text(String),
     /// Why there is none.
     Broken {

@@ -40,7 +40,6 @@ pub struct MasterKeys {
 /// Where the master key came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// The environment.
     Environment,
     /// A file that was there.
     File(PathBuf),

@@ -6,7 +6,6 @@
 
 // Cases fail by panicking, as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![allow(missing_docs, reason = "the name of a case says what it is about")]
 
 mod backend;
 pub mod engine;

@@ -29,7 +29,6 @@ pub(super) use select_incidents;
 
 /// An incident and its service's escalation policy.
 pub struct StoredIncident {
-    /// The incident.
     pub incident: Incident,
     /// The policy that its service has now.
     pub policy_id: Option<PolicyId>,

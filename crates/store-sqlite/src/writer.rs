@@ -40,7 +40,6 @@ type Effect = Box<dyn FnOnce(&dyn DeliverySink) + Send>;
 
 /// What a command finds in the writer thread, inside the transaction of its batch.
 pub struct WriteContext<'a> {
-    /// The connection.
     pub connection: &'a Connection,
     /// Seals secrets.
     pub sealer: &'a Sealer,

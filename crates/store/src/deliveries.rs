@@ -40,7 +40,6 @@ pub struct DeliveryFilter {
 /// A delivery with everything known about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryDetail {
-    /// The delivery.
     pub delivery: Delivery,
     /// The event's body.
     pub body: Bytes,
@@ -114,7 +113,6 @@ impl StateCounts {
 pub struct WebhookCounts {
     /// The webhook.
     pub id: WebhookId,
-    /// Its name.
     pub name: String,
     /// `enabled`, `degraded`, `disabled` or `deleted`.
     pub state: &'static str,

@@ -18,7 +18,6 @@ pub struct Trigger {
     pub incident_id: IncidentId,
     /// The id its event gets.
     pub event_id: EventId,
-    /// Its title.
     pub title: String,
     /// More about it.
     pub description: Option<String>,

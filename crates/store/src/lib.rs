@@ -48,7 +48,6 @@ pub struct Store {
     pub queue: Arc<dyn queue::Queue>,
     /// The people's side of deliveries.
     pub deliveries: Arc<dyn deliveries::Deliveries>,
-    /// Webhooks.
     pub webhooks: Arc<dyn webhooks::Webhooks>,
     /// Webhooks with their secrets.
     pub endpoints: Arc<dyn webhooks::Endpoints>,
@@ -56,9 +55,7 @@ pub struct Store {
     pub tickets: Arc<dyn tickets::Tickets>,
     /// Reading tickets again.
     pub ticket_polls: Arc<dyn tickets::TicketPolls>,
-    /// Services.
     pub services: Arc<dyn catalog::Services>,
-    /// Users.
     pub users: Arc<dyn catalog::Users>,
     /// Escalation policies.
     pub policies: Arc<dyn catalog::Policies>,

@@ -26,7 +26,6 @@ pub struct OpenIncidents {
 /// Dead deliveries of one webhook that died of the same cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadGroup {
-    /// The webhook.
     pub webhook_id: WebhookId,
     /// Its present name.
     pub webhook_name: String,
@@ -68,7 +67,6 @@ pub trait Overview: Send + Sync {
 /// How a webhook does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookHealth {
-    /// Its name.
     pub name: String,
     /// Whether it is enabled.
     pub state: WebhookState,

@@ -40,9 +40,7 @@ pub struct Claimed {
 /// An attempt and what it means, ready to be recorded.
 #[derive(Debug, Clone)]
 pub struct AttemptRecord {
-    /// The delivery.
     pub delivery_id: DeliveryId,
-    /// Its webhook.
     pub webhook_id: WebhookId,
     /// Its incident: with the webhook, the lane.
     pub incident_id: IncidentId,
@@ -54,7 +52,6 @@ pub struct AttemptRecord {
     pub event_sequence: i64,
     /// The claim under which the attempt was made.
     pub claim: Claim,
-    /// The attempt.
     pub attempt: Attempt,
     /// What follows.
     pub next_step: NextStep,

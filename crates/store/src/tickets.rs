@@ -24,7 +24,6 @@ pub const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// What a ticket's delivery needs to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TicketContext {
-    /// The link.
     pub link: Option<TicketLink>,
     /// The incident's description.
     pub description: Option<String>,
@@ -35,13 +34,10 @@ pub struct TicketContext {
 /// What is to be written down before a request leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IntentRecord {
-    /// The delivery.
     pub delivery_id: DeliveryId,
     /// The claim under which it is made.
     pub claim: Claim,
-    /// Its webhook.
     pub webhook_id: WebhookId,
-    /// Its incident.
     pub incident_id: IncidentId,
     /// The delivery's new progress; if there is none, the request makes the incident's ticket.
     pub continuation: Option<String>,
@@ -52,11 +48,8 @@ pub struct IntentRecord {
 /// A link as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkOverview {
-    /// The link.
     pub link: TicketLink,
-    /// The webhook's name.
     pub webhook_name: String,
-    /// The webhook's kind.
     pub webhook_kind: WebhookKind,
     /// When the ticket is looked at next.
     pub next_poll_at: Option<Timestamp>,
@@ -74,15 +67,12 @@ pub struct DuePoll {
 /// A ticket that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollResult {
-    /// The webhook.
     pub webhook_id: WebhookId,
-    /// The incident.
     pub incident_id: IncidentId,
     /// The version of the link before it was read. If it has moved since, what was read counts for nothing.
     pub version: i64,
     /// Why it was read.
     pub purpose: PollPurpose,
-    /// The ticket.
     pub ticket: Ticket,
     /// What people wrote to it, oldest first.
     pub comments: Vec<TimelineComment>,
@@ -241,7 +231,6 @@ pub trait TicketPolls: Send + Sync {
 /// What a ticket system told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotificationRecord {
-    /// The ticket's id.
     pub ticket_id: String,
     /// The incident and generation of our marker, if the ticket carries one.
     pub marker: Option<(IncidentId, u32)>,

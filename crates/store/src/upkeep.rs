@@ -34,7 +34,6 @@ pub struct Retention {
 /// The balance of one webhook: what was accepted must be somewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
-    /// The webhook.
     pub webhook_id: WebhookId,
     /// Deliveries ever made for it, as counted in the transactions that made them.
     pub accepted: u64,
@@ -65,7 +64,6 @@ pub const REPORT_IT: &str = "keep the data directory as it is, make a backup, an
 pub struct Finding {
     /// A stable code; `docs/operations.md` lists them.
     pub code: &'static str,
-    /// A sentence.
     pub sentence: String,
     /// What to do.
     pub advice: &'static str,
@@ -85,9 +83,7 @@ impl Finding {
 /// What a database lacks of what the high-water mark beside it knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Loss {
-    /// Events.
     pub events: u64,
-    /// Deliveries.
     pub deliveries: u64,
 }
 
@@ -111,7 +107,6 @@ impl Loss {
 pub struct UnwellWebhook {
     /// Which.
     pub id: WebhookId,
-    /// Its name.
     pub name: String,
     /// Since when it is degraded, and by what failure.
     pub degraded: Option<(Timestamp, String)>,

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 pub struct VitalEnd {
     /// Which.
     pub task: &'static str,
-    /// How.
     pub how: HowEnded,
 }
 

@@ -79,7 +79,6 @@ pub struct Metrics {
     lacked: Mutex<Option<String>>,
     /// How many of what may be open at once.
     bounds: Family<BoundLabel, Gauge>,
-    /// Connections of clients.
     pub client_connections: Gauge,
     /// Connections that were closed at once, by whose share was used up.
     pub clients_refused: Family<StateLabel, Counter>,

@@ -12,6 +12,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 use crate::form_nonce::{FORM_NONCE_FIELD, FormUse};
 use crate::layout::Layout;
 use crate::layout::error::PageError;
+use crate::layout::error_page::error_page;
 use crate::layout::form::{CSRF_FIELD, Form, MAX_FORM_BYTES, MAX_OPEN_FORM_BYTES};
 use crate::route::{PageVerb, RoutePolicy};
 use crate::session::{
@@ -53,7 +54,7 @@ pub async fn guard(
     let context = look_of(&state, &request);
     let session = match find_session(&state, request.headers(), &context).await {
         Ok(session) => session,
-        Err(error) => return error.page_in(&Layout::open("Something went wrong", &context)),
+        Err(error) => return error_page(&error, &Layout::open("Something went wrong", &context)),
     };
     let context = session
         .as_ref()
@@ -68,7 +69,7 @@ pub async fn guard(
     };
     // A page that failed is shown in the layout of the others.
     match response.extensions().get::<PageError>() {
-        Some(error) => error.page_in(&layout),
+        Some(error) => error_page(error, &layout),
         None => response,
     }
 }

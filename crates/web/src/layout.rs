@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod choices;
 pub mod error;
+pub mod error_page;
 pub mod form;
 pub mod live;
 pub mod not_found;
@@ -25,15 +26,11 @@ pub enum Nav {
     Nowhere,
     /// Everything at a glance.
     Dashboard,
-    /// Incidents.
     Incidents,
-    /// Services.
     Services,
-    /// Users.
     Users,
     /// Escalation policies.
     Policies,
-    /// Deliveries.
     Deliveries,
     /// Dead deliveries.
     Dead,
@@ -41,7 +38,6 @@ pub enum Nav {
     Integrations,
     /// Inboxes.
     Inbox,
-    /// API keys.
     ApiKeys,
     /// The audit log.
     Audit,
@@ -65,18 +61,15 @@ pub struct NavLink {
 pub struct NavGroup {
     /// What stands above it.
     pub name: &'static str,
-    /// Its links.
     pub links: Vec<NavLink>,
 }
 
 /// Who is signed in, as pages show it.
 #[derive(Debug, Clone)]
 pub struct LayoutPerson {
-    /// Their name.
     pub name: String,
     /// The first letters of their name.
     pub initials: String,
-    /// Their role.
     pub role: &'static str,
 }
 
@@ -85,7 +78,6 @@ pub struct LayoutPerson {
 pub struct Flash {
     /// `success`, `info` or `warning`.
     pub tone: &'static str,
-    /// The sentence.
     pub sentence: &'static str,
 }
 

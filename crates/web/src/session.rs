@@ -97,9 +97,7 @@ pub enum Theme {
     /// As the system says.
     #[default]
     System,
-    /// Light.
     Light,
-    /// Dark.
     Dark,
 }
 
@@ -147,7 +145,6 @@ pub struct RequestContext {
     pub sidebar: Sidebar,
     /// What was just done, as a code that `layout.rs` knows.
     pub flash: Option<String>,
-    /// Now.
     pub now: Timestamp,
     /// Whether this is a server for development.
     pub is_dev: bool,
@@ -162,7 +159,6 @@ pub struct RequestContext {
 pub struct UserSession {
     /// Who.
     pub user: User,
-    /// Their session.
     pub session: Session,
     /// The token that every form of this session carries.
     pub csrf: String,

@@ -74,7 +74,6 @@ pub struct WebParts {
     pub source: Env,
     /// Changes with every commit of the store.
     pub commits: watch::Receiver<u64>,
-    /// Settings.
     pub settings: WebSettings,
     /// Makes the first administrator; [`SetupToken::none`] if somebody can sign in.
     pub setup: SetupToken,

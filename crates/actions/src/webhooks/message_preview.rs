@@ -41,7 +41,6 @@ pub struct MessagePreview {
     pub is_sample: bool,
     /// Method and URL, without secrets.
     pub request_line: String,
-    /// The body.
     pub body: String,
     /// The message as the platform shows it, if the kind has a form of its own.
     pub shown: Option<Preview>,

@@ -28,7 +28,7 @@ impl Platform {
         let (kind, simulator) = simulated.ok_or_else(|| {
             let known: Vec<_> = known().collect();
             Failure::Usage(format!(
-                "{kind:?} cannot be played; there are {}",
+                "{kind:?} cannot be simulated; there are {}",
                 known.join(", ")
             ))
         })?;

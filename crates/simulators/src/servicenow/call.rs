@@ -159,7 +159,7 @@ impl<'a> Call<'a> {
         if !is_json_welcome(request.headers) {
             return Err(Refusal::plain(
                 406,
-                "Requested media type is not played here: ask for application/json",
+                "Requested media type is not simulated here: ask for application/json",
             ));
         }
         Ok(Self {

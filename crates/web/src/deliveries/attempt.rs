@@ -1,6 +1,6 @@
 //! One attempt as pages show it: what was sent, what came back, how long each phase took, and why it counts as it does.
 use crate::deliveries::message::MessageView;
-use crate::layout::show::{self, Markup};
+use crate::layout::show::{self, Markup, sentence_case};
 use crate::overview::chart::{Phase, waterfall};
 use destination::about::Signature;
 use model::attempt::{Attempt, Outcome};
@@ -10,7 +10,6 @@ use model::webhook::WebhookKind;
 
 /// A header.
 pub struct HeaderLine {
-    /// Its name.
     pub name: String,
     /// Its value; secrets are masked.
     pub value: String,
@@ -38,23 +37,18 @@ pub struct AttemptView {
     pub advice: Option<&'static str>,
     /// The address that was connected to.
     pub remote_address: Option<String>,
-    /// The request line.
     pub request_line: String,
     /// The request's body, if it was not the event's own.
     pub request_body: Option<String>,
     /// The message as its platform shows it, if it has a form of its own.
     pub message: Option<MessageView>,
-    /// The request's headers.
     pub request_headers: Vec<HeaderLine>,
-    /// The response's headers.
     pub response_headers: Vec<HeaderLine>,
-    /// The response's body.
     pub response_body: String,
     /// Whether the response's body was longer.
     pub is_truncated: bool,
     /// Whether a response came.
     pub has_response: bool,
-    /// The phases.
     pub phases: Vec<Phase>,
 }
 
@@ -168,14 +162,6 @@ fn why(attempt: &Attempt, has_own_words: bool) -> String {
             format!("{detail}: the receiver wants nothing any more, so that nothing is tried again.")
         }
     }
-}
-
-/// A sentence as it stands at the start of a line.
-pub fn sentence_case(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(characters).collect()
-    })
 }
 
 /// Lines of `name: value`.

@@ -24,11 +24,9 @@ use store::deliveries::DeliveryFilter;
 
 /// One delivery in a list.
 pub struct DeliveryRow {
-    /// Its id.
     pub id: DeliveryId,
     /// Where it stands.
     pub state: Markup,
-    /// The event.
     pub event: &'static str,
     /// What it is about: the incident's title.
     pub about: String,
@@ -36,7 +34,6 @@ pub struct DeliveryRow {
     pub incident_id: Option<IncidentId>,
     /// To whom.
     pub webhook_id: WebhookId,
-    /// The webhook's name.
     pub webhook_name: String,
     /// How many attempts were made, and why the last one failed.
     pub attempts: String,

@@ -5,10 +5,10 @@ use askama::filters::Safe;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
-use crate::deliveries::attempt::sentence_case;
 use crate::layout::error::PageError;
 use crate::layout::form::Form;
 use crate::layout::render;
+use crate::layout::show::sentence_case;
 use crate::layout::show::{self, Markup};
 use crate::state::WebState;
 use crate::webhooks::options::options_draft;
@@ -24,7 +24,6 @@ pub struct MessageView {
     pub platform: &'static str,
     /// The colour of its bar, as `#rrggbb`.
     pub accent: String,
-    /// Its parts.
     pub parts: Vec<Part>,
 }
 

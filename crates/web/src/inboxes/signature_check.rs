@@ -112,7 +112,6 @@ impl Checks {
 pub struct Signed<'a> {
     /// Lines of `name: value`.
     pub head: &'a str,
-    /// The body.
     pub body: &'a [u8],
     /// Whether the body was longer.
     pub body_is_truncated: bool,

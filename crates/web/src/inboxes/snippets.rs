@@ -7,7 +7,6 @@ pub struct Snippet {
     pub key: &'static str,
     /// What people read.
     pub name: &'static str,
-    /// The code.
     pub code: &'static str,
 }
 

@@ -18,15 +18,10 @@ use store::incidents::IncidentFilter;
 
 /// One incident in a list.
 pub struct IncidentRow {
-    /// Its id.
     pub id: IncidentId,
-    /// Its title.
     pub title: String,
-    /// Its status.
     pub status: Markup,
-    /// Its severity.
     pub severity: Markup,
-    /// Its service.
     pub service: String,
     /// Who has it; a dash if nobody.
     pub assignee: String,

@@ -54,6 +54,7 @@ struct Sent {
     can_be_given_up: bool,
 }
 
+/// An incident with its timeline, deliveries and tickets.
 #[derive(Template)]
 #[template(path = "incidents/page.html")]
 pub struct IncidentPage {

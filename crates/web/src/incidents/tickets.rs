@@ -32,9 +32,7 @@ pub struct Tickets {
 
 /// One ticket.
 pub struct TicketRow {
-    /// The webhook.
     pub webhook_id: WebhookId,
-    /// Its name.
     pub webhook_name: String,
     /// Its kind, as people call it.
     pub kind_name: &'static str,

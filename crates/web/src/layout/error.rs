@@ -1,11 +1,9 @@
-//! Why a page could not be shown or a form not be accepted, as a page of its own: a stable code, a sentence, what to do.
+//! Why a page could not be shown or a form not be accepted: a stable code, a sentence, what to do.
 
-use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
-use crate::deliveries::attempt::sentence_case;
-use crate::layout::{Layout, render_with};
+use crate::layout::show::sentence_case;
 use actions::{ActionError, FieldError};
 use model::access::Role;
 use store::StoreError;
@@ -16,20 +14,10 @@ pub type PageResult = Result<Response, PageError>;
 /// Why there is no page.
 #[derive(Debug, Clone)]
 pub struct PageError {
-    status: StatusCode,
-    code: &'static str,
-    sentence: String,
-    advice: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "layout/error.html")]
-struct ErrorPage<'a> {
-    layout: &'a Layout,
-    status: u16,
-    code: &'static str,
-    sentence: &'a str,
-    advice: &'static str,
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) sentence: String,
+    pub(super) advice: &'static str,
 }
 
 impl PageError {
@@ -162,20 +150,6 @@ impl PageError {
             "something went wrong in the server",
             advice,
         )
-    }
-
-    /// The page that says it.
-    pub fn page_in(&self, layout: &Layout) -> Response {
-        let page = ErrorPage {
-            layout: &layout
-                .clone()
-                .titled(self.status.canonical_reason().unwrap_or("Error")),
-            status: self.status.as_u16(),
-            code: self.code,
-            sentence: &sentence_case(&self.sentence),
-            advice: self.advice,
-        };
-        render_with(self.status, &page)
     }
 }
 

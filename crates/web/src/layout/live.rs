@@ -72,7 +72,6 @@ impl Drop for Place {
 /// Who watches: looked up again and again, since rights can end.
 #[derive(Debug, Clone, Copy)]
 pub enum Watcher {
-    /// A session.
     Session(KeyHash),
     /// An API key.
     Key(KeyHash),

@@ -6,12 +6,13 @@ use http::{HeaderMap, Method, Uri};
 
 use crate::layout::Layout;
 use crate::layout::error::PageError;
+use crate::layout::error_page::error_page;
 use crate::session::{RequestContext, preferences};
 use crate::state::WebState;
 
 /// There is no such page.
 pub async fn page(State(state): State<WebState>, headers: HeaderMap, uri: Uri) -> axum::response::Response {
-    PageError::not_found("page").page_in(&layout(&state, &headers, &uri))
+    error_page(&PageError::not_found("page"), &layout(&state, &headers, &uri))
 }
 
 /// The page takes another method. The address of a form leads to the page that the form stands on: it stays in the
@@ -26,7 +27,7 @@ pub async fn wrong_method(
     if method == Method::GET && !page.is_empty() {
         return Redirect::to(page).into_response();
     }
-    PageError::wrong_method().page_in(&layout(&state, &headers, &uri))
+    error_page(&PageError::wrong_method(), &layout(&state, &headers, &uri))
 }
 
 fn layout(state: &WebState, headers: &HeaderMap, uri: &Uri) -> Layout {

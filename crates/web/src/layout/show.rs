@@ -168,6 +168,14 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// A sentence as it stands at the start of a line.
+pub fn sentence_case(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(characters).collect()
+    })
+}
+
 /// A share in percent, rounded down below 100: nothing that failed looks like perfection.
 pub fn percent(part: u64, whole: u64) -> Option<String> {
     if whole == 0 {

@@ -232,7 +232,6 @@ fn draw_bar(svg: &mut String, bar: Bar, most: u64, (x, width, height): (u32, u32
 pub struct Phase {
     /// What happened.
     pub name: &'static str,
-    /// The bar.
     pub bar: Markup,
     /// How long it took.
     pub took: String,

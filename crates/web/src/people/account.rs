@@ -21,7 +21,6 @@ use model::session::Session;
 
 /// One of somebody's sessions.
 pub struct SessionRow {
-    /// Its id.
     pub id: SessionId,
     /// The browser, as it names itself.
     pub agent: String,

@@ -17,7 +17,6 @@ const METHODS: [&str; 5] = ["get", "post", "patch", "put", "delete"];
 
 /// An answer that is no problem.
 pub struct Answer {
-    /// The status.
     pub status: String,
     /// What it holds; empty without a body.
     pub kind: Kind,
@@ -27,7 +26,6 @@ pub struct Answer {
 pub struct Operation {
     /// Its methods, in capitals.
     pub methods: Vec<String>,
-    /// Its path.
     pub path: String,
     /// What it does.
     pub summary: String,
@@ -66,7 +64,6 @@ pub struct Group {
 
 /// What one status says about a problem.
 pub struct Problem {
-    /// The status.
     pub status: String,
     /// The codes that come with it.
     pub codes: Vec<String>,

@@ -35,7 +35,6 @@ pub struct Kind {
 
 /// A member of a body, or a parameter.
 pub struct Field {
-    /// Its name.
     pub name: String,
     /// What it holds.
     pub kind: Kind,
@@ -47,7 +46,6 @@ pub struct Field {
 
 /// A schema that others refer to.
 pub struct Schema {
-    /// Its name.
     pub name: String,
     /// What it is.
     pub about: Sentence,

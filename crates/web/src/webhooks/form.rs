@@ -31,7 +31,6 @@ const SPARE_HEADERS: usize = 3;
 
 /// A choice of events with what it means.
 pub struct EventChoice {
-    /// The event.
     pub event: &'static str,
     /// What it means.
     pub meaning: &'static str,

@@ -1,9 +1,9 @@
 //! Settings → Integrations: every webhook as a card, with how it does.
 
-use crate::deliveries::attempt::sentence_case;
 use crate::layout::error::{PageError, PageResult};
 use crate::layout::paging::{Pager, page_of};
 use crate::layout::query::Query;
+use crate::layout::show::sentence_case;
 use crate::layout::show::{self, Markup};
 use crate::layout::{Layout, Nav, render};
 use crate::overview::chart::{Day, chart_start};

@@ -99,7 +99,6 @@ pub struct KindFields {
     pub key: String,
     /// How the kind presents itself.
     pub about: &'static KindDescription,
-    /// The URL.
     pub url: UrlView,
     /// The options, those that stand together in one group.
     pub groups: Vec<OptionGroup>,
