@@ -21,13 +21,12 @@ pub struct Limit {
 
 impl From<Limit> for Pace {
     fn from(limit: Limit) -> Self {
+        let interval_us = (1e6 / limit.per_second).ceil();
+        // By the whole interval, or a burst would be one short whenever the interval was rounded up.
+        let burst_us = limit.burst * interval_us;
         // Saturates: a float beyond the integer becomes its greatest value.
         #[expect(clippy::cast_possible_truncation)]
-        let micros = |seconds: f64| (seconds * 1e6).ceil() as i64;
-        Self::new(
-            micros(1.0 / limit.per_second),
-            micros(limit.burst / limit.per_second),
-        )
+        Self::new(interval_us as i64, burst_us as i64)
     }
 }
 
@@ -46,7 +45,7 @@ pub struct Refused {
 
 impl Refused {
     fn for_micros(micros: i64) -> Self {
-        let seconds = micros.max(1).saturating_add(999_999) / 1_000_000;
+        let seconds = micros.saturating_add(999_999) / 1_000_000;
         Self {
             wait_seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
         }
@@ -106,6 +105,16 @@ mod tests {
         let results = [0, 0, 0, 1000, 1000].map(|now_ms| limiter.take("a", now_ms).is_ok());
         assert_eq!(results, [true, true, false, true, false]);
         assert_eq!(limiter.take("b", 1000), Ok(()));
+    }
+
+    #[test]
+    fn a_burst_is_whole_at_every_rate() {
+        for (per_minute, burst) in [(7.0, 7.0), (10.0, 200.0), (1800.0, 60.0), (2580.0, 43.0)] {
+            let per_second = per_minute / 60.0;
+            let limiter = Limiter::new(Limit { per_second, burst }, 1);
+            let passed = (0..300).filter(|_| limiter.take("a", 0).is_ok()).count();
+            assert_eq!(passed.to_string(), burst.to_string(), "{per_minute} per minute");
+        }
     }
 
     #[test]
