@@ -1,10 +1,13 @@
-//! SHA-256 and HMAC-SHA-256: the one place that computes them, but for the signer, which keeps its keys ready.
+//! SHA-256 and HMAC-SHA-256: the one place that sets them up.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 /// The length of a digest, in bytes.
 pub const DIGEST_BYTES: usize = 32;
+/// The length of a block of SHA-256, in bytes (FIPS 180-4).
+const SHA256_BLOCK_BYTES: usize = 64;
 
 /// The SHA-256 of some parts, one after another.
 pub fn sha256<const PARTS: usize>(parts: [&[u8]; PARTS]) -> [u8; DIGEST_BYTES] {
@@ -17,13 +20,24 @@ pub fn sha256<const PARTS: usize>(parts: [&[u8]; PARTS]) -> [u8; DIGEST_BYTES] {
 
 /// The HMAC-SHA-256 of some parts, one after another, under a key of any length.
 pub fn hmac_sha256<const PARTS: usize>(key: &[u8], parts: [&[u8]; PARTS]) -> [u8; DIGEST_BYTES] {
-    // It takes keys of every length; if it did not, what a caller compares would be equal for all keys.
-    #[expect(clippy::expect_used)]
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
+    let mut mac = keyed(key);
     for part in parts {
         mac.update(part);
     }
     mac.finalize().into_bytes().into()
+}
+
+/// An HMAC state that has taken in a key. RFC 2104: a key longer than a block is hashed, a shorter one is filled up with zeros. Written out because the
+/// crate's way to take a key of any length returns a `Result` that never fails.
+pub fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    let mut block = Zeroizing::new([0; SHA256_BLOCK_BYTES]);
+    if key.len() <= SHA256_BLOCK_BYTES {
+        block[..key.len()].copy_from_slice(key);
+    } else {
+        let digest = Sha256::digest(key);
+        block[..digest.len()].copy_from_slice(&digest);
+    }
+    Hmac::new((&*block).into())
 }
 
 #[cfg(test)]

@@ -6,12 +6,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use http::{HeaderName, HeaderValue};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use model::digest::keyed;
 use model::secret::SecretText;
 use model::standard_secret;
 
@@ -25,8 +26,6 @@ pub const ID_HEADER: HeaderName = HeaderName::from_static("webhook-id");
 pub const TIMESTAMP_HEADER: HeaderName = HeaderName::from_static("webhook-timestamp");
 /// Standard Webhooks: the signatures, newest secret first.
 pub const STANDARD_SIGNATURE_HEADER: HeaderName = HeaderName::from_static("webhook-signature");
-
-const SHA256_BLOCK_BYTES: usize = 64;
 
 /// The secrets of one webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,19 +141,6 @@ impl Keys {
         STANDARD.encode_string(mac.finalize().into_bytes(), &mut signature);
         signature
     }
-}
-
-/// RFC 2104: a key longer than a block is hashed, a shorter one is filled up with zeros. Written out because the
-/// crate's way to take a key of any length returns a `Result` that never fails.
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    let mut block = Zeroizing::new([0; SHA256_BLOCK_BYTES]);
-    if key.len() <= SHA256_BLOCK_BYTES {
-        block[..key.len()].copy_from_slice(key);
-    } else {
-        let digest = Sha256::digest(key);
-        block[..digest.len()].copy_from_slice(&digest);
-    }
-    Hmac::new((&*block).into())
 }
 
 /// A broken `whsec_` secret is refused when it is saved. One that was saved by an earlier version goes on to sign with its
