@@ -2,3 +2,5 @@
 
 pub mod jira;
 pub mod servicenow;
+#[cfg(test)]
+mod workflow;

@@ -1,0 +1,347 @@
+//! The engine's part: what is written down before a request leaves, what is kept of its answer, when it is tried again. Requests
+//! end as the test says.
+
+use std::time::Duration;
+
+use super::toy::Toy;
+use super::world::World;
+use crate::workflow::Workflow;
+use crate::workflow::state::TicketState;
+use crate::workflow::stored;
+use destination::Adapter;
+use destination::sample::Sample;
+use destination::task::{Classification, Intention, Rendered, Step};
+use destination::ticketing::{QueryContext, QueryResult, QueryStep, TicketQuery, Ticketing};
+use http::{HeaderMap, Method};
+use model::attempt::{Disposition, Outcome};
+use model::event::EventName;
+use model::exchange::{Exchange, FailureCode, PhaseTimings, Reach, Response, SendFailure};
+use model::id::EventId;
+use model::patch::Patch;
+use model::ticket::{Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase};
+use model::time::Timestamp;
+use model::webhook::WebhookKind;
+use url::Url;
+
+/// The most attempts of one delivery.
+const MAX_ATTEMPTS: usize = 200;
+/// What is waited after a failure whose wait was not told.
+const RETRY_WAIT: Duration = Duration::from_secs(10);
+
+/// How long something takes that is done late.
+const DONE_LATE: Duration = Duration::from_secs(20);
+
+/// How a request ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Well.
+    Answered,
+    /// We die before it leaves.
+    KilledBefore,
+    /// We die when it was done.
+    KilledAfter,
+    /// It was done, and nobody says so.
+    AnswerLost,
+    /// It was done, and a proxy says that it failed.
+    BadGateway,
+    /// It breaks off on the way: it was not done, and nobody knows.
+    BrokenOff,
+    /// It is still being done when we have given up.
+    DoneLate,
+    /// Nothing left us.
+    NeverSent,
+    /// It was not done: too many.
+    Limited,
+}
+
+impl Ending {
+    pub(super) const ALL: [Self; 8] = [
+        Self::KilledBefore,
+        Self::KilledAfter,
+        Self::AnswerLost,
+        Self::BadGateway,
+        Self::BrokenOff,
+        Self::DoneLate,
+        Self::NeverSent,
+        Self::Limited,
+    ];
+}
+
+/// One incident at one webhook.
+pub(super) struct Play {
+    adapter: Workflow<Toy>,
+    pub(super) world: World,
+    sample: Sample,
+    pub(super) endings: Box<dyn FnMut(usize) -> Ending>,
+    pub(super) requests: usize,
+    pub(super) pauses: usize,
+    /// Each request with its ending and what was made of it.
+    pub(super) story: Vec<String>,
+    /// The states that were decided from.
+    pub(super) states: Vec<TicketState>,
+}
+
+fn at() -> Timestamp {
+    Timestamp::from_millis(1_705_314_600_000)
+}
+
+fn event_id(sequence: i64) -> EventId {
+    EventId::new(at(), [u8::try_from(sequence).unwrap_or_default(); 10])
+}
+
+impl Play {
+    pub(super) fn new(adapter: Workflow<Toy>, world: World) -> Self {
+        let url = Url::parse("https://toy.example").unwrap();
+        let mut sample = Sample::new(WebhookKind::new("jira"), url, EventName::Triggered, at());
+        sample.links.incident = Some("https://ops.example/incidents/1".into());
+        Self {
+            adapter,
+            world,
+            sample,
+            endings: Box::new(|_| Ending::Answered),
+            requests: 0,
+            pauses: 0,
+            story: Vec::new(),
+            states: Vec::new(),
+        }
+    }
+
+    /// Delivers an event to its end.
+    pub(super) fn deliver(&mut self, name: EventName, sequence: i64) -> Outcome {
+        let mut next = Sample::new(
+            WebhookKind::new("jira"),
+            self.sample.target.url.clone(),
+            name,
+            at(),
+        );
+        next.event.id = event_id(sequence);
+        (self.sample.event, self.sample.progress) = (next.event, None);
+        for _ in 0..MAX_ATTEMPTS {
+            self.sample.now = self.sample.now.plus(Duration::from_secs(1));
+            let Some(classification) = self.attempt() else {
+                continue;
+            };
+            let outcome = classification.outcome.clone();
+            self.keep(classification);
+            match outcome
+                .failure()
+                .map(|failure| (failure.disposition, failure.retry_after))
+            {
+                None if outcome == Outcome::Step => {}
+                None => return outcome,
+                Some((Disposition::Permanent, _)) => return outcome,
+                Some((Disposition::Immediate, _)) => {}
+                Some((_, wait)) => self.sample.now = self.sample.now.plus(wait.unwrap_or(RETRY_WAIT)),
+            }
+        }
+        panic!("it does not end: {:#?}", self.story);
+    }
+
+    /// One attempt; nothing if we died in it.
+    fn attempt(&mut self) -> Option<Classification> {
+        self.states.push(stored::load(&self.sample.task()));
+        let (request, classify) = match self.adapter.step(&self.sample.task()) {
+            Step::Done(classification) => return Some(*classification),
+            Step::Send(request, classify) => (request, classify),
+        };
+        // What a step was made from is what its answer is read with.
+        let before = self.sample.clone();
+        self.intend(request.intent.clone());
+        let ending = (self.endings)(self.requests);
+        self.requests += 1;
+        let line = format!("{} {} {ending:?}", request.method, request.url);
+        let exchange = self.send(&request, ending);
+        let classification = exchange.map(|exchange| classify(&before.task(), &exchange, before.now));
+        let told = classification
+            .as_ref()
+            .map(|told| format!("{:?} {:?}", told.outcome, told.note));
+        self.story.push(format!("{line}: {}", told.unwrap_or_default()));
+        classification
+    }
+
+    fn send(&mut self, request: &Rendered, ending: Ending) -> Option<Exchange> {
+        let now = self.sample.now;
+        let world = &mut self.world;
+        let mut done = || world.answer(request, now);
+        Some(match ending {
+            Ending::Answered => done(),
+            Ending::KilledBefore => return None,
+            Ending::KilledAfter => {
+                done();
+                return None;
+            }
+            Ending::AnswerLost => {
+                done();
+                silence(Reach::MaybeSent)
+            }
+            Ending::BadGateway => {
+                done();
+                answer(502, "<html>".into())
+            }
+            // A move that is done late undoes what came after it: nobody can help that.
+            Ending::DoneLate if request.method != Method::POST => {
+                done();
+                silence(Reach::MaybeSent)
+            }
+            Ending::DoneLate => {
+                self.world.late.push((now.plus(DONE_LATE), request.clone()));
+                silence(Reach::MaybeSent)
+            }
+            Ending::BrokenOff => silence(Reach::MaybeSent),
+            Ending::NeverSent => silence(Reach::NotSent),
+            Ending::Limited => answer(429, String::new()),
+        })
+    }
+
+    fn intend(&mut self, intent: Option<Intention>) {
+        match intent {
+            Some(Intention::MakeTicket) => {
+                let creates = self.sample.ticket.as_ref().map_or(0, |link| link.creates) + 1;
+                let intent = Intent {
+                    at: self.sample.now,
+                    creates,
+                    hinted: None,
+                };
+                self.link(LinkState::Intended(intent), creates);
+            }
+            Some(Intention::Continuation(text)) => self.sample.progress = Some(text),
+            None => {}
+        }
+    }
+
+    fn link(&mut self, state: LinkState, creates: u32) {
+        let before = self.sample.ticket.as_ref();
+        let seen = match (&state, before.and_then(TicketLink::ticket)) {
+            (LinkState::Linked(_), Some(_)) => before.map_or(TicketPhase::New, |link| link.seen),
+            (LinkState::Linked(ticket), None) => ticket.phase,
+            (LinkState::Wanted | LinkState::Intended(_) | LinkState::Unlinked, _) => TicketPhase::New,
+        };
+        self.sample.ticket = Some(TicketLink {
+            webhook_id: self.sample.webhook.id,
+            incident_id: self.sample.event.incident_id,
+            state,
+            generation: 1,
+            version: 1,
+            event_sequence: 0,
+            seen,
+            creates,
+            last_synced_at: None,
+            last_error: None,
+            comments_until: at(),
+        });
+    }
+
+    /// As the recorder does, in one transaction.
+    fn keep(&mut self, classification: Classification) {
+        let creates = self.sample.ticket.as_ref().map_or(0, |link| link.creates);
+        match classification.ticket {
+            Some(TicketNews::Seen(ticket)) => {
+                let phase = ticket.phase;
+                self.link(LinkState::Linked(ticket), creates);
+                if let (Some(link), Outcome::Delivered) = (&mut self.sample.ticket, &classification.outcome) {
+                    link.seen = phase;
+                }
+            }
+            Some(TicketNews::NotMade) => self.sample.ticket = None,
+            None => {}
+        }
+        patch(&mut self.sample.progress, classification.continuation);
+        patch(&mut self.sample.memory, classification.message_ref);
+        let learned = classification.discovered_settings;
+        self.sample.target.discovered_settings = learned.or(self.sample.target.discovered_settings.take());
+        self.pauses += usize::from(classification.pause.is_some());
+    }
+
+    /// The sequence of the event whose key a comment carries.
+    pub(super) fn event_in(&self, text: &str) -> usize {
+        (1..20)
+            .find(|sequence| text.contains(&format!("(OpsKnight {}", event_id(*sequence))))
+            .and_then(|sequence| usize::try_from(sequence).ok())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn phase(&self) -> Option<TicketPhase> {
+        self.sample.ticket.as_ref()?.ticket().map(|ticket| ticket.phase)
+    }
+
+    /// Asks a question to its end, and says how many requests it took.
+    fn ask(&mut self, query: &TicketQuery) -> (QueryResult, usize) {
+        let mut answers = Vec::new();
+        loop {
+            let asked = self.adapter.query(&QueryContext {
+                webhook: &self.sample.webhook,
+                target: &self.sample.target,
+                token: None,
+                query,
+                answers: &answers,
+                now: self.sample.now,
+            });
+            match asked {
+                QueryStep::Send(request) => answers.push(self.world.answer(&request, self.sample.now)),
+                QueryStep::Done(result) => return (result, answers.len()),
+                QueryStep::Failed(failure, _) => panic!("{failure:?}"),
+            }
+        }
+    }
+
+    pub(super) fn marked(&mut self) -> Vec<Ticket> {
+        let marker = self
+            .sample
+            .ticket
+            .as_ref()
+            .map(TicketLink::marker)
+            .unwrap_or_default();
+        match self.ask(&TicketQuery::Marked { marker }).0 {
+            QueryResult::Tickets(tickets) => tickets,
+            other => panic!("no tickets: {other:?}"),
+        }
+    }
+
+    pub(super) fn merge(&mut self, keep: &Ticket, close: &Ticket) -> usize {
+        let merge = TicketQuery::Merge {
+            keep: keep.clone(),
+            close: close.clone(),
+        };
+        let (result, requests) = self.ask(&merge);
+        assert_eq!(result, QueryResult::Merged);
+        requests
+    }
+}
+
+fn patch(slot: &mut Option<String>, patch: Patch<String>) {
+    match patch {
+        Patch::Keep => {}
+        Patch::Set(text) => *slot = Some(text),
+        Patch::Clear => *slot = None,
+    }
+}
+
+pub(super) fn answer(status: u16, body: String) -> Exchange {
+    exchange(
+        Reach::MaybeSent,
+        Ok(Response {
+            status,
+            headers: HeaderMap::new(),
+            body: body.into(),
+            body_is_truncated: false,
+        }),
+    )
+}
+
+fn silence(reach: Reach) -> Exchange {
+    let failure = SendFailure {
+        code: FailureCode::ConnectionClosed,
+        detail: "no answer".into(),
+    };
+    exchange(reach, Err(failure))
+}
+
+fn exchange(reach: Reach, result: Result<Response, SendFailure>) -> Exchange {
+    Exchange {
+        timings: PhaseTimings::default(),
+        remote_address: None,
+        notice: None,
+        reach,
+        result,
+    }
+}
