@@ -13,7 +13,7 @@ const ADAPTERS: &[&dyn Adapter] = &[
     &chat::google_chat::GoogleChat,
     &chat::discord::Discord,
     &chat::telegram::Telegram,
-    &tickets::jira::Jira,
+    tickets::jira::ADAPTER,
     &tickets::servicenow::ServiceNow,
     &chat::custom::Custom,
 ];

@@ -2,5 +2,4 @@
 
 pub mod jira;
 pub mod servicenow;
-#[cfg(test)]
 mod workflow;

@@ -1,18 +1,17 @@
 //! Who we are in Jira: what our own changes and comments are known by.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::jira::answer::{self, Purpose};
 use crate::jira::api::Api;
 use crate::jira::issue::{name_of, short};
-use crate::jira::memory::Account;
-use crate::jira::plan::Facts;
-use crate::jira::progress::Chore;
 use crate::jira::settings::Settings;
-use destination::task::{Classification, Rendered};
+use crate::workflow::action::{Facts, Identity, Observation};
+use crate::workflow::system::Ask;
+use destination::task::{Rendered, Target};
 use model::attempt::Failure;
 use model::exchange::Exchange;
-use model::time::Timestamp;
 
 /// What the request is for.
 pub(super) const PURPOSE: Purpose<'static> = Purpose {
@@ -46,21 +45,46 @@ pub(super) fn read(settings: Settings<'_>, person: &Value) -> Option<Account> {
 }
 
 /// What the answer means.
-pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-    let answer = answer::good(facts.task.target, exchange, PURPOSE, now).and_then(answer::json);
-    let person = match answer {
-        Ok(person) => person,
-        Err(trouble) => return facts.give_up(trouble),
-    };
-    facts.account = read(facts.settings(), &person);
-    let Some(account) = &facts.account else {
-        facts.progress.give_up(Chore::Account);
-        return facts.go_on("Jira does not say who this account is");
-    };
-    let learned = serde_json::to_string(account).ok();
-    let name = name_of(&person).unwrap_or_else(|| "somebody without a name".to_owned());
-    Classification {
-        discovered_settings: learned,
-        ..facts.go_on(format!("this account is {name} in Jira"))
+pub(super) fn observe(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
+    let person = answer::of(ask, exchange, PURPOSE).and_then(answer::json)?;
+    let account = read(Settings(ask.target), &person);
+    Ok(Facts::Account(account.map(|account| Identity {
+        learned: serde_json::to_string(&account).ok(),
+        name: name_of(&person).unwrap_or_else(|| "somebody without a name".to_owned()),
+    })))
+}
+
+/// Our own account, for as long as the settings name the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Account {
+    /// Under which settings it was learned.
+    pub(super) of: String,
+    /// Its account id, on Cloud.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) account_id: Option<String>,
+    /// Its user name, on Data Center.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    /// Its key, on Data Center.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
+}
+
+impl Account {
+    /// The account that was learned, if it is still the settings' own.
+    pub(super) fn learned(target: &Target) -> Option<Self> {
+        let account: Option<Self> = target
+            .discovered_settings
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok());
+        account.filter(|account| account.of == Settings(target).identity())
+    }
+
+    /// Whether a person in Jira's JSON is this account.
+    pub(super) fn is(&self, person: &Value) -> bool {
+        let same =
+            |ours: &Option<String>, name: &str| ours.is_some() && ours.as_deref() == person[name].as_str();
+        same(&self.account_id, "accountId") || same(&self.name, "name") || same(&self.key, "key")
     }
 }

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::jira::NOTHING;
 use crate::jira::issue::short;
 use crate::jira::settings::Settings;
+use crate::workflow::action::{Observation, Trouble, TroubleKind};
+use crate::workflow::system::Ask;
 use destination::status;
-use destination::task::{Pause, Target};
+use destination::task::Target;
 use destination::text::one_line;
 use destination::waits;
 use model::attempt::{Disposition, Failure};
-use model::exchange::{Exchange, FailureCode, Response, SendFailure};
+use model::exchange::{Exchange, FailureCode, Reach, Response, SendFailure};
 use model::time::Timestamp;
 
 /// How long others wait after a rate limit whose end was not told.
@@ -23,21 +26,6 @@ const MAX_MESSAGES: usize = 20;
 /// The limit that concerns one ticket and nobody else.
 const PER_ISSUE: &str = "jira-per-issue-on-write";
 
-/// A request that came to nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
-    /// Why.
-    pub(super) failure: Failure,
-    /// Who has to wait.
-    pub(super) pause: Option<Pause>,
-}
-
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Self {
-        Self { failure, pause: None }
-    }
-}
-
 /// What a request was for, in words for sentences about its refusal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Purpose<'a> {
@@ -47,7 +35,7 @@ pub(super) struct Purpose<'a> {
     pub(super) missing: &'a str,
 }
 
-/// The answer of a request if it is a good one, and otherwise what became of it. To be asked for what is safe to repeat.
+/// The answer of a request if it is a good one, and otherwise what became of it.
 pub(super) fn good<'a>(
     target: &Target,
     exchange: &'a Exchange,
@@ -55,70 +43,136 @@ pub(super) fn good<'a>(
     now: Timestamp,
 ) -> Result<&'a Response, Trouble> {
     match &exchange.result {
-        Err(failure) => Err(unanswered(failure).into()),
+        Err(failure) => Err(unanswered(failure, exchange.reach)),
         Ok(response) if (200..=299).contains(&response.status) => Ok(response),
         Ok(response) => Err(trouble(target, response, purpose, now)),
     }
 }
 
+/// The same for whoever is asked by the workflow.
+pub(super) fn of<'a>(
+    ask: &Ask<'_>,
+    exchange: &'a Exchange,
+    purpose: Purpose<'_>,
+) -> Result<&'a Response, Trouble> {
+    good(ask.target, exchange, purpose, ask.now)
+}
+
+/// Whether it was done, which is all that its answer says.
+pub(super) fn done(ask: &Ask<'_>, exchange: &Exchange, purpose: Purpose<'_>) -> Observation {
+    of(ask, exchange, purpose)?;
+    NOTHING
+}
+
 /// A good answer's JSON.
 pub(super) fn json(response: &Response) -> Result<Value, Trouble> {
     let read = serde_json::from_slice(&response.body);
-    read.map_err(|_| strange(response).into())
+    read.map_err(|_| strange(response))
 }
 
 /// A good status with something that is not Jira's.
-pub(super) fn strange(response: &Response) -> Failure {
-    let detail = match response.body_is_truncated {
-        true => "Jira's answer is too large to be read".to_owned(),
-        false => format!(
-            "the address answered {}, but not as Jira does: check that it is Jira's",
-            response.status
+pub(super) fn strange(response: &Response) -> Trouble {
+    let (kind, detail) = match response.body_is_truncated {
+        true => (
+            TroubleKind::TooLarge,
+            "Jira's answer is too large to be read".to_owned(),
+        ),
+        false => (
+            TroubleKind::Unknown,
+            format!(
+                "the address answered {}, but not as Jira does: check that it is Jira's",
+                response.status
+            ),
         ),
     };
-    Failure::new(FailureCode::ResponseInvalid, detail)
+    Trouble::new(kind, Failure::new(FailureCode::ResponseInvalid, detail))
 }
 
 /// No answer came.
-pub(super) fn unanswered(failure: &SendFailure) -> Failure {
-    Failure::new(failure.code, failure.detail.clone())
+fn unanswered(failure: &SendFailure, reach: Reach) -> Trouble {
+    let kind = match reach {
+        Reach::NotSent => TroubleKind::Unsent,
+        Reach::MaybeSent => TroubleKind::Unknown,
+    };
+    Trouble::new(kind, Failure::new(failure.code, failure.detail.clone()))
 }
 
 /// An answer that is not a good one.
 pub(super) fn trouble(target: &Target, response: &Response, purpose: Purpose<'_>, now: Timestamp) -> Trouble {
     let status = response.status;
     let said = words(&response.body);
-    let person = |detail: String| {
-        Failure::new(FailureCode::SettingsRefused, detail)
-            .with(Disposition::NeedsOperator)
-            .into()
-    };
+    let person = |kind, detail| Trouble::new(kind, refused_settings(detail));
     match status {
-        401 if wants_captcha(response) => person(
-            "Jira wants a CAPTCHA from this account (401): sign in as it once in a browser, then enable the webhook".into(),
+        401 | 403 if wants_captcha(response) => person(
+            TroubleKind::Credentials,
+            format!(
+                "Jira wants a CAPTCHA from this account ({status}): sign in as it once in a browser, then enable the webhook"
+            ),
         ),
-        401 => person(format!("Jira refuses the credentials (401): put account and token right{said}")),
-        403 if wants_captcha(response) => person(
-            "Jira wants a CAPTCHA from this account (403): sign in as it once in a browser, then enable the webhook".into(),
+        401 => person(
+            TroubleKind::Credentials,
+            format!("Jira refuses the credentials (401): put account and token right{said}"),
         ),
-        403 if is_own(response) => person(format!("this account may not {} (403): give it the permission{said}", purpose.act)),
-        404 | 410 if is_own(response) => person(format!("{} ({status}){said}", purpose.missing)),
+        403 if is_own(response) => person(
+            TroubleKind::Forbidden,
+            format!(
+                "this account may not {} (403): give it the permission{said}",
+                purpose.act
+            ),
+        ),
+        404 if is_own(response) => person(
+            TroubleKind::Missing,
+            format!("{} ({status}){said}", purpose.missing),
+        ),
+        410 if is_own(response) => person(
+            TroubleKind::Forbidden,
+            format!("{} ({status}){said}", purpose.missing),
+        ),
         429 => limited(target, response, now),
-        300..=399 => Failure::new(
-            FailureCode::Redirect,
-            format!("Jira answered {status} and points elsewhere: put the address right, redirects are not followed"),
-        )
-        .with(Disposition::NeedsOperator)
-        .into(),
-        400..=499 if !is_own(response) => {
-            Failure::new(FailureCode::ClientError, status::foreign_sentence(status, "Jira")).into()
+        300..=399 => person_of_redirect(status),
+        400..=499 => {
+            let kind = match status {
+                408 | 425 => TroubleKind::Unknown,
+                _ => TroubleKind::Refused,
+            };
+            let failure = match is_own(response) {
+                true => Failure::new(
+                    FailureCode::MessageRefused,
+                    format!("Jira refused to {} ({status}){said}", purpose.act),
+                )
+                .with(Disposition::Permanent),
+                false => Failure::new(FailureCode::ClientError, status::foreign_sentence(status, "Jira")),
+            };
+            Trouble::new(kind, failure)
         }
-        400..=499 => Failure::new(FailureCode::MessageRefused, format!("Jira refused to {} ({status}){said}", purpose.act))
-            .with(Disposition::Permanent)
-            .into(),
-        500..=599 => broken(response, now).into(),
-        _ => Failure::new(FailureCode::UnexpectedStatus, format!("Jira answered {status}")).into(),
+        500..=599 => Trouble::new(TroubleKind::Unknown, broken(response, now)),
+        _ => Trouble::new(
+            TroubleKind::Unknown,
+            Failure::new(FailureCode::UnexpectedStatus, format!("Jira answered {status}")),
+        ),
     }
+}
+
+/// Trouble of a request about something else than the ticket, which is not what is missing.
+pub(super) fn about_this(trouble: Trouble) -> Trouble {
+    let kind = match trouble.kind {
+        TroubleKind::Missing => TroubleKind::Refused,
+        kind => kind,
+    };
+    Trouble { kind, ..trouble }
+}
+
+/// What a person has to put right in the settings.
+pub(super) fn refused_settings(detail: String) -> Failure {
+    Failure::new(FailureCode::SettingsRefused, detail).with(Disposition::NeedsOperator)
+}
+
+fn person_of_redirect(status: u16) -> Trouble {
+    let detail = format!(
+        "Jira answered {status} and points elsewhere: put the address right, redirects are not followed"
+    );
+    let failure = Failure::new(FailureCode::Redirect, detail).with(Disposition::NeedsOperator);
+    Trouble::new(TroubleKind::Forbidden, failure)
 }
 
 /// Whether Jira itself refused, and not a firewall or proxy on the way there: by its JSON, or by a header of its own.
@@ -127,12 +181,6 @@ fn is_own(response: &Response) -> bool {
         .iter()
         .any(|name| response.headers.contains_key(*name));
     is_marked || !words(&response.body).is_empty()
-}
-
-/// Whether Jira itself says that something is not there.
-pub(super) fn is_missing(exchange: &Exchange) -> bool {
-    let response = exchange.result.as_ref();
-    response.is_ok_and(|response| response.status == 404 && is_own(response))
 }
 
 /// Jira, or what stands before it, does not work now.
@@ -164,13 +212,13 @@ fn limited(target: &Target, response: &Response, now: Timestamp) -> Trouble {
         retry_after,
         ..Failure::new(FailureCode::RateLimited, detail).with(Disposition::RateLimited)
     };
-    let concerns_others = reason != PER_ISSUE;
-    Trouble {
-        failure,
-        pause: concerns_others.then(|| Pause {
-            bucket: Settings(target).bucket(),
-            wait: retry_after.unwrap_or(UNTOLD_WAIT),
-        }),
+    match reason {
+        PER_ISSUE => Trouble::new(TroubleKind::Limited, failure),
+        _ => Trouble::limited(
+            failure,
+            Settings(target).bucket(),
+            retry_after.unwrap_or(UNTOLD_WAIT),
+        ),
     }
 }
 

@@ -8,8 +8,8 @@ use model::digest::hmac_sha256;
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
+use crate::jira::account::Account;
 use crate::jira::issue::{is_id, markers_in};
-use crate::jira::memory::Account;
 use crate::jira::settings::{Edition, Settings};
 use destination::callback::{Call, ChangeNotification, Received, Refused};
 use model::secret::SecretText;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::jira::settings::{Edition, Settings};
+use crate::workflow::action::{Mark, Sighting};
 use destination::text::{Unit, cut, one_line};
 use model::ticket::{MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES, Ticket, TicketPhase};
 use model::time::Timestamp;
@@ -80,6 +81,23 @@ impl Issue {
         !marker.is_empty() && self.labels.contains(&ours)
     }
 
+    /// The same for the workflow, as far as any answer tells it.
+    pub(super) fn sighting(self, marker: &str) -> Sighting {
+        let mark = match self.carries(marker) {
+            true => Mark::Ours,
+            false => Mark::Other(String::new()),
+        };
+        Sighting {
+            is_closed_duplicate: self.is_closed_duplicate(),
+            ticket: self.ticket,
+            status_id: self.status_id,
+            assignee: self.assignee.into_iter().collect(),
+            is_partial: true,
+            updated: self.updated,
+            ..Sighting::blank(mark)
+        }
+    }
+
     /// Whether it was made twice and closed for that.
     pub(super) fn is_closed_duplicate(&self) -> bool {
         self.ticket.phase == TicketPhase::Done && self.labels.iter().any(|label| label == DUPLICATE_LABEL)
@@ -87,7 +105,7 @@ impl Issue {
 }
 
 /// What a ticket is called.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Named {
     /// Its id.
     pub(super) id: String,

@@ -1,27 +1,26 @@
-//! Jira: one ticket per incident, on Cloud and Data Center, which follows the incident and which the incident follows.
+//! Jira, Cloud and Data Center: which request an action is, and what its answer says. The order of things is the workflow's.
 //!
-//! A delivery is a line of requests. `plan` says which one is next from what is known (`progress` within the delivery,
-//! `memory` over all of them); `create`, `look`, `account`, `read`, `moving`, `link_back`, `assign` and `note` each make one
-//! request and judge its answer; `answer` judges what they have in common. `ask` answers questions beside deliveries.
+//! `account`, `create`, `find`, `read`, `moving`, `link_back`, `assign`, `comments` and `duplicate` each know one sort of request;
+//! `answer` judges what their answers have in common. `check` is what *Check connection* looks at.
 
 mod account;
 mod answer;
 mod api;
-mod ask;
 mod assign;
 mod callback;
+mod check;
+mod comments;
 mod create;
+mod create_screen;
+mod duplicate;
+mod find;
 mod form;
 mod issue;
 mod link_back;
-mod look;
-mod memory;
 mod moving;
-mod note;
-mod plan;
 mod preview;
-mod progress;
 mod read;
+mod reference;
 mod screen;
 mod settings;
 #[cfg(test)]
@@ -33,22 +32,94 @@ mod wiki;
 
 use std::time::Duration;
 
+use crate::jira::account::Account;
+use crate::jira::api::Api;
 use crate::jira::settings::{Auth, Settings};
+use crate::workflow::Workflow;
+use crate::workflow::action::{Action, Facts, Observation, Trouble, TroubleKind};
+use crate::workflow::system::{Ask, Capabilities, TicketSystem};
+use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
 use destination::preview::Preview;
-use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
+use destination::task::{Rendered, Target};
 use destination::template::Templates;
-use destination::ticketing::{QueryContext, QueryStep, Ticketing, Tokens};
-use destination::{Adapter, Callbacks, Previews};
+use destination::ticketing::{QueryContext, QueryStep, Tokens};
+use model::attempt::{Disposition, Failure};
+use model::exchange::{Exchange, FailureCode};
 use model::webhook::MAX_TIMEOUT;
 
-/// Tickets in Jira.
-pub struct Jira;
+/// How long a new ticket may be missing from searches: those of Cloud show it seconds to minutes later.
+const FIND_LAG: Duration = Duration::from_secs(5 * 60);
 
-impl Adapter for Jira {
+/// Tickets in Jira.
+pub const ADAPTER: &dyn Adapter = &Workflow(Jira);
+
+/// Jira as the workflow sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Jira;
+
+impl TicketSystem for Jira {
     fn description(&self) -> &'static KindDescription {
         &form::ABOUT
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            name: "Jira",
+            find_lag: FIND_LAG,
+            links_back: true,
+            comment_places: 1,
+            duplicate_parts: duplicate::PARTS,
+            comment_break: "\n\n",
+            escape: wiki::escape,
+            page: |target, _, key| issue::page(Settings(target), key),
+            must_look_up: |_| false,
+        }
+    }
+
+    fn request(&self, ask: &Ask<'_>, action: &Action) -> Result<Rendered, Failure> {
+        let api = Api {
+            target: ask.target,
+            token: ask.token,
+        };
+        match action {
+            Action::Identify => account::request(api),
+            Action::Create => create::request(api, ask),
+            Action::FindByKey => find::request(api, ask.marker),
+            Action::Read { id, view } | Action::ReadNamed { reference: id, view } => {
+                read::request(api, id, *view)
+            }
+            Action::ReadComments { id, fewer, .. } => comments::read_request(api, id, *fewer),
+            Action::Move(moving) => moving::request(api, moving),
+            Action::Assign { name, account } => assign::request(api, &name.id, account),
+            Action::Comment { name, comment } => comments::request(api, &name.id, &comment.text),
+            Action::FindComment { name, .. } => comments::find_request(api, &name.id),
+            Action::LinkBack(name) => link_back::request(api, ask, &name.id),
+            Action::MarkDuplicate { name, keep, part, .. } => duplicate::request(api, name, keep, *part),
+            Action::LookUp(_) | Action::Mark(_) => Err(unknown(action)),
+        }
+    }
+
+    fn observe(&self, ask: &Ask<'_>, action: &Action, exchange: &Exchange) -> Observation {
+        match action {
+            Action::Identify => account::observe(ask, exchange),
+            Action::Create => create::observe(ask, exchange),
+            Action::FindByKey => find::observe(ask, exchange),
+            Action::Read { view, .. } | Action::ReadNamed { view, .. } => read::observe(ask, *view, exchange),
+            Action::ReadComments { since, .. } => comments::read_observe(ask, *since, exchange),
+            Action::Move(moving) => moving::observe(ask, moving, exchange),
+            Action::Assign { .. } => assign::observe(ask, exchange),
+            Action::Comment { .. } => answer::done(ask, exchange, comments::PURPOSE),
+            Action::FindComment { key, .. } => comments::find_observe(ask, key, exchange),
+            Action::LinkBack(_) => link_back::observe(ask, exchange),
+            Action::MarkDuplicate { .. } => answer::done(ask, exchange, duplicate::PURPOSE),
+            Action::LookUp(_) | Action::Mark(_) => Err(Trouble::new(TroubleKind::Refused, unknown(action))),
+        }
+    }
+
+    fn is_identified(&self, target: &Target) -> bool {
+        Account::learned(target).is_some()
     }
 
     fn check(&self, target: &Target) -> Vec<Problem> {
@@ -60,19 +131,12 @@ impl Adapter for Jira {
     }
 
     /// Making a ticket may run rules and mail before Jira answers, and one that is not waited for has to be looked for.
-    fn default_timeout(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         MAX_TIMEOUT
     }
 
-    fn buckets(&self, target: &Target) -> Vec<Bucket> {
-        vec![Bucket {
-            key: Settings(target).bucket(),
-            rate: None,
-        }]
-    }
-
-    fn step(&self, task: &Task<'_>) -> Step {
-        plan::step(task)
+    fn bucket(&self, target: &Target) -> String {
+        Settings(target).bucket()
     }
 
     fn tokens(&self, target: &Target) -> Option<&dyn Tokens> {
@@ -82,30 +146,15 @@ impl Adapter for Jira {
         }
     }
 
-    fn ticketing(&self) -> Option<&dyn Ticketing> {
-        Some(self)
+    fn check_connection(&self, asking: &QueryContext<'_>) -> QueryStep {
+        let next = check::check(asking);
+        next.unwrap_or_else(|trouble| QueryStep::Failed(trouble.failure, trouble.pause))
     }
 
-    fn previews(&self) -> Option<&dyn Previews> {
-        Some(self)
+    fn reference(&self, target: &Target, text: &str) -> Result<String, String> {
+        reference::reference(target, text)
     }
 
-    fn callbacks(&self) -> Option<&dyn Callbacks> {
-        Some(self)
-    }
-}
-
-impl Previews for Jira {
-    fn preview_request(&self, task: &Task<'_>) -> Result<Rendered, Box<Classification>> {
-        plan::preview(task)
-    }
-
-    fn preview(&self, body: &[u8]) -> Option<Preview> {
-        preview::preview(&serde_json::from_slice(body).ok()?)
-    }
-}
-
-impl Callbacks for Jira {
     fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
         callback::receive(call)
     }
@@ -113,14 +162,17 @@ impl Callbacks for Jira {
     fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
         callback::help(call, callback)
     }
-}
 
-impl Ticketing for Jira {
-    fn query(&self, asking: &QueryContext<'_>) -> QueryStep {
-        ask::ask(asking)
-    }
-
-    fn reference(&self, target: &Target, text: &str) -> Result<String, String> {
-        ask::reference::reference(target, text)
+    fn preview(&self, body: &[u8]) -> Option<Preview> {
+        preview::preview(&serde_json::from_slice(body).ok()?)
     }
 }
+
+/// An action that this system is never asked for, given its capabilities.
+fn unknown(action: &Action) -> Failure {
+    let detail = format!("Jira knows nothing like {action:?}: tell us, it is a mistake of ours");
+    Failure::new(FailureCode::RequestInvalid, detail).with(Disposition::Permanent)
+}
+
+/// Nothing more is known.
+const NOTHING: Observation = Ok(Facts::Nothing);

@@ -1,128 +1,88 @@
-//! Reading the ticket, and what follows from where it stands.
+//! Reading a ticket: how it stands, what follows for its status, who changed it.
 
 use serde_json::Value;
 
-use crate::jira::answer::{self, Purpose, Trouble};
+use crate::jira::account::Account;
+use crate::jira::answer::{self, Purpose};
 use crate::jira::api::{Api, with_large_answer};
-use crate::jira::issue::Issue;
-use crate::jira::plan::Facts;
-use crate::jira::progress::{Chore, Phase, Sight, Stuck, Turn};
+use crate::jira::issue::{Issue, account_of, name_of, time};
+use crate::jira::settings::Settings;
 use crate::jira::transitions::{self, Choice, Wish};
-use destination::task::{Classification, Rendered};
-use model::attempt::{Disposition, Failure};
-use model::event::EventName;
+use crate::workflow::action::{Facts, Observation, Sighting, View};
+use crate::workflow::state::{Blocked, Route};
+use crate::workflow::system::Ask;
+use destination::task::Rendered;
+use model::attempt::Failure;
 use model::exchange::{Exchange, FailureCode};
-use model::incident::IncidentStatus;
-use model::ticket::{TicketPhase, wanted_phase};
-use model::time::Timestamp;
+use model::ticket::TicketPhase;
 
 /// The fields of a ticket that are looked at.
-pub(super) const FIELDS: &str = "summary,status,labels,assignee,resolution,updated";
+const FIELDS: &str = "summary,status,labels,assignee,resolution,updated";
 /// What reading is for.
-pub(super) const PURPOSE: Purpose<'static> = Purpose {
+const PURPOSE: Purpose<'static> = Purpose {
     act: "see the ticket",
     missing: "the ticket was deleted, or this account may not see it",
 };
 /// The most transitions that one delivery takes.
 const MAX_MOVES: usize = 5;
 
-/// The request. Screens of transitions can be larger than any answer that is read; then it is asked again without them.
-pub(super) fn request(facts: &Facts<'_>, id: &str) -> Result<Rendered, Failure> {
-    let expand = match facts.progress.has_given_up(Chore::Screens) {
-        true => "transitions",
-        false => "transitions,transitions.fields",
+/// The request, by the ticket's id or key. Screens of transitions and a history can be larger than any answer that is read.
+pub(super) fn request(api: Api<'_>, id: &str, view: View) -> Result<Rendered, Failure> {
+    let expand = match view {
+        View::Hint | View::Plain => None,
+        View::Moves => Some("transitions,transitions.fields"),
+        View::MovesOnly => Some("transitions"),
+        View::Changes => Some("changelog"),
     };
-    let query = [("fields", FIELDS), ("expand", expand)];
-    Ok(with_large_answer(facts.api().get(&["issue", id], &query)?))
-}
-
-/// The same without transitions.
-pub(super) fn plain_request(api: Api<'_>, id: &str) -> Result<Rendered, Failure> {
-    Ok(with_large_answer(api.get(&["issue", id], &[("fields", FIELDS)])?))
+    let expand = expand.map(|expand| ("expand", expand));
+    let query: Vec<_> = [("fields", FIELDS)].into_iter().chain(expand).collect();
+    Ok(with_large_answer(api.get(&["issue", id], &query)?))
 }
 
 /// What the answer means.
-pub(super) fn judge(mut facts: Facts<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
-    let response = match answer::good(facts.task.target, exchange, PURPOSE, now) {
-        Ok(response) => response,
-        Err(trouble) => return lost_or(facts, exchange, trouble),
-    };
-    let body: Option<Value> = serde_json::from_slice(&response.body).ok();
-    let issue = body.as_ref().and_then(|body| Issue::read(facts.settings(), body));
-    let (Some(body), Some(issue)) = (body, issue) else {
-        if response.body_is_truncated && !facts.progress.has_given_up(Chore::Screens) {
-            facts.progress.give_up(Chore::Screens);
-            return facts.go_on("the ticket's transitions are too large to be read with their screens");
-        }
-        return facts.give_up(answer::strange(response).into());
-    };
-    let linked = facts
-        .task
-        .ticket
-        .filter(|link| link.ticket().is_some())
-        .map(|link| link.seen);
-    let seen = *facts
-        .progress
-        .seen
-        .get_or_insert(Phase(linked.unwrap_or(issue.ticket.phase)));
-    let turn = turn(&facts, &body, &issue, seen.0);
-    let note = format!("{} is {}", issue.ticket.key, issue.ticket.status);
-    facts.progress.sight = Some(Sight::of(&issue, turn));
-    if facts.progress.made.is_some() && facts.memory.assignee.is_none() {
-        // Its description says so already.
-        facts.memory.assignee = Some(facts.assignee_id());
-    }
-    facts.go_on(note)
+pub(super) fn observe(ask: &Ask<'_>, view: View, exchange: &Exchange) -> Observation {
+    let response = answer::of(ask, exchange, PURPOSE)?;
+    let body = answer::json(response)?;
+    let issue = Issue::read(Settings(ask.target), &body).ok_or_else(|| answer::strange(response))?;
+    let has_moves = matches!(view, View::Moves | View::MovesOnly);
+    let route = has_moves.then(|| route(ask, &body, &issue)).flatten();
+    let (by, is_by_us) = mover(ask, &body);
+    Ok(Facts::Ticket(Box::new(Sighting {
+        route,
+        is_partial: !has_moves,
+        by,
+        is_by_us,
+        ..issue.sighting(ask.marker)
+    })))
 }
 
-/// A ticket that is not there is lost; everything else is as it is anywhere.
-pub(super) fn lost_or(facts: Facts<'_>, exchange: &Exchange, trouble: Trouble) -> Classification {
-    if !answer::is_missing(exchange) {
-        return facts.give_up(trouble);
-    }
-    let detail = format!(
-        "{} was deleted, or this account may not see it any more: let it see the ticket, or unlink it on the \
-         incident's page",
-        facts.key()
-    );
-    facts.give_up(
-        Failure::new(FailureCode::TicketLost, detail)
-            .with(Disposition::Permanent)
-            .into(),
-    )
-}
-
-/// The event that counts for the ticket's status. A ticket that was only now made is brought to where its incident stands.
-fn event(facts: &Facts<'_>) -> EventName {
-    let status = facts.task.event.incident().map(|incident| incident.status);
-    let is_escalation = facts.task.event.name == EventName::Escalated;
-    match (facts.progress.made.is_some(), status) {
-        (true, Some(IncidentStatus::Acknowledged)) => EventName::Acknowledged,
-        (true, Some(IncidentStatus::Resolved)) => EventName::Resolved,
-        // Should the acknowledgement itself not have come through, this one makes up for it.
-        (false, Some(IncidentStatus::Acknowledged)) if is_escalation => EventName::Acknowledged,
-        (true | false, _) => facts.task.event.name,
-    }
-}
-
-fn turn(facts: &Facts<'_>, body: &Value, issue: &Issue, seen: TicketPhase) -> Option<Turn> {
-    let wanted = wanted_phase(event(facts), seen, issue.ticket.phase)?;
+/// How the ticket comes to where it has to be; nothing if it is there.
+fn route(ask: &Ask<'_>, body: &Value, issue: &Issue) -> Option<Route> {
+    let wanted = ask.goal(issue.ticket.phase)?;
     let key = &issue.ticket.key;
     let status = &issue.ticket.status;
-    if facts.progress.visited.len() >= MAX_MOVES {
+    if ask.visited.len() >= MAX_MOVES {
         let sentence = format!(
             "{key} is still {status} after {MAX_MOVES} transitions: move it to {} by hand",
             in_words(wanted)
         );
-        return Some(Turn::Stuck(Stuck::new(FailureCode::TransitionMissing, &sentence)));
+        return Some(Route::Blocked(Blocked::new(
+            FailureCode::TransitionMissing,
+            &sentence,
+        )));
     }
     let wish = Wish {
         wanted,
         here: &issue.status_id,
-        visited: &facts.progress.visited,
+        visited: ask.visited,
     };
-    let sentence = match transitions::choose(&transitions::read(body), wish, facts.settings()) {
-        Choice::Take(way) => return Some(Turn::Take(way)),
+    let sentence = match transitions::choose(&transitions::read(body), wish, Settings(ask.target)) {
+        Choice::Take(way) => {
+            return Some(Route::Through {
+                plan: serde_json::to_value(&way).unwrap_or_default(),
+                to: way.to,
+            });
+        }
         Choice::Unanswered { name, fields } => format!(
             "the transition {name} of {key} asks for {}: fill it in under Fields of transitions (transitionFields), \
              then replay the delivery",
@@ -137,7 +97,10 @@ fn turn(facts: &Facts<'_>, body: &Value, issue: &Issue, seen: TicketPhase) -> Op
             names.join(", ")
         ),
     };
-    Some(Turn::Stuck(Stuck::new(FailureCode::TransitionMissing, &sentence)))
+    Some(Route::Blocked(Blocked::new(
+        FailureCode::TransitionMissing,
+        &sentence,
+    )))
 }
 
 /// A phase as Jira's status categories call it.
@@ -147,4 +110,23 @@ fn in_words(phase: TicketPhase) -> &'static str {
         TicketPhase::InProgress => "a status of the category In Progress",
         TicketPhase::Done => "a status of the category Done",
     }
+}
+
+/// Who moved the ticket last, or else changed it last, and whether that was our own account.
+fn mover(ask: &Ask<'_>, body: &Value) -> (Option<String>, bool) {
+    let histories = body["changelog"]["histories"].as_array().into_iter().flatten();
+    let moves_it = |change: &Value| {
+        let items = change["items"].as_array();
+        items.is_some_and(|items| items.iter().any(|item| item["field"].as_str() == Some("status")))
+    };
+    // Cloud tells the latest first, Data Center the earliest.
+    let last = histories.max_by_key(|change| (moves_it(change), change["created"].as_str().and_then(time)));
+    let Some(author) = last
+        .map(|change| &change["author"])
+        .filter(|author| author.is_object())
+    else {
+        return (None, false);
+    };
+    let is_ours = Account::learned(ask.target).is_some_and(|account| account.is(author));
+    (name_of(author).or_else(|| account_of(author)), is_ours)
 }

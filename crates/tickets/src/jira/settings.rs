@@ -8,7 +8,6 @@ use url::Url;
 use destination::mapping;
 use destination::task::Target;
 use model::incident::Severity;
-use model::user::UserRef;
 
 /// The issue type of tickets unless the settings name another.
 const DEFAULT_ISSUE_TYPE: &str = "Task";
@@ -35,17 +34,6 @@ pub(super) enum Auth {
     Bearer,
     /// A token that is handed out for a while.
     ClientCredentials,
-}
-
-/// Which events are noted on tickets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Notes {
-    /// Escalations, and who has the incident.
-    Escalations,
-    /// All.
-    All,
-    /// None.
-    Off,
 }
 
 /// A target, read as the settings of a Jira webhook.
@@ -100,25 +88,9 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Which events are noted.
-    pub(super) fn notes(self) -> Notes {
-        match self.trimmed("notes") {
-            "all" => Notes::All,
-            "off" => Notes::Off,
-            _ => Notes::Escalations,
-        }
-    }
-
     /// The priority for a severity.
     pub(super) fn priority(self, severity: Severity) -> Option<&'a str> {
         mapping::value(self.0.option("priority"), severity.as_str()).filter(|name| !name.is_empty())
-    }
-
-    /// The account that stands for a person in Jira.
-    pub(super) fn assignee(self, user: &UserRef) -> Option<&'a str> {
-        let table = self.0.option("assignees");
-        let found = mapping::value(table, &user.id.to_string()).or_else(|| mapping::value(table, &user.name));
-        found.filter(|account| !account.is_empty())
     }
 
     /// The page of Jira that people open, without a slash at its end.

@@ -20,8 +20,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::jira::Jira;
-use crate::jira::memory::Account;
+use crate::jira::account::Account;
 use crate::jira::settings::Settings;
+use crate::workflow::Workflow;
 use destination::Adapter;
 use destination::sample::Sample;
 use destination::task::{Classification, Intention, Rendered, Step};
@@ -33,6 +34,7 @@ use model::ticket::{self, Intent, LinkState, Ticket, TicketLink, TicketNews, Tic
 use model::time::Timestamp;
 use model::webhook::WebhookKind;
 
+const JIRA: Workflow<Jira> = Workflow(Jira);
 /// The most requests of one played delivery.
 const MAX_PLAYED: usize = 30;
 
@@ -255,7 +257,7 @@ fn play(mut sample: Sample, answers: Vec<Exchange>) -> Played {
     let mut answers = answers.into_iter();
     let (mut requests, mut notes) = (Vec::new(), Vec::new());
     for _ in 0..MAX_PLAYED {
-        let last = match sample.settle(|task| Jira.step(task)) {
+        let last = match sample.settle(|task| JIRA.step(task)) {
             Step::Done(judgement) => *judgement,
             Step::Send(request, _) => {
                 let before = sample.clone();
@@ -264,7 +266,7 @@ fn play(mut sample: Sample, answers: Vec<Exchange>) -> Played {
                 let Some(exchange) = answers.next() else {
                     panic!("no answer is left for {requests:#?}");
                 };
-                before.settle(|task| Jira.step(task).classify(task, &exchange, before.now))
+                before.settle(|task| JIRA.step(task).classify(task, &exchange, before.now))
             }
         };
         keep(&mut sample, &last);

@@ -1,10 +1,10 @@
 //! Which transition brings a ticket towards a phase: chosen by where it leads, never by its name.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::jira::issue::{phase, short};
-use crate::jira::progress::Way;
-use crate::jira::screen::{self, ScreenField};
+use crate::jira::screen::{self, Answer, ScreenField};
 use crate::jira::settings::Settings;
 use model::ticket::TicketPhase;
 
@@ -32,6 +32,20 @@ pub(super) struct Transition {
     pub(super) phase: TicketPhase,
     /// The fields of its screen, as far as they are known.
     pub(super) fields: Vec<ScreenField>,
+}
+
+/// A transition that was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Way {
+    /// Its id.
+    pub(super) id: String,
+    /// Its name.
+    pub(super) name: String,
+    /// The status that it leads to.
+    pub(super) to: String,
+    /// What is filled in.
+    #[serde(default)]
+    pub(super) fields: Vec<Answer>,
 }
 
 /// Where a ticket is and what was tried.

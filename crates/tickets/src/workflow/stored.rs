@@ -161,3 +161,75 @@ fn message_ref(task: &Task<'_>, told: &Told) -> Patch<String> {
         false => Patch::Keep,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_jira_left_before_the_workflow_is_carried_over_but_read_again() {
+        let text = r#"{"made":{"id":"10012","key":"OPS-12"},"dropped":["priority"],"given_up":["account","link_back"],
+            "seen":"in_progress","sight":{"id":"10012","key":"OPS-12","phase":"new","status":"x","status_id":"1"},
+            "visited":["3"],"sending":"evt_1","sending_since":5,"noted":["evt_0"]}"#;
+        let delivery = delivery(text);
+        assert_eq!(
+            delivery.made.as_ref().map(|name| name.key.as_str()),
+            Some("OPS-12")
+        );
+        assert!(delivery.is_fresh && delivery.sight.is_none());
+        assert_eq!(delivery.given_up, [Chore::Account, Chore::LinkBack]);
+        assert_eq!(
+            delivery
+                .sending
+                .as_ref()
+                .map(|sending| (sending.key.as_str(), sending.since)),
+            Some(("evt_1", 5))
+        );
+        assert_eq!(
+            (
+                delivery.dropped.len(),
+                delivery.visited.len(),
+                delivery.noted.len()
+            ),
+            (1, 1, 1)
+        );
+        assert_eq!(
+            delivery.seen.map(|seen| seen.0),
+            Some(model::ticket::TicketPhase::InProgress)
+        );
+    }
+
+    #[test]
+    fn what_servicenow_left_before_the_workflow_is_carried_over_but_read_again() {
+        let text = r#"{"group":"g1","is_group_sought":true,"made":"abc","is_fresh":true,"is_read":true,"seen":"new","goal":"done",
+            "trying":"evt_1","trying_since":5,"is_journal_searched":true,"noted":["evt_0"],"dropped":["u_x"]}"#;
+        let delivery = delivery(text);
+        assert_eq!(delivery.made.as_ref().map(|name| name.id.as_str()), Some("abc"));
+        assert!(delivery.is_fresh && delivery.sight.is_none());
+        assert_eq!(
+            delivery
+                .sending
+                .as_ref()
+                .map(|sending| (sending.key.as_str(), sending.searched)),
+            Some(("evt_1", 0))
+        );
+        assert_eq!((delivery.dropped.len(), delivery.noted.len()), (1, 1));
+    }
+
+    #[test]
+    fn nonsense_begins_anew() {
+        assert_eq!(delivery("nonsense"), Delivery::default());
+        assert_eq!(delivery(r#"{"version":99,"noted":["a"]}"#).noted, ["a"]);
+    }
+
+    #[test]
+    fn what_servicenow_remembered_counts_for_the_present_ticket_and_names_nobody_as_such() {
+        let nobody = told(Some(r#"{"assignee":null,"event":"evt_1"}"#)).about("abc");
+        assert_eq!(
+            (nobody.assignee.as_deref(), nobody.ticket.as_str()),
+            (Some(""), "abc")
+        );
+        let jira = told(Some(r#"{"ticket":"9","assignee":"usr_1"}"#)).about("10012");
+        assert_eq!((jira.assignee, jira.ticket.as_str()), (None, "10012"));
+    }
+}

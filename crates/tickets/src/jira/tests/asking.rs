@@ -13,7 +13,7 @@ pub(super) fn ask(
 ) -> (Vec<String>, Option<QueryStep>) {
     let mut requests = Vec::new();
     for count in 0..=answers.len() {
-        let asked = Jira.ticketing().unwrap().query(&QueryContext {
+        let asked = JIRA.ticketing().unwrap().query(&QueryContext {
             webhook: &sample.webhook,
             target: &sample.target,
             token: None,
@@ -155,7 +155,7 @@ fn a_ticket_that_is_not_there_is_none_and_refused_credentials_are_a_failure() {
 #[test]
 fn a_ticket_is_named_by_its_key_or_its_page_on_this_site() {
     let sample = sample(EventName::Triggered);
-    let reference = |text: &str| Jira.ticketing().unwrap().reference(&sample.target, text);
+    let reference = |text: &str| JIRA.ticketing().unwrap().reference(&sample.target, text);
     let key = || Ok("OPS-12".to_owned());
     assert_eq!(reference(" ops-12 "), key());
     assert_eq!(

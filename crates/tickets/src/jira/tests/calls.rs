@@ -1,4 +1,4 @@
-//! Calls of Jira.
+//! Calls of JIRA.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -40,7 +40,7 @@ fn with_call<T>(sample: &Sample, proof: &str, body: &str, test: impl FnOnce(&Cal
 
 fn received(body: &Value) -> Result<Received, Refused> {
     let (sample, body) = (sample(EventName::Triggered), body.to_string());
-    with_call(&sample, &signed(&body), &body, |call| Jira.receive(call))
+    with_call(&sample, &signed(&body), &body, |call| JIRA.receive(call))
 }
 
 fn event(name: &str, who: &str) -> Value {
@@ -102,7 +102,7 @@ fn our_own_changes_say_nothing_but_our_own_creation_does() {
 fn only_whoever_knows_the_secret_is_believed() {
     let body = event("jira:issue_updated", "you-2").to_string();
     let sample = sample(EventName::Triggered);
-    let with = |proof: &str| with_call(&sample, proof, &body, |call| Jira.receive(call));
+    let with = |proof: &str| with_call(&sample, proof, &body, |call| JIRA.receive(call));
     let good = signed(&body);
     assert!(with(&good).is_ok());
     let bare = good.strip_prefix("sha256=").unwrap();
@@ -136,7 +136,7 @@ fn other_events_want_nothing_and_nonsense_is_refused() {
 fn the_help_names_all_that_is_filled_in() {
     let help = |sample: &Sample| {
         with_call(sample, "", "", |call| {
-            Jira.callback_help(call, "https://ops.example/cb")
+            JIRA.callback_help(call, "https://ops.example/cb")
         })
     };
     let text = help(&sample(EventName::Triggered)).unwrap();
@@ -147,6 +147,6 @@ fn the_help_names_all_that_is_filled_in() {
     let out = sample(EventName::Triggered).with_option("sync", "out");
     assert_eq!(help(&out), Some(text), "comments come, and its status is shown");
     let body = event("jira:issue_updated", "you-2").to_string();
-    let heard = with_call(&out, &signed(&body), &body, |call| Jira.receive(call));
+    let heard = with_call(&out, &signed(&body), &body, |call| JIRA.receive(call));
     assert!(matches!(heard, Ok(Received::Ticket(_))), "{heard:?}");
 }

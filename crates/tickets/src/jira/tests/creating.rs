@@ -4,13 +4,13 @@ use super::*;
 use destination::task::IncidentContext;
 
 fn body_of(sample: &Sample) -> Value {
-    let request = sample.settle(|task| Jira.step(task)).into_request().unwrap();
+    let request = sample.settle(|task| JIRA.step(task)).into_request().unwrap();
     assert_eq!(request.intent, Some(Intention::MakeTicket));
     serde_json::from_slice(&request.body).unwrap()
 }
 
 fn judged(sample: &Sample, exchange: &Exchange) -> Classification {
-    sample.settle(|task| Jira.step(task).classify(task, exchange, sample.now))
+    sample.settle(|task| JIRA.step(task).classify(task, exchange, sample.now))
 }
 
 fn told(judgement: &Classification) -> (FailureCode, Disposition, Option<TicketNews>) {
@@ -71,7 +71,7 @@ fn settings_fill_in_the_rest() {
 #[test]
 fn credentials_go_into_a_header_that_is_marked_and_nowhere_else() {
     let header = |sample: &Sample| {
-        let request = sample.settle(|task| Jira.step(task)).into_request().unwrap();
+        let request = sample.settle(|task| JIRA.step(task)).into_request().unwrap();
         assert!(request.headers["authorization"].is_sensitive());
         assert!(!format!("{request:?}").contains("t0ken"));
         request.headers["authorization"].to_str().unwrap().to_owned()
@@ -183,7 +183,12 @@ fn optional_fields_that_jira_refuses_are_left_out_once() {
         (None, None)
     );
     assert_eq!(fields["customfield_2"], "y");
-    assert_eq!(played.notes[0], "made OPS-12, without priority, customfield_1");
+    let notes = [
+        "the ticket is made without priority, customfield_1",
+        "made OPS-12, without priority, customfield_1",
+        "OPS-12 is To Do",
+    ];
+    assert_eq!(played.notes, notes);
     let again = answer(
         400,
         &json!({ "errorMessages": [], "errors": { "customfield_2": "cannot be set" } }),

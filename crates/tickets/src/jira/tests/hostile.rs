@@ -48,12 +48,12 @@ fn limits_are_waited_for_as_long_as_jira_says_and_by_whom_they_concern() {
 fn a_pause_names_a_bucket_of_the_webhook_that_holds_no_secret() {
     let sample = linked_sample();
     let played = play(sample.clone(), vec![raw(429, &[], "")]);
-    let buckets = Jira.buckets(&sample.target);
+    let buckets = JIRA.buckets(&sample.target);
     assert_eq!(played.last.pause.unwrap().bucket, buckets[0].key);
     assert!(buckets[0].key.starts_with("jira:example.atlassian.net"));
     assert!(!buckets[0].key.contains("ops@example.com") && buckets[0].rate.is_none());
     let other = sample.with_option("account", "other@example.com");
-    assert_ne!(Jira.buckets(&other.target)[0].key, buckets[0].key);
+    assert_ne!(JIRA.buckets(&other.target)[0].key, buckets[0].key);
 }
 
 #[test]

@@ -56,9 +56,9 @@ fn a_note_without_a_clear_answer_is_looked_for_before_it_is_written_again() {
 #[test]
 fn what_is_written_down_before_a_note_leaves_has_it_looked_for_after_a_crash() {
     let mut sample = escalated();
-    let read = sample.settle(|task| Jira.step(task).classify(task, &read(), at()));
+    let read = sample.settle(|task| JIRA.step(task).classify(task, &read(), at()));
     keep(&mut sample, &read);
-    let request = sample.settle(|task| Jira.step(task)).into_request().unwrap();
+    let request = sample.settle(|task| JIRA.step(task)).into_request().unwrap();
     intend(&mut sample, request.intent);
     let after = play(
         later(sample),

@@ -4,8 +4,8 @@ use super::*;
 
 fn wrong(change: impl FnOnce(Sample) -> Sample) -> Vec<&'static str> {
     let sample = change(stranger(EventName::Triggered));
-    let tried = sample.settle(|task| Jira.try_templates(&sample.target, task.templates));
-    Jira.check(&sample.target)
+    let tried = sample.settle(|task| JIRA.try_templates(&sample.target, task.templates));
+    JIRA.check(&sample.target)
         .into_iter()
         .chain(tried)
         .map(|problem| problem.field)

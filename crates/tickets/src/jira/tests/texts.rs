@@ -4,7 +4,7 @@ use super::*;
 use destination::Previews;
 
 fn fields(sample: &Sample) -> Value {
-    let request = sample.settle(|task| Jira.step(task)).into_request().unwrap();
+    let request = sample.settle(|task| JIRA.step(task)).into_request().unwrap();
     serde_json::from_slice::<Value>(&request.body).unwrap()["fields"].clone()
 }
 
@@ -55,8 +55,8 @@ fn a_template_that_fails_ends_the_delivery() {
 #[test]
 fn the_preview_reads_as_a_ticket() {
     let sample = with_page(sample(EventName::Triggered)).with_option("priority", "critical = Highest");
-    let request = sample.settle(|task| Jira.step(task)).into_request().unwrap();
-    let text = Jira.preview(&request.body).unwrap().text();
+    let request = sample.settle(|task| JIRA.step(task)).into_request().unwrap();
+    let text = JIRA.preview(&request.body).unwrap().text();
     assert!(text.starts_with("Database connection timeout\n"), "{text}");
     assert!(
         text.contains("Priority: Highest")
@@ -72,7 +72,7 @@ fn the_preview_reads_as_a_ticket() {
 #[test]
 fn other_requests_are_shown_too() {
     let text = |body: Value| {
-        Jira.preview(body.to_string().as_bytes())
+        JIRA.preview(body.to_string().as_bytes())
             .map(|shown| shown.text())
     };
     let moved = json!({ "transition": { "id": "31" }, "fields": { "resolution": { "name": "Done" } } });
@@ -82,5 +82,5 @@ fn other_requests_are_shown_too() {
     let link = json!({ "object": { "title": "x", "status": { "resolved": true } } });
     assert_eq!(text(link).unwrap(), "Link back, resolved\n[x]");
     assert_eq!(text(json!({})), None);
-    assert_eq!(Jira.preview(b"["), None);
+    assert_eq!(JIRA.preview(b"["), None);
 }

@@ -16,15 +16,15 @@ fn service_account() -> Sample {
 
 fn read(exchange: &Exchange) -> Result<Token, (FailureCode, Disposition)> {
     let sample = service_account();
-    let token = Jira.tokens(&sample.target).unwrap().read(exchange, at());
+    let token = JIRA.tokens(&sample.target).unwrap().read(exchange, at());
     token.map_err(|failure| (failure.code, failure.disposition))
 }
 
 #[test]
 fn only_a_service_account_needs_a_token() {
-    assert!(Jira.tokens(&stranger(EventName::Triggered).target).is_none());
+    assert!(JIRA.tokens(&stranger(EventName::Triggered).target).is_none());
     let sample = service_account();
-    let request = Jira
+    let request = JIRA
         .tokens(&sample.target)
         .unwrap()
         .request(&sample.target)
@@ -41,7 +41,7 @@ fn only_a_service_account_needs_a_token() {
     let own = sample
         .with_option("edition", "data_center")
         .with_option("tokenUrl", "https://jira.example.com/rest/oauth2/latest/token");
-    let request = Jira.tokens(&own.target).unwrap().request(&own.target).unwrap();
+    let request = JIRA.tokens(&own.target).unwrap().request(&own.target).unwrap();
     assert_eq!(request.url.path(), "/rest/oauth2/latest/token");
     let form = b"grant_type=client_credentials&client_id=abc&client_secret=s%26cret";
     assert_eq!(&request.body[..], form);
@@ -85,7 +85,7 @@ fn requests_go_through_the_gateway_and_pages_are_the_sites() {
         fetched_at: at(),
         until: at(),
     });
-    let request = sample.settle(|task| Jira.step(task)).into_request().unwrap();
+    let request = sample.settle(|task| JIRA.step(task)).into_request().unwrap();
     assert_eq!(
         request.url.as_str(),
         "https://api.atlassian.com/ex/jira/cloud-1/rest/api/2/issue"

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use crate::jira::answer::{self, Purpose, Trouble};
-use crate::jira::api::with_large_answer;
-use crate::jira::ask::{Next, api, create_screen, send};
+use crate::jira::answer::{self, Purpose};
+use crate::jira::api::{Api, with_large_answer};
+use crate::jira::create_screen;
 use crate::jira::issue::{name_of, short};
 use crate::jira::settings::{Settings, is_number};
 use crate::jira::{account, screen};
+use crate::workflow::action::Trouble;
 use destination::task::Rendered;
 use destination::ticketing::{Finding, QueryContext, QueryResult, QueryStep};
 use model::attempt::{Disposition, Failure};
@@ -27,6 +28,25 @@ const PERMISSIONS: [(&str, &str); 7] = [
 const PAGE: &str = "200";
 /// The longest name that a finding repeats, in characters.
 const MAX_NAME: usize = 80;
+
+/// What follows, or why it comes to nothing.
+type Next = Result<QueryStep, Trouble>;
+
+/// Where requests go.
+fn api<'a>(asking: &QueryContext<'a>) -> Api<'a> {
+    Api {
+        target: asking.target,
+        token: asking.token,
+    }
+}
+
+/// A request as what follows.
+fn send(request: Result<Rendered, Failure>) -> Next {
+    Ok(match request {
+        Ok(rendered) => QueryStep::send(rendered),
+        Err(failure) => QueryStep::Failed(failure, None),
+    })
+}
 
 /// See [`destination::ticketing::TicketQuery::Check`].
 pub(super) fn check(asking: &QueryContext<'_>) -> Next {

@@ -10,7 +10,7 @@ use destination::task::Target;
 const MAX_TEXT_BYTES: usize = 2048;
 
 /// See [`destination::ticketing::Ticketing::reference`].
-pub(in crate::jira) fn reference(target: &Target, text: &str) -> Result<String, String> {
+pub(super) fn reference(target: &Target, text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.len() > MAX_TEXT_BYTES {
         return Err("this is too long for a ticket's key or address".to_owned());
