@@ -14,7 +14,7 @@ const ADAPTERS: &[&dyn Adapter] = &[
     &chat::discord::Discord,
     &chat::telegram::Telegram,
     tickets::jira::ADAPTER,
-    &tickets::servicenow::ServiceNow,
+    tickets::servicenow::ADAPTER,
     &chat::custom::Custom,
 ];
 

@@ -9,8 +9,10 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use crate::servicenow::settings::{bucket, table};
+use crate::workflow::action::{Facts, Observation, Trouble, TroubleKind as Kind};
+use crate::workflow::system::Ask;
 use destination::status;
-use destination::task::{Classification, Pause, Target, Task};
+use destination::task::{Pause, Target};
 use destination::text::{Unit, cut, one_line};
 use destination::waits;
 use model::attempt::{Disposition, Failure};
@@ -30,22 +32,25 @@ const POLICY_WORDS: [&str; 5] = [
     "invalid value",
 ];
 
-/// An answer to a request of a task.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Heard<'a> {
-    /// The task that the request was made from.
-    pub(super) task: &'a Task<'a>,
-    /// What came of it.
-    pub(super) exchange: &'a Exchange,
-    /// Now.
-    pub(super) now: Timestamp,
+/// The `result` of an answer to the workflow.
+pub(super) fn result(ask: &Ask<'_>, exchange: &Exchange) -> Result<Value, Refusal> {
+    read(ask.target, exchange, ask.now)
 }
 
-impl Heard<'_> {
-    /// The answer's `result`.
-    pub(super) fn result(&self) -> Result<Value, Refusal> {
-        read(self.task.target, self.exchange, self.now)
-    }
+/// Whether it was done, which is all that its answer says.
+pub(super) fn done(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
+    result(ask, exchange)?;
+    Ok(Facts::Nothing)
+}
+
+/// A record that does not tell what we need to know.
+pub(super) fn unreadable(target: &Target) -> Trouble {
+    let detail = format!(
+        "this account may not read sys_id and state in the table {:?}: give it a role that may, such as itil",
+        table(target)
+    );
+    let failure = Failure::new(FailureCode::SettingsRefused, detail).with(Disposition::NeedsOperator);
+    Trouble::new(Kind::Forbidden, failure)
 }
 
 /// Why a request brought no `result`.
@@ -53,7 +58,7 @@ impl Heard<'_> {
 pub(super) struct Refusal {
     /// What it means, as far as that is the same for every request.
     pub(super) failure: Failure,
-    /// What kind of refusal it is.
+    /// What sort of trouble it is.
     pub(super) kind: Kind,
     /// The instance's own words, in one line; empty if there are none.
     pub(super) words: String,
@@ -61,37 +66,10 @@ pub(super) struct Refusal {
     pub(super) pause: Option<Pause>,
 }
 
-/// Kinds of refusal: what a caller may have to tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Nothing has left us.
-    Unsent,
-    /// Whether the instance did it is not known.
-    Unclear,
-    /// The rate limit is reached; it was not done.
-    Limited,
-    /// Who we are is not believed: it was not done.
-    Credentials,
-    /// The account may not do it: it was not done.
-    Forbidden,
-    /// This very request: it was not done.
-    Refused,
-    /// There is no such record, or the account may not see it.
-    Missing,
-}
-
 impl Refusal {
-    /// Whether it is certain that the request did nothing.
-    pub(super) fn did_nothing(&self) -> bool {
-        match self.kind {
-            Kind::Unsent
-            | Kind::Limited
-            | Kind::Credentials
-            | Kind::Forbidden
-            | Kind::Refused
-            | Kind::Missing => true,
-            Kind::Unclear => false,
-        }
+    /// Whether it was this that could not be done, whatever else could.
+    pub(super) fn is_about_this(&self) -> bool {
+        matches!(self.kind, Kind::Forbidden | Kind::Refused | Kind::Missing)
     }
 
     /// Whether the instance named a field in its words, by its name or by what people call it.
@@ -110,11 +88,11 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for Classification {
+impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
         Self {
             pause: refusal.pause,
-            ..refusal.failure.into()
+            ..Self::new(refusal.kind, refusal.failure)
         }
     }
 }
@@ -126,7 +104,7 @@ pub(super) fn read(target: &Target, exchange: &Exchange, now: Timestamp) -> Resu
         Err(failure) => {
             let kind = match exchange.reach {
                 Reach::NotSent => Kind::Unsent,
-                Reach::MaybeSent => Kind::Unclear,
+                Reach::MaybeSent => Kind::Unknown,
             };
             return Err(refusal(
                 kind,
@@ -141,7 +119,7 @@ pub(super) fn read(target: &Target, exchange: &Exchange, now: Timestamp) -> Resu
         (200..=299, Some(Value::Object(mut body))) if body.contains_key("result") => {
             Ok(body.remove("result").unwrap_or_default())
         }
-        (200..=299, _) => Err(refusal(Kind::Unclear, no_result(response), &words)),
+        (200..=299, _) => Err(refusal(Kind::Unknown, no_result(response), &words)),
         (429, _) => Err(limited(target, response, &words, now)),
         (400..=499, _) => Err(refused(target, response.status, &words)),
         _ => Err(broken(exchange, now, &words)),
@@ -205,14 +183,14 @@ fn refused(target: &Target, status: u16, words: &str) -> Refusal {
     let (kind, code, remedy, sentence) = match status {
         // Without the instance's own words it may be anybody who answers.
         _ if words.is_empty() && status != 401 => (
-            Kind::Unclear,
+            Kind::Unknown,
             FailureCode::ClientError,
             Disposition::Backoff,
             status::foreign_sentence(status, "ServiceNow"),
         ),
         // Another node of the instance may still be at it.
         408 | 409 => (
-            Kind::Unclear,
+            Kind::Unknown,
             FailureCode::ClientError,
             Disposition::Backoff,
             format!("the instance answered {status}"),
@@ -274,7 +252,7 @@ fn broken(exchange: &Exchange, now: Timestamp, words: &str) -> Refusal {
     let failure = failure
         .unwrap_or_else(|| Failure::new(FailureCode::UnexpectedStatus, "the answer has no known status"));
     let detail = format!("{}{}", failure.detail, quoted(words));
-    refusal(Kind::Unclear, Failure { detail, ..failure }, words)
+    refusal(Kind::Unknown, Failure { detail, ..failure }, words)
 }
 
 fn limited(target: &Target, response: &Response, words: &str, now: Timestamp) -> Refusal {

@@ -1,17 +1,20 @@
 //! Moves the ticket to another state. The answer shows where it stands afterwards: a business rule may have kept it.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::servicenow::answer::{Heard, Kind, Refusal};
-use crate::servicenow::progress::Progress;
+use crate::servicenow::answer::{Refusal, result};
+use crate::servicenow::duplicate;
 use crate::servicenow::record::Record;
 use crate::servicenow::request::Caller;
 use crate::servicenow::settings::{close_code, state_for};
-use crate::servicenow::{follow, texts};
-use destination::task::{Classification, Rendered, Task};
-use model::attempt::{Disposition, Failure, Outcome};
-use model::exchange::FailureCode;
-use model::ticket::{Ticket, TicketNews, TicketPhase, wanted_phase};
+use crate::servicenow::texts;
+use crate::workflow::action::{Facts, Move, Observation, Sighting, TroubleKind as Kind};
+use crate::workflow::state::{Blocked, Route};
+use crate::workflow::system::{Ask, Asker};
+use destination::task::Rendered;
+use model::attempt::{Disposition, Failure};
+use model::exchange::{Exchange, FailureCode};
+use model::ticket::{Ticket, TicketPhase};
 
 /// What the fields that a closing needs are called.
 const CLOSING_NAMES: [&str; 7] = [
@@ -24,111 +27,93 @@ const CLOSING_NAMES: [&str; 7] = [
     "resolution_code",
 ];
 
-/// The request that moves the ticket. Sent twice it does the same.
-pub(super) fn request(task: &Task<'_>, ticket: &Ticket, goal: TicketPhase) -> Result<Rendered, Failure> {
-    let state = state_for(task.target, goal);
-    let body = match goal {
-        TicketPhase::New | TicketPhase::InProgress => json!({ "state": state }),
-        TicketPhase::Done => json!({
-            "state": state,
-            "close_code": close_code(task.target),
-            "close_notes": texts::close_notes(task)?,
-        }),
-    };
-    let caller = Caller {
-        target: task.target,
-        token: task.token,
-    };
-    caller.change(&ticket.id, &body)
-}
-
-/// What became of it.
-pub(super) fn judge(
-    heard: &Heard<'_>,
-    known: &Ticket,
-    goal: TicketPhase,
-    progress: Progress,
-) -> Classification {
-    let result = match heard.result() {
-        Ok(result) => result,
-        Err(refusal) => return refused(heard, known, goal, refusal, progress),
-    };
-    let record = Record::of(&result).unwrap_or_default();
-    let Some(ticket) = record
-        .ticket(heard.task.target)
-        .filter(|ticket| ticket.id == known.id)
-    else {
-        let progress = Progress {
-            is_moved: true,
-            ..progress.unread()
-        };
-        let judgement = Classification {
-            continuation: progress.keeping(),
-            ..Outcome::Step.into()
-        };
-        return judgement.noted(format!(
-            "moved {}, as far as the answer tells: it is read again",
-            known.key
-        ));
-    };
-    let seen = progress.seen().unwrap_or_else(|| follow::seen(heard.task, known));
-    if wanted_phase(follow::event(heard.task, &progress), seen, ticket.phase).is_some() {
-        return kept(heard, ticket, goal);
+/// How a ticket comes to where it has to be: by one change. One that was told to move and did not is kept by somebody.
+pub(super) fn route(ask: &Ask<'_>, ticket: &Ticket, marker: &str) -> Option<Route> {
+    let goal = ask.goal(ticket.phase)?;
+    if !ask.visited.is_empty() {
+        return Some(kept(ask, ticket, goal));
     }
-    let note = format!("moved {} to {}", ticket.key, ticket.status);
-    follow::after_reading(heard.task, &record, ticket, seen, progress).noted(note)
+    let plan = match ask.of {
+        Asker::Merger => json!(marker),
+        Asker::Delivery(..) | Asker::Reader => Value::Null,
+    };
+    Some(Route::Through {
+        to: String::new(),
+        plan,
+    })
 }
 
-/// A ticket that was told to move and did not.
-pub(super) fn kept(heard: &Heard<'_>, ticket: Ticket, goal: TicketPhase) -> Classification {
-    let detail = format!(
+fn kept(ask: &Ask<'_>, ticket: &Ticket, goal: TicketPhase) -> Route {
+    let sentence = format!(
         "{} stays {} though it was told to take state {}: a business rule or data policy keeps it, so move it by hand, or \
          put the states in the settings right",
         ticket.key,
         ticket.status,
-        state_for(heard.task.target, goal)
+        state_for(ask.target, goal)
     );
-    let failure = Failure::new(FailureCode::TransitionMissing, detail).with(Disposition::Permanent);
-    Classification {
-        ticket: Some(TicketNews::Seen(ticket)),
-        ..failure.into()
-    }
+    Route::Blocked(Blocked::new(FailureCode::TransitionMissing, &sentence))
 }
 
-fn refused(
-    heard: &Heard<'_>,
-    ticket: &Ticket,
-    goal: TicketPhase,
-    refusal: Refusal,
-    progress: Progress,
-) -> Classification {
+/// The request that moves the ticket. Sent twice it does the same.
+pub(super) fn request(caller: Caller<'_>, ask: &Ask<'_>, moving: &Move) -> Result<Rendered, Failure> {
+    let mut body = Map::new();
+    if moving.duplicate_of.is_some() {
+        let marker = moving.plan.as_str().unwrap_or_default();
+        body.extend(duplicate::unmarked(marker));
+    }
+    body.insert("state".into(), json!(state_for(ask.target, moving.goal)));
+    if moving.goal == TicketPhase::Done {
+        let notes = match &moving.duplicate_of {
+            Some(keep) => format!("Duplicate of {}.", keep.key),
+            None => texts::close_notes(ask.task()?)?,
+        };
+        body.insert("close_code".into(), json!(close_code(ask.target)));
+        body.insert("close_notes".into(), json!(notes));
+    }
+    caller.change(&moving.name.id, &Value::Object(body))
+}
+
+/// What became of it.
+pub(super) fn observe(ask: &Ask<'_>, moving: &Move, exchange: &Exchange) -> Observation {
+    let result = match result(ask, exchange) {
+        Ok(result) => result,
+        Err(refusal) => return Err(refused(ask, moving, refusal).into()),
+    };
+    let record = Record::of(&result).unwrap_or_default();
+    let sighting = record
+        .sighting(ask)
+        .filter(|sighting| sighting.ticket.id == moving.name.id);
+    Ok(match sighting {
+        Some(sighting) => Facts::Ticket(Box::new(Sighting {
+            route: ask
+                .goal(sighting.ticket.phase)
+                .map(|goal| kept(ask, &sighting.ticket, goal)),
+            ..sighting
+        })),
+        None => Facts::Nothing,
+    })
+}
+
+fn refused(ask: &Ask<'_>, moving: &Move, refusal: Refusal) -> Refusal {
+    let key = &moving.name.key;
     match refusal.kind {
-        Kind::Missing => follow::lost(heard, ticket),
-        Kind::Refused | Kind::Forbidden if goal == TicketPhase::Done && refusal.names(&CLOSING_NAMES) => {
+        Kind::Refused | Kind::Forbidden
+            if moving.goal == TicketPhase::Done && refusal.names(&CLOSING_NAMES) =>
+        {
             let sentence = format!(
-                "the instance does not close {} with the code {:?}: set Close code and Close notes to what it wants",
-                ticket.key,
-                close_code(heard.task.target)
+                "the instance does not close {key} with the code {:?}: set Close code and Close notes to what it wants",
+                close_code(ask.target)
             );
-            refusal
-                .with(FailureCode::MessageRefused, Disposition::Permanent, &sentence)
-                .into()
+            refusal.with(FailureCode::MessageRefused, Disposition::Permanent, &sentence)
         }
         // Most instances let nobody open a closed ticket again: that is no reason to hold everything else back.
-        Kind::Forbidden if ticket.phase == TicketPhase::Done => {
+        Kind::Forbidden if moving.from == TicketPhase::Done => {
             let sentence = format!(
-                "{} is {} and this account may not open it again: open it by hand, or unlink it",
-                ticket.key, ticket.status
+                "{key} is {} and this account may not open it again: open it by hand, or unlink it",
+                moving.status
             );
-            refusal
-                .with(FailureCode::TransitionMissing, Disposition::Permanent, &sentence)
-                .into()
+            refusal.with(FailureCode::TransitionMissing, Disposition::Permanent, &sentence)
         }
-        Kind::Unsent
-        | Kind::Unclear
-        | Kind::Limited
-        | Kind::Credentials
-        | Kind::Forbidden
-        | Kind::Refused => follow::failed(refusal, progress),
+        _ => refusal,
     }
 }

@@ -4,11 +4,11 @@
 
 mod findings;
 
-use crate::servicenow::answer::Kind;
-use crate::servicenow::ask::{caller, failed, result, send};
+use crate::servicenow::answer::{self, Refusal};
 use crate::servicenow::record::Record;
-use crate::servicenow::request::query_value;
+use crate::servicenow::request::{Caller, query_value};
 use crate::servicenow::settings::{Notes, account, is_sys_id, table};
+use crate::workflow::action::TroubleKind as Kind;
 use destination::mapping;
 use destination::task::{Rendered, Target};
 use destination::template::is_template;
@@ -54,7 +54,7 @@ enum Probe {
 }
 
 /// The next request, or the findings.
-pub(super) fn ask(asking: &QueryContext<'_>) -> QueryStep {
+pub(super) fn check(asking: &QueryContext<'_>) -> QueryStep {
     let mut findings = Vec::new();
     let mut answers = asking.answers.iter();
     for probe in probes(asking.target) {
@@ -69,6 +69,19 @@ pub(super) fn ask(asking: &QueryContext<'_>) -> QueryStep {
     }
     findings.extend(findings::of_settings(asking.target));
     QueryStep::Done(QueryResult::Findings(findings))
+}
+
+/// A request as the next of a question.
+fn send(rendered: Result<Rendered, Failure>) -> QueryStep {
+    match rendered {
+        Ok(rendered) => QueryStep::send(rendered),
+        Err(failure) => QueryStep::Failed(failure, None),
+    }
+}
+
+/// The end of a question that got no answer.
+fn failed(refusal: Refusal) -> QueryStep {
+    QueryStep::Failed(refusal.failure, refusal.pause)
 }
 
 /// What is read for a target.
@@ -107,7 +120,10 @@ fn own_fields(target: &Target) -> Vec<&str> {
 fn request(asking: &QueryContext<'_>, probe: Probe) -> Result<Rendered, Failure> {
     let target = asking.target;
     let table = table(target);
-    let caller = caller(asking);
+    let caller = Caller {
+        target,
+        token: asking.token,
+    };
     match probe {
         Probe::Record => caller.list(table, "", &NEEDED.join(","), 1),
         Probe::Account => {
@@ -150,7 +166,7 @@ fn request(asking: &QueryContext<'_>, probe: Probe) -> Result<Rendered, Failure>
 
 /// What was read, none if it may not be; an end if there is no use in going on.
 fn read(asking: &QueryContext<'_>, probe: Probe, exchange: &Exchange) -> Result<Vec<Record>, Box<QueryStep>> {
-    let refusal = match result(asking, exchange) {
+    let refusal = match answer::read(asking.target, exchange, asking.now) {
         Ok(result) => return Ok(Record::list(&result).unwrap_or_default()),
         Err(refusal) => refusal,
     };

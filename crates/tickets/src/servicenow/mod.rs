@@ -1,29 +1,23 @@
-//! ServiceNow: one ticket per incident, by the Table API.
+//! ServiceNow, by the Table API: which request an action is, and what its answer says. The order of things is the workflow's.
 //!
-//! A delivery is a chain of requests. `plan` says which one follows from what is known; `group`, `create`, `look`,
-//! `mark`, `change`, `assign` and `note` each make one kind of request and judge its answer; `follow` says what comes after a record was
-//! read. `progress` is what one request leaves for the next, `record` reads a record, `request` makes addresses and
-//! headers, `answer` reads errors, `texts` renders the templates. `form` and `settings` say what is asked for, `problems`
-//! what is wrong with it. Beside deliveries: `ask` with `join` and `check`, `token`, `callback` with `rule`, `show`.
+//! `look_up`, `create`, `find`, `mark`, `change`, `assign`, `comments` and `duplicate` each know one sort of request. `record` reads a
+//! record, `request` makes addresses and headers, `answer` reads errors, `texts` renders the templates. `form` and `settings` say
+//! what is asked for, `problems` what is wrong with it. `check` is what *Check connection* looks at.
 
 mod answer;
-mod ask;
 mod assign;
 mod callback;
 mod change;
 mod check;
+mod comments;
 mod create;
-mod follow;
+mod duplicate;
+mod find;
 mod form;
-mod group;
-mod join;
-mod look;
+mod look_up;
 mod mark;
-mod note;
-mod plan;
 mod preview;
 mod problems;
-mod progress;
 mod record;
 mod reference;
 mod request;
@@ -36,26 +30,101 @@ mod token;
 
 use std::time::Duration;
 
-use crate::servicenow::plan::Next;
-use crate::servicenow::progress::Progress;
+use crate::servicenow::request::Caller;
+use crate::servicenow::settings::is_sys_id;
+use crate::workflow::Workflow;
+use crate::workflow::action::{Action, Observation, Trouble, TroubleKind};
+use crate::workflow::system::{Ask, Capabilities, TicketSystem};
+use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
 use destination::preview::Preview;
-use destination::task::{Bucket, Classification, Rendered, Step, Target, Task};
+use destination::task::{Rendered, Target, Task};
 use destination::template::Templates;
-use destination::ticketing::{Ticketing, Tokens};
-use destination::{Adapter, Callbacks, Previews};
-use model::attempt::{Failure, Outcome};
+use destination::ticketing::{QueryContext, QueryStep, Tokens};
+use model::attempt::{Disposition, Failure};
+use model::exchange::{Exchange, FailureCode};
 
 /// How long an answer is waited for: instances are known to take longer than most receivers.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a ticket whose making got no answer may take until it is found: a create that outlived our timeout is still
+/// being worked on, and its record is there once its business rules have run.
+const FIND_LAG: Duration = Duration::from_secs(120);
 
-/// A table of an instance.
-pub struct ServiceNow;
+/// Tickets in a table of ServiceNow.
+pub const ADAPTER: &dyn Adapter = &Workflow(ServiceNow);
 
-impl Adapter for ServiceNow {
+/// ServiceNow as the workflow sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ServiceNow;
+
+impl TicketSystem for ServiceNow {
     fn description(&self) -> &'static KindDescription {
         &form::ABOUT
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            name: "the instance",
+            find_lag: FIND_LAG,
+            links_back: false,
+            comment_places: comments::PLACES,
+            duplicate_parts: 1,
+            comment_break: "\n",
+            escape: comments::quiet,
+            page: |target, id, _| record::page(target, id),
+            must_look_up: |account| !is_sys_id(account),
+        }
+    }
+
+    fn request(&self, ask: &Ask<'_>, action: &Action) -> Result<Rendered, Failure> {
+        let caller = Caller {
+            target: ask.target,
+            token: ask.token,
+        };
+        match action {
+            Action::LookUp(reference) => look_up::request(caller, reference),
+            Action::Create => create::request(caller, ask),
+            Action::FindByKey => find::request(caller, ask.marker),
+            Action::Read { id, .. } => caller.record(id, request::RECORD_FIELDS),
+            Action::ReadNamed { reference, .. } => find::named_request(caller, reference),
+            Action::ReadComments { id, .. } => comments::read_request(caller, id),
+            Action::Mark(name) => mark::request(caller, &name.id, ask.marker),
+            Action::Move(moving) => change::request(caller, ask, moving),
+            Action::Assign { name, account } => assign::request(caller, &name.id, account),
+            Action::Comment { name, comment } => comments::request(caller, &name.id, &comment.text),
+            Action::FindComment { name, key, searched } => {
+                comments::find_request(caller, &name.id, key, *searched)
+            }
+            Action::MarkDuplicate { name, marker, .. } => duplicate::request(caller, &name.id, marker),
+            Action::Identify | Action::LinkBack(_) => Err(unknown(action)),
+        }
+    }
+
+    fn observe(&self, ask: &Ask<'_>, action: &Action, exchange: &Exchange) -> Observation {
+        match action {
+            Action::LookUp(reference) => look_up::observe(ask, reference, exchange),
+            Action::Create => create::observe(ask, exchange),
+            Action::FindByKey => find::observe(ask, exchange),
+            Action::Read { view, .. } => find::read(ask, *view, exchange),
+            Action::ReadNamed { reference, .. } => find::named(ask, reference, exchange),
+            Action::ReadComments { since, .. } => comments::read_observe(ask, *since, exchange),
+            Action::Mark(_) => answer::done(ask, exchange),
+            Action::Move(moving) => change::observe(ask, moving, exchange),
+            Action::Assign { name, .. } => assign::observe(ask, &name.id, exchange),
+            Action::Comment { .. } => comments::observe(ask, exchange),
+            Action::FindComment { key, searched, .. } => {
+                comments::find_observe(ask, key, *searched, exchange)
+            }
+            Action::MarkDuplicate { .. } => duplicate::observe(ask, exchange),
+            Action::Identify | Action::LinkBack(_) => {
+                Err(Trouble::new(TroubleKind::Refused, unknown(action)))
+            }
+        }
+    }
+
+    fn group(&self, task: &Task<'_>) -> Option<String> {
+        texts::group(task).filter(|name| !is_sys_id(name))
     }
 
     fn check(&self, target: &Target) -> Vec<Problem> {
@@ -66,84 +135,31 @@ impl Adapter for ServiceNow {
         problems::try_templates(target, templates)
     }
 
-    fn default_timeout(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         TIMEOUT
     }
 
-    fn buckets(&self, target: &Target) -> Vec<Bucket> {
-        let key = settings::bucket(target);
-        vec![Bucket { key, rate: None }]
-    }
-
-    fn step(&self, task: &Task<'_>) -> Step {
-        let progress = Progress::of(task);
-        match Next::of(task, &progress) {
-            Next::NoTicket(sentence) => Step::done(Classification::from(Outcome::Delivered).noted(sentence)),
-            Next::FindGroup(name) => send(group::find(task, &name), move |heard, progress| {
-                group::found(heard, &name, progress)
-            }),
-            Next::Create => send(create::request(task, &progress), create::judge),
-            Next::Look(way) => send(look::request(task, &way), move |heard, progress| {
-                look::judge(heard, &way, progress)
-            }),
-            Next::Mark(ticket) => send(mark::request(task, &ticket), move |heard, progress| {
-                mark::judge(heard, &ticket, progress)
-            }),
-            Next::Move(ticket, goal) => send(change::request(task, &ticket, goal), move |heard, progress| {
-                change::judge(heard, &ticket, goal, progress)
-            }),
-            Next::FindUser(ticket, name) => send(assign::find(task, &name), move |heard, progress| {
-                assign::found(heard, &ticket, &name, progress)
-            }),
-            Next::Assign(ticket, user) => {
-                send(assign::request(task, &ticket, &user), move |heard, progress| {
-                    assign::judge(heard, &ticket, &user, progress)
-                })
-            }
-            Next::Note(ticket, note) => {
-                let request = note::request(task, &ticket, &note, &progress);
-                send(request, move |heard, progress| {
-                    note::judge(heard, &ticket, &note, progress)
-                })
-            }
-            Next::FindNote(ticket, note, place) => {
-                let request = note::find(task, &ticket, &note, place);
-                send(request, move |heard, progress| {
-                    note::found(heard, &ticket, &note, place, progress)
-                })
-            }
-            Next::End(ticket) => Step::done(follow::end(task, &ticket)),
-        }
+    fn bucket(&self, target: &Target) -> String {
+        settings::bucket(target)
     }
 
     fn tokens(&self, target: &Target) -> Option<&dyn Tokens> {
         settings::Auth::of(target).takes_token().then_some(self)
     }
 
-    fn ticketing(&self) -> Option<&dyn Ticketing> {
-        Some(self)
+    fn check_connection(&self, asking: &QueryContext<'_>) -> QueryStep {
+        check::check(asking)
     }
 
-    fn previews(&self) -> Option<&dyn Previews> {
-        Some(self)
+    fn place(&self, target: &Target) -> String {
+        let root = target.url.as_str().trim_end_matches('/');
+        format!("{root} {}", settings::table(target))
     }
 
-    fn callbacks(&self) -> Option<&dyn Callbacks> {
-        Some(self)
-    }
-}
-
-impl Previews for ServiceNow {
-    fn preview_request(&self, task: &Task<'_>) -> Result<Rendered, Box<Classification>> {
-        create::request(task, &Progress::of(task)).map_err(|failure| Box::new(failure.into()))
+    fn reference(&self, target: &Target, text: &str) -> Result<String, String> {
+        reference::reference(target, text)
     }
 
-    fn preview(&self, body: &[u8]) -> Option<Preview> {
-        preview::preview(body)
-    }
-}
-
-impl Callbacks for ServiceNow {
     fn receive(&self, call: &Call<'_>) -> Result<Received, Refused> {
         callback::receive(call)
     }
@@ -151,14 +167,14 @@ impl Callbacks for ServiceNow {
     fn callback_help(&self, call: &Call<'_>, callback: &str) -> Option<String> {
         rule::help(call, callback)
     }
+
+    fn preview(&self, body: &[u8]) -> Option<Preview> {
+        preview::preview(body)
+    }
 }
 
-/// A request whose answer is read with what is known of the delivery.
-fn send(
-    request: Result<Rendered, Failure>,
-    judge: impl FnOnce(&answer::Heard<'_>, Progress) -> Classification + Send + 'static,
-) -> Step {
-    Step::send(request, |task, exchange, now| {
-        judge(&answer::Heard { task, exchange, now }, Progress::of(task))
-    })
+/// An action that this system is never asked for, given its capabilities.
+fn unknown(action: &Action) -> Failure {
+    let detail = format!("ServiceNow knows nothing like {action:?}: tell us, it is a mistake of ours");
+    Failure::new(FailureCode::RequestInvalid, detail).with(Disposition::Permanent)
 }

@@ -4,14 +4,20 @@
 use serde_json::{Map, Value};
 
 use crate::servicenow::request::address;
-use crate::servicenow::settings::{phase, table};
+use crate::servicenow::settings::{account, phase, table};
+use crate::servicenow::{change, duplicate};
+use crate::workflow::action::{Mark, Sighting};
+use crate::workflow::system::Ask;
 use destination::task::Target;
 use destination::text::{Unit, cut, one_line};
-use model::ticket::{MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES, Ticket};
+use model::ticket::{MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES, Ticket, TicketPhase};
 use model::time::Timestamp;
 
 /// What we put into `correlation_display`, so that people and rules know our tickets.
 pub(super) const DISPLAY: &str = "OpsKnight";
+
+/// The longest name of a person that is kept, in characters.
+pub(super) const MAX_PERSON: usize = 100;
 
 /// One record.
 #[derive(Debug, Clone, Default)]
@@ -74,10 +80,9 @@ impl Record {
         if !is_id(id) || state.is_empty() {
             return None;
         }
-        let key = cut(&one_line(self.value("number")), MAX_TICKET_ID_BYTES, Unit::Bytes);
         Some(Ticket {
             id: id.to_owned(),
-            key: if key.is_empty() { id.to_owned() } else { key },
+            key: self.key(),
             url: page(target, id),
             phase: phase(target, state),
             status: cut(
@@ -85,6 +90,55 @@ impl Record {
                 MAX_STATUS_LENGTH,
                 Unit::Characters,
             ),
+        })
+    }
+
+    /// What the ticket is called, where it was not told how it stands.
+    pub(super) fn name_only(&self, target: &Target) -> Ticket {
+        let id = self.value("sys_id").to_owned();
+        Ticket {
+            key: self.key(),
+            url: page(target, &id),
+            id,
+            phase: TicketPhase::New,
+            status: String::new(),
+        }
+    }
+
+    fn key(&self) -> String {
+        match cut(&one_line(self.value("number")), MAX_TICKET_ID_BYTES, Unit::Bytes) {
+            number if number.is_empty() => self.value("sys_id").to_owned(),
+            number => number,
+        }
+    }
+
+    /// The same for the workflow.
+    pub(super) fn sighting(&self, ask: &Ask<'_>) -> Option<Sighting> {
+        let ticket = self.ticket(ask.target)?;
+        let marker = self.value("correlation_id");
+        let mark = match marker {
+            "" => Mark::Nobodys,
+            _ if self.carries(ask.marker) => Mark::Ours,
+            other => Mark::Other(other.to_owned()),
+        };
+        let by = cut(
+            &one_line(self.value("sys_updated_by")),
+            MAX_PERSON,
+            Unit::Characters,
+        );
+        let account = account(ask.target);
+        let assignee = ["assigned_to", "assigned_to.user_name"].map(|field| self.value(field));
+        let names = assignee.into_iter().filter(|name| !name.is_empty());
+        Some(Sighting {
+            status_id: self.value("state").to_owned(),
+            assignee: names.map(str::to_owned).collect(),
+            assignee_name: one_line(self.shown("assigned_to")),
+            route: change::route(ask, &ticket, marker),
+            is_closed_duplicate: duplicate::is_one(marker) && ticket.phase == TicketPhase::Done,
+            is_by_us: !account.is_empty() && by == account,
+            by: Some(by).filter(|by| !by.is_empty()),
+            ticket,
+            ..Sighting::blank(mark)
         })
     }
 }
@@ -96,7 +150,7 @@ pub(super) fn is_id(text: &str) -> bool {
 }
 
 /// The page of a record, for people; the instance's own page if its address is too long to be kept.
-fn page(target: &Target, id: &str) -> String {
+pub(super) fn page(target: &Target, id: &str) -> String {
     let uri = format!("{}.do?sys_id={id}", table(target));
     let url = address(target, &["nav_to.do"], &[("uri", uri.as_str())]);
     match url.as_str().len() <= MAX_TICKET_URL_BYTES {

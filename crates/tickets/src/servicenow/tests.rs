@@ -19,6 +19,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::servicenow::ServiceNow;
+use crate::workflow::Workflow;
 use destination::Adapter;
 use destination::sample::Sample;
 use destination::task::{Classification, IncidentContext, Intention, Rendered, Step};
@@ -32,6 +33,7 @@ use model::time::Timestamp;
 use model::user::UserRef;
 use model::webhook::WebhookKind;
 
+const SERVICENOW: Workflow<ServiceNow> = Workflow(ServiceNow);
 const ID: &str = "9d385017c611228701d22104cc95c371";
 const USER: &str = "46d44a23a9fe19810012d100cca80666";
 
@@ -201,7 +203,7 @@ fn unsent(code: FailureCode) -> Exchange {
 }
 
 fn step(sample: &Sample) -> Step {
-    sample.settle(|task| ServiceNow.step(task))
+    sample.settle(|task| SERVICENOW.step(task))
 }
 
 fn request(sample: &Sample) -> Rendered {
@@ -235,7 +237,7 @@ fn body(rendered: &Rendered) -> Value {
 /// Sends the next request, as the engine does: what is written down before it leaves, the answer, what is kept of it.
 fn exchange(sample: &mut Sample, answer: &Exchange) -> (String, Classification) {
     let rendered = request(sample);
-    let judgement = sample.settle(|task| ServiceNow.step(task).classify(task, answer, sample.now));
+    let judgement = sample.settle(|task| SERVICENOW.step(task).classify(task, answer, sample.now));
     match &rendered.intent {
         Some(Intention::MakeTicket) => intended(sample, None),
         Some(Intention::Continuation(text)) => sample.progress = Some(text.clone()),
@@ -271,7 +273,7 @@ fn keep(kept: &mut Option<String>, keeping: &Patch<String>) {
 
 /// Judges an answer to the next request.
 fn judge(sample: &Sample, answer: &Exchange) -> Classification {
-    sample.settle(|task| ServiceNow.step(task).classify(task, answer, sample.now))
+    sample.settle(|task| SERVICENOW.step(task).classify(task, answer, sample.now))
 }
 
 fn failure(judgement: &Classification) -> &Failure {

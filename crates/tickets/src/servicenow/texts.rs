@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::servicenow::note::without_markup;
+use crate::servicenow::comments::without_markup;
 use crate::servicenow::settings::OUR_FIELDS;
 use destination::mapping;
 use destination::task::Task;

@@ -309,6 +309,9 @@ impl After<'_> {
                 match facts {
                     Facts::Ticket(sighting) => {
                         self.see(&sighting);
+                        if sighting.route.is_none() {
+                            self.state.delivery.visited.clear();
+                        }
                         let status = &sighting.ticket.status;
                         let note = match sighting.route {
                             None => format!("moved {key} to {status}"),

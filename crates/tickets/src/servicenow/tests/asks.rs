@@ -5,7 +5,7 @@ use destination::ticketing::{QueryContext, QueryResult, QueryStep, Reading, Tick
 
 /// Asks with the answers so far.
 fn ask(sample: &Sample, question: &TicketQuery, answers: &[Exchange]) -> QueryStep {
-    ServiceNow.query(&QueryContext {
+    SERVICENOW.query(&QueryContext {
         webhook: &sample.webhook,
         target: &sample.target,
         token: None,
@@ -112,7 +112,7 @@ fn a_journal_that_may_not_be_read_holds_nothing() {
 #[test]
 fn a_ticket_is_named_by_number_id_or_page() {
     let sample = sample(EventName::Triggered);
-    let named = |text: &str| ServiceNow.reference(&sample.target, text);
+    let named = |text: &str| SERVICENOW.reference(&sample.target, text);
     let root = "https://dev1.service-now.example";
     assert_eq!(named(" inc0010001 "), Ok("INC0010001".into()));
     assert_eq!(named(ID), Ok(ID.into()));
@@ -207,10 +207,10 @@ fn a_duplicate_is_noted_unmarked_and_canceled() {
     let sample = sample(EventName::Triggered);
     let mut answers = vec![ok(&record(&sample, "1"))];
     let line = next(ask(&sample, &join(), &answers));
-    assert!(line.contains("sys_journal_field") && line.contains("valueLIKEduplicate/keep1"));
+    assert!(line.contains("sys_journal_field") && line.contains("valueLIKEduplicate of INC0010000"));
     answers.push(ok(&json!([])));
     let line = next(ask(&sample, &join(), &answers));
-    let note = r#"{"work_notes":"Duplicate of INC0010000.\n(OpsKnight duplicate/keep1)"}"#;
+    let note = r#"{"work_notes":"This ticket was made twice; INC0010000 stays.\n(OpsKnight duplicate of INC0010000)"}"#;
     assert_eq!(line, format!("PATCH /api/now/table/incident/{ID} {note}"));
     answers.push(ok(&record(&sample, "1")));
     let line = next(ask(&sample, &join(), &answers));
@@ -228,7 +228,7 @@ fn a_duplicate_is_noted_unmarked_and_canceled() {
 #[test]
 fn a_duplicate_that_may_not_be_canceled_is_resolved() {
     let sample = sample(EventName::Triggered);
-    let note = json!([{ "value": "Duplicate of INC0010000.\n(OpsKnight duplicate/keep1)" }]);
+    let note = json!([{ "value": "x\n(OpsKnight duplicate of INC0010000)" }]);
     let refused = refusal(403, "Operation Failed", "Data Policy Exception: no");
     let mut answers = vec![ok(&record(&sample, "1")), ok(&note), refused];
     let line = next(ask(&sample, &join(), &answers));

@@ -29,7 +29,7 @@ fn proof() -> String {
 }
 
 fn received(sample: &Sample, proof: &str, body: &str) -> Result<Received, Refused> {
-    with_call(sample, proof, body, |call| ServiceNow.receive(call))
+    with_call(sample, proof, body, |call| SERVICENOW.receive(call))
 }
 
 fn told(by: &str) -> String {
@@ -81,7 +81,7 @@ fn the_business_rule_is_ready_to_be_pasted() {
     let sample = sample(EventName::Triggered).with_option("table", "u_alert");
     let help = |sample: &Sample| {
         with_call(sample, "", "", |call| {
-            ServiceNow.callback_help(call, "https://ops.example/\"x")
+            SERVICENOW.callback_help(call, "https://ops.example/\"x")
         })
     };
     let script = help(&sample).unwrap();
@@ -106,7 +106,7 @@ fn oauth(auth: &str) -> Sample {
 #[test]
 fn a_token_is_fetched_by_a_form_that_is_never_recorded() {
     let sample = oauth("oauth_password");
-    let tokens = ServiceNow.tokens(&sample.target).unwrap();
+    let tokens = SERVICENOW.tokens(&sample.target).unwrap();
     let rendered = tokens.request(&sample.target).unwrap();
     assert_eq!(
         rendered.url.as_str(),
@@ -121,7 +121,7 @@ fn a_token_is_fetched_by_a_form_that_is_never_recorded() {
         "grant_type=client_credentials&client_id=client%261&client_secret=s%3Dcret"
     );
     assert!(
-        ServiceNow
+        SERVICENOW
             .tokens(&super::sample(EventName::Triggered).target)
             .is_none()
     );
@@ -129,7 +129,7 @@ fn a_token_is_fetched_by_a_form_that_is_never_recorded() {
 
 #[test]
 fn a_token_is_read_with_its_end() {
-    let token = ServiceNow.read(
+    let token = SERVICENOW.0.read(
         &answer(
             200,
             r#"{"access_token":"abc","expires_in":1799,"token_type":"Bearer"}"#,
@@ -155,7 +155,7 @@ fn a_token_is_read_with_its_end() {
 #[test]
 fn a_token_that_does_not_come_says_why() {
     let read = |exchange: &Exchange| {
-        let failure = ServiceNow.read(exchange, at()).unwrap_err();
+        let failure = SERVICENOW.0.read(exchange, at()).unwrap_err();
         assert_eq!(failure.code, FailureCode::TokenFailed);
         (failure.disposition, failure.detail)
     };
@@ -191,7 +191,7 @@ fn an_api_key_goes_into_its_own_header() {
 
 #[test]
 fn a_request_is_shown_as_the_ticket_that_it_makes() {
-    let shown = ServiceNow
+    let shown = SERVICENOW
         .preview(&request(&sample(EventName::Triggered)).body)
         .unwrap()
         .text();
@@ -200,15 +200,15 @@ fn a_request_is_shown_as_the_ticket_that_it_makes() {
         "{shown}"
     );
     assert_eq!(
-        ServiceNow
+        SERVICENOW
             .preview(br#"{"work_notes":"Escalated."}"#)
             .unwrap()
             .text(),
         "Escalated."
     );
     assert_eq!(
-        ServiceNow.preview(br#"{"state":"2"}"#).unwrap().text(),
+        SERVICENOW.preview(br#"{"state":"2"}"#).unwrap().text(),
         "State: 2"
     );
-    assert_eq!(ServiceNow.preview(b"grant_type=password"), None);
+    assert_eq!(SERVICENOW.preview(b"grant_type=password"), None);
 }

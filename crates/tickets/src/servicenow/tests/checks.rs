@@ -9,7 +9,7 @@ use destination::ticketing::{
 fn check(sample: &Sample, instance: impl Fn(&str) -> Exchange) -> (Vec<String>, Vec<(FindingState, String)>) {
     let (mut asked, mut answers) = (Vec::new(), Vec::new());
     loop {
-        let next = ServiceNow.query(&QueryContext {
+        let next = SERVICENOW.query(&QueryContext {
             webhook: &sample.webhook,
             target: &sample.target,
             token: None,

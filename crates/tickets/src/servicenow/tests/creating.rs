@@ -296,7 +296,7 @@ fn the_rate_limit_is_waited_for_by_every_header_that_tells_its_end() {
     );
     assert_eq!(judgement.ticket, Some(TicketNews::NotMade));
     let pause = judgement.pause.unwrap();
-    assert_eq!(pause.bucket, ServiceNow.buckets(&sample.target)[0].key);
+    assert_eq!(pause.bucket, SERVICENOW.buckets(&sample.target)[0].key);
     assert_eq!(
         (pause.bucket.as_str(), pause.wait),
         ("servicenow:dev1.service-now.example:opsknight", seconds(90))
@@ -336,6 +336,7 @@ fn a_whole_conversation_goes_from_the_first_request_to_the_last() {
         ok(&json!([{ "sys_id": USER, "user_name": "ada.l" }])),
         ok(&assigned),
         no_answer(FailureCode::ConnectionClosed),
+        ok(&assigned),
         ok(&json!([{ "value": format!("Acknowledged.\n(OpsKnight {})", sample.event.id) }])),
     ];
     let said = answers.map(|answer| {
@@ -357,6 +358,7 @@ fn a_whole_conversation_goes_from_the_first_request_to_the_last() {
         ("GET /api/now/table/sys_user".to_owned(), false),
         (format!("PATCH {record}"), false),
         (format!("PATCH {record}"), false),
+        (format!("GET {record}"), false),
         ("GET /api/now/table/sys_journal_field".to_owned(), true),
     ];
     assert_eq!(said, expected);

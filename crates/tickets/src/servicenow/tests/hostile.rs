@@ -4,12 +4,19 @@ use super::*;
 use model::attempt::Disposition;
 use model::ticket::{MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES};
 
+/// What is left once the ticket was read, with who was looked up and what more is known of it.
+fn read(user: &str, more: &str) -> String {
+    let ticket = format!(r#""id":"{ID}","key":"INC0010001","phase":"new","status":"New","status_id":"1""#);
+    format!(r#"{{"version":1,"seen":"new","user":{user},"sight":{{{ticket}{more}}}}}"#)
+}
+
 /// Every request of a delivery that can be the next.
 fn stages() -> Vec<Sample> {
     let mut looking = sample(EventName::Triggered);
     intended(&mut looking, None);
     let at = |name, progress: &str| {
-        let mut sample = somebody(linked(name, TicketPhase::New), "Ada");
+        let sample = somebody(linked(name, TicketPhase::New), "Ada");
+        let mut sample = sample.with_option("assignees", "Ada = ada");
         sample.progress = Some(progress.into());
         sample
     };
@@ -20,14 +27,11 @@ fn stages() -> Vec<Sample> {
         linked(EventName::Acknowledged, TicketPhase::New),
         at(
             EventName::Resolved,
-            r#"{"is_read":true,"seen":"new","goal":"done"}"#,
+            &read("null", r#","route":{"through":{"to":""}}"#),
         ),
-        at(EventName::Acknowledged, r#"{"is_read":true,"assign":"ada"}"#),
-        at(
-            EventName::Acknowledged,
-            r#"{"is_read":true,"assign":"ada","is_user_sought":true}"#,
-        ),
-        at(EventName::Escalated, r#"{"is_read":true}"#),
+        at(EventName::Acknowledged, &read("null", "")),
+        at(EventName::Acknowledged, &read(r#"{"name":"ada","id":"a1"}"#, "")),
+        at(EventName::Escalated, &read("null", "")),
         at(EventName::Escalated, "nonsense"),
     ]
 }

@@ -3,8 +3,8 @@
 use super::*;
 
 fn fields(sample: &Sample) -> Vec<&'static str> {
-    let tried = sample.settle(|task| ServiceNow.try_templates(&sample.target, task.templates));
-    ServiceNow
+    let tried = sample.settle(|task| SERVICENOW.try_templates(&sample.target, task.templates));
+    SERVICENOW
         .check(&sample.target)
         .iter()
         .chain(&tried)
@@ -18,8 +18,8 @@ fn with(name: &str, value: &str) -> Vec<&'static str> {
 
 #[test]
 fn good_settings_have_no_problem_and_a_long_timeout() {
-    assert_eq!(ServiceNow.check(&sample(EventName::Triggered).target), []);
-    assert_eq!(ServiceNow.default_timeout(), seconds(30));
+    assert_eq!(SERVICENOW.check(&sample(EventName::Triggered).target), []);
+    assert_eq!(SERVICENOW.default_timeout(), seconds(30));
 }
 
 #[test]
