@@ -35,6 +35,8 @@ pub struct Sample {
     pub progress: Option<String>,
     /// The incident's ticket.
     pub ticket: Option<TicketLink>,
+    /// What the workflow of tickets knows beyond it.
+    pub workflow: Option<String>,
     /// What the incident says beyond the event.
     pub beyond: Option<IncidentContext>,
     /// The access token.
@@ -61,6 +63,7 @@ impl Sample {
             memory: None,
             progress: None,
             ticket: None,
+            workflow: None,
             beyond: None,
             token: None,
             now: at,
@@ -126,6 +129,7 @@ impl Sample {
             message_ref: self.memory.as_deref(),
             continuation: self.progress.as_deref(),
             ticket: self.ticket.as_ref(),
+            workflow: self.workflow.as_deref(),
             incident_context: self.beyond.as_ref(),
             token: self.token.as_ref(),
             links: &self.links,

@@ -139,6 +139,8 @@ pub struct Task<'a> {
     pub continuation: Option<&'a str>,
     /// The incident's ticket at this webhook, as far as it has come.
     pub ticket: Option<&'a TicketLink>,
+    /// What the workflow of tickets knows beyond it, in its own words.
+    pub workflow: Option<&'a str>,
     /// What the incident says beyond the event's body.
     pub incident_context: Option<&'a IncidentContext>,
     /// The access token, if the kind needs one.
@@ -174,7 +176,7 @@ pub struct Token {
 pub type Classify = Box<dyn FnOnce(&Task<'_>, &Exchange, Timestamp) -> Classification + Send>;
 
 /// What follows from what is known of a delivery: the first half of a step. The second is the answer's [`Classification`], after
-/// which more is known. What must outlive a crash is in the classification's message reference, continuation and ticket.
+/// which more is known. What must outlive a crash is in the classification's message reference, continuation and workflow.
 pub enum Step {
     /// A request, and who reads its answer.
     Send(Box<Rendered>, Classify),
@@ -264,8 +266,8 @@ impl Rendered {
 pub enum Intention {
     /// It makes the incident's ticket.
     MakeTicket,
-    /// It does something that must not be done twice: this becomes the delivery's progress.
-    Continuation(String),
+    /// It does something to a ticket that must not be done twice: this is what the workflow knows then.
+    Workflow(String),
 }
 
 /// What of a request and its answer may be kept for people to see.
@@ -292,6 +294,8 @@ pub struct Classification {
     pub pause: Option<Pause>,
     /// What was found out about the incident's ticket.
     pub ticket: Option<TicketNews>,
+    /// What the workflow of tickets knows now.
+    pub workflow: Patch<String>,
     /// What the request was for or found out, in a sentence for people: `moved OPS-12 to In Progress`.
     pub note: Option<String>,
 }
@@ -315,6 +319,7 @@ impl From<Outcome> for Classification {
             discovered_settings: None,
             pause: None,
             ticket: None,
+            workflow: Patch::Keep,
             note: None,
         }
     }

@@ -97,6 +97,7 @@ impl Deliverer {
                     target: quiet.as_ref().unwrap_or(&prepared.target),
                     message_ref: memory.map(|memory| memory.text.as_str()),
                     ticket: known.link.as_ref(),
+                    workflow: known.workflow.as_deref(),
                     incident_context: known.incident_context.as_ref(),
                     token: token.as_ref(),
                     ..task(prepared, delivery, &links, started_at)
@@ -227,10 +228,12 @@ impl Deliverer {
 
     /// Writes down what a request is about to do; says whether it may leave. A sample's ticket belongs to no incident.
     async fn intend(&self, delivery: &ClaimedDelivery, intention: &Intention) -> bool {
-        let progress = match intention {
-            Intention::MakeTicket if delivery.event.is_test => return true,
+        if delivery.event.is_test {
+            return true;
+        }
+        let workflow = match intention {
             Intention::MakeTicket => None,
-            Intention::Continuation(progress) => Some(progress.clone()),
+            Intention::Workflow(text) => Some(text.clone()),
         };
         for _ in 0..MAX_INTENTIONS {
             let at = self.source.now();
@@ -239,7 +242,7 @@ impl Deliverer {
                 claim: delivery.claim,
                 webhook_id: delivery.webhook_id,
                 incident_id: delivery.event.incident_id,
-                continuation: progress.clone(),
+                workflow: workflow.clone(),
                 at,
             };
             match self.store.tickets.intend(intent).await {
@@ -301,6 +304,7 @@ pub fn task<'a>(
         message_ref: None,
         continuation: delivery.continuation.as_deref(),
         ticket: None,
+        workflow: None,
         incident_context: None,
         token: None,
         links,

@@ -4,6 +4,7 @@ use crate::prepared::Prepared;
 use destination::task::IncidentContext;
 use model::delivery::ClaimedDelivery;
 use model::event::Event;
+use model::patch::Patch;
 use model::ticket::{LinkState, LinkUpdate, TicketLink, TicketNews};
 use model::time::Timestamp;
 use store::Store;
@@ -17,6 +18,8 @@ pub struct DeliveryContext {
     pub message_ref: Option<MessageRef>,
     /// The incident's ticket.
     pub link: Option<TicketLink>,
+    /// What the workflow of tickets knows beyond it.
+    pub workflow: Option<String>,
     /// What the incident says beyond the event.
     pub incident_context: Option<IncidentContext>,
 }
@@ -28,8 +31,8 @@ impl DeliveryContext {
             return Ok(Self::default());
         }
         let (webhook_id, incident_id) = (delivery.webhook_id, delivery.event.incident_id);
-        let memory = store.endpoints.load_message_ref(webhook_id, incident_id).await?;
         if prepared.adapter.ticketing().is_none() {
+            let memory = store.endpoints.load_message_ref(webhook_id, incident_id).await?;
             return Ok(Self {
                 message_ref: memory,
                 ..Self::default()
@@ -37,8 +40,9 @@ impl DeliveryContext {
         }
         let context = store.tickets.load_context(webhook_id, incident_id).await?;
         Ok(Self {
-            message_ref: memory,
+            message_ref: None,
             link: context.link,
+            workflow: context.workflow,
             incident_context: Some(IncidentContext {
                 description: context.description,
                 assignee: context.assignee,
@@ -59,6 +63,11 @@ impl DeliveryContext {
 
     /// A test has no incident: what one of its attempts found out about a ticket is known to the next one only.
     pub fn learn_in_test(&mut self, delivery: &ClaimedDelivery, update: &LinkUpdate, now: Timestamp) {
+        match &update.workflow {
+            Patch::Keep => {}
+            Patch::Set(text) => self.workflow = Some(text.clone()),
+            Patch::Clear => self.workflow = None,
+        }
         if let Some(TicketNews::Seen(ticket)) = &update.news {
             self.link = Some(TicketLink {
                 webhook_id: delivery.webhook_id,

@@ -11,7 +11,7 @@ use model::delivery::{ClaimedDelivery, MAX_STEPS, NextStep};
 use model::exchange::{BODY_CAP_BYTES, Exchange, FailureCode, PhaseTimings, Response};
 use model::patch::Patch;
 use model::retry::RetrySchedule;
-use model::ticket::LinkUpdate;
+use model::ticket::{LinkUpdate, MAX_WORKFLOW_BYTES};
 use model::time::Timestamp;
 use store::queue::AttemptRecord;
 
@@ -81,6 +81,7 @@ pub fn finish_attempt(
         discovered_settings: learned,
         pause,
         ticket,
+        workflow,
         note,
     } = made.classification;
     let outcome = within_steps(outcome, delivery);
@@ -111,12 +112,13 @@ pub fn finish_attempt(
         claim: delivery.claim,
         disable_webhook: reason_to_disable(&attempt.outcome, next_step).filter(|_| !is_test),
         state_updates: StateUpdates {
-            message_ref: within_bounds(memory),
-            continuation: within_bounds(progress),
+            message_ref: within_bounds(memory, MAX_ADAPTER_STATE_BYTES),
+            continuation: within_bounds(progress, MAX_ADAPTER_STATE_BYTES),
             discovered_settings: learned.filter(|text| text.len() <= MAX_ADAPTER_STATE_BYTES),
             ticket: is_ticket.then(|| LinkUpdate {
                 news: ticket,
                 error: attempt.outcome.failure().map(|failure| failure.detail.clone()),
+                workflow: within_bounds(workflow, MAX_WORKFLOW_BYTES),
             }),
         },
         attempt,
@@ -202,9 +204,9 @@ fn bounded_note(mut note: String) -> String {
 }
 
 /// What a receiver answers may be of any length: too long a text is not worth remembering.
-fn within_bounds(patch: Patch<String>) -> Patch<String> {
+fn within_bounds(patch: Patch<String>, bytes: usize) -> Patch<String> {
     match patch {
-        Patch::Set(text) if text.is_empty() || text.len() > MAX_ADAPTER_STATE_BYTES => Patch::Clear,
+        Patch::Set(text) if text.is_empty() || text.len() > bytes => Patch::Clear,
         other => other,
     }
 }

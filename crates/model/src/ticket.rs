@@ -7,12 +7,15 @@ use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use crate::event::EventName;
 use crate::id::{IncidentId, WebhookId};
 use crate::incident::{IncidentAction, IncidentStatus};
+use crate::patch::Patch;
 use crate::time::Timestamp;
 
 /// The longest id or key of a ticket, in bytes.
 pub const MAX_TICKET_ID_BYTES: usize = 128;
 /// The longest address of a ticket, in bytes.
 pub const MAX_TICKET_URL_BYTES: usize = 1024;
+/// The longest text in which the workflow of tickets keeps what it knows of one, in bytes.
+pub const MAX_WORKFLOW_BYTES: usize = 16 * 1024;
 /// The longest name of a ticket's status that is kept, in characters.
 pub const MAX_STATUS_LENGTH: usize = 80;
 /// The longest comment of a ticket that comes into a timeline, in characters.
@@ -186,6 +189,8 @@ pub struct LinkUpdate {
     pub news: Option<TicketNews>,
     /// Why the attempt failed, if it did.
     pub error: Option<String>,
+    /// What the workflow of tickets knows now, in its own words.
+    pub workflow: Patch<String>,
 }
 
 /// The phase that an event wants its incident's ticket in; nothing if it leaves the ticket where it is.

@@ -11,7 +11,7 @@ use super::statements::{execute, read_all};
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0001_engine.sql"),
     include_str!("../migrations/0002_pages.sql"),
     include_str!("../migrations/0003_chat.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0007_give_up.sql"),
     include_str!("../migrations/0008_migrations.sql"),
     include_str!("../migrations/0009_open_words.sql"),
+    include_str!("../migrations/0010_ticket_state.sql"),
 ];
 /// The first schema that knows the hashes of what was applied. Of earlier ones it is believed that they are ours.
 const FIRST_WITH_HASHES: u32 = 8;

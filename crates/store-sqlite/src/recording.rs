@@ -93,10 +93,7 @@ fn move_on(context: &WriteContext<'_>, record: &AttemptRecord, now: Timestamp) -
         NextStep::Dead => ("dead", None, Some(now.as_millis())),
         NextStep::Retry { at } | NextStep::Hold { at } => ("scheduled", Some(at.as_millis()), None),
     };
-    let is_finished = finished_at.is_some();
-    // What was written to a ticket is known to a replay of what died, which must not write it again.
-    let is_kept =
-        !is_finished || (record.next_step == NextStep::Dead && record.state_updates.ticket.is_some());
+    let is_kept = finished_at.is_none();
     let (progress_stays, progress) = match &record.state_updates.continuation {
         Patch::Keep => (is_kept, None),
         Patch::Set(text) if is_kept => (false, Some(text)),

@@ -6,13 +6,12 @@ use rusqlite::Connection;
 
 use model::audit::{Actor, Change};
 use model::id::{IncidentId, WebhookId};
-use model::ticket::{TicketLink, action_after_reading, next_poll_at};
 use model::time::Timestamp;
 use store::StoreResult;
 use store::incidents::{Committed, TransitionRequest};
+use store::ticket_plan::{IncidentStanding, LinkRow, PollPlan, WebhookStanding};
 use store::tickets::{
-    BUSY_WAIT, DuePoll, DuplicateCheck, MAX_DUPLICATE_CHECKS, NotificationEffect, NotificationRecord,
-    POLL_LEASE, PollOutcome, PollResult, TicketPolls,
+    DuePoll, DuplicateCheck, NotificationEffect, NotificationRecord, PollOutcome, PollResult, TicketPolls,
 };
 
 use super::audit;
@@ -21,11 +20,14 @@ use super::database::Database;
 use super::incident_rows;
 use super::lanes;
 use super::statements::{execute, read_all, read_one};
-use super::ticket_changes::{self, owner, write_note};
+use super::ticket_changes::write_note;
 use super::ticket_requests;
-use super::ticket_rows::{self, link_from_row, select_links};
+use super::ticket_rows::{self, from_row, select_links};
 use super::transitions;
 use super::writer::WriteContext;
+
+/// How often what is due is read again, where all of it was put off.
+const MAX_DUE_ROUNDS: u32 = 8;
 
 #[async_trait]
 impl TicketPolls for Database {
@@ -61,7 +63,7 @@ impl TicketPolls for Database {
         incident_id: IncidentId,
         at: Timestamp,
     ) -> StoreResult<()> {
-        self.write(move |context| set_look_at(context.connection, webhook_id, incident_id, at))
+        self.write(move |context| set_next_poll(context.connection, webhook_id, incident_id, Some(at)))
             .await
     }
 
@@ -77,7 +79,7 @@ impl TicketPolls for Database {
             fail(
                 context.connection,
                 (webhook_id, incident_id, &ticket_id),
-                &error,
+                error,
                 now,
             )
         })
@@ -115,32 +117,20 @@ fn take_notification(
     {
         return Ok(NotificationEffect::Nothing);
     }
-    let polls = execute(
-        context.connection,
-        "UPDATE ticket_links SET look_at = min(coalesce(look_at, ?3), ?3), version = version + 1
-         WHERE webhook_id = ?1 AND ticket_id = ?2",
-        (webhook_id.as_bytes(), &notification.ticket_id, now.as_millis()),
-    )?;
-    if polls > 0 {
+    let by_ticket = ticket_rows::load_by_ticket(context.connection, webhook_id, &notification.ticket_id)?;
+    if let Some(row) = by_ticket {
+        ticket_rows::write(context.connection, &row.told_of_change(now))?;
         return Ok(NotificationEffect::PollDue);
     }
     let Some((incident_id, generation)) = notification.marker else {
         return Ok(NotificationEffect::Nothing);
     };
-    let found = execute(
-        context.connection,
-        "UPDATE ticket_links SET hinted = ?4 WHERE webhook_id = ?1 AND incident_id = ?2 AND generation = ?3
-             AND state = 'intended' AND hinted IS NULL",
-        (
-            webhook_id.as_bytes(),
-            incident_id.as_bytes(),
-            generation,
-            &notification.ticket_id,
-        ),
-    )?;
-    if found == 0 {
+    let marked = ticket_rows::load(context.connection, webhook_id, incident_id)?;
+    let found = marked.and_then(|row| row.told_of_ticket(&notification.ticket_id, generation));
+    let Some(row) = found else {
         return Ok(NotificationEffect::Nothing);
-    }
+    };
+    ticket_rows::write(context.connection, &row)?;
     let mut wakes = Wakes::default();
     ticket_requests::expedite(context, incident_id, webhook_id, now, &mut wakes)?;
     wakes.send_after_commit(context);
@@ -169,108 +159,103 @@ fn is_first(
 }
 
 fn is_any_due(connection: &Connection, now: Timestamp) -> StoreResult<bool> {
-    let sql = "SELECT 1 FROM ticket_links WHERE look_at IS NOT NULL AND look_at <= ?1 LIMIT 1";
+    let sql = "SELECT 1 FROM ticket_links WHERE next_poll_at IS NOT NULL AND next_poll_at <= ?1 LIMIT 1";
     Ok(read_one(connection, sql, [now.as_millis()], |_| Ok(()))?.is_some())
 }
 
 fn take_due(context: &WriteContext<'_>, now: Timestamp, limit: u32) -> StoreResult<Vec<DuePoll>> {
-    let due = read_all(
-        context.connection,
-        select_links!(
-            ", l.sweeps < ?3 AND l.creates > 1 AS must_sweep, EXISTS (
-                SELECT 1 FROM deliveries d INDEXED BY deliveries_lane
-                WHERE d.incident_id = l.incident_id AND d.webhook_id = l.webhook_id AND d.is_test = 0
-                    AND d.finished_at IS NULL) AS is_busy",
-            "CROSS JOIN webhooks w ON w.id = l.webhook_id
-             WHERE l.look_at IS NOT NULL AND l.look_at <= ?1 AND l.state = 'linked'
-                 AND w.deleted_at IS NULL AND w.disabled_since IS NULL
-             ORDER BY l.look_at LIMIT ?2"
-        ),
-        (now.as_millis(), limit, MAX_DUPLICATE_CHECKS),
-        |row| {
-            let look = DuePoll {
-                link: link_from_row(row)?,
-                must_check_duplicates: row.get("must_sweep")?,
-            };
-            Ok((look, row.get::<_, bool>("is_busy")?))
-        },
-    )?;
-    if due.is_empty() {
-        put_off_disabled(context.connection, now)?;
-    }
-    let mut taken = Vec::with_capacity(due.len());
-    for (look, is_busy) in due {
-        // What is read while something of ours is on its way there would not be believed.
-        let wait = if is_busy { BUSY_WAIT } else { POLL_LEASE };
-        let link = &look.link;
-        set_look_at(
-            context.connection,
-            link.webhook_id,
-            link.incident_id,
-            now.plus(wait),
-        )?;
-        if !is_busy {
-            taken.push(look);
+    let mut taken = Vec::new();
+    for _ in 0..MAX_DUE_ROUNDS {
+        let due = read_due(context.connection, now, limit)?;
+        if due.is_empty() {
+            break;
+        }
+        for (row, webhook, is_busy) in due {
+            let plan = row.due(webhook, is_busy, now);
+            set_next_poll(
+                context.connection,
+                row.webhook_id,
+                row.incident_id,
+                plan.next_poll_at,
+            )?;
+            taken.extend(plan.poll);
+        }
+        if !taken.is_empty() {
+            break;
         }
     }
     Ok(taken)
 }
 
-/// Tickets of webhooks that are disabled are looked at later, lest they stand at the front for ever; those of deleted ones never.
-fn put_off_disabled(connection: &Connection, now: Timestamp) -> StoreResult<()> {
-    execute(
+/// What is due, the longest first, with whether its webhook can be asked and whether something of ours is on its way there.
+fn read_due(
+    connection: &Connection,
+    now: Timestamp,
+    limit: u32,
+) -> StoreResult<Vec<(LinkRow, WebhookStanding, bool)>> {
+    read_all(
         connection,
-        "UPDATE ticket_links SET look_at = iif((
-             SELECT deleted_at FROM webhooks w WHERE w.id = ticket_links.webhook_id) IS NULL, ?2, NULL)
-         WHERE look_at IS NOT NULL AND look_at <= ?1",
-        (now.as_millis(), now.plus(POLL_LEASE).as_millis()),
+        select_links!(
+            ", w.deleted_at IS NOT NULL AS is_deleted, w.disabled_since IS NOT NULL AS is_disabled, EXISTS (
+                SELECT 1 FROM deliveries d INDEXED BY deliveries_lane
+                WHERE d.incident_id = l.incident_id AND d.webhook_id = l.webhook_id AND d.is_test = 0
+                    AND d.finished_at IS NULL) AS is_busy",
+            "CROSS JOIN webhooks w ON w.id = l.webhook_id
+             WHERE l.next_poll_at IS NOT NULL AND l.next_poll_at <= ?1 ORDER BY l.next_poll_at LIMIT ?2"
+        ),
+        (now.as_millis(), limit),
+        |row| {
+            let webhook = match (row.get("is_deleted")?, row.get("is_disabled")?) {
+                (true, _) => WebhookStanding::Deleted,
+                (false, true) => WebhookStanding::Disabled,
+                (false, false) => WebhookStanding::Enabled,
+            };
+            Ok((from_row(row)?, webhook, row.get("is_busy")?))
+        },
     )
-    .map(|_| ())
 }
 
-fn set_look_at(
+fn set_next_poll(
     connection: &Connection,
     webhook_id: WebhookId,
     incident_id: IncidentId,
-    at: Timestamp,
+    at: Option<Timestamp>,
 ) -> StoreResult<()> {
     execute(
         connection,
-        "UPDATE ticket_links SET look_at = ?3 WHERE webhook_id = ?1 AND incident_id = ?2",
-        (webhook_id.as_bytes(), incident_id.as_bytes(), at.as_millis()),
+        "UPDATE ticket_links SET next_poll_at = ?3 WHERE webhook_id = ?1 AND incident_id = ?2",
+        (
+            webhook_id.as_bytes(),
+            incident_id.as_bytes(),
+            at.map(Timestamp::as_millis),
+        ),
     )
     .map(|_| ())
 }
 
 /// Lets an incident follow its ticket, unless something of ours is on its way there.
 fn follow(context: &mut WriteContext<'_>, polled: &PollResult) -> StoreResult<PollOutcome> {
-    let now = polled.change.at;
-    let link = ticket_rows::load(context.connection, polled.webhook_id, polled.incident_id)?;
-    let Some(link) = link else {
+    let (webhook_id, incident_id) = (polled.webhook_id, polled.incident_id);
+    let row = ticket_rows::load(context.connection, webhook_id, incident_id)?;
+    let Some(row) = row else {
         return Ok(PollOutcome::Gone);
     };
-    if link.ticket().is_none_or(|ticket| ticket.id != polled.ticket.id) {
-        return Ok(PollOutcome::Gone);
-    }
-    let is_busy = link.version != polled.version
-        || lanes::has_open(context.connection, polled.incident_id, polled.webhook_id)?;
-    if is_busy {
-        set_look_at(
-            context.connection,
-            link.webhook_id,
-            link.incident_id,
-            now.plus(BUSY_WAIT),
-        )?;
-        return Ok(PollOutcome::Busy);
-    }
-    let incident = incident_rows::load(context.connection, polled.incident_id)?.incident;
-    let action = action_after_reading(polled.purpose, link.seen, polled.ticket.phase, incident.status);
+    let is_busy = lanes::has_open(context.connection, incident_id, webhook_id)?;
+    let incident = incident_rows::load(context.connection, incident_id)?.incident;
+    let action = match row.polled(polled, is_busy, incident.status) {
+        PollPlan::Gone => return Ok(PollOutcome::Gone),
+        PollPlan::Busy { next_poll_at } => {
+            set_next_poll(context.connection, webhook_id, incident_id, Some(next_poll_at))?;
+            return Ok(PollOutcome::Busy);
+        }
+        PollPlan::Follow(action) => action,
+    };
     take_comments(context.connection, polled)?;
     let committed = match action {
         Some(action) => Some(transitions::transition(
             context,
             TransitionRequest {
-                incident_id: polled.incident_id,
+                incident_id,
                 action,
                 event_id: polled.event_id,
                 change: polled.change.clone(),
@@ -283,43 +268,15 @@ fn follow(context: &mut WriteContext<'_>, polled: &PollResult) -> StoreResult<Po
         Some(Committed::Changed(incident)) => incident.clone(),
         _ => incident,
     };
-    let next = next_poll_at(after.status, after.resolved_at, 0, now);
-    write_seen(context.connection, &link, polled, next)?;
+    let standing = IncidentStanding {
+        status: after.status,
+        resolved_at: after.resolved_at,
+    };
+    ticket_rows::write(context.connection, &row.followed(polled, standing))?;
     Ok(match committed {
         Some(committed) => PollOutcome::Followed(Box::new(committed)),
         None => PollOutcome::InLine,
     })
-}
-
-/// What was read is what was seen last.
-fn write_seen(
-    connection: &Connection,
-    link: &TicketLink,
-    polled: &PollResult,
-    next: Option<Timestamp>,
-) -> StoreResult<()> {
-    let comments_until = polled.comments.iter().map(|comment| comment.at).max();
-    let comments_until = comments_until.map_or(link.comments_until, |at| at.max(link.comments_until));
-    let ticket = &polled.ticket;
-    execute(
-        connection,
-        "UPDATE ticket_links SET ticket_key = ?3, ticket_url = ?4, phase = ?5, status = ?6, seen = ?5, last_synced_at = ?7,
-             last_error = NULL, look_at = ?8, look_failures = 0, comments_until = ?9, version = version + 1,
-             updated_at = ?7
-         WHERE webhook_id = ?1 AND incident_id = ?2 AND state = 'linked'",
-        (
-            polled.webhook_id.as_bytes(),
-            polled.incident_id.as_bytes(),
-            &ticket.key,
-            &ticket.url,
-            ticket.phase.as_str(),
-            &ticket.status,
-            polled.change.at.as_millis(),
-            next.map(Timestamp::as_millis),
-            comments_until.as_millis(),
-        ),
-    )
-    .map(|_| ())
 }
 
 fn take_comments(connection: &Connection, polled: &PollResult) -> StoreResult<()> {
@@ -338,33 +295,17 @@ fn take_comments(connection: &Connection, polled: &PollResult) -> StoreResult<()
 fn fail(
     connection: &Connection,
     (webhook_id, incident_id, ticket_id): (WebhookId, IncidentId, &str),
-    error: &str,
+    error: String,
     now: Timestamp,
 ) -> StoreResult<()> {
-    let key = (webhook_id.as_bytes(), incident_id.as_bytes());
-    let failures = read_one(
-        connection,
-        "SELECT look_failures FROM ticket_links WHERE webhook_id = ?1 AND incident_id = ?2",
-        key,
-        |row| row.get::<_, u32>(0),
-    )?;
-    let failures = failures.unwrap_or(0).saturating_add(1);
-    let next = ticket_changes::look_at(connection, incident_id, failures, now)?;
-    execute(
-        connection,
-        "UPDATE ticket_links SET look_failures = ?3, look_at = ?4, last_error = ?5, updated_at = ?6
-         WHERE webhook_id = ?1 AND incident_id = ?2 AND ticket_id = ?7",
-        (
-            key.0,
-            key.1,
-            failures,
-            next.map(Timestamp::as_millis),
-            error,
-            now.as_millis(),
-            ticket_id,
-        ),
-    )
-    .map(|_| ())
+    let Some(row) = ticket_rows::load(connection, webhook_id, incident_id)? else {
+        return Ok(());
+    };
+    let standing = ticket_rows::standing(connection, incident_id)?;
+    match row.poll_failed(ticket_id, error, standing, now) {
+        Some(row) => ticket_rows::write(connection, &row),
+        None => Ok(()),
+    }
 }
 
 fn apply_duplicate_check(
@@ -373,45 +314,23 @@ fn apply_duplicate_check(
     found: &DuplicateCheck,
     change: &Change,
 ) -> StoreResult<()> {
-    let key = (webhook_id.as_bytes(), incident_id.as_bytes());
-    execute(
-        connection,
-        "UPDATE ticket_links SET sweeps = iif(?3, ?4, sweeps + 1)
-         WHERE webhook_id = ?1 AND incident_id = ?2 AND ticket_id = ?5",
-        (
-            key.0,
-            key.1,
-            *found == DuplicateCheck::Clean,
-            MAX_DUPLICATE_CHECKS,
-            ticket_id,
-        ),
-    )?;
-    let DuplicateCheck::Merged(Some(stays)) = found else {
+    let stays = match found {
+        DuplicateCheck::Merged(Some(stays)) => Some(stays),
+        DuplicateCheck::Merged(None) | DuplicateCheck::Clean => None,
+    };
+    let owner = match stays {
+        Some(stays) => ticket_rows::owner(connection, webhook_id, &stays.id)?,
+        None => None,
+    };
+    let row = ticket_rows::load(connection, webhook_id, incident_id)?;
+    let checked = row.and_then(|row| row.checked_for_duplicates(ticket_id, found, owner, change.at));
+    let Some((row, has_another)) = checked else {
         return Ok(());
     };
-    if owner(connection, webhook_id, &stays.id)?.is_some() {
+    ticket_rows::write(connection, &row)?;
+    let Some(stays) = stays.filter(|_| has_another) else {
         return Ok(());
-    }
-    let moved = execute(
-        connection,
-        "UPDATE ticket_links SET ticket_id = ?3, ticket_key = ?4, ticket_url = ?5, phase = ?6, status = ?7,
-             seen = ?6, look_at = ?8, version = version + 1, updated_at = ?8
-         WHERE webhook_id = ?1 AND incident_id = ?2 AND ticket_id = ?9",
-        (
-            key.0,
-            key.1,
-            &stays.id,
-            &stays.key,
-            &stays.url,
-            stays.phase.as_str(),
-            &stays.status,
-            change.at.as_millis(),
-            ticket_id,
-        ),
-    )?;
-    if moved == 0 {
-        return Ok(());
-    }
+    };
     let sentence = format!("kept the older ticket {} of two that were made", stays.key);
     write_note(
         connection,

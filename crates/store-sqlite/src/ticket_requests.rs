@@ -11,6 +11,7 @@ use model::time::Timestamp;
 use model::webhook::Ordering;
 use store::StoreError;
 use store::StoreResult;
+use store::ticket_plan::LinkRow;
 use store::tickets::Requested;
 
 use super::audit;
@@ -21,8 +22,8 @@ use super::lanes;
 use super::outbox::{self, InitialState};
 use super::replays::{self, Finished};
 use super::statements::{execute, read_all, read_one};
-use super::ticket_changes::{owner, write_note};
-use super::ticket_rows;
+use super::ticket_changes::write_note;
+use super::ticket_rows::{self, owner};
 use super::writer::WriteContext;
 
 /// Somebody wants a ticket, or wants it brought in line.
@@ -33,26 +34,11 @@ pub fn request(
     change: &Change,
 ) -> StoreResult<Requested> {
     incident_rows::load(context.connection, incident_id)?;
-    let link = ticket_rows::load(context.connection, webhook_id, incident_id)?;
-    let is_linked = link.as_ref().is_some_and(|link| link.ticket().is_some());
-    if !is_linked {
-        let asked = execute(
-            context.connection,
-            "INSERT INTO ticket_links (webhook_id, incident_id, state, is_asked, comments_until, created_at, updated_at)
-             VALUES (?1, ?2, 'wanted', 1, ?3, ?3, ?3)
-             ON CONFLICT (webhook_id, incident_id) DO UPDATE SET state = iif(state = 'intended', state, 'wanted'),
-                 is_asked = 1, event_sequence = 0,
-                 comments_until = ?3, version = version + 1, last_error = NULL, updated_at = ?3
-             WHERE state <> 'linked' AND (is_asked = 0 OR state = 'unlinked')",
-            (
-                webhook_id.as_bytes(),
-                incident_id.as_bytes(),
-                change.at.as_millis(),
-            ),
-        )?;
-        if asked == 1 {
-            say(context.connection, incident_id, change, "asked for a ticket")?;
-        }
+    let row = ticket_rows::load(context.connection, webhook_id, incident_id)?;
+    let row = row.unwrap_or_else(|| LinkRow::new(webhook_id, incident_id, change.at));
+    if let Some(asked) = row.ask(change.at) {
+        ticket_rows::write(context.connection, &asked)?;
+        say(context.connection, incident_id, change, "asked for a ticket")?;
     }
     let delivery_id = deliver_latest(context, incident_id, webhook_id, change.at)?;
     audit::write(
@@ -75,7 +61,7 @@ pub fn link(
 ) -> StoreResult<()> {
     incident_rows::load(context.connection, incident_id)?;
     let before = ticket_rows::load(context.connection, webhook_id, incident_id)?;
-    if let Some(before) = before.as_ref().and_then(|link| link.ticket()) {
+    if let Some(before) = before.as_ref().and_then(LinkRow::ticket) {
         return Err(StoreError::Conflict(format!(
             "the incident has the ticket {} already; unlink it first",
             before.key
@@ -91,26 +77,8 @@ pub fn link(
         let detail = "an event of the incident is on its way to this webhook; try again in a moment";
         return Err(StoreError::Conflict(detail.into()));
     }
-    execute(
-        context.connection,
-        "INSERT INTO ticket_links (webhook_id, incident_id, state, ticket_id, ticket_key, ticket_url, phase, status,
-             seen, sweeps, last_synced_at, comments_until, look_at, created_at, updated_at)
-         VALUES (?1, ?2, 'linked', ?3, ?4, ?5, ?6, ?7, ?6, 0, ?8, ?8, ?8, ?8, ?8)
-         ON CONFLICT (webhook_id, incident_id) DO UPDATE SET state = 'linked', intended_at = NULL, hinted = NULL,
-             ticket_id = ?3, ticket_key = ?4, ticket_url = ?5, phase = ?6, status = ?7, seen = ?6, sweeps = 0, creates = 0,
-             last_synced_at = ?8, last_error = NULL, comments_until = ?8, look_at = ?8, look_failures = 0,
-             event_sequence = 0, version = version + 1, updated_at = ?8",
-        (
-            webhook_id.as_bytes(),
-            incident_id.as_bytes(),
-            &ticket.id,
-            &ticket.key,
-            &ticket.url,
-            ticket.phase.as_str(),
-            &ticket.status,
-            change.at.as_millis(),
-        ),
-    )?;
+    let row = before.unwrap_or_else(|| LinkRow::new(webhook_id, incident_id, change.at));
+    ticket_rows::write(context.connection, &row.join(ticket, change.at))?;
     let sentence = format!("linked the ticket {}", ticket.key);
     say(context.connection, incident_id, change, &sentence)?;
     audit::write(context.connection, change, "ticket.link", incident_id, &sentence)?;
@@ -125,28 +93,13 @@ pub fn unlink(
     webhook_id: WebhookId,
     change: &Change,
 ) -> StoreResult<()> {
-    let link = ticket_rows::load(context.connection, webhook_id, incident_id)?;
-    let Some(ticket) = link.as_ref().and_then(|link| link.ticket()) else {
+    let row = ticket_rows::load(context.connection, webhook_id, incident_id)?;
+    let linked = row.and_then(|row| Some((row.ticket()?.clone(), row)));
+    let Some((ticket, row)) = linked else {
         return Err(StoreError::NotFound { what: "ticket" });
     };
-    forget_progress(context.connection, incident_id, webhook_id)?;
-    execute(
-        context.connection,
-        "UPDATE ticket_links SET state = 'unlinked', generation = generation + 1, ticket_id = NULL, ticket_key = NULL,
-             ticket_url = NULL, phase = NULL, status = NULL, seen = NULL, is_asked = 0, creates = 0, sweeps = 0, look_at = NULL,
-             last_error = NULL, version = version + 1, updated_at = ?3
-         WHERE webhook_id = ?1 AND incident_id = ?2 AND state = 'linked'",
-        (
-            webhook_id.as_bytes(),
-            incident_id.as_bytes(),
-            change.at.as_millis(),
-        ),
-    )?;
-    execute(
-        context.connection,
-        "DELETE FROM memories WHERE webhook_id = ?1 AND incident_id = ?2",
-        (webhook_id.as_bytes(), incident_id.as_bytes()),
-    )?;
+    expect_nothing_in_flight(context.connection, incident_id, webhook_id)?;
+    ticket_rows::write(context.connection, &row.part(change.at))?;
     let sentence = format!("unlinked the ticket {}", ticket.key);
     say(context.connection, incident_id, change, &sentence)?;
     audit::write(
@@ -158,30 +111,26 @@ pub fn unlink(
     )
 }
 
-/// What deliveries that wait know of the ticket is void; one that is being sent cannot be told, and has to end first.
-fn forget_progress(
+/// A delivery that is being sent cannot be told that its ticket is another, and has to end first.
+fn expect_nothing_in_flight(
     connection: &Connection,
     incident_id: IncidentId,
     webhook_id: WebhookId,
 ) -> StoreResult<()> {
-    let lane = (incident_id.as_bytes(), webhook_id.as_bytes());
     let is_sending = read_one(
         connection,
         "SELECT 1 FROM deliveries INDEXED BY deliveries_lane
          WHERE incident_id = ?1 AND webhook_id = ?2 AND is_test = 0 AND state = 'claimed' LIMIT 1",
-        lane,
+        (incident_id.as_bytes(), webhook_id.as_bytes()),
         |_| Ok(()),
     )?;
-    if is_sending.is_some() {
-        let detail = "the ticket is being told something; try again in a moment";
-        return Err(StoreError::Conflict(detail.into()));
+    match is_sending {
+        Some(()) => {
+            let detail = "the ticket is being told something; try again in a moment";
+            Err(StoreError::Conflict(detail.into()))
+        }
+        None => Ok(()),
     }
-    execute(
-        connection,
-        "UPDATE deliveries SET progress = NULL WHERE incident_id = ?1 AND webhook_id = ?2 AND is_test = 0",
-        lane,
-    )
-    .map(|_| ())
 }
 
 /// A line in the incident's timeline.
@@ -210,7 +159,7 @@ pub fn tell_linked(
              WHERE d.incident_id = l.incident_id AND d.webhook_id = l.webhook_id AND d.is_test = 0
              ORDER BY d.event_sequence DESC LIMIT 1)
          FROM ticket_links l CROSS JOIN webhooks w ON w.id = l.webhook_id
-         WHERE l.incident_id = ?1 AND l.state = 'linked' AND w.deleted_at IS NULL
+         WHERE l.incident_id = ?1 AND l.ticket_id IS NOT NULL AND w.deleted_at IS NULL
              AND (w.disabled_since IS NULL OR w.when_disabled = 'hold')",
         [incident_id.as_bytes()],
         |row| {

@@ -9,14 +9,15 @@ use model::ticket::Ticket;
 use model::user::UserRef;
 use model::webhook_kind::WebhookKind;
 use store::StoreResult;
+use store::ticket_plan::LinkRow;
 use store::tickets::{IntentRecord, LinkOverview, Requested, TicketContext, Tickets};
 
-use super::columns::{optional_time, parsed};
+use super::columns::parsed;
 use super::database::Database;
 use super::statements::{read_all, read_one, snapshot};
 use super::ticket_changes;
 use super::ticket_requests;
-use super::ticket_rows::{self, link_from_row, select_links};
+use super::ticket_rows::{self, from_row, select_links};
 
 #[async_trait]
 impl Tickets for Database {
@@ -77,7 +78,7 @@ impl Tickets for Database {
             let count: Option<i64> = read_one(
                 connection,
                 "SELECT count(*) FROM ticket_links WHERE webhook_id = ?1
-                     AND (state = 'linked' OR state = 'intended')",
+                     AND state ->> '$.link' IN ('linked', 'intended')",
                 [webhook_id.as_bytes()],
                 |row| row.get(0),
             )?;
@@ -92,7 +93,7 @@ fn recall(
     webhook_id: WebhookId,
     incident_id: IncidentId,
 ) -> StoreResult<TicketContext> {
-    let link = ticket_rows::load(connection, webhook_id, incident_id)?;
+    let row = ticket_rows::load(connection, webhook_id, incident_id)?;
     // A sample's incident does not exist.
     let beyond = read_one(
         connection,
@@ -110,28 +111,35 @@ fn recall(
     )?;
     let (description, assignee) = beyond.unwrap_or_default();
     Ok(TicketContext {
-        link,
+        link: row.as_ref().and_then(LinkRow::link),
+        workflow: row.and_then(|row| row.workflow),
         description,
         assignee,
     })
 }
 
 fn of_incident(connection: &Connection, incident_id: IncidentId) -> StoreResult<Vec<LinkOverview>> {
-    read_all(
+    let rows = read_all(
         connection,
         select_links!(
             ", w.name AS webhook_name, w.kind",
             "CROSS JOIN webhooks w ON w.id = l.webhook_id
-             WHERE l.incident_id = ?1 AND l.state <> 'absent' AND w.deleted_at IS NULL ORDER BY l.created_at, l.webhook_id"
+             WHERE l.incident_id = ?1 AND w.deleted_at IS NULL ORDER BY l.created_at, l.webhook_id"
         ),
         [incident_id.as_bytes()],
         |row| {
-            Ok(LinkOverview {
-                link: link_from_row(row)?,
-                webhook_name: row.get("webhook_name")?,
-                webhook_kind: parsed(row, "kind", WebhookKind::parse)?,
-                next_poll_at: optional_time(row, "look_at")?,
-            })
+            let link = from_row(row)?;
+            let name: String = row.get("webhook_name")?;
+            Ok((link, name, parsed(row, "kind", WebhookKind::parse)?))
         },
-    )
+    )?;
+    let overviews = rows.into_iter().filter_map(|(row, webhook_name, webhook_kind)| {
+        Some(LinkOverview {
+            link: row.link()?,
+            webhook_name,
+            webhook_kind,
+            next_poll_at: row.next_poll_at,
+        })
+    });
+    Ok(overviews.collect())
 }

@@ -20,6 +20,8 @@ pub mod receipts;
 pub mod seal;
 pub mod sessions;
 pub mod sign_in;
+pub mod ticket_plan;
+pub mod ticket_state;
 pub mod tickets;
 pub mod upkeep;
 pub mod wakeup;

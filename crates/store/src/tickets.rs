@@ -25,6 +25,8 @@ pub const BUSY_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TicketContext {
     pub link: Option<TicketLink>,
+    /// What the workflow of tickets knows beyond it, in its own words.
+    pub workflow: Option<String>,
     /// The incident's description.
     pub description: Option<String>,
     /// Who has the incident now.
@@ -39,8 +41,8 @@ pub struct IntentRecord {
     pub claim: Claim,
     pub webhook_id: WebhookId,
     pub incident_id: IncidentId,
-    /// The delivery's new progress; if there is none, the request makes the incident's ticket.
-    pub continuation: Option<String>,
+    /// What the workflow knows then; if there is nothing, the request makes the incident's ticket.
+    pub workflow: Option<String>,
     /// Now.
     pub at: Timestamp,
 }

@@ -5,6 +5,7 @@ use model::audit::Actor;
 use model::delivery::{Claim, ClaimedDelivery, DeliveryState, NextStep};
 use model::id::IncidentId;
 use model::incident::{IncidentAction, IncidentStatus};
+use model::patch::Patch;
 use model::ticket::{
     LinkState, LinkUpdate, POLL_INTERVAL, PollPurpose, Ticket, TicketLink, TicketNews, TicketPhase,
 };
@@ -35,6 +36,7 @@ fn seen(ticket: Ticket) -> StateUpdates {
     let update = LinkUpdate {
         news: Some(TicketNews::Seen(ticket)),
         error: None,
+        workflow: Patch::Keep,
     };
     StateUpdates {
         ticket: Some(update),
@@ -48,13 +50,18 @@ impl World {
         recalled.unwrap().link
     }
 
+    async fn workflow(&self, incident_id: IncidentId) -> Option<String> {
+        let recalled = self.store().tickets.load_context(self.ordered, incident_id).await;
+        recalled.unwrap().workflow
+    }
+
     async fn intend(&self, delivery: &ClaimedDelivery, progress: Option<&str>, at: Timestamp) -> bool {
         let intent = IntentRecord {
             delivery_id: delivery.id,
             claim: delivery.claim,
             webhook_id: delivery.webhook_id,
             incident_id: delivery.event.incident_id,
-            continuation: progress.map(str::to_owned),
+            workflow: progress.map(str::to_owned),
             at,
         };
         self.store().tickets.intend(intent).await.unwrap()
@@ -133,20 +140,21 @@ cases! {
         assert!(!world.intend(&delivery, None, world.at(3)).await);
     }
 
-    async fn what_a_delivery_is_about_to_do_is_its_progress_after_a_crash(world: &mut World) {
-        world.trigger("one").await;
+    async fn what_a_delivery_is_about_to_do_is_known_after_a_crash(world: &mut World) {
+        let incident = world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
-        assert!(world.intend(&delivery, Some("noting"), world.at(1)).await);
+        assert!(world.intend(&delivery, Some(r#"{"noting":1}"#), world.at(1)).await);
         world.store().queue.release(vec![(delivery.id, delivery.claim)]).await.unwrap();
-        let again = world.claim(world.ordered, 1, world.at(2)).await.deliveries.remove(0);
-        assert_eq!(again.continuation.as_deref(), Some("noting"));
+        world.claim(world.ordered, 1, world.at(2)).await.deliveries.remove(0);
+        assert_eq!(world.workflow(incident.id).await.as_deref(), Some(r#"{"noting":1}"#));
+        assert_eq!(world.link(incident.id).await, None);
     }
 
     async fn a_failed_attempt_says_on_the_link_why_and_a_step_leaves_it(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
-        let failed = LinkUpdate { news: None, error: Some("no way".into()) };
+        let failed = LinkUpdate { news: None, error: Some("no way".into()), workflow: Patch::Keep };
         let state_updates = StateUpdates { ticket: Some(failed), ..StateUpdates::default() };
         let retry = NextStep::Retry { at: world.at(3000) };
         let record = AttemptRecord { state_updates, ..world.attempt(&delivery, retry, world.at(2500)) };
@@ -289,18 +297,18 @@ cases! {
         let busy = tickets.unlink(incident_id, world.ordered, world.change(world.at(2100))).await;
         assert!(matches!(busy, Err(StoreError::Conflict(_))), "{busy:?}");
         let mut retry = world.attempt(&delivery, NextStep::Retry { at: world.at(9000) }, world.at(2200));
-        retry.state_updates.continuation = model::patch::Patch::Set("about OPS-1".into());
+        let about = LinkUpdate { workflow: Patch::Set(r#"{"about":"OPS-1"}"#.into()), ..LinkUpdate::default() };
+        retry.state_updates.ticket = Some(about);
         world.store().queue.record(vec![retry], world.at(2200)).await.unwrap();
         tickets.unlink(incident_id, world.ordered, world.change(world.at(2300))).await.unwrap();
-        let again = world.claim(world.ordered, 1, world.at(9000)).await.deliveries.remove(0);
-        assert_eq!(again.continuation, None);
+        assert_eq!(world.workflow(incident_id).await, None);
     }
 
     async fn a_create_that_is_known_to_have_made_nothing_is_as_if_there_had_been_none(world: &mut World) {
         let incident = world.trigger("one").await;
         let delivery = world.claim(world.ordered, 1, world.at(0)).await.deliveries.remove(0);
         world.intend(&delivery, None, world.at(1)).await;
-        let news = LinkUpdate { news: Some(TicketNews::NotMade), error: Some("refused".into()) };
+        let news = LinkUpdate { news: Some(TicketNews::NotMade), error: Some("refused".into()), workflow: Patch::Keep };
         world.tell(&delivery, StateUpdates { ticket: Some(news), ..StateUpdates::default() }, world.at(2)).await;
         assert_eq!(world.link(incident.id).await, None);
         let shown = world.store().tickets.of_incident(incident.id).await.unwrap();
@@ -324,12 +332,16 @@ cases! {
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let delivery = world.claim(world.ordered, 1, world.at(2000)).await.deliveries.remove(0);
         let mut dead = world.attempt(&delivery, NextStep::Dead, world.at(2100));
-        dead.state_updates = seen(ticket(1, TicketPhase::New));
-        dead.state_updates.continuation = model::patch::Patch::Set("noted".into());
+        let noted = LinkUpdate {
+            news: Some(TicketNews::Seen(ticket(1, TicketPhase::New))),
+            workflow: Patch::Set(r#"{"noted":1}"#.into()),
+            error: None,
+        };
+        dead.state_updates.ticket = Some(noted);
         world.store().queue.record(vec![dead], world.at(2100)).await.unwrap();
         world.store().deliveries.replay(delivery.id, world.change(world.at(2200))).await.unwrap();
-        let again = world.claim(world.ordered, 1, world.at(2300)).await.deliveries.remove(0);
-        assert_eq!(again.continuation.as_deref(), Some("noted"));
+        assert_eq!(world.claim(world.ordered, 1, world.at(2300)).await.deliveries.len(), 1);
+        assert_eq!(world.workflow(incident_id).await.as_deref(), Some(r#"{"noted":1}"#));
     }
 
     async fn a_ticket_belongs_to_one_incident(world: &mut World) {

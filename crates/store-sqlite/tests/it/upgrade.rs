@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use model::attempt::Disposition;
-use model::id::{DeliveryId, UserId, WebhookId};
+use model::digest::sha256;
+use model::id::{DeliveryId, IncidentId, UserId, WebhookId};
+use model::ticket::{LinkState, TicketPhase};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error};
 use store::catalog::Users;
 use store::deliveries::Deliveries;
 use store::overview::Overview;
 use store::sign_in::SignIn;
+use store::tickets::Tickets;
 use store::upkeep::Upkeep;
 use store_conformance::Opening;
 use store_conformance::settings::samples;
@@ -18,7 +21,7 @@ use store_sqlite::Database;
 use super::backend::open_database;
 
 /// Each earlier schema, with rows as a version with this schema wrote them.
-const EARLIER: [(&str, &str); 7] = [
+const EARLIER: [(&str, &str); 9] = [
     (
         include_str!("../../migrations/0001_engine.sql"),
         include_str!("../samples/0001.sql"),
@@ -35,6 +38,11 @@ const EARLIER: [(&str, &str); 7] = [
     (include_str!("../../migrations/0005_checks.sql"), ""),
     (include_str!("../../migrations/0006_open_incidents.sql"), ""),
     (include_str!("../../migrations/0007_give_up.sql"), ""),
+    (include_str!("../../migrations/0008_migrations.sql"), ""),
+    (
+        include_str!("../../migrations/0009_open_words.sql"),
+        include_str!("../samples/0009.sql"),
+    ),
 ];
 fn file(directory: &Path) -> Connection {
     Connection::open(directory.join("opsknight.db")).unwrap()
@@ -57,6 +65,15 @@ fn write_version(version: usize, directory: &Path) -> Connection {
         connection.execute_batch(schema).unwrap();
         connection.execute_batch(rows).unwrap();
     }
+    for (number, (schema, _)) in (1..).zip(&EARLIER[..version]).filter(|_| version >= 8) {
+        let hash = sha256([schema.as_bytes()]);
+        connection
+            .execute(
+                "INSERT INTO migrations (number, hash) VALUES (?1, ?2)",
+                (number, hash),
+            )
+            .unwrap();
+    }
     let number = i64::try_from(version).unwrap();
     connection.pragma_update(None, "user_version", number).unwrap();
     connection
@@ -72,11 +89,12 @@ fn texts(connection: &Connection, sql: &str) -> Vec<String> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// A query of all rows for each table but the attempts, which are judged by what they read as.
+/// A query of all rows for each table but the attempts and ticket links, which are judged by what they read as.
 fn queries(connection: &Connection) -> Vec<String> {
     let sql = "SELECT 'SELECT ' || group_concat(c.name, ', ') || ' FROM ' || t.name || ' ORDER BY 1, 2'
                FROM pragma_table_list t, pragma_table_info(t.name) c
-               WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT IN ('attempts', 'migrations')
+               WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
+                   AND t.name NOT IN ('attempts', 'migrations', 'ticket_links')
                GROUP BY t.name";
     let mut statement = connection.prepare(sql).unwrap();
     let queries = statement.query_map((), |row| row.get(0)).unwrap();
@@ -117,7 +135,7 @@ async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
     drop(write_version(1, folder.path()));
     let database = open(folder.path());
-    assert_eq!(database.info().await.unwrap().schema_version, 9);
+    assert_eq!(database.info().await.unwrap().schema_version, 10);
     let ada = Users::get(&database, UserId::from_bytes(id(1))).await.unwrap();
     assert_eq!(ada.name, "Ada");
     assert_eq!(database.has_passwords().await, Ok(false));
@@ -177,7 +195,7 @@ fn words_of_later_versions_fit_into_the_schema_and_what_contradicts_itself_does_
         "UPDATE incidents SET severity = 'notice'",
         "UPDATE events SET name = 'incident.snoozed'",
         "UPDATE webhooks SET events = 63, ordering = 'service', when_disabled = 'ask'",
-        "UPDATE ticket_links SET phase = 'blocked', seen = 'blocked'",
+        "UPDATE ticket_links SET state = json_set(state, '$.ticket.phase', 'blocked', '$.seen', 'blocked')",
         "UPDATE attempts SET outcome = 'unknown'",
     ] {
         assert!(changed(word).is_ok_and(|rows| rows > 0), "{word}");
@@ -197,4 +215,56 @@ fn words_of_later_versions_fit_into_the_schema_and_what_contradicts_itself_does_
             "{nonsense}: {refused:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn ticket_links_in_every_state_are_brought_up_to_date_with_what_their_tickets_were_told() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(write_version(EARLIER.len(), folder.path()));
+    let database = open(folder.path());
+    let webhook = WebhookId::from_bytes(id(33));
+    let mut links = Vec::new();
+    for incident in [50, 51, 52, 53, 54] {
+        let incident = IncidentId::from_bytes(id(incident));
+        links.push(database.load_context(webhook, incident).await.unwrap());
+    }
+    let states: Vec<_> = links
+        .iter()
+        .map(|context| context.link.as_ref().map(|link| link.state.as_str()))
+        .collect();
+    let expected = [
+        Some("linked"),
+        Some("intended"),
+        Some("wanted"),
+        None,
+        Some("unlinked"),
+    ];
+    assert_eq!(states, expected);
+    let linked = links[0].link.clone().unwrap();
+    let ticket = linked.ticket().unwrap().clone();
+    assert_eq!(
+        (ticket.key.as_str(), ticket.status.as_str()),
+        ("OPS-50", "Do\"ing")
+    );
+    assert_eq!(
+        (ticket.phase, linked.seen),
+        (TicketPhase::InProgress, TicketPhase::New)
+    );
+    assert_eq!((linked.creates, linked.version, linked.event_sequence), (2, 7, 3));
+    let workflow: serde_json::Value = serde_json::from_str(links[0].workflow.as_ref().unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "version": 1,
+        "told": { "ticket": "50", "assignee": "usr_1", "event": "evt_1" },
+        "deliveries": [{ "event": 9, "state": { "version": 1, "noted": ["evt_9"], "user": null } }],
+    });
+    assert_eq!(workflow, expected);
+    let Some(LinkState::Intended(intent)) = links[1].link.clone().map(|link| link.state) else {
+        panic!("not intended")
+    };
+    assert_eq!(
+        (intent.at.as_millis(), intent.creates, intent.hinted.as_deref()),
+        (77, 1, Some("51"))
+    );
+    assert_eq!(links[4].link.as_ref().unwrap().generation, 2);
+    assert_eq!(database.count_linked(webhook).await, Ok(3));
 }

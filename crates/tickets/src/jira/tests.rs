@@ -309,14 +309,13 @@ fn intend(sample: &mut Sample, intent: Option<Intention>) {
             };
             sample.ticket = Some(link(sample, LinkState::Intended(intent)));
         }
-        Some(Intention::Continuation(text)) => sample.progress = Some(text),
+        Some(Intention::Workflow(text)) => sample.workflow = Some(text),
         None => {}
     }
 }
 
 fn keep(sample: &mut Sample, judgement: &Classification) {
-    kept(&mut sample.memory, &judgement.message_ref);
-    kept(&mut sample.progress, &judgement.continuation);
+    kept(&mut sample.workflow, &judgement.workflow);
     sample.target.discovered_settings = judgement
         .discovered_settings
         .clone()

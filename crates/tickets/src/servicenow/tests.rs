@@ -240,11 +240,10 @@ fn exchange(sample: &mut Sample, answer: &Exchange) -> (String, Classification) 
     let judgement = sample.settle(|task| SERVICENOW.step(task).classify(task, answer, sample.now));
     match &rendered.intent {
         Some(Intention::MakeTicket) => intended(sample, None),
-        Some(Intention::Continuation(text)) => sample.progress = Some(text.clone()),
+        Some(Intention::Workflow(text)) => sample.workflow = Some(text.clone()),
         None => {}
     }
-    keep(&mut sample.progress, &judgement.continuation);
-    keep(&mut sample.memory, &judgement.message_ref);
+    keep(&mut sample.workflow, &judgement.workflow);
     match &judgement.ticket {
         Some(TicketNews::Seen(ticket)) => {
             sample.ticket = Some(link(sample, LinkState::Linked(ticket.clone())))

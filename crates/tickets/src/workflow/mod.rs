@@ -14,7 +14,7 @@ mod merge;
 pub(crate) mod next;
 mod query;
 pub(crate) mod state;
-mod stored;
+pub(crate) mod stored;
 pub(crate) mod system;
 
 use std::time::Duration;
@@ -75,7 +75,7 @@ impl<S: TicketSystem> Workflow<S> {
             Action::Create => Some(Intention::MakeTicket),
             Action::Comment { comment, .. } => {
                 let state = may_be_written(state.clone(), &comment.key, inputs.task.now);
-                stored::continuation(&state.delivery).map(Intention::Continuation)
+                stored::write(&inputs.task, &state).map(Intention::Workflow)
             }
             _ => None,
         };

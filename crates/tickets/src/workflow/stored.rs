@@ -1,6 +1,5 @@
-//! From what the store keeps to a [`TicketState`] and back: the only place that knows in how many columns it lies.
-//!
-//! The link is the ticket link, what was told the message reference, where the delivery stands its continuation.
+//! From what the store keeps to a [`TicketState`] and back. The link is a [`TicketLink`], whose rules are the store's; what the
+//! ticket was told and where its deliveries stand is one text beside it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,9 +7,36 @@ use serde_json::Value;
 use crate::workflow::state::{
     Chore, Delivery, Known, Link, Name, Phase, Sending, TicketState, Told, VERSION,
 };
-use destination::task::{Classification, MAX_ADAPTER_STATE_BYTES, Task};
+use destination::task::{Classification, Task};
 use model::patch::Patch;
-use model::ticket::{LinkState, TicketLink};
+use model::ticket::{LinkState, MAX_WORKFLOW_BYTES, TicketLink};
+
+/// The most deliveries of one incident that are kept: those that died with notes written, beside the present one.
+const MAX_DELIVERIES: usize = 8;
+
+/// The text.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Text {
+    version: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    told: Told,
+    /// The latest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    deliveries: Vec<OfEvent>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Where the delivery of an event stands.
+#[derive(Clone, Serialize, Deserialize)]
+struct OfEvent {
+    /// The event's sequence.
+    event: i64,
+    state: Value,
+}
 
 /// A delivery with the form that it is kept in.
 #[derive(Serialize, Deserialize)]
@@ -21,16 +47,26 @@ struct Versioned {
     delivery: Delivery,
 }
 
+fn text(task: &Task<'_>) -> Text {
+    let text = task.workflow.and_then(|text| serde_json::from_str(text).ok());
+    text.unwrap_or_default()
+}
+
 /// What is known of a task.
 pub(crate) fn load(task: &Task<'_>) -> TicketState {
+    let text = text(task);
+    let present = text
+        .deliveries
+        .into_iter()
+        .find(|kept| kept.event == task.event.sequence);
     let mut state = TicketState {
         version: VERSION,
         link: task.ticket.map(link).unwrap_or_default(),
         told: Told::default(),
-        delivery: task.continuation.map(delivery).unwrap_or_default(),
+        delivery: present.map(|kept| delivery(kept.state)).unwrap_or_default(),
     };
     if let Some(id) = state.name().map(|name| name.id.clone()) {
-        state.told = told(task.message_ref).about(&id);
+        state.told = told(text.told).about(&id);
     }
     state
 }
@@ -51,22 +87,21 @@ fn link(link: &TicketLink) -> Link {
     }
 }
 
-/// What the ticket was told. ServiceNow's did not name the ticket, and left the assignee out if there was none.
-fn told(text: Option<&str>) -> Told {
-    let told: Option<Told> = text.and_then(|text| serde_json::from_str(text).ok());
-    match told {
-        Some(told) if told.ticket.is_empty() => Told {
+/// What the ticket was told. ServiceNow's did once not name the ticket, and left the assignee out if there was none.
+fn told(told: Told) -> Told {
+    match told.ticket.is_empty() && told != Told::default() {
+        true => Told {
             assignee: Some(told.assignee.unwrap_or_default()),
             ..told
         },
-        told => told.unwrap_or_default(),
+        false => told,
     }
 }
 
-fn delivery(text: &str) -> Delivery {
-    match serde_json::from_str::<Versioned>(text) {
+fn delivery(kept: Value) -> Delivery {
+    match Versioned::deserialize(&kept) {
         Ok(versioned) if versioned.version == VERSION => versioned.delivery,
-        Ok(_) | Err(_) => before_versions(text),
+        Ok(_) | Err(_) => before_versions(kept),
     }
 }
 
@@ -88,8 +123,8 @@ struct Former {
     noted: Vec<String>,
 }
 
-fn before_versions(text: &str) -> Delivery {
-    let former: Former = serde_json::from_str(text).unwrap_or_default();
+fn before_versions(kept: Value) -> Delivery {
+    let former: Former = serde_json::from_value(kept).unwrap_or_default();
     let (is_named, id) = (former.made.is_object(), former.made.as_str());
     let made = match id {
         Some(id) => Some(Name {
@@ -120,51 +155,86 @@ fn before_versions(text: &str) -> Delivery {
     }
 }
 
-/// Where a delivery stands, as it is kept; nothing if there is nothing to keep. What would be too much loses what can be read
-/// again.
-pub(crate) fn continuation(delivery: &Delivery) -> Option<String> {
-    if *delivery == Delivery::default() {
-        return None;
-    }
-    let text = |delivery: Delivery| {
-        let versioned = Versioned {
-            version: VERSION,
-            delivery,
-        };
-        serde_json::to_string(&versioned)
-            .ok()
-            .filter(|text| text.len() <= MAX_ADAPTER_STATE_BYTES)
+/// A state as it is kept; nothing if there is nothing to keep. What would be too much loses what can be read again, and then what
+/// was kept of other deliveries.
+pub(crate) fn write(task: &Task<'_>, state: &TicketState) -> Option<String> {
+    let mut others = text(task).deliveries;
+    others.retain(|kept| kept.event != task.event.sequence);
+    others.truncate(MAX_DELIVERIES - 1);
+    let whole = || state.delivery.clone();
+    let short = || Delivery {
+        sight: None,
+        dropped: Vec::new(),
+        ..whole()
     };
-    text(delivery.clone()).or_else(|| {
-        text(Delivery {
-            sight: None,
-            dropped: Vec::new(),
-            ..delivery.clone()
-        })
+    let forms = [(true, whole()), (true, short()), (false, short())];
+    let tells = state.told.assignee.is_some() || state.told.link_is_resolved.is_some();
+    let told = if tells {
+        state.told.clone()
+    } else {
+        Told::default()
+    };
+    let texts = forms.into_iter().map(|(with_others, delivery)| {
+        let present = (!is_default(&delivery)).then(|| OfEvent {
+            event: task.event.sequence,
+            state: serde_json::to_value(Versioned {
+                version: VERSION,
+                delivery,
+            })
+            .unwrap_or_default(),
+        });
+        Text {
+            version: VERSION,
+            told: told.clone(),
+            deliveries: present
+                .into_iter()
+                .chain(others.iter().filter(|_| with_others).cloned())
+                .collect(),
+        }
+    });
+    let mut texts = texts.filter(|text| !is_default(&text.told) || !text.deliveries.is_empty());
+    texts.find_map(|text| {
+        let text = serde_json::to_string(&text).ok()?;
+        (text.len() <= MAX_WORKFLOW_BYTES).then_some(text)
     })
 }
 
 /// The same classification with what is kept of a state.
 pub(crate) fn keep(task: &Task<'_>, state: &TicketState, classification: Classification) -> Classification {
+    let text = write(task, state);
     Classification {
-        continuation: continuation(&state.delivery).map_or(Patch::Clear, Patch::Set),
-        message_ref: message_ref(task, &state.told),
+        workflow: match text.as_deref() == task.workflow {
+            true => Patch::Keep,
+            false => text.map_or(Patch::Clear, Patch::Set),
+        },
         ..classification
     }
 }
 
-fn message_ref(task: &Task<'_>, told: &Told) -> Patch<String> {
-    let text = serde_json::to_string(told).unwrap_or_default();
-    let tells = told.assignee.is_some() || told.link_is_resolved.is_some();
-    match tells && !task.event.is_test && task.message_ref != Some(text.as_str()) {
-        true => Patch::Set(text),
-        false => Patch::Keep,
-    }
+/// A text that tells these two, of events without a sequence.
+#[cfg(test)]
+pub(crate) fn text_of(told: &str, delivery: &str) -> Option<String> {
+    let told = if told.is_empty() { "{}" } else { told };
+    let deliveries = match delivery.is_empty() {
+        true => String::new(),
+        false => format!(r#"{{"event":0,"state":{delivery}}}"#),
+    };
+    Some(format!(
+        r#"{{"version":1,"told":{told},"deliveries":[{deliveries}]}}"#
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn delivery(text: &str) -> Delivery {
+        super::delivery(serde_json::from_str(text).unwrap_or_default())
+    }
+
+    fn told(text: &str) -> Told {
+        super::told(serde_json::from_str(text).unwrap())
+    }
 
     #[test]
     fn what_jira_left_before_the_workflow_is_carried_over_but_read_again() {
@@ -224,12 +294,41 @@ mod tests {
 
     #[test]
     fn what_servicenow_remembered_counts_for_the_present_ticket_and_names_nobody_as_such() {
-        let nobody = told(Some(r#"{"assignee":null,"event":"evt_1"}"#)).about("abc");
+        let nobody = told(r#"{"assignee":null,"event":"evt_1"}"#).about("abc");
         assert_eq!(
             (nobody.assignee.as_deref(), nobody.ticket.as_str()),
             (Some(""), "abc")
         );
-        let jira = told(Some(r#"{"ticket":"9","assignee":"usr_1"}"#)).about("10012");
+        let jira = told(r#"{"ticket":"9","assignee":"usr_1"}"#).about("10012");
         assert_eq!((jira.assignee, jira.ticket.as_str()), (None, "10012"));
+    }
+
+    #[test]
+    fn what_died_with_notes_is_kept_beside_the_present_delivery_and_all_of_it_is_bounded() {
+        let mut sample = destination::sample::Sample::new(
+            model::webhook::WebhookKind::new("jira"),
+            "https://example.com".parse().unwrap(),
+            model::event::EventName::Escalated,
+            model::time::Timestamp::EPOCH,
+        );
+        let mut seen = Vec::new();
+        for sequence in 1..=40 {
+            sample.event.sequence = sequence;
+            let mut state = load(&sample.task());
+            seen.push(state.delivery.noted.len());
+            state.delivery.noted = vec![format!("evt_{sequence}"), "x".repeat(3000)];
+            sample.workflow = write(&sample.task(), &state).or(sample.workflow);
+        }
+        assert!(seen.iter().all(|noted| *noted == 0));
+        assert!(sample.workflow.as_ref().unwrap().len() <= MAX_WORKFLOW_BYTES);
+        assert_eq!(load(&sample.task()).delivery.noted[0], "evt_40");
+        for small in [41, 42] {
+            sample.event.sequence = small;
+            let mut state = load(&sample.task());
+            state.delivery.noted = vec![format!("evt_{small}")];
+            sample.workflow = write(&sample.task(), &state);
+        }
+        sample.event.sequence = 41;
+        assert_eq!(load(&sample.task()).delivery.noted, ["evt_41"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Whole deliveries, request by request.
 
 use super::*;
+use crate::workflow::stored::text_of;
 use destination::task::IncidentContext;
 use model::id::UserId;
 use model::user::UserRef;
@@ -51,15 +52,15 @@ fn a_triggered_incident_makes_a_ticket_reads_it_and_links_it_back() {
     assert_eq!(link["object"]["status"]["resolved"], false);
     let event = played.after.event.id;
     let memory = format!(r#"{{"ticket":"10012","assignee":"","event":"{event}","link_is_resolved":false}}"#);
-    assert_eq!(played.after.memory.as_deref(), Some(memory.as_str()));
-    assert_eq!(played.after.progress, None);
+    let kept = format!(r#"{{"version":1,"told":{memory}}}"#);
+    assert_eq!(played.after.workflow, Some(kept));
 }
 
 #[test]
 fn an_acknowledged_incident_moves_assigns_and_notes_who_has_it() {
     let mut sample = linked(with_page(sample(EventName::Acknowledged)), TicketPhase::New)
         .with_option("assignees", "ada lovelace = acc-ada");
-    sample.memory = Some(r#"{"ticket":"10012","assignee":"","link_is_resolved":false}"#.into());
+    sample.workflow = text_of(r#"{"ticket":"10012","assignee":"","link_is_resolved":false}"#, "");
     let answers = vec![
         read("To Do", &[to("31", "Done"), to("21", "In Progress")]),
         nothing(),
@@ -90,7 +91,7 @@ fn an_acknowledged_incident_moves_assigns_and_notes_who_has_it() {
 #[test]
 fn an_escalation_is_noted_with_whoever_has_it_now() {
     let mut sample = linked(sample(EventName::Escalated), TicketPhase::New);
-    sample.memory = Some(r#"{"ticket":"10012","assignee":""}"#.into());
+    sample.workflow = text_of(r#"{"ticket":"10012","assignee":""}"#, "");
     sample.beyond = Some(IncidentContext {
         description: None,
         assignee: Some(UserRef {
@@ -115,9 +116,10 @@ fn an_escalation_is_noted_with_whoever_has_it_now() {
 fn a_resolved_incident_closes_its_ticket_and_tells_the_link() {
     let mut sample = linked(with_page(sample(EventName::Resolved)), TicketPhase::InProgress);
     let who = sample.event.incident().unwrap().assignee.unwrap().id;
-    sample.memory = Some(format!(
-        r#"{{"ticket":"10012","assignee":"{who}","link_is_resolved":false}}"#
-    ));
+    sample.workflow = text_of(
+        &format!(r#"{{"ticket":"10012","assignee":"{who}","link_is_resolved":false}}"#),
+        "",
+    );
     let mut done = to("31", "Done");
     let allowed = json!([{ "name": "Done" }, { "name": "Won't Do" }]);
     let schema = json!({ "type": "resolution" });

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::workflow::stored::text_of;
 
 fn found(issues: &[Value]) -> Exchange {
     answer(200, &json!({ "issues": issues, "isLast": true }))
@@ -35,7 +36,7 @@ fn the_oldest_with_our_marker_is_the_one() {
 #[test]
 fn data_center_is_searched_in_its_own_way() {
     let mut sample = intended(sample(EventName::Triggered), None).with_option("edition", "data_center");
-    sample.progress = Some(r#"{"given_up":["account"]}"#.into());
+    sample.workflow = text_of("", r#"{"given_up":["account"]}"#);
     sample.now = at().plus(Duration::from_secs(299));
     let played = play(sample, vec![found(&[])]);
     assert_eq!(played.paths(), ["GET /search"]);

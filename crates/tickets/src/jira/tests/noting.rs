@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::workflow::stored::text_of;
 
 fn escalated() -> Sample {
     linked(sample(EventName::Escalated), TicketPhase::New)
@@ -124,7 +125,7 @@ fn a_ticket_that_was_just_made_is_told_nothing_twice() {
 #[test]
 fn what_another_ticket_was_told_counts_for_nothing() {
     let mut sample = linked(sample(EventName::Acknowledged), TicketPhase::InProgress);
-    sample.memory = Some(r#"{"ticket":"9","assignee":"usr_x","link_is_resolved":true}"#.into());
+    sample.workflow = text_of(r#"{"ticket":"9","assignee":"usr_x","link_is_resolved":true}"#, "");
     let there = answer(200, &issue("In Progress", &[]));
     assert_eq!(play(sample, vec![there]).requests.len(), 1);
 }

@@ -1,6 +1,7 @@
 //! Access tokens of service accounts.
 
 use super::*;
+use crate::workflow::stored::text_of;
 use destination::task::{Recording, Token};
 use model::secret::SecretText;
 
@@ -79,7 +80,7 @@ fn no_token_has_its_own_code() {
 #[test]
 fn requests_go_through_the_gateway_and_pages_are_the_sites() {
     let mut sample = service_account();
-    sample.progress = Some(r#"{"given_up":["account"]}"#.into());
+    sample.workflow = text_of("", r#"{"given_up":["account"]}"#);
     sample.token = Some(Token {
         text: SecretText::new("acc3ss"),
         fetched_at: at(),

@@ -1,6 +1,7 @@
 //! Answers that mean no good.
 
 use super::*;
+use crate::workflow::stored::text_of;
 use model::attempt::Disposition;
 use model::ticket::{MAX_STATUS_LENGTH, MAX_TICKET_ID_BYTES, MAX_TICKET_URL_BYTES};
 
@@ -17,7 +18,7 @@ fn stages() -> Vec<Sample> {
     let at = |name, progress: &str| {
         let sample = somebody(linked(name, TicketPhase::New), "Ada");
         let mut sample = sample.with_option("assignees", "Ada = ada");
-        sample.progress = Some(progress.into());
+        sample.workflow = text_of("", progress);
         sample
     };
     vec![

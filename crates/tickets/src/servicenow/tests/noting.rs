@@ -40,11 +40,11 @@ fn an_escalation_is_noted_with_who_has_it_and_without_markup() {
     let text = body(&rendered)["work_notes"].as_str().unwrap().to_owned();
     let expected = "Escalated. Ada [\u{2060}code]<b>@\u{2060}all has it now.\n";
     assert_eq!(text, format!("{expected}{}", key(&sample)));
-    assert!(matches!(&rendered.intent, Some(Intention::Continuation(text)) if text.contains("sending")));
+    assert!(matches!(&rendered.intent, Some(Intention::Workflow(text)) if text.contains("sending")));
     let same = record(&sample, "1");
     let (_, judgement) = exchange(&mut sample, &ok(&same));
     assert!(is_delivered(&judgement));
-    assert!(judgement.message_ref != Patch::Keep);
+    assert!(judgement.workflow != Patch::Keep);
 }
 
 #[test]
@@ -138,14 +138,14 @@ fn a_changed_assignee_is_noted_once_it_is_known_who_was_before() {
     let sample = somebody(linked(EventName::Acknowledged, TicketPhase::InProgress), "Ada");
     let first = judge(&sample, &ok(&record(&sample, "2")));
     assert!(is_delivered(&first));
-    let Patch::Set(memory) = first.message_ref else {
+    let Patch::Set(memory) = first.workflow else {
         panic!("nothing remembered")
     };
     let mut same = sample.clone();
-    same.memory = Some(memory.clone());
+    same.workflow = Some(memory.clone());
     assert!(is_delivered(&judge(&same, &ok(&record(&same, "2")))));
     let mut other = somebody(sample, "Grace");
-    other.memory = Some(memory);
+    other.workflow = Some(memory);
     let seen = record(&other, "2");
     exchange(&mut other, &ok(&seen));
     let note = body(&request(&other))["work_notes"].as_str().unwrap().to_owned();

@@ -115,7 +115,8 @@ impl Play {
             at(),
         );
         next.event.id = event_id(sequence);
-        (self.sample.event, self.sample.progress) = (next.event, None);
+        next.event.sequence = sequence;
+        self.sample.event = next.event;
         for _ in 0..MAX_ATTEMPTS {
             self.sample.now = self.sample.now.plus(Duration::from_secs(1));
             let Some(classification) = self.attempt() else {
@@ -204,7 +205,7 @@ impl Play {
                 };
                 self.link(LinkState::Intended(intent), creates);
             }
-            Some(Intention::Continuation(text)) => self.sample.progress = Some(text),
+            Some(Intention::Workflow(text)) => self.sample.workflow = Some(text),
             None => {}
         }
     }
@@ -245,8 +246,7 @@ impl Play {
             Some(TicketNews::NotMade) => self.sample.ticket = None,
             None => {}
         }
-        patch(&mut self.sample.progress, classification.continuation);
-        patch(&mut self.sample.memory, classification.message_ref);
+        patch(&mut self.sample.workflow, classification.workflow);
         let learned = classification.discovered_settings;
         self.sample.target.discovered_settings = learned.or(self.sample.target.discovered_settings.take());
         self.pauses += usize::from(classification.pause.is_some());
