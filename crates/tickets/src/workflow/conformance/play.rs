@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use super::toy::Toy;
 use super::world::World;
 use crate::workflow::Workflow;
 use crate::workflow::state::TicketState;
 use crate::workflow::stored;
+use crate::workflow::system::TicketSystem;
 use destination::Adapter;
 use destination::sample::Sample;
 use destination::task::{Classification, Intention, Rendered, Step};
@@ -20,8 +20,6 @@ use model::id::EventId;
 use model::patch::Patch;
 use model::ticket::{Intent, LinkState, Ticket, TicketLink, TicketNews, TicketPhase};
 use model::time::Timestamp;
-use model::webhook::WebhookKind;
-use url::Url;
 
 /// The most attempts of one delivery.
 const MAX_ATTEMPTS: usize = 200;
@@ -67,12 +65,20 @@ impl Ending {
     ];
 }
 
+/// How the request with this index ends.
+type Endings = Box<dyn FnMut(usize, &Rendered) -> Ending>;
+
 /// One incident at one webhook.
-pub(super) struct Play {
-    adapter: Workflow<Toy>,
-    pub(super) world: World,
+pub(super) struct Play<S: TicketSystem> {
+    adapter: Workflow<S>,
+    pub(super) world: Box<dyn World>,
+    /// What is done at its time, whoever waits for it.
+    late: Vec<(Timestamp, Rendered)>,
+    /// The request that made the ticket.
+    create: Option<Rendered>,
+    creates: usize,
     sample: Sample,
-    pub(super) endings: Box<dyn FnMut(usize) -> Ending>,
+    pub(super) endings: Endings,
     pub(super) requests: usize,
     pub(super) pauses: usize,
     /// Each request with its ending and what was made of it.
@@ -81,7 +87,7 @@ pub(super) struct Play {
     pub(super) states: Vec<TicketState>,
 }
 
-fn at() -> Timestamp {
+pub(super) fn at() -> Timestamp {
     Timestamp::from_millis(1_705_314_600_000)
 }
 
@@ -89,16 +95,18 @@ fn event_id(sequence: i64) -> EventId {
     EventId::new(at(), [u8::try_from(sequence).unwrap_or_default(); 10])
 }
 
-impl Play {
-    pub(super) fn new(adapter: Workflow<Toy>, world: World) -> Self {
-        let url = Url::parse("https://toy.example").unwrap();
-        let mut sample = Sample::new(WebhookKind::new("jira"), url, EventName::Triggered, at());
+impl<S: TicketSystem> Play<S> {
+    /// One at this webhook, of an incident with a page.
+    pub(super) fn new(system: S, world: Box<dyn World>, mut sample: Sample) -> Self {
         sample.links.incident = Some("https://ops.example/incidents/1".into());
         Self {
-            adapter,
+            adapter: Workflow(system),
             world,
+            late: Vec::new(),
+            create: None,
+            creates: 0,
             sample,
-            endings: Box::new(|_| Ending::Answered),
+            endings: Box::new(|_, _| Ending::Answered),
             requests: 0,
             pauses: 0,
             story: Vec::new(),
@@ -109,7 +117,7 @@ impl Play {
     /// Delivers an event to its end.
     pub(super) fn deliver(&mut self, name: EventName, sequence: i64) -> Outcome {
         let mut next = Sample::new(
-            WebhookKind::new("jira"),
+            self.sample.webhook.settings.kind,
             self.sample.target.url.clone(),
             name,
             at(),
@@ -148,7 +156,7 @@ impl Play {
         // What a step was made from is what its answer is read with.
         let before = self.sample.clone();
         self.intend(request.intent.clone());
-        let ending = (self.endings)(self.requests);
+        let ending = (self.endings)(self.requests, &request);
         self.requests += 1;
         let line = format!("{} {} {ending:?}", request.method, request.url);
         let exchange = self.send(&request, ending);
@@ -162,8 +170,18 @@ impl Play {
 
     fn send(&mut self, request: &Rendered, ending: Ending) -> Option<Exchange> {
         let now = self.sample.now;
-        let world = &mut self.world;
-        let mut done = || world.answer(request, now);
+        let (due, later) = std::mem::take(&mut self.late)
+            .into_iter()
+            .partition(|(at, _)| *at <= now);
+        self.late = later;
+        for (at, request) in due {
+            self.world.answer(&request, at);
+        }
+        if request.intent == Some(Intention::MakeTicket) {
+            self.create = Some(request.clone());
+            self.creates += 1;
+        }
+        let mut done = || self.world.answer(request, now);
         Some(match ending {
             Ending::Answered => done(),
             Ending::KilledBefore => return None,
@@ -177,7 +195,7 @@ impl Play {
             }
             Ending::BadGateway => {
                 done();
-                answer(502, "<html>".into())
+                answered(502, "<html>".into())
             }
             // A move that is done late undoes what came after it: nobody can help that.
             Ending::DoneLate if request.method != Method::POST => {
@@ -185,12 +203,12 @@ impl Play {
                 silence(Reach::MaybeSent)
             }
             Ending::DoneLate => {
-                self.world.late.push((now.plus(DONE_LATE), request.clone()));
+                self.late.push((now.plus(DONE_LATE), request.clone()));
                 silence(Reach::MaybeSent)
             }
             Ending::BrokenOff => silence(Reach::MaybeSent),
             Ending::NeverSent => silence(Reach::NotSent),
-            Ending::Limited => answer(429, String::new()),
+            Ending::Limited => answered(429, String::new()),
         })
     }
 
@@ -252,12 +270,32 @@ impl Play {
         self.pauses += usize::from(classification.pause.is_some());
     }
 
-    /// The sequence of the event whose key a comment carries.
-    pub(super) fn event_in(&self, text: &str) -> usize {
-        (1..20)
-            .find(|sequence| text.contains(&format!("(OpsKnight {}", event_id(*sequence))))
-            .and_then(|sequence| usize::try_from(sequence).ok())
-            .unwrap_or_default()
+    /// The sequences of the events whose keys a ticket's comments carry, in the order in which they stand there.
+    pub(super) fn events_in(&self, text: &str) -> Vec<i64> {
+        let keys = (1..20).flat_map(|sequence| {
+            let key = format!("OpsKnight {}", event_id(sequence));
+            let places: Vec<_> = text
+                .match_indices(&key)
+                .map(|(place, _)| (place, sequence))
+                .collect();
+            places
+        });
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|(_, sequence)| sequence).collect()
+    }
+
+    /// How many requests were to make a ticket.
+    pub(super) fn creates(&self) -> usize {
+        self.creates
+    }
+
+    /// The ticket is made a second time.
+    pub(super) fn make_twin(&mut self) {
+        self.sample.now = self.sample.now.plus(Duration::from_secs(1));
+        if let Some(create) = &self.create {
+            self.world.answer(create, self.sample.now);
+        }
     }
 
     pub(super) fn phase(&self) -> Option<TicketPhase> {
@@ -316,7 +354,7 @@ fn patch(slot: &mut Option<String>, patch: Patch<String>) {
     }
 }
 
-pub(super) fn answer(status: u16, body: String) -> Exchange {
+pub(super) fn answered(status: u16, body: String) -> Exchange {
     exchange(
         Reach::MaybeSent,
         Ok(Response {
@@ -328,7 +366,7 @@ pub(super) fn answer(status: u16, body: String) -> Exchange {
     )
 }
 
-fn silence(reach: Reach) -> Exchange {
+pub(super) fn silence(reach: Reach) -> Exchange {
     let failure = SendFailure {
         code: FailureCode::ConnectionClosed,
         detail: "no answer".into(),

@@ -1,54 +1,123 @@
-//! The world in which the toy system is spoken: tickets in memory.
+//! The worlds in which systems are spoken to: the toy's, and every simulated one.
 
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use super::play::answer;
+use super::play::{answered, silence};
 use destination::task::Rendered;
-use model::exchange::Exchange;
+use model::exchange::{Exchange, Reach};
 use model::time::Timestamp;
+use simulators::{Request, Simulator};
 
 /// A ticket of the toy system.
 #[derive(Debug, Clone)]
-pub(super) struct Ticket {
-    pub(super) id: usize,
+struct Ticket {
+    id: usize,
     mark: String,
     made_at: Timestamp,
-    pub(super) status: &'static str,
-    pub(super) comments: Vec<String>,
-    pub(super) links: usize,
+    status: &'static str,
+    comments: Vec<String>,
+    links: usize,
+}
+
+/// What is on the other side.
+pub(super) trait World {
+    /// Answers a request.
+    fn answer(&mut self, request: &Rendered, now: Timestamp) -> Exchange;
+
+    /// The tickets as people read them, the oldest first.
+    fn tickets(&self) -> Vec<String>;
+
+    /// New tickets are not found at once from now on.
+    fn lag(&mut self);
+
+    /// The ticket is gone when it is read next.
+    fn vanish(&mut self);
+}
+
+/// A simulated platform.
+pub(super) struct Simulated(pub(super) Box<dyn Simulator>);
+
+impl World for Simulated {
+    fn answer(&mut self, request: &Rendered, now: Timestamp) -> Exchange {
+        let response = self.0.answer(&Request {
+            method: &request.method,
+            target: &request.url[url::Position::BeforePath..],
+            headers: &request.headers,
+            body: &request.body,
+            now,
+        });
+        if response.is_lost {
+            return silence(Reach::MaybeSent);
+        }
+        let mut exchange = answered(response.status, response.body);
+        if let Ok(answer) = &mut exchange.result {
+            let headers = response.headers.iter().filter_map(|(name, value)| {
+                Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+            });
+            answer.headers.extend(headers);
+        }
+        exchange
+    }
+
+    fn tickets(&self) -> Vec<String> {
+        self.0.messages().iter().map(simulators::Message::text).collect()
+    }
+
+    fn lag(&mut self) {
+        // A system without this fault finds what is made at once.
+        self.0.fail_next("lag");
+    }
+
+    fn vanish(&mut self) {
+        assert!(self.0.fail_next("deleted"));
+    }
 }
 
 /// The toy system itself.
 #[derive(Debug, Default)]
-pub(super) struct World {
-    pub(super) tickets: Vec<Ticket>,
+pub(super) struct ToyWorld {
+    tickets: Vec<Ticket>,
     /// How long a new ticket is not found.
-    pub(super) find_lag: Duration,
-    /// What is done at its time, whoever waits for it.
-    pub(super) late: Vec<(Timestamp, Rendered)>,
+    find_lag: Duration,
 }
 
-impl World {
-    pub(super) fn answer(&mut self, request: &Rendered, now: Timestamp) -> Exchange {
-        let (due, later) = std::mem::take(&mut self.late)
-            .into_iter()
-            .partition(|(at, _)| *at <= now);
-        self.late = later;
-        for (at, request) in due {
-            self.done(&request, at);
-        }
+impl World for ToyWorld {
+    fn answer(&mut self, request: &Rendered, now: Timestamp) -> Exchange {
         self.done(request, now)
     }
 
+    fn tickets(&self) -> Vec<String> {
+        let texts = self.tickets.iter().map(|ticket| {
+            format!(
+                "{} {}\nlinks: {}\n{}",
+                ticket.id,
+                ticket.status,
+                ticket.links,
+                ticket.comments.join("\n")
+            )
+        });
+        texts.collect()
+    }
+
+    fn lag(&mut self) {
+        self.find_lag = Duration::from_secs(50);
+    }
+
+    fn vanish(&mut self) {
+        self.tickets.clear();
+    }
+}
+
+impl ToyWorld {
     fn done(&mut self, request: &Rendered, now: Timestamp) -> Exchange {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         let path: Vec<&str> = request.url.path_segments().into_iter().flatten().collect();
         let told = |ticket: &Ticket| json!({ "id": ticket.id, "mark": ticket.mark, "status": ticket.status });
         if path == ["me"] {
-            return answer(200, "{}".into());
+            return answered(200, "{}".into());
         }
         if path == ["tickets"] && request.method == Method::GET {
             let wanted = request
@@ -60,7 +129,7 @@ impl World {
                 Some(&ticket.mark) == wanted.as_ref() && now.since(ticket.made_at) >= self.find_lag
             };
             let found: Vec<Value> = self.tickets.iter().filter(is_it).map(told).collect();
-            return answer(200, json!({ "tickets": found }).to_string());
+            return answered(200, json!({ "tickets": found }).to_string());
         }
         if path == ["tickets"] {
             let (id, mark) = (
@@ -78,13 +147,13 @@ impl World {
         }
         let id = path.get(1).map_or(self.tickets.len(), |id| id.parse().unwrap());
         let Some(ticket) = self.tickets.iter_mut().find(|ticket| ticket.id == id) else {
-            return answer(404, "{}".into());
+            return answered(404, "{}".into());
         };
         match (&request.method, path.get(2)) {
             (&Method::POST, Some(_)) => ticket
                 .comments
                 .push(body["text"].as_str().unwrap_or_default().into()),
-            (&Method::GET, Some(_)) => return answer(200, json!(ticket.comments).to_string()),
+            (&Method::GET, Some(_)) => return answered(200, json!(ticket.comments).to_string()),
             (&Method::PUT, _) => ticket.links = 1,
             (&Method::PATCH, _) => {
                 let states = ["open", "doing", "closed"];
@@ -96,6 +165,6 @@ impl World {
             }
             _ => {}
         }
-        answer(200, told(ticket).to_string())
+        answered(200, told(ticket).to_string())
     }
 }
