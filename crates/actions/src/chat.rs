@@ -1,6 +1,8 @@
 //! Acting from a chat: by a link in a message, which leads to a page that asks for confirmation, or by a button, of which
 //! the platform tells us. Both carry a token that holds once, for one action on one incident.
 
+use std::time::Duration;
+
 use http::HeaderMap;
 use model::digest::sha256;
 
@@ -14,11 +16,14 @@ use model::audit::Actor;
 use model::event::EventName;
 use model::id::WebhookId;
 use model::incident::{Incident, IncidentAction, IncidentStatus};
+use model::time::Timestamp;
 use model::webhook::Endpoint;
 use store::StoreError;
 use store::incidents::{Committed, TimelineEntry, TimelineKind};
 use store::receipts::{Answer, Receipt};
 
+/// How much later a call has to come to be noted as the last one.
+const CALL_NOTE_INTERVAL: Duration = Duration::from_secs(10);
 /// The longest name of a person in a chat, in characters.
 const MAX_PERSON_LENGTH: usize = 80;
 
@@ -181,6 +186,7 @@ impl Actions {
             Refused::NotBelieved => CallRefusal::NotBelieved,
             Refused::Unreadable => CallRefusal::Unreadable,
         })?;
+        self.note_call(webhook_id, call.now).await.map_err(refusal)?;
         match received {
             Received::Nothing => Ok(Reply::empty()),
             Received::Ticket(hint) => self.take_notification(webhook_id, hint).await,
@@ -189,6 +195,15 @@ impl Actions {
                     .await
             }
         }
+    }
+
+    /// Keeps when a platform last called: whoever set the callback up sees that it works.
+    async fn note_call(&self, webhook_id: WebhookId, now: Timestamp) -> Result<(), ActionError> {
+        let last = self.store.endpoints.last_call_at(webhook_id).await?;
+        if last.is_none_or(|last| now.since(last) >= CALL_NOTE_INTERVAL) {
+            self.store.endpoints.record_call(webhook_id, now).await?;
+        }
+        Ok(())
     }
 
     async fn answer_call(

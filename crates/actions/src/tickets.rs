@@ -29,8 +29,8 @@ pub trait TicketGateway: Send + Sync {
     /// Asks the ticket system of a webhook something.
     async fn ask(&self, webhook_id: WebhookId, question: TicketQuery) -> Result<QueryResult, ActionError>;
 
-    /// Reads a ticket and lets its incident be as the ticket is.
-    async fn follow(&self, link: &TicketLink) -> Result<PollOutcome, ActionError>;
+    /// Reads a ticket and lets its incident be as the ticket is, since somebody wants that.
+    async fn follow(&self, link: &TicketLink, actor: Actor) -> Result<PollOutcome, ActionError>;
 }
 
 /// What syncing by hand came to.
@@ -156,7 +156,7 @@ impl Actions {
             self.create_ticket(actor, incident_id, webhook_id).await?;
             return Ok(Synced::Telling);
         }
-        Ok(match self.desk.follow(&link).await? {
+        Ok(match self.desk.follow(&link, actor).await? {
             PollOutcome::InLine => Synced::InLine,
             PollOutcome::Followed(_) => Synced::Followed,
             PollOutcome::Busy => Synced::Busy,

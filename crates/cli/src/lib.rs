@@ -23,6 +23,7 @@ mod send;
 mod serve;
 mod services;
 mod session;
+mod tickets;
 mod users;
 mod webhook_file;
 mod webhooks;
@@ -91,6 +92,8 @@ enum Command {
     Users(RemoteGroup<users::Command>),
     /// Escalation policies: who is called when nobody acknowledges.
     Policies(RemoteGroup<policies::Command>),
+    /// Tickets of incidents in other systems: list, create, link, unlink, sync.
+    Tickets(RemoteGroup<tickets::Command>),
     /// API keys.
     Keys(RemoteGroup<keys::Command>),
     /// Check that the server is well and that nothing is lost.
@@ -163,6 +166,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Services(group) => services::run(&open(group.server)?, group.command),
         Command::Users(group) => users::run(&open(group.server)?, group.command),
         Command::Policies(group) => policies::run(&open(group.server)?, group.command),
+        Command::Tickets(group) => tickets::run(&open(group.server)?, group.command),
         Command::Keys(group) => keys::run(&open(group.server)?, group.command),
         Command::Doctor(remote) => doctor::run(&open(remote.server)?, &remote.arguments),
         Command::Backup(remote) => backup::run(&open(remote.server)?, &remote.arguments),

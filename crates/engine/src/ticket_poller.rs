@@ -184,11 +184,11 @@ impl TicketPoller {
         }
     }
 
-    /// Reads a ticket, and lets its incident follow. Without a wish, the webhook's settings say whether it does.
+    /// Reads a ticket, and lets its incident follow, if somebody wants that or the webhook's settings say so.
     pub async fn read(
         &self,
         link: &TicketLink,
-        wish: Option<PollPurpose>,
+        by_hand: Option<Actor>,
     ) -> StoreResult<Result<PollOutcome, Failure>> {
         let Some(ticket) = link.ticket() else {
             return Ok(Ok(PollOutcome::Gone));
@@ -212,11 +212,15 @@ impl TicketPoller {
             }
             Err(failure) => return Ok(Err(failure)),
         };
-        let looking = match follows(&webhook) {
-            true => wish.unwrap_or(PollPurpose::ForChanges),
-            false => wish.unwrap_or(PollPurpose::ToShow),
+        let purpose = match (&by_hand, follows(&webhook)) {
+            (Some(_), _) => PollPurpose::ToFollow,
+            (None, true) => PollPurpose::ForChanges,
+            (None, false) => PollPurpose::ToShow,
         };
-        let looked = self.poll_result(link, &webhook, reading, looking);
+        let looked = PollResult {
+            asked_by: by_hand,
+            ..self.poll_result(link, &webhook, reading, purpose)
+        };
         Ok(Ok(self.store.ticket_polls.record_poll(looked).await?))
     }
 
@@ -255,6 +259,7 @@ impl TicketPoller {
             purpose: looking,
             comments: reading.comments.into_iter().map(noted).collect(),
             ticket: reading.ticket,
+            asked_by: None,
             event_id: self.source.new_event_id(),
             change,
         }

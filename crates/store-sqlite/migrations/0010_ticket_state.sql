@@ -49,3 +49,6 @@ ALTER TABLE links_with_state RENAME TO ticket_links;
 CREATE UNIQUE INDEX ticket_links_ticket ON ticket_links (webhook_id, ticket_id) WHERE ticket_id IS NOT NULL;
 CREATE INDEX ticket_links_incident ON ticket_links (incident_id);
 CREATE INDEX ticket_links_next_poll ON ticket_links (next_poll_at) WHERE next_poll_at IS NOT NULL;
+
+-- When the platform last called us for a webhook, with a proof that was believed.
+ALTER TABLE webhooks ADD COLUMN last_call_at INTEGER;

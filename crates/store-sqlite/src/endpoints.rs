@@ -53,6 +53,29 @@ impl Endpoints for Database {
         .await
     }
 
+    async fn last_call_at(&self, id: WebhookId) -> StoreResult<Option<Timestamp>> {
+        self.read(move |connection| {
+            let sql = "SELECT last_call_at FROM webhooks WHERE id = ?1";
+            let at = read_one(connection, sql, [id.as_bytes()], |row| {
+                optional_time(row, "last_call_at")
+            })?;
+            Ok(at.flatten())
+        })
+        .await
+    }
+
+    async fn record_call(&self, id: WebhookId, at: Timestamp) -> StoreResult<()> {
+        self.write(move |context| {
+            execute(
+                context.connection,
+                "UPDATE webhooks SET last_call_at = ?2 WHERE id = ?1 AND deleted_at IS NULL",
+                (id.as_bytes(), at.as_millis()),
+            )
+            .map(|_| ())
+        })
+        .await
+    }
+
     async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()> {
         self.write(move |context| set_degraded(context, id, degraded.as_ref()))
             .await

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use model::attempt::Outcome;
+use model::audit::Actor;
 use model::delivery::NextStep;
 use model::event::EventName;
 use model::id::{AuditId, IncidentId};
@@ -75,10 +76,32 @@ pub fn note(
     if let Some(other) = plan.belongs_to {
         tracing::warn!(%webhook_id, %incident_id, %other, "a ticket belongs to another incident already; not linked");
     }
-    match plan.row {
-        Some(row) => ticket_rows::write(connection, &row),
+    if let Some(row) = &plan.row {
+        ticket_rows::write(connection, row)?;
+    }
+    match plan.new_ticket {
+        Some(key) => write_new_ticket(connection, record, &key, now),
         None => Ok(()),
     }
+}
+
+/// A line that says which ticket the incident has.
+fn write_new_ticket(
+    connection: &Connection,
+    record: &AttemptRecord,
+    key: &str,
+    now: Timestamp,
+) -> StoreResult<()> {
+    let webhook_id = record.webhook_id;
+    let sql = "SELECT name FROM webhooks WHERE id = ?1";
+    let webhook: Option<String> = read_one(connection, sql, [webhook_id.as_bytes()], |row| row.get(0))?;
+    let actor = Actor::Ticket {
+        webhook_id,
+        name: format!("{key} in {}", webhook.unwrap_or_default()),
+    };
+    let id = AuditId::from_bytes(*record.attempt.id.as_bytes());
+    let sentence = "is the incident's ticket now";
+    write_note(connection, record.incident_id, id, now, &actor.encode(), sentence)
 }
 
 fn event_name(connection: &Connection, sequence: i64) -> StoreResult<Option<EventName>> {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 
 use model::audit::{Actor, Change};
-use model::id::{IncidentId, WebhookId};
+use model::id::{AuditId, IncidentId, WebhookId};
 use model::time::Timestamp;
 use store::StoreResult;
 use store::incidents::{Committed, TransitionRequest};
@@ -251,6 +251,24 @@ fn follow(context: &mut WriteContext<'_>, polled: &PollResult) -> StoreResult<Po
         PollPlan::Follow(action) => action,
     };
     take_comments(context.connection, polled)?;
+    if let Some(actor) = polled.asked_by.as_ref().filter(|_| action.is_some()) {
+        let sentence = format!("had the incident follow the ticket {}", polled.ticket.key);
+        let id = AuditId::from_bytes(*polled.event_id.as_bytes());
+        write_note(
+            context.connection,
+            incident_id,
+            id,
+            polled.change.at,
+            &actor.encode(),
+            &sentence,
+        )?;
+        let asked = Change {
+            actor: actor.clone(),
+            audit_id: id,
+            ..polled.change.clone()
+        };
+        audit::write(context.connection, &asked, "ticket.sync", incident_id, &sentence)?;
+    }
     let committed = match action {
         Some(action) => Some(transitions::transition(
             context,

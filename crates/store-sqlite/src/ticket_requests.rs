@@ -36,9 +36,12 @@ pub fn request(
     incident_rows::load(context.connection, incident_id)?;
     let row = ticket_rows::load(context.connection, webhook_id, incident_id)?;
     let row = row.unwrap_or_else(|| LinkRow::new(webhook_id, incident_id, change.at));
-    if let Some(asked) = row.ask(change.at) {
+    if let Some(asked) = row.clone().ask(change.at) {
         ticket_rows::write(context.connection, &asked)?;
         say(context.connection, incident_id, change, "asked for a ticket")?;
+    } else if let Some(ticket) = row.ticket() {
+        let sentence = format!("had the ticket {} told again", ticket.key);
+        say(context.connection, incident_id, change, &sentence)?;
     }
     let delivery_id = deliver_latest(context, incident_id, webhook_id, change.at)?;
     audit::write(

@@ -78,6 +78,8 @@ pub struct PollResult {
     pub ticket: Ticket,
     /// What people wrote to it, oldest first.
     pub comments: Vec<TimelineComment>,
+    /// Who asked for it by hand; nothing if nobody did.
+    pub asked_by: Option<Actor>,
     /// The id of the event, should there be one.
     pub event_id: EventId,
     /// Who changed the ticket, and now.

@@ -120,6 +120,12 @@ pub trait Endpoints: Send + Sync {
         incident_id: IncidentId,
     ) -> StoreResult<Option<MessageRef>>;
 
+    /// When its platform last called us for a webhook, with a proof that was believed.
+    async fn last_call_at(&self, id: WebhookId) -> StoreResult<Option<Timestamp>>;
+
+    /// Notes that its platform called us for a webhook.
+    async fn record_call(&self, id: WebhookId, at: Timestamp) -> StoreResult<()>;
+
     /// Notes that a webhook's breaker opened or closed.
     async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()>;
 }

@@ -72,7 +72,7 @@ impl TicketGateway for NoDesk {
         Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 
-    async fn follow(&self, _: &TicketLink) -> Result<PollOutcome, ActionError> {
+    async fn follow(&self, _: &TicketLink, _: Actor) -> Result<PollOutcome, ActionError> {
         Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 }

@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use model::audit::Actor;
 use model::delivery::{Delivery, DeliveryState};
 use model::event::Event;
 use model::id::{DeliveryId, WebhookId};
@@ -266,7 +267,7 @@ impl TicketGateway for NoDesk {
         Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 
-    async fn follow(&self, _: &TicketLink) -> Result<PollOutcome, ActionError> {
+    async fn follow(&self, _: &TicketLink, _: Actor) -> Result<PollOutcome, ActionError> {
         Err(ActionError::Unavailable("nobody is asked in this test".into()))
     }
 }

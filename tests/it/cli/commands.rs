@@ -408,3 +408,45 @@ fn a_sign_in_link_is_printed_with_its_end() {
     );
     assert_eq!(api.lines(), ["POST /api/v1/users/usr_1/sign-in-link"]);
 }
+
+#[test]
+fn tickets_are_made_linked_synced_and_parted() {
+    let link = r#"{"webhook":{"id":"whk_1","name":"desk"},"state":"linked","ticket":{"key":"OPS-1","url":"https://x.example/OPS-1"}}"#;
+    let asked = r#"{"webhook":{"id":"whk_1","name":"desk"},"state":"wanted","ticket":null}"#;
+    let list = format!(r#"{{"items":[{link}]}}"#);
+    let answers = [
+        (201, asked),
+        (201, link),
+        (200, r#"{"result":"followed"}"#),
+        (204, ""),
+        (200, list.as_str()),
+    ];
+    let api = FakeApi::answering(&answers);
+    let said = |arguments: &[&str]| run(&api, &[&["tickets"], arguments].concat()).out;
+    assert_eq!(said(&["create", "inc_1", "whk_1"]), "asked whk_1 for a ticket\n");
+    assert_eq!(
+        said(&["link", "inc_1", "whk_1", "OPS-1"]),
+        "linked OPS-1 (https://x.example/OPS-1)\n"
+    );
+    assert_eq!(
+        said(&["sync", "inc_1", "whk_1"]),
+        "the incident followed its ticket\n"
+    );
+    assert_eq!(
+        said(&["unlink", "inc_1", "whk_1"]),
+        "unlinked the ticket of inc_1 at whk_1\n"
+    );
+    assert!(said(&["list", "inc_1"]).contains("OPS-1"));
+    let lines = [
+        "POST /api/v1/incidents/inc_1/tickets",
+        "POST /api/v1/incidents/inc_1/tickets",
+        "POST /api/v1/incidents/inc_1/tickets/whk_1/sync",
+        "DELETE /api/v1/incidents/inc_1/tickets/whk_1",
+        "GET /api/v1/incidents/inc_1/tickets",
+    ];
+    assert_eq!(api.lines(), lines);
+    assert_eq!(
+        api.body(1),
+        json!({ "webhook": { "id": "whk_1" }, "ticket": "OPS-1" })
+    );
+}

@@ -187,7 +187,19 @@ async fn sync_now_takes_over_what_the_ticket_says() {
         move_ticket(&desk.system, kind, &key, "done").await;
         let followed = desk.app.api.post(&path, json!({})).await.expect(200).json();
         assert_eq!(followed["result"], "followed", "{followed:#}");
-        assert_eq!(desk.incident(&incident).await["status"], "resolved");
+        let after = desk.incident(&incident).await;
+        assert_eq!(after["status"], "resolved");
+        let is_named = |entry: &serde_json::Value| {
+            let says = entry["note"]
+                .as_str()
+                .unwrap_or_default()
+                .contains("follow the ticket");
+            says && !entry["actor"].as_str().unwrap_or_default().contains("in desk")
+        };
+        assert!(
+            after["timeline"].as_array().unwrap().iter().any(is_named),
+            "{after:#}"
+        );
     }
 }
 

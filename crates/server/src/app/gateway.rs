@@ -5,9 +5,10 @@ use destination::ticketing::{QueryResult, TicketQuery};
 use engine::dispatcher::Dispatcher;
 use engine::ticket_poller::TicketPoller;
 use model::attempt::Failure;
+use model::audit::Actor;
 use model::event::Event;
 use model::id::WebhookId;
-use model::ticket::{PollPurpose, TicketLink};
+use model::ticket::TicketLink;
 use store::deliveries::DeliveryDetail;
 use store::tickets::PollOutcome;
 
@@ -30,12 +31,8 @@ impl TicketGateway for EngineGateway {
         Ok(self.0.ask(webhook_id, &question).await?.map_err(said_no)?)
     }
 
-    async fn follow(&self, link: &TicketLink) -> Result<PollOutcome, ActionError> {
-        Ok(self
-            .1
-            .read(link, Some(PollPurpose::ToFollow))
-            .await?
-            .map_err(said_no)?)
+    async fn follow(&self, link: &TicketLink, actor: Actor) -> Result<PollOutcome, ActionError> {
+        Ok(self.1.read(link, Some(actor)).await?.map_err(said_no)?)
     }
 }
 

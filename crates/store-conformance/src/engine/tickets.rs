@@ -93,6 +93,7 @@ impl World {
             purpose: PollPurpose::ForChanges,
             ticket: ticket(1, phase),
             comments: Vec::new(),
+            asked_by: None,
             event_id: self.event_id(at),
             change: self.change(at),
         };
@@ -209,6 +210,7 @@ cases! {
             purpose: PollPurpose::ForChanges,
             ticket: ticket(1, TicketPhase::Done),
             comments: Vec::new(),
+            asked_by: None,
             event_id: world.event_id(world.at(3100)),
             change: world.change(world.at(3100)),
         };
@@ -286,7 +288,12 @@ cases! {
             TimelineKind::Note(sentence) => Some(sentence),
             TimelineKind::Event { .. } => None,
         });
-        assert_eq!(notes.collect::<Vec<_>>(), ["unlinked the ticket OPS-1", "asked for a ticket"]);
+        assert_eq!(notes.collect::<Vec<_>>(), [
+            "is the incident's ticket now",
+            "unlinked the ticket OPS-1",
+            "asked for a ticket",
+            "is the incident's ticket now",
+        ]);
     }
 
     async fn while_a_ticket_is_being_told_something_it_is_not_unlinked(world: &mut World) {
@@ -388,6 +395,7 @@ cases! {
             purpose: PollPurpose::ForChanges,
             ticket: ticket(1, TicketPhase::New),
             comments: vec![comment],
+            asked_by: None,
             event_id: world.event_id(world.at(5000)),
             change: world.change(world.at(5000)),
         };

@@ -33,6 +33,8 @@ pub struct AttemptFacts<'a> {
 pub struct AttemptPlan {
     /// The row to write; nothing if there is none.
     pub row: Option<LinkRow>,
+    /// The key of the ticket that the incident has only now: a line of its timeline says so.
+    pub new_ticket: Option<String>,
     /// The ticket is this incident's: the link is left without it, and what the delivery knows is of no use.
     pub belongs_to: Option<IncidentId>,
 }
@@ -121,11 +123,14 @@ pub fn after_attempt(
         .is_some_and(|news| matches!(news, TicketNews::Seen(_)))
         || matches!(facts.update.workflow, Patch::Set(_));
     let row = before.or_else(|| (is_begun && belongs_to.is_none()).then_some(new));
+    let had_ticket = row.as_ref().is_some_and(|row| row.ticket().is_some());
     let row = match belongs_to {
         Some(_) => row,
         None => row.map(|row| row.with_news(facts)),
     };
+    let ticket = row.as_ref().and_then(LinkRow::ticket).filter(|_| !had_ticket);
     AttemptPlan {
+        new_ticket: ticket.map(|ticket| ticket.key.clone()),
         row: row.map(|row| row.ended(facts, belongs_to.is_some(), now)),
         belongs_to,
     }

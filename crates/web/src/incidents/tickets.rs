@@ -20,6 +20,9 @@ use model::ticket::{LinkState, TicketPhase};
 use model::time::Timestamp;
 use store::tickets::LinkOverview;
 
+/// The most systems that are offered as a list.
+const MAX_LISTED: usize = 12;
+
 /// What the page shows of tickets.
 pub struct Tickets {
     /// Those that there are or may be.
@@ -77,6 +80,11 @@ impl Tickets {
                 .collect(),
             typed: String::new(),
         })
+    }
+
+    /// Whether there are so many systems that one is searched for.
+    pub fn is_long(&self) -> bool {
+        self.systems.len() > MAX_LISTED
     }
 
     /// Whether there is anything to show or do.
@@ -152,6 +160,15 @@ fn tone_of(phase: TicketPhase) -> &'static str {
     }
 }
 
+/// The webhook that was chosen by its id, or by a name with its id behind it.
+fn chosen(text: &str) -> Option<WebhookId> {
+    let id = match text.rsplit_once('(') {
+        Some((_, rest)) => rest.strip_suffix(')')?,
+        None => text,
+    };
+    id.trim().parse().ok()
+}
+
 /// `POST /incidents/{id}/tickets`: makes one, or links one that is named.
 pub async fn add(
     State(state): State<WebState>,
@@ -159,7 +176,7 @@ pub async fn add(
     PathId(id): PathId<IncidentId>,
     form: Form,
 ) -> PageResult {
-    let Ok(webhook_id) = form.text("webhook").parse::<WebhookId>() else {
+    let Some(webhook_id) = chosen(form.text("webhook")) else {
         return Err(PageError::bad_request("choose a webhook that makes tickets"));
     };
     let actor = session.actor();

@@ -90,6 +90,8 @@ struct WebhookPage {
     query: Query,
     /// How to have the platform tell us of pressed buttons, for those who may set it up.
     callback: Option<String>,
+    /// When the platform last did that.
+    last_call: Option<Markup>,
     /// Whether requests are signed.
     is_signed: bool,
     /// Whether a copied request works: nothing in it is masked.
@@ -120,6 +122,7 @@ impl WebhookPage {
             None => None,
         };
         let facts = facts(&webhook, state).await?;
+        let last_call = state.store.endpoints.last_call_at(id).await?;
         Ok(Self {
             layout: Layout::new(session, webhook.settings.name.clone(), Nav::Integrations),
             id,
@@ -160,6 +163,7 @@ impl WebhookPage {
                 true => callback_help(state, id).await?,
                 false => None,
             },
+            last_call: last_call.map(|at| show::when(at, now)),
             is_signed: about.signature == Signature::Ours,
             is_repeatable: matches!(about.url, UrlField::Open { .. }) && !about.has_secrets(),
             kind_name: about.name,
