@@ -2,9 +2,11 @@
 //! the vendor publishes and not against the product: what the vendor refuses, a simulator refuses. No crate of the
 //! product may use this one, but for the command line.
 
+mod code_host;
 mod custom;
 mod discord;
 mod form;
+mod github;
 mod google_chat;
 mod jira;
 mod message;
@@ -18,7 +20,7 @@ pub use crate::message::Message;
 pub use crate::simulator::{Callback, Fault, Request, Response, Simulator};
 
 /// The kinds that can be simulated, in the order in which people choose.
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "slack",
     "teams",
     "google_chat",
@@ -26,6 +28,7 @@ const KINDS: [&str; 8] = [
     "telegram",
     "jira",
     "servicenow",
+    "github",
     "custom",
 ];
 
@@ -44,6 +47,7 @@ pub fn simulator(kind: &str) -> Option<Box<dyn Simulator>> {
         "telegram" => Box::<telegram::Telegram>::default(),
         "jira" => Box::<jira::Jira>::default(),
         "servicenow" => Box::<servicenow::ServiceNow>::default(),
+        "github" => Box::<github::GitHub>::default(),
         "custom" => Box::<custom::Custom>::default(),
         _ => return None,
     })
