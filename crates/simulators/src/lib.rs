@@ -7,6 +7,7 @@ mod custom;
 mod discord;
 mod form;
 mod github;
+mod gitlab;
 mod google_chat;
 mod jira;
 mod message;
@@ -20,7 +21,7 @@ pub use crate::message::Message;
 pub use crate::simulator::{Callback, Fault, Request, Response, Simulator};
 
 /// The kinds that can be simulated, in the order in which people choose.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "slack",
     "teams",
     "google_chat",
@@ -29,6 +30,7 @@ const KINDS: [&str; 9] = [
     "jira",
     "servicenow",
     "github",
+    "gitlab",
     "custom",
 ];
 
@@ -48,6 +50,7 @@ pub fn simulator(kind: &str) -> Option<Box<dyn Simulator>> {
         "jira" => Box::<jira::Jira>::default(),
         "servicenow" => Box::<servicenow::ServiceNow>::default(),
         "github" => Box::<github::GitHub>::default(),
+        "gitlab" => Box::<gitlab::GitLab>::default(),
         "custom" => Box::<custom::Custom>::default(),
         _ => return None,
     })

@@ -114,6 +114,45 @@ pub struct Issue {
 }
 
 impl Issue {
+    /// An issue that holds nothing yet and has no number.
+    pub fn new(id: u64, project: Project, author: Person, now: Timestamp) -> Self {
+        Self {
+            id,
+            project,
+            number: 0,
+            title: String::new(),
+            body: None,
+            author,
+            closed: None,
+            reason: None,
+            labels: Vec::new(),
+            assignees: Vec::new(),
+            comments: Vec::new(),
+            is_confidential: false,
+            links: Vec::new(),
+            moved_to: None,
+            is_gone: false,
+            created_at: now,
+            updated_at: now,
+            pings: Vec::new(),
+            commands: Vec::new(),
+            lists_behind: 0,
+            searches_behind: 0,
+        }
+    }
+
+    /// What it becomes in another project: all but its labels and links.
+    pub fn copy(&self, id: u64, project: Project) -> Self {
+        Self {
+            id,
+            project,
+            labels: Vec::new(),
+            links: Vec::new(),
+            pings: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// As its reader sees it.
     pub fn seen(&self) -> Message {
         let mut message = Message::default();
@@ -170,48 +209,29 @@ impl Store {
         self.counter.saturating_add(9000)
     }
 
-    /// Makes an issue without a text.
-    pub fn add(&mut self, project: Project, title: &str, author: Person, now: Timestamp) -> &mut Issue {
-        let of_project = self.issues.iter().filter(|issue| issue.project == project);
-        let number = of_project
+    /// Keeps a new issue under the next number of its project, which it is told.
+    pub fn add(&mut self, mut issue: Issue) -> Issue {
+        let of_project = self
+            .issues
+            .iter()
+            .filter(|other| other.project.id == issue.project.id);
+        issue.number = of_project
             .map(|issue| issue.number)
             .max()
             .unwrap_or(0)
             .saturating_add(1);
-        let id = self.next_id();
+        issue.lists_behind = self.lag;
+        issue.searches_behind = SEARCHES_BEHIND.max(self.lag);
         if self.issues.len() >= MAX_MESSAGES {
             self.issues.remove(0);
         }
-        let place = self.issues.len();
-        self.issues.push(Issue {
-            id,
-            project,
-            number,
-            title: title.to_owned(),
-            body: None,
-            author,
-            closed: None,
-            reason: None,
-            labels: Vec::new(),
-            assignees: Vec::new(),
-            comments: Vec::new(),
-            is_confidential: false,
-            links: Vec::new(),
-            moved_to: None,
-            is_gone: false,
-            created_at: now,
-            updated_at: now,
-            pings: Vec::new(),
-            commands: Vec::new(),
-            lists_behind: self.lag,
-            searches_behind: SEARCHES_BEHIND.max(self.lag),
-        });
-        &mut self.issues[place]
+        self.issues.push(issue.clone());
+        issue
     }
 
     /// An issue by its place, whether or not it is still there.
     pub fn find(&mut self, project: Project, number: &str) -> Option<&mut Issue> {
-        let is_it = |issue: &&mut Issue| issue.project == project && issue.number.to_string() == number;
+        let is_it = |issue: &&mut Issue| issue.project.id == project.id && issue.number.to_string() == number;
         self.issues.iter_mut().find(is_it)
     }
 
@@ -226,7 +246,7 @@ impl Store {
         let mut there = self
             .issues
             .iter_mut()
-            .filter(|issue| issue.project == project && !issue.is_gone);
+            .filter(|issue| issue.project.id == project.id && !issue.is_gone);
         there.find(|issue| has_it(issue))
     }
 

@@ -65,16 +65,9 @@ impl Site {
     pub fn transfer(&mut self, id: u64, repository: &str, call: &Call<'_>) -> Option<u64> {
         let to = Project::named(repository)?;
         let before = self.store.by_id(id)?.clone();
-        let made = self
-            .store
-            .add(to, &before.title, before.author, before.created_at);
-        made.body.clone_from(&before.body);
-        made.comments.clone_from(&before.comments);
-        made.assignees.clone_from(&before.assignees);
-        made.closed = before.closed;
-        made.reason.clone_from(&before.reason);
-        made.updated_at = call.now;
-        let made = made.clone();
+        let mut copy = before.copy(self.store.next_id(), to);
+        copy.updated_at = call.now;
+        let made = self.store.add(copy);
         let gone = self.store.by_id(id)?;
         gone.is_gone = true;
         gone.moved_to = Some(made.id);

@@ -30,12 +30,13 @@ impl Site {
         } else {
             (Vec::new(), Vec::new())
         };
-        let issue = self.store.add(project, &title, call.caller, call.now);
-        issue.hear(body.as_deref().unwrap_or_default(), Dialect::GitHub);
-        issue.body = body;
-        issue.labels.clone_from(&labels);
-        issue.assignees.clone_from(&assignees);
-        let issue = issue.clone();
+        let mut draft = Issue::new(self.store.next_id(), project, call.caller, call.now);
+        draft.title = title;
+        draft.hear(body.as_deref().unwrap_or_default(), Dialect::GitHub);
+        draft.body = body;
+        draft.labels.clone_from(&labels);
+        draft.assignees.clone_from(&assignees);
+        let issue = self.store.add(draft);
         self.tell(call, &issue, &News::issue("opened"));
         self.tell_of_lists(call, &issue, (&[], &labels), (&[], &assignees));
         Ok(self.show(call, 201, &issue, "opened"))
