@@ -3,6 +3,7 @@
 pub mod api_client;
 pub mod broken_tls;
 pub mod certificates;
+pub mod described;
 pub mod documented;
 pub mod page_client;
 pub mod platform;

@@ -18,6 +18,8 @@ use clock::Env;
 use model::time::Timestamp;
 use simulators::{Callback, Message, Simulator};
 
+use crate::support::described;
+
 /// A request that the platform got.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -38,6 +40,7 @@ pub struct Platform {
 }
 
 struct State {
+    kind: String,
     simulator: Box<dyn Simulator>,
     seen: Vec<Seen>,
     clock: Option<Env>,
@@ -63,6 +66,7 @@ impl Platform {
             url: simulator.url(&address),
             address,
             state: Arc::new(Mutex::new(State {
+                kind: kind.to_owned(),
                 simulator,
                 seen: Vec::new(),
                 clock: None,
@@ -174,6 +178,7 @@ impl Platform {
         };
         let is_done = held.is_none_or(|(_, hold)| hold == Hold::After);
         let answer = is_done.then(|| state.simulator.answer(&request));
+        let answer = answer.map(|answer| described_only(&state.kind, &request, answer));
         state.seen.push(Seen {
             method: head.method.to_string(),
             target: target.to_owned(),
@@ -182,6 +187,21 @@ impl Platform {
         });
         answer.filter(|_| held.is_none())
     }
+}
+
+/// The answer, or a refusal if the simulator took what its vendor does not describe.
+fn described_only(
+    kind: &str,
+    request: &simulators::Request<'_>,
+    answer: simulators::Response,
+) -> simulators::Response {
+    let mistakes = described::mistakes(kind, request.method.as_str(), request.target, request.body);
+    if answer.status >= 400 || mistakes.is_empty() {
+        return answer;
+    }
+    let body =
+        serde_json::json!({ "message": "the vendor does not describe this request", "mistakes": mistakes });
+    simulators::Response::json(422, &body, "refused what is not described")
 }
 
 /// The answer is lost on its way: the connection breaks.

@@ -216,7 +216,7 @@ fn bare(name: &str) -> &str {
     name.strip_suffix("[]").unwrap_or(name)
 }
 
-/// The members of a body: JSON, or a form.
+/// The members of a body: JSON, or a form. Labels may stand alone.
 fn body(request: &Request<'_>) -> Result<Map<String, Value>, Unreadable> {
     if let Some(fields) = form::fields(request) {
         let member = |(name, value): (String, String)| match name.strip_suffix("[]") {
@@ -231,6 +231,9 @@ fn body(request: &Request<'_>) -> Result<Map<String, Value>, Unreadable> {
     match serde_json::from_slice(request.body) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(Value::Null) => Ok(Map::new()),
+        Ok(list @ Value::Array(_)) if request.target.ends_with("/labels") => {
+            Ok(Map::from_iter([("labels".to_owned(), list)]))
+        }
         Ok(_) => Err(Unreadable::NotObject),
         Err(_) => Err(Unreadable::NotJson),
     }

@@ -73,6 +73,13 @@ impl Site {
         for (name, value) in &news.more {
             payload[*name] = value.clone();
         }
+        // The API says who closed an issue, webhooks do not.
+        for issue in ["/issue", "/changes/new_issue", "/changes/old_issue"] {
+            let members = payload.pointer_mut(issue).and_then(Value::as_object_mut);
+            members
+                .into_iter()
+                .for_each(|members| drop(members.remove("closed_by")));
+        }
         let wants = |hook: &&Hook| {
             let is_wanted = |event: &String| event == "*" || event == news.event;
             hook.is_active && hook.project == issue.project.id && hook.events.iter().any(is_wanted)

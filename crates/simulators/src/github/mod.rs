@@ -3,8 +3,10 @@
 //!
 //! Written after GitHub's description of its REST API (github/rest-api-description, Enterprise Server 3.19; `described.json`
 //! has what is used of it) and its documentation: troubleshooting, rate limits, pagination, webhook events and payloads,
-//! signatures. The words of refusals that neither shows were seen in public recordings of clients. From PyGithub: what a
-//! client needs to work. Nothing here knows our adapter.
+//! signatures. Words of refusals that neither shows are those of public recordings, or ours, and nobody may depend on them.
+//! From PyGithub: what a client needs to work. Nothing here knows our adapter.
+//!
+//! A token says whose it is (`code_host/people.rs`): `good-token` is OpsKnight's, `ada-lovelace-token` is Ada's, who may do everything.
 //!
 //! Deleting and transferring an issue is only in GitHub's GraphQL: `graph.rs` has those two mutations.
 
@@ -165,7 +167,7 @@ impl Site {
         match (call.method, path.as_slice()) {
             (&Method::GET, ["user"]) => Ok(Response::json(
                 200,
-                &view::user(call, call.caller),
+                &view::myself(call, call.caller),
                 "said who calls",
             )),
             (&Method::POST, ["graphql"]) => Ok(self.mutate(call)),

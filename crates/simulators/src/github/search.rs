@@ -35,7 +35,7 @@ impl Site {
         found.reverse();
         let page = Page::read(call, PAGE, found.len());
         let items: Vec<Value> = page.cut(found).iter().map(|issue| item(call, issue)).collect();
-        let body = json!({ "total_count": page.total, "incomplete_results": false, "items": items });
+        let body = json!({ "total_count": page.total, "incomplete_results": false, "search_type": "lexical", "items": items });
         let answer: Response = paged(call, page, &body, "searched for issues");
         Ok(answer)
     }

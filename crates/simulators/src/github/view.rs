@@ -23,7 +23,21 @@ pub fn user(call: &Call<'_>, person: Person) -> Value {
     })
 }
 
-/// A repository, as somebody sees it who has these rights there.
+/// Somebody, as they see themselves.
+pub fn myself(call: &Call<'_>, person: Person) -> Value {
+    let mut user = user(call, person);
+    let more = json!({
+        "company": null, "blog": "", "location": null, "email": format!("{}@example.com", person.login), "hireable": null,
+        "bio": null, "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0,
+        "created_at": "2024-01-15T10:30:00Z", "updated_at": "2024-01-15T10:30:00Z",
+    });
+    if let (Value::Object(members), Value::Object(more)) = (&mut user, more) {
+        members.extend(more);
+    }
+    user
+}
+
+/// A repository without most of its URLs, as somebody sees it who has these rights there.
 pub fn repository(call: &Call<'_>, project: Project, site: &Site) -> Value {
     let url = repository_url(call, project);
     json!({

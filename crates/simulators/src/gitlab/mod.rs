@@ -4,7 +4,7 @@
 //! Written after GitLab's documentation: REST API (issues, notes, issue links, members, project webhooks, pagination,
 //! status codes), quick actions, webhook events, and the description of its API (doc/api/openapi, 19.5; `described.json`
 //! says what is used of it). How errors look that no page shows was read in GitLab's own API code. From python-gitlab: what
-//! a client needs to work. Nothing here knows our adapter.
+//! a client needs to work. Nothing here knows our adapter. Tokens are as with GitHub.
 
 mod access;
 mod actions;
