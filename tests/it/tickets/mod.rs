@@ -3,6 +3,7 @@
 
 mod auth;
 mod by_hand;
+mod code_hosts;
 mod exactly_once;
 mod inward;
 mod judges;
