@@ -62,6 +62,7 @@ impl Site {
                 .is_none_or(|login| issue.author.login == login);
             let fits = state_fits && creator && labels.iter().all(|label| has(issue, label));
             issue.project.id == project.id
+                && project.has_issues
                 && (everything || fits && since.is_none_or(|since| issue.updated_at >= since))
         });
         match call.query("sort") {

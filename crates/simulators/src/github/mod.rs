@@ -198,10 +198,11 @@ impl Site {
                 known.map(|_| empty(204, "can be assigned")).ok_or_else(not_found)
             }
             (_, ["hooks", rest @ ..]) => self.in_hooks(call, project, rest),
+            // The list holds pull requests too, so it is there without issues.
+            (&Method::GET, ["issues"]) => self.list(call, project),
             (_, ["issues", ..]) if !project.has_issues => {
                 Err(refusal(410, "Issues has been disabled in this repository."))
             }
-            (&Method::GET, ["issues"]) => self.list(call, project),
             (&Method::POST, ["issues"]) => self.create(call, project),
             (method, ["issues", "comments", id]) => self.one_comment(call, project, id, method),
             (method, ["issues", number, rest @ ..]) => {

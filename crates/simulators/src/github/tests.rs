@@ -119,10 +119,9 @@ fn what_github_refuses_is_refused_in_its_words() {
         assert!(answer.body.contains(words), "{}", answer.body);
     }
     assert_eq!(get(&mut github, "/api/v3/repos/acme/nothing").status, 404);
-    assert_eq!(
-        get(&mut github, "/api/v3/repos/acme/without-issues/issues").status,
-        410
-    );
+    let without = "/api/v3/repos/acme/without-issues/issues";
+    assert_eq!(post(&mut github, without, &json!({"title": "t"})).status, 410);
+    assert_eq!(read(&get(&mut github, without)), json!([]));
     let elsewhere = get(&mut github, "/api/v3/repos/acme/ops/issues/1");
     assert_eq!(elsewhere.status, 301);
     assert!(header(&elsewhere, "location").ends_with("/api/v3/repositories/501/issues/1"));

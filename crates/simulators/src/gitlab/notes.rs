@@ -97,47 +97,67 @@ impl Site {
 
     /// `GET`, `PUT` and `DELETE` of `issues/{iid}/notes/{id}`.
     pub fn one_note(&mut self, call: &Call<'_>, project: Project, iid: &str, id: &str) -> Served {
-        let issue = self.store.find(project, iid).ok_or_else(not_found)?;
-        let place = issue.comments.iter().position(|note| note.id.to_string() == id);
-        let place = place.ok_or_else(|| refused(404, "404 Note Not Found"))?;
-        let may_change = issue
+        let before = self.store.find(project, iid).ok_or_else(not_found)?.clone();
+        let is_seen = |note: &&Comment| !note.is_internal || call.caller.access >= Access::Write;
+        let found = before
             .comments
-            .get(place)
-            .is_some_and(|note| note.author == call.caller);
-        if call.is_write() && !may_change && call.caller.access < Access::Admin {
+            .iter()
+            .find(|note| note.id.to_string() == id)
+            .filter(is_seen);
+        let mut note = found.ok_or_else(|| refused(404, "404 Note Not Found"))?.clone();
+        if !call.is_write() {
+            return Ok(Response::json(
+                200,
+                &view::note(call, &before, &note),
+                "showed a note",
+            ));
+        }
+        if note.author != call.caller && call.caller.access < Access::Admin {
             return Err(forbidden());
         }
-        let note = match *call.method {
-            Method::PUT => {
-                let body = text(call, "body")?
-                    .filter(|body| !body.trim().is_empty())
-                    .ok_or_else(|| invalid("body is empty"))?;
-                check_length("note", body, MAX_TEXT)?;
-                issue.hear(body, Dialect::GitLab);
-                let note = issue.comments.get_mut(place).ok_or_else(not_found)?;
-                note.body = body.to_owned();
-                note.updated_at = call.now;
-                note.clone()
-            }
-            Method::DELETE => {
-                issue.comments.remove(place);
-                return Ok(Response {
-                    status: 204,
-                    sentence: "deleted a note".to_owned(),
-                    ..Response::default()
-                });
-            }
-            _ => issue.comments.get(place).ok_or_else(not_found)?.clone(),
-        };
-        let issue = issue.clone();
-        if call.is_write() {
-            self.tell_of_note(call, &issue, &note, "update");
-            self.changed = Some(issue.id);
+        let mut issue = before.clone();
+        let place = issue
+            .comments
+            .iter()
+            .position(|other| other.id == note.id)
+            .unwrap_or_default();
+        if call.method == Method::DELETE {
+            issue.comments.remove(place);
+            self.store
+                .by_id(issue.id)
+                .into_iter()
+                .for_each(|place| place.clone_from(&issue));
+            return Ok(Response {
+                status: 204,
+                sentence: "deleted a note".to_owned(),
+                ..Response::default()
+            });
         }
+        let body = text(call, "body")?
+            .filter(|body| !body.trim().is_empty())
+            .ok_or_else(|| invalid("body is empty"))?;
+        check_length("note", body, MAX_TEXT)?;
+        let (kept, commands) = extract(body);
+        issue.hear(&kept, Dialect::GitLab);
+        note.body = kept;
+        note.updated_at = call.now;
+        issue
+            .comments
+            .get_mut(place)
+            .into_iter()
+            .for_each(|place| place.clone_from(&note));
+        self.carry_out(call, &mut issue, &commands);
+        issue.updated_at = call.now;
+        self.store
+            .by_id(issue.id)
+            .into_iter()
+            .for_each(|place| place.clone_from(&issue));
+        self.tell_of_note(call, &issue, &note, "update");
+        self.changed = Some(issue.id);
         Ok(Response::json(
             200,
             &view::note(call, &issue, &note),
-            "showed a note",
+            "changed a note",
         ))
     }
 }
