@@ -239,8 +239,9 @@ const PRIORITY: Field = Field {
 const FIELDS: Field = Field {
     name: "fields",
     label: "Other fields",
-    hint: "A line for each field: its id and a template. What comes out as an object, a list, a number, true or false is \
-           sent as such, anything else as text; quotes around it make it text in any case.",
+    hint: "A line for each field: its id and a template. What is written here as an object, a list, a number, true or false is \
+           sent as such, anything else as text; quotes around it make it text in any case. What people wrote, such as a title, \
+           is always text.",
     placeholder: "customfield_10050 = {\"value\": \"Production\"}",
     input: Input::Lines,
     collapsed_group: TEXTS,

@@ -27,6 +27,8 @@ const MAX_LABEL: usize = 255;
 const MAX_LISTED: usize = 50;
 /// What stands before the summary of a test's ticket.
 pub(super) const TEST_MARK: &str = "[Test] ";
+/// What no text of people has at its ends.
+const OTHER: char = '\u{e000}';
 /// What of a template's values people wrote.
 const WRITTEN: [&str; 9] = [
     // The whole event cannot be told from what people wrote in it: it is shown as it is.
@@ -111,6 +113,8 @@ struct Maker<'a> {
     card: Card,
     plain: Arc<Context>,
     wiki: Arc<Context>,
+    /// With every text of people changed: what comes out the same owes nothing to them.
+    others: Arc<Context>,
 }
 
 impl<'a> Maker<'a> {
@@ -130,6 +134,11 @@ impl<'a> Maker<'a> {
         Ok(Self {
             task,
             card,
+            others: Arc::new(
+                plain
+                    .clone()
+                    .with_texts(&WRITTEN, |text| format!("{OTHER}{text}{OTHER}")),
+            ),
             wiki: Arc::new(plain.clone().with_texts(&WRITTEN, wiki::escape)),
             plain: Arc::new(plain),
         })
@@ -232,6 +241,12 @@ impl<'a> Maker<'a> {
         Ok(names.take(MAX_LISTED).collect())
     }
 
+    /// Whether a text is made of what the settings say alone: a title that reads `404` or `["x"]` is a text all the same.
+    fn owes_nothing(&self, source: &str, text: &Result<String, Fault>) -> bool {
+        let other = self.task.templates.render(source, &self.others, Escape::Nothing);
+        matches!((other, text), (Ok(other), Ok(text)) if other == *text)
+    }
+
     fn fields(&self) -> Result<Vec<(String, Value)>, Fault> {
         let entries = mapping::entries(self.task.target.option("fields"));
         let field = |(id, source): (&str, &str)| {
@@ -243,8 +258,16 @@ impl<'a> Maker<'a> {
             let text = self.render("fields", source, way).map_err(|fault| Fault {
                 detail: format!("{} (the field {})", fault.detail, one_line(id)),
                 ..fault
-            })?;
-            Ok((id.to_owned(), value(source, text)))
+            });
+            let is_own = is_json(source) || !is_template(source) || self.owes_nothing(source, &text);
+            let text = text?;
+            Ok((
+                id.to_owned(),
+                match is_own {
+                    true => value(source, text),
+                    false => Value::String(text),
+                },
+            ))
         };
         let made: Vec<_> = entries.map(field).collect();
         made.into_iter().collect()

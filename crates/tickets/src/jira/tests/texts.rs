@@ -84,3 +84,39 @@ fn other_requests_are_shown_too() {
     assert_eq!(text(json!({})), None);
     assert_eq!(JIRA.preview(b"["), None);
 }
+
+#[test]
+fn only_what_the_settings_write_as_json_is_json() {
+    let field = |source: &str, title: &str| {
+        let sample = sample(EventName::Triggered)
+            .about(|incident| incident.title = title.into())
+            .with_option("fields", &format!("customfield_2 = {source}"));
+        fields(&sample)["customfield_2"].clone()
+    };
+    for title in [
+        "404",
+        "true",
+        "null",
+        r#"["x"]"#,
+        r#"{"a":1}"#,
+        r#""quoted""#,
+        "-1.5e3",
+    ] {
+        assert_eq!(field("{{ incident.title }}", title), json!(title), "{title}");
+        assert_eq!(
+            field("{% if true %}{{ incident.title }}{% endif %}", title),
+            json!(title),
+            "{title}"
+        );
+        assert_eq!(
+            field(r#"{"value": "{{ incident.title }}"}"#, title),
+            json!({ "value": title }),
+            "{title}"
+        );
+    }
+    let by_severity = r#"{% if incident.severity == "critical" %}{"value": "A"}{% else %}3{% endif %}"#;
+    assert_eq!(field(by_severity, "404"), json!({ "value": "A" }));
+    assert_eq!(field("404", "x"), json!(404));
+    assert_eq!(field(r#"["a", "b"]"#, "x"), json!(["a", "b"]));
+    assert_eq!(field("{{ incident.service.name }}", "x"), json!("API Gateway"));
+}
