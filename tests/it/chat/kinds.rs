@@ -14,18 +14,22 @@ const HOSTILE: &str = "@everyone <!channel> <@123> [x](https://evil.example) **b
                        <users/all> <at>all</at> 👩‍🚒";
 
 /// Faults that end a delivery: the receiver or the ticket is gone, or somebody must change something over there first.
-const ENDS: [(&str, &str); 7] = [
+const ENDS: [(&str, &str); 8] = [
     ("custom", "gone"),
     ("jira", "deleted"),
     ("jira", "needs_field"),
     ("servicenow", "deleted"),
     ("servicenow", "keeps_state"),
+    // In an empty table nobody can tell what is hidden from what is not there.
+    ("servicenow", "lost_role"),
     ("servicenow", "needs_close_code"),
     ("servicenow", "policy"),
 ];
-/// Faults that fail no request of an ordinary life with the fewest options: tests of their own lead to them.
-const UNFELT: [(&str, &str); 16] = [
+/// Faults that fail no request of an ordinary life with the fewest options, or whose delivery still waits for its next attempt then:
+/// tests of their own lead to them.
+const UNFELT: [(&str, &str); 20] = [
     ("discord", "no_content"),
+    ("jira", "closed_issue"),
     ("jira", "cloud"),
     ("jira", "lag"),
     ("jira", "long_lag"),
@@ -33,6 +37,9 @@ const UNFELT: [(&str, &str); 16] = [
     ("jira", "needs_resolution"),
     ("jira", "no_priority"),
     ("jira", "search_everything"),
+    ("servicenow", "drops_correlation"),
+    ("servicenow", "empty_is_404"),
+    ("servicenow", "german"),
     ("servicenow", "hidden"),
     ("servicenow", "ignores_query"),
     ("servicenow", "no_correlation"),

@@ -9,6 +9,7 @@ mod inward;
 mod judges;
 pub mod killed;
 mod life;
+mod reports;
 
 use std::time::Duration;
 

@@ -32,6 +32,14 @@ pub const FAULTS: &[Fault] = &[
         "anonymous",
         "the next request's token is not known, and it is served as nobody's: nothing found, 404",
     ),
+    fault(
+        "token_ends",
+        "the next request's token has ended, from then on: served as nobody's, 404, nothing found, 400 for a new issue; asked for again, no more",
+    ),
+    fault(
+        "closed_issue",
+        "the next issue that is named refuses whoever names it, from then on: 403",
+    ),
     fault("burst", "429: too many requests to one address, wait 2 seconds"),
     fault("per_issue", "429: too many changes of one issue, wait 2 seconds"),
     fault("unavailable", "503 with Retry-After: 5"),
@@ -107,6 +115,12 @@ impl Waiting {
             "no_priority" => lasting.has_no_priority = true,
             "needs_field" => lasting.needs_service = true,
             "cloud" => lasting.is_cloud = true,
+            "token_ends" => {
+                lasting.ended = match lasting.ended {
+                    None => Some(String::new()),
+                    Some(_) => None,
+                }
+            }
             name if self.names.len() < MAX_WAITING => self.names.push(name),
             _ => {}
         }
@@ -126,6 +140,7 @@ fn meets(name: &str, asked: &Asked<'_>) -> bool {
     match name {
         "lost" | "lost_before" => asked.is_write(),
         "per_issue" => asked.is_write() && is_about_issue,
+        "closed_issue" => is_about_issue,
         "conflict" => asked.is_write() && matches!(path.as_slice(), ["issue", _, "transitions"]),
         "search_everything" => matches!(path.as_slice(), ["search"] | ["search", "jql"]),
         "deleted" => asked.method == Method::GET && is_about_issue && path.len() == 2,
@@ -155,7 +170,16 @@ fn effect(name: &str, world: &mut World, asked: &Asked<'_>) -> Effect {
             id.into_iter().for_each(|id| world.delete(asked, id));
             return Effect::GoOn;
         }
-        "anonymous" => return anonymous(asked),
+        "closed_issue" => {
+            let id = asked
+                .path
+                .get(1)
+                .and_then(|name| world.find(asked, name).ok())
+                .map(|issue| issue.id);
+            world.lasting.closed_issue = id;
+            return Effect::GoOn;
+        }
+        "anonymous" => return Effect::Refuse(anonymous(asked)),
         "expired" => access::unknown(asked),
         "burst" => limited(asked, "jira-burst-based"),
         "per_issue" => limited(asked, "jira-per-issue-on-write"),
@@ -192,7 +216,7 @@ fn effect(name: &str, world: &mut World, asked: &Asked<'_>) -> Effect {
 
 /// What Jira answers to a token that it does not know wherever it serves nobody in particular, as Cloud's own tests in
 /// jira.js saw it: no refusal at all, but a header.
-fn anonymous(asked: &Asked<'_>) -> Effect {
+pub fn anonymous(asked: &Asked<'_>) -> Refusal {
     let path: Vec<&str> = asked.path.iter().map(String::as_str).collect();
     let sentence = "served nobody: the token is not known";
     let refusal = match path.as_slice() {
@@ -200,11 +224,12 @@ fn anonymous(asked: &Asked<'_>) -> Effect {
             let body = json!({ "startAt": 0, "maxResults": 50, "total": 0, "issues": [], "isLast": true });
             Refusal::json(200, &body, sentence)
         }
+        ["issue"] => Refusal::field(400, "project", "valid project is required"),
         ["issue", _, ..] => Refusal::no_issue(asked.view.api),
         ["project", name, ..] => Refusal::no_project(name),
         _ => access::not_logged_in(asked),
     };
-    Effect::Refuse(refusal.header("x-seraph-loginreason", "AUTHENTICATED_FAILED"))
+    refusal.header("x-seraph-loginreason", "AUTHENTICATED_FAILED")
 }
 
 fn limited(asked: &Asked<'_>, reason: &str) -> Refusal {

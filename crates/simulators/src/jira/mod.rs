@@ -109,8 +109,12 @@ impl Jira {
     /// Finds out who asks, where that matters.
     fn come_in(&mut self, request: &Request<'_>, asked: &mut Asked<'_>) -> Result<(), Refusal> {
         if matches!(asked.door, Entrance::Rest | Entrance::Hooks) {
+            if let Some(refusal) = self.world.lasting.nobody(request.headers, asked) {
+                return Err(refusal);
+            }
             asked.caller = access::caller(&self.world, request.headers, asked)?;
             self.world.meet(&asked.caller);
+            self.world.may_touch(asked)?;
         }
         Ok(())
     }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
 use crate::jira::access::IssuedToken;
 use crate::jira::answer::Refusal;
+use crate::jira::faults::anonymous;
 use crate::jira::fields::Fields;
 use crate::jira::hooks::{Hook, News};
 use crate::jira::issue::{History, Issue, Link};
@@ -34,8 +37,24 @@ pub struct Lasting {
     pub needs_service: bool,
     /// The old search is gone, in the second version too.
     pub is_cloud: bool,
+    /// The proof of who somebody is that was believed once and has ended; the next one that comes, if it is empty.
+    pub ended: Option<String>,
+    /// The issue that refuses everybody: it was moved to where nobody may do anything.
+    pub closed_issue: Option<u64>,
     /// How many searches more do not find what is made now; none if there is no lag.
     pub lagging_searches: u8,
+}
+
+impl Lasting {
+    /// What somebody is answered whose proof has ended.
+    pub fn nobody(&mut self, headers: &HeaderMap, asked: &Asked<'_>) -> Option<Refusal> {
+        let proof = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let ended = self.ended.as_mut()?;
+        if ended.is_empty() {
+            proof.clone_into(ended);
+        }
+        (ended == proof).then(|| anonymous(asked))
+    }
 }
 
 /// Jira in memory.
@@ -78,6 +97,21 @@ impl Default for World {
 }
 
 impl World {
+    /// Refuses an issue that is closed to everybody.
+    pub fn may_touch(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+        let is_issue = asked.path.first().is_some_and(|first| first == "issue");
+        let named = asked.path.get(1).filter(|_| is_issue);
+        let id = named
+            .and_then(|name| self.find(asked, name).ok())
+            .map(|issue| issue.id);
+        match id {
+            Some(id) if self.lasting.closed_issue == Some(id) => {
+                Err(Refusal::said(403, "You do not have the permission to do this."))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A new id: one row of numbers for all kinds of things.
     pub fn next_id(&mut self) -> u64 {
         self.last_id += 1;

@@ -6,7 +6,9 @@ use http::Method;
 use crate::servicenow::access;
 use crate::servicenow::answer::{self, Refusal};
 use crate::servicenow::call::{Call, Conditions, Route};
-use crate::servicenow::instance::{Instance, Journals};
+use crate::servicenow::instance::{Instance, Journals, Language};
+use crate::servicenow::lifecycle;
+use crate::servicenow::seed::INTEGRATION;
 use crate::simulator::{Fault, Response};
 use model::time::Timestamp;
 
@@ -43,6 +45,19 @@ pub const FAULTS: &[Fault] = &[
         "no_correlation",
         "from now on, correlation_id cannot be read: blank, and no condition",
     ),
+    fault(
+        "drops_correlation",
+        "from now on, correlation_id cannot be written: an access rule drops it without a word",
+    ),
+    fault(
+        "lost_role",
+        "from now on, access rules hide every task from opsknight.integration: empty lists, 404; asked for again, no more",
+    ),
+    fault("german", "from now on, data policies speak German"),
+    fault(
+        "empty_is_404",
+        "from now on, a list without records is 404, as in the first version of the API",
+    ),
     fault("forbidden", "403: the user may not use the API"),
     fault("deleted", "the next record that is read was deleted: 404"),
     fault("token_refused", "the next access token is refused: 401"),
@@ -72,6 +87,15 @@ impl Faults {
         match fault.name {
             "needs_close_code" => instance.take_only(ONLY_CLOSE_CODE),
             "no_journal" => instance.journals = Journals::Hidden,
+            "drops_correlation" => instance.unwritable = vec!["correlation_id"],
+            "lost_role" => {
+                instance.hidden_from = match instance.hidden_from {
+                    None => Some(INTEGRATION),
+                    Some(_) => None,
+                }
+            }
+            "german" => instance.language = Language::German,
+            "empty_is_404" => instance.refuses_empty_lists = true,
             "no_correlation" => instance.unreadable = vec!["correlation_id"],
             name if self.0.len() < MAX_WAITING => self.0.push(name),
             _ => {}
@@ -93,7 +117,7 @@ impl Faults {
 }
 
 /// What a fault answers in the place of the instance, if it does.
-pub fn answer(fault: &str, call: &Call<'_>, now: Timestamp) -> Option<Response> {
+pub fn answer(fault: &str, call: &Call<'_>, instance: &Instance, now: Timestamp) -> Option<Response> {
     match fault {
         "lost_before" => Some(lost(answer::page(
             502,
@@ -112,10 +136,7 @@ pub fn answer(fault: &str, call: &Call<'_>, now: Timestamp) -> Option<Response> 
             "Service Unavailable",
             "The server is temporarily unavailable.",
         )),
-        "policy" => {
-            let detail = "Data Policy Exception: The following fields are read only: State";
-            Some(Refusal::new(403, "Operation Failed", detail).answer())
-        }
+        "policy" => Some(lifecycle::read_only(instance.language).answer()),
         "forbidden" => Some(match *call.method {
             Method::GET => {
                 Refusal::new(403, "User Not Authorized", "Failed API level ACL Validation").answer()

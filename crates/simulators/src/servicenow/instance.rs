@@ -75,6 +75,16 @@ pub enum CloseCodes {
     Only(&'static str),
 }
 
+/// The language in which refusals are worded that are shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// German.
+    German,
+}
+
 /// Whether journal entries can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Journals {
@@ -94,6 +104,14 @@ pub struct Instance {
     numbers: BTreeMap<&'static str, u64>,
     /// Fields that nobody may read: blank in answers, unknown to queries.
     pub unreadable: Vec<&'static str>,
+    /// Fields that nobody may write: passed over without a word.
+    pub unwritable: Vec<&'static str>,
+    /// The user from whom access rules hide every task.
+    pub hidden_from: Option<&'static str>,
+    /// The language of the callers.
+    pub language: Language,
+    /// Whether a list without records is refused, as in the first version.
+    pub refuses_empty_lists: bool,
     /// The close codes that are accepted.
     pub close_codes: CloseCodes,
     /// Whether journal entries can be read.
@@ -112,6 +130,10 @@ impl Default for Instance {
             counter: 0,
             numbers: BTreeMap::new(),
             unreadable: Vec::new(),
+            unwritable: Vec::new(),
+            hidden_from: None,
+            language: Language::default(),
+            refuses_empty_lists: false,
             close_codes: CloseCodes::default(),
             journals: Journals::default(),
             files: BTreeMap::new(),

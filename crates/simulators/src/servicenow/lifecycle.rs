@@ -2,7 +2,7 @@
 //! system, as far as an incident's life needs them.
 
 use crate::servicenow::answer::Refusal;
-use crate::servicenow::instance::Record;
+use crate::servicenow::instance::{Language, Record};
 use crate::servicenow::schema::Table;
 use crate::servicenow::write::Write;
 
@@ -84,32 +84,82 @@ pub fn settle(table: &'static Table, before: Option<&Record>, record: &mut Recor
     }
 }
 
-/// The data policy of the base system: an incident is resolved or closed with a code and notes. Like the real one, it
-/// names the fields by their labels.
-pub fn check(record: &Record) -> Result<(), Refusal> {
-    if record.table != "incident" || !matches!(Stage::of(record), Stage::Resolved | Stage::Closed) {
-        return Ok(());
-    }
-    let wanted = [
-        ("close_code", "Resolution code"),
-        ("close_notes", "Resolution notes"),
-    ];
+/// The data policies of the base system: a task that is over says in a code and in notes how it ended. Like the real ones, they
+/// name the fields by their labels.
+pub fn check(record: &Record, language: Language) -> Result<(), Refusal> {
+    let wanted: &[(&str, &str, &str)] = match (record.table, record.get("state")) {
+        ("incident", "6" | "7") => &[
+            ("close_code", "Resolution code", "Lösungscode"),
+            ("close_notes", "Resolution notes", "Lösungsnotizen"),
+        ],
+        ("problem", "106") => &[
+            ("resolution_code", "Resolution code", "Lösungscode"),
+            ("cause_notes", "Cause notes", "Ursachennotizen"),
+            ("fix_notes", "Fix notes", "Lösungsnotizen"),
+        ],
+        ("change_request", "3") => &[
+            ("close_code", "Close code", "Abschlusscode"),
+            ("close_notes", "Close notes", "Abschlussnotizen"),
+        ],
+        _ => return Ok(()),
+    };
     let missing: Vec<&str> = wanted
         .iter()
-        .filter(|(name, _)| record.get(name).is_empty())
-        .map(|(_, label)| *label)
+        .filter(|(name, ..)| record.get(name).is_empty())
+        .map(|(_, english, german)| match language {
+            Language::English => *english,
+            Language::German => *german,
+        })
         .collect();
     if missing.is_empty() {
         Ok(())
     } else {
-        Err(mandatory(&missing.join(", ")))
+        Err(mandatory(language, &missing.join(", ")))
     }
 }
 
 /// The refusal of a data policy that wants fields.
-pub fn mandatory(labels: &str) -> Refusal {
-    let detail = format!("Data Policy Exception: The following fields are mandatory: {labels}");
-    Refusal::new(403, "Operation Failed", &detail)
+pub fn mandatory(language: Language, labels: &str) -> Refusal {
+    policy(
+        language,
+        [
+            "The following fields are mandatory",
+            "Die folgenden Felder sind Pflichtfelder",
+        ],
+        labels,
+    )
+}
+
+/// The refusal of a data policy that keeps the state as it is.
+pub fn read_only(language: Language) -> Refusal {
+    let label = match language {
+        Language::English => "State",
+        Language::German => "Status",
+    };
+    policy(
+        language,
+        [
+            "The following fields are read only",
+            "Die folgenden Felder sind schreibgeschützt",
+        ],
+        label,
+    )
+}
+
+/// A data policy's refusal: message and detail are translated with the rest of the caller's pages. The German words are ours.
+fn policy(language: Language, [english, german]: [&str; 2], labels: &str) -> Refusal {
+    match language {
+        Language::English => Refusal::new(
+            403,
+            "Operation Failed",
+            &format!("Data Policy Exception: {english}: {labels}"),
+        ),
+        Language::German => Refusal::new(
+            403,
+            "Vorgang fehlgeschlagen",
+            &format!("Datenrichtlinienausnahme: {german}: {labels}"),
+        ),
+    }
 }
 
 fn stamp(record: &mut Record, at: &'static str, by: &'static str, write: &Write<'_>) {

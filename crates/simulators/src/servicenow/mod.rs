@@ -91,7 +91,7 @@ impl ServiceNow {
         };
         let mut call = Call::read(request, user)?;
         let fault = self.faults.take(&call).unwrap_or_default();
-        if let Some(answer) = faults::answer(fault, &call, request.now) {
+        if let Some(answer) = faults::answer(fault, &call, &self.instance, request.now) {
             let token = access::bearer(request.headers).filter(|_| fault == "expired");
             token.into_iter().for_each(|token| self.tokens.expire(token));
             return Ok(answer);

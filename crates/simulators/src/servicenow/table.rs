@@ -40,13 +40,16 @@ pub fn serve_record(
     let table = named(name)?;
     match *call.method {
         Method::GET => {
-            let record = instance.find(name, sys_id).ok_or_else(Refusal::no_record)?;
+            let record = instance
+                .find(name, sys_id)
+                .filter(|_| !is_hidden(instance, call, table));
+            let record = record.ok_or_else(Refusal::no_record)?;
             let shown = View::of(call).show(instance, record);
             Ok(answer::result(200, &shown, format!("read {}", title(record))))
         }
         Method::PUT | Method::PATCH => {
             let fields = call.fields()?;
-            may_write(call, table, "Update")?;
+            may_write(instance, call, table, "Update")?;
             let write = Write {
                 fields: &fields,
                 input: input(call),
@@ -59,7 +62,7 @@ pub fn serve_record(
             Ok(answer::result(200, &shown, format!("changed {}", title(record))))
         }
         Method::DELETE => {
-            may_write(call, table, "Delete")?;
+            may_write(instance, call, table, "Delete")?;
             let gone = instance
                 .find(name, sys_id)
                 .map(title)
@@ -105,9 +108,10 @@ fn list(instance: &Instance, call: &Call<'_>, table: &'static Table) -> Result<R
         .iter()
         .skip(offset)
         .take(limit)
+        .filter(|_| !is_hidden(instance, call, table))
         .map(|record| view.show(instance, record))
         .collect();
-    if page.is_empty() && call.version == Version::First {
+    if page.is_empty() && (call.version == Version::First || instance.refuses_empty_lists) {
         return Err(Refusal::no_record());
     }
     let sentence = format!("listed {} of {total} in {}", page.len(), table.name);
@@ -142,7 +146,7 @@ fn links(call: &Call<'_>, limit: usize, offset: usize, total: usize) -> String {
 
 fn create(instance: &mut Instance, call: &Call<'_>, table: &'static Table) -> Result<Response, Refusal> {
     let fields = call.fields()?;
-    may_write(call, table, "Insert")?;
+    may_write(instance, call, table, "Insert")?;
     let write = Write {
         fields: &fields,
         input: input(call),
@@ -162,11 +166,16 @@ fn create(instance: &mut Instance, call: &Call<'_>, table: &'static Table) -> Re
     Ok(answer)
 }
 
-fn may_write(call: &Call<'_>, table: &Table, what: &str) -> Result<(), Refusal> {
+/// Whether access rules hide the records of a table from a caller. They do so after the query: its number still counts them.
+fn is_hidden(instance: &Instance, call: &Call<'_>, table: &Table) -> bool {
+    table.task.is_some() && instance.hidden_from == Some(call.user.name.as_str())
+}
+
+fn may_write(instance: &Instance, call: &Call<'_>, table: &Table, what: &str) -> Result<(), Refusal> {
     call.user.may_write(what)?;
     match table.writers {
-        Writers::Everybody => Ok(()),
-        Writers::Platform => Err(Refusal::acl(what)),
+        Writers::Everybody if !is_hidden(instance, call, table) => Ok(()),
+        Writers::Everybody | Writers::Platform => Err(Refusal::acl(what)),
     }
 }
 

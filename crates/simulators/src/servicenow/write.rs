@@ -42,7 +42,7 @@ impl Instance {
         lifecycle::begin(table, &mut record, write);
         let notes = self.apply(table, &mut record, write);
         lifecycle::settle(table, None, &mut record, write);
-        lifecycle::check(&record)?;
+        lifecycle::check(&record, self.language)?;
         if let Some(number) = self.next_number(table) {
             record.set("number", number);
         }
@@ -68,7 +68,7 @@ impl Instance {
         let mut record = before.clone();
         let notes = self.apply(table, &mut record, write);
         lifecycle::settle(table, Some(&before), &mut record, write);
-        lifecycle::check(&record)?;
+        lifecycle::check(&record, self.language)?;
         if record == before && notes.is_empty() {
             return Ok(());
         }
@@ -96,7 +96,9 @@ impl Instance {
     ) -> Vec<(&'static str, String)> {
         let mut notes = Vec::new();
         for (name, value) in write.fields {
-            let Some(field) = table.field(name).filter(|field| field.set_by == SetBy::Writer) else {
+            let may_be_set =
+                |field: &&Field| field.set_by == SetBy::Writer && !self.unwritable.contains(&field.name);
+            let Some(field) = table.field(name).filter(may_be_set) else {
                 continue;
             };
             let text = plain(value);

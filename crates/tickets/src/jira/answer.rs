@@ -8,6 +8,7 @@ use crate::jira::NOTHING;
 use crate::jira::issue::short;
 use crate::jira::settings::Settings;
 use crate::workflow::action::{Observation, Trouble, TroubleKind};
+use crate::workflow::clock::theirs;
 use crate::workflow::system::Ask;
 use destination::status;
 use destination::task::Target;
@@ -23,6 +24,12 @@ const UNTOLD_WAIT: Duration = Duration::from_secs(30);
 const MAX_QUOTE: usize = 300;
 /// The most messages of one error that are looked at.
 const MAX_MESSAGES: usize = 20;
+/// The header that says how signing in went, whatever the status is.
+const LOGIN_REASON: &str = "x-seraph-loginreason";
+/// What it says of credentials that were sent and not believed.
+const NOT_BELIEVED: [&str; 2] = ["AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED"];
+/// The header that names whom Data Center answers.
+const USER_NAME: &str = "x-ausername";
 /// The limit that concerns one ticket and nobody else.
 const PER_ISSUE: &str = "jira-per-issue-on-write";
 
@@ -35,8 +42,23 @@ pub(super) struct Purpose<'a> {
     pub(super) missing: &'a str,
 }
 
-/// The answer of a request if it is a good one, and otherwise what became of it.
+/// The answer of a request that reads if it is a good one, and otherwise what became of it. What nobody in particular is shown
+/// is not what there is.
 pub(super) fn good<'a>(
+    target: &Target,
+    exchange: &'a Exchange,
+    purpose: Purpose<'_>,
+    now: Timestamp,
+) -> Result<&'a Response, Trouble> {
+    let response = taken(target, exchange, purpose, now)?;
+    match served_as_nobody(response) {
+        true => Err(nobody(response.status)),
+        false => Ok(response),
+    }
+}
+
+/// The answer of a request that changes something: what was done is done, whoever did it.
+fn taken<'a>(
     target: &Target,
     exchange: &'a Exchange,
     purpose: Purpose<'_>,
@@ -49,7 +71,16 @@ pub(super) fn good<'a>(
     }
 }
 
-/// The same for whoever is asked by the workflow.
+/// The same for whoever changes something for the workflow.
+pub(super) fn of_change<'a>(
+    ask: &Ask<'_>,
+    exchange: &'a Exchange,
+    purpose: Purpose<'_>,
+) -> Result<&'a Response, Trouble> {
+    taken(ask.target, exchange, purpose, ask.now)
+}
+
+/// The same for whoever reads for the workflow.
 pub(super) fn of<'a>(
     ask: &Ask<'_>,
     exchange: &'a Exchange,
@@ -60,7 +91,7 @@ pub(super) fn of<'a>(
 
 /// Whether it was done, which is all that its answer says.
 pub(super) fn done(ask: &Ask<'_>, exchange: &Exchange, purpose: Purpose<'_>) -> Observation {
-    of(ask, exchange, purpose)?;
+    of_change(ask, exchange, purpose)?;
     NOTHING
 }
 
@@ -109,6 +140,7 @@ pub(super) fn trouble(target: &Target, response: &Response, purpose: Purpose<'_>
                 "Jira wants a CAPTCHA from this account ({status}): sign in as it once in a browser, then enable the webhook"
             ),
         ),
+        400..=428 | 430..=499 if served_as_nobody(response) => nobody(status),
         401 => person(
             TroubleKind::Credentials,
             format!("Jira refuses the credentials (401): put account and token right{said}"),
@@ -153,6 +185,23 @@ pub(super) fn trouble(target: &Target, response: &Response, purpose: Purpose<'_>
     }
 }
 
+/// Whether Jira did not believe who we are and answered all the same, as it answers anybody: an empty search, 404 for a ticket,
+/// 400 for a project. A site does so with a token that has ended.
+fn served_as_nobody(response: &Response) -> bool {
+    let is_refused = |reason: &str| NOT_BELIEVED.iter().any(|known| reason.contains(known));
+    let mut reasons = response.headers.get_all(LOGIN_REASON).iter();
+    let is_anonymous = header(response, USER_NAME).is_some_and(|name| name == "anonymous");
+    is_anonymous || reasons.any(|reason| reason.to_str().is_ok_and(is_refused))
+}
+
+fn nobody(status: u16) -> Trouble {
+    let detail = format!(
+        "Jira does not believe the credentials and answers as to anybody ({status}): the token has ended or was revoked, so \
+         make a new one and fill it in"
+    );
+    Trouble::new(TroubleKind::Credentials, refused_settings(detail))
+}
+
 /// Trouble of a request about something else than the ticket, which is not what is missing.
 pub(super) fn about_this(trouble: Trouble) -> Trouble {
     let kind = match trouble.kind {
@@ -177,7 +226,7 @@ fn person_of_redirect(status: u16) -> Trouble {
 
 /// Whether Jira itself refused, and not a firewall or proxy on the way there: by its JSON, or by a header of its own.
 fn is_own(response: &Response) -> bool {
-    let is_marked = ["x-arequestid", "x-seraph-loginreason"]
+    let is_marked = ["x-arequestid", LOGIN_REASON]
         .iter()
         .any(|name| response.headers.contains_key(*name));
     is_marked || !words(&response.body).is_empty()
@@ -189,7 +238,7 @@ fn broken(response: &Response, now: Timestamp) -> Failure {
         FailureCode::ServerError,
         format!("Jira answered {}", response.status),
     );
-    match waits::retry_after(&response.headers, now) {
+    match waits::retry_after(&response.headers, theirs(&response.headers, now)) {
         Some(wait) if response.status == 503 => Failure {
             retry_after: Some(wait),
             ..failure.with(Disposition::RateLimited)
@@ -224,7 +273,7 @@ fn limited(target: &Target, response: &Response, now: Timestamp) -> Trouble {
 
 /// How long an answer asks to wait.
 pub(super) fn wait(response: &Response, now: Timestamp) -> Option<Duration> {
-    waits::told(&response.headers, now)
+    waits::told(&response.headers, theirs(&response.headers, now))
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use crate::jira::access::{self, PERMISSIONS};
 use crate::jira::answer::{self, Purpose};
 use crate::jira::api::{Api, with_large_answer};
 use crate::jira::create_screen;
 use crate::jira::issue::{name_of, short};
-use crate::jira::settings::{Settings, is_number};
+use crate::jira::settings::Settings;
 use crate::jira::{account, screen};
 use crate::workflow::action::Trouble;
 use destination::task::Rendered;
@@ -14,16 +15,6 @@ use destination::ticketing::{Finding, QueryContext, QueryResult, QueryStep};
 use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode, MAX_BODY_CAP_BYTES};
 
-/// The permissions that tickets need, with the names that people know them by.
-const PERMISSIONS: [(&str, &str); 7] = [
-    ("BROWSE_PROJECTS", "Browse Projects"),
-    ("CREATE_ISSUES", "Create Issues"),
-    ("EDIT_ISSUES", "Edit Issues"),
-    ("TRANSITION_ISSUES", "Transition Issues"),
-    ("ADD_COMMENTS", "Add Comments"),
-    ("LINK_ISSUES", "Link Issues"),
-    ("ASSIGN_ISSUES", "Assign Issues"),
-];
 /// How many types or fields are asked for at once; whoever has more is told that not all was looked at.
 const PAGE: &str = "200";
 /// The longest name that a finding repeats, in characters.
@@ -82,14 +73,10 @@ pub(super) fn check(asking: &QueryContext<'_>) -> Next {
 fn in_project(asking: &QueryContext<'_>, project: &str, mut findings: Vec<Finding>) -> Next {
     let [rights, types, screen] = [2, 3, 4].map(|index| asking.answers.get(index));
     let Some(rights) = rights else {
-        return send(ask_permissions(asking, project));
+        return send(access::request(api(asking)));
     };
-    match answered(
-        asking,
-        rights,
-        purpose("see its permissions", "this Jira does not tell permissions"),
-    )? {
-        Ok(told) => findings.extend(permissions(&told["permissions"])),
+    match answered(asking, rights, access::PURPOSE)? {
+        Ok(told) => findings.extend(permissions(&told)),
         Err(failure) => findings.push(Finding::unsure(sentence(&failure.detail))),
     }
     let Some(types) = types else {
@@ -193,21 +180,8 @@ fn signed_in(asking: &QueryContext<'_>, person: &Value) -> Finding {
     }
 }
 
-fn ask_permissions(asking: &QueryContext<'_>, project: &str) -> Result<Rendered, Failure> {
-    let names = PERMISSIONS.map(|(key, _)| key).join(",");
-    let by = if is_number(project) {
-        "projectId"
-    } else {
-        "projectKey"
-    };
-    let query = [(by, project), ("permissions", names.as_str())];
-    // Data Center tells of all permissions, whatever it is asked for.
-    Ok(with_large_answer(api(asking).get(&["mypermissions"], &query)?))
-}
-
 fn permissions(told: &Value) -> Vec<Finding> {
-    let state = |key: &str| told[key]["havePermission"].as_bool();
-    let of = |(key, name): (&str, &str)| match state(key) {
+    let of = |(key, name): (&str, &str)| match access::has(told, key) {
         Some(true) => None,
         Some(false) => Some(Finding::bad(format!(
             "The permission {name} is missing: give it to this account in the project's permission scheme."

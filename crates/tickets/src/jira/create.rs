@@ -84,11 +84,12 @@ pub(super) fn observe(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
         act: &act,
         missing: "there is no Jira at this address, or not this project: put that right",
     };
-    let trouble = match answer::of(ask, exchange, purpose) {
+    let trouble = match answer::of_change(ask, exchange, purpose) {
         Ok(response) => return made(ask, response),
         Err(trouble) => trouble,
     };
     match (&exchange.result, trouble.kind) {
+        (_, TroubleKind::Credentials) => Err(trouble),
         (Ok(response), _) if response.status == 400 => Err(refused(ask, response, trouble)),
         // Another node may still be at it.
         (Ok(response), _) if response.status == 409 => Err(Trouble {

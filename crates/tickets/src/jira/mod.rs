@@ -1,8 +1,9 @@
 //! Jira, Cloud and Data Center: which request an action is, and what its answer says. The order of things is the workflow's.
 //!
-//! `account`, `create`, `find`, `read`, `moving`, `link_back`, `assign`, `comments` and `duplicate` each know one sort of request;
+//! `account`, `access`, `create`, `find`, `read`, `moving`, `link_back`, `assign`, `comments` and `duplicate` each know one sort of request;
 //! `answer` judges what their answers have in common. `check` is what *Check connection* looks at.
 
+mod access;
 mod account;
 mod answer;
 mod api;
@@ -37,7 +38,7 @@ use crate::jira::api::Api;
 use crate::jira::settings::{Auth, Settings};
 use crate::workflow::Workflow;
 use crate::workflow::action::{Action, Facts, Observation, Trouble, TroubleKind};
-use crate::workflow::system::{Ask, Capabilities, TicketSystem};
+use crate::workflow::system::{AccessCheck, Ask, Capabilities, TicketSystem};
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
@@ -87,6 +88,7 @@ impl TicketSystem for Jira {
             Action::Identify => account::request(api),
             Action::Create => create::request(api, ask),
             Action::FindByKey => find::request(api, ask.marker),
+            Action::CheckAccess(_) => access::request(api),
             Action::Read { id, view } | Action::ReadNamed { reference: id, view } => {
                 read::request(api, id, *view)
             }
@@ -106,6 +108,7 @@ impl TicketSystem for Jira {
             Action::Identify => account::observe(ask, exchange),
             Action::Create => create::observe(ask, exchange),
             Action::FindByKey => find::observe(ask, exchange),
+            Action::CheckAccess(doubt) => access::observe(ask, doubt, exchange),
             Action::Read { view, .. } | Action::ReadNamed { view, .. } => read::observe(ask, *view, exchange),
             Action::ReadComments { since, .. } => comments::read_observe(ask, *since, exchange),
             Action::Move(moving) => moving::observe(ask, moving, exchange),
@@ -120,6 +123,10 @@ impl TicketSystem for Jira {
 
     fn is_identified(&self, target: &Target) -> bool {
         Account::learned(target).is_some()
+    }
+
+    fn access_check(&self) -> AccessCheck {
+        AccessCheck::Rights
     }
 
     fn check(&self, target: &Target) -> Vec<Problem> {

@@ -52,10 +52,11 @@ fn way(moving: &Move) -> Result<Way, Failure> {
 
 /// What the answer means.
 pub(super) fn observe(ask: &Ask<'_>, moving: &Move, exchange: &Exchange) -> Observation {
-    let Err(trouble) = answer::of(ask, exchange, PURPOSE) else {
+    let Err(trouble) = answer::of_change(ask, exchange, PURPOSE) else {
         return NOTHING;
     };
     match &exchange.result {
+        _ if trouble.kind == TroubleKind::Credentials => Err(trouble),
         Ok(response) if response.status == 400 => refused(ask, moving, response),
         Ok(response) if matches!(response.status, 404 | 409) => Err(moved_meanwhile(ask, moving, response)),
         Ok(_) | Err(_) => Err(trouble),

@@ -1,5 +1,6 @@
 //! Jira's adapter in conversations whose answers are written by hand, with the engine played.
 
+mod access;
 mod asking;
 mod calls;
 mod checking;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::jira::Jira;
+use crate::jira::access::PERMISSIONS;
 use crate::jira::account::Account;
 use crate::jira::settings::Settings;
 use crate::workflow::Workflow;
@@ -207,6 +209,34 @@ fn unsent(code: FailureCode) -> Exchange {
 
 fn created() -> Exchange {
     answer(201, &json!({ "id": "10012", "key": "OPS-12", "self": "x" }))
+}
+
+/// The account has every permission in the project.
+fn may_all() -> Exchange {
+    may(&[])
+}
+
+/// The account has every permission but these.
+fn may(without: &[&str]) -> Exchange {
+    let names = PERMISSIONS.map(|(key, _)| (key, json!({ "havePermission": !without.contains(&key) })));
+    answer(
+        200,
+        &json!({ "permissions": names.into_iter().collect::<std::collections::BTreeMap<_, _>>() }),
+    )
+}
+
+/// There is no such ticket.
+fn missing() -> Exchange {
+    answer(404, &json!({ "errorMessages": ["Issue does not exist"] }))
+}
+
+/// What a site answers to a token that has ended: nobody's view of it.
+fn as_nobody(status: u16, body: &Value) -> Exchange {
+    raw(
+        status,
+        &[("x-seraph-loginreason", "AUTHENTICATED_FAILED")],
+        &body.to_string(),
+    )
 }
 
 fn nothing() -> Exchange {

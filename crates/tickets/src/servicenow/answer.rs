@@ -9,7 +9,8 @@ use http::HeaderMap;
 use serde_json::Value;
 
 use crate::servicenow::settings::{bucket, table};
-use crate::workflow::action::{Facts, Observation, Trouble, TroubleKind as Kind};
+use crate::workflow::action::{Trouble, TroubleKind as Kind};
+use crate::workflow::clock::theirs;
 use crate::workflow::system::Ask;
 use destination::status;
 use destination::task::{Pause, Target};
@@ -32,15 +33,25 @@ const POLICY_WORDS: [&str; 5] = [
     "invalid value",
 ];
 
+/// What is said of a change that the instance does not want.
+const REFUSES_THIS: &str =
+    "the instance refuses this: change its rules, or set the fields that it names under Fields";
+/// What tells a refusal of the account, and stands untranslated in every language.
+const ACL: &str = "acl";
+/// What a refusal of the API itself says.
+const UNAUTHORIZED: &str = "not authorized";
+
 /// The `result` of an answer to the workflow.
 pub(super) fn result(ask: &Ask<'_>, exchange: &Exchange) -> Result<Value, Refusal> {
     read(ask.target, exchange, ask.now)
 }
 
-/// Whether it was done, which is all that its answer says.
-pub(super) fn done(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
-    result(ask, exchange)?;
-    Ok(Facts::Nothing)
+/// The records of a list. Where the first version of the Table API answers, none are a 404.
+pub(super) fn list(ask: &Ask<'_>, exchange: &Exchange) -> Result<Value, Refusal> {
+    match result(ask, exchange) {
+        Err(refusal) if refusal.kind == Kind::Missing => Ok(Value::Array(Vec::new())),
+        result => result,
+    }
 }
 
 /// A record that does not tell what we need to know.
@@ -69,7 +80,10 @@ pub(super) struct Refusal {
 impl Refusal {
     /// Whether it was this that could not be done, whatever else could.
     pub(super) fn is_about_this(&self) -> bool {
-        matches!(self.kind, Kind::Forbidden | Kind::Refused | Kind::Missing)
+        matches!(
+            self.kind,
+            Kind::Forbidden | Kind::Refused | Kind::Doubtful | Kind::Missing
+        )
     }
 
     /// Whether the instance named a field in its words, by its name or by what people call it.
@@ -180,74 +194,60 @@ pub(super) fn no_result(response: &Response) -> Failure {
 fn refused(target: &Target, status: u16, words: &str) -> Refusal {
     let lower = words.to_lowercase();
     let is_policy = POLICY_WORDS.iter().any(|word| lower.contains(word));
+    let settings = |kind, sentence: String| {
+        let remedy = Disposition::NeedsOperator;
+        (kind, FailureCode::SettingsRefused, remedy, sentence)
+    };
+    let later = |kind, sentence: String| (kind, FailureCode::ClientError, Disposition::Backoff, sentence);
+    let table = table(target);
     let (kind, code, remedy, sentence) = match status {
         // Without the instance's own words it may be anybody who answers.
-        _ if words.is_empty() && status != 401 => (
-            Kind::Unknown,
-            FailureCode::ClientError,
-            Disposition::Backoff,
-            status::foreign_sentence(status, "ServiceNow"),
-        ),
+        _ if words.is_empty() && status != 401 => {
+            later(Kind::Unknown, status::foreign_sentence(status, "ServiceNow"))
+        }
         // Another node of the instance may still be at it.
-        408 | 409 => (
-            Kind::Unknown,
-            FailureCode::ClientError,
-            Disposition::Backoff,
-            format!("the instance answered {status}"),
-        ),
-        401 => (
+        408 | 409 => later(Kind::Unknown, format!("the instance answered {status}")),
+        401 => settings(
             Kind::Credentials,
-            FailureCode::SettingsRefused,
-            Disposition::NeedsOperator,
             "the instance does not accept the credentials: put account, password or key right".to_owned(),
         ),
-        400 if lower.contains("invalid table") => (
+        400 if lower.contains("invalid table") => settings(
             Kind::Forbidden,
-            FailureCode::SettingsRefused,
-            Disposition::NeedsOperator,
-            format!(
-                "the instance has no table {:?} that this account may use: put Table right",
-                table(target)
-            ),
+            format!("the instance has no table {table:?} that this account may use: put Table right"),
         ),
-        403 if !is_policy => (
+        // The words of a data policy are those of the account's language.
+        403 if !is_policy && !is_of_rights(&lower) => settings(Kind::Doubtful, REFUSES_THIS.to_owned()),
+        403 if !is_policy => settings(
             Kind::Forbidden,
-            FailureCode::SettingsRefused,
-            Disposition::NeedsOperator,
-            format!(
-                "this account may not do this in the table {:?}: give it the role that it needs",
-                table(target)
-            ),
+            format!("this account may not do this in the table {table:?}: give it the role that it needs"),
         ),
-        404 => (
+        404 => settings(
             Kind::Missing,
-            FailureCode::SettingsRefused,
-            Disposition::NeedsOperator,
-            format!(
-                "there is nothing in the table {:?} that this account may see",
-                table(target)
-            ),
+            format!("there is nothing in the table {table:?} that this account may see"),
         ),
         400 | 403 => (
             Kind::Refused,
             FailureCode::MessageRefused,
             Disposition::Permanent,
-            "the instance refuses this: change its rules, or set the fields that it names under Fields"
-                .to_owned(),
+            REFUSES_THIS.to_owned(),
         ),
-        _ => (
-            Kind::Refused,
-            FailureCode::ClientError,
-            Disposition::Backoff,
-            format!("the instance answered {status}"),
-        ),
+        _ => later(Kind::Refused, format!("the instance answered {status}")),
     };
     let failure = Failure::new(code, format!("{sentence}{}", quoted(words))).with(remedy);
     refusal(kind, failure, words)
 }
 
+/// Whether a refusal is one of access rules: in every language they are called so.
+fn is_of_rights(words: &str) -> bool {
+    let is_acl = words
+        .split(|sign: char| !sign.is_alphanumeric())
+        .any(|word| word == ACL);
+    is_acl || words.contains(UNAUTHORIZED)
+}
+
 fn broken(exchange: &Exchange, now: Timestamp, words: &str) -> Refusal {
-    let outcome = status::classify(exchange, now);
+    let headers = exchange.result.as_ref().map(|response| &response.headers);
+    let outcome = status::classify(exchange, headers.map_or(now, |headers| theirs(headers, now)));
     let failure = outcome.failure().cloned();
     let failure = failure
         .unwrap_or_else(|| Failure::new(FailureCode::UnexpectedStatus, "the answer has no known status"));
@@ -288,9 +288,15 @@ fn limited(target: &Target, response: &Response, words: &str, now: Timestamp) ->
     }
 }
 
+/// How many records a query found, those included that access rules hide; nothing if it was not told.
+pub(super) fn total(exchange: &Exchange) -> Option<u64> {
+    let response = exchange.result.as_ref().ok()?;
+    header(&response.headers, "x-total-count")?.trim().parse().ok()
+}
+
 /// How long an answer asks to wait.
 pub(super) fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    waits::told(headers, now)
+    waits::told(headers, theirs(headers, now))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

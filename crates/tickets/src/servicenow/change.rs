@@ -97,14 +97,19 @@ pub(super) fn observe(ask: &Ask<'_>, moving: &Move, exchange: &Exchange) -> Obse
 fn refused(ask: &Ask<'_>, moving: &Move, refusal: Refusal) -> Refusal {
     let key = &moving.name.key;
     match refusal.kind {
-        Kind::Refused | Kind::Forbidden
-            if moving.goal == TicketPhase::Done && refusal.names(&CLOSING_NAMES) =>
+        Kind::Refused | Kind::Forbidden | Kind::Doubtful
+            if moving.goal == TicketPhase::Done
+                && (refusal.kind == Kind::Doubtful || refusal.names(&CLOSING_NAMES)) =>
         {
             let sentence = format!(
                 "the instance does not close {key} with the code {:?}: set Close code and Close notes to what it wants",
                 close_code(ask.target)
             );
-            refusal.with(FailureCode::MessageRefused, Disposition::Permanent, &sentence)
+            let remedy = match refusal.kind {
+                Kind::Doubtful => Disposition::NeedsOperator,
+                _ => Disposition::Permanent,
+            };
+            refusal.with(FailureCode::MessageRefused, remedy, &sentence)
         }
         // Most instances let nobody open a closed ticket again: that is no reason to hold everything else back.
         Kind::Forbidden if moving.from == TicketPhase::Done => {

@@ -4,8 +4,9 @@
 
 mod findings;
 
-use crate::servicenow::answer::{self, Refusal};
-use crate::servicenow::record::Record;
+use crate::servicenow::access::{hidden, shows_nothing};
+use crate::servicenow::answer::{self, Refusal, total};
+use crate::servicenow::record::{DISPLAY, Record};
 use crate::servicenow::request::{Caller, query_value};
 use crate::servicenow::settings::{Notes, account, is_sys_id, table};
 use crate::workflow::action::TroubleKind as Kind;
@@ -39,6 +40,8 @@ const MAX_USERS: usize = 50;
 enum Probe {
     /// A record of the table.
     Record,
+    /// The latest records that we made.
+    Mark,
     /// Our own account.
     Account,
     /// The choices of states and close codes.
@@ -90,6 +93,7 @@ fn probes(target: &Target) -> Vec<Probe> {
     let reads_notes = Notes::of(target) != Notes::Off || target.option("comments") == "on";
     let wanted = [
         (Probe::Record, true),
+        (Probe::Mark, true),
         (Probe::Account, !account(target).is_empty()),
         (Probe::Choices, true),
         (Probe::Fields, true),
@@ -126,6 +130,14 @@ fn request(asking: &QueryContext<'_>, probe: Probe) -> Result<Rendered, Failure>
     };
     match probe {
         Probe::Record => caller.list(table, "", &NEEDED.join(","), 1),
+        Probe::Mark => {
+            let by = match account(target) {
+                "" => format!("correlation_display={DISPLAY}"),
+                account => format!("sys_created_by={}", query_value(account)),
+            };
+            let query = format!("{by}^ORDERBYDESCsys_created_on");
+            caller.list(table, &query, "number,correlation_id,sys_created_by", 1)
+        }
         Probe::Account => {
             let query = format!("user_name={}", query_value(account(target)));
             caller.list("sys_user", &query, "user_name,name,active", 2)
@@ -167,10 +179,18 @@ fn request(asking: &QueryContext<'_>, probe: Probe) -> Result<Rendered, Failure>
 /// What was read, none if it may not be; an end if there is no use in going on.
 fn read(asking: &QueryContext<'_>, probe: Probe, exchange: &Exchange) -> Result<Vec<Record>, Box<QueryStep>> {
     let refusal = match answer::read(asking.target, exchange, asking.now) {
+        Ok(result)
+            if probe == Probe::Record && total(exchange) > Some(0) && shows_nothing(&result, exchange) =>
+        {
+            return Err(Box::new(only(Finding::bad(hidden(asking.target)))));
+        }
         Ok(result) => return Ok(Record::list(&result).unwrap_or_default()),
         Err(refusal) => refusal,
     };
-    let is_about_access = matches!(refusal.kind, Kind::Forbidden | Kind::Refused | Kind::Missing);
+    let is_about_access = matches!(
+        refusal.kind,
+        Kind::Forbidden | Kind::Refused | Kind::Doubtful | Kind::Missing
+    );
     match probe {
         _ if refusal.kind == Kind::Credentials => Err(Box::new(only(Finding::bad(refusal.failure.detail)))),
         Probe::Record if is_about_access => Err(Box::new(only(Finding::bad(refusal.failure.detail)))),
@@ -186,6 +206,7 @@ fn only(finding: Finding) -> QueryStep {
 fn judge(target: &Target, probe: Probe, records: &[Record]) -> Vec<Finding> {
     match probe {
         Probe::Record => findings::of_record(target, records.first()),
+        Probe::Mark => vec![findings::of_mark(target, records.first())],
         Probe::Account => vec![findings::of_account(target, records)],
         Probe::Choices => findings::of_choices(target, records),
         Probe::Fields => findings::of_fields(target, &own_fields(target), records),

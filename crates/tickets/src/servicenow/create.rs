@@ -7,7 +7,7 @@ use crate::servicenow::record::{DISPLAY, Record, is_id};
 use crate::servicenow::request::Caller;
 use crate::servicenow::settings::impact_and_urgency;
 use crate::servicenow::texts;
-use crate::workflow::action::{Facts, Mark, Observation, Sighting, Trouble, TroubleKind};
+use crate::workflow::action::{Facts, Observation, Sighting, Trouble, TroubleKind};
 use crate::workflow::system::Ask;
 use destination::mapping;
 use destination::task::Rendered;
@@ -51,13 +51,12 @@ pub(super) fn observe(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
         let failure = Failure::new(FailureCode::ResponseInvalid, detail);
         return Err(Trouble::new(TroubleKind::Unknown, failure));
     };
-    let is_marked = record.carries(ask.marker);
     let sighting = record.sighting(ask).unwrap_or_else(|| Sighting {
         ticket: record.name_only(ask.target),
-        ..Sighting::blank(Mark::Ours)
+        ..Sighting::blank(record.mark(ask.marker))
     });
-    // One whose state or mark was not told is read by its id.
-    let is_partial = !is_marked || sighting.ticket.status.is_empty();
+    // One whose state was not told is read by its id.
+    let is_partial = sighting.ticket.status.is_empty();
     Ok(Facts::Ticket(Box::new(Sighting {
         is_partial,
         ..sighting

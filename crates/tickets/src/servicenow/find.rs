@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::servicenow::answer::{result, unreadable};
+use crate::servicenow::access::{shown_nothing, shows_nothing};
+use crate::servicenow::answer::{list, result, total, unreadable};
 use crate::servicenow::record::Record;
 use crate::servicenow::request::{Caller, RECORD_FIELDS, query_value};
 use crate::servicenow::settings::{is_sys_id, table};
@@ -28,7 +29,11 @@ pub(super) fn request(caller: Caller<'_>, marker: &str) -> Result<Rendered, Fail
 
 /// Which do.
 pub(super) fn observe(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
-    let listed = Record::list(&result(ask, exchange)?);
+    let result = list(ask, exchange)?;
+    if total(exchange).is_some_and(|found| found > 0) && shows_nothing(&result, exchange) {
+        return Err(shown_nothing(ask));
+    }
+    let listed = Record::list(&result);
     let is_empty = listed.as_ref().is_some_and(Vec::is_empty);
     let records = listed.unwrap_or_default();
     let ours = records.iter().filter(|record| record.carries(ask.marker));
@@ -79,7 +84,11 @@ pub(super) fn named_request(caller: Caller<'_>, reference: &str) -> Result<Rende
 
 /// Which that is.
 pub(super) fn named(ask: &Ask<'_>, reference: &str, exchange: &Exchange) -> Observation {
-    let found = found(&result(ask, exchange)?, reference);
+    let answer = match is_sys_id(reference) {
+        true => result(ask, exchange)?,
+        false => list(ask, exchange)?,
+    };
+    let found = found(&answer, reference);
     let missing = || {
         let failure = Failure::new(FailureCode::TicketLost, "there is no such ticket");
         Trouble::new(TroubleKind::Missing, failure)

@@ -1,9 +1,10 @@
 //! ServiceNow, by the Table API: which request an action is, and what its answer says. The order of things is the workflow's.
 //!
-//! `look_up`, `create`, `find`, `mark`, `change`, `assign`, `comments` and `duplicate` each know one sort of request. `record` reads a
+//! `look_up`, `access`, `create`, `find`, `mark`, `change`, `assign`, `comments` and `duplicate` each know one sort of request. `record` reads a
 //! record, `request` makes addresses and headers, `answer` reads errors, `texts` renders the templates. `form` and `settings` say
 //! what is asked for, `problems` what is wrong with it. `check` is what *Check connection* looks at.
 
+mod access;
 mod answer;
 mod assign;
 mod callback;
@@ -34,7 +35,7 @@ use crate::servicenow::request::Caller;
 use crate::servicenow::settings::is_sys_id;
 use crate::workflow::Workflow;
 use crate::workflow::action::{Action, Observation, Trouble, TroubleKind};
-use crate::workflow::system::{Ask, Capabilities, TicketSystem};
+use crate::workflow::system::{AccessCheck, Ask, Capabilities, TicketSystem};
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
@@ -86,6 +87,7 @@ impl TicketSystem for ServiceNow {
             Action::LookUp(reference) => look_up::request(caller, reference),
             Action::Create => create::request(caller, ask),
             Action::FindByKey => find::request(caller, ask.marker),
+            Action::CheckAccess(doubt) => access::request(caller, ask, doubt),
             Action::Read { id, .. } => caller.record(id, request::RECORD_FIELDS),
             Action::ReadNamed { reference, .. } => find::named_request(caller, reference),
             Action::ReadComments { id, .. } => comments::read_request(caller, id),
@@ -106,10 +108,11 @@ impl TicketSystem for ServiceNow {
             Action::LookUp(reference) => look_up::observe(ask, reference, exchange),
             Action::Create => create::observe(ask, exchange),
             Action::FindByKey => find::observe(ask, exchange),
+            Action::CheckAccess(doubt) => access::observe(ask, doubt, exchange),
             Action::Read { view, .. } => find::read(ask, *view, exchange),
             Action::ReadNamed { reference, .. } => find::named(ask, reference, exchange),
             Action::ReadComments { since, .. } => comments::read_observe(ask, *since, exchange),
-            Action::Mark(_) => answer::done(ask, exchange),
+            Action::Mark(name) => assign::observe(ask, &name.id, exchange),
             Action::Move(moving) => change::observe(ask, moving, exchange),
             Action::Assign { name, .. } => assign::observe(ask, &name.id, exchange),
             Action::Comment { .. } => comments::observe(ask, exchange),
@@ -121,6 +124,10 @@ impl TicketSystem for ServiceNow {
                 Err(Trouble::new(TroubleKind::Refused, unknown(action)))
             }
         }
+    }
+
+    fn access_check(&self) -> AccessCheck {
+        AccessCheck::Sight
     }
 
     fn group(&self, task: &Task<'_>) -> Option<String> {

@@ -73,6 +73,15 @@ impl Record {
         !marker.is_empty() && self.value("correlation_id") == marker
     }
 
+    /// Whose mark it carries.
+    pub(super) fn mark(&self, ours: &str) -> Mark {
+        match self.value("correlation_id") {
+            "" => Mark::Nobodys,
+            _ if self.carries(ours) => Mark::Ours,
+            other => Mark::Other(other.to_owned()),
+        }
+    }
+
     /// The ticket that this record is; nothing if what makes it one was not told.
     pub(super) fn ticket(&self, target: &Target) -> Option<Ticket> {
         let id = self.value("sys_id");
@@ -116,11 +125,6 @@ impl Record {
     pub(super) fn sighting(&self, ask: &Ask<'_>) -> Option<Sighting> {
         let ticket = self.ticket(ask.target)?;
         let marker = self.value("correlation_id");
-        let mark = match marker {
-            "" => Mark::Nobodys,
-            _ if self.carries(ask.marker) => Mark::Ours,
-            other => Mark::Other(other.to_owned()),
-        };
         let by = cut(
             &one_line(self.value("sys_updated_by")),
             MAX_PERSON,
@@ -138,7 +142,7 @@ impl Record {
             is_by_us: !account.is_empty() && by == account,
             by: Some(by).filter(|by| !by.is_empty()),
             ticket,
-            ..Sighting::blank(mark)
+            ..Sighting::blank(self.mark(ask.marker))
         })
     }
 }

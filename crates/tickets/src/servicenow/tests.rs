@@ -1,5 +1,6 @@
 //! ServiceNow's adapter against hand-written answers.
 
+mod access;
 mod asks;
 mod assigning;
 mod calls;
@@ -142,6 +143,13 @@ fn record(sample: &Sample, state: &str) -> Value {
 
 fn ok(result: &Value) -> Exchange {
     answer(200, &json!({ "result": result }).to_string())
+}
+
+/// A list of which so many records were found, those included that access rules hide.
+fn listed(records: &[Value], found: u64) -> Exchange {
+    let found = found.to_string();
+    let body = json!({ "result": records }).to_string();
+    with_headers(200, &[("x-total-count", &found)], &body)
 }
 
 fn refusal(status: u16, message: &str, detail: &str) -> Exchange {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::workflow::state::{Blocked, Name, Route};
+use crate::workflow::state::{Blocked, Doubt, Name, Route};
 use destination::task::{Classification, Pause};
 use destination::ticketing::Comment as PersonsComment;
 use model::attempt::Failure;
@@ -22,6 +22,8 @@ pub(crate) enum Action {
     Create,
     /// Looking for the tickets that carry our marker.
     FindByKey,
+    /// Seeing whether this account still sees what it has to see: whoever sees nothing is told of no ticket either.
+    CheckAccess(Doubt),
     /// Reading a ticket by its id.
     Read {
         /// The id.
@@ -272,6 +274,8 @@ pub(crate) enum TroubleKind {
     Forbidden,
     /// This very request; it was not done.
     Refused,
+    /// This request, or the account: the answer does not tell which. It was not done.
+    Doubtful,
     /// There is no such ticket, or the account may not see it.
     Missing,
     /// The ticket has moved meanwhile; it was not done.
@@ -303,8 +307,8 @@ impl Trouble {
 
     /// Whether what was asked for can be done without.
     pub(crate) fn is_about_this(&self) -> bool {
-        use TroubleKind::{Forbidden, Missing, Refused};
-        matches!(self.kind, Forbidden | Refused | Missing)
+        use TroubleKind::{Doubtful, Forbidden, Missing, Refused};
+        matches!(self.kind, Forbidden | Refused | Doubtful | Missing)
     }
 }
 

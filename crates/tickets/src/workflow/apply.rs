@@ -14,6 +14,7 @@ use model::exchange::FailureCode;
 use model::ticket::{Ticket, TicketNews};
 use model::time::Timestamp;
 
+mod access;
 pub(super) mod comment;
 mod create;
 
@@ -34,6 +35,7 @@ pub(crate) fn apply(
         Action::LookUp(reference) => after.looked_up(reference, observation),
         Action::Create => after.created(observation),
         Action::FindByKey => after.found(observation),
+        Action::CheckAccess(_) => after.access_checked(observation),
         Action::Read { view: View::Hint, .. } => after.hinted(observation),
         Action::Read { .. } => after.read(observation),
         Action::Mark(_) => after.marked(observation),
@@ -130,6 +132,7 @@ impl After<'_> {
     /// the ticket too.
     fn give_up(mut self, trouble: Trouble) -> Verdict {
         self.state.delivery.sight = None;
+        self.state.delivery.is_believed = false;
         if trouble.failure.disposition == Disposition::Permanent {
             self.state.delivery = std::mem::take(&mut self.state.delivery).only_notes();
         }
@@ -147,21 +150,13 @@ impl After<'_> {
     }
 
     /// The ticket is gone.
-    fn lost(self) -> Verdict {
+    fn gone(self) -> Verdict {
         let detail = format!(
             "{} was deleted, or this account may not see it any more: let it see the ticket, or unlink it on the \
              incident's page",
             self.state.key()
         );
         self.fail(Failure::new(FailureCode::TicketLost, detail).with(Disposition::Permanent))
-    }
-
-    /// The trouble of a request about the ticket.
-    fn give_up_or_lost(self, trouble: Trouble) -> Verdict {
-        match trouble.kind {
-            TroubleKind::Missing => self.lost(),
-            _ => self.give_up(trouble),
-        }
     }
 
     fn identified(mut self, observation: Observation) -> Verdict {
@@ -269,9 +264,22 @@ impl After<'_> {
         self.go_on(format!("{} is {}", sighting.ticket.key, sighting.ticket.status))
     }
 
+    /// What people are told of a mark that is taken and not kept.
+    fn unmarked(&self) -> String {
+        format!(
+            "{} does not keep the mark by which the ticket is found again: let this account write it, for until then a \
+             ticket whose making gets no answer has to be looked for by hand",
+            self.system()
+        )
+    }
+
     fn marked(mut self, observation: Observation) -> Verdict {
         let key = self.state.key();
         match observation {
+            Ok(Facts::Ticket(sighting)) if sighting.mark != Mark::Ours => {
+                let note = self.unmarked();
+                self.do_without(Chore::Mark, note)
+            }
             Ok(_) => {
                 if let Some(sight) = &mut self.state.delivery.sight {
                     sight.is_unmarked = false;
@@ -302,6 +310,7 @@ impl After<'_> {
                 self.go_on(format!("moving {key} was refused"))
             }
             Ok(facts) => {
+                self.state.delivery.is_believed = false;
                 self.state
                     .delivery
                     .visited

@@ -7,6 +7,7 @@
 
 pub(crate) mod action;
 mod apply;
+pub(crate) mod clock;
 pub(crate) mod comments;
 #[cfg(test)]
 mod conformance;
@@ -45,6 +46,7 @@ impl<S: TicketSystem> Workflow<S> {
         Inputs {
             task: *task,
             capabilities: self.0.capabilities(),
+            access: self.0.access_check(),
             is_identified: self.0.is_identified(task.target),
             group: self.0.group(task).filter(|_| !is_there),
         }

@@ -3,7 +3,7 @@
 use crate::workflow::action::{Action, Comment, Move, Reference, View};
 use crate::workflow::comments;
 use crate::workflow::state::{Blocked, Chore, Link, LookedUp, Name, Route, Sight, TicketState};
-use crate::workflow::system::Capabilities;
+use crate::workflow::system::{AccessCheck, Capabilities};
 use destination::mapping;
 use destination::task::Task;
 use model::event::EventName;
@@ -36,6 +36,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) task: Task<'a>,
     /// What the system can do.
     pub(crate) capabilities: Capabilities,
+    /// What the system can tell of our account.
+    pub(crate) access: AccessCheck,
     /// It is known who we are.
     pub(crate) is_identified: bool,
     /// The name of a group that has to be looked up before the ticket is made.
@@ -139,14 +141,16 @@ fn without_ticket(state: &TicketState, inputs: &Inputs<'_>) -> Next {
         return Next::Act(Action::Identify);
     }
     match &state.link {
-        Link::Unknown { hinted, .. } => match hinted {
+        Link::Unknown { hinted, .. } if state.delivery.doubt.is_none() => match hinted {
             Some(id) if !state.delivery.has_given_up(Chore::Hint) => Next::Act(Action::Read {
                 id: id.clone(),
                 view: View::Hint,
             }),
             Some(_) | None => Next::Act(Action::FindByKey),
         },
-        Link::None | Link::Wanted | Link::There { .. } | Link::Unlinked => before_create(state, inputs),
+        Link::None | Link::Wanted | Link::Unknown { .. } | Link::There { .. } | Link::Unlinked => {
+            before_create(state, inputs)
+        }
     }
 }
 
@@ -155,6 +159,9 @@ fn must_identify(state: &TicketState, inputs: &Inputs<'_>) -> bool {
 }
 
 fn before_create(state: &TicketState, inputs: &Inputs<'_>) -> Next {
+    if let Some(doubt) = &state.delivery.doubt {
+        return Next::Act(Action::CheckAccess(doubt.clone()));
+    }
     match &inputs.group {
         Some(name) if !is_looked_up(state.delivery.group.as_ref(), name) => {
             Next::Act(Action::LookUp(Reference::Group(name.clone())))
@@ -172,6 +179,9 @@ fn with_ticket(state: &TicketState, inputs: &Inputs<'_>, name: &Name) -> Next {
     if must_identify(state, inputs) {
         return Next::Act(Action::Identify);
     }
+    if let Some(doubt) = &delivery.doubt {
+        return Next::Act(Action::CheckAccess(doubt.clone()));
+    }
     let Some(sight) = delivery
         .sight
         .as_ref()
@@ -187,8 +197,8 @@ fn with_ticket(state: &TicketState, inputs: &Inputs<'_>, name: &Name) -> Next {
         });
     };
     let name = || sight.known.name.clone();
-    let is_by_hand = matches!(state.link, Link::There { is_by_hand: true, .. });
-    if sight.is_unmarked && is_by_hand && !delivery.has_given_up(Chore::Mark) {
+    let is_new_here = delivery.is_fresh || matches!(state.link, Link::There { is_by_hand: true, .. });
+    if sight.is_unmarked && is_new_here && !delivery.has_given_up(Chore::Mark) {
         return Next::Act(Action::Mark(name()));
     }
     let must_link_back = must_link_back(state, inputs);

@@ -1,8 +1,12 @@
 //! What is asked beside deliveries, by the same actions: to read a ticket, to find one, and those with a marker. All answers so
 //! far make the next request, or the end; nothing is kept in between.
 
+use std::time::Duration;
+
 use crate::workflow::action::{Action, Facts, Observation, Sighting, Trouble, TroubleKind, View};
-use crate::workflow::system::{Ask, Asker, TicketSystem};
+use crate::workflow::clock::by_theirs;
+use crate::workflow::state::Doubt;
+use crate::workflow::system::{AccessCheck, Ask, Asker, TicketSystem};
 use destination::ticketing::{Comment, MAX_MARKED, QueryContext, QueryResult, QueryStep, Reading};
 use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode};
@@ -10,6 +14,9 @@ use model::time::Timestamp;
 
 /// How often the number of comments is made smaller before they are left where they are.
 const MAX_FEWER: usize = 1;
+
+/// What makes a time a little earlier: comments of the time itself are read too.
+const JUST_BEFORE: Duration = Duration::from_millis(1);
 
 /// What is asked beside deliveries.
 pub(super) struct Questioner<'a, S> {
@@ -97,9 +104,13 @@ pub(super) fn read<S: TicketSystem>(
             return Ok(QueryResult::Ticket(None));
         };
         // A comment is a change of its ticket.
-        let may_have = |since: &Timestamp| sighting.updated.is_none_or(|updated| updated > *since);
+        let shifted = |since| by_theirs(since, asking.answers.first(), asking.now);
+        let may_have = |since: &Timestamp| {
+            let earliest = shifted(*since).min(*since);
+            sighting.updated.is_none_or(|updated| updated > earliest)
+        };
         let comments = match since.filter(may_have) {
-            Some(since) => comments(&mut questioner, id, since)?,
+            Some(since) => comments_since(&mut questioner, id, since, shifted(since))?,
             None => Vec::new(),
         };
         Ok(QueryResult::Ticket(Some(reading(sighting, comments))))
@@ -147,9 +158,43 @@ fn sighting<S: TicketSystem>(
     match found {
         Ok(Facts::Ticket(sighting)) => Ok(Some(*sighting)),
         Ok(_) => Err(strange()),
+        Err(trouble) if trouble.kind == TroubleKind::Missing => missing(questioner, &read),
+        Err(trouble) => Err(failed(trouble)),
+    }
+}
+
+/// There is no such ticket, unless the account sees none at all, or has just begun to see it.
+fn missing<S: TicketSystem>(
+    questioner: &mut Questioner<'_, S>,
+    read: impl Fn(View) -> Action,
+) -> Result<Option<Sighting>, Stop> {
+    if questioner.system.access_check() == AccessCheck::None {
+        return Ok(None);
+    }
+    if let Err(trouble) = questioner.observe(&Action::CheckAccess(Doubt::Gone))? {
+        return Err(failed(trouble));
+    }
+    match questioner.observe(&read(View::Plain))? {
+        Ok(Facts::Ticket(sighting)) => Ok(Some(*sighting)),
+        Ok(_) => Err(strange()),
         Err(trouble) if trouble.kind == TroubleKind::Missing => Ok(None),
         Err(trouble) => Err(failed(trouble)),
     }
+}
+
+/// What people wrote since the latest that was read, or since the ticket was linked. The one time is by the system's clock, and then
+/// there is a comment of that time; the other is by ours.
+fn comments_since<S: TicketSystem>(
+    questioner: &mut Questioner<'_, S>,
+    id: &str,
+    since: Timestamp,
+    shifted: Timestamp,
+) -> Result<Vec<Comment>, Stop> {
+    let earliest = since.min(shifted).minus(JUST_BEFORE);
+    let found = comments(questioner, id, earliest)?;
+    let is_theirs = found.iter().any(|comment| comment.at == since);
+    let after = if is_theirs { since } else { shifted };
+    Ok(found.into_iter().filter(|comment| comment.at > after).collect())
 }
 
 /// What people wrote since. Comments that are too large together are read in a smaller number, or not at all.

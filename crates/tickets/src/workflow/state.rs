@@ -186,6 +186,12 @@ pub(crate) struct Delivery {
     /// How many moves were refused because the ticket had moved meanwhile.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) stale_moves: u32,
+    /// What is believed only once it is known that the account sees and may what it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) doubt: Option<Doubt>,
+    /// The account was seen to work since something was doubted: what is told again is believed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_believed: bool,
     /// A note that may have been written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sending: Option<Sending>,
@@ -199,6 +205,18 @@ pub(crate) struct Delivery {
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// What an account may be told that has lost its rights or its name, as well as one for which it is true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Doubt {
+    /// The ticket is not there.
+    Gone,
+    /// No ticket was made by the request that left at this time, in milliseconds since 1970.
+    NotMade(i64),
+    /// This ticket is refused, for this reason.
+    Refused(Blocked),
 }
 
 /// A name that the system was asked about.

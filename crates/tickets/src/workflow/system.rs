@@ -37,6 +37,11 @@ pub(crate) trait TicketSystem: Clone + Send + Sync + 'static {
         true
     }
 
+    /// What it can tell of our account, by [`Action::CheckAccess`].
+    fn access_check(&self) -> AccessCheck {
+        AccessCheck::None
+    }
+
     /// The name of a group that has to be looked up before the ticket is made.
     fn group(&self, _task: &Task<'_>) -> Option<String> {
         None
@@ -115,6 +120,17 @@ pub(crate) struct Capabilities {
     pub(crate) page: fn(&Target, &str, &str) -> String,
     /// Whether an account of the settings has to be looked up before tickets are given to it.
     pub(crate) must_look_up: fn(&str) -> bool,
+}
+
+/// What a system can tell of our account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AccessCheck {
+    /// Nothing: what it answers is believed.
+    None,
+    /// Whether it sees tickets at all.
+    Sight,
+    /// Whether it sees tickets and may work on them.
+    Rights,
 }
 
 /// All that a request is made from and its answer read with.

@@ -171,3 +171,36 @@ fn a_token_of_the_gateway_expires_after_an_hour() {
     });
     assert_eq!(later.status, 401);
 }
+
+#[test]
+fn a_token_that_ends_is_served_as_nobodys_from_then_on() {
+    let mut jira = Jira::default();
+    make(&mut jira, "x");
+    jira.fail_next("token_ends");
+    for _ in 0..2 {
+        let issue = get(&mut jira, "/rest/api/2/issue/OPS-1");
+        assert_eq!(
+            (issue.status, header(&issue, "x-seraph-loginreason")),
+            (404, "AUTHENTICATED_FAILED".to_owned())
+        );
+    }
+    assert_eq!(
+        body(&get(&mut jira, "/rest/api/2/search?jql=labels%3Dours"))["total"],
+        0
+    );
+    let refused = post(&mut jira, "/rest/api/2/issue", &json!({ "fields": fields("y") }));
+    assert_eq!(refused.status, 400);
+    assert_eq!(body(&refused)["errors"]["project"], "valid project is required");
+    assert_eq!(jira.messages().len(), 1);
+}
+
+#[test]
+fn an_issue_that_is_closed_to_all_refuses_and_others_do_not() {
+    let mut jira = Jira::default();
+    make(&mut jira, "x");
+    make(&mut jira, "y");
+    jira.fail_next("closed_issue");
+    get(&mut jira, "/rest/api/2/issue/OPS-1");
+    assert_eq!(get(&mut jira, "/rest/api/2/issue/OPS-1").status, 403);
+    assert_eq!(get(&mut jira, "/rest/api/2/issue/OPS-2").status, 200);
+}

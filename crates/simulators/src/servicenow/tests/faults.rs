@@ -162,3 +162,56 @@ fn what_is_forbidden_is_not_done_and_what_was_deleted_is_gone() {
     assert_eq!(count(&caller.get(LIST)), 0);
     assert!(caller.servicenow.messages().is_empty());
 }
+
+#[test]
+fn a_field_that_may_not_be_written_is_dropped_without_a_word() {
+    let mut caller = Caller::new();
+    caller.servicenow.fail_next("drops_correlation");
+    let path = caller.make(&json!({ "correlation_id": "c1", "correlation_display": "OpsKnight" }));
+    let (status, body) = caller.patch(&path, &json!({ "correlation_id": "c1" }));
+    assert_eq!((status, &body["result"]["correlation_id"]), (200, &json!("")));
+    assert_eq!(body["result"]["correlation_display"], "OpsKnight");
+}
+
+#[test]
+fn whoever_has_lost_a_role_is_shown_nothing_though_it_is_counted() {
+    let (mut caller, path) = with_one();
+    caller.servicenow.fail_next("lost_role");
+    let list = caller.send("GET", LIST, "application/json", "");
+    assert_eq!((list.status, list.body.as_str()), (200, r#"{"result":[]}"#));
+    assert!(
+        list.headers.contains(&("x-total-count", "1".to_owned())),
+        "{:?}",
+        list.headers
+    );
+    assert_eq!(caller.ask("GET", &path, &Value::Null).0, 404);
+    assert_eq!(caller.patch(&path, &json!({ "state": "2" })).0, 403);
+    caller.servicenow.fail_next("lost_role");
+    assert_eq!(count(&caller.get(LIST)), 1);
+}
+
+#[test]
+fn data_policies_speak_the_language_of_the_caller_and_access_rules_do_not() {
+    let (mut caller, path) = with_one();
+    caller.servicenow.fail_next("german");
+    let (status, body) = caller.patch(&path, &json!({ "state": "6" }));
+    assert_eq!(status, 403);
+    assert!(
+        detail(&body).ends_with("Pflichtfelder: Lösungscode, Lösungsnotizen"),
+        "{body}"
+    );
+    caller.servicenow.fail_next("forbidden");
+    let (_, body) = caller.patch(&path, &json!({ "state": "2" }));
+    assert!(detail(&body).starts_with("ACL Exception"), "{body}");
+}
+
+#[test]
+fn a_list_without_records_may_be_a_404() {
+    let mut caller = Caller::new();
+    caller.servicenow.fail_next("empty_is_404");
+    let (status, body) = caller.ask("GET", LIST, &Value::Null);
+    assert_eq!(
+        (status, &body["error"]["message"]),
+        (404, &json!("No Record found"))
+    );
+}

@@ -59,11 +59,23 @@ fn a_search_that_shows_nothing_is_repeated_until_it_can_be_believed() {
     sample.now = at().plus(Duration::from_secs(300));
     let made = play(
         sample,
-        vec![found(&[]), created(), answer(200, &issue("To Do", &[]))],
+        vec![
+            found(&[]),
+            may_all(),
+            found(&[]),
+            created(),
+            answer(200, &issue("To Do", &[])),
+        ],
     );
     assert_eq!(
         made.paths(),
-        ["GET /search/jql", "POST /issue", "GET /issue/10012"]
+        [
+            "GET /search/jql",
+            "GET /mypermissions",
+            "GET /search/jql",
+            "POST /issue",
+            "GET /issue/10012"
+        ]
     );
 }
 

@@ -87,7 +87,11 @@ fn a_note_that_was_refused_is_not_looked_for() {
     );
     let forbidden = play(
         escalated(),
-        vec![read(), answer(403, &json!({ "errorMessages": ["no"] }))],
+        vec![
+            read(),
+            answer(403, &json!({ "errorMessages": ["no"] })),
+            may(&["ADD_COMMENTS"]),
+        ],
     );
     assert_eq!(
         forbidden.told(),
@@ -96,7 +100,7 @@ fn a_note_that_was_refused_is_not_looked_for() {
     assert!(
         forbidden
             .detail()
-            .starts_with("this account may not comment on the ticket (403)")
+            .starts_with("this account lacks Add Comments in the project")
     );
 }
 

@@ -61,6 +61,27 @@ pub(super) fn of_record(target: &Target, record: Option<&Record>) -> Vec<Finding
     vec![seen, Finding::bad(sentence)]
 }
 
+/// What the latest record that we made tells of our mark: that a field may be read says nothing of whether it may be written.
+pub(super) fn of_mark(target: &Target, record: Option<&Record>) -> Finding {
+    let account = account(target);
+    let is_ours = |record: &&Record| account.is_empty() || record.value("sys_created_by") == account;
+    match record.filter(is_ours) {
+        Some(record) if record.value("correlation_id").is_empty() => Finding::bad(format!(
+            "{} was made without the mark by which tickets are found again: this account may not write correlation_id; \
+             give it a role that may, or a ticket whose making gets no answer has to be looked for by hand",
+            short(record.value("number"))
+        )),
+        Some(record) => Finding::good(format!(
+            "the mark by which tickets are found again may be written: {} carries it",
+            short(record.value("number"))
+        )),
+        None => Finding::unsure(
+            "whether the mark by which tickets are found again may be written is seen once there is a ticket: press Send \
+             Test, then check again",
+        ),
+    }
+}
+
 /// What the user table tells of our account.
 pub(super) fn of_account(target: &Target, records: &[Record]) -> Finding {
     let account = account(target);

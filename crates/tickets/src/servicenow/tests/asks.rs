@@ -60,9 +60,15 @@ fn a_ticket_is_read_with_who_changed_it() {
     let theirs = reading(done(ask(&sample, &read(None), &[ok(&theirs)])));
     assert_eq!((theirs.by.as_deref(), theirs.is_ours), (Some("ada.l"), false));
     assert_eq!(
-        done(ask(&sample, &read(None), &[missing()])),
+        done(ask(
+            &sample,
+            &read(None),
+            &[missing(), ok(&json!([{ "sys_id": "x" }])), missing()]
+        )),
         QueryResult::Ticket(None)
     );
+    let unseen = ask(&sample, &read(None), &[missing(), listed(&[], 7)]);
+    assert!(matches!(unseen, QueryStep::Failed(_, None)), "{unseen:?}");
 }
 
 #[test]
@@ -160,7 +166,11 @@ fn a_named_ticket_is_found_by_number_and_nothing_else_is_taken_for_it() {
     ));
     assert_eq!(reading(found).ticket, ticket(TicketPhase::New));
     assert_eq!(
-        done(ask(&sample, &question, &[ok(&json!([other]))])),
+        done(ask(
+            &sample,
+            &question,
+            &[ok(&json!([other])), ok(&json!([other])), ok(&json!([other]))]
+        )),
         QueryResult::Ticket(None)
     );
 }
@@ -251,4 +261,56 @@ fn a_duplicate_that_is_joined_or_gone_is_left_alone() {
     assert_eq!(done(ask(&sample, &join(), &[missing()])), QueryResult::Merged);
     let page = ask(&sample, &join(), &[answer(200, "<html>")]);
     assert!(matches!(page, QueryStep::Failed(failure, None) if failure.code == FailureCode::ResponseInvalid));
+}
+
+/// The same answer by a clock that says so.
+fn dated(mut exchange: Exchange, date: &'static str) -> Exchange {
+    let headers = &mut exchange.result.as_mut().unwrap().headers;
+    headers.insert(http::header::DATE, HeaderValue::from_static(date));
+    exchange
+}
+
+#[test]
+fn comments_are_read_whichever_clock_is_behind() {
+    let sample = sample(EventName::Triggered);
+    let seen = |date| dated(ok(&record(&sample, "2")), date);
+    let entry =
+        |at: &str, value: &str| json!({ "sys_created_on": at, "sys_created_by": "bob", "value": value });
+    let texts = |date: &'static str, journal: Value| {
+        let answers = [seen(date), ok(&journal)];
+        let found = reading(done(ask(&sample, &read(Some(at())), &answers))).comments;
+        found.into_iter().map(|comment| comment.text).collect::<Vec<_>>()
+    };
+    let journal = json!([
+        entry("2024-01-15 10:28:00", "two minutes before"),
+        entry("2024-01-15 10:31:00", "a minute after"),
+    ]);
+    assert_eq!(
+        texts("Mon, 15 Jan 2024 10:25:00 GMT", journal.clone()),
+        ["two minutes before", "a minute after"]
+    );
+    assert_eq!(
+        texts("Mon, 15 Jan 2024 10:30:00 GMT", journal.clone()),
+        ["a minute after"]
+    );
+    assert_eq!(texts("Mon, 15 Jan 2024 10:36:00 GMT", journal), [""; 0]);
+    let read_before = json!([
+        entry("2024-01-15 10:28:00", "older"),
+        entry("2024-01-15 10:30:00", "the latest that was read"),
+        entry("2024-01-15 10:31:00", "new"),
+    ]);
+    for date in ["Mon, 15 Jan 2024 10:25:00 GMT", "Mon, 15 Jan 2024 10:36:00 GMT"] {
+        assert_eq!(texts(date, read_before.clone()), ["new"], "{date}");
+    }
+}
+
+#[test]
+fn a_limits_end_is_read_by_the_clock_of_whoever_tells_it() {
+    let sample = sample(EventName::Triggered);
+    let headers = [
+        ("date", "Mon, 15 Jan 2024 10:20:00 GMT"),
+        ("retry-after", "Mon, 15 Jan 2024 10:21:00 GMT"),
+    ];
+    let judgement = judge(&sample, &with_headers(429, &headers, "{}"));
+    assert_eq!(failure(&judgement).retry_after, Some(seconds(60)));
 }

@@ -46,6 +46,7 @@ fn good(sample: &Sample, table: &str) -> Exchange {
     for field in ["correlation_display", "short_description", "description"] {
         incident[field] = json!("");
     }
+    incident["sys_created_by"] = json!("opsknight");
     let choice =
         |element: &str, value: &str| json!({ "name": "incident", "element": element, "value": value });
     let field = |element: &str, mandatory: &str| json!({ "element": element, "mandatory": mandatory });
@@ -77,6 +78,7 @@ fn everything_that_can_be_read_is_looked_at() {
     let sample = full();
     let (asked, findings) = check(&sample, |table| good(&sample, table));
     let tables = [
+        "incident",
         "incident",
         "sys_user",
         "sys_choice",
@@ -140,8 +142,8 @@ fn what_may_not_be_read_is_unsure() {
         _ => refusal(403, "Operation Failed", "ACL"),
     });
     let states: Vec<_> = findings.iter().map(|(state, _)| *state).collect();
-    assert_eq!(states[..2], [FindingState::Good; 2]);
-    assert_eq!(states[2..], [FindingState::Unsure; 8]);
+    assert_eq!(states[..3], [FindingState::Good; 3]);
+    assert_eq!(states[3..], [FindingState::Unsure; 8]);
     // Perhaps they are only misspelt.
     let named = "None of these users under Assignees was found: ada.l, bob;";
     assert!(
@@ -163,4 +165,29 @@ fn fields_that_are_hidden_are_named() {
             .1
             .contains("do not exist: state, correlation_id, correlation_display")
     );
+}
+
+#[test]
+fn a_mark_that_is_dropped_is_told_and_one_that_was_never_tried_is_unsure() {
+    let sample = full();
+    let told = |latest: Value| {
+        let calls = std::cell::Cell::new(0);
+        let (_, findings) = check(&sample, |table| {
+            calls.set(calls.get() + usize::from(table == "incident"));
+            match (table, calls.get()) {
+                ("incident", 2) => ok(&latest),
+                _ => good(&sample, table),
+            }
+        });
+        findings[2].clone()
+    };
+    let by = |correlation: &str| json!([{ "number": "INC7", "correlation_id": correlation, "sys_created_by": "opsknight" }]);
+    assert_eq!(told(by("x")).0, FindingState::Good);
+    let dropped = told(by(""));
+    assert_eq!(dropped.0, FindingState::Bad);
+    assert!(
+        dropped.1.starts_with("INC7 was made without the mark"),
+        "{dropped:?}"
+    );
+    assert_eq!(told(json!([])).0, FindingState::Unsure);
 }

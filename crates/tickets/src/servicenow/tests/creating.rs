@@ -159,6 +159,13 @@ fn an_answer_without_the_state_has_the_ticket_read_by_its_id() {
     without_marker["correlation_id"] = json!("");
     let (line, judgement) = exchange(&mut sample, &ok(&without_marker));
     assert_eq!(line, format!("GET /api/now/table/incident/{ID}"));
+    assert_eq!(judgement.outcome, Outcome::Step);
+    let marked = ok(&record(&sample, "1"));
+    let (line, judgement) = exchange(&mut sample, &marked);
+    assert!(
+        line.starts_with("PATCH") && line.contains("correlation_id"),
+        "{line}"
+    );
     assert!(is_delivered(&judgement) && phase(&judgement) == Some(TicketPhase::New));
 }
 

@@ -58,6 +58,12 @@ fn what_is_not_found_is_looked_for_until_it_would_be_there() {
     );
     let mut sample = late(sample, 120);
     let (_, judgement) = exchange(&mut sample, &ok(&json!([])));
+    assert_eq!((judgement.outcome, judgement.ticket), (Outcome::Step, None));
+    let (line_, judgement) = exchange(&mut sample, &listed(&[], 0));
+    let query = "sysparm_query=sys_created_by=opsknight^ORDERBYDESCsys_created_on&sysparm_limit=20";
+    assert_eq!(line_, format!("GET /api/now/table/incident?{query}"));
+    assert_eq!((judgement.outcome, judgement.ticket), (Outcome::Step, None));
+    let (_, judgement) = exchange(&mut sample, &ok(&json!([])));
     assert_eq!(
         (judgement.outcome, judgement.ticket),
         (Outcome::Step, Some(TicketNews::NotMade))
@@ -119,7 +125,10 @@ fn a_search_that_fails_makes_nothing() {
 
 #[test]
 fn a_linked_ticket_that_is_gone_is_said_and_left() {
-    let sample = linked(EventName::Acknowledged, TicketPhase::New);
+    let mut sample = linked(EventName::Acknowledged, TicketPhase::New);
+    let (_, judgement) = exchange(&mut sample, &missing());
+    assert_eq!(judgement.outcome, Outcome::Step);
+    exchange(&mut sample, &ok(&json!([{ "sys_id": "x" }])));
     let judgement = judge(&sample, &missing());
     let failure = failure(&judgement);
     assert_eq!(

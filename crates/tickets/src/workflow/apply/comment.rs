@@ -38,7 +38,7 @@ impl After<'_> {
                 self.state = may_be_written(self.state, &key, sent_at);
                 self.give_up(unknown(trouble))
             }
-            TroubleKind::Forbidden | TroubleKind::Refused if is_over => {
+            TroubleKind::Forbidden | TroubleKind::Refused | TroubleKind::Doubtful if is_over => {
                 self.state.delivery.noted.push(key);
                 let note = format!(
                     "{} is over and takes no more notes: none is written",
@@ -53,6 +53,7 @@ impl After<'_> {
     fn written(mut self, key: String, what: &str) -> Verdict {
         self.state.delivery.sending = None;
         self.state.delivery.may_repeat = false;
+        self.state.delivery.is_believed = false;
         self.state.delivery.noted.push(key);
         self.state.told.assignee = Some(self.inputs.assignee_id());
         let note = format!("{what} {}", self.state.key());

@@ -2,7 +2,7 @@
 
 use crate::workflow::action::{Facts, Mark, Observation, Sighting, Trouble, TroubleKind};
 use crate::workflow::apply::{After, FIND_AGAIN, Verdict, strange};
-use crate::workflow::state::{Chore, Link, Name, Phase};
+use crate::workflow::state::{Chore, Doubt, Link, Name, Phase};
 use destination::task::Classification;
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::FailureCode;
@@ -22,12 +22,16 @@ impl After<'_> {
             dropped => format!(", without {}", dropped.join(", ")),
         };
         let made = format!("made {}", sighting.ticket.key);
+        let unmarked = match sighting.mark {
+            Mark::Ours => String::new(),
+            Mark::Nobodys | Mark::Other(_) => format!("; {}", self.unmarked()),
+        };
         if self.inputs.task.event.is_test {
             self.state.delivery = Default::default();
             let classification = Classification {
                 ticket: Some(TicketNews::Seen(sighting.ticket)),
                 ..Classification::from(Outcome::Delivered)
-                    .noted(format!("{made} as a test: close it by hand{without}"))
+                    .noted(format!("{made} as a test: close it by hand{without}{unmarked}"))
             };
             return (self.state, classification);
         }
@@ -74,7 +78,8 @@ impl After<'_> {
         if note.is_some() {
             self.state.delivery.dropped = without;
         }
-        let (state, classification) = self.give_up(trouble);
+        let (state, classification) = self.give_up_or_ask(trouble);
+        let note = note.or_else(|| classification.note.clone());
         let classification = Classification {
             ticket: Some(TicketNews::NotMade),
             note,
@@ -117,23 +122,29 @@ impl After<'_> {
         (state, classification)
     }
 
-    fn not_found(mut self) -> Verdict {
+    /// Nothing was made by the request whose answer is not known.
+    pub(super) fn not_made_after_all(mut self) -> Verdict {
+        self.state.link = Link::None;
+        self.state.delivery.given_up.retain(|chore| *chore != Chore::Hint);
+        let classification = Classification {
+            ticket: Some(TicketNews::NotMade),
+            ..Outcome::Step.into()
+        };
+        (
+            self.state,
+            classification.noted("no ticket was made: it is made now"),
+        )
+    }
+
+    fn not_found(self) -> Verdict {
         let at = match self.state.link {
             Link::Unknown { at, .. } => Timestamp::from_millis(at),
             Link::None | Link::Wanted | Link::There { .. } | Link::Unlinked => self.now,
         };
         let (waited, lag) = (self.now.since(at), self.inputs.capabilities.find_lag);
         if waited >= lag {
-            self.state.link = Link::None;
-            self.state.delivery.given_up.retain(|chore| *chore != Chore::Hint);
-            let classification = Classification {
-                ticket: Some(TicketNews::NotMade),
-                ..Outcome::Step.into()
-            };
-            return (
-                self.state,
-                classification.noted("no ticket was made: it is made now"),
-            );
+            let doubt = Doubt::NotMade(at.as_millis());
+            return self.doubt(doubt, Self::not_made_after_all);
         }
         let detail = format!(
             "whether the ticket was made is not known: {} does not show it yet",

@@ -26,6 +26,10 @@ const MAX_ATTEMPTS: usize = 200;
 /// What is waited after a failure whose wait was not told.
 const RETRY_WAIT: Duration = Duration::from_secs(10);
 
+/// Longer than any play.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How long an account is shown nothing.
+const BLIND_SPELL: Duration = Duration::from_secs(300);
 /// How long something takes that is done late.
 const DONE_LATE: Duration = Duration::from_secs(20);
 
@@ -50,10 +54,12 @@ pub(super) enum Ending {
     NeverSent,
     /// It was not done: too many.
     Limited,
+    /// It was done, nobody says so, and for a while the account is shown nothing.
+    GoesBlind,
 }
 
 impl Ending {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::KilledBefore,
         Self::KilledAfter,
         Self::AnswerLost,
@@ -62,6 +68,7 @@ impl Ending {
         Self::DoneLate,
         Self::NeverSent,
         Self::Limited,
+        Self::GoesBlind,
     ];
 }
 
@@ -74,6 +81,8 @@ pub(super) struct Play<S: TicketSystem> {
     pub(super) world: Box<dyn World>,
     /// What is done at its time, whoever waits for it.
     late: Vec<(Timestamp, Rendered)>,
+    /// Until when the account is shown nothing.
+    blind_until: Option<Timestamp>,
     /// The request that made the ticket.
     create: Option<Rendered>,
     creates: usize,
@@ -103,6 +112,7 @@ impl<S: TicketSystem> Play<S> {
             adapter: Workflow(system),
             world,
             late: Vec::new(),
+            blind_until: None,
             create: None,
             creates: 0,
             sample,
@@ -177,6 +187,10 @@ impl<S: TicketSystem> Play<S> {
         for (at, request) in due {
             self.world.answer(&request, at);
         }
+        if self.blind_until.is_some_and(|until| until <= now) {
+            self.blind_until = Some(now.plus(NEVER));
+            self.world.go_blind_or_see();
+        }
         if request.intent == Some(Intention::MakeTicket) {
             self.create = Some(request.clone());
             self.creates += 1;
@@ -204,6 +218,15 @@ impl<S: TicketSystem> Play<S> {
             }
             Ending::DoneLate => {
                 self.late.push((now.plus(DONE_LATE), request.clone()));
+                silence(Reach::MaybeSent)
+            }
+            Ending::GoesBlind => {
+                done();
+                // Once in a play: it has to end.
+                if self.blind_until.is_none() {
+                    self.blind_until = Some(now.plus(BLIND_SPELL));
+                    self.world.go_blind_or_see();
+                }
                 silence(Reach::MaybeSent)
             }
             Ending::BrokenOff => silence(Reach::MaybeSent),

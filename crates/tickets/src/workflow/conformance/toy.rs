@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::workflow::action::*;
 use crate::workflow::state::{Name, Route};
-use crate::workflow::system::{Ask, Capabilities, TicketSystem};
+use crate::workflow::system::{AccessCheck, Ask, Capabilities, TicketSystem};
 use destination::about::KindDescription;
 use destination::task::{Rendered, Target};
 use model::attempt::{Disposition, Failure};
@@ -35,7 +35,7 @@ impl TicketSystem for Toy {
     fn request(&self, ask: &Ask<'_>, action: &Action) -> Result<Rendered, Failure> {
         let of = |name: &Name, rest: &str| format!("tickets/{}{rest}", name.id);
         let (method, path, body) = match action {
-            Action::Identify => (Method::GET, "me".into(), Value::Null),
+            Action::Identify | Action::CheckAccess(_) => (Method::GET, "me".into(), Value::Null),
             Action::Create => (Method::POST, "tickets".into(), json!({ "mark": ask.marker })),
             Action::FindByKey => (Method::GET, format!("tickets?mark={}", ask.marker), Value::Null),
             Action::Read { id, .. } => (Method::GET, format!("tickets/{id}"), Value::Null),
@@ -76,25 +76,30 @@ impl TicketSystem for Toy {
             learned: Some("me".into()),
             name: "me".into(),
         };
-        let listed = || body["tickets"].as_array().into_iter().flatten();
         Ok(match (response.status, action) {
             (200, Action::Identify) => Facts::Account(Some(me)),
             (200, Action::FindByKey) => {
-                Facts::Tickets(listed().map(|ticket| sighting(ask, ticket)).collect())
+                let listed = body["tickets"].as_array().into_iter().flatten();
+                Facts::Tickets(listed.map(|ticket| sighting(ask, ticket)).collect())
             }
-            (200, Action::FindComment { key, .. }) => match body.to_string().contains(key) {
-                true => Facts::Comment(Presence::There),
-                false => Facts::Comment(Presence::Absent),
-            },
-            (200, Action::Comment { .. } | Action::LinkBack(_)) => Facts::Nothing,
+            (200, Action::FindComment { key, .. }) if body.to_string().contains(key) => {
+                Facts::Comment(Presence::There)
+            }
+            (200, Action::FindComment { .. }) => Facts::Comment(Presence::Absent),
+            (200, Action::Comment { .. } | Action::LinkBack(_) | Action::CheckAccess(_)) => Facts::Nothing,
             (200, _) => Facts::Ticket(Box::new(sighting(ask, &body))),
             (429, _) => {
                 let failure = Failure::new(FailureCode::RateLimited, "no").with(Disposition::RateLimited);
                 return Err(Trouble::limited(failure, "toy".into(), self.timeout()));
             }
+            (403, _) => return trouble(TroubleKind::Forbidden, Disposition::NeedsOperator),
             (404, _) => return trouble(TroubleKind::Missing, Disposition::Permanent),
             _ => return trouble(TroubleKind::Unknown, Disposition::Backoff),
         })
+    }
+
+    fn access_check(&self) -> AccessCheck {
+        AccessCheck::Rights
     }
 
     fn is_identified(&self, target: &Target) -> bool {
@@ -115,28 +120,21 @@ impl TicketSystem for Toy {
 }
 
 fn sighting(ask: &Ask<'_>, body: &Value) -> Sighting {
-    const STATES: [(TicketPhase, &str); 3] = [
-        (TicketPhase::New, "open"),
-        (TicketPhase::InProgress, "doing"),
-        (TicketPhase::Done, "closed"),
-    ];
-    let (phase, status) = STATES
-        .into_iter()
-        .find(|(_, status)| body["status"] == *status)
-        .unwrap();
+    let states = || TicketPhase::ALL.iter().zip(["open", "doing", "closed"]);
+    let (phase, status) = states().find(|(_, status)| body["status"] == *status).unwrap();
     let goal = ask
-        .goal(phase)
-        .and_then(|goal| STATES.into_iter().find(|(phase, _)| *phase == goal));
+        .goal(*phase)
+        .and_then(|goal| states().find(|(phase, _)| **phase == goal));
     let id = body["id"].to_string();
     Sighting {
         ticket: Ticket {
             url: format!("{}{id}", ask.target.url),
             key: format!("TOY-{id}"),
-            phase,
+            phase: *phase,
             status: status.into(),
             id,
         },
-        is_closed_duplicate: body["mark"] == "duplicate" && phase == TicketPhase::Done,
+        is_closed_duplicate: body["mark"] == "duplicate" && *phase == TicketPhase::Done,
         route: goal.map(|(_, status)| Route::Through {
             to: String::new(),
             plan: json!({ "status": status }),

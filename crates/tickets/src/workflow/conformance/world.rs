@@ -35,6 +35,9 @@ pub(super) trait World {
 
     /// The ticket is gone when it is read next.
     fn vanish(&mut self);
+
+    /// The account is shown nothing from now on, and may do nothing; or it is again.
+    fn go_blind_or_see(&mut self);
 }
 
 /// A simulated platform.
@@ -74,6 +77,13 @@ impl World for Simulated {
     fn vanish(&mut self) {
         assert!(self.0.fail_next("deleted"));
     }
+
+    fn go_blind_or_see(&mut self) {
+        // A system without such a fault loses the answer alone.
+        for fault in ["token_ends", "lost_role"] {
+            self.0.fail_next(fault);
+        }
+    }
 }
 
 /// The toy system itself.
@@ -82,11 +92,15 @@ pub(super) struct ToyWorld {
     tickets: Vec<Ticket>,
     /// How long a new ticket is not found.
     find_lag: Duration,
+    is_blind: bool,
 }
 
 impl World for ToyWorld {
     fn answer(&mut self, request: &Rendered, now: Timestamp) -> Exchange {
-        self.done(request, now)
+        match self.is_blind {
+            true => shown_nothing(request),
+            false => self.done(request, now),
+        }
     }
 
     fn tickets(&self) -> Vec<String> {
@@ -108,6 +122,10 @@ impl World for ToyWorld {
 
     fn vanish(&mut self) {
         self.tickets.clear();
+    }
+
+    fn go_blind_or_see(&mut self) {
+        self.is_blind = !self.is_blind;
     }
 }
 
@@ -166,5 +184,14 @@ impl ToyWorld {
             _ => {}
         }
         answered(200, told(ticket).to_string())
+    }
+}
+
+/// As somebody is answered who has lost all rights and is believed to be who they are.
+fn shown_nothing(request: &Rendered) -> Exchange {
+    match (request.url.path(), &request.method) {
+        ("/me", _) | ("/tickets", &Method::POST) => answered(403, "{}".into()),
+        ("/tickets", _) => answered(200, json!({ "tickets": [] }).to_string()),
+        _ => answered(404, "{}".into()),
     }
 }
