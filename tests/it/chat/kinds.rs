@@ -27,16 +27,18 @@ const ENDS: [(&str, &str); 8] = [
 ];
 /// Faults that fail no request of an ordinary life with the fewest options, or whose delivery still waits for its next attempt then:
 /// tests of their own lead to them.
-const UNFELT: [(&str, &str); 20] = [
+const UNFELT: [(&str, &str); 22] = [
     ("discord", "no_content"),
     ("jira", "closed_issue"),
     ("jira", "cloud"),
     ("jira", "lag"),
     ("jira", "long_lag"),
     ("jira", "long_way"),
+    ("jira", "many_ends"),
     ("jira", "needs_resolution"),
     ("jira", "no_priority"),
     ("jira", "search_everything"),
+    ("jira", "service_project"),
     ("servicenow", "drops_correlation"),
     ("servicenow", "empty_is_404"),
     ("servicenow", "german"),

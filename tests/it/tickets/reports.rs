@@ -197,6 +197,53 @@ async fn where_an_empty_list_is_a_404_a_ticket_is_made_and_found_all_the_same() 
 }
 
 #[tokio::test]
+async fn a_resolved_incidents_ticket_does_not_end_as_canceled() {
+    let desk = Desk::start("jira", json!({})).await;
+    desk.system.fail_next("many_ends");
+    let incident = with_ticket(&desk).await;
+    let told = findings(&desk).await;
+    let sentence = "goes to Erledigt, of Erledigt, Abgebrochen, by its name";
+    assert!(json!(told).to_string().contains(sentence), "{told:#?}");
+    desk.app.act(&incident, "resolve").await;
+    desk.settle(2).await;
+    assert_eq!(
+        desk.link(&incident).await["ticket"]["status"],
+        "Erledigt",
+        "{}",
+        desk.story().await
+    );
+    change(&desk, json!({"options": {"statusResolved": "abgebrochen"}})).await;
+    let other = desk.app.trigger("meant so").await;
+    desk.settle(3).await;
+    desk.app.act(&other, "resolve").await;
+    desk.settle(4).await;
+    assert_eq!(
+        desk.link(&other).await["ticket"]["status"],
+        "Abgebrochen",
+        "{}",
+        desk.story().await
+    );
+}
+
+#[tokio::test]
+async fn notes_in_a_service_project_are_internal_unless_somebody_wants_them_public() {
+    for (options, is_public) in [(json!({}), false), (json!({"noteVisibility": "public"}), true)] {
+        let desk = Desk::start("jira", options).await;
+        desk.system.fail_next("service_project");
+        let incident = with_ticket(&desk).await;
+        desk.app.act(&incident, "escalate").await;
+        desk.settle(2).await;
+        let key = desk.link(&incident).await["ticket"]["key"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let path = format!("/rest/api/2/issue/{key}/comment");
+        let comments = desk.ada("GET", &path, Value::Null).await.expect(200).json();
+        assert_eq!(comments["comments"][0]["jsdPublic"], is_public, "{comments:#}");
+    }
+}
+
+#[tokio::test]
 async fn what_only_reads_says_nothing_of_a_bodys_length() {
     for kind in KINDS {
         let desk = Desk::start(kind, json!({})).await;

@@ -26,7 +26,7 @@ pub fn comment_json(comment: &Comment, issue_id: u64, view: &View) -> Value {
         "updateAuthor": comment.update_author.json(view),
         "created": time(comment.created_at),
         "updated": time(comment.updated_at),
-        "jsdPublic": true,
+        "jsdPublic": !comment.is_internal,
     })
 }
 
@@ -37,7 +37,8 @@ pub fn all(world: &mut World, asked: &Asked<'_>, id_or_key: &str) -> Result<Answ
         let (id, key) = (issue.id, issue.key());
         let members = asked.members()?;
         let body = body(&members, asked)?;
-        let comment = write(world, asked, id, body);
+        let is_internal = is_internal(&members)?;
+        let comment = write_for(world, asked, id, body, is_internal);
         let body = comment_json(&comment, id, &asked.view);
         return Ok(Answer::new(201, body, format!("commented {key}")).about(id));
     }
@@ -104,11 +105,18 @@ pub fn one(
 
 /// Writes a comment.
 pub fn write(world: &mut World, asked: &Asked<'_>, issue_id: u64, body: Rich) -> Comment {
+    write_for(world, asked, issue_id, body, false)
+}
+
+/// Writes a comment for agents alone, in a service project, or for everybody.
+fn write_for(world: &mut World, asked: &Asked<'_>, issue_id: u64, body: Rich, is_internal: bool) -> Comment {
+    let is_internal = is_internal && world.lasting.is_service_project;
     let comment = Comment {
         id: world.next_id(),
         author: asked.caller.clone(),
         update_author: asked.caller.clone(),
         body,
+        is_internal,
         created_at: asked.now,
         updated_at: asked.now,
     };
@@ -129,6 +137,21 @@ pub fn write(world: &mut World, asked: &Asked<'_>, issue_id: u64, body: Rich) ->
         },
     );
     comment
+}
+
+/// Whether a comment is kept from customers: by a property, as Jira Service Management has it.
+fn is_internal(members: &Map<String, Value>) -> Result<bool, Refusal> {
+    let properties = match members.get("properties") {
+        None => return Ok(false),
+        Some(Value::Array(properties)) => properties,
+        Some(_) => return Err(Refusal::invalid_payload()),
+    };
+    let is_it = |property: &&Value| property.get("key").is_some_and(|key| key == "sd.public.comment");
+    let value = properties
+        .iter()
+        .find(is_it)
+        .and_then(|property| property.pointer("/value/internal"));
+    Ok(value.and_then(Value::as_bool) == Some(true))
 }
 
 fn body(members: &Map<String, Value>, asked: &Asked<'_>) -> Result<Rich, Refusal> {

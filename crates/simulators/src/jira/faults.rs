@@ -60,6 +60,14 @@ pub const FAULTS: &[Fault] = &[
         "from now on Done is reached only with a resolution",
     ),
     fault(
+        "service_project",
+        "from now on the projects are of Jira Service Management: a comment is public unless it is said to be internal",
+    ),
+    fault(
+        "many_ends",
+        "from now on issues end as Canceled too, by the transition with the lowest id",
+    ),
+    fault(
         "long_way",
         "from now on new issues reach Done only through In Progress and In Review",
     ),
@@ -111,6 +119,8 @@ impl Waiting {
             "lag" => lasting.lagging_searches = LAGGING_SEARCHES,
             "long_lag" => lasting.lagging_searches = 4 * LAGGING_SEARCHES,
             "needs_resolution" => lasting.needs_resolution = true,
+            "service_project" => lasting.is_service_project = true,
+            "many_ends" => lasting.has_many_ends = true,
             "long_way" => lasting.has_long_way = true,
             "no_priority" => lasting.has_no_priority = true,
             "needs_field" => lasting.needs_service = true,

@@ -56,6 +56,8 @@ pub struct Comment {
     pub update_author: Person,
     /// What it says.
     pub body: Rich,
+    /// Whether customers of a service project do not see it.
+    pub is_internal: bool,
     /// When it was written.
     pub created_at: Timestamp,
     /// When it changed.

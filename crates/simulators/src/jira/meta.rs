@@ -114,6 +114,26 @@ pub fn my_permissions(asked: &Asked<'_>) -> Result<Answer, Refusal> {
     ))
 }
 
+/// What the issues of each type can be.
+fn statuses(project: &Project, view: &View) -> Value {
+    let of_type = |entry: &Entry| {
+        let statuses: Vec<Value> = project
+            .statuses
+            .all()
+            .iter()
+            .map(|status| status.json(view))
+            .collect();
+        json!({
+            "self": view.link(&format!("issuetype/{}", entry.id)),
+            "id": entry.id,
+            "name": entry.name,
+            "subtask": false,
+            "statuses": statuses,
+        })
+    };
+    ISSUE_TYPES.iter().map(of_type).collect()
+}
+
 /// `GET …/project`.
 pub fn projects(asked: &Asked<'_>) -> Answer {
     let projects = PROJECTS.iter().map(|project| project.json(&asked.view));
@@ -126,6 +146,7 @@ pub fn one_project(asked: &Asked<'_>, id_or_key: &str, part: Option<&str>) -> Re
     let body = match part {
         None => project_json(project, &asked.view),
         Some("components") => components(project, &asked.view),
+        Some("statuses") => statuses(project, &asked.view),
         Some(_) => return Err(Refusal::nothing_there(asked)),
     };
     Ok(Answer::new(200, body, format!("showed project {}", project.key)))

@@ -49,6 +49,8 @@ pub struct Statuses {
     pub in_review: Status,
     /// It is done.
     pub done: Status,
+    /// It ended without a result.
+    pub dropped: Status,
 }
 
 /// A project.
@@ -77,6 +79,7 @@ pub static PROJECTS: [Project; 2] = [
             in_progress: status("3", "In Arbeit", "In Progress", Category::Indeterminate),
             in_review: status("10002", "In Prüfung", "In Review", Category::Indeterminate),
             done: status("10001", "Erledigt", "Done", Category::Done),
+            dropped: status("10004", "Abgebrochen", "Canceled", Category::Done),
         },
         components: &[entry("10100", "API"), entry("10101", "Database")],
     },
@@ -89,6 +92,7 @@ pub static PROJECTS: [Project; 2] = [
             in_progress: status("10011", "In Progress", "In Progress", Category::Indeterminate),
             in_review: status("10012", "In Review", "In Review", Category::Indeterminate),
             done: status("10013", "Done", "Done", Category::Done),
+            dropped: status("10014", "Canceled", "Canceled", Category::Done),
         },
         components: &[entry("10110", "Checkout")],
     },
@@ -224,8 +228,14 @@ impl Status {
 
 impl Statuses {
     /// All of them, in the order of work.
-    pub fn all(&self) -> [&Status; 4] {
-        [&self.open, &self.in_progress, &self.in_review, &self.done]
+    pub fn all(&self) -> [&Status; 5] {
+        [
+            &self.open,
+            &self.in_progress,
+            &self.in_review,
+            &self.done,
+            &self.dropped,
+        ]
     }
 }
 

@@ -80,13 +80,16 @@ pub fn transitions(world: &World, issue: &Issue) -> Vec<Transition> {
         }
         Workflow::LongWay => vec![("11", &statuses.open)],
     };
+    let canceling =
+        (world.lasting.has_many_ends && issue.workflow == Workflow::Open).then_some(("5", &statuses.dropped));
+    let steps = canceling.into_iter().chain(steps);
     let transition = |(id, to): (&'static str, &'static Status)| Transition {
         id,
         name: to.name.to_owned(),
         to,
         has_screen: world.lasting.needs_resolution && to.category == Category::Done,
     };
-    steps.into_iter().map(transition).collect()
+    steps.map(transition).collect()
 }
 
 /// The steps as Jira shows them.

@@ -29,6 +29,10 @@ const MAX_PEOPLE: usize = 200;
 pub struct Lasting {
     /// Done is reached only with a resolution.
     pub needs_resolution: bool,
+    /// The projects are of Jira Service Management: comments are seen by customers unless they are internal.
+    pub is_service_project: bool,
+    /// Done is reached by other ways too: first of all by canceling.
+    pub has_many_ends: bool,
     /// New issues reach Done only step by step.
     pub has_long_way: bool,
     /// The priority is on no screen.

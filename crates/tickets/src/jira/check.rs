@@ -15,6 +15,8 @@ use destination::ticketing::{Finding, QueryContext, QueryResult, QueryStep};
 use model::attempt::{Disposition, Failure};
 use model::exchange::{Exchange, FailureCode, MAX_BODY_CAP_BYTES};
 
+mod statuses;
+
 /// How many types or fields are asked for at once; whoever has more is told that not all was looked at.
 const PAGE: &str = "200";
 /// The longest name that a finding repeats, in characters.
@@ -96,11 +98,11 @@ fn in_project(asking: &QueryContext<'_>, project: &str, mut findings: Vec<Findin
             None
         }
     };
-    if let Some(id) = issue_type {
+    if let Some(id) = &issue_type {
         let Some(screen) = screen else {
             return send(create_meta(
                 asking,
-                &["issue", "createmeta", project, "issuetypes", &id],
+                &["issue", "createmeta", project, "issuetypes", id],
             ));
         };
         match answered(
@@ -118,11 +120,8 @@ fn in_project(asking: &QueryContext<'_>, project: &str, mut findings: Vec<Findin
             Err(failure) => findings.push(Finding::unsure(sentence(&failure.detail))),
         }
     }
-    findings.push(Finding::unsure(
-        "Which transitions the workflow has, and what they ask for, is only seen at a ticket: press Send Test and move \
-         that ticket by hand.",
-    ));
-    done(findings)
+    let asked = if issue_type.is_some() { 5 } else { 4 };
+    statuses::check(asking, project, asked, findings)
 }
 
 fn done(findings: Vec<Finding>) -> Next {

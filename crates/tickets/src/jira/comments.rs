@@ -7,6 +7,7 @@ use crate::jira::account::Account;
 use crate::jira::answer::{self, Purpose};
 use crate::jira::api::{Api, with_large_answer};
 use crate::jira::issue::{account_of, name_of, time};
+use crate::jira::settings::Settings;
 use crate::workflow::action::{Facts, Observation, Presence};
 use crate::workflow::comments::{KEY_START, mark};
 use crate::workflow::system::Ask;
@@ -28,6 +29,8 @@ const READ_PURPOSE: Purpose<'static> = Purpose {
     act: "see the ticket's comments",
     missing: "the ticket was deleted, or this account may not see it",
 };
+/// The property by which a service project keeps a comment from its customers; other projects do not look at it.
+const PUBLIC: &str = "sd.public.comment";
 /// How many of the latest comments are searched for one of ours.
 const SEARCHED: &str = "20";
 /// How many of the latest are read, and how many if they are too large together.
@@ -37,7 +40,11 @@ const SOMEBODY: &str = "somebody";
 
 /// The request that writes one.
 pub(super) fn request(api: Api<'_>, id: &str, text: &str) -> Result<Rendered, Failure> {
-    api.send(Method::POST, &["issue", id, "comment"], &json!({ "body": text }))
+    let body = match Settings(api.target).notes_are_public() {
+        true => json!({ "body": text }),
+        false => json!({ "body": text, "properties": [{ "key": PUBLIC, "value": { "internal": true } }] }),
+    };
+    api.send(Method::POST, &["issue", id, "comment"], &body)
 }
 
 /// The request that looks whether one is there.

@@ -27,6 +27,7 @@ pub static ABOUT: KindDescription = KindDescription {
         SYNC,
         COMMENTS,
         NOTES,
+        NOTE_VISIBILITY,
         SUMMARY,
         DESCRIPTION,
         LABELS,
@@ -34,6 +35,9 @@ pub static ABOUT: KindDescription = KindDescription {
         PRIORITY,
         FIELDS,
         ASSIGNEES,
+        STATUS_ACKNOWLEDGED,
+        STATUS_RESOLVED,
+        STATUS_REOPENED,
         RESOLUTION,
         TRANSITION_FIELDS,
     ],
@@ -188,6 +192,15 @@ const NOTES: Field = Field {
     ..Field::LINE
 };
 
+const NOTE_VISIBILITY: Field = Field {
+    name: "noteVisibility",
+    label: "Notes in service projects",
+    hint: "Who sees these comments in a project of Jira Service Management: its agents alone, or its customers too.",
+    input: Input::Choice(&[("internal", "Agents only"), ("public", "Customers too")]),
+    default: "internal",
+    ..Field::LINE
+};
+
 const SUMMARY: Field = Field {
     name: "summary",
     label: "Summary",
@@ -255,6 +268,35 @@ const ASSIGNEES: Field = Field {
            Nobody else is assigned.",
     placeholder: "Ada Lovelace = 5b10ac8d82e05b22cc7d4ef5",
     input: Input::Lines,
+    collapsed_group: PEOPLE,
+    ..Field::LINE
+};
+
+const STATUS_ACKNOWLEDGED: Field = Field {
+    name: "statusAcknowledged",
+    label: "Status when acknowledged",
+    hint: "The status that an acknowledged incident's ticket takes, or the transition that leads there, by name or id. If it is \
+           empty, any status of the category In Progress.",
+    placeholder: "In Progress",
+    collapsed_group: PEOPLE,
+    ..Field::LINE
+};
+
+const STATUS_RESOLVED: Field = Field {
+    name: "statusResolved",
+    label: "Status when resolved",
+    hint: "The same for a resolved incident. If it is empty, a status of the category Done: by its name, and by where other \
+           tickets of the project ended; Check connection shows which.",
+    placeholder: "Resolved",
+    collapsed_group: PEOPLE,
+    ..Field::LINE
+};
+
+const STATUS_REOPENED: Field = Field {
+    name: "statusReopened",
+    label: "Status when reopened",
+    hint: "The same for a reopened incident. If it is empty, a status of the category To Do, or else of In Progress.",
+    placeholder: "To Do",
     collapsed_group: PEOPLE,
     ..Field::LINE
 };

@@ -16,9 +16,11 @@ mod create_screen;
 mod duplicate;
 mod find;
 mod form;
+mod habit;
 mod issue;
 mod link_back;
 mod moving;
+mod preference;
 mod preview;
 mod read;
 mod reference;
@@ -37,7 +39,7 @@ use crate::jira::account::Account;
 use crate::jira::api::Api;
 use crate::jira::settings::{Auth, Settings};
 use crate::workflow::Workflow;
-use crate::workflow::action::{Action, Facts, Observation, Trouble, TroubleKind};
+use crate::workflow::action::{Action, Facts, Observation, Reference, Trouble, TroubleKind};
 use crate::workflow::system::{AccessCheck, Ask, Capabilities, TicketSystem};
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
@@ -99,7 +101,10 @@ impl TicketSystem for Jira {
             Action::FindComment { name, .. } => comments::find_request(api, &name.id),
             Action::LinkBack(name) => link_back::request(api, ask, &name.id),
             Action::MarkDuplicate { name, keep, part, .. } => duplicate::request(api, name, keep, *part),
-            Action::LookUp(_) | Action::Mark(_) => Err(unknown(action)),
+            Action::LookUp(Reference::Habit(_)) => habit::request(api),
+            Action::LookUp(Reference::Group(_) | Reference::User(_)) | Action::Mark(_) => {
+                Err(unknown(action))
+            }
         }
     }
 
@@ -117,7 +122,10 @@ impl TicketSystem for Jira {
             Action::FindComment { key, .. } => comments::find_observe(ask, key, exchange),
             Action::LinkBack(_) => link_back::observe(ask, exchange),
             Action::MarkDuplicate { .. } => answer::done(ask, exchange, duplicate::PURPOSE),
-            Action::LookUp(_) | Action::Mark(_) => Err(Trouble::new(TroubleKind::Refused, unknown(action))),
+            Action::LookUp(Reference::Habit(_)) => habit::observe(ask, exchange),
+            Action::LookUp(Reference::Group(_) | Reference::User(_)) | Action::Mark(_) => {
+                Err(Trouble::new(TroubleKind::Refused, unknown(action)))
+            }
         }
     }
 

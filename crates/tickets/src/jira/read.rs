@@ -7,7 +7,7 @@ use crate::jira::answer::{self, Purpose};
 use crate::jira::api::{Api, with_large_answer};
 use crate::jira::issue::{Issue, account_of, name_of, time};
 use crate::jira::settings::Settings;
-use crate::jira::transitions::{self, Choice, Wish};
+use crate::jira::transitions::{self, Choice, Habit, Wish};
 use crate::workflow::action::{Facts, Observation, Sighting, View};
 use crate::workflow::state::{Blocked, Route};
 use crate::workflow::system::Ask;
@@ -75,6 +75,7 @@ fn route(ask: &Ask<'_>, body: &Value, issue: &Issue) -> Option<Route> {
         wanted,
         here: &issue.status_id,
         visited: ask.visited,
+        habit: habit(ask),
     };
     let sentence = match transitions::choose(&transitions::read(body), wish, Settings(ask.target)) {
         Choice::Take(way) => {
@@ -83,6 +84,7 @@ fn route(ask: &Ask<'_>, body: &Value, issue: &Issue) -> Option<Route> {
                 to: way.to,
             });
         }
+        Choice::Ask => return Some(Route::Undecided(Settings(ask.target).project().to_owned())),
         Choice::Unanswered { name, fields } => format!(
             "the transition {name} of {key} asks for {}: fill it in under Fields of transitions (transitionFields), \
              then replay the delivery",
@@ -93,7 +95,7 @@ fn route(ask: &Ask<'_>, body: &Value, issue: &Issue) -> Option<Route> {
         }
         Choice::Missing(names) => format!(
             "no transition leads {key} from {status} to {}; there are {}",
-            in_words(wanted),
+            aim(ask, wanted),
             names.join(", ")
         ),
     };
@@ -101,6 +103,23 @@ fn route(ask: &Ask<'_>, body: &Value, issue: &Issue) -> Option<Route> {
         FailureCode::TransitionMissing,
         &sentence,
     )))
+}
+
+/// Where other tickets ended, as far as it was asked.
+fn habit<'a>(ask: &Ask<'a>) -> Habit<'a> {
+    match ask.habit() {
+        Some(told) => told.id.as_deref().map_or(Habit::Unknown, Habit::Told),
+        None if ask.may_look_up() => Habit::Askable,
+        None => Habit::Unknown,
+    }
+}
+
+/// Where the ticket is to come, in words.
+fn aim(ask: &Ask<'_>, wanted: TicketPhase) -> String {
+    match Settings(ask.target).status_for(wanted) {
+        "" => in_words(wanted).to_owned(),
+        own => format!("{own}, {}", in_words(wanted)),
+    }
 }
 
 /// A phase as Jira's status categories call it.

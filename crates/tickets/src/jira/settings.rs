@@ -8,6 +8,7 @@ use url::Url;
 use destination::mapping;
 use destination::task::Target;
 use model::incident::Severity;
+use model::ticket::TicketPhase;
 
 /// The issue type of tickets unless the settings name another.
 const DEFAULT_ISSUE_TYPE: &str = "Task";
@@ -86,6 +87,20 @@ impl<'a> Settings<'a> {
             "" => DEFAULT_RESOLUTION,
             name => name,
         }
+    }
+
+    /// The status that a ticket shall have in a phase, or the transition that leads there, by name or id; empty if any will do.
+    pub(super) fn status_for(self, phase: TicketPhase) -> &'a str {
+        self.trimmed(match phase {
+            TicketPhase::New => "statusReopened",
+            TicketPhase::InProgress => "statusAcknowledged",
+            TicketPhase::Done => "statusResolved",
+        })
+    }
+
+    /// Whether customers of a service project see what is noted.
+    pub(super) fn notes_are_public(self) -> bool {
+        self.trimmed("noteVisibility") == "public"
     }
 
     /// The priority for a severity.

@@ -131,6 +131,9 @@ fn status(name: &str) -> Value {
         "In Progress" => ("3", "indeterminate"),
         "In Review" => ("4", "indeterminate"),
         "Done" => ("5", "done"),
+        "Canceled" => ("6", "done"),
+        "Resolved" => ("7", "done"),
+        "Closed" => ("8", "done"),
         _ => ("9", "undefined"),
     };
     json!({ "id": id, "name": name, "statusCategory": { "key": category } })

@@ -22,6 +22,8 @@ pub(super) fn request(caller: Caller<'_>, reference: &Reference) -> Result<Rende
 
 fn place(reference: &Reference) -> (&'static str, &'static str, &str) {
     match reference {
+        // Nobody asks: a ticket goes one way here.
+        Reference::Habit(name) => ("sys_choice", "value", name),
         Reference::Group(name) => ("sys_user_group", "name", name),
         Reference::User(name) => ("sys_user", "user_name", name),
     }
@@ -37,7 +39,7 @@ pub(super) fn observe(ask: &Ask<'_>, reference: &Reference, exchange: &Exchange)
     let (_, field, name) = place(reference);
     let is_name = |found: &str| match reference {
         Reference::Group(_) => found == name,
-        Reference::User(_) => found.eq_ignore_ascii_case(name),
+        Reference::User(_) | Reference::Habit(_) => found.eq_ignore_ascii_case(name),
     };
     let is_it = |record: &&Record| is_name(record.value(field)) && is_id(record.value("sys_id"));
     let found = records.iter().find(is_it);

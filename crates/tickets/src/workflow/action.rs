@@ -96,6 +96,8 @@ pub(crate) enum Reference {
     Group(String),
     /// A user whom tickets are given to.
     User(String),
+    /// Where people bring their tickets in the end, if a ticket could go several ways.
+    Habit(String),
 }
 
 /// What of a ticket is read.

@@ -202,6 +202,15 @@ impl After<'_> {
                 self.state.delivery.group = Some(LookedUp { name, id });
                 self.go_on(note)
             }
+            Reference::Habit(name) => {
+                let note = match is_known {
+                    true => "it is looked at where other tickets ended".to_owned(),
+                    false => format!("{system} does not tell where other tickets ended"),
+                };
+                self.state.delivery.habit = Some(LookedUp { name, id });
+                self.state.delivery.sight = None;
+                self.go_on(note)
+            }
             Reference::User(name) if is_known => {
                 let note = format!("{name} is a user of {system}");
                 self.state.delivery.user = Some(LookedUp { name, id });

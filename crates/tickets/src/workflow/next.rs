@@ -205,6 +205,9 @@ fn with_ticket(state: &TicketState, inputs: &Inputs<'_>, name: &Name) -> Next {
     if must_link_back && state.told.link_is_resolved.is_none() {
         return Next::Act(Action::LinkBack(name()));
     }
+    if let Some(Route::Undecided(name)) = &sight.route {
+        return Next::Act(Action::LookUp(Reference::Habit(name.clone())));
+    }
     if let Some(moving) = moving(state, inputs, sight) {
         return Next::Act(Action::Move(moving));
     }
@@ -219,7 +222,7 @@ fn with_ticket(state: &TicketState, inputs: &Inputs<'_>, name: &Name) -> Next {
     }
     match &sight.route {
         Some(Route::Blocked(blocked)) => Next::Blocked(blocked.clone()),
-        Some(Route::Through { .. }) | None => Next::Done,
+        Some(Route::Through { .. } | Route::Undecided(_)) | None => Next::Done,
     }
 }
 

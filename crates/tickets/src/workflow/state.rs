@@ -168,6 +168,9 @@ pub(crate) struct Delivery {
     /// Whom the ticket is given to, as its system knows them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<LookedUp>,
+    /// Where people bring their tickets in the end, as the system told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) habit: Option<LookedUp>,
     /// Fields that were refused when the ticket was to be made.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) dropped: Vec<String>,
@@ -289,6 +292,8 @@ pub(crate) enum Route {
         #[serde(default)]
         plan: Value,
     },
+    /// It could go several ways: what people do has to be looked up by this name first.
+    Undecided(String),
     /// It cannot come where it is to be; told at the end, once all else is done.
     Blocked(Blocked),
 }

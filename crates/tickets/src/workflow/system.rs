@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::workflow::action::{Action, Observation};
 use crate::workflow::next::Inputs;
-use crate::workflow::state::TicketState;
+use crate::workflow::state::{LookedUp, TicketState};
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
 use destination::preview::Preview;
@@ -190,6 +190,16 @@ impl<'a> Ask<'a> {
     /// What the system knows the group by that the ticket is made for.
     pub(crate) fn group(&self) -> Option<&'a str> {
         self.state()?.delivery.group.as_ref()?.id.as_deref()
+    }
+
+    /// Where people bring their tickets in the end, if that was asked and told.
+    pub(crate) fn habit(&self) -> Option<&'a LookedUp> {
+        self.state()?.delivery.habit.as_ref()
+    }
+
+    /// Whether something may be looked up before the ticket is moved.
+    pub(crate) fn may_look_up(&self) -> bool {
+        self.state().is_some_and(|state| state.delivery.habit.is_none())
     }
 
     /// How many moves were refused because the ticket had moved meanwhile.

@@ -250,3 +250,22 @@ fn no_credentials_and_bad_ones_are_refused_in_the_form_of_each_product() {
         401
     );
 }
+
+#[test]
+fn a_comment_of_a_service_project_is_public_unless_it_is_said_to_be_internal() {
+    let mut jira = Jira::default();
+    make(&mut jira, "x");
+    let public = |jira: &mut Jira, properties: Value| {
+        let comment = json!({ "body": "note", "properties": properties });
+        body(&post(jira, "/rest/api/2/issue/OPS-1/comment", &comment))["jsdPublic"].clone()
+    };
+    let internal = json!([{ "key": "sd.public.comment", "value": { "internal": true } }]);
+    assert_eq!(
+        public(&mut jira, internal.clone()),
+        true,
+        "other projects do not look at it"
+    );
+    jira.fail_next("service_project");
+    assert_eq!(public(&mut jira, json!([])), true);
+    assert_eq!(public(&mut jira, internal), false);
+}

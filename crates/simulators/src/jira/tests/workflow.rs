@@ -99,3 +99,26 @@ fn a_screen_that_wants_a_resolution_says_so_and_insists() {
     assert_eq!(take(&mut jira, &given).status, 204);
     assert!(jira.messages()[0].text().contains("Resolution: Won't Do"));
 }
+
+#[test]
+fn an_issue_may_end_in_several_ways_and_the_first_is_not_the_one_that_is_meant() {
+    let mut jira = Jira::default();
+    jira.fail_next("many_ends");
+    make(&mut jira, "x");
+    let ends: Vec<_> = offered(&mut jira)
+        .into_iter()
+        .filter(|(_, category)| category == "done")
+        .collect();
+    assert_eq!(ends[0].0, "5");
+    assert_eq!(ends.len(), 2);
+    take(&mut jira, &json!({ "transition": { "id": "5" } }));
+    assert!(jira.messages()[0].text().contains("Status: Abgebrochen"));
+}
+
+#[test]
+fn a_project_tells_its_statuses_by_type() {
+    let mut jira = Jira::default();
+    let told = body(&get(&mut jira, "/rest/api/2/project/OPS/statuses"));
+    assert_eq!(told[0]["name"], "Task");
+    assert_eq!(told[0]["statuses"][3]["statusCategory"]["key"], "done");
+}

@@ -16,6 +16,7 @@ use destination::template::Templates;
 use model::event::EventName;
 use model::id::UserId;
 use model::incident::Severity;
+use model::ticket::TicketPhase;
 use model::time::Timestamp;
 use model::user::UserRef;
 use model::webhook::WebhookKind;
@@ -150,6 +151,9 @@ fn names(target: &Target) -> Vec<Problem> {
     let named = [
         ("issueType", settings.issue_type()),
         ("resolution", settings.resolution()),
+        ("statusAcknowledged", settings.status_for(TicketPhase::InProgress)),
+        ("statusResolved", settings.status_for(TicketPhase::Done)),
+        ("statusReopened", settings.status_for(TicketPhase::New)),
     ];
     for (field, name) in named {
         if name.chars().count() > MAX_NAME || name.contains(char::is_control) {

@@ -44,8 +44,24 @@ fn screen(more: &[Value]) -> Exchange {
     answer(200, &json!({ "fields": fields, "total": fields.len() }))
 }
 
+fn statuses(names: &[&str]) -> Exchange {
+    let statuses: Vec<Value> = names.iter().map(|name| status(name)).collect();
+    answer(
+        200,
+        &json!([{ "id": "10001", "name": "Task", "statuses": statuses }]),
+    )
+}
+
+fn usual() -> Exchange {
+    statuses(&["To Do", "In Progress", "Done"])
+}
+
 fn findings(sample: &Sample, answers: &[Exchange]) -> Vec<Finding> {
-    match done(ask(sample, &TicketQuery::Check, answers).1) {
+    let mut answers = answers.to_vec();
+    if ask(sample, &TicketQuery::Check, &answers).1.is_none() {
+        answers.push(usual());
+    }
+    match done(ask(sample, &TicketQuery::Check, &answers).1) {
         QueryResult::Findings(findings) => findings,
         other => panic!("no findings: {other:?}"),
     }
@@ -61,7 +77,14 @@ fn bad(findings: &[Finding]) -> Vec<&str> {
 #[test]
 fn settings_that_work_are_told_one_by_one() {
     let sample = sample(EventName::Triggered);
-    let answers = [me(), project(), rights(""), types("issueTypes"), screen(&[])];
+    let answers = [
+        me(),
+        project(),
+        rights(""),
+        types("issueTypes"),
+        screen(&[]),
+        usual(),
+    ];
     let (requests, _) = ask(&sample, &TicketQuery::Check, &answers);
     assert!(
         requests[2]
@@ -79,8 +102,9 @@ fn settings_that_work_are_told_one_by_one() {
         "The create screen takes everything that the settings fill in.",
     ];
     assert_eq!(sentences[..5], expected);
-    assert_eq!((bad(&findings).len(), findings.len()), (0, 6));
-    let center = [me(), project(), rights(""), types("values"), screen(&[])];
+    assert_eq!((bad(&findings).len(), findings.len()), (0, 9));
+    assert_eq!(sentences[5], "The ticket of a resolved incident goes to Done.");
+    let center = [me(), project(), rights(""), types("values"), screen(&[]), usual()];
     assert_eq!(bad(&self::findings(&sample, &center)).len(), 0);
 }
 
@@ -164,4 +188,37 @@ fn a_jira_that_tells_nothing_about_its_screens_leaves_it_unsure() {
     assert_eq!((bad(&large).len(), large[4].state), (0, FindingState::Unsure));
     let strange = findings(&sample, &[raw(200, &[], "<html>")]);
     assert_eq!(bad(&strange).len(), 1);
+}
+
+#[test]
+fn where_tickets_end_is_told_and_why() {
+    let told = |sample: &Sample, answers: Vec<Exchange>| {
+        let before = vec![me(), project(), rights(""), types("issueTypes"), screen(&[])];
+        let answers: Vec<_> = before.into_iter().chain(answers).collect();
+        findings(sample, &answers)[5].clone()
+    };
+    let plain = sample(EventName::Triggered);
+    let by_name = told(&plain, vec![statuses(&["To Do", "Canceled", "Done"])]);
+    let expected = "The ticket of a resolved incident goes to Done, of Canceled, Done, by its name.";
+    assert!(by_name.sentence.starts_with(expected), "{by_name:?}");
+    let two = || statuses(&["To Do", "Resolved", "Done"]);
+    let ended = json!({ "issues": [{ "fields": { "status": status("Resolved") } }] });
+    let by_habit = told(&plain, vec![two(), answer(200, &ended)]);
+    let expected =
+        "The ticket of a resolved incident goes to Resolved, of Resolved, Done: most tickets ended there.";
+    assert!(by_habit.sentence.starts_with(expected), "{by_habit:?}");
+    let open = told(&plain, vec![two(), answer(200, &json!({ "issues": [] }))]);
+    assert_eq!(open.state, FindingState::Unsure);
+    let named = |name: &str| {
+        told(
+            &sample(EventName::Triggered).with_option("statusResolved", name),
+            vec![two()],
+        )
+    };
+    assert_eq!(
+        named("done").sentence,
+        "The ticket of a resolved incident goes to Done."
+    );
+    assert_eq!(named("To Do").state, FindingState::Bad);
+    assert_eq!(named("Finish it").state, FindingState::Unsure);
 }

@@ -83,7 +83,8 @@ fn an_acknowledged_incident_moves_assigns_and_notes_who_has_it() {
     let event = &played.after.event;
     let who = event.incident().unwrap().assignee.unwrap().id;
     let text = format!("Ada Lovelace has it now.\n\n(OpsKnight {}/{who})", event.id);
-    assert_eq!(played.body(4), json!({ "body": text }));
+    let internal = json!([{ "key": "sd.public.comment", "value": { "internal": true } }]);
+    assert_eq!(played.body(4), json!({ "body": text, "properties": internal }));
     assert_eq!(phase(&played), (TicketPhase::InProgress, "In Progress".into()));
     assert_eq!(played.last.outcome, Outcome::Delivered);
 }

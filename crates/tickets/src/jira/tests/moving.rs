@@ -245,3 +245,128 @@ fn a_transition_that_is_not_for_us_is_not_taken() {
             .ends_with("has no transition that this account may take")
     );
 }
+
+#[test]
+fn an_end_without_a_result_is_not_taken_for_resolved() {
+    let ends = vec![to("5", "Canceled"), to("31", "Done")];
+    let played = play(
+        resolved(),
+        vec![read("To Do", &ends), nothing(), read("Done", &[])],
+    );
+    assert_eq!(taken(&played), ["31"]);
+    let mut cancel = to("5", "Done");
+    cancel["name"] = json!("Abbrechen: wird abgelehnt");
+    cancel["to"]["id"] = json!("55");
+    let played = play(
+        resolved(),
+        vec![
+            read("To Do", &[cancel, to("31", "Done")]),
+            nothing(),
+            read("Done", &[]),
+        ],
+    );
+    assert_eq!(taken(&played), ["31"]);
+}
+
+#[test]
+fn a_way_round_is_better_than_an_end_without_a_result_and_that_is_better_than_none() {
+    let played = play(
+        resolved(),
+        vec![
+            read("To Do", &[to("5", "Canceled"), to("2", "In Progress")]),
+            nothing(),
+            read("In Progress", &[to("5", "Canceled"), to("31", "Done")]),
+            nothing(),
+            read("Done", &[]),
+        ],
+    );
+    assert_eq!(taken(&played), ["2", "31"]);
+    let only = vec![to("5", "Canceled")];
+    let played = play(
+        resolved(),
+        vec![read("To Do", &only), nothing(), read("Canceled", &[])],
+    );
+    assert_eq!(taken(&played), ["5"]);
+}
+
+fn ended_in(names: &[&str]) -> Exchange {
+    let issues: Vec<Value> = names
+        .iter()
+        .map(|name| json!({ "fields": { "status": status(name) } }))
+        .collect();
+    answer(200, &json!({ "issues": issues }))
+}
+
+#[test]
+fn of_several_good_ends_the_one_is_taken_where_other_tickets_ended() {
+    let ends = || read("To Do", &[to("31", "Done"), to("41", "Resolved")]);
+    let habit = ended_in(&["Done", "Resolved", "Resolved"]);
+    let played = play(
+        resolved(),
+        vec![ends(), habit, ends(), nothing(), read("Resolved", &[])],
+    );
+    assert_eq!(taken(&played), ["41"]);
+    assert!(
+        played.requests[1].starts_with("GET /search/jql?jql=project+%3D+%22OPS%22+AND+issuetype"),
+        "{}",
+        played.requests[1]
+    );
+    let none = play(
+        resolved(),
+        vec![ends(), ended_in(&[]), ends(), nothing(), read("Done", &[])],
+    );
+    assert_eq!(taken(&none), ["31"], "the lowest id if nobody knows");
+    let closed = read("To Do", &[to("1", "Closed"), to("41", "Resolved")]);
+    let played = play(resolved(), vec![closed, nothing(), read("Resolved", &[])]);
+    assert_eq!(taken(&played), ["41"], "nobody has to be asked");
+}
+
+#[test]
+fn what_the_settings_name_is_taken_and_nothing_else_ends_the_ticket() {
+    let named = |name: &str| resolved().with_option("statusResolved", name);
+    let ends = || {
+        read(
+            "To Do",
+            &[to("31", "Done"), to("41", "Resolved"), to("5", "Canceled")],
+        )
+    };
+    for (name, expected) in [
+        ("resolved", "41"),
+        ("7", "41"),
+        ("Go Canceled", "5"),
+        ("31", "31"),
+    ] {
+        let played = play(named(name), vec![ends(), nothing(), read("Done", &[])]);
+        assert_eq!(taken(&played), [expected], "{name}");
+    }
+    let far = play(
+        named("Closed"),
+        vec![
+            read("To Do", &[to("31", "Done"), to("2", "In Progress")]),
+            nothing(),
+            read("In Progress", &[to("31", "Done"), to("9", "Closed")]),
+            nothing(),
+            read("Closed", &[]),
+        ],
+    );
+    assert_eq!(taken(&far), ["2", "9"]);
+    let never = play(named("Closed"), vec![read("To Do", &[to("31", "Done")])]);
+    assert_eq!(
+        never.told(),
+        (FailureCode::TransitionMissing, Disposition::Permanent)
+    );
+    assert!(
+        never
+            .detail()
+            .contains("to Closed, a status of the category Done"),
+        "{}",
+        never.detail()
+    );
+    let rests = linked(sample(EventName::Acknowledged), TicketPhase::New)
+        .with_option("statusAcknowledged", "In Review");
+    let both = read("To Do", &[to("2", "In Progress"), to("3", "In Review")]);
+    assert_eq!(
+        taken(&play(rests, vec![both, nothing(), read("In Review", &[])])),
+        ["3"]
+    );
+}

@@ -133,3 +133,18 @@ fn what_another_ticket_was_told_counts_for_nothing() {
     let there = answer(200, &issue("In Progress", &[]));
     assert_eq!(play(sample, vec![there]).requests.len(), 1);
 }
+
+#[test]
+fn a_note_that_customers_may_see_says_nothing_of_that() {
+    let played = play(
+        escalated().with_option("noteVisibility", "public"),
+        vec![read(), written()],
+    );
+    assert!(
+        played.body(1).get("properties").is_none(),
+        "{:?}",
+        played.requests
+    );
+    let played = play(escalated(), vec![read(), written()]);
+    assert_eq!(played.body(1)["properties"][0]["value"]["internal"], true);
+}
