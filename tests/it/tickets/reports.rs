@@ -226,6 +226,41 @@ async fn a_resolved_incidents_ticket_does_not_end_as_canceled() {
 }
 
 #[tokio::test]
+async fn tickets_of_other_tables_live_and_end_by_their_own_states() {
+    for (table, taken, over) in [
+        ("problem", "102", "106"),
+        ("change_request", "-4", "3"),
+        ("sc_task", "2", "3"),
+    ] {
+        let desk = Desk::start("servicenow", json!({"table": table})).await;
+        let incident = with_ticket(&desk).await;
+        let key = desk.link(&incident).await["ticket"]["key"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let path = format!("/api/now/table/{table}?sysparm_query=number={key}");
+        let state = async || {
+            let found = desk.ada("GET", &path, Value::Null).await.expect(200).json();
+            found["result"][0]["state"].clone()
+        };
+        assert_eq!(desk.link(&incident).await["ticket"]["phase"], "new", "{table}");
+        desk.app.act(&incident, "acknowledge").await;
+        desk.settle(2).await;
+        assert_eq!(state().await, taken, "{table}: {}", desk.story().await);
+        desk.app.act(&incident, "resolve").await;
+        desk.settle(3).await;
+        assert_eq!(state().await, over, "{table}: {}", desk.story().await);
+        desk.app.act(&incident, "reopen").await;
+        desk.settle(4).await;
+        assert_eq!(
+            desk.link(&incident).await["ticket"]["phase"],
+            "in_progress",
+            "{table}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn notes_in_a_service_project_are_internal_unless_somebody_wants_them_public() {
     for (options, is_public) in [(json!({}), false), (json!({"noteVisibility": "public"}), true)] {
         let desk = Desk::start("jira", options).await;

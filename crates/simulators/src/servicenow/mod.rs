@@ -14,6 +14,7 @@ mod answer;
 mod attachment;
 mod batch;
 mod call;
+mod choices;
 mod faults;
 mod instance;
 mod journal;

@@ -2,6 +2,11 @@
 //! lengths and choices. A field belongs to the table that declares it, so that `sys_dictionary` tells of an incident's
 //! `short_description` under `task`, as the real one does.
 
+use crate::servicenow::choices::{
+    CATEGORIES, CHANGE_CODES, CHANGE_STATES, CLOSE_CODES, HOLD_REASONS, INCIDENT_STATES, LEVELS, PRIORITIES,
+    PROBLEM_STATES, RESOLUTION_CODES, TASK_STATES,
+};
+
 /// A table.
 #[derive(Debug)]
 pub struct Table {
@@ -194,69 +199,6 @@ const fn journal(name: &'static str, label: &'static str) -> Field {
 /// The table that every kind of task extends: it shows all of their records.
 pub const BASE: &str = "task";
 
-/// The states of an incident.
-pub const INCIDENT_STATES: &[(&str, &str)] = &[
-    ("1", "New"),
-    ("2", "In Progress"),
-    ("3", "On Hold"),
-    ("6", "Resolved"),
-    ("7", "Closed"),
-    ("8", "Canceled"),
-];
-const PROBLEM_STATES: &[(&str, &str)] = &[
-    ("101", "New"),
-    ("102", "Assess"),
-    ("103", "Root Cause Analysis"),
-    ("104", "Fix in Progress"),
-    ("106", "Resolved"),
-    ("107", "Closed"),
-];
-const CHANGE_STATES: &[(&str, &str)] = &[
-    ("-5", "New"),
-    ("-4", "Assess"),
-    ("-3", "Authorize"),
-    ("-2", "Scheduled"),
-    ("-1", "Implement"),
-    ("0", "Review"),
-    ("3", "Closed"),
-    ("4", "Canceled"),
-];
-const TASK_STATES: &[(&str, &str)] = &[("1", "Open"), ("2", "Work in Progress"), ("3", "Closed Complete")];
-const LEVELS: &[(&str, &str)] = &[("1", "1 - High"), ("2", "2 - Medium"), ("3", "3 - Low")];
-const PRIORITIES: &[(&str, &str)] = &[
-    ("1", "1 - Critical"),
-    ("2", "2 - High"),
-    ("3", "3 - Moderate"),
-    ("4", "4 - Low"),
-    ("5", "5 - Planning"),
-];
-const HOLD_REASONS: &[(&str, &str)] = &[
-    ("1", "Awaiting Caller"),
-    ("5", "Awaiting Change"),
-    ("3", "Awaiting Problem"),
-    ("4", "Awaiting Vendor"),
-];
-/// The close codes that recent releases come with: label and value are the same.
-pub const CLOSE_CODES: &[(&str, &str)] = &[
-    ("Duplicate", "Duplicate"),
-    ("Known error", "Known error"),
-    ("No resolution provided", "No resolution provided"),
-    ("Resolved by caller", "Resolved by caller"),
-    ("Resolved by change", "Resolved by change"),
-    ("Resolved by problem", "Resolved by problem"),
-    ("Resolved by request", "Resolved by request"),
-    ("Solution provided", "Solution provided"),
-    ("Workaround provided", "Workaround provided"),
-    ("User error", "User error"),
-];
-const CATEGORIES: &[(&str, &str)] = &[
-    ("inquiry", "Inquiry / Help"),
-    ("software", "Software"),
-    ("hardware", "Hardware"),
-    ("network", "Network"),
-    ("database", "Database"),
-];
-
 /// What every record has.
 const RECORD: &[Field] = &[
     kept(Kind::Text, "sys_id", "Sys ID"),
@@ -363,7 +305,16 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "problem",
         label: "Problem",
-        own: &[of(Kind::IntegerChoice(PROBLEM_STATES), "state", "State")],
+        own: &[
+            of(Kind::IntegerChoice(PROBLEM_STATES), "state", "State"),
+            of(
+                Kind::TextChoice(RESOLUTION_CODES),
+                "resolution_code",
+                "Resolution code",
+            ),
+            text("fix_notes", "Fix notes", 4000),
+            text("cause_notes", "Cause notes", 4000),
+        ],
         task: Some(Numbers {
             prefix: "PRB",
             before: 40_000,
@@ -376,11 +327,23 @@ pub const TABLES: &[Table] = &[
         label: "Change Request",
         own: &[
             of(Kind::IntegerChoice(CHANGE_STATES), "state", "State"),
+            of(Kind::TextChoice(CHANGE_CODES), "close_code", "Close code"),
             text("type", "Type", 40),
         ],
         task: Some(Numbers {
             prefix: "CHG",
             before: 30_000,
+        }),
+        display: "number",
+        writers: Writers::Everybody,
+    },
+    Table {
+        name: "sc_task",
+        label: "Catalog Task",
+        own: &[],
+        task: Some(Numbers {
+            prefix: "SCTASK",
+            before: 10_000,
         }),
         display: "number",
         writers: Writers::Everybody,

@@ -5,9 +5,10 @@ use serde_json::{Map, Value};
 
 use crate::servicenow::access::User;
 use crate::servicenow::answer::Refusal;
+use crate::servicenow::choices::CLOSE_CODES;
 use crate::servicenow::instance::{CloseCodes, Instance, Record};
 use crate::servicenow::lifecycle;
-use crate::servicenow::schema::{self, CLOSE_CODES, Field, Kind, SetBy, Table};
+use crate::servicenow::schema::{self, Field, Kind, SetBy, Table};
 
 /// The longest id in a reference.
 const ID_LENGTH: usize = 32;
@@ -133,7 +134,7 @@ impl Instance {
                 let value = labelled.unwrap_or(text);
                 value.parse::<i64>().ok().map(|_| value.to_owned())
             }
-            Kind::TextChoice(_) if field.name == "close_code" => {
+            Kind::TextChoice(CLOSE_CODES) => {
                 let value = labelled.unwrap_or(text);
                 Some(if self.close_codes.accept(value) {
                     value.to_owned()

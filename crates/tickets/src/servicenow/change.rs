@@ -63,12 +63,11 @@ pub(super) fn request(caller: Caller<'_>, ask: &Ask<'_>, moving: &Move) -> Resul
     }
     body.insert("state".into(), json!(state_for(ask.target, moving.goal)));
     if moving.goal == TicketPhase::Done {
-        let notes = match &moving.duplicate_of {
-            Some(keep) => format!("Duplicate of {}.", keep.key),
-            None => texts::close_notes(ask.task()?)?,
+        let fields = match &moving.duplicate_of {
+            Some(keep) => duplicate::closing(ask.target, &keep.key),
+            None => texts::closing(ask.task()?)?,
         };
-        body.insert("close_code".into(), json!(close_code(ask.target)));
-        body.insert("close_notes".into(), json!(notes));
+        body.extend(fields.into_iter().map(|(name, text)| (name, json!(text))));
     }
     caller.change(&moving.name.id, &Value::Object(body))
 }
@@ -101,9 +100,11 @@ fn refused(ask: &Ask<'_>, moving: &Move, refusal: Refusal) -> Refusal {
             if moving.goal == TicketPhase::Done
                 && (refusal.kind == Kind::Doubtful || refusal.names(&CLOSING_NAMES)) =>
         {
+            let code = close_code(ask.target)
+                .map_or_else(String::new, |(_, code)| format!(" with the code {code:?}"));
             let sentence = format!(
-                "the instance does not close {key} with the code {:?}: set Close code and Close notes to what it wants",
-                close_code(ask.target)
+                "the instance does not close {key}{code}: set Close code and Close notes to what it wants, and what else it names \
+                 under Closing fields"
             );
             let remedy = match refusal.kind {
                 Kind::Doubtful => Disposition::NeedsOperator,

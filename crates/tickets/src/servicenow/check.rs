@@ -8,7 +8,7 @@ use crate::servicenow::access::{hidden, shows_nothing};
 use crate::servicenow::answer::{self, Refusal, total};
 use crate::servicenow::record::{DISPLAY, Record};
 use crate::servicenow::request::{Caller, query_value};
-use crate::servicenow::settings::{Notes, account, is_sys_id, table};
+use crate::servicenow::settings::{Notes, account, close_fields, is_sys_id, table};
 use crate::workflow::action::TroubleKind as Kind;
 use destination::mapping;
 use destination::task::{Rendered, Target};
@@ -116,9 +116,9 @@ fn users(target: &Target) -> Vec<&str> {
 
 /// The names of the fields that the settings set.
 fn own_fields(target: &Target) -> Vec<&str> {
-    mapping::entries(target.option("fields"))
-        .map(|(name, _)| name)
-        .collect()
+    let new = mapping::entries(target.option("fields")).map(|(name, _)| name);
+    let closing = close_fields(target).map(|(name, _)| name);
+    new.chain(closing).collect()
 }
 
 fn request(asking: &QueryContext<'_>, probe: Probe) -> Result<Rendered, Failure> {
@@ -143,7 +143,8 @@ fn request(asking: &QueryContext<'_>, probe: Probe) -> Result<Rendered, Failure>
             caller.list("sys_user", &query, "user_name,name,active", 2)
         }
         Probe::Choices => {
-            let query = format!("nameIN{table},task^elementINclose_code,state^inactive=false");
+            let query =
+                format!("nameIN{table},task^elementINclose_code,resolution_code,state^inactive=false");
             caller.list("sys_choice", &query, "name,element,value,label", LIMIT)
         }
         Probe::Fields => {

@@ -6,21 +6,29 @@ use serde_json::{Map, Value, json};
 use crate::servicenow::answer::{result, unreadable};
 use crate::servicenow::record::Record;
 use crate::servicenow::request::Caller;
+use crate::servicenow::settings::{close_code, table};
+use crate::servicenow::tables::life;
 use crate::workflow::action::{Facts, Observation};
 use crate::workflow::system::Ask;
-use destination::task::Rendered;
+use destination::task::{Rendered, Target};
 use model::attempt::Failure;
 use model::exchange::Exchange;
 use model::ticket::TicketPhase;
 
-/// The state of an incident that should not be there: Canceled.
-const CANCELED: &str = "8";
 /// What becomes of a duplicate's marker.
 const DUPLICATE: &str = "-duplicate";
 
 /// Whether a marker is that of a duplicate.
 pub(super) fn is_one(marker: &str) -> bool {
     marker.ends_with(DUPLICATE)
+}
+
+/// The fields that a duplicate is closed with by whoever cannot cancel it.
+pub(super) fn closing(target: &Target, keep: &str) -> Vec<(String, String)> {
+    let code = close_code(target).map(|(field, code)| (field.to_owned(), code.to_owned()));
+    let texts = life(table(target)).notes_fields.iter();
+    let texts = texts.map(|field| ((*field).to_owned(), format!("Duplicate of {keep}.")));
+    code.into_iter().chain(texts).collect()
 }
 
 /// What takes a marker off; nothing if there is none.
@@ -36,7 +44,7 @@ pub(super) fn unmarked(marker: &str) -> Map<String, Value> {
 /// The request.
 pub(super) fn request(caller: Caller<'_>, id: &str, marker: &str) -> Result<Rendered, Failure> {
     let mut body = unmarked(marker);
-    body.insert("state".into(), json!(CANCELED));
+    body.insert("state".into(), json!(life(table(caller.target)).canceled));
     caller.change(id, &Value::Object(body))
 }
 
@@ -44,7 +52,7 @@ pub(super) fn request(caller: Caller<'_>, id: &str, marker: &str) -> Result<Rend
 pub(super) fn observe(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
     let record = Record::of(&result(ask, exchange)?).unwrap_or_default();
     let mut sighting = record.sighting(ask).ok_or_else(|| unreadable(ask.target))?;
-    if record.value("state") == CANCELED {
+    if record.value("state") == life(table(ask.target)).canceled {
         sighting.ticket.phase = TicketPhase::Done;
     }
     Ok(Facts::Ticket(Box::new(sighting)))

@@ -36,6 +36,7 @@ pub static ABOUT: KindDescription = KindDescription {
         STATES_DONE,
         CLOSE_CODE,
         CLOSE_NOTES,
+        CLOSE_FIELDS,
     ],
     steps: &[
         "In the instance, make a user for OpsKnight alone, so that its changes are told from those of people, and let it \
@@ -236,9 +237,9 @@ const FIELDS: Field = Field {
 const STATE_ACKNOWLEDGED: Field = Field {
     name: "stateAcknowledged",
     label: "State when acknowledged",
-    hint: "The value of the state that an acknowledged incident's ticket takes.",
+    hint: "The value of the state that an acknowledged incident's ticket takes. Like the next five, if it is empty, what the \
+           table comes with: for incident, problem, change_request, requests and their tasks.",
     placeholder: "2",
-    default: "2",
     collapsed_group: STATES,
     ..Field::LINE
 };
@@ -248,7 +249,6 @@ const STATE_RESOLVED: Field = Field {
     label: "State when resolved",
     hint: "The value of the state that a resolved incident's ticket takes.",
     placeholder: "6",
-    default: "6",
     collapsed_group: STATES,
     ..Field::LINE
 };
@@ -258,7 +258,6 @@ const STATE_REOPENED: Field = Field {
     label: "State when reopened",
     hint: "The value of the state that a reopened incident's ticket takes.",
     placeholder: "2",
-    default: "2",
     collapsed_group: STATES,
     ..Field::LINE
 };
@@ -268,7 +267,6 @@ const STATES_NEW: Field = Field {
     label: "New states",
     hint: "The values of the states in which nobody has taken a ticket, with commas between them.",
     placeholder: "1",
-    default: "1",
     collapsed_group: STATES,
     ..Field::LINE
 };
@@ -278,7 +276,6 @@ const STATES_DONE: Field = Field {
     label: "Done states",
     hint: "The values of the states in which a ticket is over; every other state is work in progress.",
     placeholder: "6,7,8",
-    default: "6,7,8",
     collapsed_group: STATES,
     ..Field::LINE
 };
@@ -286,9 +283,9 @@ const STATES_DONE: Field = Field {
 const CLOSE_CODE: Field = Field {
     name: "closeCode",
     label: "Close code",
-    hint: "What a resolved ticket is closed with; the codes differ between instances.",
+    hint: "What a resolved ticket is closed with, in close_code or, in the table problem, in resolution_code; the codes differ \
+           between instances. A - sets none.",
     placeholder: "Solution provided",
-    default: "Solution provided",
     collapsed_group: STATES,
     ..Field::LINE
 };
@@ -298,6 +295,17 @@ const CLOSE_NOTES: Field = Field {
     label: "Close notes",
     hint: "A template for what a resolved ticket is closed with.",
     placeholder: "Resolved in OpsKnight by {{ actor }}.",
+    input: Input::Lines,
+    collapsed_group: STATES,
+    ..Field::LINE
+};
+
+const CLOSE_FIELDS: Field = Field {
+    name: "closeFields",
+    label: "Closing fields",
+    hint: "A line for each further field that a resolved ticket is closed with: its name in the table, and a template for its \
+           value.",
+    placeholder: "u_root_cause = unknown",
     input: Input::Lines,
     collapsed_group: STATES,
     ..Field::LINE

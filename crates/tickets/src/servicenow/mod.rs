@@ -24,6 +24,7 @@ mod reference;
 mod request;
 mod rule;
 mod settings;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod texts;

@@ -1,6 +1,8 @@
 //! What is wrong with a target, as far as that can be known without asking the instance.
 
-use crate::servicenow::settings::{Auth, OUR_FIELDS, account, is_name, option_or, phase, state_for, table};
+use crate::servicenow::settings::{
+    Auth, OUR_FIELDS, account, is_name, phase, state_for, states_done, states_new, table,
+};
 use crate::servicenow::texts;
 use destination::about::Problem;
 use destination::mapping;
@@ -25,7 +27,8 @@ pub(super) fn check(target: &Target) -> Vec<Problem> {
     problems.extend(levels(target, "impact"));
     problems.extend(levels(target, "urgency"));
     problems.extend(mapping::problems("assignees", target.option("assignees"), &[]));
-    problems.extend(fields(target));
+    problems.extend(fields(target, "fields"));
+    problems.extend(fields(target, "closeFields"));
     problems.extend(states(target));
     problems.extend(code(target));
     problems
@@ -88,17 +91,17 @@ fn levels(target: &Target, field: &'static str) -> Vec<Problem> {
     problems
 }
 
-fn fields(target: &Target) -> Vec<Problem> {
-    let text = target.option("fields");
-    let mut problems = mapping::problems("fields", text, &[]);
+fn fields(target: &Target, field: &'static str) -> Vec<Problem> {
+    let text = target.option(field);
+    let mut problems = mapping::problems(field, text, &[]);
     for (name, _) in mapping::entries(text).take(mapping::MAX_LINES) {
         if !name.is_empty() && !is_name(name) {
             let detail =
                 format!("{name:?} is not the name of a field: it has letters, digits and underscores only");
-            problems.push(problem("fields", detail));
+            problems.push(problem(field, detail));
         } else if OUR_FIELDS.contains(&name) {
             problems.push(problem(
-                "fields",
+                field,
                 format!("{name} is set by OpsKnight, which finds its tickets by it"),
             ));
         }
@@ -116,11 +119,13 @@ fn states(target: &Target) -> Vec<Problem> {
         ("stateResolved", TicketPhase::Done),
         ("stateReopened", TicketPhase::New),
     ];
-    let lists = [("statesDone", "6,7,8"), ("statesNew", "1")];
-    let wrong_lists = lists.into_iter().filter(|(field, default)| {
-        let list = option_or(target, field, default);
-        !list.split(',').all(|state| is_state(state.trim()))
-    });
+    let lists = [
+        ("statesDone", states_done(target)),
+        ("statesNew", states_new(target)),
+    ];
+    let wrong_lists = lists
+        .into_iter()
+        .filter(|(_, list)| !list.split(',').all(|state| is_state(state.trim())));
     let wrong_lists = wrong_lists.map(|(field, _)| {
         problem(
             field,

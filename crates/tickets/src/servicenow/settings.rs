@@ -1,12 +1,13 @@
 //! What a ServiceNow webhook's settings mean, with what holds where they say nothing.
 
+use crate::servicenow::tables::life;
 use destination::mapping;
 use destination::task::Target;
 use model::incident::Severity;
 use model::ticket::TicketPhase;
 
-/// What a closed ticket is closed with unless the settings name another code.
-pub(super) const CLOSE_CODE: &str = "Solution provided";
+/// What stands for a code that is not set.
+const NO_CODE: &str = "-";
 /// The fields that we set ourselves so that our tickets are found again: no setting may name them.
 pub(super) const OUR_FIELDS: [&str; 2] = ["correlation_id", "correlation_display"];
 /// The longest name of a table or field.
@@ -90,28 +91,47 @@ pub(super) fn impact_and_urgency(target: &Target, severity: Severity) -> (&str, 
 
 /// The state that stands for a phase when we move a ticket there.
 pub(super) fn state_for(target: &Target, goal: TicketPhase) -> &str {
+    let life = life(table(target));
     match goal {
-        TicketPhase::New => option_or(target, "stateReopened", "2"),
-        TicketPhase::InProgress => option_or(target, "stateAcknowledged", "2"),
-        TicketPhase::Done => option_or(target, "stateResolved", "6"),
+        TicketPhase::New => option_or(target, "stateReopened", life.reopened),
+        TicketPhase::InProgress => option_or(target, "stateAcknowledged", life.acknowledged),
+        TicketPhase::Done => option_or(target, "stateResolved", life.resolved),
     }
 }
 
 /// The phase that a state stands for.
 pub(super) fn phase(target: &Target, state: &str) -> TicketPhase {
     let is_among = |list: &str| list.split(',').any(|known| known.trim() == state);
-    if is_among(option_or(target, "statesDone", "6,7,8")) {
+    if is_among(states_done(target)) {
         TicketPhase::Done
-    } else if is_among(option_or(target, "statesNew", "1")) {
+    } else if is_among(states_new(target)) {
         TicketPhase::New
     } else {
         TicketPhase::InProgress
     }
 }
 
-/// What a closed ticket is closed with.
-pub(super) fn close_code(target: &Target) -> &str {
-    option_or(target, "closeCode", CLOSE_CODE)
+/// The states in which a ticket is over, with commas between them.
+pub(super) fn states_done(target: &Target) -> &str {
+    option_or(target, "statesDone", life(table(target)).done)
+}
+
+/// The states in which nobody has taken a ticket, with commas between them.
+pub(super) fn states_new(target: &Target) -> &str {
+    option_or(target, "statesNew", life(table(target)).new)
+}
+
+/// The field that says how a ticket ended, and what it says; nothing if there is none, or if it is left alone.
+pub(super) fn close_code(target: &Target) -> Option<(&'static str, &str)> {
+    let life = life(table(target));
+    let code = option_or(target, "closeCode", life.code);
+    (!life.code_field.is_empty() && !code.is_empty() && code != NO_CODE).then_some((life.code_field, code))
+}
+
+/// The further fields that a closing sets, with their templates.
+pub(super) fn close_fields(target: &Target) -> impl Iterator<Item = (&str, &str)> {
+    let own = mapping::entries(target.option("closeFields")).take(mapping::MAX_LINES);
+    own.filter(|(name, _)| is_name(name) && !OUR_FIELDS.contains(name) && *name != "state")
 }
 
 /// What is told in work notes.

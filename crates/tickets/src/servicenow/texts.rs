@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::servicenow::comments::without_markup;
-use crate::servicenow::settings::OUR_FIELDS;
+use crate::servicenow::settings::{OUR_FIELDS, close_code, close_fields, table};
+use crate::servicenow::tables::life;
 use destination::mapping;
 use destination::task::Task;
 use destination::template::context::Context;
@@ -105,9 +106,25 @@ pub(super) fn group(task: &Task<'_>) -> Option<String> {
     group.ok().filter(|group| !group.is_empty())
 }
 
-/// The text that a ticket is closed with.
-pub(super) fn close_notes(task: &Task<'_>) -> Result<String, Failure> {
-    Ok(close_notes_of(&Values::of(task)?)?)
+/// The fields that a ticket is closed with, beside its state.
+pub(super) fn closing(task: &Task<'_>) -> Result<Vec<(String, String)>, Failure> {
+    let values = Values::of(task)?;
+    // All are ordered before one is asked for.
+    let (notes, own) = (close_notes_of(&values), close_fields_of(&values));
+    let (notes, own) = (notes?, own?);
+    let code = close_code(task.target).map(|(field, code)| (field.to_owned(), code.to_owned()));
+    let texts = life(table(task.target)).notes_fields.iter();
+    let texts = texts.map(|field| ((*field).to_owned(), notes.clone()));
+    Ok(code.into_iter().chain(texts).chain(own).collect())
+}
+
+fn close_fields_of(values: &Values<'_>) -> Result<Vec<(String, String)>, Fault> {
+    let made = close_fields(values.task.target).map(|(name, source)| {
+        let text = values.render("closeFields", source)?;
+        Ok((name.to_owned(), cut(text.trim(), MAX_VALUE, Unit::Characters)))
+    });
+    let made: Vec<_> = made.collect();
+    made.into_iter().collect()
 }
 
 /// What is wrong with each text of a task.
@@ -121,6 +138,7 @@ pub(super) fn faults(task: &Task<'_>) -> Vec<Fault> {
         values.text("assignmentGroup", "").err(),
         fields(&values).err(),
         close_notes_of(&values).err(),
+        close_fields_of(&values).err(),
     ];
     parts.into_iter().flatten().collect()
 }

@@ -112,14 +112,13 @@ pub(super) fn of_choices(target: &Target, records: &[Record]) -> Vec<Finding> {
         let own = of(table(target));
         if own.is_empty() { of("task") } else { own }
     };
-    vec![
-        of_close_code(target, &values("close_code")),
-        of_states(target, &values("state")),
-    ]
+    let code = close_code(target).map(|(field, code)| of_close_code(code, &values(field)));
+    code.into_iter()
+        .chain([of_states(target, &values("state"))])
+        .collect()
 }
 
-fn of_close_code(target: &Target, known: &[&str]) -> Finding {
-    let code = close_code(target);
+fn of_close_code(code: &str, known: &[&str]) -> Finding {
     if known.is_empty() {
         return Finding::unsure(format!(
             "whether {code:?} is a close code cannot be read: close a test ticket to see it"

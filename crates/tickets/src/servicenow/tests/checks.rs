@@ -191,3 +191,31 @@ fn a_mark_that_is_dropped_is_told_and_one_that_was_never_tried_is_unsure() {
     );
     assert_eq!(told(json!([])).0, FindingState::Unsure);
 }
+
+#[test]
+fn what_is_no_close_code_in_a_problem_is_told_by_its_own_field() {
+    let sample = sample(EventName::Triggered).with_option("table", "problem");
+    let choice =
+        |element: &str, value: &str| json!({ "name": "problem", "element": element, "value": value });
+    let (_, findings) = check(&sample, |table| match table {
+        "problem" => good(&sample, "incident"),
+        "sys_choice" => ok(&json!([
+            choice("state", "102"),
+            choice("state", "103"),
+            choice("state", "106"),
+            choice("resolution_code", "fix_applied"),
+            choice("close_code", "nobody looks at it"),
+        ])),
+        _ => good(&sample, table),
+    });
+    let told = |sentence: &str| {
+        findings
+            .iter()
+            .any(|(state, text)| *state == FindingState::Good && text.contains(sentence))
+    };
+    assert!(
+        told("\"fix_applied\" is a close code of this table"),
+        "{findings:?}"
+    );
+    assert!(told("The states that tickets are moved to exist"), "{findings:?}");
+}

@@ -195,3 +195,64 @@ fn a_ticket_that_is_closed_is_assigned_to_nobody_new() {
     let (line, judgement) = exchange(&mut sample, &ok(&closed));
     assert!(line.contains(r#""state":"6""#) && is_delivered(&judgement));
 }
+
+#[test]
+fn each_table_of_the_base_system_is_closed_in_its_own_way() {
+    let closed = |table: &str, before: &str, after: &str| {
+        let mut sample = linked(EventName::Resolved, TicketPhase::New).with_option("table", table);
+        let seen = record(&sample, before);
+        exchange(&mut sample, &ok(&seen));
+        let moved = record(&sample, after);
+        let rendered = request(&sample);
+        assert!(is_delivered(&judge(&sample, &ok(&moved))), "{table}");
+        body(&rendered)
+    };
+    let notes = "Resolved in OpsKnight by OpsKnight.";
+    assert_eq!(
+        closed("problem", "101", "106"),
+        json!({ "state": "106", "resolution_code": "fix_applied", "fix_notes": notes, "cause_notes": notes, "close_notes": notes })
+    );
+    assert_eq!(
+        closed("change_request", "-5", "3"),
+        json!({ "state": "3", "close_code": "successful", "close_notes": notes })
+    );
+    assert_eq!(
+        closed("sc_task", "1", "3"),
+        json!({ "state": "3", "close_notes": notes })
+    );
+    assert_eq!(
+        closed("u_own", "1", "6"),
+        json!({ "state": "6", "close_code": "Solution provided", "close_notes": notes })
+    );
+}
+
+#[test]
+fn a_ticket_of_another_table_is_new_taken_and_over_by_that_tables_states() {
+    let acknowledged = |table: &str, before: &str| {
+        let mut sample = linked(EventName::Acknowledged, TicketPhase::New).with_option("table", table);
+        let seen = record(&sample, before);
+        exchange(&mut sample, &ok(&seen));
+        body(&request(&sample))
+    };
+    assert_eq!(acknowledged("problem", "101"), json!({ "state": "102" }));
+    assert_eq!(acknowledged("change_request", "-5"), json!({ "state": "-4" }));
+    let closed = linked(EventName::Resolved, TicketPhase::New).with_option("table", "problem");
+    assert!(is_delivered(&judge(&closed, &ok(&record(&closed, "107")))));
+}
+
+#[test]
+fn closing_fields_of_the_settings_are_set_too_and_a_code_may_be_left_out() {
+    let mut sample = linked(EventName::Resolved, TicketPhase::New)
+        .with_option("closeCode", "-")
+        .with_option(
+            "closeFields",
+            "u_cause = {{ incident.severity }}\nclose_notes = gone\nstate = 9",
+        );
+    let seen = record(&sample, "2");
+    exchange(&mut sample, &ok(&seen));
+    let sent = body(&request(&sample));
+    assert_eq!(
+        sent,
+        json!({ "state": "6", "close_notes": "gone", "u_cause": "critical" })
+    );
+}

@@ -55,6 +55,8 @@ fn what_stands_in_the_fields_has_its_form() {
     assert_eq!(with("assignees", "Ada"), ["assignees"]);
     assert_eq!(with("fields", "a b = 1"), ["fields"]);
     assert_eq!(with("fields", "correlation_id = 1"), ["fields"]);
+    assert_eq!(with("closeFields", "correlation_id = 1"), ["closeFields"]);
+    assert_eq!(with("closeFields", "a = {{ nonsense }}"), ["closeFields"]);
     assert_eq!(with("statesDone", "6,,7"), ["statesDone"]);
     assert_eq!(with("closeCode", &"x".repeat(101)), ["closeCode"]);
 }
