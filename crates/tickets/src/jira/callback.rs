@@ -99,6 +99,13 @@ pub(super) fn help(call: &Call<'_>, callback: &str) -> Option<String> {
         Edition::Cloud => "Jira settings, System, WebHooks (under Advanced)",
         Edition::DataCenter => "Administration, System, WebHooks",
     };
+    let unsigned = match settings.edition() {
+        Edition::Cloud => "",
+        Edition::DataCenter => {
+            "Data Center before 10 has no field Secret and cannot sign its calls: make no webhook there, changes are found every \
+             five minutes.\n"
+        }
+    };
     let site = settings.site();
     let project = settings.project();
     Some(format!(
@@ -110,7 +117,7 @@ pub(super) fn help(call: &Call<'_>, callback: &str) -> Option<String> {
          Issue related events, JQL: project = \"{project}\"\n\
          (labels cannot be searched for by how they begin: leave the filter at the project)\n\
          Tick: Issue created, updated, deleted; Comment created, updated\n\
-         Leave \"Exclude body\" off.\n"
+         Leave \"Exclude body\" off.\n{unsigned}"
     ))
 }
 

@@ -11,7 +11,7 @@ pub static ABOUT: KindDescription = KindDescription {
     url: UrlField::Open {
         placeholder: "https://example.atlassian.net",
         hint: "The address of your Jira, without anything behind it. Credentials with scopes of their own on Cloud \
-               need https://api.atlassian.com/ex/jira/ and the cloud id instead.",
+               need https://api.atlassian.com/ex/jira/ and the cloud id instead; service accounts have only such.",
     },
     fields: &[
         EDITION,
@@ -46,7 +46,9 @@ pub static ABOUT: KindDescription = KindDescription {
         "In the project, give that account the permissions Browse Projects, Create Issues, Edit Issues, Transition \
          Issues, Add Comments, Link Issues and Assign Issues.",
         "On Cloud, sign in as that account, open https://id.atlassian.com/manage-profile/security/api-tokens, create an \
-         API token, and fill in the account's email address and the token.",
+         API token without scopes, and fill in the account's email address and the token. It ends after a year at the latest.",
+        "A token with scopes, the only sort that service accounts have, needs https://api.atlassian.com/ex/jira/ and the cloud \
+         id as the address, and the address that people open under Site.",
         "On Data Center, sign in as that account, create a personal access token in its profile, and choose Access \
          token under Sign-in.",
         "A service account of Cloud with OAuth 2.0 has a client id and a client secret instead; it needs the scopes \

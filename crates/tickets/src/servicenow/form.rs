@@ -47,8 +47,8 @@ pub static ABOUT: KindDescription = KindDescription {
         "For a password, put the user's name into Account and its password into Password.",
         "For an API key, make an inbound authentication profile and a REST API key for that user, and put the key into \
          API key.",
-        "For OAuth, make an endpoint for external clients in the Application Registry, and put its client id and secret \
-         here.",
+        "For OAuth, make an endpoint for external clients under System OAuth, Application Registry, or since the release Zurich an \
+         integration under Machine Identity Console, Inbound integrations, and put its client id and secret here.",
         "Save the webhook, let it check the settings, and send a test, which makes one ticket that is closed by hand.",
         "For changes in ServiceNow to reach OpsKnight at once, save the webhook. Its page then shows a business rule to \
          paste.",
@@ -109,7 +109,7 @@ const API_KEY: Field = Field {
 const CLIENT_ID: Field = Field {
     name: "clientId",
     label: "Client id",
-    hint: "The client id of an OAuth endpoint in the Application Registry.",
+    hint: "The client id of an OAuth endpoint in the Application Registry, which recent releases call Inbound integrations.",
     collapsed_group: OTHER_SIGN_IN,
     ..Field::LINE
 };
