@@ -89,7 +89,7 @@ impl TicketSystem for Jira {
         match action {
             Action::Identify => account::request(api),
             Action::Create => create::request(api, ask),
-            Action::FindByKey => find::request(api, ask.marker),
+            Action::FindByKey { .. } => find::request(api, ask.marker),
             Action::CheckAccess(_) => access::request(api),
             Action::Read { id, view } | Action::ReadNamed { reference: id, view } => {
                 read::request(api, id, *view)
@@ -112,7 +112,7 @@ impl TicketSystem for Jira {
         match action {
             Action::Identify => account::observe(ask, exchange),
             Action::Create => create::observe(ask, exchange),
-            Action::FindByKey => find::observe(ask, exchange),
+            Action::FindByKey { .. } => find::observe(ask, exchange),
             Action::CheckAccess(doubt) => access::observe(ask, doubt, exchange),
             Action::Read { view, .. } | Action::ReadNamed { view, .. } => read::observe(ask, *view, exchange),
             Action::ReadComments { since, .. } => comments::read_observe(ask, *since, exchange),

@@ -87,7 +87,7 @@ impl TicketSystem for ServiceNow {
         match action {
             Action::LookUp(reference) => look_up::request(caller, reference),
             Action::Create => create::request(caller, ask),
-            Action::FindByKey => find::request(caller, ask.marker),
+            Action::FindByKey { .. } => find::request(caller, ask.marker),
             Action::CheckAccess(doubt) => access::request(caller, ask, doubt),
             Action::Read { id, .. } => caller.record(id, request::RECORD_FIELDS),
             Action::ReadNamed { reference, .. } => find::named_request(caller, reference),
@@ -108,7 +108,7 @@ impl TicketSystem for ServiceNow {
         match action {
             Action::LookUp(reference) => look_up::observe(ask, reference, exchange),
             Action::Create => create::observe(ask, exchange),
-            Action::FindByKey => find::observe(ask, exchange),
+            Action::FindByKey { .. } => find::observe(ask, exchange),
             Action::CheckAccess(doubt) => access::observe(ask, doubt, exchange),
             Action::Read { view, .. } => find::read(ask, *view, exchange),
             Action::ReadNamed { reference, .. } => find::named(ask, reference, exchange),

@@ -21,7 +21,10 @@ pub(crate) enum Action {
     /// Making the ticket.
     Create,
     /// Looking for the tickets that carry our marker.
-    FindByKey,
+    FindByKey {
+        /// How many pages of tickets were looked through.
+        page: usize,
+    },
     /// Seeing whether this account still sees what it has to see: whoever sees nothing is told of no ticket either.
     CheckAccess(Doubt),
     /// Reading a ticket by its id.
@@ -159,6 +162,8 @@ pub(crate) enum Facts {
     Ticket(Box<Sighting>),
     /// The tickets that carry our marker and were made by us, the oldest first.
     Tickets(Vec<Sighting>),
+    /// The same for one page of many: the next may hold more.
+    Page(Vec<Sighting>),
     /// Whether a comment is there.
     Comment(Presence),
     /// What people wrote, oldest first.

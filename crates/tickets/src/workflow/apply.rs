@@ -34,7 +34,7 @@ pub(crate) fn apply(
         Action::Identify => after.identified(observation),
         Action::LookUp(reference) => after.looked_up(reference, observation),
         Action::Create => after.created(observation),
-        Action::FindByKey => after.found(observation),
+        Action::FindByKey { .. } => after.found(observation),
         Action::CheckAccess(_) => after.access_checked(observation),
         Action::Read { view: View::Hint, .. } => after.hinted(observation),
         Action::Read { .. } => after.read(observation),

@@ -79,7 +79,7 @@ impl Inputs<'_> {
     }
 
     /// The account that the settings name for whoever has the incident.
-    fn account(&self) -> Option<String> {
+    pub(crate) fn account(&self) -> Option<String> {
         let (user, table) = (self.assignee()?, self.task.target.option("assignees"));
         let by_id = mapping::value(table, &user.id.to_string());
         let account = by_id.or_else(|| mapping::value(table, &user.name))?;
@@ -146,7 +146,9 @@ fn without_ticket(state: &TicketState, inputs: &Inputs<'_>) -> Next {
                 id: id.clone(),
                 view: View::Hint,
             }),
-            Some(_) | None => Next::Act(Action::FindByKey),
+            Some(_) | None => Next::Act(Action::FindByKey {
+                page: state.delivery.pages,
+            }),
         },
         Link::None | Link::Wanted | Link::Unknown { .. } | Link::There { .. } | Link::Unlinked => {
             before_create(state, inputs)

@@ -14,6 +14,8 @@ use model::time::Timestamp;
 
 /// How often the number of comments is made smaller before they are left where they are.
 const MAX_FEWER: usize = 1;
+/// How many pages of tickets are looked through for a marker.
+const MAX_PAGES: usize = 5;
 
 /// What makes a time a little earlier: comments of the time itself are read too.
 const JUST_BEFORE: Duration = Duration::from_millis(1);
@@ -132,18 +134,25 @@ pub(super) fn find<S: TicketSystem>(system: &S, asking: &QueryContext<'_>, refer
 pub(super) fn marked<S: TicketSystem>(system: &S, asking: &QueryContext<'_>, marker: &str) -> QueryStep {
     let mut questioner = Questioner::new(system, asking, Asker::Reader);
     questioner.marker = marker.to_owned();
-    settled(
-        questioner
-            .observe(&Action::FindByKey)
-            .and_then(|found| match found {
-                Ok(Facts::Tickets(found)) => {
-                    let tickets = found.into_iter().map(|sighting| sighting.ticket);
-                    Ok(QueryResult::Tickets(tickets.take(MAX_MARKED).collect()))
-                }
-                Ok(_) => Err(strange()),
-                Err(trouble) => Err(failed(trouble)),
-            }),
-    )
+    settled(pages(&mut questioner))
+}
+
+fn pages<S: TicketSystem>(questioner: &mut Questioner<'_, S>) -> Result<QueryResult, Stop> {
+    let mut found: Vec<Sighting> = Vec::new();
+    for page in 0..MAX_PAGES {
+        match questioner.observe(&Action::FindByKey { page })? {
+            Ok(Facts::Tickets(last)) => {
+                found.splice(0..0, last);
+                break;
+            }
+            // Pages begin with what was made last.
+            Ok(Facts::Page(more)) => drop(found.splice(0..0, more)),
+            Ok(_) => return Err(strange()),
+            Err(trouble) => return Err(failed(trouble)),
+        }
+    }
+    let tickets = found.into_iter().map(|sighting| sighting.ticket);
+    Ok(QueryResult::Tickets(tickets.take(MAX_MARKED).collect()))
 }
 
 /// Reads a ticket. A history that is too large to be read is done without.

@@ -186,6 +186,9 @@ pub(crate) struct Delivery {
     /// The ids of the statuses that it was moved out of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) visited: Vec<String>,
+    /// How many pages of tickets were looked through for our marker.
+    #[serde(skip_serializing_if = "is_zero_pages")]
+    pub(crate) pages: usize,
     /// How many moves were refused because the ticket had moved meanwhile.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) stale_moves: u32,
@@ -204,6 +207,10 @@ pub(crate) struct Delivery {
     /// The keys of notes that were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) noted: Vec<String>,
+}
+
+fn is_zero_pages(number: &usize) -> bool {
+    *number == 0
 }
 
 fn is_zero(number: &u32) -> bool {

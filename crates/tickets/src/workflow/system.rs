@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::workflow::action::{Action, Observation};
 use crate::workflow::next::Inputs;
-use crate::workflow::state::{LookedUp, TicketState};
+use crate::workflow::state::{Link, LookedUp, TicketState};
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
 use destination::preview::Preview;
@@ -200,6 +200,28 @@ impl<'a> Ask<'a> {
     /// Whether something may be looked up before the ticket is moved.
     pub(crate) fn may_look_up(&self) -> bool {
         self.state().is_some_and(|state| state.delivery.habit.is_none())
+    }
+
+    /// The account that the settings name for whoever has the incident.
+    pub(crate) fn account(&self) -> Option<String> {
+        match self.of {
+            Asker::Delivery(_, inputs) => inputs.account(),
+            Asker::Reader | Asker::Merger => None,
+        }
+    }
+
+    /// When the request left that may have made the ticket.
+    pub(crate) fn intended_at(&self) -> Option<Timestamp> {
+        match self.state()?.link {
+            Link::Unknown { at, .. } => Some(Timestamp::from_millis(at)),
+            Link::None | Link::Wanted | Link::There { .. } | Link::Unlinked => None,
+        }
+    }
+
+    /// When the comment was sent that may be there.
+    pub(crate) fn sent_at(&self) -> Option<Timestamp> {
+        let sending = self.state()?.delivery.sending.as_ref()?;
+        Some(Timestamp::from_millis(sending.since))
     }
 
     /// How many moves were refused because the ticket had moved meanwhile.

@@ -94,6 +94,10 @@ impl After<'_> {
                 Some(sighting) => self.found_again(sighting),
                 None => self.not_found(),
             },
+            Ok(Facts::Page(sightings)) => match sightings.into_iter().next() {
+                Some(sighting) => self.found_again(sighting),
+                None => self.not_on_this_page(),
+            },
             Ok(_) => self.give_up(strange()),
             Err(trouble) => self.give_up(trouble),
         }
@@ -113,6 +117,7 @@ impl After<'_> {
     fn found_again(mut self, sighting: Sighting) -> Verdict {
         // Nobody has told anybody anything about it yet: both sides were last in line when it was new.
         self.state.delivery.seen = Some(Phase(TicketPhase::New));
+        self.state.delivery.pages = 0;
         self.see(&sighting);
         let (state, classification) = self.go_on(format!("{} was made after all", sighting.ticket.key));
         let classification = Classification {
@@ -136,7 +141,17 @@ impl After<'_> {
         )
     }
 
-    fn not_found(self) -> Verdict {
+    fn not_on_this_page(mut self) -> Verdict {
+        self.state.delivery.pages += 1;
+        let note = format!(
+            "no ticket among the latest in {} is the incident's",
+            self.system()
+        );
+        self.go_on(note)
+    }
+
+    fn not_found(mut self) -> Verdict {
+        self.state.delivery.pages = 0;
         let at = match self.state.link {
             Link::Unknown { at, .. } => Timestamp::from_millis(at),
             Link::None | Link::Wanted | Link::There { .. } | Link::Unlinked => self.now,

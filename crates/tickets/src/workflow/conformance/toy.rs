@@ -37,7 +37,7 @@ impl TicketSystem for Toy {
         let (method, path, body) = match action {
             Action::Identify | Action::CheckAccess(_) => (Method::GET, "me".into(), Value::Null),
             Action::Create => (Method::POST, "tickets".into(), json!({ "mark": ask.marker })),
-            Action::FindByKey => (Method::GET, format!("tickets?mark={}", ask.marker), Value::Null),
+            Action::FindByKey { .. } => (Method::GET, format!("tickets?mark={}", ask.marker), Value::Null),
             Action::Read { id, .. } => (Method::GET, format!("tickets/{id}"), Value::Null),
             Action::Move(moving) => (Method::PATCH, of(&moving.name, ""), moving.plan.clone()),
             Action::Comment { name, comment } => (
@@ -78,7 +78,7 @@ impl TicketSystem for Toy {
         };
         Ok(match (response.status, action) {
             (200, Action::Identify) => Facts::Account(Some(me)),
-            (200, Action::FindByKey) => {
+            (200, Action::FindByKey { .. }) => {
                 let listed = body["tickets"].as_array().into_iter().flatten();
                 Facts::Tickets(listed.map(|ticket| sighting(ask, ticket)).collect())
             }
