@@ -15,6 +15,8 @@ const ADAPTERS: &[&dyn Adapter] = &[
     &chat::telegram::Telegram,
     tickets::jira::ADAPTER,
     tickets::servicenow::ADAPTER,
+    tickets::github::ADAPTER,
+    tickets::gitlab::ADAPTER,
     &chat::custom::Custom,
 ];
 

@@ -14,8 +14,14 @@ const HOSTILE: &str = "@everyone <!channel> <@123> [x](https://evil.example) **b
                        <users/all> <at>all</at> 👩‍🚒";
 
 /// Faults that end a delivery: the receiver or the ticket is gone, or somebody must change something over there first.
-const ENDS: [(&str, &str); 8] = [
+const ENDS: [(&str, &str); 14] = [
     ("custom", "gone"),
+    ("github", "deleted"),
+    ("github", "moved"),
+    ("github", "no_labels"),
+    ("gitlab", "deleted"),
+    ("gitlab", "moved"),
+    ("gitlab", "no_labels"),
     ("jira", "deleted"),
     ("jira", "needs_field"),
     ("servicenow", "deleted"),
@@ -27,8 +33,18 @@ const ENDS: [(&str, &str); 8] = [
 ];
 /// Faults that fail no request of an ordinary life with the fewest options, or whose delivery still waits for its next attempt then:
 /// tests of their own lead to them.
-const UNFELT: [(&str, &str); 22] = [
+const UNFELT: [(&str, &str); 32] = [
     ("discord", "no_content"),
+    ("github", "forbidden"),
+    ("github", "hidden"),
+    ("github", "ignores_query"),
+    ("github", "lag"),
+    ("github", "long_lag"),
+    ("gitlab", "forbidden"),
+    ("gitlab", "hidden"),
+    ("gitlab", "ignores_query"),
+    ("gitlab", "lag"),
+    ("gitlab", "long_lag"),
     ("jira", "closed_issue"),
     ("jira", "cloud"),
     ("jira", "lag"),

@@ -99,7 +99,7 @@ pub async fn create(app: &TestApp, platform: &Platform, kind: &str, options: Val
 pub fn needed(kind: &str) -> Value {
     match kind {
         "telegram" => json!({"token": TELEGRAM_TOKEN, "chat": "4711"}),
-        "jira" | "servicenow" => crate::tickets::needed(kind),
+        "jira" | "servicenow" | "github" | "gitlab" => crate::tickets::needed(kind),
         _ => json!({}),
     }
 }

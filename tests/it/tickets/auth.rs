@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use super::Desk;
 
+/// Kinds that fetch access tokens.
+const WITH_ACCESS_TOKENS: [&str; 2] = ["jira", "servicenow"];
+
 /// Every attempt of every delivery, as the API shows it.
 async fn attempts(desk: &Desk) -> Vec<Value> {
     let mut all = Vec::new();
@@ -37,7 +40,7 @@ async fn start(kind: &'static str) -> Desk {
 
 #[tokio::test]
 async fn an_access_token_is_fetched_once_used_and_never_shown() {
-    for kind in super::KINDS {
+    for kind in WITH_ACCESS_TOKENS {
         let desk = start(kind).await;
         desk.app.trigger("one").await;
         desk.settle(1).await;
@@ -65,7 +68,7 @@ async fn an_access_token_is_fetched_once_used_and_never_shown() {
 
 #[tokio::test]
 async fn an_access_token_that_ends_early_is_fetched_anew_at_once() {
-    for kind in super::KINDS {
+    for kind in WITH_ACCESS_TOKENS {
         let desk = start(kind).await;
         desk.app.trigger("one").await;
         desk.settle(1).await;
@@ -110,7 +113,12 @@ async fn a_token_call_that_fails_has_a_code_of_its_own() {
 
 #[tokio::test]
 async fn wrong_credentials_hold_the_events_and_say_what_to_do() {
-    for (kind, secret) in [("jira", "token"), ("servicenow", "password")] {
+    for (kind, secret) in [
+        ("jira", "token"),
+        ("servicenow", "password"),
+        ("github", "token"),
+        ("gitlab", "token"),
+    ] {
         let desk = Desk::start(kind, json!({secret: "bad-secret"})).await;
         let incident = desk.app.trigger("who are we").await;
         let delivery = desk.app.wait_for("", 1).await[0]["id"]
@@ -146,7 +154,12 @@ async fn wrong_credentials_hold_the_events_and_say_what_to_do() {
 
 #[tokio::test]
 async fn a_rate_limit_is_waited_for_and_spends_no_attempt() {
-    for (kind, fault) in [("jira", "burst"), ("servicenow", "limited")] {
+    for (kind, fault) in [
+        ("jira", "burst"),
+        ("servicenow", "limited"),
+        ("github", "burst"),
+        ("gitlab", "limited"),
+    ] {
         let desk = Desk::start(kind, json!({})).await;
         desk.system.fail_next(fault);
         desk.app.trigger("slowly").await;

@@ -69,7 +69,8 @@ async fn a_create_whose_handshake_breaks_is_made_at_the_next_attempt_without_a_l
 async fn desk_behind_tls(kind: &'static str) -> (Desk, TlsRelay) {
     let system = Platform::start(kind).await;
     let relay = TlsRelay::start(system.socket_address()).await;
-    let way = (relay.address.as_str(), json!({"caPem": relay.ca_pem}));
+    let url = simulators::simulator(kind).unwrap().url(&relay.address);
+    let way = (url.as_str(), json!({"caPem": relay.ca_pem}));
     let desk = Desk::start_behind(kind, json!({}), system, way).await;
     warm_up(&desk).await;
     (desk, relay)
@@ -102,7 +103,13 @@ async fn a_search_that_lags_is_waited_out() {
 
 #[tokio::test]
 async fn an_answer_that_holds_every_ticket_is_not_taken_for_ours() {
-    for (kind, fault) in [("jira", "search_everything"), ("servicenow", "ignores_query")] {
+    let faults = [
+        ("jira", "search_everything"),
+        ("servicenow", "ignores_query"),
+        ("github", "ignores_query"),
+        ("gitlab", "ignores_query"),
+    ];
+    for (kind, fault) in faults {
         let desk = Desk::start(kind, json!({})).await;
         let first = warm_up(&desk).await;
         desk.system.fail_next("lost_before");

@@ -110,7 +110,8 @@ async fn a_user_who_is_mapped_gets_the_ticket() {
 fn account_of_ada(kind: &str) -> &'static str {
     match kind {
         "jira" => "5b10a2844c20165700ede21a",
-        _ => "ada.lovelace",
+        "servicenow" => "ada.lovelace",
+        _ => "ada-lovelace",
     }
 }
 

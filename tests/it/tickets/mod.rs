@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tempfile::TempDir;
 
+use self::code_hosts::CodeHost;
 use crate::support::api_client::{ApiAnswer, ApiClient};
 use crate::support::platform::{Platform, Seen};
 use crate::support::test_app::{PATIENCE, TestApp};
@@ -167,11 +168,13 @@ impl Desk {
     /// How many requests to make a ticket the system has got.
     pub fn creates(&self) -> usize {
         let path = match self.kind {
-            "jira" => "/rest/api/2/issue",
-            _ => "/api/now/table/incident",
+            "jira" => "/rest/api/2/issue".to_owned(),
+            "servicenow" => "/api/now/table/incident".to_owned(),
+            kind => issues(kind),
         };
         let seen = self.system.seen();
-        let is_create = |seen: &&Seen| seen.method == "POST" && seen.target.split('?').next() == Some(path);
+        let is_create =
+            |seen: &&Seen| seen.method == "POST" && seen.target.split('?').next() == Some(path.as_str());
         seen.iter().filter(is_create).count()
     }
 
@@ -196,13 +199,22 @@ impl Desk {
                 json!({"name": "OpsKnight", "url": callback, "secret": secret,
                        "events": ["jira:issue_created", "jira:issue_updated", "comment_created"]}),
             ),
-            _ => (
+            "servicenow" => (
                 "/opsknight-fake/rules",
                 json!({"url": callback, "secret": secret, "skipUser": "opsknight.integration"}),
             ),
+            _ => return self.code_host().let_it_call(&callback, &secret).await,
         };
         let answer = self.ada("POST", path, body).await;
         assert!((200..300).contains(&answer.status), "{answer:?}");
+    }
+
+    /// The system, if it is a code host.
+    pub fn code_host(&self) -> CodeHost<'_> {
+        CodeHost {
+            kind: self.kind,
+            system: &self.system,
+        }
     }
 
     /// A path below the incident's tickets.
@@ -215,7 +227,8 @@ impl Desk {
 pub fn needed(kind: &str) -> Value {
     match kind {
         "jira" => json!({"account": "opsknight@example.com", "token": "good-token", "project": "OPS"}),
-        _ => json!({"account": "opsknight.integration", "password": "good-password"}),
+        "servicenow" => json!({"account": "opsknight.integration", "password": "good-password"}),
+        _ => json!({"token": "good-token", "acknowledgedLabel": "acknowledged"}),
     }
 }
 
@@ -226,8 +239,17 @@ fn with(mut options: Value, more: &Value) -> Value {
     options
 }
 
-/// Both kinds, for tests that hold for each.
-pub const KINDS: [&str; 2] = ["jira", "servicenow"];
+/// Every kind, for tests that hold for each.
+pub const KINDS: [&str; 4] = ["jira", "servicenow", "github", "gitlab"];
+
+/// Where issues are made on a code host.
+pub fn issues(kind: &str) -> String {
+    let path = match kind {
+        "github" => "/api/v3/repos/acme/operations/issues",
+        _ => "/api/v4/projects/acme%2Foperations/issues",
+    };
+    path.to_owned()
+}
 
 /// The proof of calls, as docs/destinations says that it is made.
 pub fn callback_secret(kind: &str) -> String {
@@ -241,7 +263,11 @@ pub async fn foreign(system: &Platform, method: &str, path: &str, body: Value) -
     use base64::Engine;
     let basic = base64::engine::general_purpose::STANDARD.encode(ADA);
     let client = ApiClient::new(&system.address, "");
-    let headers = [("authorization", format!("Basic {basic}"))];
+    let headers = [
+        ("authorization", format!("Basic {basic}")),
+        ("private-token", "ada-lovelace-token".to_owned()),
+        ("user-agent", "ada".to_owned()),
+    ];
     let headers: Vec<_> = headers
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
@@ -254,8 +280,47 @@ pub async fn foreign(system: &Platform, method: &str, path: &str, body: Value) -
 pub async fn move_ticket(system: &Platform, kind: &str, key: &str, phase: &str) {
     match kind {
         "jira" => move_issue(system, key, phase).await,
-        _ => move_record(system, key, phase).await,
+        "servicenow" => move_record(system, key, phase).await,
+        "github" => label_and_move(system, key, phase).await,
+        _ => change_issue(system, key, phase).await,
     }
+}
+
+/// What stands behind the number sign of an issue's key.
+pub fn number(key: &str) -> &str {
+    key.rsplit_once('#').unwrap().1
+}
+
+/// On GitHub a label is a request of its own.
+async fn label_and_move(system: &Platform, key: &str, phase: &str) {
+    let path = format!("{}/{}", issues("github"), number(key));
+    if phase == "in_progress" {
+        let body = json!({"labels": ["acknowledged"]});
+        let labels = format!("{path}/labels");
+        foreign(system, "POST", &labels, body).await.expect(200);
+    }
+    let state = if phase == "done" { "closed" } else { "open" };
+    let body = json!({"state": state});
+    foreign(system, "PATCH", &path, body).await.expect(200);
+}
+
+async fn change_issue(system: &Platform, key: &str, phase: &str) {
+    let path = format!("{}/{}", issues("gitlab"), number(key));
+    let state = foreign(system, "GET", &path, Value::Null)
+        .await
+        .expect(200)
+        .json()["state"]
+        .clone();
+    let mut body = match phase {
+        "new" => json!({"remove_labels": "acknowledged"}),
+        "in_progress" => json!({"add_labels": "acknowledged"}),
+        _ => json!({}),
+    };
+    let is_done = phase == "done";
+    if is_done != (state == "closed") {
+        body["state_event"] = json!(if is_done { "close" } else { "reopen" });
+    }
+    foreign(system, "PUT", &path, body).await.expect(200);
 }
 
 /// As many transitions as it takes.

@@ -105,7 +105,7 @@ impl Simulator for GitHub {
     }
 
     fn url(&self, address: &str) -> String {
-        format!("{address}{API}")
+        format!("{address}/acme/operations")
     }
 }
 

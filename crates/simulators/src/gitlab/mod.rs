@@ -84,7 +84,7 @@ impl Simulator for GitLab {
     }
 
     fn url(&self, address: &str) -> String {
-        address.to_owned()
+        format!("{address}/acme/operations")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http::header::USER_AGENT;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
@@ -45,10 +46,13 @@ pub(super) struct Simulated(pub(super) Box<dyn Simulator>);
 
 impl World for Simulated {
     fn answer(&mut self, request: &Rendered, now: Timestamp) -> Exchange {
+        let mut headers = request.headers.clone();
+        // What the engine adds to every request.
+        headers.insert(USER_AGENT, HeaderValue::from_static("OpsKnight"));
         let response = self.0.answer(&Request {
             method: &request.method,
             target: &request.url[url::Position::BeforePath..],
-            headers: &request.headers,
+            headers: &headers,
             body: &request.body,
             now,
         });
