@@ -15,7 +15,7 @@ use crate::forge::{
     CLOCKS, Change, FIND_LAG, Vendor, callback, check, listing, preview, problems, reference,
 };
 use crate::workflow::action::{Action, Facts, Move, Observation, Reference, Trouble, TroubleKind};
-use crate::workflow::system::{Ask, Capabilities, TicketSystem};
+use crate::workflow::system::{AccessCheck, Ask, Capabilities, TicketSystem};
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
 use destination::preview::Preview;
@@ -28,6 +28,7 @@ use model::time::Timestamp;
 
 const IDENTIFY: Purpose = purpose(About::Place, "see who it is");
 const LIST: Purpose = purpose(About::Place, "list issues");
+const SEE: Purpose = purpose(About::Place, "see this place");
 const CREATE: Purpose = purpose(About::Place, "create issues");
 const READ: Purpose = purpose(About::Issue, "see the issue");
 const CHANGE: Purpose = purpose(About::Issue, "change the issue");
@@ -65,6 +66,8 @@ impl<V: Vendor> TicketSystem for Issues<V> {
         let place = vendor.place(ask.target).signed(forge, ask.target)?;
         Ok(match action {
             Action::Identify => place.get(&["user"], &[]),
+            // A token that has lost sight of a place is told of none of its issues: 404 and empty lists.
+            Action::CheckAccess(_) => place.get_own(&[], &[]),
             Action::LookUp(Reference::User(name)) => place.get(&["users"], &[("username", name)]),
             Action::Create => self.create(&place, ask)?,
             Action::FindByKey { page } => listing::request(forge, &place, ask.marker, *page)?,
@@ -85,7 +88,9 @@ impl<V: Vendor> TicketSystem for Issues<V> {
                 let body = vendor.new_comment(ask.target, &format!("{}{COMMENT_END}", comment.text));
                 place.send_own(Method::POST, &["issues", &name.id, forge.comments], &body)
             }
-            Action::LookUp(Reference::Group(_)) | Action::Mark(_) | Action::LinkBack(_) => {
+            Action::LookUp(Reference::Group(_) | Reference::Habit(_))
+            | Action::Mark(_)
+            | Action::LinkBack(_) => {
                 return Err(self.unknown(action));
             }
         })
@@ -100,6 +105,14 @@ impl<V: Vendor> TicketSystem for Issues<V> {
         };
         match action {
             Action::Identify => answer.identified(),
+            Action::CheckAccess(_) => match answer.judge.good(exchange, SEE) {
+                Ok(_) => Ok(Facts::Nothing),
+                Err(trouble) if trouble.kind == TroubleKind::Missing => Err(Trouble {
+                    kind: TroubleKind::Forbidden,
+                    ..trouble
+                }),
+                Err(trouble) => Err(trouble),
+            },
             Action::LookUp(Reference::User(name)) => answer.looked_up(name),
             Action::Create => answer
                 .issue(CREATE)
@@ -115,10 +128,14 @@ impl<V: Vendor> TicketSystem for Issues<V> {
             Action::Assign { .. } => answer.issue(CHANGE),
             Action::MarkDuplicate { .. } => answer.labelled(),
             Action::Comment { .. } => answer.judge.good(exchange, COMMENT).map(|_| Facts::Nothing),
-            Action::LookUp(Reference::Group(_)) | Action::Mark(_) | Action::LinkBack(_) => {
-                Err(Trouble::new(TroubleKind::Refused, self.unknown(action)))
-            }
+            Action::LookUp(Reference::Group(_) | Reference::Habit(_))
+            | Action::Mark(_)
+            | Action::LinkBack(_) => Err(Trouble::new(TroubleKind::Refused, self.unknown(action))),
         }
+    }
+
+    fn access_check(&self) -> AccessCheck {
+        AccessCheck::Sight
     }
 
     fn is_identified(&self, target: &Target) -> bool {

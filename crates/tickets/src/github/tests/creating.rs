@@ -131,8 +131,18 @@ fn pages_end_where_issues_are_older_than_the_request() {
     let mut old = issue(&sample, "open", &["opsknight"]);
     old["body"] = json!("");
     old["created_at"] = json!("2024-01-10T10:30:00Z");
-    let played = DESK.play(sample.clone(), vec![ok(&json!(vec![old; 20])), created(&sample)]);
+    let played = DESK.play(
+        sample.clone(),
+        vec![
+            ok(&json!(vec![old.clone(); 20])),
+            ok(&json!({})),
+            ok(&json!(vec![old; 20])),
+            created(&sample),
+        ],
+    );
     let paths = [
+        "GET /repos/acme/operations/issues",
+        "GET /repos/acme/operations",
         "GET /repos/acme/operations/issues",
         "POST /repos/acme/operations/issues",
     ];

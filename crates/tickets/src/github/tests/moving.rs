@@ -113,10 +113,20 @@ fn a_refusal_of_one_issue_ends_its_delivery_alone() {
         ),
         (moved, FailureCode::TicketLost),
     ];
-    for (exchange, code) in cases {
-        let played = DESK.play(sample.clone(), vec![exchange]);
+    for (is_hidden, (exchange, code)) in [true, true, false, false].into_iter().zip(cases) {
+        // What is not shown is believed to be gone once the account was seen to work.
+        let answers = match is_hidden {
+            true => vec![exchange.clone(), ok(&json!({})), exchange],
+            false => vec![exchange],
+        };
+        let played = DESK.play(sample.clone(), answers);
         assert_eq!(played.told(), (code, Permanent));
     }
+    let blind = vec![refused(404, "Not Found"), refused(404, "Not Found")];
+    assert_eq!(
+        DESK.play(sample.clone(), blind).told().1,
+        Disposition::NeedsOperator
+    );
     let played = DESK.play(sample, vec![refused(401, "Bad credentials")]);
     assert_eq!(played.told().1, Disposition::NeedsOperator);
 }

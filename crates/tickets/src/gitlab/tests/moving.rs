@@ -61,14 +61,24 @@ fn an_issue_that_was_moved_to_another_project_is_lost_and_resolves_nothing() {
     let sample = linked(EventName::Escalated, TicketPhase::New);
     let mut moved = issue(&sample, "closed", &[]);
     moved["moved_to_id"] = json!(77);
-    let played = DESK.play(sample, vec![answer(200, &moved)]);
+    let played = DESK.play(
+        sample,
+        vec![answer(200, &moved), answer(200, &json!({})), answer(200, &moved)],
+    );
     assert_eq!(played.told(), (FailureCode::TicketLost, Disposition::Permanent));
 }
 
 #[test]
 fn a_refusal_of_one_issue_ends_its_delivery_alone() {
     let sample = linked(EventName::Resolved, TicketPhase::New);
-    let played = DESK.play(sample.clone(), vec![refused(404, "404 Not found")]);
+    let played = DESK.play(
+        sample.clone(),
+        vec![
+            refused(404, "404 Not found"),
+            answer(200, &json!({})),
+            refused(404, "404 Not found"),
+        ],
+    );
     assert_eq!(played.told(), (FailureCode::TicketLost, Disposition::Permanent));
     let answers = vec![shown(&sample, "opened", &[]), refused(403, "403 Forbidden")];
     assert_eq!(
