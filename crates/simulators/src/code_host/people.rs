@@ -44,6 +44,19 @@ const fn person(id: u64, login: &'static str, name: &'static str, access: Access
     }
 }
 
+impl Person {
+    /// The same with what is left of its rights, if OpsKnight has lost its own.
+    pub fn unless_lost(self, is_role_lost: bool) -> Self {
+        match is_role_lost && self.login == "opsknight" {
+            true => Self {
+                access: Access::None,
+                ..self
+            },
+            false => self,
+        }
+    }
+}
+
 /// The people who may see the projects.
 pub fn members() -> impl Iterator<Item = Person> {
     PEOPLE.into_iter().filter(|person| person.access > Access::None)

@@ -46,6 +46,10 @@ pub const FAULTS: &[Fault] = &[
         "no_labels",
         "from now on the token may not push: labels and assignees are dropped",
     ),
+    fault(
+        "lost_role",
+        "from now on OpsKnight's token sees no repository: 404; set again, it does",
+    ),
 ];
 
 const LAG: u32 = 3;
@@ -55,6 +59,8 @@ const WAIT_SECONDS: i64 = 2;
 /// What is so from now on.
 #[derive(Debug, Default)]
 pub struct Lasting {
+    /// OpsKnight may see nothing.
+    pub is_role_lost: bool,
     /// Nothing has issues.
     are_issues_disabled: bool,
     /// Nobody may push.
@@ -70,6 +76,7 @@ pub fn add(name: &str, waiting: &mut Waiting, site: &mut Site) -> bool {
         "lag" => site.store.lag = LAG,
         "long_lag" => site.store.lag = 4 * LAG,
         "disabled" => site.lasting.are_issues_disabled = true,
+        "lost_role" => site.lasting.is_role_lost ^= true,
         "no_labels" => site.lasting.is_push_forbidden = true,
         name => waiting.add(name),
     }

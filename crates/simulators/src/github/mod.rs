@@ -122,7 +122,7 @@ impl GitHub {
         if version.is_some_and(|version| !VERSIONS.contains(&version)) {
             return Err(refusal(400, "The requested API version is not supported"));
         }
-        let caller = caller(request.headers)?;
+        let caller = caller(request.headers)?.unless_lost(self.site.lasting.is_role_lost);
         let is_graph = request.target == GRAPH;
         let target = if is_graph {
             format!("{API}/graphql")

@@ -48,6 +48,10 @@ pub const FAULTS: &[Fault] = &[
         "no_labels",
         "from now on labels and assignees are dropped, as for a guest",
     ),
+    fault(
+        "lost_role",
+        "from now on OpsKnight's token sees no project: 404; set again, it does",
+    ),
 ];
 
 const LAG: u32 = 3;
@@ -57,6 +61,8 @@ const WAIT_SECONDS: i64 = 2;
 /// What is so from now on.
 #[derive(Debug, Default)]
 pub struct Lasting {
+    /// OpsKnight may see nothing.
+    pub is_role_lost: bool,
     /// Nothing has issues.
     pub are_issues_disabled: bool,
     /// Nobody may label.
@@ -72,6 +78,7 @@ pub fn add(name: &str, waiting: &mut Waiting, site: &mut Site) -> bool {
         "lag" => site.store.lag = LAG,
         "long_lag" => site.store.lag = 4 * LAG,
         "disabled" => site.lasting.are_issues_disabled = true,
+        "lost_role" => site.lasting.is_role_lost ^= true,
         "no_labels" => site.lasting.is_labelling_forbidden = true,
         name => waiting.add(name),
     }

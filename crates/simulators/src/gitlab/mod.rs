@@ -90,7 +90,7 @@ impl Simulator for GitLab {
 
 impl GitLab {
     fn serve(&mut self, request: &Request<'_>) -> Served {
-        let caller = access::caller(request.headers)?;
+        let caller = access::caller(request.headers)?.unless_lost(self.site.lasting.is_role_lost);
         let Some(read) = Call::read(request, API, caller) else {
             return Ok(page(
                 404,
