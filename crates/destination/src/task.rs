@@ -12,7 +12,7 @@ use model::attempt::{Failure, Outcome};
 use model::event::Event;
 use model::exchange::{BODY_CAP_BYTES, Exchange};
 use model::id::DeliveryId;
-use model::incident::IncidentAction;
+use model::incident::{Headline, IncidentAction};
 use model::secret::SecretText;
 use model::ticket::{TicketLink, TicketNews};
 use model::time::Timestamp;
@@ -156,6 +156,8 @@ pub struct Task<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IncidentContext {
     pub description: Option<String>,
+    /// Its title and severity, if they are known.
+    pub headline: Option<Headline>,
     /// Who has it.
     pub assignee: Option<UserRef>,
 }

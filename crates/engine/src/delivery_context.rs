@@ -45,6 +45,7 @@ impl DeliveryContext {
             workflow: context.workflow,
             incident_context: Some(IncidentContext {
                 description: context.description,
+                headline: context.headline,
                 assignee: context.assignee,
             }),
         })

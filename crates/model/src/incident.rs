@@ -40,6 +40,13 @@ impl IncidentStatus {
     }
 }
 
+/// What an incident is called and how bad it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    pub title: String,
+    pub severity: Severity,
+}
+
 /// How bad an incident is.
 #[derive(
     Debug,

@@ -21,6 +21,9 @@ pub const MAX_STATUS_LENGTH: usize = 80;
 /// The longest comment of a ticket that comes into a timeline, in characters.
 pub const MAX_COMMENT_LENGTH: usize = 2000;
 
+/// The option of webhooks whose tickets follow changes of title and severity: `on` or `off`.
+pub const HEADLINE_OPTION: &str = "changes";
+
 /// Where a ticket stands, whatever its system calls that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, VariantNames)]
 #[strum(serialize_all = "snake_case")]

@@ -5,6 +5,7 @@ use model::id::IncidentId;
 use model::incident::Incident;
 use store::StoreResult;
 use store::incidents::IncidentEdit;
+use store::ticket_plan::TicketsNeedTelling;
 
 use super::audit;
 use super::incident_rows;
@@ -20,7 +21,7 @@ pub fn edit(
     change: &Change,
 ) -> StoreResult<Incident> {
     let mut incident = incident_rows::load(context.connection, id)?.incident;
-    let had = incident.assignee.clone();
+    let had = incident.clone();
     let sentences = apply(context, &mut incident, edit)?;
     if sentences.is_empty() {
         return Ok(incident);
@@ -40,8 +41,8 @@ pub fn edit(
         ),
     )?;
     audit::write(context.connection, change, "incident.edit", id, &sentence)?;
-    if incident.assignee != had {
-        ticket_requests::tell_linked(context, id, change.at)?;
+    if let Some(news) = TicketsNeedTelling::after(&had, &incident) {
+        ticket_requests::tell_linked(context, id, news, change.at)?;
     }
     Ok(incident)
 }

@@ -11,11 +11,12 @@ use model::time::Timestamp;
 use model::webhook::Ordering;
 use store::StoreError;
 use store::StoreResult;
-use store::ticket_plan::LinkRow;
+use store::ticket_plan::{LinkRow, TicketsNeedTelling};
 use store::tickets::Requested;
 
 use super::audit;
 use super::claims::{Wakes, is_enabled};
+use super::columns::parsed;
 use super::events;
 use super::incident_rows;
 use super::lanes;
@@ -153,11 +154,12 @@ fn say(connection: &Connection, incident_id: IncidentId, change: &Change, senten
 pub fn tell_linked(
     context: &mut WriteContext<'_>,
     incident_id: IncidentId,
+    news: TicketsNeedTelling,
     now: Timestamp,
 ) -> StoreResult<()> {
     let told = read_all(
         context.connection,
-        "SELECT l.webhook_id, (
+        "SELECT l.webhook_id, w.options, (
              SELECT d.id FROM deliveries d INDEXED BY deliveries_lane
              WHERE d.incident_id = l.incident_id AND d.webhook_id = l.webhook_id AND d.is_test = 0
              ORDER BY d.event_sequence DESC LIMIT 1)
@@ -166,15 +168,19 @@ pub fn tell_linked(
              AND (w.disabled_since IS NULL OR w.when_disabled = 'hold')",
         [incident_id.as_bytes()],
         |row| {
-            let delivery: Option<[u8; 16]> = row.get(1)?;
+            let delivery: Option<[u8; 16]> = row.get(2)?;
             Ok((
                 WebhookId::from_bytes(row.get(0)?),
+                parsed(row, "options", |json| serde_json::from_str(json).ok())?,
                 delivery.map(DeliveryId::from_bytes),
             ))
         },
     )?;
     let mut wakes = Wakes::default();
-    for (webhook_id, last) in told {
+    for (webhook_id, options, last) in told {
+        if !news.concerns(&options) {
+            continue;
+        }
         let is_open = lanes::has_open(context.connection, incident_id, webhook_id)?;
         if let Some(last) = last.filter(|_| !is_open) {
             let finished = Finished::in_lane(last, incident_id);

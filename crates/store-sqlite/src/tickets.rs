@@ -5,6 +5,7 @@ use rusqlite::Connection;
 
 use model::audit::Change;
 use model::id::{IncidentId, UserId, WebhookId};
+use model::incident::{Headline, Severity};
 use model::ticket::Ticket;
 use model::user::UserRef;
 use model::webhook_kind::WebhookKind;
@@ -97,7 +98,7 @@ fn recall(
     // A sample's incident does not exist.
     let beyond = read_one(
         connection,
-        "SELECT i.description, u.id, u.name FROM incidents i LEFT JOIN users u ON u.id = i.assignee_id WHERE i.id = ?1",
+        "SELECT i.description, u.id, u.name, i.title, i.severity FROM incidents i LEFT JOIN users u ON u.id = i.assignee_id WHERE i.id = ?1",
         [incident_id.as_bytes()],
         |row| {
             let user: Option<[u8; 16]> = row.get(1)?;
@@ -106,14 +107,19 @@ fn recall(
                 id: UserId::from_bytes(id),
                 name,
             });
-            Ok((row.get(0)?, assignee))
+            let headline = Headline {
+                title: row.get("title")?,
+                severity: parsed(row, "severity", Severity::parse)?,
+            };
+            Ok((row.get(0)?, assignee, Some(headline)))
         },
     )?;
-    let (description, assignee) = beyond.unwrap_or_default();
+    let (description, assignee, headline) = beyond.unwrap_or_default();
     Ok(TicketContext {
         link: row.as_ref().and_then(LinkRow::link),
         workflow: row.and_then(|row| row.workflow),
         description,
+        headline,
         assignee,
     })
 }

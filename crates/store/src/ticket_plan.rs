@@ -1,9 +1,13 @@
 //! What becomes of a ticket link: pure rules from the row that is there to the row that is written. A backend reads rows and
 //! writes them, and decides nothing.
 
+use std::collections::BTreeMap;
+
 use model::id::{IncidentId, WebhookId};
-use model::incident::{IncidentAction, IncidentStatus};
-use model::ticket::{Intent, LinkState, Ticket, TicketLink, TicketPhase, action_after_reading, next_poll_at};
+use model::incident::{Incident, IncidentAction, IncidentStatus};
+use model::ticket::{
+    HEADLINE_OPTION, Intent, LinkState, Ticket, TicketLink, TicketPhase, action_after_reading, next_poll_at,
+};
 use model::time::Timestamp;
 
 mod attempt;
@@ -376,6 +380,32 @@ impl LinkRow {
             }
             DuplicateCheck::Clean | DuplicateCheck::Merged(_) => Some((checked, false)),
         }
+    }
+}
+
+/// What of an edited incident its tickets have to be told without an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketsNeedTelling {
+    /// Somebody else has it: every ticket.
+    Assignee,
+    /// Its title or severity is another: tickets of webhooks that want that.
+    Headline,
+}
+
+impl TicketsNeedTelling {
+    /// What an edit has changed of it; nothing if it changed nothing that tickets are told.
+    pub fn after(before: &Incident, now: &Incident) -> Option<Self> {
+        let headline = |incident: &Incident| (incident.title.clone(), incident.severity);
+        match (before.assignee != now.assignee, headline(before) != headline(now)) {
+            (true, _) => Some(Self::Assignee),
+            (false, true) => Some(Self::Headline),
+            (false, false) => None,
+        }
+    }
+
+    /// Whether it concerns the tickets of a webhook with these options.
+    pub fn concerns(self, options: &BTreeMap<String, String>) -> bool {
+        self == Self::Assignee || options.get(HEADLINE_OPTION).is_some_and(|wanted| wanted == "on")
     }
 }
 

@@ -11,6 +11,7 @@ use crate::incidents::Committed;
 use model::audit::{Actor, Change};
 use model::delivery::Claim;
 use model::id::{AuditId, DeliveryId, EventId, IncidentId, WebhookId};
+use model::incident::Headline;
 use model::ticket::{PollPurpose, Ticket, TicketLink};
 use model::time::Timestamp;
 use model::user::UserRef;
@@ -29,6 +30,8 @@ pub struct TicketContext {
     pub workflow: Option<String>,
     /// The incident's description.
     pub description: Option<String>,
+    /// What the incident is called now, and how bad it is.
+    pub headline: Option<Headline>,
     /// Who has the incident now.
     pub assignee: Option<UserRef>,
 }

@@ -160,3 +160,51 @@ async fn a_field_that_is_not_on_the_screen_is_left_out_and_said() {
     assert_eq!(desk.tickets().len(), 1);
     assert!(desk.story().await.contains("priority"), "{}", desk.story().await);
 }
+
+#[tokio::test]
+async fn a_changed_title_and_severity_reach_the_ticket_if_that_is_wanted() {
+    for (kind, wanted) in KINDS.into_iter().flat_map(|kind| [(kind, "on"), (kind, "off")]) {
+        let labels = "critical = burning\nerror = hot\nwarning = warm\ninfo = cold";
+        let severities = match kind {
+            "github" | "gitlab" => json!({"changes": wanted, "severityLabels": labels}),
+            _ => json!({"changes": wanted}),
+        };
+        let desk = Desk::start(kind, severities).await;
+        let incident = desk.app.trigger("a first title").await;
+        desk.settle(1).await;
+        let path = format!("/api/v1/incidents/{incident}");
+        let edit = json!({"title": "Another title *2*", "severity": "warning"});
+        let edited = desk.app.api.send("PATCH", &path, Some(edit), &[]).await;
+        edited.unwrap().expect(200);
+        desk.app.quiesce().await;
+        desk.wait_until_quiet().await;
+        let ticket = desk.tickets()[0].clone();
+        let story = desk.story().await;
+        assert_eq!(
+            ticket.contains("Another title"),
+            wanted == "on",
+            "{kind}: {ticket} {story}"
+        );
+        assert_eq!(
+            ticket.contains("a first title"),
+            wanted == "off" || ticket.matches("title").count() > 1,
+            "{kind}: {ticket}"
+        );
+        if matches!(kind, "github" | "gitlab") {
+            assert_eq!(ticket.contains("warm"), wanted == "on", "{kind}: {ticket}");
+            assert_eq!(ticket.contains("burning"), wanted == "off", "{kind}: {ticket}");
+        }
+        // An event after that is no news of it.
+        desk.app.act(&incident, "acknowledge").await;
+        desk.settle(2).await;
+        let told = desk.story().await.matches("title and severity").count();
+        let requests = if wanted == "off" {
+            0
+        } else if matches!(kind, "github" | "gitlab") {
+            5
+        } else {
+            1
+        };
+        assert_eq!(told, requests, "{kind}: {}", desk.story().await);
+    }
+}

@@ -110,6 +110,8 @@ pub(crate) enum Change<'a> {
     Label(&'a str),
     /// Taking a label off.
     Unlabel(&'a str),
+    /// Giving it another title.
+    Title(&'a str),
     /// Giving it to an account and to nobody else.
     Assign(&'a str),
 }

@@ -86,6 +86,7 @@ pub(crate) fn try_templates(forge: &Forge, target: &Target, templates: &Template
 
 fn full() -> IncidentContext {
     IncidentContext {
+        headline: None,
         description: Some("It says \"no\".\nTwice.".to_owned()),
         assignee: Some(UserRef {
             id: UserId::new(AT, [1; 10]),

@@ -36,6 +36,20 @@ pub(crate) fn severity_label(target: &Target, severity: Severity) -> Option<&str
     mapping::value(target.option("severityLabels"), severity.as_str()).filter(|label| !label.is_empty())
 }
 
+/// Every severity's label, each once.
+pub(crate) fn severity_labels(target: &Target) -> Vec<&str> {
+    let mut labels: Vec<&str> = Vec::new();
+    for label in Severity::ALL
+        .iter()
+        .filter_map(|severity| severity_label(target, *severity))
+    {
+        if !labels.iter().any(|known| is_same_label(known, label)) {
+            labels.push(label);
+        }
+    }
+    labels
+}
+
 /// Whether two labels are one.
 pub(crate) fn is_same_label(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()

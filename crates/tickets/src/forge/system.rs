@@ -9,7 +9,9 @@ use crate::forge::comments::{LENGTHS, Shape};
 use crate::forge::issue::{Issue, Person, Step, is_elsewhere, people};
 use crate::forge::markdown::{self, COMMENT_END};
 use crate::forge::place::Place;
-use crate::forge::settings::{DUPLICATE_LABEL, acknowledged_label};
+use crate::forge::settings::{
+    DUPLICATE_LABEL, acknowledged_label, is_same_label, severity_label, severity_labels,
+};
 use crate::forge::texts::Texts;
 use crate::forge::{
     CLOCKS, Change, FIND_LAG, Vendor, callback, check, listing, preview, problems, reference,
@@ -54,6 +56,7 @@ impl<V: Vendor> TicketSystem for Issues<V> {
             links_back: false,
             comment_places: 1,
             duplicate_parts: 1,
+            headline_parts: |target| 1 + severity_labels(target).len(),
             comment_break: markdown::COMMENT_BREAK,
             escape: markdown::escape,
             page: |target, id, _| V::default().place(target).page(id),
@@ -80,6 +83,7 @@ impl<V: Vendor> TicketSystem for Issues<V> {
                 self.comments(&place, &name.id, since, 0)
             }
             Action::Move(moving) => vendor.change(&place, &moving.name.id, change_of(ask, moving)?),
+            Action::Retitle { name, part } => self.retitle(&place, ask, &name.id, *part)?,
             Action::Assign { name, account } => vendor.change(&place, &name.id, Change::Assign(account)),
             Action::MarkDuplicate { name, .. } => {
                 vendor.change(&place, &name.id, Change::Label(DUPLICATE_LABEL))
@@ -125,7 +129,8 @@ impl<V: Vendor> TicketSystem for Issues<V> {
                 Some(Step::Label | Step::Unlabel) | None => answer.labelled(),
                 Some(Step::Close | Step::Reopen) => answer.issue(CHANGE),
             },
-            Action::Assign { .. } => answer.issue(CHANGE),
+            Action::Retitle { part: 0, .. } | Action::Assign { .. } => answer.issue(CHANGE),
+            Action::Retitle { .. } => answer.labelled(),
             Action::MarkDuplicate { .. } => answer.labelled(),
             Action::Comment { .. } => answer.judge.good(exchange, COMMENT).map(|_| Facts::Nothing),
             Action::LookUp(Reference::Group(_) | Reference::Habit(_))
@@ -204,6 +209,25 @@ impl<V: Vendor> Issues<V> {
         let account = account.filter(|_| !is_dropped("assignee"));
         let body = self.0.new_issue(ask, texts, account);
         Ok(place.send_own(Method::POST, &["issues"], &body))
+    }
+
+    /// The title first, then each severity's label: that of the present one is put on, the others are taken off.
+    fn retitle(&self, place: &Place, ask: &Ask<'_>, number: &str, part: usize) -> Result<Rendered, Failure> {
+        let task = ask.task()?;
+        let labels = severity_labels(ask.target);
+        let Some(label) = part.checked_sub(1).and_then(|index| labels.get(index)) else {
+            let texts = Texts::new(self.0.forge(), task, ask.marker)?;
+            return Ok(self.0.change(place, number, Change::Title(&texts.title)));
+        };
+        let now = task
+            .event
+            .incident()
+            .and_then(|incident| severity_label(ask.target, incident.severity));
+        let change = match now.is_some_and(|now| is_same_label(now, label)) {
+            true => Change::Label(label),
+            false => Change::Unlabel(label),
+        };
+        Ok(self.0.change(place, number, change))
     }
 
     fn comments(&self, place: &Place, number: &str, since: Option<Timestamp>, fewer: usize) -> Rendered {

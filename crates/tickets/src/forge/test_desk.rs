@@ -292,6 +292,7 @@ pub(crate) fn somebody(mut sample: Sample, name: &str, description: Option<&str>
         name: name.into(),
     };
     sample.beyond = Some(IncidentContext {
+        headline: None,
         description: description.map(str::to_owned),
         assignee: Some(assignee),
     });

@@ -115,6 +115,7 @@ impl Vendor for GitHub {
             // Older versions know no other reason.
             Change::CloseDuplicate => close("not_planned"),
             Change::Reopen => patch(json!({ "state": "open", "state_reason": "reopened" })),
+            Change::Title(title) => patch(json!({ "title": title })),
             Change::Assign(account) => patch(json!({ "assignees": [account] })),
             // The whole list would take back what somebody else puts there at the same time.
             Change::Label(label) => {

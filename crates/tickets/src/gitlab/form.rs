@@ -3,6 +3,7 @@
 use crate::forge::form::{
     ACKNOWLEDGED_LABEL, ASSIGNEES, COMMENTS, DESCRIPTION, LABELS, NOTES, SEVERITY_LABELS, SYNC, TEXTS, TITLE,
 };
+use crate::workflow::headline;
 use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
 /// The form.
@@ -18,6 +19,7 @@ pub static ABOUT: KindDescription = KindDescription {
         TOKEN,
         SYNC,
         COMMENTS,
+        headline::FIELD,
         NOTES,
         NOTE_VISIBILITY,
         ACKNOWLEDGED_LABEL,

@@ -122,6 +122,7 @@ impl Vendor for GitLab {
             Change::Reopen => json!({ "state_event": "reopen" }),
             Change::Label(label) => json!({ "add_labels": label }),
             Change::Unlabel(label) => json!({ "remove_labels": label }),
+            Change::Title(title) => json!({ "title": title }),
             Change::Assign(account) => json!({ "assignee_ids": [id(account)] }),
         };
         place.send_own(Method::PUT, &["issues", number], &body)

@@ -69,6 +69,25 @@ fn body(ask: &Ask<'_>) -> Result<Value, Failure> {
     Ok(json!({ "fields": fields, "properties": [{ "key": "opsknight", "value": property }] }))
 }
 
+/// The request that gives a ticket the incident's present title and severity.
+pub(super) fn retitle(api: Api<'_>, ask: &Ask<'_>, id: &str) -> Result<Rendered, Failure> {
+    let made = body(ask)?;
+    let renewed = ["summary", "priority"].into_iter();
+    let fields: Map<String, Value> = renewed
+        .filter_map(|name| Some((name.to_owned(), made["fields"].get(name)?.clone())))
+        .collect();
+    api.send(Method::PUT, &["issue", id], &json!({ "fields": fields }))
+}
+
+/// What became of that.
+pub(super) fn retitled(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
+    let purpose = Purpose {
+        act: "change the ticket's title",
+        missing: "there is no such ticket",
+    };
+    answer::done(ask, exchange, purpose)
+}
+
 fn id_or_name(text: &str, name: &str) -> Value {
     let name = if is_number(text) { "id" } else { name };
     json!({ name: text })

@@ -1,5 +1,6 @@
 //! What Jira's form asks for, and how to get it.
 
+use crate::workflow::headline;
 use destination::about::{Confirmation, Field, Input, KindDescription, Need, Signature, UrlField};
 
 /// Jira, as people see it.
@@ -26,6 +27,7 @@ pub static ABOUT: KindDescription = KindDescription {
         ISSUE_TYPE,
         SYNC,
         COMMENTS,
+        headline::FIELD,
         NOTES,
         NOTE_VISIBILITY,
         SUMMARY,

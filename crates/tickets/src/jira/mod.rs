@@ -74,6 +74,7 @@ impl TicketSystem for Jira {
             links_back: true,
             comment_places: 1,
             duplicate_parts: duplicate::PARTS,
+            headline_parts: |_| 1,
             comment_break: "\n\n",
             escape: wiki::escape,
             page: |target, _, key| issue::page(Settings(target), key),
@@ -96,6 +97,7 @@ impl TicketSystem for Jira {
             }
             Action::ReadComments { id, fewer, .. } => comments::read_request(api, id, *fewer),
             Action::Move(moving) => moving::request(api, moving),
+            Action::Retitle { name, .. } => create::retitle(api, ask, &name.id),
             Action::Assign { name, account } => assign::request(api, &name.id, account),
             Action::Comment { name, comment } => comments::request(api, &name.id, &comment.text),
             Action::FindComment { name, .. } => comments::find_request(api, &name.id),
@@ -117,6 +119,7 @@ impl TicketSystem for Jira {
             Action::Read { view, .. } | Action::ReadNamed { view, .. } => read::observe(ask, *view, exchange),
             Action::ReadComments { since, .. } => comments::read_observe(ask, *since, exchange),
             Action::Move(moving) => moving::observe(ask, moving, exchange),
+            Action::Retitle { .. } => create::retitled(ask, exchange),
             Action::Assign { .. } => assign::observe(ask, exchange),
             Action::Comment { .. } => answer::done(ask, exchange, comments::PURPOSE),
             Action::FindComment { key, .. } => comments::find_observe(ask, key, exchange),

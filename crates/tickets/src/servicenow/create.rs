@@ -39,6 +39,15 @@ fn body(ask: &Ask<'_>) -> Result<Value, Failure> {
     Ok(Value::Object(body))
 }
 
+/// The request that gives a ticket the incident's present title and severity.
+pub(super) fn retitle(caller: Caller<'_>, ask: &Ask<'_>, id: &str) -> Result<Rendered, Failure> {
+    let mut body = body(ask)?;
+    if let Some(fields) = body.as_object_mut() {
+        fields.retain(|name, _| ["short_description", "impact", "urgency"].contains(&name.as_str()));
+    }
+    caller.change(id, &body)
+}
+
 /// What became of it.
 pub(super) fn observe(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
     let result = match result(ask, exchange) {

@@ -1,5 +1,6 @@
 //! How ServiceNow presents itself: its fields and how to get what they ask for.
 
+use crate::workflow::headline;
 use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
 /// The form.
@@ -21,6 +22,7 @@ pub static ABOUT: KindDescription = KindDescription {
         TABLE,
         SYNC,
         COMMENTS,
+        headline::FIELD,
         NOTES,
         SUMMARY,
         DESCRIPTION,

@@ -72,6 +72,7 @@ impl TicketSystem for ServiceNow {
             links_back: false,
             comment_places: comments::PLACES,
             duplicate_parts: 1,
+            headline_parts: |_| 1,
             comment_break: "\n",
             escape: comments::quiet,
             page: |target, id, _| record::page(target, id),
@@ -94,6 +95,7 @@ impl TicketSystem for ServiceNow {
             Action::ReadComments { id, .. } => comments::read_request(caller, id),
             Action::Mark(name) => mark::request(caller, &name.id, ask.marker),
             Action::Move(moving) => change::request(caller, ask, moving),
+            Action::Retitle { name, .. } => create::retitle(caller, ask, &name.id),
             Action::Assign { name, account } => assign::request(caller, &name.id, account),
             Action::Comment { name, comment } => comments::request(caller, &name.id, &comment.text),
             Action::FindComment { name, key, searched } => {
@@ -115,7 +117,9 @@ impl TicketSystem for ServiceNow {
             Action::ReadComments { since, .. } => comments::read_observe(ask, *since, exchange),
             Action::Mark(name) => assign::observe(ask, &name.id, exchange),
             Action::Move(moving) => change::observe(ask, moving, exchange),
-            Action::Assign { name, .. } => assign::observe(ask, &name.id, exchange),
+            Action::Retitle { name, .. } | Action::Assign { name, .. } => {
+                assign::observe(ask, &name.id, exchange)
+            }
             Action::Comment { .. } => comments::observe(ask, exchange),
             Action::FindComment { key, searched, .. } => {
                 comments::find_observe(ask, key, *searched, exchange)

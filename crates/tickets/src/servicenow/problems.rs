@@ -180,6 +180,7 @@ fn sample(target: &Target, event: EventName, description: Option<String>) -> Sam
     let mut sample = Sample::new(kind, target.url.clone(), event, Timestamp::EPOCH);
     sample.target = target.clone();
     sample.beyond = Some(IncidentContext {
+        headline: None,
         description,
         assignee: None,
     });

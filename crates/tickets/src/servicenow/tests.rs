@@ -112,6 +112,7 @@ fn somebody(mut sample: Sample, name: &str) -> Sample {
         name: name.into(),
     });
     sample.beyond = Some(IncidentContext {
+        headline: None,
         description: None,
         assignee,
     });

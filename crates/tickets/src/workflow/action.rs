@@ -61,6 +61,13 @@ pub(crate) enum Action {
         /// The account.
         account: String,
     },
+    /// Giving the ticket the incident's present title and severity.
+    Retitle {
+        /// The ticket.
+        name: Name,
+        /// Which of the requests that this takes.
+        part: usize,
+    },
     /// Writing a comment.
     Comment {
         /// The ticket.

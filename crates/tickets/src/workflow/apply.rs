@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::workflow::action::{
     Action, Facts, Mark, Move, Observation, Reference, Trouble, TroubleKind, View,
 };
+use crate::workflow::headline;
 use crate::workflow::next::{Inputs, Next, is_theirs, next};
 use crate::workflow::state::{Chore, Known, Link, LookedUp, Name, Phase, Route, Sending, Sight, TicketState};
 use destination::task::Classification;
@@ -40,6 +41,7 @@ pub(crate) fn apply(
         Action::Read { .. } => after.read(observation),
         Action::Mark(_) => after.marked(observation),
         Action::Move(moving) => after.moved(&moving, observation),
+        Action::Retitle { .. } => after.retitled(observation),
         Action::Assign { account, .. } => after.assigned(&account, observation),
         Action::LinkBack(_) => after.linked_back(observation),
         Action::Comment { comment, .. } => after.commented(comment.key, observation),
@@ -110,6 +112,8 @@ impl After<'_> {
                 if !self.inputs.task.event.is_test {
                     self.state.told.assignee = Some(self.inputs.assignee_id());
                     self.state.told.event = Some(self.inputs.task.event.id.to_string());
+                    // What was refused, or not wanted, is not told later either.
+                    self.state.told.headline = headline::digest(&self.inputs.task);
                 }
                 self.state.delivery = Default::default();
                 Classification::from(Outcome::Delivered)
@@ -349,6 +353,26 @@ impl After<'_> {
                 }
                 self.give_up_or_lost(trouble)
             }
+        }
+    }
+
+    fn retitled(mut self, observation: Observation) -> Verdict {
+        let key = self.state.key();
+        match observation {
+            Ok(_) => {
+                self.state.delivery.headline_parts += 1;
+                let parts = (self.inputs.capabilities.headline_parts)(self.inputs.task.target);
+                if self.state.delivery.headline_parts >= parts {
+                    self.state.told.headline = headline::digest(&self.inputs.task);
+                }
+                self.go_on(format!("gave {key} the incident's title and severity"))
+            }
+            Err(trouble) if trouble.kind == TroubleKind::Missing => self.lost(),
+            Err(trouble) if trouble.is_about_this() => {
+                let note = format!("left title and severity as they are: {}", trouble.failure.detail);
+                self.do_without(Chore::Headline, note)
+            }
+            Err(trouble) => self.give_up(trouble),
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod clock;
 pub(crate) mod comments;
 #[cfg(test)]
 mod conformance;
+pub(crate) mod headline;
 mod merge;
 pub(crate) mod next;
 mod query;
@@ -70,6 +71,19 @@ impl<S: TicketSystem> Workflow<S> {
         action: &Action,
     ) -> Result<Rendered, Failure> {
         let marker = marker_of(&inputs.task);
+        let renewed = match action {
+            Action::Retitle { .. } => headline::renewed(&inputs.task),
+            _ => None,
+        };
+        let task = Task {
+            event: renewed.as_ref().unwrap_or(inputs.task.event),
+            ..inputs.task
+        };
+        let inputs = &Inputs {
+            task,
+            group: inputs.group.clone(),
+            ..*inputs
+        };
         let rendered = self
             .0
             .request(&Self::ask(state, inputs, &marker, inputs.task.now), action)?;

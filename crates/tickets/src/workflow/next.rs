@@ -2,6 +2,7 @@
 
 use crate::workflow::action::{Action, Comment, Move, Reference, View};
 use crate::workflow::comments;
+use crate::workflow::headline;
 use crate::workflow::state::{Blocked, Chore, Link, LookedUp, Name, Route, Sight, TicketState};
 use crate::workflow::system::{AccessCheck, Capabilities};
 use destination::mapping;
@@ -215,6 +216,12 @@ fn with_ticket(state: &TicketState, inputs: &Inputs<'_>, name: &Name) -> Next {
     }
     if let Some(account) = account(state, inputs, sight) {
         return assigning(state, inputs, name(), account);
+    }
+    if headline::is_news(state, inputs) {
+        return Next::Act(Action::Retitle {
+            name: name(),
+            part: delivery.headline_parts,
+        });
     }
     if let Some(comment) = commenting(state, inputs, name()) {
         return Next::Act(comment);

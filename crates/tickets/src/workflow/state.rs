@@ -132,6 +132,9 @@ pub(crate) struct Told {
     /// The latest event that was told to its end: should it be told again, it is not noted again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) event: Option<String>,
+    /// The title and severity that it was told, as [`super::headline::digest`] has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) headline: Option<String>,
     /// Whether its link back says that the incident is resolved; nothing if it has no link back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) link_is_resolved: Option<bool>,
@@ -204,12 +207,19 @@ pub(crate) struct Delivery {
     /// Nobody could tell whether the next note is there already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) may_repeat: bool,
+    /// How many requests told its title and severity.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub(crate) headline_parts: usize,
     /// The keys of notes that were written.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) noted: Vec<String>,
 }
 
 fn is_zero_pages(number: &usize) -> bool {
+    *number == 0
+}
+
+fn is_nothing(number: &usize) -> bool {
     *number == 0
 }
 
@@ -254,6 +264,8 @@ pub(crate) enum Chore {
     LinkBack,
     /// The assignee.
     Assignee,
+    /// Title and severity.
+    Headline,
 }
 
 /// A note that may have been written.

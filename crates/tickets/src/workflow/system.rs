@@ -112,6 +112,8 @@ pub(crate) struct Capabilities {
     pub(crate) comment_places: usize,
     /// How many requests mark a duplicate.
     pub(crate) duplicate_parts: usize,
+    /// How many requests give a ticket another title and severity, by the settings.
+    pub(crate) headline_parts: fn(&Target) -> usize,
     /// What stands between a comment and its key.
     pub(crate) comment_break: &'static str,
     /// A text of people without any meaning in a comment.

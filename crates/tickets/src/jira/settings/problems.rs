@@ -216,6 +216,7 @@ fn full(target: &Target, event: EventName) -> Sample {
     let mut sample = bare(target, event).about(|incident| incident.assignee = assignee);
     sample.links.incident = Some("https://opsknight.example.com/incidents/inc_1".to_owned());
     sample.beyond = Some(IncidentContext {
+        headline: None,
         description: Some("Two\n\"lines\" {of} text".to_owned()),
         assignee: Some(user),
     });

@@ -22,6 +22,7 @@ fn told(judgement: &Classification) -> (FailureCode, Disposition, Option<TicketN
 fn a_plain_ticket_says_what_an_incident_is() {
     let mut sample = with_page(sample(EventName::Triggered));
     sample.beyond = Some(IncidentContext {
+        headline: None,
         description: Some("*Pool* exhausted".into()),
         assignee: None,
     });

@@ -25,6 +25,7 @@ impl TicketSystem for Toy {
             links_back: true,
             comment_places: 1,
             duplicate_parts: 1,
+            headline_parts: |_| 1,
             comment_break: " ",
             escape: str::to_owned,
             page: |target, id, _| format!("{}{id}", target.url),
