@@ -126,7 +126,7 @@ async fn comments_of_people_come_into_the_timeline_and_ours_do_not() {
             .filter_map(|entry| entry["note"].as_str())
             .collect();
         assert_eq!(notes.len(), 2, "{notes:#?}");
-        assert_eq!(notes[0], "is the incident's ticket now");
+        assert_eq!(notes[0], "became the incident's ticket");
         assert!(notes[1].contains("replaced the disk"), "{notes:#?}");
     }
 }

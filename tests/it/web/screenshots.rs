@@ -20,11 +20,12 @@ const WAYS: [(Size, &str); 4] = [
 ];
 
 /// Forms of kinds that ask for more than a URL.
-const CHAT_FORMS: [&str; 4] = [
+const CHAT_FORMS: [&str; 5] = [
     "/settings/integrations/new/discord",
     "/settings/integrations/new/slack",
     "/settings/integrations/new/custom",
     "/settings/integrations/new/jira",
+    "/settings/integrations/new/gitlab",
 ];
 
 #[tokio::test]

@@ -289,10 +289,10 @@ cases! {
             TimelineKind::Event { .. } => None,
         });
         assert_eq!(notes.collect::<Vec<_>>(), [
-            "is the incident's ticket now",
+            "became the incident's ticket",
             "unlinked the ticket OPS-1",
             "asked for a ticket",
-            "is the incident's ticket now",
+            "became the incident's ticket",
         ]);
     }
 
