@@ -13,7 +13,8 @@ use clock::Env;
 use destination::ticketing::{Comment, QueryResult, Reading, TicketQuery};
 use model::attempt::Failure;
 use model::audit::Actor;
-use model::id::{IncidentId, WebhookId};
+use model::digest::sha256;
+use model::id::{AuditId, IncidentId, WebhookId};
 use model::ticket::{MAX_COMMENT_LENGTH, PollPurpose, Ticket, TicketLink};
 use model::time::Timestamp;
 use model::webhook::Webhook;
@@ -247,10 +248,10 @@ impl TicketPoller {
             .unwrap_or_default();
         let change = self.source.change(actor(by));
         let noted = |comment: Comment| TimelineComment {
+            id: note_id(link, &comment),
             at: comment.at,
             actor: actor(&comment.author),
             sentence: cut_comment(&comment.text),
-            id: self.source.change(Actor::System).audit_id,
         };
         PollResult {
             webhook_id: link.webhook_id,
@@ -334,6 +335,24 @@ fn takes_comments(webhook: &Webhook) -> bool {
         .options
         .get("comments")
         .is_some_and(|comments| comments == "on")
+}
+
+/// The same for the same comment, should it be read again.
+fn note_id(link: &TicketLink, comment: &Comment) -> AuditId {
+    let at = comment.at.as_millis().to_be_bytes();
+    let ticket = id_of(link);
+    let parts = [
+        link.webhook_id.as_bytes().as_slice(),
+        ticket.as_bytes(),
+        &at,
+        comment.author.as_bytes(),
+        &[0],
+        comment.text.as_bytes(),
+    ];
+    let hash = sha256(parts);
+    let mut id = [0; 16];
+    id.copy_from_slice(&hash[..16]);
+    AuditId::from_bytes(id)
 }
 
 /// A comment as a line of the timeline.

@@ -131,7 +131,7 @@ pub struct Spending {
 }
 
 /// The most requests of one delivery that are taken and have others follow; no adapter comes near it.
-pub const MAX_STEPS: u32 = 24;
+pub const MAX_STEPS: u32 = 48;
 
 /// The most follow-up requests of one delivery that spend no attempt.
 pub const MAX_FOLLOW_UPS: u32 = 4;

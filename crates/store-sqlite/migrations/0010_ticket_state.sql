@@ -36,7 +36,8 @@ SELECT l.webhook_id, l.incident_id,
             'version', 1,
             'told', json((SELECT m.memory FROM memories m
                      WHERE m.webhook_id = l.webhook_id AND m.incident_id = l.incident_id AND json_valid(m.memory))),
-            'deliveries', json((SELECT json_group_array(json_object('event', d.event_sequence, 'state', json(d.progress)))
+            'deliveries', json((SELECT json_group_array(json_object('event', d.event_sequence, 'state', json(d.progress))
+                                                   ORDER BY d.event_sequence DESC)
                            FROM deliveries d INDEXED BY deliveries_lane
                            WHERE d.webhook_id = l.webhook_id AND d.incident_id = l.incident_id AND d.is_test = 0
                                AND json_valid(d.progress)))))),

@@ -19,6 +19,7 @@ use super::claims::{Wakes, is_enabled};
 use super::lanes;
 use super::statements::{execute, read_one};
 use super::ticket_changes;
+use super::ticket_requests;
 use super::writer::WriteContext;
 
 /// Records attempts, in order.
@@ -80,6 +81,9 @@ fn record_one(
             let promoted = lanes::promote(context.connection, record.incident_id, record.webhook_id, now)?;
             if promoted && is_enabled(context, record.webhook_id)? {
                 wakes.add(record.webhook_id, now);
+            }
+            if !promoted && record.next_step == NextStep::Delivered {
+                ticket_requests::tell_what_came_meanwhile(context, record, now, wakes)?;
             }
         }
     }

@@ -95,12 +95,7 @@ impl TicketPolls for Database {
         change: Change,
     ) -> StoreResult<()> {
         self.write(move |context| {
-            apply_duplicate_check(
-                context.connection,
-                (webhook_id, incident_id, &ticket_id),
-                &found,
-                &change,
-            )
+            apply_duplicate_check(context, (webhook_id, incident_id, &ticket_id), &found, &change)
         })
         .await
     }
@@ -327,7 +322,7 @@ fn fail(
 }
 
 fn apply_duplicate_check(
-    connection: &Connection,
+    context: &mut WriteContext<'_>,
     (webhook_id, incident_id, ticket_id): (WebhookId, IncidentId, &str),
     found: &DuplicateCheck,
     change: &Change,
@@ -337,26 +332,28 @@ fn apply_duplicate_check(
         DuplicateCheck::Merged(None) | DuplicateCheck::Clean => None,
     };
     let owner = match stays {
-        Some(stays) => ticket_rows::owner(connection, webhook_id, &stays.id)?,
+        Some(stays) => ticket_rows::owner(context.connection, webhook_id, &stays.id)?,
         None => None,
     };
-    let row = ticket_rows::load(connection, webhook_id, incident_id)?;
+    let row = ticket_rows::load(context.connection, webhook_id, incident_id)?;
     let checked = row.and_then(|row| row.checked_for_duplicates(ticket_id, found, owner, change.at));
     let Some((row, has_another)) = checked else {
         return Ok(());
     };
-    ticket_rows::write(connection, &row)?;
+    ticket_rows::write(context.connection, &row)?;
     let Some(stays) = stays.filter(|_| has_another) else {
         return Ok(());
     };
     let sentence = format!("kept the older ticket {} of two that were made", stays.key);
     write_note(
-        connection,
+        context.connection,
         incident_id,
         change.audit_id,
         change.at,
         &Actor::System.encode(),
         &sentence,
     )?;
-    audit::write(connection, change, "ticket.join", incident_id, &sentence)
+    audit::write(context.connection, change, "ticket.join", incident_id, &sentence)?;
+    // The one that stays was told nothing of what came since.
+    ticket_requests::deliver_latest(context, incident_id, webhook_id, change.at).map(|_| ())
 }

@@ -11,6 +11,7 @@ use model::time::Timestamp;
 use model::webhook::Ordering;
 use store::StoreError;
 use store::StoreResult;
+use store::queue::AttemptRecord;
 use store::ticket_plan::{LinkRow, TicketsNeedTelling};
 use store::tickets::Requested;
 
@@ -98,13 +99,16 @@ pub fn unlink(
     change: &Change,
 ) -> StoreResult<()> {
     let row = ticket_rows::load(context.connection, webhook_id, incident_id)?;
-    let linked = row.and_then(|row| Some((row.ticket()?.clone(), row)));
-    let Some((ticket, row)) = linked else {
+    let Some(row) = row.filter(LinkRow::can_be_parted) else {
         return Err(StoreError::NotFound { what: "ticket" });
     };
+    let ticket = row.ticket().map(|ticket| ticket.key.clone());
     expect_nothing_in_flight(context.connection, incident_id, webhook_id)?;
     ticket_rows::write(context.connection, &row.part(change.at))?;
-    let sentence = format!("unlinked the ticket {}", ticket.key);
+    let sentence = match ticket {
+        Some(key) => format!("unlinked the ticket {key}"),
+        None => "gave up the ticket that was being made or looked for".to_owned(),
+    };
     say(context.connection, incident_id, change, &sentence)?;
     audit::write(
         context.connection,
@@ -195,6 +199,37 @@ pub fn tell_linked(
         }
     }
     wakes.send_after_commit(context);
+    Ok(())
+}
+
+/// An edit that came while the ticket was being told waited for that to end: it was not told.
+pub fn tell_what_came_meanwhile(
+    context: &mut WriteContext<'_>,
+    record: &AttemptRecord,
+    now: Timestamp,
+    wakes: &mut Wakes,
+) -> StoreResult<()> {
+    if record.is_test || record.state_updates.ticket.is_none() {
+        return Ok(());
+    }
+    let sql = "SELECT 1 FROM incidents WHERE id = ?1 AND updated_at > ?2";
+    let key = (
+        record.incident_id.as_bytes(),
+        record.attempt.started_at.as_millis(),
+    );
+    let is_edited = read_one(context.connection, sql, key, |_| Ok(()))?.is_some();
+    let row = ticket_rows::load(context.connection, record.webhook_id, record.incident_id)?;
+    if is_edited && row.is_some_and(|row| row.ticket().is_some()) {
+        let finished = Finished::in_lane(record.delivery_id, record.incident_id);
+        replays::reopen(
+            context,
+            &finished,
+            record.webhook_id,
+            Ordering::Incident,
+            now,
+            wakes,
+        )?;
+    }
     Ok(())
 }
 

@@ -221,6 +221,11 @@ impl LinkRow {
         joined.changed(now)
     }
 
+    /// Whether there is a ticket, or may be one, that somebody can part from.
+    pub fn can_be_parted(&self) -> bool {
+        matches!(self.state, Some(LinkState::Linked(_) | LinkState::Intended(_)))
+    }
+
     /// Somebody parts them. The next ticket has another marker, so that this one is not found again.
     pub fn part(self, now: Timestamp) -> Self {
         let parted = Self {

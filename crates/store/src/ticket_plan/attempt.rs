@@ -3,7 +3,7 @@
 use model::event::EventName;
 use model::id::IncidentId;
 use model::patch::Patch;
-use model::ticket::{LinkState, LinkUpdate, TicketNews, is_in_line};
+use model::ticket::{LinkState, LinkUpdate, POLL_INTERVAL, TicketNews, is_in_line};
 use model::time::Timestamp;
 
 use super::{IncidentStanding, LinkRow};
@@ -41,8 +41,12 @@ pub struct AttemptPlan {
 
 impl LinkRow {
     /// The row after an attempt's news, before its end is written down.
-    fn with_news(self, facts: &AttemptFacts<'_>) -> Self {
+    fn with_news(self, facts: &AttemptFacts<'_>, now: Timestamp) -> Self {
         match &facts.update.news {
+            // An answer about another ticket than the incident has by now is an old one.
+            Some(TicketNews::Seen(ticket)) if self.ticket().is_some_and(|known| known.id != ticket.id) => {
+                self
+            }
             Some(TicketNews::Seen(ticket)) if self.state != Some(LinkState::Unlinked) => {
                 // Where it stands is what both sides have agreed on only if the event wants it there. If somebody else has
                 // moved it, that is news for the incident.
@@ -55,6 +59,8 @@ impl LinkRow {
                         self.seen
                     },
                     state: Some(LinkState::Linked(ticket.clone())),
+                    // Whatever becomes of its delivery.
+                    next_poll_at: self.next_poll_at.or(is_first.then(|| now.plus(POLL_INTERVAL))),
                     ..self
                 }
             }
@@ -126,7 +132,7 @@ pub fn after_attempt(
     let had_ticket = row.as_ref().is_some_and(|row| row.ticket().is_some());
     let row = match belongs_to {
         Some(_) => row,
-        None => row.map(|row| row.with_news(facts)),
+        None => row.map(|row| row.with_news(facts, now)),
     };
     let ticket = row.as_ref().and_then(LinkRow::ticket).filter(|_| !had_ticket);
     AttemptPlan {

@@ -41,12 +41,13 @@ impl Shape {
                 false => Presence::Unseen,
             };
         };
-        let is_it = |comment: &&Value| {
-            let text = comment["body"].as_str().unwrap_or_default();
-            text.contains(&hidden) && !is_another(target, self.author(comment).as_ref())
-        };
-        match listed.iter().any(|comment| is_it(&comment)) {
+        let has_key = |comment: &&Value| comment["body"].as_str().unwrap_or_default().contains(&hidden);
+        let is_ours = |comment: &Value| !is_another(target, self.author(comment).as_ref());
+        let keyed: Vec<_> = listed.iter().filter(has_key).collect();
+        match keyed.iter().any(|comment| is_ours(comment)) {
             true => Presence::There,
+            // Its account may have been ours until lately.
+            false if !keyed.is_empty() => Presence::Unseen,
             false if listed.len() >= LENGTHS[0] => Presence::Unseen,
             false => Presence::Absent,
         }
@@ -58,7 +59,7 @@ impl Shape {
         let comments = listed.filter_map(|comment| self.of_person(target, comment));
         let mut comments: Vec<Comment> = comments.filter(|comment| comment.at > since).collect();
         comments.sort_by_key(|comment| comment.at);
-        // What does not fit comes with the next reading.
+        // Of more than are read at once, the oldest are left where they are.
         comments.truncate(MAX_COMMENTS);
         comments
     }

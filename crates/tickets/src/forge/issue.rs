@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::forge::Forge;
-use crate::forge::account::is_us;
+use crate::forge::account::{is_another, is_us};
 use crate::forge::markdown::carries;
 use crate::forge::place::Place;
 use crate::forge::settings::{DUPLICATE_LABEL, acknowledged_label, is_same_label};
@@ -129,6 +129,11 @@ impl Issue {
         self.is_closed && (self.is_duplicate || self.has_label(DUPLICATE_LABEL))
     }
 
+    /// Whether we closed it as one that was made twice. A person may close the only one with such a reason.
+    pub(crate) fn has_our_duplicate_label(&self) -> bool {
+        self.is_closed && self.has_label(DUPLICATE_LABEL)
+    }
+
     fn is_taken(&self, ask: &Ask<'_>) -> bool {
         acknowledged_label(ask.target).is_some_and(|label| self.has_label(label))
     }
@@ -140,7 +145,7 @@ impl Issue {
         format!("{state}{label}")
     }
 
-    fn ticket(&self, ask: &Ask<'_>) -> Ticket {
+    pub(crate) fn ticket(&self, ask: &Ask<'_>) -> Ticket {
         let (phase, status) = match (self.is_closed, self.is_taken(ask)) {
             (true, _) if self.is_duplicate => (TicketPhase::Done, "closed as a duplicate"),
             (true, _) => (TicketPhase::Done, "closed"),
@@ -161,7 +166,8 @@ impl Issue {
 
     /// The same for the workflow.
     pub(crate) fn sighting(self, ask: &Ask<'_>) -> Sighting {
-        let mark = match self.carries(ask.marker) {
+        // Whoever can read a mark can write it.
+        let mark = match self.carries(ask.marker) && !is_another(ask.target, self.author.as_ref()) {
             true => Mark::Ours,
             false => Mark::Other(String::new()),
         };

@@ -5,7 +5,7 @@ use crate::forge::issue::Issue;
 use crate::forge::place::Place;
 use crate::forge::settings::LABEL;
 use crate::forge::{CLOCKS, Forge, MAX_PAGES, PAGE_LENGTH};
-use crate::workflow::action::{Facts, Sighting};
+use crate::workflow::action::{Facts, Observation, Sighting, Trouble};
 use crate::workflow::system::Ask;
 use destination::task::Rendered;
 use model::attempt::{Disposition, Failure};
@@ -30,7 +30,10 @@ pub(crate) fn request(forge: &Forge, place: &Place, marker: &str, page: usize) -
 }
 
 /// Which issues of a page with so many entries carry the marker, were made by us and are no closed duplicates, the oldest first.
-pub(crate) fn marked(ask: &Ask<'_>, issues: Vec<Issue>, entries: usize, page: usize) -> Facts {
+///
+/// That none of them carries it is no answer while a request may have made one: not where others made a marked one, nor where the
+/// pages end before the time of that request.
+pub(crate) fn marked(ask: &Ask<'_>, issues: Vec<Issue>, entries: usize, page: usize) -> Observation {
     let until = ask.intended_at().map(|at| at.minus(CLOCKS));
     let is_older = |issue: &Issue| {
         issue
@@ -38,15 +41,34 @@ pub(crate) fn marked(ask: &Ask<'_>, issues: Vec<Issue>, entries: usize, page: us
             .zip(until)
             .is_some_and(|(created, until)| created < until)
     };
-    let is_last = entries < PAGE_LENGTH || page + 1 >= MAX_PAGES || issues.last().is_some_and(is_older);
+    let is_whole = entries < PAGE_LENGTH || issues.last().is_some_and(is_older);
+    let is_last = is_whole || page + 1 >= MAX_PAGES;
+    let is_by_another = |issue: &&Issue| {
+        let is_anothers = is_another(ask.target, issue.author.as_ref());
+        issue.carries(ask.marker) && is_anothers && !issue.has_our_duplicate_label()
+    };
+    let anothers = issues
+        .iter()
+        .find(is_by_another)
+        .map(|issue| issue.ticket(ask).key);
     let ours = issues.into_iter().filter(|issue| {
         let is_by_us = !is_another(ask.target, issue.author.as_ref());
-        issue.carries(ask.marker) && is_by_us && !issue.is_closed_duplicate()
+        issue.carries(ask.marker) && is_by_us && !issue.has_our_duplicate_label()
     });
     let mut found: Vec<Sighting> = ours.map(|issue| issue.sighting(ask)).collect();
     found.sort_by_key(|sighting| sighting.ticket.id.parse::<u64>().unwrap_or(u64::MAX));
-    match is_last {
+    if let (true, Some(key), Some(_)) = (found.is_empty(), anothers, until) {
+        return Err(Trouble::undecided(format!(
+            "{key} carries the incident's mark and was made by another account: if it is the incident's, link it by hand"
+        )));
+    }
+    if found.is_empty() && is_last && !is_whole && until.is_some() {
+        return Err(Trouble::undecided(
+            "whether the issue was made is not known: too many were made since then; look for it, and link it by hand",
+        ));
+    }
+    Ok(match is_last {
         true => Facts::Tickets(found),
         false => Facts::Page(found),
-    }
+    })
 }

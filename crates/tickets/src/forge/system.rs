@@ -17,6 +17,7 @@ use crate::forge::{
     CLOCKS, Change, FIND_LAG, Vendor, callback, check, listing, preview, problems, reference,
 };
 use crate::workflow::action::{Action, Facts, Move, Observation, Reference, Trouble, TroubleKind};
+use crate::workflow::state::Doubt;
 use crate::workflow::system::{AccessCheck, Ask, Capabilities, TicketSystem};
 use destination::about::{KindDescription, Problem};
 use destination::callback::{Call, Received, Refused};
@@ -109,8 +110,8 @@ impl<V: Vendor> TicketSystem for Issues<V> {
         };
         match action {
             Action::Identify => answer.identified(),
-            Action::CheckAccess(_) => match answer.judge.good(exchange, SEE) {
-                Ok(_) => Ok(Facts::Nothing),
+            Action::CheckAccess(doubt) => match answer.judge.json(exchange, SEE) {
+                Ok(seen) => self.may_find(doubt, &seen),
                 Err(trouble) if trouble.kind == TroubleKind::Missing => Err(Trouble {
                     kind: TroubleKind::Forbidden,
                     ..trouble
@@ -132,7 +133,7 @@ impl<V: Vendor> TicketSystem for Issues<V> {
             Action::Retitle { part: 0, .. } | Action::Assign { .. } => answer.issue(CHANGE),
             Action::Retitle { .. } => answer.labelled(),
             Action::MarkDuplicate { .. } => answer.labelled(),
-            Action::Comment { .. } => answer.judge.good(exchange, COMMENT).map(|_| Facts::Nothing),
+            Action::Comment { .. } => answer.commented(),
             Action::LookUp(Reference::Group(_) | Reference::Habit(_))
             | Action::Mark(_)
             | Action::LinkBack(_) => Err(Trouble::new(TroubleKind::Refused, self.unknown(action))),
@@ -228,6 +229,24 @@ impl<V: Vendor> Issues<V> {
             false => Change::Unlabel(label),
         };
         Ok(self.0.change(place, number, change))
+    }
+
+    /// Who may not label makes issues that no list of ours shows: that none is found says nothing then.
+    fn may_find(&self, doubt: &Doubt, seen: &Value) -> Observation {
+        let may_label = self.0.place_seen(seen).may_label;
+        match doubt {
+            Doubt::NotMade(_) if may_label == Some(false) => {
+                let place = self.0.forge().place;
+                let detail = format!(
+                    "this token may not label issues in the {place}, so that one of its own is not found again: give it a role \
+                     that may, and look for the issue by hand"
+                );
+                let failure =
+                    Failure::new(FailureCode::SettingsRefused, detail).with(Disposition::NeedsOperator);
+                Err(Trouble::new(TroubleKind::Forbidden, failure))
+            }
+            Doubt::NotMade(_) | Doubt::Gone | Doubt::Refused(_) => Ok(Facts::Nothing),
+        }
     }
 
     fn comments(&self, place: &Place, number: &str, since: Option<Timestamp>, fewer: usize) -> Rendered {
@@ -337,7 +356,16 @@ impl<V: Vendor> Answer<'_, V> {
         let listed = body.as_array().ok_or_else(|| self.judge.strange(response))?;
         let there = listed.iter().filter(|value| is_elsewhere(value).is_none());
         let issues = there.filter_map(|value| self.read(value)).collect();
-        Ok(listing::marked(self.ask, issues, listed.len(), page))
+        listing::marked(self.ask, issues, listed.len(), page)
+    }
+
+    /// A page of a proxy is no comment.
+    fn commented(&self) -> Observation {
+        let response = self.judge.good(self.exchange, COMMENT)?;
+        match self.judge.json(self.exchange, COMMENT)?.get("id") {
+            Some(_) => Ok(Facts::Nothing),
+            None => Err(self.judge.strange(response)),
+        }
     }
 
     fn comments(&self, since: Timestamp) -> Observation {

@@ -7,7 +7,7 @@ use crate::jira::answer::{self, Purpose};
 use crate::jira::api::Api;
 use crate::jira::issue::{Issue, label};
 use crate::jira::settings::Settings;
-use crate::workflow::action::{Facts, Observation};
+use crate::workflow::action::{Facts, Observation, Trouble};
 use crate::workflow::system::Ask;
 use destination::task::Rendered;
 use model::attempt::{Disposition, Failure};
@@ -61,12 +61,28 @@ fn marked(
     Some(ours)
 }
 
+/// Whether a ticket of anybody's carries the marker, and is no closed duplicate.
+fn carries_mark(settings: Settings<'_>, response: &Response, marker: &str) -> bool {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let all = body["issues"].as_array().into_iter().flatten();
+    let mut issues = all.filter_map(|issue| Issue::read(settings, issue));
+    issues.any(|issue| issue.carries(marker) && !issue.is_closed_duplicate())
+}
+
 /// What the answer means.
 pub(super) fn observe(ask: &Ask<'_>, exchange: &Exchange) -> Observation {
     let response = answer::of(ask, exchange, PURPOSE)?;
     let account = Account::learned(ask.target);
     let found = marked(Settings(ask.target), account.as_ref(), response, ask.marker);
     let found = found.ok_or_else(|| answer::strange(response))?;
+    if found.is_empty()
+        && ask.intended_at().is_some()
+        && carries_mark(Settings(ask.target), response, ask.marker)
+    {
+        return Err(Trouble::undecided(
+            "a ticket carries the incident's mark and was made by another account: if it is the incident's, link it by hand",
+        ));
+    }
     Ok(Facts::Tickets(
         found
             .into_iter()

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::workflow::state::{Blocked, Doubt, Name, Route};
 use destination::task::{Classification, Pause};
 use destination::ticketing::Comment as PersonsComment;
-use model::attempt::Failure;
+use model::attempt::{Disposition, Failure};
+use model::exchange::FailureCode;
 use model::ticket::{Ticket, TicketPhase};
 use model::time::Timestamp;
 
@@ -317,6 +318,12 @@ impl Trouble {
             pause: Some(Pause { bucket, wait }),
             ..Self::new(TroubleKind::Limited, failure)
         }
+    }
+
+    /// There may be a ticket that nobody can tell from others: no other one may be made.
+    pub(crate) fn undecided(detail: impl Into<String>) -> Self {
+        let failure = Failure::new(FailureCode::TicketUnknown, detail).with(Disposition::Permanent);
+        Self::new(TroubleKind::Refused, failure)
     }
 
     /// Whether what was asked for can be done without.

@@ -41,7 +41,7 @@ pub(crate) fn apply(
         Action::Read { .. } => after.read(observation),
         Action::Mark(_) => after.marked(observation),
         Action::Move(moving) => after.moved(&moving, observation),
-        Action::Retitle { .. } => after.retitled(observation),
+        Action::Retitle { part, .. } => after.retitled(part, observation),
         Action::Assign { account, .. } => after.assigned(&account, observation),
         Action::LinkBack(_) => after.linked_back(observation),
         Action::Comment { comment, .. } => after.commented(comment.key, observation),
@@ -253,6 +253,7 @@ impl After<'_> {
         self.state.delivery.seen = Some(seen);
         self.state.delivery.sight = (!sighting.is_partial).then(|| Sight {
             known: Known::from(&sighting.ticket),
+            read_at: self.now.as_millis(),
             status_id: sighting.status_id.clone(),
             assignee: sighting.assignee.clone(),
             is_unmarked: sighting.mark == Mark::Nobodys,
@@ -356,11 +357,12 @@ impl After<'_> {
         }
     }
 
-    fn retitled(mut self, observation: Observation) -> Verdict {
+    fn retitled(mut self, part: usize, observation: Observation) -> Verdict {
         let key = self.state.key();
         match observation {
             Ok(_) => {
-                self.state.delivery.headline_parts += 1;
+                self.state.delivery.headline = headline::digest(&self.inputs.task);
+                self.state.delivery.headline_parts = part + 1;
                 let parts = (self.inputs.capabilities.headline_parts)(self.inputs.task.target);
                 if self.state.delivery.headline_parts >= parts {
                     self.state.told.headline = headline::digest(&self.inputs.task);

@@ -34,15 +34,35 @@ fn of(task: &Task<'_>) -> Option<Headline> {
     })
 }
 
-/// What tells one title and severity from others.
+/// What tells one title and severity from others: as they are now.
 pub(crate) fn digest(task: &Task<'_>) -> Option<String> {
-    let headline = of(task)?;
+    hashed(&of(task)?)
+}
+
+fn hashed(headline: &Headline) -> Option<String> {
     let hash = sha256([
         headline.severity.as_str().as_bytes(),
         b"\n",
         headline.title.as_bytes(),
     ]);
     Some(hex::encode(hash.get(..DIGEST_BYTES)?))
+}
+
+/// What a ticket was told of which that is not on record: what its event says.
+fn of_event(task: &Task<'_>) -> Option<String> {
+    let incident = task.event.incident()?;
+    hashed(&Headline {
+        title: incident.title,
+        severity: incident.severity,
+    })
+}
+
+/// Which of the requests is next that tell the ticket: all of them tell the same.
+pub(crate) fn part(state: &TicketState, inputs: &Inputs<'_>) -> usize {
+    match state.delivery.headline == digest(&inputs.task) {
+        true => state.delivery.headline_parts,
+        false => 0,
+    }
 }
 
 /// The event as it would be told had its incident been called so then; nothing if it was.
@@ -66,8 +86,9 @@ pub(crate) fn renewed(task: &Task<'_>) -> Option<Event> {
 /// Whether the ticket has to be told.
 pub(crate) fn is_news(state: &TicketState, inputs: &Inputs<'_>) -> bool {
     let is_wanted = inputs.task.target.option(HEADLINE_OPTION) == "on";
-    let told = state.told.headline.as_ref();
+    let told = state.told.headline.clone().or_else(|| of_event(&inputs.task));
     is_wanted
+        && !state.delivery.is_fresh
         && !state.delivery.has_given_up(Chore::Headline)
-        && told.is_some_and(|told| Some(told) != digest(&inputs.task).as_ref())
+        && told != digest(&inputs.task)
 }

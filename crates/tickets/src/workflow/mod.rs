@@ -72,7 +72,8 @@ impl<S: TicketSystem> Workflow<S> {
     ) -> Result<Rendered, Failure> {
         let marker = marker_of(&inputs.task);
         let renewed = match action {
-            Action::Retitle { .. } => headline::renewed(&inputs.task),
+            // It is made as the incident is called now, and told so.
+            Action::Create | Action::Retitle { .. } => headline::renewed(&inputs.task),
             _ => None,
         };
         let task = Task {

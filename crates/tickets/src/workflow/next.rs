@@ -1,5 +1,7 @@
 //! Which action is next, given the state and what the delivery is about: the one place where their order stands.
 
+use std::time::Duration;
+
 use crate::workflow::action::{Action, Comment, Move, Reference, View};
 use crate::workflow::comments;
 use crate::workflow::headline;
@@ -10,6 +12,7 @@ use destination::task::Task;
 use model::event::EventName;
 use model::incident::IncidentStatus;
 use model::ticket::{TicketPhase, wanted_phase};
+use model::time::Timestamp;
 use model::user::UserRef;
 
 /// The longest account of the settings that tickets are given to, in bytes.
@@ -118,6 +121,9 @@ impl Inputs<'_> {
     }
 }
 
+/// How long what was read of a ticket is acted on: others work on it too.
+const MAX_SIGHT_AGE: Duration = Duration::from_secs(60);
+
 /// What is next.
 pub(crate) fn next(state: &TicketState, inputs: &Inputs<'_>) -> Next {
     match (&state.link, inputs.task.event.is_test) {
@@ -189,6 +195,7 @@ fn with_ticket(state: &TicketState, inputs: &Inputs<'_>, name: &Name) -> Next {
         .sight
         .as_ref()
         .filter(|sight| sight.known.name.id == name.id)
+        .filter(|sight| inputs.task.now.since(Timestamp::from_millis(sight.read_at)) <= MAX_SIGHT_AGE)
     else {
         let view = match delivery.has_given_up(Chore::Screens) {
             true => View::MovesOnly,
@@ -220,7 +227,7 @@ fn with_ticket(state: &TicketState, inputs: &Inputs<'_>, name: &Name) -> Next {
     if headline::is_news(state, inputs) {
         return Next::Act(Action::Retitle {
             name: name(),
-            part: delivery.headline_parts,
+            part: headline::part(state, inputs),
         });
     }
     if let Some(comment) = commenting(state, inputs, name()) {

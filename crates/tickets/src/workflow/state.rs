@@ -207,7 +207,10 @@ pub(crate) struct Delivery {
     /// Nobody could tell whether the next note is there already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) may_repeat: bool,
-    /// How many requests told its title and severity.
+    /// Which title and severity it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) headline: Option<String>,
+    /// How many requests told them.
     #[serde(skip_serializing_if = "is_nothing")]
     pub(crate) headline_parts: usize,
     /// The keys of notes that were written.
@@ -286,6 +289,9 @@ pub(crate) struct Sight {
     /// The ticket.
     #[serde(flatten)]
     pub(crate) known: Known,
+    /// When that was, in milliseconds since 1970.
+    #[serde(default)]
+    pub(crate) read_at: i64,
     /// The id of its status.
     pub(crate) status_id: String,
     /// What the one is known by who has it.

@@ -105,6 +105,14 @@ fn delivery(kept: Value) -> Delivery {
     }
 }
 
+fn kept(delivery: Delivery) -> Value {
+    let versioned = Versioned {
+        version: VERSION,
+        delivery,
+    };
+    serde_json::to_value(versioned).unwrap_or_default()
+}
+
 /// What Jira's and ServiceNow's own continuations had in common with this one: all but what had been read, which is read again.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -160,6 +168,11 @@ fn before_versions(kept: Value) -> Delivery {
 pub(crate) fn write(task: &Task<'_>, state: &TicketState) -> Option<String> {
     let mut others = text(task).deliveries;
     others.retain(|kept| kept.event != task.event.sequence);
+    others.sort_by_key(|kept| std::cmp::Reverse(kept.event));
+    for other in &mut others {
+        let delivery = delivery(std::mem::take(&mut other.state)).only_notes();
+        other.state = kept(delivery);
+    }
     others.truncate(MAX_DELIVERIES - 1);
     let whole = || state.delivery.clone();
     let short = || Delivery {
@@ -177,11 +190,7 @@ pub(crate) fn write(task: &Task<'_>, state: &TicketState) -> Option<String> {
     let texts = forms.into_iter().map(|(with_others, delivery)| {
         let present = (!is_default(&delivery)).then(|| OfEvent {
             event: task.event.sequence,
-            state: serde_json::to_value(Versioned {
-                version: VERSION,
-                delivery,
-            })
-            .unwrap_or_default(),
+            state: kept(delivery),
         });
         Text {
             version: VERSION,

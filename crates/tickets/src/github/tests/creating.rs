@@ -102,14 +102,27 @@ fn a_refusal_is_told_in_a_sentence() {
     );
 }
 
+fn unmarked(sample: &Sample) -> Value {
+    let mut other = issue(sample, "open", &["opsknight"]);
+    other["body"] = json!("<!-- opsknight:inc_other-abc -->");
+    other
+}
+
 #[test]
 fn an_issue_whose_making_got_no_answer_is_found_on_a_later_page_and_not_made_again() {
     let lost = DESK.play(sample(EventName::Triggered), vec![silence(Reach::MaybeSent)]);
     assert_eq!(lost.told().1, Disposition::VerifyFirst);
     let sample = lost.after;
-    let mut other = issue(&sample, "open", &["opsknight"]);
-    other["body"] = json!("<!-- opsknight:inc_other-abc -->");
-    let full: Vec<Value> = vec![other; 20];
+    // Until the request is certainly over, only the latest are looked through.
+    let full_page = ok(&json!(vec![unmarked(&sample); 20]));
+    let early = DESK.play(sample.clone(), vec![full_page]);
+    assert_eq!(
+        early.told(),
+        (FailureCode::TicketUnknown, Disposition::RateLimited)
+    );
+    let mut sample = sample;
+    sample.now = sample.now.plus(Duration::from_secs(600));
+    let full: Vec<Value> = vec![unmarked(&sample); 20];
     let mut forged = issue(&sample, "open", &["opsknight"]);
     forged["user"] = json!({ "login": "stranger", "id": 8 });
     forged["number"] = json!(11);
@@ -237,4 +250,22 @@ fn texts_fit_whatever_comes_in() {
     assert_eq!(body["title"].as_str().unwrap().chars().count(), 256);
     let text = body["body"].as_str().unwrap();
     assert!(text.len() < 65_536 && text.ends_with(&format!("{} -->", marker(&sample))));
+}
+
+#[test]
+fn what_may_be_the_issue_is_never_made_again() {
+    let told = |sample: &Sample, answers| DESK.play(sample.clone(), answers).told();
+    let intended = intended(sample(EventName::Triggered), Duration::from_secs(600));
+    let unknown = (FailureCode::TicketUnknown, Disposition::Permanent);
+    // More issues since then than are looked through.
+    let pages = vec![ok(&json!(vec![unmarked(&intended); 20])); 10];
+    assert_eq!(told(&intended, pages), unknown);
+    // Made by the account that this one was until lately.
+    let mut before = issue(&intended, "open", &["opsknight"]);
+    before["user"] = json!({ "login": "former", "id": 8 });
+    assert_eq!(told(&intended, vec![ok(&json!([before]))]), unknown);
+    // Made without the label that it is looked for by.
+    let place = json!({ "permissions": { "pull": true, "push": false } });
+    let answers = vec![ok(&json!([])), ok(&place)];
+    assert_eq!(told(&intended, answers).1, Disposition::NeedsOperator);
 }

@@ -34,8 +34,8 @@ impl After<'_> {
         let is_over = sight.is_some_and(|sight| sight.known.phase.0 == TicketPhase::Done);
         match trouble.kind {
             TroubleKind::Unknown => {
-                let sent_at = self.inputs.task.now;
-                self.state = may_be_written(self.state, &key, sent_at);
+                // From when we gave up: until then it was being worked on for certain.
+                self.state = may_be_written(self.state, &key, self.now);
                 self.give_up(unknown(trouble))
             }
             TroubleKind::Forbidden | TroubleKind::Refused | TroubleKind::Doubtful if is_over => {

@@ -141,7 +141,17 @@ impl After<'_> {
         )
     }
 
+    /// All pages are looked through once the request is certainly over; until then the latest will do.
     fn not_on_this_page(mut self) -> Verdict {
+        let is_over = match self.state.link {
+            Link::Unknown { at, .. } => {
+                self.now.since(Timestamp::from_millis(at)) >= self.inputs.capabilities.find_lag
+            }
+            Link::None | Link::Wanted | Link::There { .. } | Link::Unlinked => true,
+        };
+        if !is_over {
+            return self.not_found();
+        }
         self.state.delivery.pages += 1;
         let note = format!(
             "no ticket among the latest in {} is the incident's",
