@@ -15,7 +15,6 @@ use store::access::Access;
 use super::audit;
 use super::columns::{id_bytes, optional_time, time};
 use super::database::Database;
-use super::pages::page_bounds;
 use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::statements::{execute, read_all, read_one};
 
@@ -95,7 +94,7 @@ fn list_keys(connection: &Connection, page: Page) -> StoreResult<Vec<ApiKey>> {
         connection,
         "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys
          WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        page_bounds(page),
+        page.bounds(),
         key_from_row,
     )
 }

@@ -10,7 +10,6 @@ use store::Page;
 use store::StoreResult;
 
 use super::columns::{id_bytes, parsed, time};
-use super::pages::page_bounds;
 use super::statements::{execute, read_all};
 
 /// Writes the row of a change. The detail is a sentence without secrets. A change of several steps, each told with the
@@ -43,7 +42,7 @@ pub fn list(connection: &Connection, page: Page) -> StoreResult<Vec<AuditEntry>>
     read_all(
         connection,
         "SELECT id, at, actor, action, subject, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        page_bounds(page),
+        page.bounds(),
         entry_from_row,
     )
 }

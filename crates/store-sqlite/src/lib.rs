@@ -31,7 +31,6 @@ mod migrate;
 mod opening;
 mod outbox;
 mod overview;
-mod pages;
 mod policies;
 mod prune;
 mod queue;

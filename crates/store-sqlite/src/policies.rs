@@ -15,7 +15,6 @@ use store::catalog::Policies;
 use super::audit;
 use super::columns::{id_bytes, time, unexpected};
 use super::database::Database;
-use super::pages::page_bounds;
 use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::statements::{execute, read_all, read_one};
 
@@ -66,7 +65,7 @@ fn list(connection: &Connection, page: Page) -> StoreResult<Vec<EscalationPolicy
     let policies = read_all(
         connection,
         "SELECT id, name, created_at FROM policies WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        page_bounds(page),
+        page.bounds(),
         policy_from_row,
     )?;
     policies

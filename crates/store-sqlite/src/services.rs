@@ -14,7 +14,6 @@ use store::catalog::Services;
 use super::audit;
 use super::columns::{id_bytes, time};
 use super::database::Database;
-use super::pages::page_bounds;
 use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::statements::{execute, read_all, read_one};
 
@@ -67,7 +66,7 @@ fn list(connection: &Connection, page: Page) -> StoreResult<Vec<Service>> {
         connection,
         "SELECT id, name, description, policy_id, created_at FROM services
          WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        page_bounds(page),
+        page.bounds(),
         service_from_row,
     )
 }

@@ -15,7 +15,6 @@ use store::catalog::Users;
 use super::audit;
 use super::columns::{id_bytes, parsed, time};
 use super::database::Database;
-use super::pages::page_bounds;
 use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::statements::{execute, read_all, read_one};
 
@@ -68,7 +67,7 @@ fn list(connection: &Connection, page: Page) -> StoreResult<Vec<User>> {
     read_all(
         connection,
         "SELECT id, name, email, role, created_at FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
-        page_bounds(page),
+        page.bounds(),
         user_from_row,
     )
 }

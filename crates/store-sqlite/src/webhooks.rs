@@ -17,7 +17,6 @@ use super::audit;
 use super::columns::{WEBHOOK_COLUMNS, webhook_from_row};
 use super::database::Database;
 use super::endpoints::load_secrets;
-use super::pages::page_bounds;
 use super::sealed::{seal, webhook_place};
 use super::statements::{execute, read_all, read_one};
 use super::webhook_columns::{SecretColumns, SettingsColumns, changed_settings};
@@ -124,7 +123,7 @@ fn list(connection: &Connection, page: Page) -> StoreResult<Vec<Webhook>> {
     let statement = format!(
         "SELECT {WEBHOOK_COLUMNS} FROM webhooks WHERE id < ?1 AND deleted_at IS NULL ORDER BY id DESC LIMIT ?2"
     );
-    read_all(connection, &statement, page_bounds(page), webhook_from_row)
+    read_all(connection, &statement, page.bounds(), webhook_from_row)
 }
 
 /// One webhook that is not deleted.

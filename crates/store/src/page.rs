@@ -9,6 +9,9 @@ pub struct Page {
     pub before: Option<[u8; 16]>,
 }
 
+/// Above every id: where the first page of a list begins.
+const ABOVE_EVERY_ID: [u8; 16] = [0xff; 16];
+
 impl Page {
     /// How many rows a page has unless the caller says otherwise.
     pub const DEFAULT_LIMIT: u32 = 50;
@@ -21,5 +24,13 @@ impl Page {
             limit: Self::DEFAULT_LIMIT,
             before: None,
         }
+    }
+
+    /// As bounds of a query: only ids below the first, at most so many rows as the second says.
+    pub fn bounds(self) -> ([u8; 16], u32) {
+        (
+            self.before.unwrap_or(ABOVE_EVERY_ID),
+            self.limit.min(Self::MAX_LIMIT),
+        )
     }
 }
