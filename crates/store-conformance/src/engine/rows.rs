@@ -109,7 +109,7 @@ impl dyn Backend + '_ {
 
     /// How many deliveries of a webhook there are, tests left out.
     pub async fn deliveries(&self, webhook: WebhookId) -> i64 {
-        let sql = "SELECT count(*) FROM deliveries WHERE webhook_id = ?1 AND is_test = 0";
+        let sql = "SELECT count(*) FROM deliveries WHERE webhook_id = ?1 AND is_test = FALSE";
         self.number(sql, &[webhook.as_bytes().into()]).await
     }
 

@@ -160,7 +160,7 @@ impl Fixture {
 
     pub async fn plant_test(&self, webhook_id: WebhookId, state: &str, made_at: Timestamp) -> DeliveryId {
         let id = self.plant_uncounted(webhook_id, state, made_at).await;
-        let sql = "UPDATE deliveries SET is_test = 1 WHERE id = ?1";
+        let sql = "UPDATE deliveries SET is_test = TRUE WHERE id = ?1";
         self.execute(sql, &[id.as_bytes().into()]).await;
         id
     }
@@ -196,7 +196,7 @@ impl Fixture {
         self.execute(
             "INSERT INTO attempts (delivery_id, id, number, started_at, outcome, failure, total_us, request_head,
                  response_head, response_body, response_body_truncated)
-             VALUES (?1, ?1, 1, ?2, ?3, ?4, 1, '', '', ?5, 0)",
+             VALUES (?1, ?1, 1, ?2, ?3, ?4, 1, '', '', ?5, FALSE)",
             &[
                 id.as_bytes().into(),
                 made_at.as_millis().into(),
@@ -214,7 +214,7 @@ impl Fixture {
         let id = EventId::new(at, self.source.random());
         self.execute(
             "INSERT INTO events (id, incident_id, name, at, actor, is_test, body)
-             VALUES (?1, ?2, 'incident.triggered', ?3, 'system', 1, ?4)",
+             VALUES (?1, ?2, 'incident.triggered', ?3, 'system', TRUE, ?4)",
             &[
                 id.as_bytes().into(),
                 incident_id.as_bytes().into(),
