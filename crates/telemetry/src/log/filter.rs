@@ -21,6 +21,7 @@ pub const CRATES: &[&str] = &[
     "simulators",
     "store",
     "store_conformance",
+    "store_postgres",
     "store_sqlite",
     "supervisor",
     "telemetry",

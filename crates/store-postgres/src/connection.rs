@@ -1,0 +1,244 @@
+//! One connection in somebody's hand: statements are prepared once and kept, each with a limit of time, and a connection
+//! whose state is unknown does not go back to the others.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Object, Pool};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+
+use store::StoreError;
+use store::StoreResult;
+
+use super::errors::{Failure, unavailable};
+
+/// The values of a statement.
+pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// How much longer than PostgreSQL we wait for its answer, which says more than our own giving up.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What a refused statement means.
+pub struct ConstraintRefusal {
+    /// A unique field exists already.
+    pub taken: StoreError,
+    /// A reference leads nowhere.
+    pub unknown: StoreError,
+}
+
+/// A connection that nobody else uses meanwhile.
+pub struct Connection {
+    client: Option<Object>,
+    statement_timeout: Duration,
+    /// Inside of a transaction that has not ended.
+    is_in_transaction: bool,
+    /// A statement did not answer in time: what comes next would be its answer.
+    is_out_of_step: AtomicBool,
+    /// A statement of the present transaction failed: PostgreSQL commits nothing of it.
+    has_failed: AtomicBool,
+    /// It failed so that running the transaction again may help.
+    is_transient: AtomicBool,
+}
+
+impl Connection {
+    /// Takes a connection out of the pool; waits if none is idle.
+    pub async fn take(pool: &Pool, statement_timeout: Duration) -> StoreResult<Self> {
+        let client = pool
+            .get()
+            .await
+            .map_err(|error| StoreError::Unavailable(pool_sentence(&error)))?;
+        Ok(Self {
+            client: Some(client),
+            statement_timeout,
+            is_in_transaction: false,
+            is_out_of_step: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
+            is_transient: AtomicBool::new(false),
+        })
+    }
+
+    /// All rows of a query.
+    pub async fn read_all<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        read: impl Fn(&Row) -> StoreResult<T>,
+    ) -> StoreResult<Vec<T>> {
+        let rows = self.query(sql, params).await.map_err(unavailable_or_late)?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The first row of a query, if there is one.
+    pub async fn read_one<T>(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        read: impl Fn(&Row) -> StoreResult<T>,
+    ) -> StoreResult<Option<T>> {
+        let rows = self.query(sql, params).await.map_err(unavailable_or_late)?;
+        rows.first().map(read).transpose()
+    }
+
+    /// Whether a query finds anything.
+    pub async fn finds(&self, sql: &str, params: Params<'_>) -> StoreResult<bool> {
+        self.read_one(sql, params, |_| Ok(()))
+            .await
+            .map(|found| found.is_some())
+    }
+
+    /// Runs a statement that changes rows; says how many.
+    pub async fn execute(&self, sql: &str, params: Params<'_>) -> StoreResult<u64> {
+        self.change(sql, params).await.map_err(unavailable_or_late)
+    }
+
+    /// The same for a statement that the schema may refuse because of what a caller asked for: a name that is taken, a
+    /// reference that leads nowhere. After a refusal the transaction can only be undone.
+    pub async fn execute_or_refuse(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        refusal: ConstraintRefusal,
+    ) -> StoreResult<()> {
+        match self.change(sql, params).await {
+            Ok(_) => Ok(()),
+            Err(Some(error)) => Err(match Failure::new(&error) {
+                Failure::Taken => refusal.taken,
+                Failure::Reference => refusal.unknown,
+                Failure::Transient | Failure::Lasting => unavailable(error),
+            }),
+            Err(None) => Err(too_late()),
+        }
+    }
+
+    /// Runs statements without values, as a migration has them.
+    pub async fn execute_batch(&self, sql: &str) -> StoreResult<()> {
+        let done = self.in_time(self.client()?.batch_execute(sql)).await;
+        done.map_err(unavailable_or_late)
+    }
+
+    /// Begins a transaction that changes something: each statement sees what was committed before it, and waits for rows
+    /// that others have locked.
+    pub async fn begin(&mut self) -> StoreResult<()> {
+        self.begin_as("BEGIN ISOLATION LEVEL READ COMMITTED").await
+    }
+
+    /// Begins a transaction whose reads all see the same state.
+    pub async fn begin_snapshot(&mut self) -> StoreResult<()> {
+        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
+    }
+
+    async fn begin_as(&mut self, begin: &str) -> StoreResult<()> {
+        // Set for this transaction only: a pooler between us and the database keeps no sessions apart.
+        let limit = self.statement_timeout.as_millis();
+        self.is_in_transaction = true;
+        self.has_failed = AtomicBool::new(false);
+        self.is_transient = AtomicBool::new(false);
+        self.execute_batch(&format!("{begin}; SET LOCAL statement_timeout = {limit}"))
+            .await
+    }
+
+    /// Ends the transaction.
+    pub async fn commit(&mut self) -> StoreResult<()> {
+        if self.has_failed.load(Ordering::Relaxed) {
+            // PostgreSQL would answer this COMMIT with success, and undo everything.
+            return Err(StoreError::Corrupt(
+                "a transaction went on after a statement that failed: a bug".into(),
+            ));
+        }
+        self.execute_batch("COMMIT").await?;
+        self.is_in_transaction = false;
+        Ok(())
+    }
+
+    /// Undoes the transaction. A connection that cannot even do this is closed, which undoes it too.
+    pub async fn rollback(mut self) {
+        if self.execute_batch("ROLLBACK").await.is_ok() {
+            self.is_in_transaction = false;
+        }
+    }
+
+    /// Whether the other side has closed it.
+    pub fn is_closed(&self) -> bool {
+        self.client.as_ref().is_none_or(|client| client.is_closed())
+    }
+
+    /// Whether the transaction failed so that running it again may help.
+    pub fn is_transient(&self) -> bool {
+        self.is_transient.load(Ordering::Relaxed)
+    }
+
+    async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Option<Error>> {
+        let Ok(client) = self.client() else {
+            return Err(None);
+        };
+        self.in_time(async {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, params).await
+        })
+        .await
+    }
+
+    async fn change(&self, sql: &str, params: Params<'_>) -> Result<u64, Option<Error>> {
+        let Ok(client) = self.client() else {
+            return Err(None);
+        };
+        self.in_time(async {
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, params).await
+        })
+        .await
+    }
+
+    /// The answer, or what went wrong; nothing if there was none in time.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Option<Error>> {
+        // The connection is out of step too if the caller goes away while it waits.
+        self.is_out_of_step.store(true, Ordering::Relaxed);
+        let answered = tokio::time::timeout(self.statement_timeout + GRACE, answer).await;
+        let Ok(answer) = answered else { return Err(None) };
+        self.is_out_of_step.store(false, Ordering::Relaxed);
+        answer.map_err(|error| {
+            self.has_failed.store(true, Ordering::Relaxed);
+            let is_transient = Failure::new(&error) == Failure::Transient;
+            self.is_transient.fetch_or(is_transient, Ordering::Relaxed);
+            Some(error)
+        })
+    }
+
+    fn client(&self) -> StoreResult<&Object> {
+        let closed = || StoreError::Unavailable("the connection is closed".into());
+        self.client.as_ref().ok_or_else(closed)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let is_clean = !self.is_in_transaction && !*self.is_out_of_step.get_mut();
+        if let Some(client) = self.client.take().filter(|_| !is_clean) {
+            // Closed instead of handed on, with whatever it was about.
+            drop(Object::take(client));
+        }
+    }
+}
+
+fn unavailable_or_late(error: Option<Error>) -> StoreError {
+    error.map_or_else(too_late, unavailable)
+}
+
+fn too_late() -> StoreError {
+    StoreError::Unavailable("PostgreSQL does not answer in time".into())
+}
+
+/// The pool's own words leave out why a connection could not be made.
+fn pool_sentence(error: &deadpool_postgres::PoolError) -> String {
+    match error {
+        deadpool_postgres::PoolError::Backend(cause) => super::errors::in_full(cause),
+        deadpool_postgres::PoolError::Timeout(_) => {
+            "no connection to PostgreSQL became free, or could be made, in time".into()
+        }
+        deadpool_postgres::PoolError::Closed
+        | deadpool_postgres::PoolError::NoRuntimeSpecified
+        | deadpool_postgres::PoolError::PostCreateHook(_) => error.to_string(),
+    }
+}

@@ -1,0 +1,197 @@
+//! The database: how it is reached, and the three ways into it: one read (`connection`), several reads that see the same
+//! state (`snapshot`), and a change (`write`, in `writer.rs`).
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::{Config, NoTls};
+
+use store::CommitObserver;
+use store::DeliverySink;
+use store::StoreError;
+use store::StoreResult;
+use store::seal::Sealer;
+
+use super::connection::Connection;
+use super::migrate::migrate;
+
+/// The first version that has what the statements here use.
+const MIN_SERVER_VERSION: i32 = 14;
+/// How long making a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long somebody waits for a connection that is idle.
+const POOL_WAIT: Duration = Duration::from_secs(10);
+/// A peer that confirms nothing for so long is gone.
+const PEER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How to reach the database.
+pub struct Settings {
+    /// `postgres://user:password@host/database`, or PostgreSQL's `key=value` words; several hosts are tried in turn.
+    pub url: String,
+    /// The most connections that this node opens.
+    pub pool_size: usize,
+    /// How long a statement may take.
+    pub statement_timeout: Duration,
+    /// This run of this node: unlike any other, of any node.
+    pub node: i64,
+    /// Seals secrets.
+    pub sealer: Sealer,
+    /// Takes born-claimed deliveries.
+    pub delivery_sink: Arc<dyn DeliverySink>,
+    /// Told about every commit.
+    pub observer: Arc<dyn CommitObserver>,
+}
+
+/// One database, as one node uses it.
+pub struct Database {
+    shared: Arc<Shared>,
+    schema_version: u32,
+    server_version: String,
+}
+
+/// What commands that outlive their callers need.
+pub struct Shared {
+    pool: Pool,
+    statement_timeout: Duration,
+    pub(super) sealer: Sealer,
+    pub(super) node: i64,
+    pub(super) delivery_sink: Arc<dyn DeliverySink>,
+    pub(super) last_claim: AtomicI64,
+    observer: Arc<dyn CommitObserver>,
+}
+
+impl Database {
+    /// Connects, and brings the schema up to date.
+    pub async fn open(settings: Settings) -> StoreResult<Self> {
+        let pool = new_pool(&settings)?;
+        let mut connection = Connection::take(&pool, settings.statement_timeout).await?;
+        let server_version = check_server(&connection).await?;
+        let schema_version = migrate(&mut connection).await?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                pool,
+                statement_timeout: settings.statement_timeout,
+                sealer: settings.sealer,
+                node: settings.node,
+                delivery_sink: settings.delivery_sink,
+                last_claim: AtomicI64::new(0),
+                observer: settings.observer,
+            }),
+            schema_version,
+            server_version,
+        })
+    }
+
+    /// A connection for one read.
+    pub(crate) async fn connection(&self) -> StoreResult<Connection> {
+        self.shared.connection().await
+    }
+
+    /// A connection whose reads all see the same state. End it with [`Connection::commit`], so that it can be used again.
+    pub(crate) async fn snapshot(&self) -> StoreResult<Connection> {
+        let mut connection = self.shared.connection().await?;
+        connection.begin_snapshot().await?;
+        Ok(connection)
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The number of the last migration.
+    pub fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    /// The version of the server, as it says it.
+    pub fn server_version(&self) -> &str {
+        &self.server_version
+    }
+
+    /// Seals secrets.
+    pub fn sealer(&self) -> &Sealer {
+        &self.shared.sealer
+    }
+
+    /// This run of this node.
+    pub fn node(&self) -> i64 {
+        self.shared.node
+    }
+}
+
+impl Shared {
+    async fn connection(&self) -> StoreResult<Connection> {
+        Connection::take(&self.pool, self.statement_timeout).await
+    }
+
+    /// A connection in a transaction that changes something.
+    pub(super) async fn begin(&self) -> StoreResult<Connection> {
+        let mut connection = self.connection().await?;
+        let begun = connection.begin().await;
+        if begun.is_err() && connection.is_closed() {
+            // The server closed it while it was idle. Nothing has happened yet: another may do.
+            connection = self.connection().await?;
+            connection.begin().await?;
+            return Ok(connection);
+        }
+        begun.map(|()| connection)
+    }
+
+    pub(super) fn committed(&self, took: Duration) {
+        self.observer.committed(1, took);
+    }
+
+    /// A change came to nothing. Only what is the database's fault counts.
+    pub(super) fn failed(&self, error: &StoreError) {
+        if let StoreError::Unavailable(_) = error {
+            self.observer.failed();
+        }
+    }
+}
+
+fn new_pool(settings: &Settings) -> StoreResult<Pool> {
+    // What the parser says of a bad address may repeat it, with its password.
+    let unusable = |_| StoreError::Unavailable("the address of the database cannot be read".into());
+    let mut config = Config::from_str(&settings.url).map_err(unusable)?;
+    if config.get_application_name().is_none() {
+        config.application_name("opsknight");
+    }
+    config
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_user_timeout(PEER_TIMEOUT)
+        .keepalives_idle(PEER_TIMEOUT);
+    let recycling = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    let timeouts = Timeouts {
+        wait: Some(POOL_WAIT),
+        create: Some(CONNECT_TIMEOUT * 2),
+        recycle: Some(CONNECT_TIMEOUT),
+    };
+    Pool::builder(Manager::from_config(config, NoTls, recycling))
+        .max_size(settings.pool_size)
+        .timeouts(timeouts)
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// The server's version, if it is new enough.
+async fn check_server(connection: &Connection) -> StoreResult<String> {
+    let version: Option<String> = connection
+        .read_one("SELECT current_setting('server_version')", &[], |row| {
+            super::columns::value(row, 0)
+        })
+        .await?;
+    let version = version.unwrap_or_default();
+    let major = version.split(['.', ' ', 'b', 'd', 'r']).next();
+    match major.and_then(|major| major.parse::<i32>().ok()) {
+        Some(major) if major >= MIN_SERVER_VERSION => Ok(version),
+        Some(_) | None => Err(StoreError::Unavailable(format!(
+            "PostgreSQL {version} is too old; {MIN_SERVER_VERSION} or later is needed"
+        ))),
+    }
+}

@@ -1,0 +1,16 @@
+//! The backend for many nodes: the contracts on PostgreSQL.
+//!
+//! The files here have the names of the contracts they fulfil, as in `store-sqlite`; each statement stands beside the
+//! function that runs it. Any number of nodes use one database: whatever two of them must not do at once is decided by
+//! row locks and unique indexes. Nothing lives in a session but prepared statements.
+
+mod access;
+mod audit;
+mod columns;
+mod connection;
+mod database;
+mod errors;
+mod migrate;
+mod writer;
+
+pub use database::{Database, Settings};

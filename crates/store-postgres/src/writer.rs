@@ -1,0 +1,207 @@
+//! The one way to change something: a command in a transaction of its own, run again if another node's got in its way, and
+//! what it leaves to be done once its result is certain.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use model::id::WebhookId;
+use store::DeliverySink;
+use store::StoreError;
+use store::StoreResult;
+use store::seal::Sealer;
+
+use super::connection::Connection;
+use super::database::{Database, Shared};
+
+/// How often a command is run before its caller hears that others were in its way.
+const MAX_TRIES: u32 = 8;
+/// How long the second try waits; each further one waits twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+
+/// What a command is while it runs.
+pub type Running<'a, T> = Pin<Box<dyn Future<Output = StoreResult<T>> + Send + 'a>>;
+type Effect = Box<dyn FnOnce(&dyn DeliverySink) + Send + Sync>;
+
+/// What a command finds inside its transaction.
+pub struct WriteContext {
+    pub connection: Connection,
+    shared: Arc<Shared>,
+    effects: Effects,
+}
+
+/// What a command leaves behind for when its result is certain.
+#[derive(Default)]
+struct Effects {
+    after_commit: Vec<Effect>,
+    after_rollback: Vec<Effect>,
+    /// Sorted, so that two transactions never wait for each other's rows.
+    accepted: BTreeMap<WebhookId, i64>,
+}
+
+impl WriteContext {
+    /// Seals secrets.
+    pub fn sealer(&self) -> &Sealer {
+        &self.shared.sealer
+    }
+
+    /// This run of this node.
+    pub fn node(&self) -> i64 {
+        self.shared.node
+    }
+
+    /// Takes born-claimed deliveries: ask it for room here, hand over after the commit.
+    pub fn delivery_sink(&self) -> &dyn DeliverySink {
+        self.shared.delivery_sink.as_ref()
+    }
+
+    /// Runs something once the transaction is on disk; it is dropped if it never gets there.
+    pub fn after_commit(&mut self, effect: impl FnOnce(&dyn DeliverySink) + Send + Sync + 'static) {
+        self.effects.after_commit.push(Box::new(effect));
+    }
+
+    /// Runs something if the transaction is undone, before the command is run again too.
+    pub fn after_rollback(&mut self, effect: impl FnOnce(&dyn DeliverySink) + Send + Sync + 'static) {
+        self.effects.after_rollback.push(Box::new(effect));
+    }
+
+    /// Counts a new delivery into the ledger, which is written last in the transaction.
+    pub fn count_accepted(&mut self, webhook_id: WebhookId) {
+        *self.effects.accepted.entry(webhook_id).or_default() += 1;
+    }
+
+    /// A claim unlike any other of this run.
+    pub fn new_claim(&self) -> i64 {
+        self.shared.last_claim.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Says that a webhook changed: the dispatcher must look again.
+    pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
+        self.after_commit(move |delivery_sink| delivery_sink.webhook_changed(webhook_id));
+    }
+
+    async fn flush_ledger(&self) -> StoreResult<()> {
+        if self.effects.accepted.is_empty() {
+            return Ok(());
+        }
+        let (ids, counts): (Vec<&[u8]>, Vec<i64>) = self
+            .effects
+            .accepted
+            .iter()
+            .map(|(id, count)| (&id.as_bytes()[..], *count))
+            .unzip();
+        let sql = "INSERT INTO ledger AS l (webhook_id, accepted)
+                   SELECT id, count FROM unnest($1::bytea[], $2::bigint[]) AS new (id, count)
+                   ON CONFLICT (webhook_id) DO UPDATE SET accepted = l.accepted + excluded.accepted";
+        self.connection.execute(sql, &[&ids, &counts]).await.map(|_| ())
+    }
+}
+
+impl Database {
+    /// Runs a command in a transaction and answers once it is on disk. It gets its input anew at each try. It goes on even
+    /// if the caller goes away.
+    pub(crate) async fn write<I, T>(
+        &self,
+        input: I,
+        command: impl for<'a> Fn(&'a mut WriteContext, &'a I) -> Running<'a, T> + Send + Sync + 'static,
+    ) -> StoreResult<T>
+    where
+        I: Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let shared = Arc::clone(self.shared());
+        let task = tokio::spawn(async move {
+            let mut wait = FIRST_WAIT;
+            for _ in 1..MAX_TRIES {
+                match attempt(&shared, &input, &command).await {
+                    Ok(value) => return Ok(value),
+                    Err(Undone::Finally(error)) => return Err(error),
+                    Err(Undone::Transient(error)) => tracing::debug!(%error, "a transaction is run again"),
+                }
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            attempt(&shared, &input, &command)
+                .await
+                .map_err(Undone::into_error)
+        });
+        let ended = |_| StoreError::Corrupt("a command of the store panicked".into());
+        task.await.map_err(ended)?
+    }
+}
+
+/// Why a try came to nothing.
+enum Undone {
+    Transient(StoreError),
+    Finally(StoreError),
+}
+
+impl Undone {
+    fn into_error(self) -> StoreError {
+        match self {
+            // What PostgreSQL says of it is no damage: others were in the way.
+            Self::Transient(error) => StoreError::Unavailable(error.to_string()),
+            Self::Finally(error) => error,
+        }
+    }
+}
+
+async fn attempt<I, T>(
+    shared: &Arc<Shared>,
+    input: &I,
+    command: &impl for<'a> Fn(&'a mut WriteContext, &'a I) -> Running<'a, T>,
+) -> Result<T, Undone> {
+    let started = Instant::now();
+    let connection = shared.begin().await.map_err(|error| {
+        shared.failed(&error);
+        Undone::Finally(error)
+    })?;
+    let mut context = WriteContext {
+        connection,
+        shared: Arc::clone(shared),
+        effects: Effects::default(),
+    };
+    let result = match command(&mut context, input).await {
+        Ok(value) => match context.flush_ledger().await {
+            Ok(()) => context.connection.commit().await.map(|()| value),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    let WriteContext {
+        connection, effects, ..
+    } = context;
+    let sink = shared.delivery_sink.as_ref();
+    match result {
+        Ok(value) => {
+            effects.settle(true, sink);
+            shared.committed(started.elapsed());
+            Ok(value)
+        }
+        Err(error) => {
+            let is_transient = connection.is_transient();
+            connection.rollback().await;
+            effects.settle(false, sink);
+            if is_transient {
+                return Err(Undone::Transient(error));
+            }
+            shared.failed(&error);
+            Err(Undone::Finally(error))
+        }
+    }
+}
+
+impl Effects {
+    fn settle(self, is_committed: bool, delivery_sink: &dyn DeliverySink) {
+        let effects = if is_committed {
+            self.after_commit
+        } else {
+            self.after_rollback
+        };
+        for effect in effects {
+            effect(delivery_sink);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A PostgreSQL of the machine, started once per test process, with a fresh database for each case.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use store::seal::{MasterKey, Sealer};
+use store::{NoObserver, NoSink};
+use store_postgres::{Database, Settings};
+use tokio_postgres::{Client, NoTls};
+
+/// Where Debian keeps the programs of each version.
+const INSTALLED: &str = "/usr/lib/postgresql";
+/// Users that may own a server when the tests run as root, which PostgreSQL refuses to.
+const OWNERS: [&str; 2] = ["postgres", "nobody"];
+/// The database that every other one is a copy of.
+const TEMPLATE: &str = "migrated";
+
+/// Ends the server, however this process ends: its standard input closes then.
+const RUN: &str = r#"
+set -e
+cd "$1"
+"$2/initdb" -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
+"$2/postgres" -D data -k "$1" -c listen_addresses= -c max_connections=300 -c fsync=off -c full_page_writes=off \
+    -c shared_buffers=64MB -c max_wal_size=256MB -c autovacuum=off -c deadlock_timeout=200ms >server.log 2>&1 </dev/null &
+server=$!
+for _ in $(seq 300); do
+    "$2/pg_isready" -q -h "$1" && break
+    kill -0 $server || { cat server.log; exit 1; }
+    sleep 0.1
+done
+echo ready
+cat >/dev/null
+kill -QUIT $server
+wait $server || true
+rm -rf "$1"
+"#;
+
+/// The server of this process.
+pub struct Server {
+    folder: PathBuf,
+    databases: AtomicU32,
+    _run: Child,
+}
+
+/// The server, started by whoever asks first.
+pub fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(Server::start)
+}
+
+impl Server {
+    fn start() -> Self {
+        let programs = programs();
+        let folder = tempfile::Builder::new()
+            .prefix("opsknight-pg-")
+            .tempdir()
+            .unwrap()
+            .keep();
+        let mut run = Command::new("sh");
+        run.args(["-c", RUN, "sh"]).arg(&folder).arg(&programs);
+        run.stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/");
+        if rustix::process::getuid().is_root() {
+            let (user, group) = owner();
+            std::os::unix::fs::chown(&folder, Some(user), Some(group)).unwrap();
+            run.uid(user).gid(group);
+        }
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
+        let mut run = run.spawn().unwrap();
+        let mut said = String::new();
+        let mut output = BufReader::new(run.stdout.take().unwrap());
+        output.read_line(&mut said).unwrap();
+        if said != "ready\n" {
+            output.read_to_string(&mut said).unwrap();
+            panic!("PostgreSQL of {} does not start: {said}", programs.display());
+        }
+        let server = Self {
+            folder,
+            databases: AtomicU32::new(0),
+            _run: run,
+        };
+        server.make_template();
+        server
+    }
+
+    /// A new database with the schema in it, and nothing else.
+    pub fn new_database(&self) -> String {
+        let name = format!("case_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.run_in("postgres", &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"));
+        name
+    }
+
+    /// A new database with nothing in it.
+    pub fn new_empty_database(&self) -> String {
+        let name = format!("empty_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.run_in("postgres", &format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    /// Where a database is.
+    pub fn url(&self, database: &str) -> String {
+        format!("host={} user=postgres dbname={database}", self.folder.display())
+    }
+
+    /// A connection beside the store's own.
+    pub async fn connect(&self, database: &str) -> Client {
+        let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    fn make_template(&self) {
+        self.run_in("postgres", &format!("CREATE DATABASE {TEMPLATE}"));
+        let settings = settings(&self.url(TEMPLATE));
+        on_a_runtime(async move { drop(Database::open(settings).await.unwrap()) });
+    }
+
+    fn run_in(&self, database: &str, sql: &str) {
+        on_a_runtime(async { self.connect(database).await.batch_execute(sql).await.unwrap() });
+    }
+}
+
+/// How a store is opened that nobody listens to.
+pub fn settings(url: &str) -> Settings {
+    Settings {
+        url: url.to_owned(),
+        pool_size: 4,
+        statement_timeout: Duration::from_secs(20),
+        node: 1,
+        sealer: Sealer::new(&MasterKey::new([1; 32]), None),
+        delivery_sink: Arc::new(NoSink),
+        observer: Arc::new(NoObserver),
+    }
+}
+
+/// In a thread of its own, because the caller may be inside of a runtime.
+fn on_a_runtime(work: impl Future<Output = ()> + Send) {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.enable_all().build().unwrap().block_on(work);
+        });
+        thread.join().unwrap();
+    });
+}
+
+/// The programs of the newest version that is installed.
+fn programs() -> PathBuf {
+    let versions = std::fs::read_dir(INSTALLED).into_iter().flatten();
+    let versions = versions.filter_map(|version| version.unwrap().file_name().into_string().ok());
+    let newest = versions.filter_map(|version| version.parse::<u32>().ok()).max();
+    let newest = newest.unwrap_or_else(|| {
+        panic!("these tests need a PostgreSQL under {INSTALLED}: apt-get install postgresql")
+    });
+    Path::new(INSTALLED).join(newest.to_string()).join("bin")
+}
+
+/// User and group of whoever may own the server.
+fn owner() -> (u32, u32) {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap();
+    let find = |name: &str| {
+        let line = users.lines().find(|line| line.starts_with(&format!("{name}:")))?;
+        let fields: Vec<_> = line.split(':').collect();
+        Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+    };
+    let found = OWNERS.into_iter().find_map(find);
+    found.unwrap_or_else(|| panic!("there is no user {OWNERS:?} who may own a PostgreSQL"))
+}
