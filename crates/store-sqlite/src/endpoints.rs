@@ -1,28 +1,23 @@
 //! Webhooks with their secrets, for the dispatcher: the one place that opens them.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
-use model::exchange::TlsProfile;
 use model::id::{IncidentId, WebhookId};
-use model::secret::SecretText;
 use model::time::Timestamp;
 use model::webhook::{Degraded, Endpoint, WebhookSecrets};
 use store::StoreError;
 use store::StoreResult;
 use store::seal::Sealer;
+use store::webhook_columns::SealedSecrets;
 use store::webhooks::{Endpoints, MessageRef};
 
 use super::columns::{WEBHOOK_COLUMNS, optional_time, webhook_from_row};
 use super::database::Database;
-use super::sealed::{open, webhook_place};
 use super::statements::{execute, read_one};
 use super::writer::WriteContext;
 
-/// What [`SealedSecrets::from_row`] reads.
+/// What [`sealed_from_row`] reads.
 const SECRET_COLUMNS: &str = "secret, previous_secret, headers, secret_options, ca_pem, identity_pem";
 
 #[async_trait]
@@ -88,11 +83,7 @@ fn load(connection: &Connection, sealer: &Sealer, id: WebhookId) -> StoreResult<
         "SELECT {WEBHOOK_COLUMNS}, {SECRET_COLUMNS}, learned FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
     );
     let found = read_one(connection, &statement, [id.as_bytes()], |row| {
-        Ok((
-            webhook_from_row(row)?,
-            SealedSecrets::from_row(row)?,
-            row.get("learned")?,
-        ))
+        Ok((webhook_from_row(row)?, sealed_from_row(row)?, row.get("learned")?))
     });
     let Some((webhook, sealed, learned)) = found? else {
         return Ok(None);
@@ -110,7 +101,7 @@ pub fn load_secrets(connection: &Connection, sealer: &Sealer, id: WebhookId) -> 
     let statement = format!(
         "SELECT {SECRET_COLUMNS}, previous_secret_until FROM webhooks WHERE id = ?1 AND deleted_at IS NULL"
     );
-    read_one(connection, &statement, [id.as_bytes()], SealedSecrets::from_row)?
+    read_one(connection, &statement, [id.as_bytes()], sealed_from_row)?
         .ok_or(StoreError::NotFound { what: "webhook" })?
         .open(sealer, id)
 }
@@ -137,66 +128,14 @@ fn set_degraded(
     Ok(())
 }
 
-struct SealedSecrets {
-    secret: Vec<u8>,
-    previous: Option<(Vec<u8>, Timestamp)>,
-    headers: Option<Vec<u8>>,
-    options: Option<Vec<u8>>,
-    ca_pem: Option<String>,
-    identity_pem: Option<Vec<u8>>,
-}
-
-impl SealedSecrets {
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let previous: Option<Vec<u8>> = row.get("previous_secret")?;
-        Ok(Self {
-            secret: row.get("secret")?,
-            previous: previous.zip(optional_time(row, "previous_secret_until")?),
-            headers: row.get("headers")?,
-            options: row.get("secret_options")?,
-            ca_pem: row.get("ca_pem")?,
-            identity_pem: row.get("identity_pem")?,
-        })
-    }
-
-    fn open(self, sealer: &Sealer, id: WebhookId) -> StoreResult<WebhookSecrets> {
-        let open_field = |field, sealed: &[u8]| open(sealer, &webhook_place(id, field), sealed);
-        let previous = self
-            .previous
-            .map(|(sealed, until)| open_field("previous_secret", &sealed).map(|secret| (secret, until)));
-        let headers = self.headers.map(|sealed| open_field("headers", &sealed));
-        let options = self.options.map(|sealed| open_field("secret_options", &sealed));
-        let identity = self
-            .identity_pem
-            .map(|sealed| open_field("identity_pem", &sealed));
-        Ok(WebhookSecrets {
-            signing: open_field("secret", &self.secret)?,
-            previous: previous.transpose()?,
-            headers: headers
-                .transpose()?
-                .map_or_else(|| Ok(Vec::new()), |json| parse_headers(&json))?,
-            options: options
-                .transpose()?
-                .map_or_else(|| Ok(BTreeMap::new()), |json| parse_options(&json))?,
-            tls: TlsProfile::new(
-                self.ca_pem,
-                identity.transpose()?.map(|pem| pem.reveal().to_owned()),
-            )
-            .map(Arc::new),
-        })
-    }
-}
-
-fn parse_options(json: &SecretText) -> StoreResult<BTreeMap<String, SecretText>> {
-    let options: BTreeMap<String, String> = serde_json::from_str(json.reveal())
-        .map_err(|_| StoreError::Corrupt("the secret options of a webhook are not as expected".into()))?;
-    let secret = |(name, value)| (name, SecretText::new(value));
-    Ok(options.into_iter().map(secret).collect())
-}
-
-fn parse_headers(json: &SecretText) -> StoreResult<Vec<(String, SecretText)>> {
-    let pairs: Vec<(String, String)> = serde_json::from_str(json.reveal())
-        .map_err(|_| StoreError::Corrupt("the headers of a webhook are not as expected".into()))?;
-    let secret = |(name, value)| (name, SecretText::new(value));
-    Ok(pairs.into_iter().map(secret).collect())
+fn sealed_from_row(row: &Row<'_>) -> rusqlite::Result<SealedSecrets> {
+    let previous: Option<Vec<u8>> = row.get("previous_secret")?;
+    Ok(SealedSecrets {
+        secret: row.get("secret")?,
+        previous: previous.zip(optional_time(row, "previous_secret_until")?),
+        headers: row.get("headers")?,
+        options: row.get("secret_options")?,
+        ca_pem: row.get("ca_pem")?,
+        identity_pem: row.get("identity_pem")?,
+    })
 }

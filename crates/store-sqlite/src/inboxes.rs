@@ -22,9 +22,9 @@ use super::audit;
 use super::columns::{id_bytes, time};
 use super::database::Database;
 use super::refusals::{ConstraintRefusal, execute_or_refuse};
-use super::sealed::{inbox_place, open, seal};
 use super::statements::{execute, read_all, read_one};
 use super::writer::WriteContext;
+use store::sealed::{inbox_place, open, seal};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "inbox" };
 

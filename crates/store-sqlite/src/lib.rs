@@ -40,7 +40,6 @@ mod recording;
 mod refusals;
 mod rekey;
 mod replays;
-mod sealed;
 mod services;
 mod sessions;
 mod sign_in;
@@ -57,7 +56,6 @@ mod upkeep;
 mod users;
 mod wal;
 mod watched_files;
-mod webhook_columns;
 mod webhooks;
 mod writer;
 

@@ -10,9 +10,9 @@ use store::receipts::{Answer, RECEIPT_LIFETIME, ReceiptState, Receipts};
 
 use super::columns::time;
 use super::database::Database;
-use super::sealed::{open_bytes, receipt_place};
 use super::statements::{execute, read_one};
 use super::writer::WriteContext;
+use store::sealed::{open_bytes, receipt_place};
 
 #[async_trait]
 impl Receipts for Database {

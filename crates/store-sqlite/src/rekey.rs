@@ -8,8 +8,8 @@ use store::StoreResult;
 use store::seal::Sealer;
 
 use super::audit;
-use super::sealed::{inbox_place, open_bytes, receipt_place, webhook_place};
 use super::statements::{execute, read_all, read_one};
+use store::sealed::{inbox_place, receipt_place, reseal, webhook_place};
 
 /// Seals every secret anew; says how many.
 pub fn rekey(connection: &Connection, sealer: &Sealer, change: &Change) -> StoreResult<u64> {
@@ -103,9 +103,4 @@ fn rekey_receipt(connection: &Connection, sealer: &Sealer, owner: &str, key: &st
         (owner, key, again),
     )
     .map(|_| ())
-}
-
-fn reseal(sealer: &Sealer, place: &str, sealed: &[u8]) -> StoreResult<Vec<u8>> {
-    let plain = zeroize::Zeroizing::new(open_bytes(sealer, place, sealed)?);
-    Ok(sealer.seal(place.as_bytes(), &plain))
 }

@@ -17,10 +17,10 @@ use super::audit;
 use super::columns::{WEBHOOK_COLUMNS, webhook_from_row};
 use super::database::Database;
 use super::endpoints::load_secrets;
-use super::sealed::{seal, webhook_place};
 use super::statements::{execute, read_all, read_one};
-use super::webhook_columns::{SecretColumns, SettingsColumns, changed_settings};
 use super::writer::WriteContext;
+use store::sealed::{seal, webhook_place};
+use store::webhook_columns::{SecretColumns, SettingsColumns, changed_settings, state_columns};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "webhook" };
 
@@ -314,13 +314,6 @@ fn check_services(connection: &Connection, services: &[ServiceId]) -> StoreResul
         .ok_or(StoreError::UnknownReference { what: "service" })?;
     }
     Ok(())
-}
-
-fn state_columns(state: &WebhookState) -> (Option<i64>, Option<&str>) {
-    match state {
-        WebhookState::Enabled => (None, None),
-        WebhookState::Disabled { since, reason } => (Some(since.as_millis()), Some(reason)),
-    }
 }
 
 fn expect_one(changed: StoreResult<usize>) -> StoreResult<()> {

@@ -18,6 +18,7 @@ pub mod page;
 pub mod queue;
 pub mod receipts;
 pub mod seal;
+pub mod sealed;
 pub mod sessions;
 pub mod sign_in;
 pub mod ticket_plan;
@@ -25,6 +26,7 @@ pub mod ticket_state;
 pub mod tickets;
 pub mod upkeep;
 pub mod wakeup;
+pub mod webhook_columns;
 pub mod webhooks;
 
 use std::sync::Arc;

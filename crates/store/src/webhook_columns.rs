@@ -1,14 +1,22 @@
-//! Writing a webhook's settings and secrets into columns: the inverse of `columns.rs` and `endpoints.rs`.
+//! A webhook's settings and secrets as columns, whichever database keeps them: as texts on the way in, and secrets opened on
+//! the way out.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::action_link::LINK_KEY;
+use model::exchange::TlsProfile;
 use model::id::WebhookId;
 use model::incident::Severity;
-use model::webhook::{WebhookSecrets, WebhookSettings};
-use store::seal::Sealer;
+use model::secret::SecretText;
+use model::time::Timestamp;
+use model::webhook::{WebhookSecrets, WebhookSettings, WebhookState};
 
-use super::sealed::{seal, webhook_place};
+use crate::StoreError;
+use crate::StoreResult;
+use crate::seal::Sealer;
+use crate::sealed::{open, seal, webhook_place};
 
 /// The settings as columns.
 pub struct SettingsColumns<'a> {
@@ -100,6 +108,60 @@ impl<'a> SecretColumns<'a> {
     }
 }
 
+/// The secrets of a webhook as its row has them.
+pub struct SealedSecrets {
+    pub secret: Vec<u8>,
+    pub previous: Option<(Vec<u8>, Timestamp)>,
+    pub headers: Option<Vec<u8>>,
+    pub options: Option<Vec<u8>>,
+    pub ca_pem: Option<String>,
+    pub identity_pem: Option<Vec<u8>>,
+}
+
+impl SealedSecrets {
+    /// Opens them all.
+    pub fn open(self, sealer: &Sealer, id: WebhookId) -> StoreResult<WebhookSecrets> {
+        let open_field = |field, sealed: &[u8]| open(sealer, &webhook_place(id, field), sealed);
+        let previous = self
+            .previous
+            .map(|(sealed, until)| open_field("previous_secret", &sealed).map(|secret| (secret, until)));
+        let headers = self.headers.map(|sealed| open_field("headers", &sealed));
+        let options = self.options.map(|sealed| open_field("secret_options", &sealed));
+        let identity = self
+            .identity_pem
+            .map(|sealed| open_field("identity_pem", &sealed));
+        Ok(WebhookSecrets {
+            signing: open_field("secret", &self.secret)?,
+            previous: previous.transpose()?,
+            headers: headers
+                .transpose()?
+                .map_or_else(|| Ok(Vec::new()), |json| parse_headers(&json))?,
+            options: options
+                .transpose()?
+                .map_or_else(|| Ok(BTreeMap::new()), |json| parse_options(&json))?,
+            tls: TlsProfile::new(
+                self.ca_pem,
+                identity.transpose()?.map(|pem| pem.reveal().to_owned()),
+            )
+            .map(Arc::new),
+        })
+    }
+}
+
+fn parse_options(json: &SecretText) -> StoreResult<BTreeMap<String, SecretText>> {
+    let options: BTreeMap<String, String> = serde_json::from_str(json.reveal())
+        .map_err(|_| StoreError::Corrupt("the secret options of a webhook are not as expected".into()))?;
+    let secret = |(name, value)| (name, SecretText::new(value));
+    Ok(options.into_iter().map(secret).collect())
+}
+
+fn parse_headers(json: &SecretText) -> StoreResult<Vec<(String, SecretText)>> {
+    let pairs: Vec<(String, String)> = serde_json::from_str(json.reveal())
+        .map_err(|_| StoreError::Corrupt("the headers of a webhook are not as expected".into()))?;
+    let secret = |(name, value)| (name, SecretText::new(value));
+    Ok(pairs.into_iter().map(secret).collect())
+}
+
 fn headers_json(secrets: &WebhookSecrets) -> Option<zeroize::Zeroizing<String>> {
     let pairs: Vec<_> = secrets
         .headers
@@ -120,6 +182,14 @@ fn options_json(secrets: &WebhookSecrets) -> Option<zeroize::Zeroizing<String>> 
 
 fn words<T: ToString>(values: &[T]) -> String {
     values.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// When and why a webhook was disabled, as columns.
+pub fn state_columns(state: &WebhookState) -> (Option<i64>, Option<&str>) {
+    match state {
+        WebhookState::Enabled => (None, None),
+        WebhookState::Disabled { since, reason } => (Some(since.as_millis()), Some(reason)),
+    }
 }
 
 /// Which settings differ, as the audit log names them.

@@ -2,11 +2,11 @@
 //!
 //! A place names table, row and field, so that a sealed value that is moved elsewhere does not open.
 
+use crate::StoreError;
+use crate::StoreResult;
+use crate::seal::{SealError, Sealer};
 use model::id::{InboxId, WebhookId};
 use model::secret::SecretText;
-use store::StoreError;
-use store::StoreResult;
-use store::seal::{SealError, Sealer};
 
 /// The place of a webhook's field.
 pub fn webhook_place(id: WebhookId, field: &str) -> String {
@@ -35,6 +35,12 @@ pub fn open_bytes(sealer: &Sealer, place: &str, sealed: &[u8]) -> StoreResult<Ve
         Err(error @ SealError::UnknownKey(_)) => Err(StoreError::Unavailable(error.to_string())),
         Err(error @ SealError::Damaged) => Err(StoreError::Corrupt(format!("{place}: {error}"))),
     }
+}
+
+/// Opens bytes and seals them anew under the present master key.
+pub fn reseal(sealer: &Sealer, place: &str, sealed: &[u8]) -> StoreResult<Vec<u8>> {
+    let plain = zeroize::Zeroizing::new(open_bytes(sealer, place, sealed)?);
+    Ok(sealer.seal(place.as_bytes(), &plain))
 }
 
 /// Opens a text.
