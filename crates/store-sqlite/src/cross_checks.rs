@@ -2,19 +2,17 @@
 //! with what they were when they were accepted, every reference with what it names.
 //!
 //! Reads in pieces, so that no snapshot is held for long: a long one keeps the write-ahead log growing. What each row
-//! means is decided here, not in SQL.
-
-use std::collections::BTreeMap;
+//! means is decided in Rust, not in SQL.
 
 use rusqlite::{Connection, Row};
 
 use model::delivery::DeliveryState;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use store::StoreResult;
+use store::cross_checks::{DeliveryFacts, DeliveryFaults, EventFacts, EventFaults, event_digest};
 use store::upkeep::Finding;
 
 use super::columns::{id_bytes, unexpected};
-use super::outbox::event_digest;
 use super::statements::read_all;
 
 /// Rows read by one statement.
@@ -28,77 +26,16 @@ pub fn cross_check(connection: &Connection) -> StoreResult<Vec<Finding>> {
     Ok(findings)
 }
 
-/// One delivery, as far as it must agree with others.
-struct DeliveryFacts {
-    id: DeliveryId,
-    webhook_id: WebhookId,
-    state: DeliveryState,
-    attempts_made: i64,
-    attempts: i64,
-    was_taken: bool,
-    has_failure: bool,
-    /// One that took more steps than it may is dead without a failure.
-    has_steps: bool,
-    has_event: bool,
-}
-
-impl DeliveryFacts {
-    /// What is wrong with it: a code and the end of a sentence.
-    fn faults(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let (is_delivered, is_dead) = match self.state {
-            DeliveryState::Delivered => (true, false),
-            DeliveryState::Dead => (false, true),
-            DeliveryState::Scheduled
-            | DeliveryState::Queued
-            | DeliveryState::Claimed
-            | DeliveryState::Held => (false, false),
-        };
-        [
-            (!self.has_event, "event_missing", "have no event"),
-            (
-                self.attempts != self.attempts_made,
-                "attempts_differ",
-                "have another number of attempts than were made",
-            ),
-            (
-                is_delivered && (!self.was_taken || self.has_failure),
-                "not_delivered",
-                "are called delivered, though no attempt of theirs ended so",
-            ),
-            (
-                is_dead && !self.has_failure && !self.has_steps,
-                "not_dead",
-                "are called dead without a reason",
-            ),
-        ]
-        .into_iter()
-        .filter_map(|(is_wrong, code, what)| is_wrong.then_some((code, what)))
-    }
-}
-
 fn deliveries(connection: &Connection) -> StoreResult<Vec<Finding>> {
-    let mut wrong: BTreeMap<(&'static str, WebhookId), (&str, u64, DeliveryId)> = BTreeMap::new();
-    let mut after = Vec::new();
+    let (mut faults, mut after) = (DeliveryFaults::default(), Vec::new());
     loop {
         let piece = read_deliveries(connection, &after)?;
-        for delivery in &piece {
-            for (code, what) in delivery.faults() {
-                let entry = wrong.entry((code, delivery.webhook_id));
-                entry.or_insert((what, 0, delivery.id)).1 += 1;
-            }
-        }
+        piece.iter().for_each(|delivery| faults.add(delivery));
         match piece.last() {
             Some(last) => after = last.id.as_bytes().to_vec(),
-            None => break,
+            None => return Ok(faults.findings()),
         }
     }
-    let findings = wrong
-        .into_iter()
-        .map(|((code, webhook_id), (what, count, first))| {
-            let sentence = format!("{count} deliveries to {webhook_id} {what}; the first is {first}");
-            Finding::unexpected(code, sentence)
-        });
-    Ok(findings.collect())
 }
 
 fn read_deliveries(connection: &Connection, after: &[u8]) -> StoreResult<Vec<DeliveryFacts>> {
@@ -131,55 +68,17 @@ fn delivery_from_row(row: &Row<'_>) -> rusqlite::Result<DeliveryFacts> {
     })
 }
 
-/// One event, as far as it must agree with others.
-struct EventFacts {
-    sequence: i64,
-    incident_id: IncidentId,
-    has_incident: bool,
-    is_unchanged: bool,
-}
-
-/// How many are wrong, and the first of them.
-#[derive(Default)]
-struct Tally {
-    count: u64,
-    first: Option<String>,
-}
-
-impl Tally {
-    fn add(&mut self, name: &impl ToString) {
-        self.count += 1;
-        self.first.get_or_insert_with(|| name.to_string());
-    }
-
-    fn finding(self, code: &'static str, what: &str) -> Option<Finding> {
-        let (count, first) = (self.count, self.first?);
-        let sentence = format!("{count} events {what}; the first is {first}");
-        Some(Finding::unexpected(code, sentence))
-    }
-}
-
 /// Incidents are never pruned: each event has one, but for those of Send Test.
 fn events(connection: &Connection) -> StoreResult<Vec<Finding>> {
-    let (mut orphans, mut changed, mut after) = (Tally::default(), Tally::default(), 0);
+    let (mut faults, mut after) = (EventFaults::default(), 0);
     loop {
         let piece = read_events(connection, after)?;
-        for event in &piece {
-            if !event.has_incident {
-                orphans.add(&event.incident_id);
-            }
-            if !event.is_unchanged {
-                changed.add(&event.sequence);
-            }
-        }
+        piece.iter().for_each(|event| faults.add(event));
         match piece.last() {
             Some(last) => after = last.sequence,
-            None => break,
+            None => return Ok(faults.findings().collect()),
         }
     }
-    let orphans = orphans.finding("incident_missing", "belong to incidents that are not there");
-    let changed = changed.finding("event_changed", "are not what was accepted");
-    Ok(orphans.into_iter().chain(changed).collect())
 }
 
 fn read_events(connection: &Connection, after: i64) -> StoreResult<Vec<EventFacts>> {

@@ -6,7 +6,8 @@ use rusqlite::Connection;
 use model::id::{IncidentId, WebhookId};
 use model::time::Timestamp;
 use store::StoreResult;
-use store::upkeep::{Balance, Finding};
+use store::cross_checks::{self, blocked_lane, imbalance};
+use store::upkeep::Finding;
 
 use super::cross_checks::cross_check;
 use super::mark::Progress;
@@ -53,9 +54,7 @@ fn blocked_lanes(connection: &Connection) -> StoreResult<Vec<Finding>> {
             let webhook_id = WebhookId::from_bytes(row.get(0)?);
             let incident_id = IncidentId::from_bytes(row.get(1)?);
             let count: i64 = row.get(2)?;
-            let sentence =
-                format!("{count} deliveries of {incident_id} to {webhook_id} wait for one that is not there");
-            Ok(Finding::unexpected("lane_blocked", sentence))
+            Ok(blocked_lane(webhook_id, incident_id, count))
         },
     )
 }
@@ -70,8 +69,7 @@ fn claims_of_nobody(connection: &Connection, now: Timestamp) -> StoreResult<Vec<
         (now.as_millis(), MAX_FINDINGS),
         |row| {
             let (node, count): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let sentence = format!("{count} deliveries are claimed by node {node}, which holds no lease");
-            Ok(Finding::unexpected("claim_of_nobody", sentence))
+            Ok(cross_checks::claims_of_nobody(node, count))
         },
     )
 }
@@ -85,17 +83,4 @@ fn behind_mark(connection: &Connection, known: Progress) -> StoreResult<Option<F
         );
         Finding::unexpected("behind_mark", sentence)
     }))
-}
-
-fn imbalance(balance: &Balance) -> Option<Finding> {
-    let webhook_id = balance.webhook_id;
-    let sentence = match balance.missing() {
-        0 => return None,
-        missing @ 1.. => format!("{missing} accepted deliveries of {webhook_id} are not there"),
-        surplus => format!(
-            "{} deliveries of {webhook_id} were never accepted",
-            surplus.unsigned_abs()
-        ),
-    };
-    Some(Finding::unexpected("balance", sentence))
 }

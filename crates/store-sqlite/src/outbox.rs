@@ -5,20 +5,18 @@ use std::sync::Arc;
 
 use model::delivery::{Claim, ClaimedDelivery, Spending};
 use model::event::Event;
-use model::id::{DeliveryId, EventId, IncidentId, WebhookId};
+use model::id::{DeliveryId, EventId, WebhookId};
 use model::incident::Incident;
 use model::time::Timestamp;
 use model::webhook::{Ordering, Webhook};
 use store::StoreError;
 use store::StoreResult;
+use store::cross_checks::event_digest;
 
 use super::lanes;
 use super::statements::execute;
 use super::writer::WriteContext;
 use model::digest::sha256;
-
-/// How much of an event's hash is kept with it.
-const DIGEST_BYTES: usize = 16;
 
 /// Whether an incident can have open deliveries of earlier events.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,20 +101,6 @@ pub fn insert_event(context: &mut WriteContext<'_>, event: &Event) -> StoreResul
     let sequence = context.connection.last_insert_rowid();
     context.note_event(sequence);
     Ok(sequence)
-}
-
-/// Tells whether what was sent of an event is still what was accepted. Without a key: it finds damage and careless hands,
-/// not somebody who writes a fitting digest too.
-pub fn event_digest(incident_id: IncidentId, name: &str, at_millis: i64, body: &[u8]) -> [u8; DIGEST_BYTES] {
-    let hash = sha256([
-        incident_id.as_bytes(),
-        name.as_bytes(),
-        &at_millis.to_be_bytes(),
-        body,
-    ]);
-    let mut digest = [0; DIGEST_BYTES];
-    digest.copy_from_slice(&hash[..DIGEST_BYTES]);
-    digest
 }
 
 /// Writes a new delivery, due at the time of its event.

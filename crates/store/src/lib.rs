@@ -7,6 +7,7 @@
 pub mod access;
 pub mod catalog;
 pub mod commit_observer;
+pub mod cross_checks;
 pub mod deliveries;
 pub mod delivery_sink;
 pub mod error;
