@@ -57,13 +57,3 @@ fn entry_from_row(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
         detail: row.get("detail")?,
     })
 }
-
-/// Says what became of a thing: its name, and which of its fields changed.
-pub fn changed_sentence(name: &str, fields: &[(&str, bool)]) -> Option<String> {
-    let changed: Vec<_> = fields
-        .iter()
-        .filter(|(_, is_changed)| *is_changed)
-        .map(|(field, _)| *field)
-        .collect();
-    (!changed.is_empty()).then(|| format!("changed {} of \"{name}\"", changed.join(", ")))
-}

@@ -17,6 +17,7 @@ use store::StoreError;
 use store::StoreResult;
 use store::inboxes::{InboxEdit, Inboxes};
 use store::seal::Sealer;
+use store::setting_changes;
 
 use super::audit;
 use super::columns::{id_bytes, time};
@@ -45,7 +46,7 @@ impl Inboxes for Database {
     }
 
     async fn update(&self, id: InboxId, edit: InboxEdit, change: Change) -> StoreResult<Inbox> {
-        self.write(move |context| update(context, id, edit, &change))
+        self.write(move |context| update(context, id, &edit, &change))
             .await
     }
 
@@ -124,18 +125,9 @@ fn get(connection: &Connection, sealer: &Sealer, id: InboxId) -> StoreResult<Inb
     .open(sealer)
 }
 
-fn update(context: &WriteContext<'_>, id: InboxId, edit: InboxEdit, change: &Change) -> StoreResult<Inbox> {
+fn update(context: &WriteContext<'_>, id: InboxId, edit: &InboxEdit, change: &Change) -> StoreResult<Inbox> {
     let before = get(context.connection, context.sealer, id)?;
-    let after = Inbox {
-        answer: edit.answer.unwrap_or(before.answer),
-        secret: edit.secret.unwrap_or_else(|| before.secret.clone()),
-        ..before.clone()
-    };
-    let fields = [
-        ("the answer", before.answer != after.answer),
-        ("the secret", before.secret != after.secret),
-    ];
-    let Some(detail) = audit::changed_sentence(&before.name, &fields) else {
+    let Some((after, detail)) = setting_changes::of_inbox(&before, edit) else {
         return Ok(before);
     };
     execute(

@@ -11,6 +11,7 @@ use store::Page;
 use store::StoreError;
 use store::StoreResult;
 use store::catalog::Policies;
+use store::setting_changes;
 
 use super::audit;
 use super::columns::{id_bytes, time, unexpected};
@@ -94,11 +95,7 @@ fn update(
     change: &Change,
 ) -> StoreResult<EscalationPolicy> {
     let before = get(connection, policy.id)?;
-    let fields = [
-        ("the name", before.name != policy.name),
-        ("the steps", plan(&before) != plan(policy)),
-    ];
-    let Some(detail) = audit::changed_sentence(&before.name, &fields) else {
+    let Some(detail) = setting_changes::of_policy(&before, policy) else {
         return Ok(before);
     };
     execute_or_refuse(
@@ -136,14 +133,8 @@ fn delete(connection: &Connection, id: PolicyId, change: &Change) -> StoreResult
     audit::write(connection, change, "policy.delete", id, &detail)
 }
 
-/// What counts of the steps: waits and the assignees' ids.
-fn plan(policy: &EscalationPolicy) -> Vec<(u32, Option<UserId>)> {
-    let step = |step: &EscalationStep| (step.wait_minutes, step.assignee.as_ref().map(|user| user.id));
-    policy.steps.iter().map(step).collect()
-}
-
 fn insert_steps(connection: &Connection, policy: &EscalationPolicy) -> StoreResult<()> {
-    for (position, (wait_minutes, assignee_id)) in plan(policy).into_iter().enumerate() {
+    for (position, (wait_minutes, assignee_id)) in setting_changes::steps(policy).into_iter().enumerate() {
         execute_or_refuse(
             connection,
             "INSERT INTO policy_steps (policy_id, position, wait_minutes, assignee_id) VALUES (?1, ?2, ?3, ?4)",

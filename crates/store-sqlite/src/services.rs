@@ -10,6 +10,7 @@ use store::Page;
 use store::StoreError;
 use store::StoreResult;
 use store::catalog::Services;
+use store::setting_changes;
 
 use super::audit;
 use super::columns::{id_bytes, time};
@@ -83,12 +84,7 @@ fn get(connection: &Connection, id: ServiceId) -> StoreResult<Service> {
 
 fn update(connection: &Connection, service: Service, change: &Change) -> StoreResult<Service> {
     let before = get(connection, service.id)?;
-    let fields = [
-        ("the name", before.name != service.name),
-        ("the description", before.description != service.description),
-        ("the escalation policy", before.policy_id != service.policy_id),
-    ];
-    let Some(detail) = audit::changed_sentence(&before.name, &fields) else {
+    let Some(detail) = setting_changes::of_service(&before, &service) else {
         return Ok(before);
     };
     execute_or_refuse(

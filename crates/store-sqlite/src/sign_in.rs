@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
-use model::access::{KeyHash, Role};
+use model::access::KeyHash;
 use model::audit::Change;
 use model::id::UserId;
 use model::session::PasswordHash;
@@ -11,6 +11,7 @@ use model::time::Timestamp;
 use model::user::User;
 use store::StoreError;
 use store::StoreResult;
+use store::setting_changes;
 use store::sign_in::{SignIn, SignInRecord};
 
 use super::audit;
@@ -91,15 +92,7 @@ fn create_first_admin(
         Some(email) => find_by_email(connection, email)?,
         None => None,
     };
-    let user = match known {
-        Some(SignInRecord { user: known, .. }) => User {
-            id: known.id,
-            role: Role::Admin,
-            created_at: known.created_at,
-            ..user
-        },
-        None => user,
-    };
+    let user = setting_changes::first_admin(user, known.map(|record| record.user));
     execute(
         connection,
         "INSERT INTO users (id, name, email, role, created_at) VALUES (?1, ?2, ?3, ?4, ?5)

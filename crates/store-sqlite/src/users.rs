@@ -11,6 +11,7 @@ use store::Page;
 use store::StoreError;
 use store::StoreResult;
 use store::catalog::Users;
+use store::setting_changes;
 
 use super::audit;
 use super::columns::{id_bytes, parsed, time};
@@ -85,13 +86,7 @@ pub fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
 
 fn update(connection: &Connection, user: User, change: &Change) -> StoreResult<User> {
     let before = get(connection, user.id)?;
-    let role = format!("the role (now {})", user.role.as_str());
-    let fields = [
-        ("the name", before.name != user.name),
-        ("the address", before.email != user.email),
-        (role.as_str(), before.role != user.role),
-    ];
-    let Some(detail) = audit::changed_sentence(&before.name, &fields) else {
+    let Some(detail) = setting_changes::of_user(&before, &user) else {
         return Ok(before);
     };
     check_address(connection, &user)?;

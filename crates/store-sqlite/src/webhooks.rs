@@ -11,6 +11,7 @@ use model::webhook::{Webhook, WebhookSecrets, WebhookSettings, WebhookState};
 use store::Page;
 use store::StoreError;
 use store::StoreResult;
+use store::setting_changes;
 use store::webhooks::{WebhookEdit, Webhooks};
 
 use super::audit;
@@ -20,7 +21,7 @@ use super::endpoints::load_secrets;
 use super::statements::{execute, read_all, read_one};
 use super::writer::WriteContext;
 use store::sealed::{seal, webhook_place};
-use store::webhook_columns::{SecretColumns, SettingsColumns, changed_settings, state_columns};
+use store::webhook_columns::{SecretColumns, SettingsColumns, state_columns};
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "webhook" };
 
@@ -139,22 +140,13 @@ fn update(
     change: &Change,
 ) -> StoreResult<Webhook> {
     let before = get(context.connection, id)?;
-    if before.settings != edit.expected {
-        let sentence = "the webhook was changed by another request at the same time";
-        return Err(StoreError::Conflict(sentence.into()));
-    }
     let secrets = load_secrets(context.connection, context.sealer, id)?;
-    let edited = edit.apply_to(&secrets);
-    let mut fields = changed_settings(&before.settings, &edit.settings).to_vec();
-    fields.push(("the headers", secrets.headers != edited.headers));
-    fields.push(("the TLS settings", secrets.tls != edited.tls));
-    fields.push(("the secret options", secrets.options != edited.options));
-    let Some(detail) = audit::changed_sentence(&before.settings.name, &fields) else {
+    let Some(plan) = setting_changes::of_webhook(&before, &secrets, edit)? else {
         return Ok(before);
     };
     check_services(context.connection, &edit.settings.services)?;
     let columns = SettingsColumns::new(&edit.settings);
-    let sealed = SecretColumns::new(context.sealer, id, &edited);
+    let sealed = SecretColumns::new(context.sealer, id, &plan.secrets);
     let updated = execute(
         context.connection,
         "UPDATE webhooks SET name = :name, kind = :kind, url = :url, events = :events, services = :services,
@@ -177,10 +169,10 @@ fn update(
         },
     );
     expect_one(updated)?;
-    if has_moved(&before.settings, &edit.settings) || secrets.options != edited.options {
+    if plan.must_forget {
         forget(context.connection, id)?;
     }
-    finish(context, id, change, "webhook.update", &detail)?;
+    finish(context, id, change, "webhook.update", &plan.detail)?;
     get(context.connection, id)
 }
 
@@ -209,16 +201,8 @@ fn set_state(
     change: &Change,
 ) -> StoreResult<Webhook> {
     let before = get(context.connection, id)?;
-    let name = &before.settings.name;
-    let (action, detail) = match (state, &before.state) {
-        (WebhookState::Enabled, WebhookState::Enabled)
-        | (WebhookState::Disabled { .. }, WebhookState::Disabled { .. }) => return Ok(before),
-        (WebhookState::Enabled, WebhookState::Disabled { .. }) => {
-            ("webhook.enable", format!("enabled \"{name}\""))
-        }
-        (WebhookState::Disabled { reason, .. }, WebhookState::Enabled) => {
-            ("webhook.disable", format!("disabled \"{name}\": {reason}"))
-        }
+    let Some((action, detail)) = setting_changes::of_webhook_state(&before, state) else {
+        return Ok(before);
     };
     let (disabled_since, disabled_reason) = state_columns(state);
     let updated = execute(
@@ -281,11 +265,6 @@ fn finish(
     audit::write(context.connection, change, action, id, detail)?;
     context.webhook_changed(id);
     Ok(())
-}
-
-/// Whether messages that were posted under the settings before may be out of reach, or those of somebody else.
-fn has_moved(before: &WebhookSettings, after: &WebhookSettings) -> bool {
-    before.url != after.url || before.options != after.options
 }
 
 /// Forgets what was learned, and every message: a place elsewhere knows other ones.

@@ -21,6 +21,7 @@ pub mod receipts;
 pub mod seal;
 pub mod sealed;
 pub mod sessions;
+pub mod setting_changes;
 pub mod sign_in;
 pub mod ticket_plan;
 pub mod ticket_state;

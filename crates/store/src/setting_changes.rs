@@ -1,0 +1,143 @@
+//! What a change of a setting comes to: the sentence of the audit log, or nothing if nothing changes. Pure: a backend reads
+//! what is there, asks here, and writes.
+
+use model::access::Role;
+use model::escalation::{EscalationPolicy, EscalationStep};
+use model::id::UserId;
+use model::inbox::Inbox;
+use model::service::Service;
+use model::user::User;
+use model::webhook::{Webhook, WebhookSecrets, WebhookSettings, WebhookState};
+
+use crate::StoreError;
+use crate::StoreResult;
+use crate::inboxes::InboxEdit;
+use crate::webhook_columns::changed_settings;
+use crate::webhooks::WebhookEdit;
+
+/// Says what became of a thing: its name, and which of its fields changed.
+fn changed_sentence(name: &str, fields: &[(&str, bool)]) -> Option<String> {
+    let changed: Vec<_> = fields
+        .iter()
+        .filter(|(_, is_changed)| *is_changed)
+        .map(|(field, _)| *field)
+        .collect();
+    (!changed.is_empty()).then(|| format!("changed {} of \"{name}\"", changed.join(", ")))
+}
+
+/// What changes of a service.
+pub fn of_service(before: &Service, after: &Service) -> Option<String> {
+    let fields = [
+        ("the name", before.name != after.name),
+        ("the description", before.description != after.description),
+        ("the escalation policy", before.policy_id != after.policy_id),
+    ];
+    changed_sentence(&before.name, &fields)
+}
+
+/// What changes of a user.
+pub fn of_user(before: &User, after: &User) -> Option<String> {
+    let role = format!("the role (now {})", after.role.as_str());
+    let fields = [
+        ("the name", before.name != after.name),
+        ("the address", before.email != after.email),
+        (role.as_str(), before.role != after.role),
+    ];
+    changed_sentence(&before.name, &fields)
+}
+
+/// What changes of an escalation policy.
+pub fn of_policy(before: &EscalationPolicy, after: &EscalationPolicy) -> Option<String> {
+    let fields = [
+        ("the name", before.name != after.name),
+        ("the steps", steps(before) != steps(after)),
+    ];
+    changed_sentence(&before.name, &fields)
+}
+
+/// What counts of a policy's steps: waits and the assignees' ids.
+pub fn steps(policy: &EscalationPolicy) -> Vec<(u32, Option<UserId>)> {
+    let step = |step: &EscalationStep| (step.wait_minutes, step.assignee.as_ref().map(|user| user.id));
+    policy.steps.iter().map(step).collect()
+}
+
+/// An inbox after an edit, and what changes of it.
+pub fn of_inbox(before: &Inbox, edit: &InboxEdit) -> Option<(Inbox, String)> {
+    let after = Inbox {
+        answer: edit.answer.unwrap_or(before.answer),
+        secret: edit.secret.clone().unwrap_or_else(|| before.secret.clone()),
+        ..before.clone()
+    };
+    let fields = [
+        ("the answer", before.answer != after.answer),
+        ("the secret", before.secret != after.secret),
+    ];
+    changed_sentence(&before.name, &fields).map(|detail| (after, detail))
+}
+
+/// What an edit of a webhook does.
+pub struct WebhookPlan {
+    /// Its secrets afterwards.
+    pub secrets: WebhookSecrets,
+    /// Whether what was learned of it, and its messages, may be those of somebody else now.
+    pub must_forget: bool,
+    /// The sentence for the audit log.
+    pub detail: String,
+}
+
+/// What an edit of a webhook does; a conflict if the webhook is no longer what was edited.
+pub fn of_webhook(
+    before: &Webhook,
+    secrets: &WebhookSecrets,
+    edit: &WebhookEdit,
+) -> StoreResult<Option<WebhookPlan>> {
+    if before.settings != edit.expected {
+        let sentence = "the webhook was changed by another request at the same time";
+        return Err(StoreError::Conflict(sentence.into()));
+    }
+    let edited = edit.apply_to(secrets);
+    let mut fields = changed_settings(&before.settings, &edit.settings).to_vec();
+    fields.push(("the headers", secrets.headers != edited.headers));
+    fields.push(("the TLS settings", secrets.tls != edited.tls));
+    fields.push(("the secret options", secrets.options != edited.options));
+    let must_forget = has_moved(&before.settings, &edit.settings) || secrets.options != edited.options;
+    let detail = changed_sentence(&before.settings.name, &fields);
+    Ok(detail.map(|detail| WebhookPlan {
+        secrets: edited,
+        must_forget,
+        detail,
+    }))
+}
+
+/// Whether messages that were posted under the settings before may be out of reach, or those of somebody else.
+fn has_moved(before: &WebhookSettings, after: &WebhookSettings) -> bool {
+    before.url != after.url || before.options != after.options
+}
+
+/// The action and the sentence for the audit log if a webhook gets this state; nothing if it is so already.
+pub fn of_webhook_state(before: &Webhook, state: &WebhookState) -> Option<(&'static str, String)> {
+    let name = &before.settings.name;
+    match (state, &before.state) {
+        (WebhookState::Enabled, WebhookState::Enabled)
+        | (WebhookState::Disabled { .. }, WebhookState::Disabled { .. }) => None,
+        (WebhookState::Enabled, WebhookState::Disabled { .. }) => {
+            Some(("webhook.enable", format!("enabled \"{name}\"")))
+        }
+        (WebhookState::Disabled { reason, .. }, WebhookState::Enabled) => {
+            Some(("webhook.disable", format!("disabled \"{name}\": {reason}")))
+        }
+    }
+}
+
+/// The first who can sign in: as given, or whoever has that address already, as an administrator.
+pub fn first_admin(user: User, known: Option<User>) -> User {
+    match known {
+        Some(known) => User {
+            id: known.id,
+            role: Role::Admin,
+            created_at: known.created_at,
+            ..user
+        },
+        None => user,
+    }
+}
