@@ -1,18 +1,18 @@
 //! Idempotency keys of requests other than triggers and transitions.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row};
+use rusqlite::Row;
 
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
-use store::receipts::{Answer, RECEIPT_LIFETIME, ReceiptState, Receipts};
+use store::receipts::{Answer, KeptReceipt, ReceiptState, Receipts};
 
 use super::columns::time;
 use super::database::Database;
 use super::statements::{execute, read_one};
 use super::writer::WriteContext;
-use store::sealed::{open_bytes, receipt_place};
+use store::sealed::receipt_place;
 
 #[async_trait]
 impl Receipts for Database {
@@ -37,22 +37,6 @@ impl Receipts for Database {
     }
 }
 
-/// A receipt as it is kept.
-struct Kept {
-    request_hash: [u8; 32],
-    node: i64,
-    created_at: Timestamp,
-    answer: Option<(u16, Vec<u8>)>,
-}
-
-impl Kept {
-    /// Whether it still counts: young enough, and answered or reserved by this run of this node.
-    fn counts(&self, node: i64, now: Timestamp) -> bool {
-        let is_fresh = self.created_at >= now.minus(RECEIPT_LIFETIME);
-        is_fresh && (self.answer.is_some() || self.node == node)
-    }
-}
-
 fn begin(
     context: &WriteContext<'_>,
     owner: &str,
@@ -60,26 +44,24 @@ fn begin(
     request_hash: &[u8; 32],
     now: Timestamp,
 ) -> StoreResult<ReceiptState> {
-    let kept = find(context.connection, owner, key)?.filter(|kept| kept.counts(context.node, now));
-    let Some(kept) = kept else {
+    let place = receipt_place(owner, key);
+    let state = match find(context, owner, key)? {
+        Some(kept) => kept.state(request_hash, now, context.sealer, &place)?,
+        None => ReceiptState::New,
+    };
+    if state == ReceiptState::New {
         reserve(context, owner, key, request_hash, now)?;
-        return Ok(ReceiptState::New);
-    };
-    if kept.request_hash != *request_hash {
-        return Ok(ReceiptState::Misused);
     }
-    let Some((status, sealed)) = kept.answer else {
-        return Ok(ReceiptState::InProgress);
-    };
-    let body = open_bytes(context.sealer, &receipt_place(owner, key), &sealed)?;
-    Ok(ReceiptState::Answered(Answer { status, body }))
+    Ok(state)
 }
 
-fn find(connection: &Connection, owner: &str, key: &str) -> StoreResult<Option<Kept>> {
+/// There is one node: what another one reserved, an earlier run of it did.
+fn find(context: &WriteContext<'_>, owner: &str, key: &str) -> StoreResult<Option<KeptReceipt>> {
     read_one(
-        connection,
-        "SELECT request_hash, node, created_at, status, answer FROM receipts WHERE owner = ?1 AND key = ?2",
-        (owner, key),
+        context.connection,
+        "SELECT request_hash, node = ?3 AS is_held, created_at, status, answer FROM receipts
+         WHERE owner = ?1 AND key = ?2",
+        (owner, key, context.node),
         kept_from_row,
     )
 }
@@ -125,12 +107,12 @@ fn forget(context: &WriteContext<'_>, owner: &str, key: &str) -> StoreResult<()>
     .map(|_| ())
 }
 
-fn kept_from_row(row: &Row<'_>) -> rusqlite::Result<Kept> {
+fn kept_from_row(row: &Row<'_>) -> rusqlite::Result<KeptReceipt> {
     let status: Option<u16> = row.get("status")?;
     let answer: Option<Vec<u8>> = row.get("answer")?;
-    Ok(Kept {
+    Ok(KeptReceipt {
         request_hash: row.get("request_hash")?,
-        node: row.get("node")?,
+        is_held: row.get("is_held")?,
         created_at: time(row, "created_at")?,
         answer: status.zip(answer),
     })

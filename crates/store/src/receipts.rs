@@ -9,6 +9,8 @@ use async_trait::async_trait;
 
 use crate::StoreResult;
 use crate::incidents::Committed;
+use crate::seal::Sealer;
+use crate::sealed::open_bytes;
 use model::time::Timestamp;
 
 /// How long a key is remembered (docs/contract.md, 2).
@@ -66,6 +68,40 @@ pub enum ReceiptState {
     InProgress,
     /// The key was used for another request.
     Misused,
+}
+
+/// A receipt as it is kept.
+pub struct KeptReceipt {
+    pub request_hash: [u8; 32],
+    /// Whether the node that reserved it may still be at work on it.
+    pub is_held: bool,
+    pub created_at: Timestamp,
+    /// The HTTP status and the sealed body.
+    pub answer: Option<(u16, Vec<u8>)>,
+}
+
+impl KeptReceipt {
+    /// What it means for a request; [`ReceiptState::New`] if it no longer counts.
+    pub fn state(
+        self,
+        request_hash: &[u8; 32],
+        now: Timestamp,
+        sealer: &Sealer,
+        place: &str,
+    ) -> StoreResult<ReceiptState> {
+        let is_fresh = self.created_at >= now.minus(RECEIPT_LIFETIME);
+        if !is_fresh || (self.answer.is_none() && !self.is_held) {
+            return Ok(ReceiptState::New);
+        }
+        if self.request_hash != *request_hash {
+            return Ok(ReceiptState::Misused);
+        }
+        let Some((status, sealed)) = self.answer else {
+            return Ok(ReceiptState::InProgress);
+        };
+        let body = open_bytes(sealer, place, &sealed)?;
+        Ok(ReceiptState::Answered(Answer { status, body }))
+    }
 }
 
 /// Idempotency keys of requests other than triggers and transitions.
