@@ -1,10 +1,22 @@
 //! Reading model values out of rows. What a row holds that the model does not know is an error, never a guess.
 
+use std::time::Duration;
+
 use tokio_postgres::Row;
 use tokio_postgres::row::RowIndex;
 use tokio_postgres::types::FromSql;
+use url::Url;
 
+use model::event::EventSet;
+use model::exchange::FailureCode;
+use model::filter::Filter;
+use model::id::WebhookId;
+use model::incident::Severity;
+use model::retry::RetrySchedule;
 use model::time::Timestamp;
+use model::webhook::{
+    Degraded, Ordering, Rate, Webhook, WebhookKind, WebhookSettings, WebhookState, WhenDisabled,
+};
 use store::StoreError;
 use store::StoreResult;
 
@@ -59,4 +71,84 @@ pub fn optional_time(row: &Row, column: &str) -> StoreResult<Option<Timestamp>> 
 /// A text that the model parses.
 pub fn parsed<T>(row: &Row, column: &str, parse: impl Fn(&str) -> Option<T>) -> StoreResult<T> {
     parse(value(row, column)?).ok_or_else(|| unexpected(column))
+}
+
+/// What [`webhook_from_row`] reads.
+pub const WEBHOOK_COLUMNS: &str = "id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms, \
+     concurrency, rate, ordering, when_disabled, disabled_since, disabled_reason, degraded_since, degraded_code, \
+     degraded_detail, options, secret_option_names, \
+     previous_secret_until, header_names, ca_pem IS NOT NULL AS has_extra_ca, \
+     identity_pem IS NOT NULL AS has_tls_identity, created_at, updated_at";
+
+/// A webhook without its secrets.
+pub fn webhook_from_row(row: &Row) -> StoreResult<Webhook> {
+    Ok(Webhook {
+        id: WebhookId::from_bytes(bytes(row, "id")?),
+        settings: settings_from_row(row)?,
+        state: state_from_row(row)?,
+        degraded: degraded_from_row(row)?,
+        header_names: parsed(row, "header_names", |json| serde_json::from_str(json).ok())?,
+        secret_option_names: parsed(row, "secret_option_names", |json| serde_json::from_str(json).ok())?,
+        has_tls_identity: value(row, "has_tls_identity")?,
+        has_extra_ca: value(row, "has_extra_ca")?,
+        previous_secret_until: optional_time(row, "previous_secret_until")?,
+        created_at: time(row, "created_at")?,
+        updated_at: time(row, "updated_at")?,
+    })
+}
+
+/// Whether a webhook is enabled.
+pub fn state_from_row(row: &Row) -> StoreResult<WebhookState> {
+    Ok(
+        match (
+            optional_time(row, "disabled_since")?,
+            value(row, "disabled_reason")?,
+        ) {
+            (Some(since), Some(reason)) => WebhookState::Disabled { since, reason },
+            (None, _) | (_, None) => WebhookState::Enabled,
+        },
+    )
+}
+
+/// Since when and why a webhook is degraded.
+pub fn degraded_from_row(row: &Row) -> StoreResult<Option<Degraded>> {
+    let Some(since) = optional_time(row, "degraded_since")? else {
+        return Ok(None);
+    };
+    Ok(Some(Degraded {
+        since,
+        code: parsed(row, "degraded_code", FailureCode::parse)?,
+        detail: value(row, "degraded_detail")?,
+    }))
+}
+
+fn settings_from_row(row: &Row) -> StoreResult<WebhookSettings> {
+    let filter: Option<&str> = value(row, "filter")?;
+    let rate: Option<&str> = value(row, "rate")?;
+    Ok(WebhookSettings {
+        name: value(row, "name")?,
+        kind: parsed(row, "kind", WebhookKind::parse)?,
+        url: parsed(row, "url", |text| Url::parse(text).ok())?,
+        options: parsed(row, "options", |json| serde_json::from_str(json).ok())?,
+        events: EventSet::from_bits(number(row, "events")?),
+        services: parsed(row, "services", |text| words(text, |word| word.parse().ok()))?,
+        severities: parsed(row, "severities", |text| words(text, Severity::parse))?,
+        filter: filter.map(Filter::stored),
+        retry_schedule: parsed(row, "retry_schedule", |text| {
+            let delays = words(text, |word| word.parse().ok().map(Duration::from_millis))?;
+            RetrySchedule::new(delays).ok()
+        })?,
+        timeout: Duration::from_millis(number(row, "timeout_ms")?),
+        concurrency: number(row, "concurrency")?,
+        rate: rate
+            .map(|text| Rate::parse(text).ok_or_else(|| unexpected("rate")))
+            .transpose()?,
+        ordering: parsed(row, "ordering", Ordering::parse)?,
+        when_disabled: parsed(row, "when_disabled", WhenDisabled::parse)?,
+    })
+}
+
+/// Words separated by spaces, each parsed; nothing if one cannot be.
+fn words<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    text.split_whitespace().map(parse).collect()
 }

@@ -9,8 +9,17 @@ mod audit;
 mod columns;
 mod connection;
 mod database;
+mod endpoints;
 mod errors;
+mod inboxes;
 mod migrate;
+mod policies;
+mod receipts;
+mod services;
+mod sessions;
+mod sign_in;
+mod users;
+mod webhooks;
 mod writer;
 
 pub use database::{Database, Settings};

@@ -52,7 +52,16 @@ pub async fn open_database(url: &str, opening: &Opening) -> StoreResult<Database
 fn store(database: Database, others: Store) -> Store {
     let database = Arc::new(database);
     Store {
-        access: database,
+        access: Arc::clone(&database) as _,
+        services: Arc::clone(&database) as _,
+        users: Arc::clone(&database) as _,
+        policies: Arc::clone(&database) as _,
+        webhooks: Arc::clone(&database) as _,
+        endpoints: Arc::clone(&database) as _,
+        receipts: Arc::clone(&database) as _,
+        sign_in: Arc::clone(&database) as _,
+        sessions: Arc::clone(&database) as _,
+        inboxes: database,
         ..others
     }
 }

@@ -18,5 +18,11 @@ mod conformance {
         Arc::new(crate::backend::PostgresBackend::new())
     }
 
-    // access
+    store_conformance::access!();
+    store_conformance::catalog!();
+    store_conformance::inboxes!();
+    store_conformance::receipts!();
+    store_conformance::sessions!();
+    store_conformance::sign_in!();
+    store_conformance::webhooks!();
 }
