@@ -1,25 +1,17 @@
 //! What the store knows of its own trouble: whether changes reach the disk, whether the files are still its own, whether
 //! the database is behind its high-water mark. The writer notes it; readiness, the doctor and the metrics ask for it.
-//!
-//! Says trouble in the log once and then counts: a full disk must not fill what is left with its own complaints.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use store::StoreError;
 use store::StoreResult;
+use store::commit_health::{CommitHealth, FailingCommits};
 use store::upkeep::{DiskSpace, Finding, Loss};
 
 use super::mark::{MarkFile, Progress};
 use super::watched_files::WatchedFiles;
-
-/// How often trouble that goes on is said again.
-const SAY_AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// How long a commit that reached the disk proves that the next one will.
-const COMMIT_HOLDS: Duration = Duration::from_secs(5);
-/// After so long without a failure, commits that succeed end the trouble; a probe that succeeds ends it at once.
-const FAILURE_HOLDS: Duration = Duration::from_secs(10);
 
 /// What the store knows of its own trouble.
 pub struct Condition {
@@ -28,24 +20,7 @@ pub struct Condition {
     mark: Mutex<MarkFile>,
     /// What was wrong with the write-ahead log when the store was opened.
     log: Option<Finding>,
-    commits: Mutex<Commits>,
-}
-
-/// How the latest commits went.
-#[derive(Debug, Default)]
-struct Commits {
-    failing: Option<Failing>,
-    succeeded_at: Option<Instant>,
-    said_at: Option<Instant>,
-    /// Failures since the log was last told.
-    unsaid: u64,
-}
-
-#[derive(Debug)]
-struct Failing {
-    sentence: String,
-    count: u64,
-    last_at: Instant,
+    commits: CommitHealth,
 }
 
 impl Condition {
@@ -56,7 +31,7 @@ impl Condition {
             files,
             mark: Mutex::new(mark),
             log,
-            commits: Mutex::default(),
+            commits: CommitHealth::default(),
         }
     }
 
@@ -72,46 +47,12 @@ impl Condition {
         if sequence.is_none() {
             return;
         }
-        let ended = lock(&self.commits).succeeded(now);
-        say_recovery(ended);
+        self.commits.committed(now);
     }
 
-    /// A change did not reach the disk.
-    pub fn failed(&self, error: &StoreError, now: Instant) {
-        let more = lock(&self.commits).failed(error, now);
-        match more {
-            None => {}
-            Some(0) => tracing::error!(
-                %error,
-                "a change could not be committed and was undone; further ones are counted and told once a minute"
-            ),
-            Some(more) => tracing::error!(%error, more, "changes still cannot be committed"),
-        }
-    }
-
-    /// A query failed for a reason of the store's own.
-    pub fn cannot_read(&self, error: &StoreError, now: Instant) {
-        let more = lock(&self.commits).due_to_say(now);
-        if let Some(more) = more {
-            tracing::error!(%error, more, "the store cannot be read");
-        }
-    }
-
-    /// Whether changes are known to reach the disk, so that it need not be tried.
-    pub fn is_known_to_commit(&self, now: Instant) -> bool {
-        let commits = lock(&self.commits);
-        let is_fresh = |at: Instant| now.saturating_duration_since(at) < COMMIT_HOLDS;
-        commits.failing.is_none() && commits.succeeded_at.is_some_and(is_fresh)
-    }
-
-    /// A probe that was begun then reached the disk. What failed since still fails.
-    pub fn recovered(&self, begun_at: Instant) {
-        let ended = {
-            let mut commits = lock(&self.commits);
-            commits.succeeded_at = Some(begun_at);
-            commits.failing.take_if(|failing| failing.last_at <= begun_at)
-        };
-        say_recovery(ended);
+    /// How the latest commits went.
+    pub fn commits(&self) -> &CommitHealth {
+        &self.commits
     }
 
     /// How far the database has come, as the mark knows.
@@ -131,10 +72,7 @@ impl Condition {
 
     /// Everything that is wrong, as far as it is known without looking through the database.
     pub fn troubles(&self) -> Vec<Finding> {
-        let commits = lock(&self.commits)
-            .failing
-            .as_ref()
-            .map(|failing| self.commits_fail(failing));
+        let commits = self.commits.failing().map(|failing| self.commits_fail(&failing));
         let files = self.files.check().err().map(|error| files_replaced(&error));
         let loss = Some(self.loss())
             .filter(|loss| !loss.is_nothing())
@@ -145,53 +83,14 @@ impl Condition {
             .collect()
     }
 
-    fn commits_fail(&self, failing: &Failing) -> Finding {
-        let Failing { sentence, count, .. } = failing;
+    fn commits_fail(&self, failing: &FailingCommits) -> Finding {
+        let FailingCommits { sentence, count, .. } = failing;
         let disk = disk_space(&self.directory).map_or(String::new(), |disk| format!("; {disk}"));
         Finding {
             code: "commits_fail",
             sentence: format!("changes are refused ({count} so far): {sentence}{disk}"),
             advice: "free space on that disk, or raise max_database_size if that is the limit; it goes on by itself then",
         }
-    }
-}
-
-impl Commits {
-    fn succeeded(&mut self, now: Instant) -> Option<Failing> {
-        self.succeeded_at = Some(now);
-        self.failing
-            .take_if(|failing| now.saturating_duration_since(failing.last_at) >= FAILURE_HOLDS)
-    }
-
-    /// Notes a failure; says how many others were not told if it is time to say so.
-    fn failed(&mut self, error: &StoreError, now: Instant) -> Option<u64> {
-        let count = self.failing.as_ref().map_or(0, |failing| failing.count) + 1;
-        if !matches!(error, StoreError::FilesReplaced(_)) {
-            self.failing = Some(Failing {
-                sentence: error.to_string(),
-                count,
-                last_at: now,
-            });
-        }
-        self.due_to_say(now)
-    }
-
-    fn due_to_say(&mut self, now: Instant) -> Option<u64> {
-        let is_due = self
-            .said_at
-            .is_none_or(|at| now.saturating_duration_since(at) >= SAY_AGAIN_AFTER);
-        if !is_due {
-            self.unsaid += 1;
-            return None;
-        }
-        self.said_at = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
-    }
-}
-
-fn say_recovery(ended: Option<Failing>) {
-    if let Some(failing) = ended {
-        tracing::info!(failed = failing.count, "changes can be committed again");
     }
 }
 
@@ -237,30 +136,4 @@ pub fn disk_space(directory: &Path) -> Option<DiskSpace> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn full() -> StoreError {
-        StoreError::Unavailable("database or disk is full".into())
-    }
-
-    #[test]
-    fn trouble_is_said_once_and_then_counted_for_a_minute() {
-        let (mut commits, start) = (Commits::default(), Instant::now());
-        let said =
-            [0, 1, 59, 60, 61].map(|seconds| commits.failed(&full(), start + Duration::from_secs(seconds)));
-        assert_eq!(said, [Some(0), None, None, Some(2), None]);
-        assert_eq!(commits.failing.map(|failing| failing.count), Some(5));
-    }
-
-    #[test]
-    fn small_commits_between_failures_do_not_end_the_trouble() {
-        let (mut commits, start) = (Commits::default(), Instant::now());
-        commits.failed(&full(), start);
-        assert!(commits.succeeded(start + Duration::from_secs(9)).is_none());
-        assert!(commits.succeeded(start + Duration::from_secs(10)).is_some());
-    }
 }

@@ -73,7 +73,7 @@ impl Readers {
             let result = catch_unwind(AssertUnwindSafe(|| query(&connection)))
                 .unwrap_or_else(|_| Err(StoreError::Corrupt("a query of the store panicked".into())));
             if let Err(error @ StoreError::Unavailable(_)) = &result {
-                readers.condition.cannot_read(error, Instant::now());
+                readers.condition.commits().cannot_read(error, Instant::now());
             }
             readers
                 .idle

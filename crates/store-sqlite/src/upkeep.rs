@@ -59,9 +59,9 @@ impl Upkeep for Database {
     async fn ping(&self) -> StoreResult<()> {
         self.condition().check_files()?;
         let begun_at = Instant::now();
-        if !self.condition().is_known_to_commit(begun_at) {
+        if !self.condition().commits().is_known_to_commit(begun_at) {
             self.write(|context| probe(context.connection)).await?;
-            self.condition().recovered(begun_at);
+            self.condition().commits().recovered(begun_at);
         }
         Ok(())
     }

@@ -228,7 +228,7 @@ impl Writer {
         let (observer, condition) = (Arc::clone(&self.observer), Arc::clone(&self.condition));
         if catch_unwind(AssertUnwindSafe(|| self.run(commands))).is_err() {
             let ended = StoreError::Unavailable("its writer has ended: a bug".into());
-            condition.failed(&ended, Instant::now());
+            condition.commits().failed(&ended, Instant::now());
             observer.writer_died();
         }
     }
@@ -311,7 +311,7 @@ impl Writer {
         }
         let failure = committed.as_ref().err().or(reason.as_ref());
         if let Some(error) = failure {
-            self.condition.failed(error, now);
+            self.condition.commits().failed(error, now);
             self.observer.failed();
         }
         match committed {

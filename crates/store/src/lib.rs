@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod catalog;
+pub mod commit_health;
 pub mod commit_observer;
 pub mod cross_checks;
 pub mod deliveries;
