@@ -14,7 +14,7 @@ pub mod settings;
 pub use backend::{Backend, Opening, Value};
 
 /// Makes a test of every case: `conformance!(open)`, where `open` is a function that makes an [`Arc<dyn Backend>`](Backend)
-/// of a new, empty store.
+/// of a new, empty store. Beside it stands `backups!()`, for a store that makes copies of itself.
 #[macro_export]
 macro_rules! conformance {
     ($new_backend:expr) => {

@@ -299,6 +299,12 @@ CREATE TABLE memories (
 );
 
 CREATE INDEX memories_updated_at ON memories (updated_at);
+-- Written by whoever asks whether the database can be.
+CREATE TABLE probes (
+    id      BIGINT PRIMARY KEY,
+    filler  BYTEA NOT NULL
+);
+
 CREATE INDEX incidents_open_rank ON incidents (status, severity, id, service_id) WHERE status <> 'resolved';
 
 CREATE TABLE ticket_links (

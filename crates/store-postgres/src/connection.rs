@@ -1,8 +1,9 @@
 //! One connection in somebody's hand: statements are prepared once and kept, each with a limit of time, and a connection
 //! whose state is unknown does not go back to the others.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::ToSql;
@@ -10,6 +11,7 @@ use tokio_postgres::{Error, Row};
 
 use store::StoreError;
 use store::StoreResult;
+use store::commit_health::CommitHealth;
 
 use super::errors::{Failure, unavailable};
 
@@ -31,6 +33,11 @@ pub struct ConstraintRefusal {
 pub struct Connection {
     client: Option<Object>,
     statement_timeout: Duration,
+    commits: Arc<CommitHealth>,
+    /// Somebody else tells of what goes wrong.
+    is_for_writing: bool,
+    /// The present transaction has changed something.
+    has_changed: AtomicBool,
     /// Inside of a transaction that has not ended.
     is_in_transaction: bool,
     /// A statement did not answer in time: what comes next would be its answer.
@@ -43,14 +50,22 @@ pub struct Connection {
 
 impl Connection {
     /// Takes a connection out of the pool; waits if none is idle.
-    pub async fn take(pool: &Pool, statement_timeout: Duration) -> StoreResult<Self> {
-        let client = pool
-            .get()
-            .await
-            .map_err(|error| StoreError::Unavailable(pool_sentence(&error)))?;
+    pub async fn take(
+        pool: &Pool,
+        statement_timeout: Duration,
+        commits: &Arc<CommitHealth>,
+    ) -> StoreResult<Self> {
+        let client = pool.get().await.map_err(|error| {
+            let error = StoreError::Unavailable(pool_sentence(&error));
+            commits.cannot_read(&error, Instant::now());
+            error
+        })?;
         Ok(Self {
             client: Some(client),
             statement_timeout,
+            commits: Arc::clone(commits),
+            is_for_writing: false,
+            has_changed: AtomicBool::new(false),
             is_in_transaction: false,
             is_out_of_step: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
@@ -65,7 +80,7 @@ impl Connection {
         params: Params<'_>,
         read: impl Fn(&Row) -> StoreResult<T>,
     ) -> StoreResult<Vec<T>> {
-        let rows = self.query(sql, params).await.map_err(unavailable_or_late)?;
+        let rows = self.query(sql, params).await.map_err(|error| self.told(error))?;
         rows.iter().map(read).collect()
     }
 
@@ -76,7 +91,7 @@ impl Connection {
         params: Params<'_>,
         read: impl Fn(&Row) -> StoreResult<T>,
     ) -> StoreResult<Option<T>> {
-        let rows = self.query(sql, params).await.map_err(unavailable_or_late)?;
+        let rows = self.query(sql, params).await.map_err(|error| self.told(error))?;
         rows.first().map(read).transpose()
     }
 
@@ -120,6 +135,7 @@ impl Connection {
     /// Begins a transaction that changes something: each statement sees what was committed before it, and waits for rows
     /// that others have locked.
     pub async fn begin(&mut self) -> StoreResult<()> {
+        self.is_for_writing = true;
         self.begin_as("BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
 
@@ -133,6 +149,7 @@ impl Connection {
         // Set for this transaction only: a pooler between us and the database keeps no sessions apart.
         let limit = self.statement_timeout.as_millis();
         self.is_in_transaction = true;
+        self.has_changed = AtomicBool::new(false);
         self.has_failed = AtomicBool::new(false);
         self.is_transient = AtomicBool::new(false);
         self.execute_batch(&format!("{begin}; SET LOCAL statement_timeout = {limit}"))
@@ -157,6 +174,11 @@ impl Connection {
         if self.execute_batch("ROLLBACK").await.is_ok() {
             self.is_in_transaction = false;
         }
+    }
+
+    /// Whether the transaction has changed something, as far as the counts of its statements tell.
+    pub fn has_changed(&self) -> bool {
+        self.has_changed.load(Ordering::Relaxed)
     }
 
     /// Whether the other side has closed it.
@@ -204,6 +226,15 @@ impl Connection {
             self.is_transient.fetch_or(is_transient, Ordering::Relaxed);
             Some(error)
         })
+    }
+
+    /// Says trouble with a read in the log; of writes their transaction does.
+    fn told(&self, error: Option<Error>) -> StoreError {
+        let error = unavailable_or_late(error);
+        if !self.is_for_writing && matches!(error, StoreError::Unavailable(_)) {
+            self.commits.cannot_read(&error, Instant::now());
+        }
+        error
     }
 
     fn client(&self) -> StoreResult<&Object> {

@@ -2,9 +2,9 @@
 //! state (`snapshot`), and a change (`write`, in `writer.rs`).
 
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::{Config, NoTls};
@@ -13,10 +13,12 @@ use store::CommitObserver;
 use store::DeliverySink;
 use store::StoreError;
 use store::StoreResult;
-use store::seal::Sealer;
+use store::commit_health::CommitHealth;
+use store::seal::{SealError, Sealer};
 
 use super::connection::Connection;
 use super::migrate::migrate;
+use super::prune::PruneRound;
 
 /// The first version that has what the statements here use.
 const MIN_SERVER_VERSION: i32 = 14;
@@ -24,6 +26,8 @@ const MIN_SERVER_VERSION: i32 = 14;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long somebody waits for a connection that is idle.
 const POOL_WAIT: Duration = Duration::from_secs(10);
+/// How long a statement of the deep check may take.
+const LONG_TIMEOUT: Duration = Duration::from_secs(600);
 /// A peer that confirms nothing for so long is gone.
 const PEER_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -50,6 +54,7 @@ pub struct Database {
     shared: Arc<Shared>,
     schema_version: u32,
     server_version: String,
+    prune_round: Mutex<PruneRound>,
 }
 
 /// What commands that outlive their callers need.
@@ -61,13 +66,22 @@ pub struct Shared {
     pub(super) delivery_sink: Arc<dyn DeliverySink>,
     pub(super) last_claim: AtomicI64,
     observer: Arc<dyn CommitObserver>,
+    commits: Arc<CommitHealth>,
 }
 
 impl Database {
+    /// The same as [`Database::open`] for a server: a master key that does not fit is refused.
+    pub async fn open_as_server(settings: Settings) -> StoreResult<Self> {
+        let database = Self::open(settings).await?;
+        check_master_key(&database.connection().await?, database.sealer()).await?;
+        Ok(database)
+    }
+
     /// Connects, and brings the schema up to date.
     pub async fn open(settings: Settings) -> StoreResult<Self> {
         let pool = new_pool(&settings)?;
-        let mut connection = Connection::take(&pool, settings.statement_timeout).await?;
+        let commits = Arc::<CommitHealth>::default();
+        let mut connection = Connection::take(&pool, settings.statement_timeout, &commits).await?;
         let server_version = check_server(&connection).await?;
         let schema_version = migrate(&mut connection).await?;
         Ok(Self {
@@ -79,9 +93,11 @@ impl Database {
                 delivery_sink: settings.delivery_sink,
                 last_claim: AtomicI64::new(0),
                 observer: settings.observer,
+                commits,
             }),
             schema_version,
             server_version,
+            prune_round: Mutex::default(),
         })
     }
 
@@ -95,6 +111,21 @@ impl Database {
         let mut connection = self.shared.connection().await?;
         connection.begin_snapshot().await?;
         Ok(connection)
+    }
+
+    /// The same for a read that may take long.
+    pub(crate) async fn long_connection(&self) -> StoreResult<Connection> {
+        Connection::take(&self.shared.pool, LONG_TIMEOUT, &self.shared.commits).await
+    }
+
+    /// How the latest commits went.
+    pub(super) fn commits(&self) -> &CommitHealth {
+        &self.shared.commits
+    }
+
+    /// How far the pruner has come.
+    pub(super) fn prune_round(&self) -> MutexGuard<'_, PruneRound> {
+        self.prune_round.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -124,7 +155,7 @@ impl Database {
 
 impl Shared {
     async fn connection(&self) -> StoreResult<Connection> {
-        Connection::take(&self.pool, self.statement_timeout).await
+        Connection::take(&self.pool, self.statement_timeout, &self.commits).await
     }
 
     /// A connection in a transaction that changes something.
@@ -140,13 +171,18 @@ impl Shared {
         begun.map(|()| connection)
     }
 
-    pub(super) fn committed(&self, took: Duration) {
+    /// A command is on disk. One that changed nothing does not prove that the next change gets there.
+    pub(super) fn committed(&self, took: Duration, has_changed: bool) {
         self.observer.committed(1, took);
+        if has_changed {
+            self.commits.committed(Instant::now());
+        }
     }
 
     /// A change came to nothing. Only what is the database's fault counts.
     pub(super) fn failed(&self, error: &StoreError) {
         if let StoreError::Unavailable(_) = error {
+            self.commits.failed(error, Instant::now());
             self.observer.failed();
         }
     }
@@ -193,5 +229,25 @@ async fn check_server(connection: &Connection) -> StoreResult<String> {
         Some(_) | None => Err(StoreError::Unavailable(format!(
             "PostgreSQL {version} is too old; {MIN_SERVER_VERSION} or later is needed"
         ))),
+    }
+}
+
+/// A server that cannot open its webhooks' secrets would accept everything and deliver nothing.
+async fn check_master_key(connection: &Connection, sealer: &Sealer) -> StoreResult<()> {
+    let sql =
+        "SELECT DISTINCT ON (substring(secret FROM 1 FOR 5)) secret FROM webhooks WHERE deleted_at IS NULL";
+    let sealed: Vec<Vec<u8>> = connection
+        .read_all(sql, &[], |row| super::columns::value(row, "secret"))
+        .await?;
+    let unknown = sealed
+        .iter()
+        .find_map(|secret| match sealer.knows_key_of(secret) {
+            Err(error @ SealError::UnknownKey(_)) => Some(error),
+            // One damaged value is that webhook's trouble, not the server's.
+            Err(SealError::Damaged) | Ok(()) => None,
+        });
+    match unknown {
+        Some(error) => Err(StoreError::Unavailable(error.to_string())),
+        None => Ok(()),
     }
 }

@@ -6,18 +6,25 @@
 
 mod access;
 mod audit;
+mod backup;
 mod columns;
 mod connection;
+mod cross_checks;
 mod database;
 mod endpoints;
 mod errors;
+mod examine;
 mod inboxes;
 mod migrate;
 mod policies;
+mod prune;
 mod receipts;
+mod rekey;
 mod services;
 mod sessions;
 mod sign_in;
+mod unwell_webhooks;
+mod upkeep;
 mod users;
 mod webhooks;
 mod writer;

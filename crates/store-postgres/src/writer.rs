@@ -177,7 +177,7 @@ async fn attempt<I, T>(
     match result {
         Ok(value) => {
             effects.settle(true, sink);
-            shared.committed(started.elapsed());
+            shared.committed(started.elapsed(), connection.has_changed());
             Ok(value)
         }
         Err(error) => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::Backend;
 
 pub mod access;
+pub mod backups;
 pub mod catalog;
 mod fixture;
 pub mod inboxes;

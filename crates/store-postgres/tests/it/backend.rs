@@ -61,7 +61,8 @@ fn store(database: Database, others: Store) -> Store {
         receipts: Arc::clone(&database) as _,
         sign_in: Arc::clone(&database) as _,
         sessions: Arc::clone(&database) as _,
-        inboxes: database,
+        inboxes: Arc::clone(&database) as _,
+        upkeep: database,
         ..others
     }
 }

@@ -24,5 +24,6 @@ mod conformance {
     store_conformance::receipts!();
     store_conformance::sessions!();
     store_conformance::sign_in!();
+    store_conformance::upkeep!();
     store_conformance::webhooks!();
 }

@@ -14,4 +14,5 @@ mod conformance {
     use std::sync::Arc;
 
     store_conformance::conformance!(|| Arc::new(crate::backend::SqliteBackend::new()));
+    store_conformance::backups!();
 }

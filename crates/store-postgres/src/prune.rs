@@ -1,0 +1,230 @@
+//! Pruning: finished deliveries with their attempts, then events that nothing refers to, then the small things.
+//! Incidents are never pruned.
+//!
+//! What may go is looked for without locks, in the order of ids, and deleted in small batches, so that deliveries never wait
+//! for the pruner; rows that somebody else has locked are left for the next round. A round remembers how far it came: each
+//! row is looked at once a round.
+
+use tokio_postgres::Row;
+
+use model::id::{DeliveryId, InboxRequestId};
+use model::time::Timestamp;
+use store::StoreResult;
+use store::upkeep::Retention;
+
+use super::columns::{bytes, value};
+use super::connection::Connection;
+use super::database::Database;
+use super::sessions;
+
+/// The most rows of one kind that one call deletes.
+const PRUNE_BATCH: u32 = 500;
+
+/// How far the present round has come. It begins anew when a call finds nothing more.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PruneRound {
+    /// Deliveries up to this id were looked at.
+    delivery: [u8; 16],
+    /// Events up to this one were looked at.
+    event: i64,
+}
+
+/// Deletes one batch; says how many rows.
+pub async fn prune(database: &Database, retention: Retention) -> StoreResult<u64> {
+    let round = *database.prune_round();
+    let found = find_deliveries(&database.connection().await?, round, retention).await?;
+    if let Some(last) = found.last().copied() {
+        let count = database
+            .write((found, retention), |context, (found, retention)| {
+                Box::pin(delete_deliveries(&context.connection, found, *retention))
+            })
+            .await?;
+        database.prune_round().delivery = last;
+        return Ok(count);
+    }
+    let found = find_events(&database.connection().await?, round, retention).await?;
+    if let Some(last) = found.last().copied() {
+        let count = database
+            .write(found, |context, found| {
+                Box::pin(delete_events(&context.connection, found))
+            })
+            .await?;
+        database.prune_round().event = last;
+        return Ok(count);
+    }
+    *database.prune_round() = PruneRound::default();
+    database
+        .write(retention, |context, retention| {
+            Box::pin(delete_small_things(&context.connection, *retention))
+        })
+        .await
+}
+
+async fn find_deliveries(
+    connection: &Connection,
+    round: PruneRound,
+    retention: Retention,
+) -> StoreResult<Vec<[u8; 16]>> {
+    let (delivered, dead) = bounds(retention);
+    let sql = "SELECT id FROM deliveries WHERE id > $1 AND id < greatest($2::bytea, $3::bytea)
+             AND ((state = 'delivered' AND id < $2)
+                  OR (state = 'dead' AND id < CASE WHEN is_test THEN $2 ELSE $3 END))
+         ORDER BY id LIMIT $4";
+    connection
+        .read_all(
+            sql,
+            &[
+                &&round.delivery[..],
+                &&delivered[..],
+                &&dead[..],
+                &i64::from(PRUNE_BATCH),
+            ],
+            |row| bytes(row, "id"),
+        )
+        .await
+}
+
+/// The ids below which delivered and dead deliveries go.
+fn bounds(retention: Retention) -> ([u8; 16], [u8; 16]) {
+    let bound = |at| *DeliveryId::lower_bound(at).as_bytes();
+    (bound(retention.delivered_before), bound(retention.dead_before))
+}
+
+/// What was found may have been replayed since, so each row is asked for its state again.
+async fn delete_deliveries(
+    connection: &Connection,
+    found: &[[u8; 16]],
+    retention: Retention,
+) -> StoreResult<u64> {
+    let (delivered, dead) = bounds(retention);
+    let found: Vec<&[u8]> = found.iter().map(|id| &id[..]).collect();
+    let sql = "WITH gone AS (
+             DELETE FROM deliveries WHERE id IN
+                 (SELECT id FROM deliveries WHERE id = ANY($1)
+                      AND ((state = 'delivered' AND id < $2)
+                           OR (state = 'dead' AND id < CASE WHEN is_test THEN $2 ELSE $3 END))
+                  ORDER BY id FOR UPDATE SKIP LOCKED)
+             RETURNING webhook_id, is_test)
+         SELECT webhook_id, count(*) AS count, count(*) FILTER (WHERE NOT is_test) AS counted
+         FROM gone GROUP BY webhook_id ORDER BY webhook_id";
+    let gone: Vec<([u8; 16], i64, i64)> = connection
+        .read_all(sql, &[&found, &&delivered[..], &&dead[..]], |row| {
+            Ok((
+                bytes(row, "webhook_id")?,
+                value(row, "count")?,
+                value(row, "counted")?,
+            ))
+        })
+        .await?;
+    let mut count = 0;
+    for (webhook_id, deleted, counted) in &gone {
+        count += deleted.unsigned_abs();
+        let sql = "UPDATE ledger SET pruned = pruned + $2 WHERE webhook_id = $1";
+        connection.execute(sql, &[&&webhook_id[..], counted]).await?;
+    }
+    Ok(count)
+}
+
+/// One event as the pruner sees it.
+struct Candidate {
+    sequence: i64,
+    is_old: bool,
+    is_unused: bool,
+}
+
+/// Events lie in the order of their commits, so that the search ends where a whole batch of them is young.
+async fn find_events(
+    connection: &Connection,
+    round: PruneRound,
+    retention: Retention,
+) -> StoreResult<Vec<i64>> {
+    let before = retention.delivered_before.min(retention.dead_before);
+    let mut after = round.event;
+    loop {
+        let batch = read_events(connection, after, before).await?;
+        let Some(last) = batch.last() else {
+            return Ok(Vec::new());
+        };
+        after = last.sequence;
+        let may_go = batch.iter().filter(|event| event.is_old && event.is_unused);
+        let found: Vec<_> = may_go.map(|event| event.sequence).collect();
+        if !found.is_empty() || !batch.iter().any(|event| event.is_old) {
+            return Ok(found);
+        }
+    }
+}
+
+async fn read_events(connection: &Connection, after: i64, before: Timestamp) -> StoreResult<Vec<Candidate>> {
+    let sql = "SELECT sequence, at < $2 AS is_old,
+             NOT EXISTS (SELECT 1 FROM deliveries d
+                         WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence) AS is_unused
+         FROM events e WHERE sequence > $1 ORDER BY sequence LIMIT $3";
+    connection
+        .read_all(
+            sql,
+            &[&after, &before.as_millis(), &i64::from(PRUNE_BATCH)],
+            candidate_from_row,
+        )
+        .await
+}
+
+fn candidate_from_row(row: &Row) -> StoreResult<Candidate> {
+    Ok(Candidate {
+        sequence: value(row, "sequence")?,
+        is_old: value(row, "is_old")?,
+        is_unused: value(row, "is_unused")?,
+    })
+}
+
+async fn delete_events(connection: &Connection, found: &Vec<i64>) -> StoreResult<u64> {
+    let sql = "DELETE FROM events e WHERE sequence = ANY($1)
+             AND NOT EXISTS (SELECT 1 FROM deliveries d
+                             WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence)";
+    connection.execute(sql, &[found]).await
+}
+
+/// What is found by an index, or is little.
+async fn delete_small_things(connection: &Connection, retention: Retention) -> StoreResult<u64> {
+    let expired = sessions::delete_expired(connection, retention.expired_by, PRUNE_BATCH).await?;
+    let mut count = expired;
+    for (sql, before) in [
+        (
+            "DELETE FROM receipts WHERE (owner, key) IN
+                 (SELECT owner, key FROM receipts WHERE created_at < $1 ORDER BY created_at LIMIT $2
+                  FOR UPDATE SKIP LOCKED)",
+            retention.receipts_before,
+        ),
+        (
+            "DELETE FROM activity WHERE (period_at, webhook_id) IN
+                 (SELECT period_at, webhook_id FROM activity WHERE period_at < $1 ORDER BY period_at LIMIT $2
+                  FOR UPDATE SKIP LOCKED)",
+            retention.activity_before,
+        ),
+        (
+            "DELETE FROM memories WHERE (webhook_id, incident_id) IN
+                 (SELECT webhook_id, incident_id FROM memories WHERE updated_at < $1 ORDER BY updated_at LIMIT $2
+                  FOR UPDATE SKIP LOCKED)",
+            retention.message_refs_before,
+        ),
+        (
+            "DELETE FROM sign_in_links WHERE hash IN
+                 (SELECT hash FROM sign_in_links WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            retention.expired_by,
+        ),
+    ] {
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+            [&before.as_millis(), &i64::from(PRUNE_BATCH)];
+        count += connection.execute(sql, &params).await?;
+    }
+    Ok(count + delete_inbox_requests(connection, retention.inbox_requests_before).await?)
+}
+
+async fn delete_inbox_requests(connection: &Connection, before: Timestamp) -> StoreResult<u64> {
+    let sql = "DELETE FROM inbox_requests WHERE (inbox_id, id) IN
+             (SELECT r.inbox_id, r.id FROM inboxes i JOIN inbox_requests r ON r.inbox_id = i.id
+              WHERE r.id < $1 LIMIT $2 FOR UPDATE OF r SKIP LOCKED)";
+    let before = InboxRequestId::lower_bound(before);
+    connection
+        .execute(sql, &[&&before.as_bytes()[..], &i64::from(PRUNE_BATCH)])
+        .await
+}
