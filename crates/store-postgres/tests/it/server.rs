@@ -27,7 +27,7 @@ set -e
 cd "$1"
 "$2/initdb" -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
 "$2/postgres" -D data -k "$1" -c listen_addresses= -c max_connections=300 -c fsync=off -c full_page_writes=off \
-    -c shared_buffers=64MB -c max_wal_size=256MB -c autovacuum=off -c deadlock_timeout=200ms >server.log 2>&1 </dev/null &
+    -c shared_buffers=64MB -c max_wal_size=256MB -c autovacuum=off >server.log 2>&1 </dev/null &
 server=$!
 for _ in $(seq 300); do
     "$2/pg_isready" -q -h "$1" && break
