@@ -235,7 +235,8 @@ fn doubled_types(files: &[SourceFile]) -> Vec<String> {
 }
 
 /// Files that only one store can have: what belongs to SQLite's file and its threads, and to PostgreSQL's connections.
-const OF_ONE_STORE: [&str; 12] = [
+const OF_ONE_STORE: [&str; 14] = [
+    "address.rs",
     "condition.rs",
     "connection.rs",
     "directory.rs",
@@ -246,6 +247,7 @@ const OF_ONE_STORE: [&str; 12] = [
     "refusals.rs",
     "statements.rs",
     "subscriptions.rs",
+    "tls.rs",
     "wal.rs",
     "watched_files.rs",
 ];

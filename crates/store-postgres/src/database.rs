@@ -1,13 +1,11 @@
 //! The database: how it is reached, and the three ways into it: one read (`connection`), several reads that see the same
 //! state (`snapshot`), and a change (`write`, in `writer.rs`).
 
-use std::str::FromStr;
 use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
-use tokio_postgres::{Config, NoTls};
 
 use store::CommitObserver;
 use store::DeliverySink;
@@ -16,9 +14,11 @@ use store::StoreResult;
 use store::commit_health::CommitHealth;
 use store::seal::{SealError, Sealer};
 
+use super::address::Address;
 use super::connection::Connection;
 use super::migrate::migrate;
 use super::prune::PruneRound;
+use super::tls::Connector;
 
 /// The first version that has what the statements here use.
 const MIN_SERVER_VERSION: i32 = 14;
@@ -33,7 +33,9 @@ const PEER_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How to reach the database.
 pub struct Settings {
-    /// `postgres://user:password@host/database`, or PostgreSQL's `key=value` words; several hosts are tried in turn.
+    /// `postgres://user:password@host/database`, or PostgreSQL's `key=value` words; several hosts are tried in turn. Over a
+    /// network the server's certificate is verified, with the public authorities or those of `sslrootcert=FILE`, unless
+    /// `sslmode=disable`; `password_file=FILE` is read at each new connection.
     pub url: String,
     /// The most connections that this node opens.
     pub pool_size: usize,
@@ -189,9 +191,9 @@ impl Shared {
 }
 
 fn new_pool(settings: &Settings) -> StoreResult<Pool> {
-    // What the parser says of a bad address may repeat it, with its password.
-    let unusable = |_| StoreError::Unavailable("the address of the database cannot be read".into());
-    let mut config = Config::from_str(&settings.url).map_err(unusable)?;
+    let address = Address::parse(&settings.url)?;
+    let connector = Connector::new(address.root_certificates.as_deref(), address.password_file)?;
+    let mut config = address.config;
     if config.get_application_name().is_none() {
         config.application_name("opsknight");
     }
@@ -207,7 +209,7 @@ fn new_pool(settings: &Settings) -> StoreResult<Pool> {
         create: Some(CONNECT_TIMEOUT * 2),
         recycle: Some(CONNECT_TIMEOUT),
     };
-    Pool::builder(Manager::from_config(config, NoTls, recycling))
+    Pool::builder(Manager::from_connect(config, connector, recycling))
         .max_size(settings.pool_size)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1)

@@ -5,6 +5,7 @@
 //! row locks and unique indexes. Nothing lives in a session but prepared statements.
 
 mod access;
+mod address;
 mod audit;
 mod backup;
 mod columns;
@@ -23,6 +24,7 @@ mod rekey;
 mod services;
 mod sessions;
 mod sign_in;
+mod tls;
 mod unwell_webhooks;
 mod upkeep;
 mod users;

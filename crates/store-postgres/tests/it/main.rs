@@ -7,6 +7,7 @@ mod backend;
 mod faults;
 mod nodes;
 mod opening;
+mod reaching;
 mod server;
 
 mod conformance {

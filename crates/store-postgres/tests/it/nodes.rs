@@ -134,10 +134,7 @@ async fn a_key_of_a_repeated_request_is_reserved_once_and_while_its_node_lives()
         assert!(states.contains(&ReceiptState::InProgress), "{states:?}");
     }
     assert_eq!(begin(&nodes.first, "left").await, ReceiptState::New);
-    assert_eq!(
-        begin(&nodes.second, "left").await,
-        ReceiptState::InProgress
-    );
+    assert_eq!(begin(&nodes.second, "left").await, ReceiptState::InProgress);
     nodes.execute("DELETE FROM nodes WHERE id = 1").await;
     assert_eq!(begin(&nodes.second, "left").await, ReceiptState::New);
     // The run that was given up finds its reservation gone.

@@ -26,11 +26,13 @@ const RUN: &str = r#"
 set -e
 cd "$1"
 "$2/initdb" -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
-"$2/postgres" -D data -k "$1" -c listen_addresses= -c max_connections=300 -c fsync=off -c full_page_writes=off \
+{ echo 'host all guarded 127.0.0.1/32 scram-sha-256'; cat data/pg_hba.conf; } >hba && mv hba data/pg_hba.conf
+"$2/postgres" -D data -k "$1" -p "$3" -c listen_addresses=127.0.0.1 -c ssl=on -c ssl_cert_file="$1/server.pem" \
+    -c ssl_key_file="$1/server.key" -c max_connections=300 -c fsync=off -c full_page_writes=off \
     -c shared_buffers=64MB -c max_wal_size=256MB -c autovacuum=off >server.log 2>&1 </dev/null &
 server=$!
 for _ in $(seq 300); do
-    "$2/pg_isready" -q -h "$1" && break
+    "$2/pg_isready" -q -h "$1" -p "$3" && break
     kill -0 $server || { cat server.log; exit 1; }
     sleep 0.1
 done
@@ -44,6 +46,7 @@ rm -rf "$1"
 /// The server of this process.
 pub struct Server {
     folder: PathBuf,
+    port: u16,
     databases: AtomicU32,
     _run: Child,
 }
@@ -63,14 +66,21 @@ impl Server {
             .unwrap()
             .keep();
         let mut run = Command::new("sh");
-        run.args(["-c", RUN, "sh"]).arg(&folder).arg(&programs);
+        let port = free_port();
+        run.args(["-c", RUN, "sh"])
+            .arg(&folder)
+            .arg(&programs)
+            .arg(port.to_string());
         run.stdin(Stdio::piped()).stdout(Stdio::piped()).current_dir("/");
+        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
+        let key = write_certificate(&folder);
         if rustix::process::getuid().is_root() {
             let (user, group) = owner();
-            std::os::unix::fs::chown(&folder, Some(user), Some(group)).unwrap();
+            for path in [&folder, &key] {
+                std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
+            }
             run.uid(user).gid(group);
         }
-        std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
         let mut run = run.spawn().unwrap();
         let mut said = String::new();
         let mut output = BufReader::new(run.stdout.take().unwrap());
@@ -81,6 +91,7 @@ impl Server {
         }
         let server = Self {
             folder,
+            port,
             databases: AtomicU32::new(0),
             _run: run,
         };
@@ -104,7 +115,18 @@ impl Server {
 
     /// Where a database is.
     pub fn url(&self, database: &str) -> String {
-        format!("host={} user=postgres dbname={database}", self.folder.display())
+        let (folder, port) = (self.folder.display(), self.port);
+        format!("host={folder} port={port} user=postgres dbname={database}")
+    }
+
+    /// Where it listens on the loopback address.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Who vouches for it, as `localhost`.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.join("authority.pem")
     }
 
     /// A connection beside the store's own.
@@ -136,6 +158,29 @@ pub fn settings(url: &str) -> Settings {
         delivery_sink: Arc::new(NoSink),
         observer: Arc::new(NoObserver),
     }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A certificate for `localhost`, and who vouches for it; says where the key is, which its owner alone may read.
+fn write_certificate(folder: &Path) -> PathBuf {
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::default();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let server = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let server = server.signed_by(&key, &issuer).unwrap();
+    std::fs::write(folder.join("authority.pem"), authority_pem).unwrap();
+    std::fs::write(folder.join("server.pem"), server.pem()).unwrap();
+    let path = folder.join("server.key");
+    std::fs::write(&path, key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    path
 }
 
 /// In a thread of its own, because the caller may be inside of a runtime.
