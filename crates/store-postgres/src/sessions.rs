@@ -17,7 +17,7 @@ use super::audit;
 use super::columns::{bytes, time, value};
 use super::connection::{Connection, ConstraintRefusal};
 use super::database::Database;
-use super::users;
+use super::users::user_from_row;
 
 #[async_trait]
 impl Sessions for Database {
@@ -29,10 +29,16 @@ impl Sessions for Database {
     }
 
     async fn find(&self, hash: KeyHash, now: Timestamp) -> StoreResult<Option<(Session, User)>> {
-        let mut snapshot = self.snapshot().await?;
-        let found = find(&snapshot, hash, now).await?;
-        snapshot.commit().await?;
-        Ok(found)
+        // One statement, because every request of a page asks: it sees session and person as they are at one moment.
+        let sql =
+            "SELECT s.id AS session_id, s.hash, s.created_at AS began_at, s.last_seen_at, s.address, s.agent,
+                 u.id, u.name, u.email, u.role, u.created_at
+             FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = $1";
+        let connection = self.connection().await?;
+        let found = connection
+            .read_one(sql, &[&&hash.0[..]], session_and_user)
+            .await?;
+        Ok(found.filter(|(session, _)| session.is_usable(now)))
     }
 
     async fn touch(&self, id: SessionId, now: Timestamp) -> StoreResult<()> {
@@ -112,23 +118,6 @@ async fn make_room(connection: &Connection, user_id: UserId) -> StoreResult<()> 
         .map(|_| ())
 }
 
-async fn find(
-    connection: &Connection,
-    hash: KeyHash,
-    now: Timestamp,
-) -> StoreResult<Option<(Session, User)>> {
-    let sql =
-        "SELECT id, user_id, hash, created_at, last_seen_at, address, agent FROM sessions WHERE hash = $1";
-    let session = connection
-        .read_one(sql, &[&&hash.0[..]], session_from_row)
-        .await?;
-    let Some(session) = session.filter(|session| session.is_usable(now)) else {
-        return Ok(None);
-    };
-    let user = users::get(connection, session.user_id).await?;
-    Ok(Some((session, user)))
-}
-
 /// A session that ended meanwhile is passed over.
 async fn touch(connection: &Connection, id: SessionId, now: Timestamp) -> StoreResult<()> {
     let sql = "UPDATE sessions SET last_seen_at = $2 WHERE id = $1";
@@ -157,6 +146,20 @@ const REFUSAL: ConstraintRefusal = ConstraintRefusal {
     },
     unknown: StoreError::UnknownReference { what: "user" },
 };
+
+fn session_and_user(row: &Row) -> StoreResult<(Session, User)> {
+    let user = user_from_row(row)?;
+    let session = Session {
+        id: SessionId::from_bytes(bytes(row, "session_id")?),
+        user_id: user.id,
+        hash: KeyHash(bytes(row, "hash")?),
+        created_at: time(row, "began_at")?,
+        last_seen_at: time(row, "last_seen_at")?,
+        address: value(row, "address")?,
+        agent: value(row, "agent")?,
+    };
+    Ok((session, user))
+}
 
 fn session_from_row(row: &Row) -> StoreResult<Session> {
     Ok(Session {

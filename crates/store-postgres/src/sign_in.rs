@@ -15,7 +15,7 @@ use store::setting_changes;
 use store::sign_in::{SignIn, SignInRecord};
 
 use super::audit;
-use super::columns::{bytes, value};
+use super::columns::value;
 use super::connection::Connection;
 use super::database::Database;
 use super::users;
@@ -79,13 +79,7 @@ impl SignIn for Database {
     }
 
     async fn find_link(&self, hash: KeyHash, now: Timestamp) -> StoreResult<Option<User>> {
-        let mut snapshot = self.snapshot().await?;
-        let user = match find_link(&snapshot, hash, now).await? {
-            Some(user_id) => Some(users::get(&snapshot, user_id).await?),
-            None => None,
-        };
-        snapshot.commit().await?;
-        Ok(user)
+        find_link(&self.connection().await?, hash, now).await
     }
 
     async fn use_link(&self, hash: KeyHash, password: PasswordHash, change: Change) -> StoreResult<User> {
@@ -201,13 +195,12 @@ async fn delete_link_of(connection: &Connection, user_id: UserId) -> StoreResult
         .map(|_| ())
 }
 
-async fn find_link(connection: &Connection, hash: KeyHash, now: Timestamp) -> StoreResult<Option<UserId>> {
-    let sql = "SELECT l.user_id FROM sign_in_links l JOIN users u ON u.id = l.user_id
+async fn find_link(connection: &Connection, hash: KeyHash, now: Timestamp) -> StoreResult<Option<User>> {
+    let sql = "SELECT u.id, u.name, u.email, u.role, u.created_at FROM sign_in_links l JOIN users u ON u.id = l.user_id
                WHERE l.hash = $1 AND l.expires_at > $2 AND u.email IS NOT NULL";
+    let now = now.as_millis();
     connection
-        .read_one(sql, &[&&hash.0[..], &now.as_millis()], |row| {
-            bytes(row, "user_id").map(UserId::from_bytes)
-        })
+        .read_one(sql, &[&&hash.0[..], &now], users::user_from_row)
         .await
 }
 
@@ -220,10 +213,10 @@ async fn use_link(
 ) -> StoreResult<User> {
     let unusable = || StoreError::NotFound { what: "sign-in link" };
     let found = find_link(connection, hash, change.at).await?;
-    let user = users::lock(connection, found.ok_or_else(unusable)?).await?;
-    if find_link(connection, hash, change.at).await? != Some(user.id) {
-        return Err(unusable());
-    }
+    let user = users::lock(connection, found.ok_or_else(unusable)?.id).await?;
+    find_link(connection, hash, change.at)
+        .await?
+        .ok_or_else(unusable)?;
     let ended = replace_password(connection, user.id, password).await?;
     let detail = format!(
         "set the password of \"{}\" with a sign-in link and ended {ended} sessions",
