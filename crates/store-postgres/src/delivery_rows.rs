@@ -1,0 +1,151 @@
+//! Deliveries and attempts as rows. An open delivery of a disabled (or deleted) webhook reads as held, unless it is in
+//! a node's hand.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio_postgres::Row;
+
+use model::attempt::{Attempt, Disposition, Failure, Outcome};
+use model::audit::Actor;
+use model::delivery::{Delivery, DeliveryState};
+use model::event::EventName;
+use model::exchange::{FailureCode, PhaseTimings};
+use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
+use model::webhook::WebhookKind;
+use store::StoreError;
+use store::StoreResult;
+
+use super::columns::{bytes, number, optional_number, optional_time, parsed, time, unexpected, value};
+use super::connection::Connection;
+
+/// What [`from_row`] reads, of `deliveries d`.
+macro_rules! select_deliveries {
+    ($before:literal, $rest:literal) => {
+        concat!(
+            $before,
+            "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, e.name AS event_name, d.is_test, d.state, d.due_at, ",
+            "d.attempts_made, d.created_at, d.finished_at, d.last_failure, d.given_up_by, ",
+            "w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL AS is_disabled, w.name AS webhook_name, w.kind ",
+            "FROM deliveries d JOIN events e ON e.sequence = d.event_sequence JOIN webhooks w ON w.id = d.webhook_id ",
+            $rest
+        )
+    };
+}
+pub(super) use select_deliveries;
+
+/// Reads one delivery.
+pub async fn load(connection: &Connection, id: DeliveryId) -> StoreResult<Delivery> {
+    let sql = select_deliveries!("", "WHERE d.id = $1");
+    connection
+        .read_one(sql, &[&&id.as_bytes()[..]], from_row)
+        .await?
+        .ok_or(StoreError::NotFound { what: "delivery" })
+}
+
+/// Reads the latest attempts of a delivery, oldest first.
+pub async fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> StoreResult<Vec<Attempt>> {
+    let sql =
+        "SELECT id, number, started_at, outcome, failure, failure_detail, retry_after_ms, status, dns_us, connect_us,
+             tls_us, first_byte_us, total_us, remote_address, request_head, response_head, response_body,
+             response_body_truncated, remedy, request_body, note
+         FROM attempts WHERE delivery_id = $1 ORDER BY number DESC, id DESC LIMIT $2";
+    let mut attempts = connection
+        .read_all(sql, &[&&id.as_bytes()[..], &i64::from(limit)], attempt_from_row)
+        .await?;
+    attempts.reverse();
+    Ok(attempts)
+}
+
+/// Reads a delivery.
+pub fn from_row(row: &Row) -> StoreResult<Delivery> {
+    let stored = parsed(row, "state", DeliveryState::parse)?;
+    let given_up_by: Option<&str> = value(row, "given_up_by")?;
+    Ok(Delivery {
+        id: DeliveryId::from_bytes(bytes(row, "id")?),
+        webhook_id: WebhookId::from_bytes(bytes(row, "webhook_id")?),
+        webhook_name: value(row, "webhook_name")?,
+        webhook_kind: parsed(row, "kind", WebhookKind::parse)?,
+        incident_id: IncidentId::from_bytes(bytes(row, "incident_id")?),
+        event_sequence: number(row, "event_sequence")?,
+        event_name: parsed(row, "event_name", EventName::parse)?,
+        is_test: value(row, "is_test")?,
+        state: shown_state(stored, value(row, "is_disabled")?),
+        due_at: time(row, "due_at")?,
+        attempts_made: number(row, "attempts_made")?,
+        created_at: time(row, "created_at")?,
+        finished_at: optional_time(row, "finished_at")?,
+        last_failure: optional_failure_code(row, "last_failure")?,
+        given_up_by: given_up_by.map(Actor::decode),
+    })
+}
+
+fn shown_state(stored: DeliveryState, webhook_is_disabled: bool) -> DeliveryState {
+    match stored {
+        DeliveryState::Scheduled | DeliveryState::Queued if webhook_is_disabled => DeliveryState::Held,
+        DeliveryState::Scheduled
+        | DeliveryState::Queued
+        | DeliveryState::Claimed
+        | DeliveryState::Held
+        | DeliveryState::Delivered
+        | DeliveryState::Dead => stored,
+    }
+}
+
+fn attempt_from_row(row: &Row) -> StoreResult<Attempt> {
+    let remote_address: Option<&str> = value(row, "remote_address")?;
+    Ok(Attempt {
+        id: AttemptId::from_bytes(bytes(row, "id")?),
+        number: number(row, "number")?,
+        started_at: time(row, "started_at")?,
+        timings: PhaseTimings {
+            dns_us: optional_number(row, "dns_us")?,
+            connect_us: optional_number(row, "connect_us")?,
+            tls_us: optional_number(row, "tls_us")?,
+            first_byte_us: optional_number(row, "first_byte_us")?,
+            total_us: number(row, "total_us")?,
+        },
+        remote_address: remote_address
+            .map(|text| text.parse::<SocketAddr>().map_err(|_| unexpected("address")))
+            .transpose()?,
+        outcome: outcome_from_row(row)?,
+        status: optional_number(row, "status")?,
+        request_head: value(row, "request_head")?,
+        request_body: value::<Option<Vec<u8>>>(row, "request_body")?.map(Bytes::from),
+        response_head: value(row, "response_head")?,
+        response_body: value::<Vec<u8>>(row, "response_body")?.into(),
+        response_body_is_truncated: value(row, "response_body_truncated")?,
+        note: value(row, "note")?,
+    })
+}
+
+fn outcome_from_row(row: &Row) -> StoreResult<Outcome> {
+    match value(row, "outcome")? {
+        "delivered" => Ok(Outcome::Delivered),
+        "accepted" => Ok(Outcome::Accepted),
+        "step" => Ok(Outcome::Step),
+        "failed" => Ok(Outcome::Failed(failure_from_row(row)?)),
+        "gone" => Ok(Outcome::Gone(failure_from_row(row)?)),
+        _ => Err(unexpected("outcome")),
+    }
+}
+
+fn failure_from_row(row: &Row) -> StoreResult<Failure> {
+    Ok(Failure {
+        code: parsed(row, "failure", FailureCode::parse)?,
+        detail: value::<Option<String>>(row, "failure_detail")?.unwrap_or_default(),
+        retry_after: optional_number(row, "retry_after_ms")?.map(Duration::from_millis),
+        disposition: match value::<Option<&str>>(row, "remedy")? {
+            Some(text) => Disposition::parse(text).ok_or_else(|| unexpected("remedy"))?,
+            None => Disposition::Backoff,
+        },
+    })
+}
+
+/// Why an attempt failed, if one did.
+pub fn optional_failure_code(row: &Row, column: &str) -> StoreResult<Option<FailureCode>> {
+    let text: Option<&str> = value(row, column)?;
+    text.map(|text| FailureCode::parse(text).ok_or_else(|| unexpected(column)))
+        .transpose()
+}

@@ -1,0 +1,167 @@
+//! Counts for pages. Each is read along an index; what cannot be bounded by one is bounded by a number.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use tokio_postgres::Row;
+
+use model::activity::Activity;
+use model::id::{IncidentId, ServiceId, WebhookId};
+use model::incident::{Incident, IncidentStatus, Severity};
+use model::time::Timestamp;
+use store::StoreResult;
+use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth};
+
+use super::activity;
+use super::columns::{bytes, degraded_from_row, number, optional_time, parsed, state_from_row, time, value};
+use super::connection::Connection;
+use super::database::Database;
+use super::delivery_rows::optional_failure_code;
+use super::delivery_stats::{Counts, counts};
+use super::incident_rows::{incident_from_row, select_incidents};
+
+/// How many of a webhook's latest deliveries are searched for those that were delivered.
+const LATEST_SEARCHED: i64 = 100;
+
+#[async_trait]
+impl Overview for Database {
+    async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>> {
+        let sql = "SELECT severity, status, count(*) AS count FROM incidents
+                   WHERE status <> 'resolved' GROUP BY status, severity";
+        let connection = self.connection().await?;
+        connection
+            .read_all(sql, &[], |row| {
+                Ok(OpenIncidents {
+                    severity: parsed(row, "severity", Severity::parse)?,
+                    status: parsed(row, "status", IncidentStatus::parse)?,
+                    count: number(row, "count")?,
+                })
+            })
+            .await
+    }
+
+    async fn open_by_service(&self) -> StoreResult<HashMap<ServiceId, u64>> {
+        let sql = "SELECT service_id, count(*) AS count FROM incidents WHERE status <> 'resolved' GROUP BY service_id";
+        let connection = self.connection().await?;
+        let rows = connection
+            .read_all(sql, &[], |row| {
+                let id = ServiceId::from_bytes(bytes(row, "service_id")?);
+                Ok((id, number(row, "count")?))
+            })
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    async fn most_urgent(&self, service_id: Option<ServiceId>, limit: u32) -> StoreResult<Vec<Incident>> {
+        most_urgent(&self.connection().await?, service_id, limit).await
+    }
+
+    async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>> {
+        activity::list(&self.connection().await?, since).await
+    }
+
+    async fn webhook_health(&self) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {
+        let mut connection = self.snapshot().await?;
+        let health = webhook_health(&connection).await?;
+        connection.commit().await?;
+        Ok(health)
+    }
+
+    async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>> {
+        let sql = "SELECT w.id, w.name, d.last_failure, count(*) AS count,
+                       min(d.created_at) AS first, max(d.created_at) AS last
+                   FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id
+                   WHERE d.state = 'dead' AND NOT d.is_test
+                   GROUP BY w.id, d.last_failure ORDER BY count DESC, w.id, d.last_failure";
+        let connection = self.connection().await?;
+        connection.read_all(sql, &[], dead_group_from_row).await
+    }
+
+    async fn titles(&self, ids: Vec<IncidentId>) -> StoreResult<HashMap<IncidentId, String>> {
+        let ids: Vec<&[u8]> = ids.iter().map(|id| &id.as_bytes()[..]).collect();
+        let connection = self.connection().await?;
+        let sql = "SELECT id, title FROM incidents WHERE id = ANY($1)";
+        let rows = connection
+            .read_all(sql, &[&ids], |row| {
+                let id = IncidentId::from_bytes(bytes(row, "id")?);
+                Ok((id, value(row, "title")?))
+            })
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+}
+
+/// The index is walked rank by rank, so that of each no more is read than is shown.
+async fn most_urgent(
+    connection: &Connection,
+    service_id: Option<ServiceId>,
+    limit: u32,
+) -> StoreResult<Vec<Incident>> {
+    let sql = select_incidents!(
+        "JOIN (
+             SELECT urgent.id, rank.place
+             FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS rank (status, severity, place)
+                 CROSS JOIN LATERAL (
+                     SELECT o.id FROM incidents o
+                     WHERE o.status <> 'resolved' AND o.status = rank.status AND o.severity = rank.severity
+                         AND ($3::bytea IS NULL OR o.service_id = $3)
+                     ORDER BY o.id DESC LIMIT $4) urgent
+             ORDER BY rank.place, urgent.id DESC LIMIT $4) shown ON shown.id = i.id
+         ORDER BY shown.place, i.id DESC"
+    );
+    let (statuses, severities): (Vec<_>, Vec<_>) = [IncidentStatus::Triggered, IncidentStatus::Acknowledged]
+        .into_iter()
+        .flat_map(|status| {
+            Severity::ALL
+                .iter()
+                .map(move |severity| (status.as_str(), severity.as_str()))
+        })
+        .unzip();
+    let service_id = service_id.as_ref().map(|id| &id.as_bytes()[..]);
+    connection
+        .read_all(
+            sql,
+            &[&statuses, &severities, &service_id, &i64::from(limit)],
+            incident_from_row,
+        )
+        .await
+}
+
+async fn webhook_health(connection: &Connection) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {
+    let counts = counts(connection).await?;
+    let sql = "SELECT w.id, w.name, w.disabled_since, w.disabled_reason, w.degraded_since, w.degraded_code, w.degraded_detail,
+                   (SELECT max(latest.finished_at)
+                    FROM (SELECT state, finished_at, is_test FROM deliveries
+                          WHERE webhook_id = w.id ORDER BY id DESC LIMIT $1) latest
+                    WHERE latest.state = 'delivered' AND NOT latest.is_test) AS last_delivered_at
+               FROM webhooks w WHERE w.deleted_at IS NULL";
+    let health = connection
+        .read_all(sql, &[&LATEST_SEARCHED], |row| {
+            let id = WebhookId::from_bytes(bytes(row, "id")?);
+            let counts = counts.get(&id).copied().unwrap_or_default();
+            Ok((id, health_from_row(row, counts)?))
+        })
+        .await?;
+    Ok(health.into_iter().collect())
+}
+
+fn health_from_row(row: &Row, counts: Counts) -> StoreResult<WebhookHealth> {
+    Ok(WebhookHealth {
+        name: value(row, "name")?,
+        state: state_from_row(row)?,
+        degraded: degraded_from_row(row)?,
+        last_delivered_at: optional_time(row, "last_delivered_at")?,
+        dead: counts.dead,
+        open: counts.scheduled + counts.queued + counts.claimed,
+    })
+}
+
+fn dead_group_from_row(row: &Row) -> StoreResult<DeadGroup> {
+    Ok(DeadGroup {
+        webhook_id: WebhookId::from_bytes(bytes(row, "id")?),
+        webhook_name: value(row, "name")?,
+        cause: optional_failure_code(row, "last_failure")?,
+        count: number(row, "count")?,
+        made_between: (time(row, "first")?, time(row, "last")?),
+    })
+}
