@@ -1,71 +1,34 @@
 //! Activity: one row for each webhook and period.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use rusqlite::{Connection, Row};
 
-use model::activity::{Activity, Histogram, period_of};
-use model::attempt::Outcome;
+use model::activity::{Activity, Histogram};
 use model::id::WebhookId;
 use model::time::Timestamp;
 use store::StoreResult;
+use store::activity_plan::Tally;
 use store::queue::AttemptRecord;
 
 use super::columns::{id_bytes, time};
 use super::statements::{execute, read_all, read_one};
 
-/// The rows that a batch of attempts counts into. They are read before the batch changes anything, and written once at
-/// its end: one row for each webhook, however many attempts there are.
-pub struct Tally {
-    rows: HashMap<WebhookId, Counted>,
-}
-
-struct Counted {
-    activity: Activity,
-    has_changed: bool,
-}
-
-impl Tally {
-    /// Reads the present rows of the webhooks that a batch is about.
-    pub fn read(connection: &Connection, records: &[AttemptRecord], now: Timestamp) -> StoreResult<Self> {
-        let period_at = period_of(now);
-        let mut rows = HashMap::new();
-        for record in records.iter().filter(|record| !record.is_test) {
-            if let Entry::Vacant(entry) = rows.entry(record.webhook_id) {
-                let kept = find(connection, period_at, record.webhook_id)?;
-                entry.insert(Counted {
-                    activity: kept.unwrap_or_else(|| Activity::none(record.webhook_id, period_at)),
-                    has_changed: false,
-                });
-            }
+/// A tally of a batch with the present rows of the webhooks that it is about.
+pub fn read_tally(connection: &Connection, records: &[AttemptRecord], now: Timestamp) -> StoreResult<Tally> {
+    let mut tally = Tally::new(records, now);
+    let webhooks: Vec<_> = tally.webhooks().collect();
+    for webhook_id in webhooks {
+        if let Some(kept) = find(connection, tally.period_at(), webhook_id)? {
+            tally.take_in(kept);
         }
-        Ok(Self { rows })
     }
+    Ok(tally)
+}
 
-    /// Counts an attempt that was applied. Tests do not count, and neither do requests that have others follow.
-    pub fn count(&mut self, record: &AttemptRecord) {
-        let row = self.rows.get_mut(&record.webhook_id);
-        let is_step = record.attempt.outcome == Outcome::Step;
-        let Some(row) = row.filter(|_| !record.is_test && !is_step) else {
-            return;
-        };
-        let attempt = &record.attempt;
-        let attempt_us = attempt.timings.total_us;
-        let waited = attempt.started_at.since(record.delivery_created_at);
-        let waited_us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
-        row.activity
-            .count(record.next_step, attempt_us, waited_us.saturating_add(attempt_us));
-        row.has_changed = true;
-    }
-
-    /// Writes the rows that something was counted into.
-    pub fn write(&self, connection: &Connection) -> StoreResult<()> {
-        self.rows
-            .values()
-            .filter(|row| row.has_changed)
-            .try_for_each(|row| write(connection, &row.activity))
-    }
+/// Writes the rows that something was counted into.
+pub fn write_tally(connection: &Connection, tally: &Tally) -> StoreResult<()> {
+    tally
+        .changed()
+        .try_for_each(|activity| write(connection, activity))
 }
 
 fn find(

@@ -4,20 +4,13 @@
 use rusqlite::Row;
 
 use model::time::Timestamp;
-use store::StoreError;
 use store::StoreResult;
 use store::incidents::Committed;
-use store::receipts::{Answer, RECEIPT_LIFETIME, Receipt};
-use store::seal::{SealError, Sealer};
+use store::receipts::{Answer, KeptReceipt, Receipt};
+use store::sealed::receipt_place;
 
 use super::statements::{execute, read_one};
 use super::writer::WriteContext;
-
-struct Kept {
-    request_hash: [u8; 32],
-    created_at: Timestamp,
-    answer: Option<(u16, Vec<u8>)>,
-}
 
 /// Runs a change unless its receipt says that it was made before; keeps the answer to it.
 pub fn answer_once(
@@ -37,7 +30,7 @@ pub fn answer_once(
     Ok(committed)
 }
 
-/// What was answered before. A reservation without an answer counts as nothing: these rows are only written whole.
+/// What was answered before.
 fn earlier_answer(
     context: &WriteContext<'_>,
     receipt: &Receipt,
@@ -49,23 +42,17 @@ fn earlier_answer(
         (&receipt.owner, &receipt.key),
         read_kept,
     )?;
-    let Some(kept) = kept.filter(|kept| now.since(kept.created_at) <= RECEIPT_LIFETIME) else {
-        return Ok(None);
-    };
-    if kept.request_hash != receipt.request_hash {
-        return Ok(Some(Committed::KeyMisused));
+    match kept {
+        Some(kept) => kept.earlier_answer(receipt, now, context.sealer),
+        None => Ok(None),
     }
-    let Some((status, sealed)) = kept.answer else {
-        return Ok(None);
-    };
-    let body = open(context.sealer, receipt, &sealed)?;
-    Ok(Some(Committed::Repeated(Answer { status, body })))
 }
 
-fn read_kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+fn read_kept(row: &Row<'_>) -> rusqlite::Result<KeptReceipt> {
     let status: Option<u16> = row.get(2)?;
     let answer: Option<Vec<u8>> = row.get(3)?;
-    Ok(Kept {
+    Ok(KeptReceipt {
+        is_held: true,
         request_hash: row.get(0)?,
         created_at: Timestamp::from_millis(row.get(1)?),
         answer: status.zip(answer),
@@ -79,7 +66,10 @@ fn keep_answer(
     answer: &Answer,
     now: Timestamp,
 ) -> StoreResult<()> {
-    let sealed = context.sealer.seal(&place(receipt), &answer.body);
+    let sealed = context.sealer.seal(
+        receipt_place(&receipt.owner, &receipt.key).as_bytes(),
+        &answer.body,
+    );
     execute(
         context.connection,
         "INSERT INTO receipts (owner, key, request_hash, node, created_at, status, answer)
@@ -97,17 +87,4 @@ fn keep_answer(
         ),
     )?;
     Ok(())
-}
-
-fn open(sealer: &Sealer, receipt: &Receipt, sealed: &[u8]) -> StoreResult<Vec<u8>> {
-    let opened = sealer.open(&place(receipt), sealed);
-    opened.map(|body| body.to_vec()).map_err(|error| match error {
-        SealError::UnknownKey(_) => StoreError::Unavailable(error.to_string()),
-        SealError::Damaged => StoreError::Corrupt(error.to_string()),
-    })
-}
-
-/// What the sealed answer is bound to: its row.
-fn place(receipt: &Receipt) -> Vec<u8> {
-    format!("receipts:{}:{}", receipt.owner, receipt.key).into_bytes()
 }

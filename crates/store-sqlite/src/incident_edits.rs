@@ -4,6 +4,7 @@ use model::audit::Change;
 use model::id::IncidentId;
 use model::incident::Incident;
 use store::StoreResult;
+use store::incident_plan;
 use store::incidents::IncidentEdit;
 use store::ticket_plan::TicketsNeedTelling;
 
@@ -22,12 +23,13 @@ pub fn edit(
 ) -> StoreResult<Incident> {
     let mut incident = incident_rows::load(context.connection, id)?.incident;
     let had = incident.clone();
-    let sentences = apply(context, &mut incident, edit)?;
-    if sentences.is_empty() {
+    let assignee = match edit.assignee {
+        Some(Some(id)) => Some(incident_rows::load_user(context.connection, id)?),
+        Some(None) | None => None,
+    };
+    let Some(sentence) = incident_plan::edit(&mut incident, edit, assignee, change.at) else {
         return Ok(incident);
-    }
-    let sentence = sentences.join("; ");
-    incident.updated_at = change.at.max(incident.updated_at);
+    };
     incident_rows::update(context.connection, &incident, incident.status)?;
     execute(
         context.connection,
@@ -45,46 +47,4 @@ pub fn edit(
         ticket_requests::tell_linked(context, id, news, change.at)?;
     }
     Ok(incident)
-}
-
-/// Changes the incident in memory and says, in words, what changed.
-fn apply(
-    context: &WriteContext<'_>,
-    incident: &mut Incident,
-    edit: IncidentEdit,
-) -> StoreResult<Vec<String>> {
-    let mut sentences = Vec::new();
-    if let Some(title) = edit.title.filter(|title| *title != incident.title) {
-        sentences.push(format!("changed the title to \"{title}\""));
-        incident.title = title;
-    }
-    if let Some(severity) = edit.severity.filter(|severity| *severity != incident.severity) {
-        let (before, after) = (incident.severity.as_str(), severity.as_str());
-        sentences.push(format!("changed the severity from {before} to {after}"));
-        incident.severity = severity;
-    }
-    if let Some(description) = edit
-        .description
-        .filter(|description| *description != incident.description)
-    {
-        sentences.push(match &description {
-            Some(_) => "changed the description".to_owned(),
-            None => "removed the description".to_owned(),
-        });
-        incident.description = description;
-    }
-    if let Some(assignee) = edit.assignee {
-        let assignee = match assignee {
-            Some(id) => Some(incident_rows::load_user(context.connection, id)?),
-            None => None,
-        };
-        if assignee != incident.assignee {
-            sentences.push(match &assignee {
-                Some(user) => format!("assigned it to {}", user.name),
-                None => "assigned it to nobody".to_owned(),
-            });
-            incident.assignee = assignee;
-        }
-    }
-    Ok(sentences)
 }

@@ -5,6 +5,7 @@
 mod access;
 mod activity;
 mod answers;
+mod attempt_rows;
 mod audit;
 mod backup;
 mod claims;
@@ -23,6 +24,7 @@ mod examine;
 mod giving_up;
 mod inboxes;
 mod incident_edits;
+mod incident_references;
 mod incident_rows;
 mod incidents;
 mod lanes;

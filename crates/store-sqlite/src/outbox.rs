@@ -3,20 +3,19 @@
 
 use std::sync::Arc;
 
-use model::delivery::{Claim, ClaimedDelivery, Spending};
+use model::delivery::Claim;
 use model::event::Event;
-use model::id::{DeliveryId, EventId, WebhookId};
+use model::id::{DeliveryId, WebhookId};
 use model::incident::Incident;
-use model::time::Timestamp;
-use model::webhook::{Ordering, Webhook};
+use model::webhook::Webhook;
 use store::StoreError;
 use store::StoreResult;
 use store::cross_checks::event_digest;
+use store::delivery_plan::{InitialState, NewDelivery, keeps_order};
 
 use super::lanes;
 use super::statements::execute;
 use super::writer::WriteContext;
-use model::digest::sha256;
 
 /// Whether an incident can have open deliveries of earlier events.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,17 +24,6 @@ pub enum LaneHistory {
     None,
     /// It may have some.
     Possible,
-}
-
-/// How a delivery begins its life.
-#[derive(Clone, Copy)]
-pub enum InitialState {
-    /// Due at once.
-    Scheduled,
-    /// Behind an earlier one.
-    Queued,
-    /// In this node's hand.
-    Claimed(Claim),
 }
 
 /// Writes an event and a delivery for every webhook that wants it; hands over what this node has room for.
@@ -54,17 +42,13 @@ pub fn publish(
         .iter()
         .filter(|webhook| webhook.wants(event.name, incident))
     {
-        let id = delivery_id(event.at, event.id, webhook.id);
-        let initial_state = choose_initial_state(context, webhook, &event, history)?;
-        insert_delivery(context, id, webhook.id, &event, initial_state)?;
+        let delivery = new_delivery(context, webhook, &event, history)?;
+        insert_delivery(context, delivery.id, webhook.id, &event, delivery.initial_state)?;
         context.count_accepted(webhook.id);
-        match initial_state {
-            InitialState::Claimed(claim) => claimed.push(claimed_delivery(id, webhook.id, &event, claim)),
-            InitialState::Scheduled if webhook.is_enabled() => {
-                let (webhook_id, due_at) = (webhook.id, event.at);
-                context.after_commit(move |delivery_sink| delivery_sink.wake(webhook_id, due_at));
-            }
-            InitialState::Scheduled | InitialState::Queued => {}
+        claimed.extend(delivery.claimed(&event));
+        if delivery.is_due {
+            let (webhook_id, due_at) = (webhook.id, event.at);
+            context.after_commit(move |delivery_sink| delivery_sink.wake(webhook_id, due_at));
         }
     }
     context.after_commit(move |delivery_sink| {
@@ -111,11 +95,7 @@ pub fn insert_delivery(
     event: &Event,
     initial_state: InitialState,
 ) -> StoreResult<()> {
-    let (state, claim) = match initial_state {
-        InitialState::Scheduled => ("scheduled", None),
-        InitialState::Queued => ("queued", None),
-        InitialState::Claimed(claim) => ("claimed", Some(claim.0)),
-    };
+    let claim = initial_state.claim().map(|claim| claim.0);
     let inserted = execute(
         context.connection,
         "INSERT INTO deliveries (id, webhook_id, incident_id, event_sequence, state, due_at, node, claim, created_at,
@@ -126,7 +106,7 @@ pub fn insert_delivery(
             webhook_id.as_bytes(),
             event.incident_id.as_bytes(),
             event.sequence,
-            state,
+            initial_state.state().as_str(),
             event.at.as_millis(),
             claim.map(|_| context.node),
             claim,
@@ -139,50 +119,22 @@ pub fn insert_delivery(
     }
 }
 
-/// The delivery of an event to a webhook: the same two always give the same id.
-pub fn delivery_id(at: Timestamp, event_id: EventId, webhook_id: WebhookId) -> DeliveryId {
-    let hash = sha256([event_id.as_bytes(), webhook_id.as_bytes()]);
-    let mut random = [0; 10];
-    random.copy_from_slice(&hash[..10]);
-    DeliveryId::new(at, random)
-}
-
-/// A delivery that was never tried, in this node's hand.
-pub fn claimed_delivery(
-    id: DeliveryId,
-    webhook_id: WebhookId,
-    event: &Arc<Event>,
-    claim: Claim,
-) -> ClaimedDelivery {
-    ClaimedDelivery {
-        id,
-        webhook_id,
-        event: Arc::clone(event),
-        attempts_made: 0,
-        spent: Spending::default(),
-        continuation: None,
-        created_at: event.at,
-        due_at: event.at,
-        claim,
-    }
-}
-
-fn choose_initial_state(
+/// The delivery of an event to a webhook that wants it.
+fn new_delivery(
     context: &mut WriteContext<'_>,
     webhook: &Webhook,
     event: &Event,
     history: LaneHistory,
-) -> StoreResult<InitialState> {
-    let must_wait = webhook.settings.ordering == Ordering::Incident
-        && history == LaneHistory::Possible
+) -> StoreResult<NewDelivery> {
+    let lane_is_open = history == LaneHistory::Possible
+        && keeps_order(webhook)
         && lanes::has_open(context.connection, event.incident_id, webhook.id)?;
-    if must_wait {
-        return Ok(InitialState::Queued);
-    }
-    if !webhook.is_enabled() || !context.delivery_sink.reserve(webhook.id) {
-        return Ok(InitialState::Scheduled);
-    }
-    let webhook_id = webhook.id;
-    context.after_rollback(move |delivery_sink| delivery_sink.cancel(webhook_id));
-    Ok(InitialState::Claimed(Claim(context.new_claim())))
+    Ok(NewDelivery::new(webhook, event, lane_is_open, || {
+        let webhook_id = webhook.id;
+        let has_room = context.delivery_sink.reserve(webhook_id);
+        has_room.then(|| {
+            context.after_rollback(move |delivery_sink| delivery_sink.cancel(webhook_id));
+            Claim(context.new_claim())
+        })
+    }))
 }

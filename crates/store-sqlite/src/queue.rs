@@ -10,11 +10,12 @@ use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
+use store::delivery_plan::{InitialState, claimed_delivery, delivery_id};
 use store::queue::{AttemptRecord, ClaimRequest, Claimed, NODE_LEASE, Queue, Recorded};
 
 use super::claims::{self, Wakes, is_enabled, next_due_at};
 use super::database::Database;
-use super::outbox::{InitialState, claimed_delivery, delivery_id, insert_delivery, insert_event};
+use super::outbox::{insert_delivery, insert_event};
 use super::recording;
 use super::statements::{execute, read_all};
 use super::writer::WriteContext;

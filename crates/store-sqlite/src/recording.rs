@@ -4,16 +4,19 @@
 
 use rusqlite::Connection;
 
-use model::attempt::{Attempt, Disposition, Outcome};
 use model::audit::{Actor, Change};
 use model::delivery::NextStep;
-use model::id::{AuditId, DeliveryId, WebhookId};
+use model::exchange::FailureCode;
+use model::id::{AuditId, WebhookId};
 use model::patch::Patch;
 use model::time::Timestamp;
 use store::StoreResult;
+use store::attempt_columns::millis;
+use store::delivery_plan::DeliveryUpdate;
 use store::queue::{AttemptRecord, Recorded};
 
-use super::activity::Tally;
+use super::activity;
+use super::attempt_rows;
 use super::audit;
 use super::claims::{Wakes, is_enabled};
 use super::lanes;
@@ -30,7 +33,7 @@ pub fn record(
 ) -> StoreResult<Vec<Recorded>> {
     // Whatever may fail comes before the first change.
     context.subscriptions()?;
-    let mut tally = Tally::read(context.connection, records, now)?;
+    let mut tally = activity::read_tally(context.connection, records, now)?;
     let mut wakes = Wakes::default();
     let mut results = Vec::with_capacity(records.len());
     for record in records {
@@ -40,7 +43,7 @@ pub fn record(
         }
         results.push(recorded);
     }
-    tally.write(context.connection)?;
+    activity::write_tally(context.connection, &tally)?;
     wakes.send_after_commit(context);
     Ok(results)
 }
@@ -51,10 +54,11 @@ fn record_one(
     now: Timestamp,
     wakes: &mut Wakes,
 ) -> StoreResult<Recorded> {
-    if !move_on(context, record, now)? {
+    let update = DeliveryUpdate::after_attempt(record, now);
+    if !move_on(context, record, &update)? {
         return record_late(context.connection, record);
     }
-    insert_attempt(context.connection, record.delivery_id, &record.attempt)?;
+    attempt_rows::insert(context.connection, record.delivery_id, &record.attempt)?;
     let is_of_now = settings_are_of(context, record)?;
     if let Some(reason) = record.disable_webhook.as_ref().filter(|_| is_of_now) {
         disable_webhook(context, record, reason, now)?;
@@ -71,37 +75,33 @@ fn record_one(
     {
         learn(context, record.webhook_id, learned)?;
     }
-    match record.next_step {
-        NextStep::Retry { at } | NextStep::Hold { at } => {
-            if is_enabled(context, record.webhook_id)? {
-                wakes.add(record.webhook_id, at);
-            }
+    let wakes_at = if update.ends_turn {
+        let promoted = lanes::promote(context.connection, record.incident_id, record.webhook_id, now)?;
+        if !promoted && record.next_step == NextStep::Delivered {
+            ticket_requests::tell_what_came_meanwhile(context, record, now, wakes)?;
         }
-        NextStep::Delivered | NextStep::Dead => {
-            let promoted = lanes::promote(context.connection, record.incident_id, record.webhook_id, now)?;
-            if promoted && is_enabled(context, record.webhook_id)? {
-                wakes.add(record.webhook_id, now);
-            }
-            if !promoted && record.next_step == NextStep::Delivered {
-                ticket_requests::tell_what_came_meanwhile(context, record, now, wakes)?;
-            }
-        }
+        promoted.then_some(now)
+    } else {
+        update.due_at
+    };
+    if let Some(at) = wakes_at
+        && is_enabled(context, record.webhook_id)?
+    {
+        wakes.add(record.webhook_id, at);
     }
     Ok(Recorded::Applied)
 }
 
 /// Moves a delivery on, if the claim still holds; says whether it does.
-fn move_on(context: &WriteContext<'_>, record: &AttemptRecord, now: Timestamp) -> StoreResult<bool> {
-    let (state, due_at, finished_at) = match record.next_step {
-        NextStep::Delivered => ("delivered", None, Some(now.as_millis())),
-        NextStep::Dead => ("dead", None, Some(now.as_millis())),
-        NextStep::Retry { at } | NextStep::Hold { at } => ("scheduled", Some(at.as_millis()), None),
-    };
-    let is_kept = finished_at.is_none();
-    let (progress_stays, progress) = match &record.state_updates.continuation {
-        Patch::Keep => (is_kept, None),
-        Patch::Set(text) if is_kept => (false, Some(text)),
-        Patch::Set(_) | Patch::Clear => (false, None),
+fn move_on(
+    context: &WriteContext<'_>,
+    record: &AttemptRecord,
+    update: &DeliveryUpdate<'_>,
+) -> StoreResult<bool> {
+    let (progress_stays, progress) = match update.continuation {
+        Patch::Keep => (true, None),
+        Patch::Set(text) => (false, Some(text)),
+        Patch::Clear => (false, None),
     };
     let moved = execute(
         context.connection,
@@ -113,17 +113,17 @@ fn move_on(context: &WriteContext<'_>, record: &AttemptRecord, now: Timestamp) -
             record.delivery_id.as_bytes(),
             record.claim.0,
             context.node,
-            state,
-            due_at,
-            finished_at,
-            failure_code(&record.attempt.outcome),
-            record.spent.attempts,
-            record.spent.follow_ups,
-            i64::try_from(record.spent.waited.as_millis()).unwrap_or(i64::MAX),
+            update.state.as_str(),
+            update.due_at.map(Timestamp::as_millis),
+            update.finished_at.map(Timestamp::as_millis),
+            update.last_failure.map(FailureCode::as_str),
+            update.spent.attempts,
+            update.spent.follow_ups,
+            millis(update.spent.waited),
             progress_stays,
             progress,
-            record.spent.refusals,
-            record.spent.steps,
+            update.spent.refusals,
+            update.spent.steps,
         ),
     )?;
     Ok(moved == 1)
@@ -138,7 +138,7 @@ fn record_late(connection: &Connection, record: &AttemptRecord) -> StoreResult<R
     if exists.is_none() {
         return Ok(Recorded::Gone);
     }
-    if insert_attempt(connection, record.delivery_id, &record.attempt)? == 1 {
+    if attempt_rows::insert(connection, record.delivery_id, &record.attempt)? == 1 {
         execute(
             connection,
             "UPDATE deliveries SET attempts_made = attempts_made + 1 WHERE id = ?1",
@@ -191,45 +191,6 @@ fn learn(context: &mut WriteContext<'_>, webhook_id: WebhookId, learned: &str) -
     Ok(())
 }
 
-fn insert_attempt(connection: &Connection, delivery_id: DeliveryId, attempt: &Attempt) -> StoreResult<usize> {
-    let failure = attempt.outcome.failure();
-    let timings = &attempt.timings;
-    execute(
-        connection,
-        "INSERT INTO attempts (delivery_id, id, number, started_at, outcome, failure, failure_detail, retry_after_ms,
-             status, dns_us, connect_us, tls_us, first_byte_us, total_us, remote_address, request_head, response_head,
-             response_body, response_body_truncated, remedy, request_body, note)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
-         ON CONFLICT (delivery_id, id) DO NOTHING",
-        rusqlite::params![
-            delivery_id.as_bytes(),
-            attempt.id.as_bytes(),
-            attempt.number,
-            attempt.started_at.as_millis(),
-            attempt.outcome.as_str(),
-            failure.map(|failure| failure.code.as_str()),
-            failure.map(|failure| &failure.detail),
-            failure
-                .and_then(|failure| failure.retry_after)
-                .map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
-            attempt.status,
-            timings.dns_us.map(signed),
-            timings.connect_us.map(signed),
-            timings.tls_us.map(signed),
-            timings.first_byte_us.map(signed),
-            signed(timings.total_us),
-            attempt.remote_address.map(|address| address.to_string()),
-            attempt.request_head,
-            attempt.response_head,
-            &attempt.response_body[..],
-            attempt.response_body_is_truncated,
-            remedy_name(&attempt.outcome),
-            attempt.request_body.as_deref(),
-            attempt.note,
-        ],
-    )
-}
-
 /// Disables a webhook on its receiver's wish, unless it is so already.
 fn disable_webhook(
     context: &mut WriteContext<'_>,
@@ -254,24 +215,4 @@ fn disable_webhook(
         audit_id: AuditId::from_bytes(*record.attempt.id.as_bytes()),
     };
     audit::write(context.connection, &change, "webhook.disable", webhook_id, reason)
-}
-
-/// What helps, where it is not the schedule: the column is younger than the table.
-fn remedy_name(outcome: &Outcome) -> Option<&'static str> {
-    match outcome {
-        Outcome::Failed(failure) if failure.disposition != Disposition::Backoff => {
-            Some(failure.disposition.as_str())
-        }
-        Outcome::Delivered | Outcome::Accepted | Outcome::Step | Outcome::Failed(_) | Outcome::Gone(_) => {
-            None
-        }
-    }
-}
-
-fn failure_code(outcome: &Outcome) -> Option<&'static str> {
-    outcome.failure().map(|failure| failure.code.as_str())
-}
-
-fn signed(microseconds: u64) -> i64 {
-    i64::try_from(microseconds).unwrap_or(i64::MAX)
 }

@@ -11,6 +11,7 @@ use model::time::Timestamp;
 use model::webhook::Ordering;
 use store::StoreError;
 use store::StoreResult;
+use store::delivery_plan::{InitialState, delivery_id};
 use store::queue::AttemptRecord;
 use store::ticket_plan::{LinkRow, TicketsNeedTelling};
 use store::tickets::Requested;
@@ -21,7 +22,7 @@ use super::columns::parsed;
 use super::events;
 use super::incident_rows;
 use super::lanes;
-use super::outbox::{self, InitialState};
+use super::outbox;
 use super::replays::{self, Finished};
 use super::statements::{execute, read_all, read_one};
 use super::ticket_changes::write_note;
@@ -290,7 +291,7 @@ fn make(
     let event = events::load(context.connection, sequence)?;
     // It waits since now, however long ago the event was.
     let event = Event { at: now, ..event };
-    let id = outbox::delivery_id(now, event.id, webhook_id);
+    let id = delivery_id(now, event.id, webhook_id);
     let initial_state = match lanes::has_open(context.connection, incident_id, webhook_id)? {
         true => InitialState::Queued,
         false => InitialState::Scheduled,

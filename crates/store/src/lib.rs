@@ -5,15 +5,19 @@
 //! the call, so that a caller that goes away after the commit loses nothing.
 
 pub mod access;
+pub mod activity_plan;
+pub mod attempt_columns;
 pub mod catalog;
 pub mod commit_health;
 pub mod commit_observer;
 pub mod cross_checks;
 pub mod deliveries;
+pub mod delivery_plan;
 pub mod delivery_sink;
 pub mod error;
 pub mod events;
 pub mod inboxes;
+pub mod incident_plan;
 pub mod incidents;
 pub mod overview;
 pub mod page;

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use crate::StoreResult;
 use crate::incidents::Committed;
 use crate::seal::Sealer;
-use crate::sealed::open_bytes;
+use crate::sealed::{open_bytes, receipt_place};
 use model::time::Timestamp;
 
 /// How long a key is remembered (docs/contract.md, 2).
@@ -101,6 +101,22 @@ impl KeptReceipt {
         };
         let body = open_bytes(sealer, place, &sealed)?;
         Ok(ReceiptState::Answered(Answer { status, body }))
+    }
+
+    /// What it means for a trigger or a transition; nothing if the change is made, and its answer kept. A reservation without
+    /// an answer counts as nothing: their rows are only written whole.
+    pub fn earlier_answer(
+        self,
+        receipt: &Receipt,
+        now: Timestamp,
+        sealer: &Sealer,
+    ) -> StoreResult<Option<Committed>> {
+        let place = receipt_place(&receipt.owner, &receipt.key);
+        Ok(match self.state(&receipt.request_hash, now, sealer, &place)? {
+            ReceiptState::New | ReceiptState::InProgress => None,
+            ReceiptState::Misused => Some(Committed::KeyMisused),
+            ReceiptState::Answered(answer) => Some(Committed::Repeated(answer)),
+        })
     }
 }
 
