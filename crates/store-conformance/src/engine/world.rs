@@ -320,6 +320,7 @@ pub fn changed(committed: Committed) -> Incident {
 #[derive(Default)]
 pub struct RecordingHandOver {
     room: Mutex<u32>,
+    pub reserved: Mutex<Vec<WebhookId>>,
     pub taken: Mutex<Vec<ClaimedDelivery>>,
     pub cancelled: Mutex<Vec<WebhookId>>,
     pub woken: Mutex<Vec<(WebhookId, Timestamp)>>,
@@ -339,15 +340,19 @@ impl RecordingHandOver {
     pub fn forget(&self) {
         self.taken.lock().unwrap().clear();
         self.woken.lock().unwrap().clear();
+        self.reserved.lock().unwrap().clear();
         self.cancelled.lock().unwrap().clear();
         self.changed.lock().unwrap().clear();
     }
 }
 
 impl DeliverySink for RecordingHandOver {
-    fn reserve(&self, _: WebhookId) -> bool {
+    fn reserve(&self, webhook_id: WebhookId) -> bool {
         let mut room = self.room.lock().unwrap();
         let has_room = *room > 0;
+        if has_room {
+            self.reserved.lock().unwrap().push(webhook_id);
+        }
         *room = room.saturating_sub(1);
         has_room
     }
