@@ -76,6 +76,13 @@ CREATE TABLE events (
 
 CREATE INDEX events_incident ON events (incident_id, sequence);
 
+-- Whoever adds to the feed locks its one row first: numbers are committed in their order, and no reader passes one over.
+CREATE TABLE feed (
+    id  BIGINT PRIMARY KEY CHECK (id = 1)
+);
+
+INSERT INTO feed (id) VALUES (1);
+
 CREATE TABLE notes (
     incident_id  BYTEA NOT NULL REFERENCES incidents (id),
     id           BYTEA NOT NULL CHECK (length(id) = 16),
@@ -158,7 +165,8 @@ CREATE TABLE deliveries (
     CHECK ((state IN ('delivered', 'dead')) = (finished_at IS NOT NULL))
 );
 
-CREATE INDEX deliveries_open ON deliveries (webhook_id, state, due_at)
+-- With the id, so that a claim sorts nothing, however many are due at one moment.
+CREATE INDEX deliveries_open ON deliveries (webhook_id, state, due_at, id)
     WHERE finished_at IS NULL;
 CREATE INDEX deliveries_lane ON deliveries (incident_id, webhook_id, event_sequence);
 CREATE INDEX deliveries_queued ON deliveries (incident_id, webhook_id, event_sequence) WHERE state = 'queued';

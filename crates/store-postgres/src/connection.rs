@@ -107,6 +107,17 @@ impl Connection {
         self.change(sql, params).await.map_err(unavailable_or_late)
     }
 
+    /// Runs a statement that must change so many rows: those that this transaction has locked.
+    pub async fn execute_all(&self, expected: usize, sql: &str, params: Params<'_>) -> StoreResult<()> {
+        let changed = self.execute(sql, params).await?;
+        match usize::try_from(changed) == Ok(expected) {
+            true => Ok(()),
+            false => Err(StoreError::Corrupt(
+                "rows changed within a transaction that had locked them".into(),
+            )),
+        }
+    }
+
     /// The same for a statement that the schema may refuse because of what a caller asked for: a name that is taken, a
     /// reference that leads nowhere. After a refusal the transaction can only be undone.
     pub async fn execute_or_refuse(
@@ -115,8 +126,18 @@ impl Connection {
         params: Params<'_>,
         refusal: ConstraintRefusal,
     ) -> StoreResult<()> {
+        self.count_or_refuse(sql, params, refusal).await.map(|_| ())
+    }
+
+    /// The same, and says how many rows it changed.
+    pub async fn count_or_refuse(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        refusal: ConstraintRefusal,
+    ) -> StoreResult<u64> {
         match self.change(sql, params).await {
-            Ok(_) => Ok(()),
+            Ok(changed) => Ok(changed),
             Err(Some(error)) => Err(match Failure::new(&error) {
                 Failure::Taken => refusal.taken,
                 Failure::Reference => refusal.unknown,

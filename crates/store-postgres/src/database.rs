@@ -16,6 +16,7 @@ use store::seal::{SealError, Sealer};
 
 use super::address::Address;
 use super::connection::Connection;
+use super::group_commit::GroupCommit;
 use super::migrate::migrate;
 use super::prune::PruneRound;
 use super::tls::Connector;
@@ -57,6 +58,7 @@ pub struct Database {
     schema_version: u32,
     server_version: String,
     prune_round: Mutex<PruneRound>,
+    group_commit: GroupCommit,
 }
 
 /// What commands that outlive their callers need.
@@ -86,17 +88,19 @@ impl Database {
         let mut connection = Connection::take(&pool, settings.statement_timeout, &commits).await?;
         let server_version = check_server(&connection).await?;
         let schema_version = migrate(&mut connection).await?;
+        let shared = Arc::new(Shared {
+            pool,
+            statement_timeout: settings.statement_timeout,
+            sealer: settings.sealer,
+            node: settings.node,
+            delivery_sink: settings.delivery_sink,
+            last_claim: AtomicI64::new(0),
+            observer: settings.observer,
+            commits,
+        });
         Ok(Self {
-            shared: Arc::new(Shared {
-                pool,
-                statement_timeout: settings.statement_timeout,
-                sealer: settings.sealer,
-                node: settings.node,
-                delivery_sink: settings.delivery_sink,
-                last_claim: AtomicI64::new(0),
-                observer: settings.observer,
-                commits,
-            }),
+            group_commit: GroupCommit::start(&shared),
+            shared,
             schema_version,
             server_version,
             prune_round: Mutex::default(),
@@ -128,6 +132,11 @@ impl Database {
     /// How far the pruner has come.
     pub(super) fn prune_round(&self) -> MutexGuard<'_, PruneRound> {
         self.prune_round.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where triggers and transitions wait for the next transaction.
+    pub(super) fn group_commit(&self) -> &GroupCommit {
+        &self.group_commit
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

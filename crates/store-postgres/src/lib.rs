@@ -5,30 +5,88 @@
 //! row locks and unique indexes. Nothing lives in a session but prepared statements.
 
 mod access;
+mod activity;
 mod address;
+mod answers;
+mod attempt_rows;
 mod audit;
 mod backup;
+mod claims;
 mod columns;
 mod connection;
 mod cross_checks;
 mod database;
+mod deliveries;
+mod delivery_lists;
+mod delivery_rows;
+mod delivery_stats;
 mod endpoints;
 mod errors;
+mod events;
 mod examine;
+mod giving_up;
+mod group_commit;
 mod inboxes;
+mod incident_edits;
+mod incident_references;
+mod incident_rows;
+mod incidents;
+mod lanes;
 mod migrate;
+mod outbox;
+mod overview;
 mod policies;
 mod prune;
+mod queue;
 mod receipts;
+mod recording;
 mod rekey;
+mod replays;
 mod services;
 mod sessions;
 mod sign_in;
+mod subscriptions;
+mod ticket_changes;
+mod ticket_polls;
+mod ticket_requests;
+mod ticket_rows;
+mod tickets;
 mod tls;
+mod transitions;
 mod unwell_webhooks;
 mod upkeep;
 mod users;
 mod webhooks;
 mod writer;
 
+use std::sync::Arc;
+
+use store::Store;
+
 pub use database::{Database, Settings};
+
+impl From<Database> for Store {
+    fn from(database: Database) -> Self {
+        let database = Arc::new(database);
+        Self {
+            incidents: Arc::clone(&database) as _,
+            events: Arc::clone(&database) as _,
+            queue: Arc::clone(&database) as _,
+            deliveries: Arc::clone(&database) as _,
+            webhooks: Arc::clone(&database) as _,
+            endpoints: Arc::clone(&database) as _,
+            tickets: Arc::clone(&database) as _,
+            ticket_polls: Arc::clone(&database) as _,
+            services: Arc::clone(&database) as _,
+            users: Arc::clone(&database) as _,
+            policies: Arc::clone(&database) as _,
+            access: Arc::clone(&database) as _,
+            receipts: Arc::clone(&database) as _,
+            sign_in: Arc::clone(&database) as _,
+            sessions: Arc::clone(&database) as _,
+            inboxes: Arc::clone(&database) as _,
+            overview: Arc::clone(&database) as _,
+            upkeep: database,
+        }
+    }
+}

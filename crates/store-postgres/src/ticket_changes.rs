@@ -20,6 +20,9 @@ use super::writer::WriteContext;
 /// Writes down what a request is about to do, if its claim still holds, and goes on holding until this is on disk.
 pub async fn intend(context: &mut WriteContext, intent: &IntentRecord) -> StoreResult<bool> {
     let connection = &context.connection;
+    let (webhook_id, incident_id) = (intent.webhook_id, intent.incident_id);
+    // Before the delivery: whoever adds to a lane locks in this order too.
+    let row = ticket_rows::lock(connection, webhook_id, incident_id).await?;
     let sql = "SELECT 1 FROM deliveries WHERE id = $1 AND state = 'claimed' AND claim = $2 AND node = $3 FOR UPDATE";
     let (delivery_id, node) = (&intent.delivery_id.as_bytes()[..], context.node());
     if !connection
@@ -28,8 +31,6 @@ pub async fn intend(context: &mut WriteContext, intent: &IntentRecord) -> StoreR
     {
         return Ok(false);
     }
-    let (webhook_id, incident_id) = (intent.webhook_id, intent.incident_id);
-    let row = ticket_rows::lock(connection, webhook_id, incident_id).await?;
     let row = row.unwrap_or_else(|| LinkRow::new(webhook_id, incident_id, intent.at));
     let after = match &intent.workflow {
         Some(workflow) => Some(row.about_to(workflow.clone(), intent.at)),

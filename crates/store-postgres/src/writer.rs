@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use model::id::WebhookId;
+use model::webhook::Webhook;
 use store::DeliverySink;
 use store::StoreError;
 use store::StoreResult;
@@ -15,6 +16,7 @@ use store::seal::Sealer;
 
 use super::connection::Connection;
 use super::database::{Database, Shared};
+use super::subscriptions;
 
 /// How often a command is run before its caller hears that others were in its way.
 const MAX_TRIES: u32 = 8;
@@ -30,6 +32,8 @@ pub struct WriteContext {
     pub connection: Connection,
     shared: Arc<Shared>,
     effects: Effects,
+    /// As this transaction has read them.
+    subscriptions: Option<Arc<Vec<Webhook>>>,
 }
 
 /// What a command leaves behind for when its result is certain.
@@ -77,8 +81,19 @@ impl WriteContext {
         self.shared.last_claim.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// Every webhook that is not deleted, sorted by id; read once in a transaction.
+    pub async fn subscriptions(&mut self) -> StoreResult<Arc<Vec<Webhook>>> {
+        if let Some(subscriptions) = &self.subscriptions {
+            return Ok(Arc::clone(subscriptions));
+        }
+        let loaded = Arc::new(subscriptions::load(&self.connection).await?);
+        self.subscriptions = Some(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
     /// Says that a webhook changed: the dispatcher must look again.
     pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
+        self.subscriptions = None;
         self.after_commit(move |delivery_sink| delivery_sink.webhook_changed(webhook_id));
     }
 
@@ -111,25 +126,38 @@ impl Database {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let shared = Arc::clone(self.shared());
-        let task = tokio::spawn(async move {
-            let mut wait = FIRST_WAIT;
-            for _ in 1..MAX_TRIES {
-                match attempt(&shared, &input, &command).await {
-                    Ok(value) => return Ok(value),
-                    Err(Undone::Finally(error)) => return Err(error),
-                    Err(Undone::Transient(error)) => tracing::debug!(%error, "a transaction is run again"),
-                }
-                tokio::time::sleep(wait).await;
-                wait *= 2;
-            }
-            attempt(&shared, &input, &command)
-                .await
-                .map_err(Undone::into_error)
-        });
-        let ended = |_| StoreError::Corrupt("a command of the store panicked".into());
-        task.await.map_err(ended)?
+        write(self.shared(), input, command).await
     }
+}
+
+/// See [`Database::write`].
+pub(super) async fn write<I, T>(
+    shared: &Arc<Shared>,
+    input: I,
+    command: impl for<'a> Fn(&'a mut WriteContext, &'a I) -> Running<'a, T> + Send + Sync + 'static,
+) -> StoreResult<T>
+where
+    I: Send + Sync + 'static,
+    T: Send + 'static,
+{
+    let shared = Arc::clone(shared);
+    let task = tokio::spawn(async move {
+        let mut wait = FIRST_WAIT;
+        for _ in 1..MAX_TRIES {
+            match attempt(&shared, &input, &command).await {
+                Ok(value) => return Ok(value),
+                Err(Undone::Finally(error)) => return Err(error),
+                Err(Undone::Transient(error)) => tracing::debug!(%error, "a transaction is run again"),
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        attempt(&shared, &input, &command)
+            .await
+            .map_err(Undone::into_error)
+    });
+    let ended = |_| StoreError::Corrupt("a command of the store panicked".into());
+    task.await.map_err(ended)?
 }
 
 /// Why a try came to nothing.
@@ -162,6 +190,7 @@ async fn attempt<I, T>(
         connection,
         shared: Arc::clone(shared),
         effects: Effects::default(),
+        subscriptions: None,
     };
     let result = match command(&mut context, input).await {
         Ok(value) => match context.flush_ledger().await {

@@ -1,7 +1,6 @@
 //! The PostgreSQL backend under test, with a second connection to put rows in and to look at them.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use store::{Store, StoreResult};
@@ -14,8 +13,6 @@ use super::server::{server, settings};
 
 pub struct PostgresBackend {
     database: String,
-    /// Keeps the contracts that are not here yet.
-    others: tempfile::TempDir,
 }
 
 impl PostgresBackend {
@@ -23,7 +20,6 @@ impl PostgresBackend {
     pub fn new() -> Self {
         Self {
             database: server().new_database(),
-            others: tempfile::tempdir().unwrap(),
         }
     }
 
@@ -48,37 +44,10 @@ pub async fn open_database(url: &str, opening: &Opening) -> StoreResult<Database
     .await
 }
 
-/// What PostgreSQL does not do yet, SQLite stands in for: of no use to a case but to be there.
-fn store(database: Database, others: Store) -> Store {
-    let database = Arc::new(database);
-    Store {
-        access: Arc::clone(&database) as _,
-        services: Arc::clone(&database) as _,
-        users: Arc::clone(&database) as _,
-        policies: Arc::clone(&database) as _,
-        webhooks: Arc::clone(&database) as _,
-        endpoints: Arc::clone(&database) as _,
-        receipts: Arc::clone(&database) as _,
-        sign_in: Arc::clone(&database) as _,
-        sessions: Arc::clone(&database) as _,
-        inboxes: Arc::clone(&database) as _,
-        upkeep: database,
-        ..others
-    }
-}
-
 #[async_trait]
 impl Backend for PostgresBackend {
     async fn open(&self, opening: &Opening) -> StoreResult<Store> {
-        let others = store_sqlite::open(store_sqlite::Settings {
-            directory: self.others.path().to_owned(),
-            sealer: opening.sealer(),
-            delivery_sink: opening.delivery_sink.clone(),
-            node: opening.node,
-            observer: opening.observer.clone(),
-            max_pages: None,
-        })?;
-        Ok(store(open_database(&self.url(), opening).await?, others))
+        Ok(open_database(&self.url(), opening).await?.into())
     }
 
     async fn open_backup(&self, _: &Path, _: &Opening) -> StoreResult<Store> {

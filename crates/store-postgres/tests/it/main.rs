@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backend;
+mod contention;
 mod faults;
 mod nodes;
 mod opening;
@@ -11,22 +12,15 @@ mod reaching;
 mod server;
 
 mod conformance {
-    //! What every store must do: the subjects that PostgreSQL has.
+    //! What every store must do.
 
     use std::sync::Arc;
 
     use store_conformance::Backend;
 
-    fn new_backend() -> Arc<dyn Backend> {
+    fn backend() -> Arc<dyn Backend> {
         Arc::new(crate::backend::PostgresBackend::new())
     }
 
-    store_conformance::access!();
-    store_conformance::catalog!();
-    store_conformance::inboxes!();
-    store_conformance::receipts!();
-    store_conformance::sessions!();
-    store_conformance::sign_in!();
-    store_conformance::upkeep!();
-    store_conformance::webhooks!();
+    store_conformance::conformance!(backend);
 }

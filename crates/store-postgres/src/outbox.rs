@@ -1,0 +1,265 @@
+//! The outbox: events and their deliveries, written in the transaction of the changes. The one place from which
+//! events come.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use model::delivery::Claim;
+use model::event::Event;
+use model::id::{DeliveryId, WebhookId};
+use model::incident::Incident;
+use model::webhook::Webhook;
+use store::StoreError;
+use store::StoreResult;
+use store::cross_checks::event_digest;
+pub use store::delivery_plan::{InitialState, delivery_id};
+use store::delivery_plan::{NewDelivery, keeps_order};
+
+use super::columns::{bytes, number};
+use super::lanes::{self, Lane};
+use super::writer::WriteContext;
+
+/// Whether an incident can have open deliveries of earlier events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneHistory {
+    /// It was made just now.
+    None,
+    /// It may have some.
+    Possible,
+}
+
+/// An event that a change makes, with the incident after it.
+pub struct Publication<'a> {
+    pub event: Event,
+    pub incident: &'a Incident,
+    pub history: LaneHistory,
+}
+
+/// Writes events and a delivery for every webhook that wants one; hands over what this node has room for. The incidents are
+/// locked, or new.
+pub async fn publish(context: &mut WriteContext, publications: Vec<Publication<'_>>) -> StoreResult<()> {
+    if publications.is_empty() {
+        return Ok(());
+    }
+    let subscriptions = context.subscriptions().await?;
+    let wanted: Vec<Vec<&Webhook>> = publications
+        .iter()
+        .map(|publication| wanting(&subscriptions, publication))
+        .collect();
+    let open = lanes::open_among(&context.connection, &lanes_of(&publications, &wanted)).await?;
+    let mut deliveries = Vec::new();
+    for (position, (publication, wanted)) in publications.iter().zip(&wanted).enumerate() {
+        for webhook in wanted {
+            let delivery = new_delivery(context, webhook, &publication.event, &open);
+            context.count_accepted(webhook.id);
+            deliveries.push((position, delivery));
+        }
+    }
+    let mut events: Vec<Event> = publications.into_iter().map(|of| of.event).collect();
+    insert(context, &mut events, &deliveries).await?;
+    announce(context, events, deliveries);
+    Ok(())
+}
+
+fn wanting<'a>(subscriptions: &'a [Webhook], publication: &Publication<'_>) -> Vec<&'a Webhook> {
+    let wants = |webhook: &&Webhook| webhook.wants(publication.event.name, publication.incident);
+    subscriptions.iter().filter(wants).collect()
+}
+
+fn lanes_of(publications: &[Publication<'_>], wanted: &[Vec<&Webhook>]) -> Vec<Lane> {
+    let with_history = publications
+        .iter()
+        .zip(wanted)
+        .filter(|(publication, _)| publication.history == LaneHistory::Possible);
+    let lanes = with_history.flat_map(|(publication, wanted)| {
+        let ordered = wanted.iter().filter(|webhook| keeps_order(webhook));
+        ordered.map(|webhook| (publication.event.incident_id, webhook.id))
+    });
+    lanes.collect()
+}
+
+fn new_delivery(
+    context: &mut WriteContext,
+    webhook: &Webhook,
+    event: &Event,
+    open: &HashSet<Lane>,
+) -> NewDelivery {
+    let lane_is_open = open.contains(&(event.incident_id, webhook.id));
+    NewDelivery::new(webhook, event, lane_is_open, || {
+        let webhook_id = webhook.id;
+        let has_room = context.delivery_sink().reserve(webhook_id);
+        has_room.then(|| {
+            context.after_rollback(move |delivery_sink| delivery_sink.cancel(webhook_id));
+            Claim(context.new_claim())
+        })
+    })
+}
+
+/// What the dispatcher and whoever reads the feed hear once all is on disk.
+fn announce(context: &mut WriteContext, events: Vec<Event>, deliveries: Vec<(usize, NewDelivery)>) {
+    let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
+    context.after_commit(move |delivery_sink| {
+        for (position, delivery) in deliveries {
+            let event = &events[position];
+            if let Some(claimed) = delivery.claimed(event) {
+                delivery_sink.take(claimed);
+            } else if delivery.is_due {
+                delivery_sink.wake(delivery.webhook_id, event.at);
+            }
+        }
+        if let Some(last) = events.last() {
+            delivery_sink.events_up_to(last.sequence);
+        }
+    });
+}
+
+/// Writes events at the end of the feed, with their deliveries, and says their places. Whoever does so holds the feed's row
+/// until the commit; so nothing but the commit should follow.
+pub async fn insert(
+    context: &WriteContext,
+    events: &mut [Event],
+    deliveries: &[(usize, NewDelivery)],
+) -> StoreResult<()> {
+    let new = EventColumns::new(events);
+    let of = DeliveryColumns::new(deliveries, context.node());
+    let written = context
+        .connection
+        .read_all(
+            "WITH place AS (SELECT id FROM feed FOR UPDATE),
+             new_events AS (
+                 INSERT INTO events (id, incident_id, name, at, actor, is_test, body, digest)
+                 SELECT e.* FROM place, unnest($1::bytea[], $2::bytea[], $3::text[], $4::bigint[], $5::text[],
+                     $6::boolean[], $7::bytea[], $8::bytea[]) AS e
+                 RETURNING sequence, id, incident_id, at, is_test),
+             placed AS (
+                 SELECT n.*, row_number() OVER (ORDER BY n.sequence) AS position FROM new_events n),
+             new_deliveries AS (
+                 INSERT INTO deliveries (id, webhook_id, incident_id, event_sequence, state, due_at, node, claim,
+                     created_at, is_test)
+                 SELECT d.id, d.webhook_id, p.incident_id, p.sequence, d.state, p.at, d.node, d.claim, p.at, p.is_test
+                 FROM unnest($9::bytea[], $10::bytea[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[])
+                     AS d (id, webhook_id, position, state, node, claim)
+                     JOIN placed p ON p.position = d.position
+                 RETURNING 1)
+             SELECT sequence, (SELECT count(*) FROM new_deliveries) AS deliveries FROM placed ORDER BY sequence",
+            &[
+                &new.ids,
+                &new.incident_ids,
+                &new.names,
+                &new.at,
+                &new.actors,
+                &new.is_test,
+                &new.bodies,
+                &new.digests,
+                &of.ids,
+                &of.webhook_ids,
+                &of.positions,
+                &of.states,
+                &of.nodes,
+                &of.claims,
+            ],
+            |row| Ok((number(row, "sequence")?, number::<usize>(row, "deliveries")?)),
+        )
+        .await?;
+    let all_there = written.iter().all(|(_, count)| *count == deliveries.len());
+    if written.len() != events.len() || !all_there {
+        return Err(StoreError::Corrupt(
+            "an event or a delivery was not written".into(),
+        ));
+    }
+    for (event, (sequence, _)) in events.iter_mut().zip(written) {
+        event.sequence = sequence;
+    }
+    Ok(())
+}
+
+/// Events as the columns of their rows.
+struct EventColumns<'a> {
+    ids: Vec<&'a [u8]>,
+    incident_ids: Vec<&'a [u8]>,
+    names: Vec<&'static str>,
+    at: Vec<i64>,
+    actors: Vec<String>,
+    is_test: Vec<bool>,
+    bodies: Vec<&'a [u8]>,
+    digests: Vec<Vec<u8>>,
+}
+
+impl<'a> EventColumns<'a> {
+    fn new(events: &'a [Event]) -> Self {
+        let digest =
+            |of: &Event| event_digest(of.incident_id, of.name.as_str(), of.at.as_millis(), &of.body).to_vec();
+        Self {
+            ids: events.iter().map(|of| &of.id.as_bytes()[..]).collect(),
+            incident_ids: events.iter().map(|of| &of.incident_id.as_bytes()[..]).collect(),
+            names: events.iter().map(|of| of.name.as_str()).collect(),
+            at: events.iter().map(|of| of.at.as_millis()).collect(),
+            actors: events.iter().map(|of| of.actor.encode()).collect(),
+            is_test: events.iter().map(|of| of.is_test).collect(),
+            bodies: events.iter().map(|of| &of.body[..]).collect(),
+            digests: events.iter().map(digest).collect(),
+        }
+    }
+}
+
+/// Deliveries as the columns of their rows, with the places of their events among those written with them.
+struct DeliveryColumns<'a> {
+    ids: Vec<&'a [u8]>,
+    webhook_ids: Vec<&'a [u8]>,
+    positions: Vec<i64>,
+    states: Vec<&'static str>,
+    nodes: Vec<Option<i64>>,
+    claims: Vec<Option<i64>>,
+}
+
+impl<'a> DeliveryColumns<'a> {
+    fn new(deliveries: &'a [(usize, NewDelivery)], node: i64) -> Self {
+        let all = || deliveries.iter().map(|(_, of)| of);
+        let claim = |of: &NewDelivery| of.initial_state.claim().map(|claim| claim.0);
+        let position = |(position, _): &(usize, NewDelivery)| i64::try_from(position + 1).unwrap_or(i64::MAX);
+        Self {
+            ids: all().map(|of| &of.id.as_bytes()[..]).collect(),
+            webhook_ids: all().map(|of| &of.webhook_id.as_bytes()[..]).collect(),
+            positions: deliveries.iter().map(position).collect(),
+            states: all().map(|of| of.initial_state.state().as_str()).collect(),
+            nodes: all().map(|of| claim(of).map(|_| node)).collect(),
+            claims: all().map(claim).collect(),
+        }
+    }
+}
+
+/// Writes a new delivery of an event that is there already, due at the time that the event has here.
+pub async fn insert_delivery(
+    context: &WriteContext,
+    id: DeliveryId,
+    webhook_id: WebhookId,
+    event: &Event,
+    initial_state: InitialState,
+) -> StoreResult<()> {
+    let sql = "INSERT INTO deliveries (id, webhook_id, incident_id, event_sequence, state, due_at, node, claim, created_at,
+                   is_test)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $6, $9) RETURNING id";
+    let claim = initial_state.claim().map(|claim| claim.0);
+    let written = context
+        .connection
+        .read_one(
+            sql,
+            &[
+                &&id.as_bytes()[..],
+                &&webhook_id.as_bytes()[..],
+                &&event.incident_id.as_bytes()[..],
+                &event.sequence,
+                &initial_state.state().as_str(),
+                &event.at.as_millis(),
+                &claim.map(|_| context.node()),
+                &claim,
+                &event.is_test,
+            ],
+            |row| bytes::<16>(row, "id"),
+        )
+        .await?;
+    match written {
+        Some(_) => Ok(()),
+        None => Err(StoreError::Corrupt("a delivery was not written".into())),
+    }
+}

@@ -1,0 +1,141 @@
+//! The dispatcher's side of deliveries.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use model::delivery::{Claim, ClaimedDelivery};
+use model::event::Event;
+use model::id::{DeliveryId, WebhookId};
+use model::time::Timestamp;
+use store::StoreError;
+use store::StoreResult;
+use store::delivery_plan::{InitialState, NewDelivery, claimed_delivery, delivery_id};
+use store::queue::{AttemptRecord, ClaimRequest, Claimed, NODE_LEASE, Queue, Recorded};
+
+use super::claims::{self, Wakes};
+use super::database::Database;
+use super::outbox;
+use super::recording;
+use super::writer::WriteContext;
+
+#[async_trait]
+impl Queue for Database {
+    async fn claim_due(&self, requests: Vec<ClaimRequest>, now: Timestamp) -> StoreResult<Vec<Claimed>> {
+        self.write((requests, now), |context, (requests, now)| {
+            Box::pin(claims::claim_due(context, requests, *now))
+        })
+        .await
+    }
+
+    async fn record(&self, records: Vec<AttemptRecord>, now: Timestamp) -> StoreResult<Vec<Recorded>> {
+        self.write((records, now), |context, (records, now)| {
+            Box::pin(recording::record(context, records, *now))
+        })
+        .await
+    }
+
+    async fn release(&self, claims: Vec<(DeliveryId, Claim)>) -> StoreResult<()> {
+        self.write(claims, |context, claims| {
+            Box::pin(claims::release(context, claims))
+        })
+        .await
+    }
+
+    async fn next_due(&self) -> StoreResult<Vec<(WebhookId, Timestamp)>> {
+        claims::next_due(&self.connection().await?).await
+    }
+
+    async fn heartbeat(&self, now: Timestamp) -> StoreResult<()> {
+        self.write(now, |context, now| Box::pin(heartbeat(context, *now)))
+            .await
+    }
+
+    async fn rescue(&self, now: Timestamp) -> StoreResult<u64> {
+        self.write(now, |context, now| Box::pin(claims::rescue(context, *now)))
+            .await
+    }
+
+    async fn shift_schedule(&self, after: Timestamp, before: Timestamp, by_ms: i64) -> StoreResult<()> {
+        self.write((after, before, by_ms), |context, (after, before, by_ms)| {
+            Box::pin(shift_schedule(context, *after, *before, *by_ms))
+        })
+        .await
+    }
+
+    async fn begin_test(&self, webhook_id: WebhookId, sample: Event) -> StoreResult<ClaimedDelivery> {
+        self.write((webhook_id, sample), |context, (webhook_id, sample)| {
+            Box::pin(begin_test(context, *webhook_id, sample))
+        })
+        .await
+    }
+}
+
+async fn heartbeat(context: &mut WriteContext, now: Timestamp) -> StoreResult<()> {
+    let sql = "INSERT INTO nodes (id, lease_until) VALUES ($1, $2)
+               ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until";
+    let lease_until = now.plus(NODE_LEASE).as_millis();
+    context
+        .connection
+        .execute(sql, &[&context.node(), &lease_until])
+        .await
+        .map(|_| ())
+}
+
+/// Claimed ones move too: they may be given back.
+async fn shift_schedule(
+    context: &mut WriteContext,
+    after: Timestamp,
+    before: Timestamp,
+    by_ms: i64,
+) -> StoreResult<()> {
+    let (after, before) = (after.as_millis(), before.as_millis());
+    // Incidents before deliveries, each in the order of their ids: as everybody locks them.
+    let sql = "WITH moved AS (
+                   SELECT id FROM incidents WHERE escalate_at IS NOT NULL AND escalate_at > $1 AND escalate_at < $2
+                   ORDER BY id FOR NO KEY UPDATE)
+               UPDATE incidents i SET escalate_at = greatest(0, i.escalate_at + $3) FROM moved WHERE i.id = moved.id";
+    let connection = &context.connection;
+    connection.execute(sql, &[&after, &before, &by_ms]).await?;
+    let sql = "WITH moved AS (
+                   SELECT id FROM deliveries
+                   WHERE state IN ('scheduled', 'claimed') AND finished_at IS NULL AND due_at > $1 AND due_at < $2
+                   ORDER BY id FOR NO KEY UPDATE)
+               UPDATE deliveries d SET due_at = greatest(0, d.due_at + $3) FROM moved WHERE d.id = moved.id";
+    connection.execute(sql, &[&after, &before, &by_ms]).await?;
+    let mut wakes = Wakes::default();
+    for (webhook_id, due_at) in claims::next_due(connection).await? {
+        wakes.add(webhook_id, due_at);
+    }
+    wakes.send_after_commit(context);
+    Ok(())
+}
+
+/// A test goes to a disabled webhook too: that is how one finds out whether it can be enabled again.
+async fn begin_test(
+    context: &mut WriteContext,
+    webhook_id: WebhookId,
+    sample: &Event,
+) -> StoreResult<ClaimedDelivery> {
+    let sql = "SELECT 1 FROM webhooks WHERE id = $1 AND deleted_at IS NULL";
+    if !context
+        .connection
+        .finds(sql, &[&&webhook_id.as_bytes()[..]])
+        .await?
+    {
+        return Err(StoreError::NotFound { what: "webhook" });
+    }
+    let mut event = Event {
+        is_test: true,
+        ..sample.clone()
+    };
+    let claim = Claim(context.new_claim());
+    let delivery = NewDelivery {
+        id: delivery_id(event.at, event.id, webhook_id),
+        webhook_id,
+        initial_state: InitialState::Claimed(claim),
+        is_due: false,
+    };
+    outbox::insert(context, std::slice::from_mut(&mut event), &[(0, delivery)]).await?;
+    Ok(claimed_delivery(delivery.id, webhook_id, &Arc::new(event), claim))
+}
