@@ -235,8 +235,9 @@ fn doubled_types(files: &[SourceFile]) -> Vec<String> {
 }
 
 /// Files that only one store can have: what belongs to SQLite's file and its threads, and to PostgreSQL's connections.
-const OF_ONE_STORE: [&str; 14] = [
+const OF_ONE_STORE: [&str; 15] = [
     "address.rs",
+    "commit_outcome.rs",
     "condition.rs",
     "connection.rs",
     "directory.rs",

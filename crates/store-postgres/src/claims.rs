@@ -102,7 +102,7 @@ impl DueDelivery {
 
 /// The ids as an array: joined to them, the planner would rather read the whole table, of which it expects many.
 async fn claim(
-    context: &WriteContext,
+    context: &mut WriteContext,
     requests: &[ClaimRequest],
     now: Timestamp,
 ) -> StoreResult<Vec<DueDelivery>> {
@@ -120,18 +120,13 @@ async fn claim(
                RETURNING d.id, d.webhook_id, d.event_sequence, d.attempts_made, d.schedule_attempts, d.follow_ups,
                    d.waited_ms, d.refusals, d.steps, d.progress, d.created_at, d.due_at, d.claim";
     let webhook_ids = ids_of(requests);
+    let claim = context.new_answered_claim();
     let wanted: Vec<i64> = requests.iter().map(|request| i64::from(request.limit)).collect();
     context
         .connection
         .read_all(
             sql,
-            &[
-                &webhook_ids,
-                &wanted,
-                &now.as_millis(),
-                &context.node(),
-                &context.new_claim(),
-            ],
+            &[&webhook_ids, &wanted, &now.as_millis(), &context.node(), &claim],
             DueDelivery::from_row,
         )
         .await

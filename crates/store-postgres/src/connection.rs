@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row};
+use tokio_postgres::{Error, Row, SimpleQueryMessage};
 
 use store::StoreError;
 use store::StoreResult;
@@ -40,6 +40,9 @@ pub struct Connection {
     has_changed: AtomicBool,
     /// Inside of a transaction that has not ended.
     is_in_transaction: bool,
+    /// The number of a transaction that changes something.
+    transaction_id: Option<String>,
+    is_commit_unanswered: bool,
     /// A statement did not answer in time: what comes next would be its answer.
     is_out_of_step: AtomicBool,
     /// A statement of the present transaction failed: PostgreSQL commits nothing of it.
@@ -67,6 +70,8 @@ impl Connection {
             is_for_writing: false,
             has_changed: AtomicBool::new(false),
             is_in_transaction: false,
+            transaction_id: None,
+            is_commit_unanswered: false,
             is_out_of_step: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             is_transient: AtomicBool::new(false),
@@ -157,24 +162,35 @@ impl Connection {
     /// that others have locked.
     pub async fn begin(&mut self) -> StoreResult<()> {
         self.is_for_writing = true;
-        self.begin_as("BEGIN ISOLATION LEVEL READ COMMITTED").await
+        self.begin_as(
+            "BEGIN ISOLATION LEVEL READ COMMITTED",
+            "SELECT pg_current_xact_id()",
+        )
+        .await
     }
 
     /// Begins a transaction whose reads all see the same state.
     pub async fn begin_snapshot(&mut self) -> StoreResult<()> {
-        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "")
             .await
     }
 
-    async fn begin_as(&mut self, begin: &str) -> StoreResult<()> {
+    async fn begin_as(&mut self, begin: &str, number: &str) -> StoreResult<()> {
         // Set for this transaction only: a pooler between us and the database keeps no sessions apart.
         let limit = self.statement_timeout.as_millis();
         self.is_in_transaction = true;
         self.has_changed = AtomicBool::new(false);
         self.has_failed = AtomicBool::new(false);
         self.is_transient = AtomicBool::new(false);
-        self.execute_batch(&format!("{begin}; SET LOCAL statement_timeout = {limit}"))
-            .await
+        self.transaction_id = None;
+        let sql = format!("{begin}; SET LOCAL statement_timeout = {limit}; {number}");
+        let begun = self.in_time(self.client()?.simple_query(&sql)).await;
+        let messages = begun.map_err(unavailable_or_late)?;
+        self.transaction_id = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        Ok(())
     }
 
     /// Ends the transaction.
@@ -185,9 +201,18 @@ impl Connection {
                 "a transaction went on after a statement that failed: a bug".into(),
             ));
         }
+        self.is_commit_unanswered = true;
         self.execute_batch("COMMIT").await?;
+        self.is_commit_unanswered = false;
         self.is_in_transaction = false;
         Ok(())
+    }
+
+    /// The number of a transaction that may be on disk although [`Connection::commit`] failed.
+    pub fn unanswered_commit(&self) -> Option<&str> {
+        self.transaction_id
+            .as_deref()
+            .filter(|_| self.is_commit_unanswered)
     }
 
     /// Undoes the transaction. A connection that cannot even do this is closed, which undoes it too.

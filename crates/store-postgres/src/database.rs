@@ -165,7 +165,7 @@ impl Database {
 }
 
 impl Shared {
-    async fn connection(&self) -> StoreResult<Connection> {
+    pub(super) async fn connection(&self) -> StoreResult<Connection> {
         Connection::take(&self.pool, self.statement_timeout, &self.commits).await
     }
 

@@ -13,6 +13,7 @@ mod audit;
 mod backup;
 mod claims;
 mod columns;
+mod commit_outcome;
 mod connection;
 mod cross_checks;
 mod database;

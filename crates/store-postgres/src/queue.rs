@@ -129,7 +129,7 @@ async fn begin_test(
         is_test: true,
         ..sample.clone()
     };
-    let claim = Claim(context.new_claim());
+    let claim = Claim(context.new_answered_claim());
     let delivery = NewDelivery {
         id: delivery_id(event.at, event.id, webhook_id),
         webhook_id,

@@ -14,6 +14,7 @@ use store::StoreError;
 use store::StoreResult;
 use store::seal::Sealer;
 
+use super::commit_outcome;
 use super::connection::Connection;
 use super::database::{Database, Shared};
 use super::subscriptions;
@@ -38,7 +39,8 @@ pub struct WriteContext {
 
 /// What a command leaves behind for when its result is certain.
 #[derive(Default)]
-struct Effects {
+pub struct Effects {
+    answered_claims: Vec<i64>,
     after_commit: Vec<Effect>,
     after_rollback: Vec<Effect>,
     /// Sorted, so that two transactions never wait for each other's rows.
@@ -79,6 +81,13 @@ impl WriteContext {
     /// A claim unlike any other of this run.
     pub fn new_claim(&self) -> i64 {
         self.shared.last_claim.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The same for deliveries that only the answer names: if the answer is lost, they are given back.
+    pub fn new_answered_claim(&mut self) -> i64 {
+        let claim = self.new_claim();
+        self.effects.answered_claims.push(claim);
+        claim
     }
 
     /// Every webhook that is not deleted, sorted by id; read once in a transaction.
@@ -160,6 +169,13 @@ where
     task.await.map_err(ended)?
 }
 
+/// Why a transaction did not get to disk, as far as that is known.
+enum Uncommitted {
+    Undone(StoreError),
+    /// It has this number, and may be there.
+    Unknown(StoreError, String),
+}
+
 /// Why a try came to nothing.
 enum Undone {
     Transient(StoreError),
@@ -194,36 +210,79 @@ async fn attempt<I, T>(
     };
     let result = match command(&mut context, input).await {
         Ok(value) => match context.flush_ledger().await {
-            Ok(()) => context.connection.commit().await.map(|()| value),
-            Err(error) => Err(error),
+            Ok(()) => commit(&mut context).await.map(|()| value),
+            Err(error) => Err(Uncommitted::Undone(error)),
         },
-        Err(error) => Err(error),
+        Err(error) => Err(Uncommitted::Undone(error)),
     };
     let WriteContext {
         connection, effects, ..
     } = context;
-    let sink = shared.delivery_sink.as_ref();
     match result {
         Ok(value) => {
-            effects.settle(true, sink);
+            effects.settle(true, shared.delivery_sink.as_ref());
             shared.committed(started.elapsed(), connection.has_changed());
             Ok(value)
         }
-        Err(error) => {
-            let is_transient = connection.is_transient();
-            connection.rollback().await;
-            effects.settle(false, sink);
-            if is_transient {
-                return Err(Undone::Transient(error));
-            }
-            shared.failed(&error);
-            Err(Undone::Finally(error))
-        }
+        Err(error) => Err(undo(shared, connection, effects, error).await),
     }
 }
 
+/// Commits; that the answer is lost does not matter if it is known soon what it would have been.
+async fn commit(context: &mut WriteContext) -> Result<(), Uncommitted> {
+    let Err(error) = context.connection.commit().await else {
+        return Ok(());
+    };
+    let Some(transaction_id) = context.connection.unanswered_commit() else {
+        return Err(Uncommitted::Undone(error));
+    };
+    match commit_outcome::find_out(&context.shared, transaction_id).await {
+        Some(true) => Ok(()),
+        Some(false) => Err(Uncommitted::Undone(error)),
+        None => Err(Uncommitted::Unknown(error, transaction_id.to_owned())),
+    }
+}
+
+/// Undoes what may have been done, and what was promised on its strength.
+async fn undo(
+    shared: &Arc<Shared>,
+    connection: Connection,
+    effects: Effects,
+    uncommitted: Uncommitted,
+) -> Undone {
+    let is_transient = connection.is_transient();
+    let error = match uncommitted {
+        Uncommitted::Undone(error) => {
+            if connection.unanswered_commit().is_none() {
+                connection.rollback().await;
+            }
+            effects.settle(false, shared.delivery_sink.as_ref());
+            if is_transient {
+                return Undone::Transient(error);
+            }
+            error
+        }
+        Uncommitted::Unknown(error, transaction_id) => {
+            tokio::spawn(commit_outcome::settle_later(
+                Arc::clone(shared),
+                transaction_id,
+                effects,
+            ));
+            error
+        }
+    };
+    shared.failed(&error);
+    Undone::Finally(error)
+}
+
 impl Effects {
-    fn settle(self, is_committed: bool, delivery_sink: &dyn DeliverySink) {
+    /// Claims of deliveries that only the command's answer names.
+    pub fn answered_claims(&self) -> &[i64] {
+        &self.answered_claims
+    }
+
+    /// Does what follows from the result.
+    pub fn settle(self, is_committed: bool, delivery_sink: &dyn DeliverySink) {
         let effects = if is_committed {
             self.after_commit
         } else {

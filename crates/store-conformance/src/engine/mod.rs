@@ -24,7 +24,7 @@ pub mod sequences;
 pub mod tickets;
 mod world;
 
-pub use world::World;
+pub use world::{RecordingHandOver, World};
 
 /// Runs a case on a new store.
 pub fn run(backend: Arc<dyn Backend>, case: impl AsyncFnOnce(&mut World)) {

@@ -6,6 +6,7 @@
 mod backend;
 mod contention;
 mod faults;
+mod lost_answers;
 mod nodes;
 mod opening;
 mod reaching;
