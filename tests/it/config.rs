@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use config::{self, Config, Flag};
+use config::{self, Config, Database, Flag};
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
@@ -121,12 +121,29 @@ fn a_file_that_is_not_toml_is_shown_where_it_breaks() {
 }
 
 #[test]
-fn a_postgresql_url_is_refused_with_a_sentence_that_says_why() {
-    let error = load("", &[], &[("database", "postgres://localhost/opsknight")]).unwrap_err();
-    assert!(
-        error.contains("this version has no PostgreSQL backend yet"),
-        "{error}"
-    );
+fn a_postgresql_url_is_kept_as_it_is_and_never_printed() {
+    let url = "postgres://ops:secret@db-1,db-2:5433/opsknight?target_session_attrs=read-write";
+    let config = load("", &[], &[("database", url)]).unwrap();
+    assert!(matches!(&config.database, Database::Postgres(kept) if kept.reveal() == url));
+    assert!(!format!("{config:?}").contains("secret"));
+    for unknown in ["mysql://localhost/x", "postgres", "postgres:opsknight"] {
+        let error = load("", &[], &[("database", unknown)]).unwrap_err();
+        assert!(
+            error.contains("postgres://user:password@host/database"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn bounds_on_postgresql_are_held() {
+    for (setting, text, expected) in [
+        ("postgres.connections", "3", "must be from 4 to 1000"),
+        ("postgres.statement_timeout", "0s", "must be from 1s to 10m"),
+    ] {
+        let error = load("", &[], &[(setting, text)]).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod config;
 mod crash;
 mod damage;
 mod delivery;
+mod fleet;
 mod outbound;
 mod receivers;
 mod renderer;

@@ -312,7 +312,7 @@ pub async fn back_up(
     JsonBody(body): JsonBody<BackupBody>,
 ) -> ApiResult {
     let Some(directory) = &state.settings.backup_directory else {
-        let detail = "this server has no folder of backups; use the database's own tools";
+        let detail = "this server has no folder of backups; use the database's own tools, such as pg_dump";
         return Err(Problem::new(Code::Conflict, detail));
     };
     state

@@ -73,7 +73,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
             session,
             "ready",
             "/readyz",
-            "check the disk of the data directory: space, rights, errors",
+            "check the disk of the data directory, or PostgreSQL: space, rights, errors",
         )?,
     ];
     let system = session
@@ -174,8 +174,11 @@ fn balance(webhooks: &[Value]) -> Check {
     )
 }
 
-/// Being behind the mark is among the troubles.
+/// Being behind the mark is among the troubles. Beside a PostgreSQL there is none.
 fn mark(system: &Value) -> Option<Check> {
+    if !text(&system["store"], "/backend").starts_with("SQLite") {
+        return None;
+    }
     let last_event = system["store"]["lastEvent"].as_i64()?;
     let troubles = system["troubles"].as_array()?;
     let is_behind = troubles.iter().any(|trouble| trouble["code"] == "events_lost");

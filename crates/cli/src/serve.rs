@@ -13,8 +13,8 @@ use server::app::{self, ServeError};
 
 use super::failure::Failure;
 
-/// Holds the outbound proxy; with `_FILE` behind it, names a file that does.
-const PROXY: &str = "OPSKNIGHT_OUTBOUND_PROXY";
+/// The settings that may hold a password; with `_FILE` behind it, each names a file that holds it.
+const SECRETS: [&str; 2] = ["OPSKNIGHT_OUTBOUND_PROXY", "OPSKNIGHT_DATABASE"];
 
 /// Settings of the server. Each is also `OPSKNIGHT_…` in the environment and a line of the file; flags win.
 #[derive(Args)]
@@ -31,7 +31,8 @@ pub struct Arguments {
     /// The folder for the database, the master key and backups [default: ./opsknight-data].
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Where the data is kept [default: sqlite].
+    /// Where the data is kept: sqlite, or postgres://USER@HOST/DATABASE, which any number of servers may share. Whoever lists
+    /// processes reads it: a password belongs into OPSKNIGHT_DATABASE_FILE [default: sqlite].
     #[arg(long, value_name = "URL")]
     database: Option<String>,
     /// The address under which people and receivers reach this server.
@@ -54,11 +55,14 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .map(PathBuf::from);
     let flags = flags(arguments)?;
     let variable = config::environment;
-    // The one setting that may hold a password.
-    let proxy = secret_file::find(PROXY, variable).map_err(|error| Failure::Usage(error.to_string()))?;
-    let environment = |name: &str| match (name, &proxy) {
-        (PROXY, Some(proxy)) => Some(proxy.trim().to_owned()),
-        _ => variable(name),
+    let mut secrets = Vec::new();
+    for name in SECRETS {
+        let secret = secret_file::find(name, variable).map_err(|error| Failure::Usage(error.to_string()))?;
+        secrets.extend(secret.map(|secret| (name, secret)));
+    }
+    let environment = |name: &str| match secrets.iter().find(|(secret, _)| *secret == name) {
+        Some((_, secret)) => Some(secret.trim().to_owned()),
+        None => variable(name),
     };
     let config = config::load(file.as_deref(), environment, &flags)
         .map_err(|error| Failure::Usage(error.to_string()))?;

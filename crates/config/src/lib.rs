@@ -33,6 +33,14 @@ const MAX_IN_FLIGHT: u32 = 65_536;
 const MAX_READY: u32 = 100_000;
 /// The shortest time that finished deliveries are kept.
 const MIN_RETENTION: Duration = Duration::from_secs(3600);
+/// The fewest connections to PostgreSQL that a server can do with: one that waits for a row must not keep others from it.
+const MIN_CONNECTIONS: u32 = 4;
+/// The most connections to PostgreSQL that may be asked for.
+const MAX_CONNECTIONS: u32 = 1_000;
+/// The shortest bound on a statement.
+const MIN_STATEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest bound on a statement.
+const MAX_STATEMENT_TIMEOUT: Duration = Duration::from_secs(600);
 /// The smallest bound on the database.
 const MIN_DATABASE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -66,6 +74,8 @@ pub struct Config {
     /// How long a soft stop waits for what is in flight.
     #[serde(with = "values::duration")]
     pub stop_grace: Duration,
+    /// Connecting to PostgreSQL.
+    pub postgres: PostgresConfig,
     /// Connecting to receivers.
     pub outbound: OutboundConfig,
     /// Bounds on work in progress.
@@ -76,6 +86,26 @@ pub struct Config {
     pub api: ApiConfig,
     /// Addresses on this server that keep what is sent to them.
     pub inbox: InboxConfig,
+}
+
+/// Connecting to PostgreSQL, if the data is kept there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PostgresConfig {
+    /// The most connections that this server opens.
+    pub connections: u32,
+    /// How long one statement may take.
+    #[serde(with = "values::duration")]
+    pub statement_timeout: Duration,
+}
+
+impl Default for PostgresConfig {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            statement_timeout: Duration::from_secs(20),
+        }
+    }
 }
 
 /// Connecting to receivers.
@@ -160,6 +190,7 @@ impl Default for Config {
             metrics_public: false,
             max_database_bytes: None,
             stop_grace: Duration::from_secs(20),
+            postgres: PostgresConfig::default(),
             outbound: OutboundConfig::default(),
             limits: LimitsConfig::default(),
             retention: RetentionConfig::default(),
@@ -218,6 +249,14 @@ impl Config {
                 self.max_database_bytes
                     .is_some_and(|bytes| bytes < MIN_DATABASE_BYTES),
                 "must be at least 16MiB, or empty for no bound".to_owned(),
+            ),
+            (
+                !(MIN_CONNECTIONS..=MAX_CONNECTIONS).contains(&self.postgres.connections),
+                format!("must be from {MIN_CONNECTIONS} to {MAX_CONNECTIONS}"),
+            ),
+            (
+                !(MIN_STATEMENT_TIMEOUT..=MAX_STATEMENT_TIMEOUT).contains(&self.postgres.statement_timeout),
+                "must be from 1s to 10m".to_owned(),
             ),
             (
                 self.api.requests_per_second == 0 || self.api.failed_sign_ins_per_minute == 0,

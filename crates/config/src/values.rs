@@ -1,15 +1,18 @@
 //! How settings are written that are more than a text, a number or a switch. Each refusal says what to write instead.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+use model::secret::SecretText;
+
 /// Where the data is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
     /// An SQLite file in the data directory.
     Sqlite,
+    /// A PostgreSQL that any number of servers may share; its URL may hold a password.
+    Postgres(SecretText),
 }
 
 impl FromStr for Database {
@@ -20,25 +23,20 @@ impl FromStr for Database {
         match (scheme, rest.trim_start_matches('/')) {
             ("sqlite", "") => Ok(Self::Sqlite),
             ("sqlite", _) => Err("the SQLite file lives in the data directory: set `data` to its folder and `database` to \"sqlite\"".into()),
-            ("postgres" | "postgresql", _) => {
-                Err("this version has no PostgreSQL backend yet: use \"sqlite\", which needs nothing else to run".into())
+            ("postgres" | "postgresql", _) if rest.starts_with("//") => {
+                Ok(Self::Postgres(SecretText::new(text.trim())))
             }
-            _ => Err("no database of this kind is known: use \"sqlite\"".into()),
-        }
-    }
-}
-
-impl fmt::Display for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite => f.write_str("sqlite"),
+            _ => Err("no database of this kind is known: use \"sqlite\", or \"postgres://user:password@host/database\"".into()),
         }
     }
 }
 
 impl Serialize for Database {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match self {
+            Self::Sqlite => serializer.serialize_str("sqlite"),
+            Self::Postgres(url) => serializer.serialize_str(url.reveal()),
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod base_path;
 mod clients;
+mod feed_watch;
 mod file_limit;
 mod first_key;
 mod gateway;
+mod open_store;
 mod outbound_rules;
 mod pages;
 mod run;
@@ -22,7 +24,6 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-use crate::master_key;
 use actions::Actions;
 use api::{ApiParts, ApiSettings, ApiState};
 use clock::Env;
@@ -41,14 +42,15 @@ use model::client_address::TrustedProxies;
 use outbound::{Client, Resolve, SystemResolver};
 use renderer::Renderer;
 use store::Store;
-use store::seal::Sealer;
 use store::wakeup::Wakeup;
 use supervisor::Supervisor;
 use telemetry::Metrics;
 
 use clients::{Bounds, Clients};
+use feed_watch::FeedWatch;
 use gateway::{EngineGateway, TestSender};
 use model::secret::SecretText;
+use open_store::{backup_directory, open_store};
 use outbound_rules::OutboundRules;
 use pages::{CommitWatch, Shared};
 use server::Site;
@@ -136,9 +138,8 @@ impl App {
         let inbox = Arc::new(DispatchHandle::new(limits, wakeup.clone(), Arc::clone(&metrics)));
         let (watch, commits) = CommitWatch::new(&metrics, &supervisor);
         let store = open_store(config, &source, &inbox, watch).await?;
-        // The address must be known before anything is sent: the server may reach its own inboxes there.
-        let listener = listen(config).await?;
-        let address = listener.local_addr()?;
+        let feed = FeedWatch::new(&store, &wakeup, &commits);
+        let (listener, address) = listen(config).await?;
         let rules = Arc::new(OutboundRules::new(config, address)?);
         let deliverer = Deliverer {
             client: Client::new(rules.settings(surroundings.resolver, capacity.idle_connections)),
@@ -180,6 +181,7 @@ impl App {
         let site = site(config, parts, pages);
         let (open, server) = start_server(listener, site, clients, stopping, &supervisor);
         let mut timers = start_timers(config, &store, &source, &metrics, &supervisor);
+        feed.start(&mut timers, config, &supervisor);
         start_senders(&mut timers, &dispatcher, &ticket_poller, &supervisor);
         let app = Self {
             address,
@@ -294,22 +296,13 @@ fn public_url(config: &Config, address: SocketAddr) -> Option<Url> {
         .or_else(|| config.dev.then(own).flatten())
 }
 
-async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+/// The address must be known before anything is sent: the server may reach its own inboxes there.
+async fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(config.listen).await;
-    listener.with_context(|| format!("cannot listen on {}; is the port taken?", config.listen))
-}
-
-/// Whatever an earlier run had in hand is free again before anything new is claimed.
-async fn take_back(store: &Store, source: &Env) -> anyhow::Result<()> {
-    store.queue.heartbeat(source.now()).await?;
-    let freed = store.queue.rescue(source.now()).await?;
-    if freed > 0 {
-        tracing::info!(
-            freed,
-            "deliveries that were in flight when the last run ended will be sent again"
-        );
-    }
-    Ok(())
+    let listener =
+        listener.with_context(|| format!("cannot listen on {}; is the port taken?", config.listen))?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 fn scheduler_limits(config: &Config, capacity: &Capacity) -> SchedulerLimits {
@@ -319,25 +312,6 @@ fn scheduler_limits(config: &Config, capacity: &Capacity) -> SchedulerLimits {
         max_ready: count(config.limits.max_ready),
         ..SchedulerLimits::default()
     }
-}
-
-async fn open_store(
-    config: &Config,
-    source: &Env,
-    inbox: &Arc<DispatchHandle>,
-    watch: CommitWatch,
-) -> anyhow::Result<Store> {
-    let keys = master_key::load(&config.data, config::environment, source)?;
-    let store = store_sqlite::open(store_sqlite::Settings {
-        directory: config.data.clone(),
-        sealer: Sealer::new(&keys.current, keys.previous.as_ref()),
-        delivery_sink: Arc::clone(inbox) as Arc<dyn store::DeliverySink>,
-        node: i64::from(u32::from_le_bytes(source.random())),
-        observer: Arc::new(watch),
-        max_pages: config.max_database_bytes.map(store_sqlite::pages_of),
-    })?;
-    take_back(&store, source).await?;
-    Ok(store)
 }
 
 fn api_settings(config: &Config, capacity: Capacity) -> ApiSettings {
@@ -353,7 +327,7 @@ fn api_settings(config: &Config, capacity: Capacity) -> ApiSettings {
             burst: failures_per_minute,
         },
         metrics_are_public: config.metrics_public,
-        backup_directory: Some(config.data.join("backups")),
+        backup_directory: backup_directory(config),
         public_url: config.public_url.clone(),
         max_streams: capacity.event_streams,
         capacity: Some(capacity),

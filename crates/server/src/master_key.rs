@@ -67,6 +67,13 @@ pub enum MasterKeyError {
         .0.display()
     )]
     Lost(PathBuf),
+    /// Servers that share a database must have one key, and this one has none.
+    #[error(
+        "servers that share a PostgreSQL need the same master key: set {MASTER_KEY_NAME} to it, or write it into {}; for the \
+         first of them, `openssl rand -hex 32` makes one",
+        .0.join(FILE_NAME).display()
+    )]
+    NotShared(PathBuf),
     /// The disk says no.
     #[error("cannot use {}: {error}; check that this user may write there", .path.display())]
     Disk {
@@ -82,6 +89,26 @@ pub fn load(
     data: &Path,
     environment: impl Fn(&str) -> Option<String>,
     source: &Env,
+) -> Result<MasterKeys, MasterKeyError> {
+    find(data, environment, || from_file(data, source))
+}
+
+/// The same for a server that shares its database with others: it never makes a key of its own.
+pub fn load_shared(
+    data: &Path,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<MasterKeys, MasterKeyError> {
+    find(data, environment, || {
+        let path = data.join(FILE_NAME);
+        let key = read(&path)?.ok_or_else(|| MasterKeyError::NotShared(data.to_owned()))?;
+        Ok((key, KeyOrigin::File(path)))
+    })
+}
+
+fn find(
+    data: &Path,
+    environment: impl Fn(&str) -> Option<String>,
+    from_file: impl FnOnce() -> Result<(MasterKey, KeyOrigin), MasterKeyError>,
 ) -> Result<MasterKeys, MasterKeyError> {
     let disk = |error| MasterKeyError::Disk {
         path: data.to_owned(),
@@ -99,7 +126,7 @@ pub fn load(
     let previous = given(PREVIOUS_MASTER_KEY_NAME)?;
     let (current, origin) = match given(MASTER_KEY_NAME)? {
         Some(key) => (key, KeyOrigin::Environment),
-        None => from_file(data, source)?,
+        None => from_file()?,
     };
     Ok(MasterKeys {
         current,
@@ -213,6 +240,17 @@ mod tests {
         let keys = load(&folder.path().join("data"), environment, &Env::system()).unwrap();
         assert_eq!(keys.current.to_text().as_str(), "ab".repeat(32));
         assert_eq!(keys.origin, KeyOrigin::Environment);
+    }
+
+    #[test]
+    fn who_shares_a_database_makes_no_key_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = load_shared(folder.path(), nothing).unwrap_err();
+        assert!(matches!(error, MasterKeyError::NotShared(_)), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let made = load(folder.path(), nothing, &Env::system()).unwrap();
+        let found = load_shared(folder.path(), nothing).unwrap();
+        assert_eq!(found.current.to_text(), made.current.to_text());
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
             per_second: failures_per_minute / 60.0,
             burst: failures_per_minute,
         },
-        backup_directory: Some(config.data.join("backups")),
+        backup_directory: super::open_store::backup_directory(config),
         max_streams: shared.capacity.live_pages,
     };
     let state = WebState::new(WebParts {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use config::Config;
+use config::{Config, Database};
 use supervisor::VitalEnd;
 use telemetry::log;
 
@@ -84,7 +84,11 @@ fn announce(config: &Config, app: &App) {
 }
 
 fn announcement(config: &Config, app: &App) -> String {
-    let mut lines = vec![format!("Data: {}", config.data.display())];
+    let folder = config.data.display();
+    let mut lines = vec![match config.database {
+        Database::Sqlite => format!("Data: {folder}"),
+        Database::Postgres(_) => format!("Data: PostgreSQL; this server's own files: {folder}"),
+    }];
     match &app.first_key {
         FirstKey::Dev(key) => {
             let warning =

@@ -220,7 +220,7 @@ pub async fn check(State(state): State<WebState>, session: UserSession) -> PageR
 /// `POST /settings/system/backup`
 pub async fn back_up(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
     let Some(folder) = &state.settings.backup_directory else {
-        let sentence = "this server has no folder of backups; use the database's own tools";
+        let sentence = "this server has no folder of backups; use the database's own tools, such as pg_dump";
         return Err(ActionError::Conflict(sentence.to_owned()).into());
     };
     let name = form.text("name");
