@@ -14,6 +14,7 @@ use store::tickets::IntentRecord;
 
 use super::columns::value;
 use super::connection::Connection;
+use super::incident_rows;
 use super::ticket_rows;
 use super::writer::WriteContext;
 
@@ -22,7 +23,7 @@ pub async fn intend(context: &mut WriteContext, intent: &IntentRecord) -> StoreR
     let connection = &context.connection;
     let (webhook_id, incident_id) = (intent.webhook_id, intent.incident_id);
     // Before the delivery: whoever adds to a lane locks in this order too.
-    let row = ticket_rows::lock(connection, webhook_id, incident_id).await?;
+    incident_rows::lock(connection, &[incident_id]).await?;
     let sql = "SELECT 1 FROM deliveries WHERE id = $1 AND state = 'claimed' AND claim = $2 AND node = $3 FOR UPDATE";
     let (delivery_id, node) = (&intent.delivery_id.as_bytes()[..], context.node());
     if !connection
@@ -31,6 +32,7 @@ pub async fn intend(context: &mut WriteContext, intent: &IntentRecord) -> StoreR
     {
         return Ok(false);
     }
+    let row = ticket_rows::lock(connection, webhook_id, incident_id).await?;
     let row = row.unwrap_or_else(|| LinkRow::new(webhook_id, incident_id, intent.at));
     let after = match &intent.workflow {
         Some(workflow) => Some(row.about_to(workflow.clone(), intent.at)),

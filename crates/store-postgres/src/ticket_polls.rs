@@ -145,6 +145,7 @@ async fn take_notification(
     let Some((incident_id, generation)) = notification.marker else {
         return Ok(NotificationEffect::Nothing);
     };
+    incident_rows::lock(connection, &[incident_id]).await?;
     let marked = ticket_rows::lock(connection, webhook_id, incident_id).await?;
     let found = marked.and_then(|row| row.told_of_ticket(&notification.ticket_id, generation));
     let Some(row) = found else {
@@ -241,7 +242,7 @@ async fn set_next_poll(
 /// Lets an incident follow its ticket, unless something of ours is on its way there.
 async fn follow(context: &mut WriteContext, polled: &PollResult) -> StoreResult<PollOutcome> {
     let (webhook_id, incident_id) = (polled.webhook_id, polled.incident_id);
-    ticket_rows::lock_incident(&context.connection, incident_id).await?;
+    incident_rows::lock(&context.connection, &[incident_id]).await?;
     let row = ticket_rows::lock(&context.connection, webhook_id, incident_id).await?;
     let Some(row) = row else {
         return Ok(PollOutcome::Gone);

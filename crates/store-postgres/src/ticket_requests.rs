@@ -37,8 +37,7 @@ pub async fn request(
     change: &Change,
 ) -> StoreResult<Requested> {
     let connection = &context.connection;
-    ticket_rows::lock_incident(connection, incident_id).await?;
-    incident_rows::load(connection, incident_id).await?;
+    lock_incident(connection, incident_id).await?;
     let row = ticket_rows::lock(connection, webhook_id, incident_id).await?;
     let row = row.unwrap_or_else(|| LinkRow::new(webhook_id, incident_id, change.at));
     if let Some(asked) = row.clone().ask(change.at) {
@@ -69,8 +68,7 @@ pub async fn link(
     change: &Change,
 ) -> StoreResult<()> {
     let connection = &context.connection;
-    ticket_rows::lock_incident(connection, incident_id).await?;
-    incident_rows::load(connection, incident_id).await?;
+    lock_incident(connection, incident_id).await?;
     let before = ticket_rows::lock(connection, webhook_id, incident_id).await?;
     if let Some(before) = before.as_ref().and_then(LinkRow::ticket) {
         return Err(StoreError::Conflict(format!(
@@ -104,7 +102,7 @@ pub async fn unlink(
     webhook_id: WebhookId,
     change: &Change,
 ) -> StoreResult<()> {
-    ticket_rows::lock_incident(connection, incident_id).await?;
+    incident_rows::lock(connection, &[incident_id]).await?;
     let row = ticket_rows::lock(connection, webhook_id, incident_id).await?;
     let linked = row.and_then(|row| Some((row.ticket()?.clone(), row)));
     let Some((ticket, row)) = linked else {
@@ -115,6 +113,15 @@ pub async fn unlink(
     let sentence = format!("unlinked the ticket {}", ticket.key);
     say(connection, incident_id, change, &sentence).await?;
     audit::write(connection, change, "ticket.unlink", incident_id, &sentence).await
+}
+
+/// Keeps everybody else from changing an incident, which must be there.
+async fn lock_incident(connection: &Connection, incident_id: IncidentId) -> StoreResult<()> {
+    let locked = incident_rows::lock(connection, &[incident_id]).await?;
+    match locked.is_empty() {
+        true => Err(StoreError::NotFound { what: "incident" }),
+        false => Ok(()),
+    }
 }
 
 /// A delivery that is being sent cannot be told that its ticket is another, and has to end first.

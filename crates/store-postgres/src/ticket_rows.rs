@@ -1,7 +1,7 @@
 //! Ticket links as rows: read, locked, and written as a plan says.
 //!
 //! Whoever changes a link locks its row first; one that is not there yet is guarded by its incident's row, and which
-//! incident a new ticket belongs to by its webhook's.
+//! incident a new ticket belongs to by its webhook's. Whoever touches deliveries too has locked the incident before them.
 
 use tokio_postgres::Row;
 
@@ -14,6 +14,7 @@ use store::ticket_state;
 
 use super::columns::{bytes, number, optional_time, parsed, time, unexpected, value};
 use super::connection::Connection;
+use super::incident_rows;
 
 /// What [`from_row`] reads, of `ticket_links l`.
 macro_rules! select_links {
@@ -52,7 +53,7 @@ pub async fn lock(
     if row.is_some() {
         return Ok(row);
     }
-    lock_incident(connection, incident_id).await?;
+    incident_rows::lock(connection, &[incident_id]).await?;
     lock_row(connection, webhook_id, incident_id).await
 }
 
@@ -66,14 +67,6 @@ async fn lock_row(
     connection
         .read_one(sql, &[&webhook_id, &incident_id], from_row)
         .await
-}
-
-/// Keeps everybody else from changing an incident, or beginning a link of it. Comes before the lock of a link, where both are
-/// taken.
-pub async fn lock_incident(connection: &Connection, incident_id: IncidentId) -> StoreResult<()> {
-    let sql = "SELECT 1 FROM incidents WHERE id = $1 FOR NO KEY UPDATE";
-    connection.finds(sql, &[&&incident_id.as_bytes()[..]]).await?;
-    Ok(())
 }
 
 /// The row of a ticket, locked.

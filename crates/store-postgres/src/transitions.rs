@@ -36,6 +36,7 @@ pub enum Request {
 }
 
 impl Request {
+    /// The idempotency key under which it is asked, if there is one.
     pub fn receipt(&self) -> Option<&Receipt> {
         match self {
             Self::Trigger(trigger) => trigger.receipt.as_ref(),
