@@ -20,6 +20,7 @@ use super::group_commit::GroupCommit;
 use super::migrate::migrate;
 use super::prune::PruneRound;
 use super::tls::Connector;
+use super::webhook_watch::WebhookWatch;
 
 /// The first version that has what the statements here use.
 const MIN_SERVER_VERSION: i32 = 14;
@@ -59,6 +60,7 @@ pub struct Database {
     server_version: String,
     prune_round: Mutex<PruneRound>,
     group_commit: GroupCommit,
+    webhook_watch: WebhookWatch,
 }
 
 /// What commands that outlive their callers need.
@@ -100,6 +102,7 @@ impl Database {
         });
         Ok(Self {
             group_commit: GroupCommit::start(&shared),
+            webhook_watch: WebhookWatch::default(),
             shared,
             schema_version,
             server_version,
@@ -137,6 +140,11 @@ impl Database {
     /// Where triggers and transitions wait for the next transaction.
     pub(super) fn group_commit(&self) -> &GroupCommit {
         &self.group_commit
+    }
+
+    /// What this node knows of the webhooks.
+    pub(super) fn webhook_watch(&self) -> &WebhookWatch {
+        &self.webhook_watch
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

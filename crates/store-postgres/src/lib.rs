@@ -57,6 +57,7 @@ mod transitions;
 mod unwell_webhooks;
 mod upkeep;
 mod users;
+mod webhook_watch;
 mod webhooks;
 mod writer;
 

@@ -43,7 +43,10 @@ impl Queue for Database {
     }
 
     async fn next_due(&self) -> StoreResult<Vec<(WebhookId, Timestamp)>> {
-        claims::next_due(&self.connection().await?).await
+        let connection = self.connection().await?;
+        let delivery_sink = self.shared().delivery_sink.as_ref();
+        self.webhook_watch().look(&connection, delivery_sink).await?;
+        claims::next_due(&connection).await
     }
 
     async fn heartbeat(&self, now: Timestamp) -> StoreResult<()> {

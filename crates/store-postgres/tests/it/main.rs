@@ -11,6 +11,7 @@ mod nodes;
 mod opening;
 mod reaching;
 mod server;
+mod webhook_watch;
 
 mod conformance {
     //! What every store must do.
