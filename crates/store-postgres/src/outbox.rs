@@ -107,8 +107,8 @@ fn announce(context: &mut WriteContext, events: Vec<Event>, deliveries: Vec<(usi
                 delivery_sink.wake(delivery.webhook_id, event.at);
             }
         }
-        if let Some(last) = events.last() {
-            delivery_sink.events_up_to(last.sequence);
+        for event in &events {
+            delivery_sink.events_up_to(event.sequence);
         }
     });
 }
