@@ -9,6 +9,7 @@ use tokio_postgres::Row;
 
 use model::audit::{Actor, Change};
 use model::delivery::Claim;
+use model::delivery::NextStep;
 use model::exchange::FailureCode;
 use model::id::{AttemptId, AuditId, DeliveryId, WebhookId};
 use model::patch::Patch;
@@ -27,6 +28,7 @@ use super::connection::Connection;
 use super::incident_rows;
 use super::lanes::{self, Lane};
 use super::ticket_changes;
+use super::ticket_requests;
 use super::writer::WriteContext;
 
 /// Records attempts, in order.
@@ -64,6 +66,12 @@ pub async fn record(
     }
     let promoted = lanes::promote(&context.connection, &next, now).await?;
     wake(context, &applied, &updates, promoted, now).await?;
+    let delivered = applied
+        .iter()
+        .filter(|record| record.next_step == NextStep::Delivered);
+    for record in delivered {
+        ticket_requests::tell_what_came_meanwhile(context, record, now).await?;
+    }
     activity::count(&context.connection, &applied, now).await?;
     Ok(results)
 }

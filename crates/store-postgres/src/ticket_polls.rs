@@ -118,7 +118,7 @@ impl TicketPolls for Database {
             (webhook_id, incident_id, ticket_id, found, change),
             |context, (webhook_id, incident_id, ticket_id, found, change)| {
                 let poll = (*webhook_id, *incident_id, ticket_id.as_str());
-                Box::pin(apply_duplicate_check(&context.connection, poll, found, change))
+                Box::pin(apply_duplicate_check(context, poll, found, change))
             },
         )
         .await
@@ -338,7 +338,7 @@ async fn fail(
 }
 
 async fn apply_duplicate_check(
-    connection: &Connection,
+    context: &mut WriteContext,
     (webhook_id, incident_id, ticket_id): (WebhookId, IncidentId, &str),
     found: &DuplicateCheck,
     change: &Change,
@@ -347,21 +347,33 @@ async fn apply_duplicate_check(
         DuplicateCheck::Merged(Some(stays)) => Some(stays),
         DuplicateCheck::Merged(None) | DuplicateCheck::Clean => None,
     };
-    let row = ticket_rows::lock(connection, webhook_id, incident_id).await?;
+    let row = ticket_rows::lock(&context.connection, webhook_id, incident_id).await?;
     let owner = match stays {
-        Some(stays) => ticket_rows::owner(connection, webhook_id, &stays.id).await?,
+        Some(stays) => ticket_rows::owner(&context.connection, webhook_id, &stays.id).await?,
         None => None,
     };
     let checked = row.and_then(|row| row.checked_for_duplicates(ticket_id, found, owner, change.at));
     let Some((row, has_another)) = checked else {
         return Ok(());
     };
-    ticket_rows::write(connection, &row).await?;
+    ticket_rows::write(&context.connection, &row).await?;
     let Some(stays) = stays.filter(|_| has_another) else {
         return Ok(());
     };
     let sentence = format!("kept the older ticket {} of two that were made", stays.key);
     let (id, at) = (change.audit_id, change.at);
-    write_note(connection, incident_id, id, at, &Actor::System, &sentence).await?;
-    audit::write(connection, change, "ticket.join", incident_id, &sentence).await
+    write_note(
+        &context.connection,
+        incident_id,
+        id,
+        at,
+        &Actor::System,
+        &sentence,
+    )
+    .await?;
+    audit::write(&context.connection, change, "ticket.join", incident_id, &sentence).await?;
+    // The one that stays was told nothing of what came since.
+    ticket_requests::deliver_latest(context, incident_id, webhook_id, change.at)
+        .await
+        .map(|_| ())
 }

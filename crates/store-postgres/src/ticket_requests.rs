@@ -13,6 +13,7 @@ use model::time::Timestamp;
 use model::webhook::Ordering;
 use store::StoreError;
 use store::StoreResult;
+use store::queue::AttemptRecord;
 use store::ticket_plan::{LinkRow, TicketsNeedTelling};
 use store::tickets::Requested;
 
@@ -104,13 +105,16 @@ pub async fn unlink(
 ) -> StoreResult<()> {
     incident_rows::lock(connection, &[incident_id]).await?;
     let row = ticket_rows::lock(connection, webhook_id, incident_id).await?;
-    let linked = row.and_then(|row| Some((row.ticket()?.clone(), row)));
-    let Some((ticket, row)) = linked else {
+    let Some(row) = row.filter(LinkRow::can_be_parted) else {
         return Err(StoreError::NotFound { what: "ticket" });
     };
+    let ticket = row.ticket().map(|ticket| ticket.key.clone());
     expect_nothing_in_flight(connection, incident_id, webhook_id).await?;
     ticket_rows::write(connection, &row.part(change.at)).await?;
-    let sentence = format!("unlinked the ticket {}", ticket.key);
+    let sentence = match ticket {
+        Some(key) => format!("unlinked the ticket {key}"),
+        None => "gave up the ticket that was being made or looked for".to_owned(),
+    };
     say(connection, incident_id, change, &sentence).await?;
     audit::write(connection, change, "ticket.unlink", incident_id, &sentence).await
 }
@@ -191,6 +195,39 @@ pub async fn tell_linked(
         }
     }
     wakes.send_after_commit(context);
+    Ok(())
+}
+
+/// An edit that came while the ticket was being told waited for that to end: it was not told.
+pub async fn tell_what_came_meanwhile(
+    context: &mut WriteContext,
+    record: &AttemptRecord,
+    now: Timestamp,
+) -> StoreResult<()> {
+    if record.is_test || record.state_updates.ticket.is_none() {
+        return Ok(());
+    }
+    let (incident_id, webhook_id) = (record.incident_id, record.webhook_id);
+    let sql = "SELECT 1 FROM incidents WHERE id = $1 AND updated_at > $2";
+    let started_at = record.attempt.started_at.as_millis();
+    let is_edited = context
+        .connection
+        .finds(sql, &[&&incident_id.as_bytes()[..], &started_at])
+        .await?;
+    let row = ticket_rows::lock(&context.connection, webhook_id, incident_id).await?;
+    let is_linked = row.is_some_and(|row| row.ticket().is_some());
+    if is_edited && is_linked && !lanes::has_open(&context.connection, incident_id, webhook_id).await? {
+        let mut wakes = Wakes::default();
+        reopen(
+            context,
+            (incident_id, webhook_id),
+            record.delivery_id,
+            now,
+            &mut wakes,
+        )
+        .await?;
+        wakes.send_after_commit(context);
+    }
     Ok(())
 }
 
