@@ -108,7 +108,7 @@ async fn write_new_ticket(
         name: format!("{key} in {}", webhook.unwrap_or_default()),
     };
     let id = AuditId::from_bytes(*record.attempt.id.as_bytes());
-    let sentence = "is the incident's ticket now";
+    let sentence = "became the incident's ticket";
     write_note(connection, record.incident_id, id, now, &actor, sentence).await
 }
 
