@@ -130,7 +130,8 @@ pub struct Spending {
     pub steps: u32,
 }
 
-/// The most requests of one delivery that are taken and have others follow; no adapter comes near it.
+/// The most requests of one delivery that are taken and have others follow. The longest way is a ticket's whose making got no
+/// answer: twice through ten pages of a list, and then its own dozen.
 pub const MAX_STEPS: u32 = 48;
 
 /// The most follow-up requests of one delivery that spend no attempt.
@@ -367,7 +368,7 @@ mod tests {
         assert_eq!((spent.steps, spent.attempts), (MAX_STEPS, 4));
     }
 
-    /// The most requests of one delivery in an hour, whatever its receiver tells: four attempts, four follow-ups, 24 steps, and
+    /// The most requests of one delivery in an hour, whatever its receiver tells: four attempts, four follow-ups, all steps, and
     /// waits that double from a second to five minutes.
     const MOST_IN_AN_HOUR: usize = 4 + MAX_FOLLOW_UPS as usize + MAX_STEPS as usize + 20;
 

@@ -108,13 +108,9 @@ pub async fn unlink(
     let Some(row) = row.filter(LinkRow::can_be_parted) else {
         return Err(StoreError::NotFound { what: "ticket" });
     };
-    let ticket = row.ticket().map(|ticket| ticket.key.clone());
+    let sentence = row.parting_sentence();
     expect_nothing_in_flight(connection, incident_id, webhook_id).await?;
     ticket_rows::write(connection, &row.part(change.at)).await?;
-    let sentence = match ticket {
-        Some(key) => format!("unlinked the ticket {key}"),
-        None => "gave up the ticket that was being made or looked for".to_owned(),
-    };
     say(connection, incident_id, change, &sentence).await?;
     audit::write(connection, change, "ticket.unlink", incident_id, &sentence).await
 }
@@ -214,9 +210,12 @@ pub async fn tell_what_came_meanwhile(
         .connection
         .finds(sql, &[&&incident_id.as_bytes()[..], &started_at])
         .await?;
+    if !is_edited {
+        return Ok(());
+    }
     let row = ticket_rows::lock(&context.connection, webhook_id, incident_id).await?;
     let is_linked = row.is_some_and(|row| row.ticket().is_some());
-    if is_edited && is_linked && !lanes::has_open(&context.connection, incident_id, webhook_id).await? {
+    if is_linked && !lanes::has_open(&context.connection, incident_id, webhook_id).await? {
         let mut wakes = Wakes::default();
         reopen(
             context,

@@ -103,13 +103,9 @@ pub fn unlink(
     let Some(row) = row.filter(LinkRow::can_be_parted) else {
         return Err(StoreError::NotFound { what: "ticket" });
     };
-    let ticket = row.ticket().map(|ticket| ticket.key.clone());
+    let sentence = row.parting_sentence();
     expect_nothing_in_flight(context.connection, incident_id, webhook_id)?;
     ticket_rows::write(context.connection, &row.part(change.at))?;
-    let sentence = match ticket {
-        Some(key) => format!("unlinked the ticket {key}"),
-        None => "gave up the ticket that was being made or looked for".to_owned(),
-    };
     say(context.connection, incident_id, change, &sentence)?;
     audit::write(
         context.connection,
@@ -218,9 +214,11 @@ pub fn tell_what_came_meanwhile(
         record.incident_id.as_bytes(),
         record.attempt.started_at.as_millis(),
     );
-    let is_edited = read_one(context.connection, sql, key, |_| Ok(()))?.is_some();
+    if read_one(context.connection, sql, key, |_| Ok(()))?.is_none() {
+        return Ok(());
+    }
     let row = ticket_rows::load(context.connection, record.webhook_id, record.incident_id)?;
-    if is_edited && row.is_some_and(|row| row.ticket().is_some()) {
+    if row.is_some_and(|row| row.ticket().is_some()) {
         let finished = Finished::in_lane(record.delivery_id, record.incident_id);
         replays::reopen(
             context,

@@ -226,6 +226,14 @@ impl LinkRow {
         matches!(self.state, Some(LinkState::Linked(_) | LinkState::Intended(_)))
     }
 
+    /// What the timeline says of that.
+    pub fn parting_sentence(&self) -> String {
+        match self.ticket() {
+            Some(ticket) => format!("unlinked the ticket {}", ticket.key),
+            None => "gave up the ticket that was being made or looked for".to_owned(),
+        }
+    }
+
     /// Somebody parts them. The next ticket has another marker, so that this one is not found again.
     pub fn part(self, now: Timestamp) -> Self {
         let parted = Self {

@@ -19,6 +19,8 @@ use receiver::FleetReceiver;
 const INCIDENTS: usize = 40;
 /// How long everything may take to be delivered in the end, before the test says that it never will be.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is looked whether they have settled: servers of their own tell nobody.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_server_accepts_all_of_them_deliver_once_and_in_order() {
@@ -131,7 +133,7 @@ async fn settle(api: &ApiClient) {
                 assert_eq!(counts["dead"], Value::from(0), "nothing dies in this test");
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
     };
     let settled = tokio::time::timeout(SETTLE_LIMIT, settled).await;

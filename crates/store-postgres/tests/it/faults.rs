@@ -21,6 +21,8 @@ use super::server::{server, settings};
 
 /// How long something that must happen is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often it is looked for: the database tells nobody.
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 struct World {
     database: String,
@@ -60,7 +62,7 @@ impl World {
                 if row.get::<_, i64>(0) == expected {
                     return;
                 }
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(LOOK_INTERVAL).await;
             }
         };
         let waited = tokio::time::timeout(PATIENCE, wait).await;

@@ -19,6 +19,10 @@ use super::backend::{PostgresBackend, open_database};
 
 /// How long something that must happen is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it is looked for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a request is on its way before the connection breaks, so that the database gets it.
+const ON_ITS_WAY: Duration = Duration::from_millis(100);
 
 /// Stands between a node and the database.
 struct Between {
@@ -78,7 +82,7 @@ async fn pass_on(client: UnixStream, server: PathBuf, breaks: Arc<AtomicBool>) {
         }
         to_server.write_all(&bytes[..count]).await.unwrap();
         if is_broken {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(ON_ITS_WAY).await;
             return;
         }
     }
@@ -149,7 +153,7 @@ async fn claims_whose_answer_is_lost_for_long_are_given_back() {
     between.is_shut.store(false, Ordering::SeqCst);
     let given_back = async {
         while world.states(world.ordered, incident.id).await != [DeliveryState::Scheduled] {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
     };
     tokio::time::timeout(PATIENCE, given_back).await.unwrap();
