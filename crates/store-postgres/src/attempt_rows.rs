@@ -5,6 +5,7 @@ use model::id::{AttemptId, DeliveryId};
 use store::StoreResult;
 use store::attempt_columns::AttemptColumns;
 use store::queue::AttemptRecord;
+use store::texts::plain;
 
 use super::columns::bytes;
 use super::connection::Connection;
@@ -40,7 +41,7 @@ pub async fn insert(
                 &fields(records, |of| of.started_at.as_millis()),
                 &column(&columns, |of| of.outcome),
                 &column(&columns, |of| of.failure),
-                &column(&columns, |of| of.failure_detail),
+                &column(&columns, |of| of.failure_detail.map(plain)),
                 &column(&columns, |of| of.retry_after_ms),
                 &fields(records, |of| of.status.map(i64::from)),
                 &column(&columns, |of| of.dns_us),
@@ -48,14 +49,14 @@ pub async fn insert(
                 &column(&columns, |of| of.tls_us),
                 &column(&columns, |of| of.first_byte_us),
                 &column(&columns, |of| of.total_us),
-                &column(&columns, |of| of.remote_address.as_deref()),
-                &fields(records, |of| of.request_head.as_str()),
-                &fields(records, |of| of.response_head.as_str()),
+                &column(&columns, |of| of.remote_address.as_deref().map(plain)),
+                &fields(records, |of| plain(&of.request_head)),
+                &fields(records, |of| plain(&of.response_head)),
                 &fields(records, |of| &of.response_body[..]),
                 &fields(records, |of| of.response_body_is_truncated),
                 &column(&columns, |of| of.remedy),
                 &fields(records, |of| of.request_body.as_deref()),
-                &fields(records, |of| of.note.as_deref()),
+                &fields(records, |of| of.note.as_deref().map(plain)),
             ],
             |row| {
                 let delivery_id = DeliveryId::from_bytes(bytes(row, "delivery_id")?);

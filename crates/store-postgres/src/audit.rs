@@ -8,6 +8,7 @@ use model::audit::{Actor, AuditEntry, Change};
 use model::id::AuditId;
 use store::Page;
 use store::StoreResult;
+use store::texts::plain;
 
 use super::columns::{bytes, parsed, time, value};
 use super::connection::Connection;
@@ -26,7 +27,7 @@ pub async fn write(
     let (id, at) = (&change.audit_id.as_bytes()[..], change.at.as_millis());
     let (actor, subject) = (change.actor.encode(), subject.to_string());
     connection
-        .execute(sql, &[&id, &at, &actor, &action, &subject, &detail])
+        .execute(sql, &[&id, &at, &actor, &action, &subject, &plain(detail)])
         .await
         .map(|_| ())
 }

@@ -9,6 +9,7 @@ use model::webhook::{Degraded, Endpoint, WebhookSecrets};
 use store::StoreError;
 use store::StoreResult;
 use store::seal::Sealer;
+use store::texts::plain;
 use store::webhook_columns::SealedSecrets;
 use store::webhooks::{Endpoints, MessageRef};
 
@@ -132,7 +133,7 @@ async fn set_degraded(
                 &&id.as_bytes()[..],
                 &degraded.map(|degraded| degraded.since.as_millis()),
                 &degraded.map(|degraded| degraded.code.as_str()),
-                &degraded.and_then(|degraded| degraded.detail.as_deref()),
+                &degraded.and_then(|degraded| degraded.detail.as_deref().map(plain)),
             ],
         )
         .await

@@ -19,6 +19,7 @@ use store::inboxes::{InboxEdit, Inboxes};
 use store::seal::Sealer;
 use store::sealed::{inbox_place, open, seal};
 use store::setting_changes;
+use store::texts::plain;
 
 use super::audit;
 use super::columns::{bytes, number, time, value};
@@ -189,10 +190,10 @@ async fn keep(connection: &Connection, request: &InboxRequest) -> StoreResult<()
                 &&request.inbox_id.as_bytes()[..],
                 &&request.id.as_bytes()[..],
                 &request.at.as_millis(),
-                &request.method,
-                &request.target,
+                &plain(&request.method),
+                &plain(&request.target),
                 &request.remote_address,
-                &request.head,
+                &plain(&request.head),
                 &&request.body[..],
                 &request.body_is_truncated,
                 &i64::from(request.answered_status),

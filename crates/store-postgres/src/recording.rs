@@ -3,6 +3,7 @@
 //!
 //! Rows are locked in this order: incidents of tickets, deliveries, the next of their lanes, activity.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tokio_postgres::Row;
@@ -18,6 +19,7 @@ use store::StoreResult;
 use store::attempt_columns::millis;
 use store::delivery_plan::DeliveryUpdate;
 use store::queue::{AttemptRecord, Recorded};
+use store::texts::{plain, plain_patch};
 
 use super::activity;
 use super::attempt_rows;
@@ -141,7 +143,7 @@ async fn move_on(connection: &Connection, updates: &[(DeliveryId, DeliveryUpdate
         updates.iter().map(|(_, update)| read(update)).collect()
     }
     let progress = column(updates, |of| match of.continuation {
-        Patch::Set(text) => Some(text),
+        Patch::Set(text) => Some(plain(text)),
         Patch::Keep | Patch::Clear => None,
     });
     let ids: Vec<&[u8]> = updates.iter().map(|(id, _)| &id.as_bytes()[..]).collect();
@@ -216,8 +218,8 @@ async fn remember(connection: &Connection, applied: &[&AttemptRecord], now: Time
     let rounds = by_lane.values().map(Vec::len).max().unwrap_or(0);
     for round in 0..rounds {
         let of_round = by_lane.values().filter_map(|records| records.get(round).copied());
-        let (set, clear): (Vec<_>, Vec<_>) =
-            of_round.partition(|record| matches!(record.state_updates.message_ref, Patch::Set(_)));
+        let (set, clear): (Vec<_>, Vec<_>) = of_round
+            .partition(|record| matches!(plain_patch(&record.state_updates.message_ref), Patch::Set(_)));
         set_memories(connection, &set, now).await?;
         clear_memories(connection, &clear).await?;
     }
@@ -228,11 +230,13 @@ async fn set_memories(connection: &Connection, set: &[&AttemptRecord], now: Time
     if set.is_empty() {
         return Ok(());
     }
-    let memories = set.iter().map(|record| match &record.state_updates.message_ref {
-        Patch::Set(memory) => Some(memory.as_str()),
-        Patch::Keep | Patch::Clear => None,
-    });
-    let memories: Vec<Option<&str>> = memories.collect();
+    let memories = set
+        .iter()
+        .map(|record| match plain_patch(&record.state_updates.message_ref) {
+            Patch::Set(memory) => Some(memory),
+            Patch::Keep | Patch::Clear => None,
+        });
+    let memories: Vec<Option<Cow<'_, str>>> = memories.collect();
     let (webhook_ids, incident_ids, sequences) = lane_columns(set);
     let sql = "INSERT INTO memories AS m (webhook_id, incident_id, memory, event_sequence, updated_at)
                SELECT new.*, $5 FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::bigint[]) AS new
@@ -302,7 +306,7 @@ async fn learn(context: &mut WriteContext, record: &AttemptRecord, learned: &str
     let (id, settings_of) = (&record.webhook_id.as_bytes()[..], record.settings_of.as_millis());
     let kept = context
         .connection
-        .execute(sql, &[&id, &settings_of, &learned])
+        .execute(sql, &[&id, &settings_of, &plain(learned)])
         .await?;
     if kept > 0 {
         context.webhook_changed(record.webhook_id);
@@ -323,7 +327,7 @@ async fn disable_webhook(
     let (id, settings_of) = (&webhook_id.as_bytes()[..], record.settings_of.as_millis());
     let disabled = context
         .connection
-        .execute(sql, &[&id, &settings_of, &now.as_millis(), &reason])
+        .execute(sql, &[&id, &settings_of, &now.as_millis(), &plain(reason)])
         .await?;
     if disabled == 0 {
         return Ok(());

@@ -9,6 +9,7 @@ use model::ticket::{LinkUpdate, TicketNews};
 use model::time::Timestamp;
 use store::StoreResult;
 use store::queue::AttemptRecord;
+use store::texts::plain;
 use store::ticket_plan::{AttemptFacts, LinkRow, after_attempt};
 use store::tickets::IntentRecord;
 
@@ -138,7 +139,13 @@ pub async fn write_note(
     connection
         .execute(
             sql,
-            &[&incident_id, &id, &at.as_millis(), &actor.encode(), &sentence],
+            &[
+                &incident_id,
+                &id,
+                &at.as_millis(),
+                &plain(&actor.encode()),
+                &plain(sentence),
+            ],
         )
         .await
         .map(|_| ())

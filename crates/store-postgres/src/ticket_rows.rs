@@ -9,6 +9,7 @@ use model::id::{IncidentId, WebhookId};
 use model::incident::IncidentStatus;
 use model::time::Timestamp;
 use store::StoreResult;
+use store::texts::{plain, plain_json};
 use store::ticket_plan::{IncidentStanding, LinkRow};
 use store::ticket_state;
 
@@ -152,13 +153,13 @@ pub async fn write(connection: &Connection, row: &LinkRow) -> StoreResult<()> {
             &[
                 &&row.webhook_id.as_bytes()[..],
                 &&row.incident_id.as_bytes()[..],
-                &ticket_state::write(row),
-                &row.ticket().map(|ticket| &ticket.id),
+                &plain_json(&ticket_state::write(row)),
+                &row.ticket().map(|ticket| plain(&ticket.id)),
                 &i64::from(row.generation),
                 &row.version,
                 &row.event_sequence,
                 &row.last_synced_at.map(Timestamp::as_millis),
-                &row.last_error,
+                &row.last_error.as_deref().map(plain),
                 &row.comments_until.as_millis(),
                 &row.next_poll_at.map(Timestamp::as_millis),
                 &i64::from(row.poll_failures),

@@ -14,6 +14,7 @@ use store::StoreResult;
 use store::attempt_columns::millis;
 use store::delivery_plan::DeliveryUpdate;
 use store::queue::{AttemptRecord, Recorded};
+use store::texts::plain_patch;
 
 use super::activity;
 use super::attempt_rows;
@@ -161,7 +162,7 @@ fn settings_are_of(context: &mut WriteContext<'_>, record: &AttemptRecord) -> St
 /// Remembers the incident's message. What an earlier event's replay says of it does not count.
 fn remember(connection: &Connection, record: &AttemptRecord, now: Timestamp) -> StoreResult<()> {
     let lane = (record.webhook_id.as_bytes(), record.incident_id.as_bytes());
-    match &record.state_updates.message_ref {
+    match plain_patch(&record.state_updates.message_ref) {
         Patch::Keep => {}
         Patch::Set(memory) => drop(execute(
             connection,

@@ -28,6 +28,7 @@ pub mod sealed;
 pub mod sessions;
 pub mod setting_changes;
 pub mod sign_in;
+pub mod texts;
 pub mod ticket_plan;
 pub mod ticket_state;
 pub mod tickets;

@@ -1,10 +1,13 @@
 //! Recording attempts.
 
+use model::attempt::{Outcome, StateUpdates};
 use model::delivery::DeliveryState::{Dead, Delivered, Held, Scheduled};
 use model::delivery::{Claim, NextStep};
 use model::exchange::FailureCode;
 use model::id::DeliveryId;
 use model::incident::IncidentAction;
+use model::patch::Patch;
+use model::webhook::Degraded;
 use store::queue::{AttemptRecord, Recorded};
 
 use crate::cases;
@@ -74,5 +77,40 @@ cases! {
         world.act(incident.id, IncidentAction::Reopen, world.at(4)).await;
         assert_eq!(world.states(world.ordered, incident.id).await, [Dead, Held, Held]);
         assert_eq!(world.backend.disabled_reason(world.loose).await, None);
+    }
+
+    async fn an_answer_full_of_nuls_is_recorded(world: &mut World) {
+        const NULS: &str = "\0a\0\0b\0";
+        let incident = world.trigger("one").await;
+        let delivery = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
+        let retry = NextStep::Retry { at: world.at(9) };
+        let mut record = world.attempt(&delivery, retry, world.at(2));
+        if let Outcome::Failed(failure) = &mut record.attempt.outcome {
+            failure.detail = NULS.into();
+        }
+        record.attempt.response_head = format!("server: {NULS}");
+        record.attempt.response_body = NULS.into();
+        record.attempt.note = Some(NULS.into());
+        record.state_updates = StateUpdates {
+            message_ref: Patch::Set(NULS.into()),
+            continuation: Patch::Set(NULS.into()),
+            discovered_settings: Some(NULS.into()),
+            ticket: None,
+        };
+        record.disable_webhook = Some(NULS.into());
+        let recorded = world.store().queue.record(vec![record], world.at(2)).await;
+        assert_eq!(recorded, Ok(vec![Recorded::Applied]));
+        let detail = world.store().deliveries.get(delivery.id).await.unwrap();
+        let attempt = &detail.attempts[0];
+        let without = |text: &str| text.replace('\0', "");
+        assert_eq!(without(&attempt.outcome.failure().unwrap().detail), "ab");
+        assert_eq!(without(&attempt.response_head), "server: ab");
+        assert_eq!(attempt.response_body, NULS);
+        let reason = world.backend.disabled_reason(world.ordered).await.unwrap();
+        assert_eq!(without(&reason), "ab");
+        let degraded = Degraded { since: world.at(3), code: FailureCode::ServerError, detail: Some(NULS.into()) };
+        world.store().endpoints.set_degraded(world.loose, Some(degraded)).await.unwrap();
+        let known = world.store().endpoints.load_message_ref(world.ordered, incident.id).await.unwrap();
+        assert_eq!(known.map(|known| without(&known.text)).as_deref(), Some("ab"));
     }
 }
