@@ -75,6 +75,8 @@ pub struct Env {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     last_tick: Arc<AtomicI64>,
+    /// What the followed clock shows more than the monotonic one, in milliseconds.
+    followed: Arc<AtomicI64>,
 }
 
 /// Ids made in one millisecond are told apart by a counter of so many values, so that ids sort in the order in which
@@ -82,6 +84,9 @@ pub struct Env {
 const TICKS_PER_MILLISECOND: i64 = 4096;
 /// The counter may run ahead of the clock by this much; beyond it, the clock was set back and counts again.
 const MAX_AHEAD_MILLIS: i64 = 1000;
+
+/// No clock is followed.
+const FOLLOWS_NOBODY: i64 = i64::MIN;
 
 macro_rules! define_new_id {
     ($($name:ident -> $id:ident),+ $(,)?) => {
@@ -98,11 +103,11 @@ macro_rules! define_new_id {
 impl Env {
     /// A source of this clock and this randomness.
     pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        let last_tick = Arc::default();
         Self {
             clock,
             entropy,
-            last_tick,
+            last_tick: Arc::default(),
+            followed: Arc::new(AtomicI64::new(FOLLOWS_NOBODY)),
         }
     }
 
@@ -111,9 +116,29 @@ impl Env {
         Self::new(Arc::new(SystemClock::new()), Arc::new(SystemEntropy))
     }
 
-    /// The wall clock's time.
+    /// The time: the wall clock's, or that of the clock that is followed.
     pub fn now(&self) -> Timestamp {
+        match self.followed.load(Ordering::Acquire) {
+            FOLLOWS_NOBODY => self.clock.now(),
+            ahead => Timestamp::from_millis(self.monotonic_millis().saturating_add(ahead)),
+        }
+    }
+
+    /// The machine's own wall clock's time, whatever is followed.
+    pub fn wall_now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Whether another clock is followed.
+    pub fn follows(&self) -> bool {
+        self.followed.load(Ordering::Acquire) != FOLLOWS_NOBODY
+    }
+
+    /// From here on the time is that of another clock, which shows this now: the one that all nodes go by. In between it goes
+    /// on with the monotonic clock, so that nothing that is done to the wall clock matters.
+    pub fn follow(&self, shown: Timestamp) {
+        let ahead = shown.as_millis().saturating_sub(self.monotonic_millis());
+        self.followed.store(ahead, Ordering::Release);
     }
 
     /// Milliseconds since some fixed point, untouched by changes of the wall clock.
@@ -206,5 +231,19 @@ mod tests {
         let before = source.new_incident_id();
         clock.0.fetch_sub(3_600_000, Ordering::SeqCst);
         assert!(source.new_incident_id() < before);
+    }
+
+    #[test]
+    fn whoever_follows_a_clock_does_not_see_what_is_done_to_the_wall_clock() {
+        let clock = Arc::new(StandingClock(AtomicI64::new(1_767_614_400_000)));
+        let source = Env::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
+        let shown = Timestamp::from_millis(1_767_614_400_000 - 600_000);
+        let other = source.clone();
+        other.follow(shown);
+        assert_eq!(other.now(), shown);
+        assert_eq!(source.now(), shown);
+        clock.0.fetch_add(3_600_000, Ordering::SeqCst);
+        assert_eq!(source.now(), shown);
+        assert_eq!(source.wall_now(), Timestamp::from_millis(1_767_618_000_000));
     }
 }

@@ -60,7 +60,8 @@ pub trait Adapter: Send + Sync {
         DEFAULT_TIMEOUT
     }
 
-    /// The rate limits that a target's requests count against, the narrowest first.
+    /// The rate limits that a target's requests count against, the narrowest first. Whoever shares one of them shares the last
+    /// one: of several nodes, one sends all that counts against it.
     fn buckets(&self, _target: &Target) -> Vec<Bucket> {
         Vec::new()
     }

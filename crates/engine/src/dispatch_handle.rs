@@ -4,17 +4,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::lease::Lease;
 use crate::scheduler::{Scheduler, SchedulerLimits};
 use model::delivery::ClaimedDelivery;
 use model::id::WebhookId;
 use model::time::Timestamp;
 use store::DeliverySink;
+use store::queue::Membership;
 use store::wakeup::Wakeup;
 use telemetry::Metrics;
 
 /// The scheduler behind a lock, and the notification that says something happened.
 pub struct DispatchHandle {
     scheduler: Mutex<Scheduler>,
+    lease: Arc<Lease>,
     news: Notify,
     wakeup: Wakeup,
     metrics: Arc<Metrics>,
@@ -25,6 +28,7 @@ impl DispatchHandle {
     pub fn new(limits: SchedulerLimits, wakeup: Wakeup, metrics: Arc<Metrics>) -> Self {
         Self {
             scheduler: Mutex::new(Scheduler::new(limits)),
+            lease: Arc::default(),
             news: Notify::new(),
             wakeup,
             metrics,
@@ -34,6 +38,23 @@ impl DispatchHandle {
     /// The scheduler. Held for moments only: nothing is waited for under this lock.
     pub fn scheduler(&self) -> MutexGuard<'_, Scheduler> {
         self.scheduler.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A heartbeat was answered at this time, that was sent at a time of the monotonic clock.
+    pub fn renewed(&self, membership: &Membership, sent_ms: i64, answered_ms: i64, now: Timestamp) {
+        self.lease.renewed(membership, sent_ms, answered_ms);
+        if membership.shared.is_some() {
+            let mut scheduler = self.scheduler();
+            scheduler.follow_lease(self.lease.number(answered_ms));
+            scheduler.follow_members(&membership.nodes, membership.own, now);
+            drop(scheduler);
+            self.notify();
+        }
+    }
+
+    /// The lease under which this node's claims hold.
+    pub fn lease(&self) -> &Arc<Lease> {
+        &self.lease
     }
 
     /// Wakes the dispatcher.

@@ -1,42 +1,36 @@
 //! The dispatcher: does what the scheduler decides.
 
 mod in_flight;
+mod send_test;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::breaker::HealthSignal;
 use crate::deliver::Deliverer;
 use crate::delivery_context::DeliveryContext;
 use crate::dispatch_handle::DispatchHandle;
-use crate::finish_attempt::AttemptResult;
 use crate::notices::{Kind, WebhookLog};
 use crate::prepared::Prepared;
 use crate::recorder;
 use crate::scheduler::{Effects, Pausing, Reason};
 use crate::ticket_query;
 use clock::Env;
-use destination::task::Pause;
 use destination::ticketing::{QueryResult, TicketQuery};
 use model::attempt::Failure;
-use model::delivery::{Claim, ClaimedDelivery, NextStep};
-use model::event::Event;
+use model::delivery::{Claim, ClaimedDelivery};
 use model::id::{DeliveryId, WebhookId};
-use model::patch::Patch;
 use model::time::Timestamp;
 use model::webhook::{Degraded, Endpoint};
 use outbound::ShortageCounts;
 use store::Store;
 use store::StoreError;
 use store::StoreResult;
-use store::deliveries::DeliveryDetail;
 use store::log_store_failure;
 use store::queue::{AttemptRecord, ClaimRequest};
-use store::webhooks::MessageRef;
 use supervisor::Supervisor;
 use telemetry::Metrics;
 
@@ -46,6 +40,10 @@ use in_flight::InFlight;
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the store is asked what is due, whatever the scheduler believes.
 const SURVEY_INTERVAL: Duration = Duration::from_secs(5);
+/// The same while there are other nodes: what they accept for a webhook whose home this is, is heard of in no other way.
+const SHARED_SURVEY_INTERVAL: Duration = Duration::from_millis(100);
+/// But no more than so small a part of the time goes into asking, when there are so many webhooks that it takes long.
+const SURVEY_REST: u32 = 20;
 /// Send Tests under way at once.
 const MAX_TESTS: usize = 32;
 /// The wait before something that the store did not do is tried again.
@@ -68,6 +66,8 @@ struct Parts {
     tests: Semaphore,
     supervisor: Supervisor,
     is_surveying: AtomicBool,
+    /// How long the last survey took.
+    survey_ms: AtomicU32,
     in_hand: InHand,
 }
 
@@ -120,6 +120,7 @@ impl Dispatcher {
             tests: Semaphore::new(MAX_TESTS),
             supervisor,
             is_surveying: AtomicBool::new(false),
+            survey_ms: AtomicU32::new(0),
             in_hand: InHand::new(()),
         }))
     }
@@ -129,12 +130,13 @@ impl Dispatcher {
         let mut next_survey_at = Timestamp::EPOCH;
         loop {
             let now = self.0.source.now();
-            if now >= next_survey_at || next_survey_at.since(now) > SURVEY_INTERVAL {
+            let interval = self.survey_interval();
+            if now >= next_survey_at || next_survey_at.since(now) > interval {
                 self.start_survey();
-                next_survey_at = now.plus(SURVEY_INTERVAL);
+                next_survey_at = now.plus(interval);
             }
-            let next_tick_at = self.tick();
-            let wait = next_tick_at.map_or(LOOK_INTERVAL, |at| at.since(self.0.source.now()));
+            let next_tick_at = self.tick().map_or(next_survey_at, |at| at.min(next_survey_at));
+            let wait = next_tick_at.since(self.0.source.now());
             // Something happened, or a time came: the scheduler is looked at either way.
             let _ = tokio::time::timeout(wait.min(LOOK_INTERVAL), self.0.handle.notified()).await;
         }
@@ -161,90 +163,6 @@ impl Dispatcher {
         self.tick();
         let attempts = self.0.handle.scheduler().quiet_after(self.0.source.now());
         attempts.filter(|_| self.0.in_hand.receiver_count() == 0)
-    }
-
-    /// Makes one real attempt with a sample event, past the queue: Send Test. It goes on when the caller goes away.
-    pub async fn send_test(&self, webhook_id: WebhookId, sample: Event) -> StoreResult<DeliveryDetail> {
-        let test = tokio::spawn(self.clone().run_test(webhook_id, sample));
-        test.await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("the server is stopping".into())))
-    }
-
-    async fn run_test(self, webhook_id: WebhookId, sample: Event) -> StoreResult<DeliveryDetail> {
-        let parts = &self.0;
-        let closed = || StoreError::Unavailable("the server is stopping".into());
-        let _permit = parts.tests.acquire().await.map_err(|_| closed())?;
-        let endpoint = parts.store.endpoints.load(webhook_id).await?;
-        let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
-        let prepared = parts.prepare(endpoint);
-        let delivery = parts.store.queue.begin_test(webhook_id, sample).await?;
-        let records = self.attempt_test(prepared, delivery.clone()).await;
-        recorder::record_within(&records, &parts.store, &parts.source).await;
-        parts.store.deliveries.get(delivery.id).await
-    }
-
-    /// What a test says about its receiver counts: one that succeeds closes the breaker.
-    fn note_test(&self, record: &AttemptRecord, pause: Option<&Pause>) {
-        let now = self.0.source.now();
-        let mut scheduler = self.0.handle.scheduler();
-        if let Some(pause) = pause {
-            scheduler.pause(&Pausing::asked_by(pause, &record.attempt), now);
-        }
-        if HealthSignal::from(&record.attempt.outcome) == HealthSignal::Succeeded {
-            scheduler.reached(record.webhook_id, now);
-        }
-        drop(scheduler);
-        self.0.handle.notify();
-    }
-
-    /// The attempts of a test: one, and the follow-ups that its answers ask for. The last comes first: it ends the claim,
-    /// and those before it are recorded as history.
-    async fn attempt_test(
-        &self,
-        mut prepared: Prepared,
-        mut delivery: ClaimedDelivery,
-    ) -> Vec<AttemptRecord> {
-        let mut records: Vec<AttemptRecord> = Vec::new();
-        let mut known = DeliveryContext::default();
-        loop {
-            let attempted = self.0.deliverer.attempt(&prepared, &delivery, &known);
-            let AttemptResult { record, pause, .. } = attempted.await;
-            self.note_test(&record, pause.as_ref());
-            let goes_on = matches!(record.next_step, NextStep::Retry { .. });
-            if goes_on {
-                delivery.attempts_made += 1;
-                delivery.spent = record.spent;
-                let text = known.message_ref.take().map(|memory| memory.text);
-                known.message_ref = left(&record.state_updates.message_ref, text).map(|text| MessageRef {
-                    text,
-                    event_sequence: record.event_sequence,
-                });
-                if let Some(update) = &record.state_updates.ticket {
-                    known.learn_in_test(&delivery, update, self.0.source.now());
-                }
-                delivery.continuation =
-                    left(&record.state_updates.continuation, delivery.continuation.take());
-                if record.state_updates.discovered_settings.is_some() {
-                    prepared
-                        .target
-                        .discovered_settings
-                        .clone_from(&record.state_updates.discovered_settings);
-                }
-            }
-            records.push(record);
-            if !goes_on {
-                break;
-            }
-        }
-        let learned = records
-            .iter()
-            .rev()
-            .find_map(|record| record.state_updates.discovered_settings.clone());
-        records.reverse();
-        if let Some(last) = records.first_mut() {
-            last.state_updates.discovered_settings = learned;
-        }
-        records
     }
 
     /// Asks a webhook's ticket system something.
@@ -290,9 +208,23 @@ impl Dispatcher {
         tokio::spawn(self.0.supervisor.clone().watch_work(task, work));
     }
 
+    fn survey_interval(&self) -> Duration {
+        if !self.0.handle.scheduler().has_company() {
+            return SURVEY_INTERVAL;
+        }
+        let took = Duration::from_millis(self.0.survey_ms.load(Ordering::Relaxed).into());
+        (took * SURVEY_REST).clamp(SHARED_SURVEY_INTERVAL, SURVEY_INTERVAL)
+    }
+
     async fn survey(self) {
         self.0.log.write_due();
-        match self.0.store.queue.next_due().await {
+        let started_ms = self.0.source.monotonic_millis();
+        let due = self.0.store.queue.next_due().await;
+        let took_ms = self.0.source.monotonic_millis() - started_ms;
+        self.0
+            .survey_ms
+            .store(u32::try_from(took_ms).unwrap_or(0), Ordering::Relaxed);
+        match due {
             Ok(due) => {
                 let mut scheduler = self.0.handle.scheduler();
                 for (webhook_id, due_at) in due {
@@ -309,16 +241,25 @@ impl Dispatcher {
 
     fn tick(&self) -> Option<Timestamp> {
         let _in_hand = self.0.in_hand.subscribe();
-        let effects = self.0.handle.scheduler().tick(self.0.source.now());
+        let lease = self.lease_number();
+        let mut scheduler = self.0.handle.scheduler();
+        scheduler.follow_lease(lease);
+        let mut effects = scheduler.tick(self.0.source.now());
+        drop(scheduler);
         let next_tick_at = effects.next_tick_at;
+        for delivery in std::mem::take(&mut effects.start) {
+            self.start_attempt(delivery, lease);
+        }
         self.run_effects(effects);
         next_tick_at
     }
 
+    /// The lease that holds, if one does.
+    fn lease_number(&self) -> Option<u64> {
+        self.0.handle.lease().number(self.0.source.monotonic_millis())
+    }
+
     fn run_effects(&self, effects: Effects) {
-        for delivery in effects.start {
-            self.start_attempt(delivery);
-        }
         for webhook_id in effects.load {
             tokio::spawn(self.clone().load(webhook_id));
         }
@@ -344,17 +285,23 @@ impl Dispatcher {
         }
     }
 
-    fn start_attempt(&self, delivery: ClaimedDelivery) {
+    fn start_attempt(&self, delivery: ClaimedDelivery, lease: Option<u64>) {
         let prepared = self.prepared(delivery.webhook_id);
         let in_flight = InFlight {
             dispatcher: self.clone(),
             delivery: Some(delivery),
+            lease,
         };
         match prepared {
             Some(prepared) => drop(tokio::spawn(in_flight.run(prepared))),
             // The webhook went away in this moment: dropping the guard gives the claim back.
             None => drop(in_flight),
         }
+    }
+
+    /// Whether this node does what is done once for all nodes.
+    pub fn leads(&self) -> bool {
+        self.0.handle.lease().leads(self.0.source.monotonic_millis())
     }
 
     /// Until when a webhook's platform wants no requests; nothing if it takes some.
@@ -442,15 +389,6 @@ async fn recall(parts: &Parts, prepared: &Prepared, delivery: &ClaimedDelivery) 
                 tokio::time::sleep(RETRY_WAIT).await;
             }
         }
-    }
-}
-
-/// What an attempt leaves of a text that was kept.
-fn left(patch: &Patch<String>, before: Option<String>) -> Option<String> {
-    match patch {
-        Patch::Keep => before,
-        Patch::Set(text) => Some(text.clone()),
-        Patch::Clear => None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Fires the escalation timers of incidents that nobody acknowledged.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::lease::Lease;
 use clock::Env;
 use model::audit::Actor;
 use store::Store;
@@ -12,10 +14,13 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How many timers one look fires at most; more follow at once.
 const BATCH: u32 = 100;
 
-/// Runs until the task is dropped.
-pub async fn run(store: Store, source: Env) {
+/// Runs until the task is dropped, while this node leads. Two nodes that did so at once would only get in each other's way.
+pub async fn run(store: Store, source: Env, lease: Arc<Lease>) {
     loop {
-        let fired = fire_due(&store, &source).await;
+        let fired = match lease.leads(source.monotonic_millis()) {
+            true => fire_due(&store, &source).await,
+            false => 0,
+        };
         if fired < BATCH {
             tokio::time::sleep(INTERVAL).await;
         }

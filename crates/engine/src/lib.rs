@@ -1,7 +1,7 @@
 //! Dispatch: takes deliveries from the commit (or the store) to the receivers, and what came of them back.
 //!
 //! [`scheduler`] decides what happens, purely; [`dispatcher`] does it. Around them run the small timers: [`rescuer`]
-//! (leases, clock jumps), [`escalator`], [`ticket poller`] (tickets that changed), [`pruner`] and [`auditor`] (the "nothing is
+//! ([`lease`]s, clock jumps), [`escalator`], [`ticket poller`] (tickets that changed), [`pruner`] and [`auditor`] (the "nothing is
 //! lost" balance).
 
 pub mod auditor;
@@ -12,6 +12,7 @@ pub mod dispatch_handle;
 pub mod dispatcher;
 pub mod escalator;
 pub mod finish_attempt;
+pub mod lease;
 pub mod links;
 pub mod masking;
 pub mod notices;

@@ -1,7 +1,10 @@
-//! Deletes what is older than it must be kept, in small batches, and lets deliveries of deleted webhooks die.
+//! Deletes what is older than it must be kept, in small batches, and lets deliveries of deleted webhooks die. One node does
+//! it, the leader; it does no harm that two do it for a while.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::lease::Lease;
 use clock::Env;
 use model::activity::ACTIVITY_LIFETIME;
 use model::attempt::MESSAGE_REF_LIFETIME;
@@ -29,7 +32,8 @@ pub struct KeepFor {
 }
 
 /// Prunes until the task is dropped.
-pub async fn run(store: Store, source: Env, keep_for: KeepFor) {
+pub async fn run(store: Store, source: Env, lease: Arc<Lease>, keep_for: KeepFor) {
+    let leads = || lease.leads(source.monotonic_millis());
     loop {
         tokio::time::sleep(PRUNE_INTERVAL).await;
         let now = source.now();
@@ -42,15 +46,16 @@ pub async fn run(store: Store, source: Env, keep_for: KeepFor) {
             inbox_requests_before: now.minus(INBOX_REQUEST_LIFETIME),
             expired_by: now,
         };
-        while goes_on(store.upkeep.prune(retention).await).await {}
+        while leads() && goes_on(store.upkeep.prune(retention).await).await {}
     }
 }
 
 /// Buries open deliveries of deleted webhooks until the task is dropped.
-pub async fn reap(store: Store, source: Env) {
+pub async fn reap(store: Store, source: Env, lease: Arc<Lease>) {
+    let leads = || lease.leads(source.monotonic_millis());
     loop {
         tokio::time::sleep(BURY_INTERVAL).await;
-        while goes_on(store.upkeep.bury_deleted(source.now()).await).await {}
+        while leads() && goes_on(store.upkeep.bury_deleted(source.now()).await).await {}
     }
 }
 

@@ -7,6 +7,10 @@
 
 mod buckets;
 mod entry;
+mod leases;
+mod members;
+mod shares;
+mod standing;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -15,6 +19,8 @@ use std::time::Duration;
 use crate::breaker::{Breaker, HealthSignal};
 use crate::scheduler::buckets::Buckets;
 use crate::scheduler::entry::{Blocked, Entry};
+use crate::scheduler::members::Members;
+use crate::scheduler::shares::Share;
 use destination::task::Bucket;
 use model::delivery::ClaimedDelivery;
 use model::id::WebhookId;
@@ -53,6 +59,12 @@ pub struct Scheduler {
     unrecorded: usize,
     last_look_at: Timestamp,
     is_stopping: bool,
+    /// The lease has run out: nothing here is known to be this node's.
+    is_fenced: bool,
+    lease_number: u64,
+    members: Members,
+    /// Others may have served meanwhile what was this node's.
+    is_new_member: bool,
 }
 
 impl Scheduler {
@@ -66,7 +78,7 @@ impl Scheduler {
 
     /// Keeps room for one delivery that is about to be committed, if there is room and nothing older waits in the store.
     pub fn reserve(&mut self, webhook_id: WebhookId) -> bool {
-        if self.is_stopping || self.capacity() == 0 {
+        if self.is_stopping || self.is_fenced || self.capacity() == 0 {
             return false;
         }
         let entry = self.webhooks.entry(webhook_id).or_default();
@@ -74,7 +86,14 @@ impl Scheduler {
         let has_backlog =
             entry.asked.is_some() || entry.due_at.is_some_and(|due_at| due_at <= self.last_look_at);
         let has_room = entry.ready.len() + entry.reserved < entry.ready_limit();
-        if !is_open || has_backlog || !has_room || entry.breaker.probe_at().is_some() {
+        if !is_open
+            || has_backlog
+            || !has_room
+            || entry.outdated_reserved > 0
+            || entry.share.now == Share::Nothing
+            || (self.members.are_several() && !entry.share.is_known)
+            || entry.breaker.probe_at().is_some()
+        {
             return false;
         }
         entry.reserved += 1;
@@ -86,15 +105,18 @@ impl Scheduler {
     pub fn cancel(&mut self, webhook_id: WebhookId) {
         self.return_capacity(webhook_id);
         let entry = self.webhooks.get(&webhook_id);
-        if let Some((due_at, served)) = entry.and_then(|entry| Some((entry.due_at?, entry.served))) {
-            self.alarms.push(Reverse((due_at, served, webhook_id)));
+        if let Some(due_at) = entry.and_then(|entry| entry.due_at) {
+            self.look_again(webhook_id, due_at);
         }
     }
 
     /// Takes a delivery for which room was kept.
     pub fn take(&mut self, delivery: ClaimedDelivery) {
-        self.return_capacity(delivery.webhook_id);
-        self.add(delivery);
+        if self.return_capacity(delivery.webhook_id) {
+            self.add(delivery);
+        } else {
+            self.effects.release.push((delivery.id, delivery.claim));
+        }
     }
 
     /// Something of a webhook is due in the store at a time.
@@ -131,8 +153,10 @@ impl Scheduler {
         }
         entry.was_disabled = !is_enabled;
         entry.limits = Some(limits);
+        self.follow_health(webhook_id, now);
+        self.share_after_change(webhook_id, now);
+        let entry = self.webhooks.entry(webhook_id).or_default();
         if is_enabled {
-            // What the store holds is not known for certain: it is asked.
             entry.due_at = None;
             self.wake(webhook_id, now);
             self.enqueue_run(webhook_id);
@@ -167,9 +191,16 @@ impl Scheduler {
     ) {
         let entry = self.webhooks.entry(webhook_id).or_default();
         self.asked -= entry.asked.take().unwrap_or(0);
+        let is_outdated = std::mem::take(&mut entry.is_asked_outdated);
         let woken_at = entry.due_at.take();
         if let Some(due_at) = woken_at.into_iter().chain(next_due_at).min() {
             self.wake(webhook_id, due_at);
+        }
+        if is_outdated {
+            let claims = deliveries
+                .into_iter()
+                .map(|delivery| (delivery.id, delivery.claim));
+            return self.effects.release.extend(claims);
         }
         for delivery in deliveries {
             self.add(delivery);
@@ -191,13 +222,18 @@ impl Scheduler {
         if let (HealthSignal::Succeeded, Some(limits)) = (&signal, &entry.limits) {
             self.buckets.taken(&limits.buckets);
         }
-        let after = entry.breaker.after(signal, now);
+        let after = match entry.share.now {
+            // Its home judges it.
+            Share::Nothing => entry.breaker.clone(),
+            Share::Part(_) | Share::Whole => entry.breaker.after(signal, now),
+        };
         let before = std::mem::replace(&mut entry.breaker, after.clone());
         if before.degraded() != after.degraded() {
             self.effects.health.push((webhook_id, after.degraded().cloned()));
             if after.degraded().is_some() {
                 self.release_ready(webhook_id);
             }
+            self.share_after_change(webhook_id, now);
         }
         self.enqueue_run(webhook_id);
         self.consider_claim(webhook_id, now);
@@ -221,6 +257,7 @@ impl Scheduler {
         if entry.breaker.degraded().is_some() {
             entry.breaker = Breaker::default();
             self.effects.health.push((webhook_id, None));
+            self.share_after_change(webhook_id, now);
             self.enqueue_run(webhook_id);
             self.consider_claim(webhook_id, now);
         }
@@ -229,38 +266,6 @@ impl Scheduler {
     /// So many attempts are on disk.
     pub fn recorded(&mut self, count: usize) {
         self.unrecorded = self.unrecorded.saturating_sub(count);
-    }
-
-    /// Starts nothing any more, and gives back all that waits.
-    pub fn stop(&mut self) {
-        self.is_stopping = true;
-        let webhook_ids: Vec<_> = self.webhooks.keys().copied().collect();
-        for webhook_id in webhook_ids {
-            self.release_ready(webhook_id);
-        }
-    }
-
-    /// Whether nothing is in flight or waits to be recorded.
-    pub fn is_idle(&self) -> bool {
-        self.in_flight == 0 && self.unrecorded == 0
-    }
-
-    /// How many attempts were started so far, if nothing is in hand and, as far as is known here, nothing due.
-    pub fn quiet_after(&self, now: Timestamp) -> Option<u64> {
-        let is_due = self.alarms.peek().is_some_and(|Reverse((at, ..))| *at <= now);
-        let has_loading = || self.webhooks.values().any(|entry| entry.is_loading);
-        let holds = self.asked + self.reserved > 0 || !self.effects.is_empty() || has_loading();
-        (self.is_idle() && !is_due && !holds).then_some(self.served)
-    }
-
-    /// Webhooks with a closed and with an open breaker.
-    pub fn breaker_counts(&self) -> (usize, usize) {
-        let open = self
-            .webhooks
-            .values()
-            .filter(|entry| entry.breaker.probe_at().is_some())
-            .count();
-        (self.webhooks.len() - open, open)
     }
 
     /// Decides what happens now. Call it after anything happened, and at [`Effects::next_tick_at`].
@@ -279,7 +284,10 @@ impl Scheduler {
     fn add(&mut self, delivery: ClaimedDelivery) {
         let webhook_id = delivery.webhook_id;
         let entry = self.webhooks.entry(webhook_id).or_default();
-        let is_closed = entry.limits.as_ref().is_some_and(|limits| !limits.is_enabled) || self.is_stopping;
+        let is_closed = entry.limits.as_ref().is_some_and(|limits| !limits.is_enabled)
+            || self.is_stopping
+            || self.is_fenced
+            || entry.share.now == Share::Nothing;
         let has_probe = entry.breaker.probe_at().is_some() && entry.ready.len() + entry.in_flight > 0;
         if is_closed || has_probe {
             self.effects.release.push((delivery.id, delivery.claim));
@@ -302,17 +310,28 @@ impl Scheduler {
         }
     }
 
+    /// Has a webhook looked at again at a time.
+    fn look_again(&mut self, webhook_id: WebhookId, at: Timestamp) {
+        let served = self.webhooks.get(&webhook_id).map_or(0, |entry| entry.served);
+        self.alarms.push(Reverse((at, served, webhook_id)));
+    }
+
     /// For how many more deliveries there is room. What the store was asked for may come any moment.
     fn capacity(&self) -> usize {
         let held = self.ready + self.reserved + self.asked;
         self.limits.max_ready.saturating_sub(held)
     }
 
-    fn return_capacity(&mut self, webhook_id: WebhookId) {
-        if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
-            entry.reserved = entry.reserved.saturating_sub(1);
-            self.reserved = self.reserved.saturating_sub(1);
-        }
+    /// Says whether what it was kept for is this node's for certain.
+    fn return_capacity(&mut self, webhook_id: WebhookId) -> bool {
+        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
+            return true;
+        };
+        entry.reserved = entry.reserved.saturating_sub(1);
+        self.reserved = self.reserved.saturating_sub(1);
+        let is_certain = entry.outdated_reserved == 0;
+        entry.outdated_reserved = entry.outdated_reserved.saturating_sub(1);
+        is_certain
     }
 
     fn enqueue_run(&mut self, webhook_id: WebhookId) {
@@ -355,6 +374,7 @@ impl Scheduler {
                 return;
             }
             self.alarms.pop();
+            self.grow_share(webhook_id, now);
             self.enqueue_run(webhook_id);
             self.consider_claim(webhook_id, now);
         }
@@ -366,7 +386,11 @@ impl Scheduler {
         let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
             return;
         };
-        if self.is_stopping || entry.asked.is_some() || entry.due_at.is_none_or(|due_at| due_at > now) {
+        if self.is_stopping
+            || self.is_fenced
+            || entry.asked.is_some()
+            || entry.due_at.is_none_or(|due_at| due_at > now)
+        {
             return;
         }
         let Some(limits) = &entry.limits else {
@@ -374,7 +398,7 @@ impl Scheduler {
         };
         let held = entry.ready.len() + entry.reserved;
         let limit = match entry.breaker.probe_at() {
-            _ if !limits.is_enabled => 0,
+            _ if !limits.is_enabled || entry.share.now == Share::Nothing => 0,
             Some(probe_at) if probe_at > now => {
                 self.alarms.push(Reverse((probe_at, entry.served, webhook_id)));
                 0
@@ -395,6 +419,7 @@ impl Scheduler {
 
     fn start_ready(&mut self, now: Timestamp) {
         while !self.is_stopping
+            && !self.is_fenced
             && self.in_flight < self.limits.max_in_flight
             && self.unrecorded < self.limits.max_unrecorded
         {
@@ -445,6 +470,10 @@ impl Scheduler {
     }
 }
 
+#[cfg(test)]
+mod lease_tests;
+#[cfg(test)]
+mod member_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! Looks at tickets: those that their system told of, and every few minutes all that are open, because a call may be lost.
+//! Of several nodes the leader does it; each poll is taken by one node only, whoever leads.
 //! What was read is handed to the store, which lets the incident follow in one transaction.
 
 use std::collections::{HashMap, HashSet};
@@ -115,6 +116,9 @@ impl TicketPoller {
     /// Starts reading what is due; says how many tickets were taken. Those of a webhook that has its share are put off.
     async fn start_due(&self, under_way: &mut UnderWay) -> usize {
         let _in_hand = self.in_hand.subscribe();
+        if !self.dispatcher.leads() {
+            return 0;
+        }
         let now = self.source.now();
         let taken = match self.store.ticket_polls.take_due(now, BATCH).await {
             Ok(taken) => taken,

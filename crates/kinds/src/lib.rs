@@ -40,3 +40,55 @@ pub fn adapter_or_unknown(kind: WebhookKind) -> &'static dyn Adapter {
 pub fn kind(adapter: &dyn Adapter) -> WebhookKind {
     WebhookKind::new(adapter.description().kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use destination::task::Target;
+    use model::secret::SecretText;
+    use url::Url;
+
+    use super::*;
+
+    const URLS: [&str; 5] = [
+        "https://discord.com/api/webhooks/1100000000000000001/one",
+        "https://discord.com/api/webhooks/1100000000000000002/two",
+        "https://hooks.slack.com/services/T1/B1/x",
+        "https://chat.googleapis.com/v1/spaces/AAQA1/messages?key=k&token=t",
+        "https://api.telegram.org",
+    ];
+
+    fn target(url: &str, place: &str, bot: &str) -> Target {
+        let options = ["chat", "channel", "project", "repository"];
+        let option = |name: &str| (name.to_owned(), place.to_owned());
+        Target {
+            url: Url::parse(url).unwrap(),
+            options: options.map(option).into_iter().collect(),
+            secrets: BTreeMap::from([("token".to_owned(), SecretText::new(format!("{bot}:hush")))]),
+            headers: Vec::new(),
+            discovered_settings: None,
+        }
+    }
+
+    /// Of several nodes, the broadest limit decides which one sends: a narrower one is counted there too.
+    #[test]
+    fn targets_of_any_kind_that_share_a_rate_limit_share_their_broadest_one() {
+        let mut broadest: HashMap<String, String> = HashMap::new();
+        for adapter in all() {
+            for url in URLS {
+                for (place, bot) in [("1", "11"), ("-1002", "11"), ("1", "22"), ("C3", "22")] {
+                    let buckets = adapter.buckets(&target(url, place, bot));
+                    let last = buckets.last().map(|bucket| bucket.key.clone());
+                    for bucket in buckets {
+                        let known = broadest
+                            .entry(bucket.key)
+                            .or_insert_with(|| last.clone().unwrap());
+                        assert_eq!(Some(&*known), last.as_ref(), "{}", adapter.description().kind);
+                    }
+                }
+            }
+        }
+        assert!(broadest.len() > URLS.len(), "{broadest:?}");
+    }
+}

@@ -42,6 +42,7 @@ use model::client_address::TrustedProxies;
 use outbound::{Client, Resolve, SystemResolver};
 use renderer::Renderer;
 use store::Store;
+use store::log_store_failure;
 use store::wakeup::Wakeup;
 use supervisor::Supervisor;
 use telemetry::Metrics;
@@ -63,6 +64,8 @@ pub use run::{ServeError, serve};
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often that is looked at.
 const CLOSE_POLL: Duration = Duration::from_millis(2);
+/// How long telling the other nodes of a stop may take: they notice it otherwise too.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running server.
 pub struct App {
@@ -180,7 +183,7 @@ impl App {
         let clients = Clients::new(Bounds::new(&capacity), proxies(config), Arc::clone(&metrics));
         let site = site(config, parts, pages);
         let (open, server) = start_server(listener, site, clients, stopping, &supervisor);
-        let mut timers = start_timers(config, &store, &source, &metrics, &supervisor);
+        let mut timers = start_timers(config, &store, &source, &inbox, &metrics, &supervisor);
         feed.start(&mut timers, config, &supervisor);
         start_senders(&mut timers, &dispatcher, &ticket_poller, &supervisor);
         let app = Self {
@@ -241,10 +244,22 @@ impl App {
             && self.dispatcher.quiet_after().await == before
     }
 
+    /// What this node does for all, and serves for all, goes to the others at once.
+    async fn leave(&self) {
+        self.inbox.lease().leave();
+        self.inbox.scheduler().stop();
+        match tokio::time::timeout(LEAVE_TIMEOUT, self.store.queue.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => log_store_failure!(error, "the other servers do not hear of the stop"),
+            Err(_) => tracing::debug!("the other servers do not hear of the stop in time"),
+        }
+    }
+
     /// Soft stop: accepts nothing new, finishes what is in flight, up to the grace. Says whether all of it ended. The data
     /// directory is free for another server afterwards.
     pub async fn stop(mut self) -> bool {
         self.stop.send_replace(true);
+        self.leave().await;
         let all_ended = self.dispatcher.stop(self.stop_grace).await;
         // The doors close last, so that answers under way still get out.
         let _ = self.server.await;
@@ -379,6 +394,7 @@ fn start_timers(
     config: &Config,
     store: &Store,
     source: &Env,
+    inbox: &Arc<DispatchHandle>,
     metrics: &Arc<Metrics>,
     supervisor: &Supervisor,
 ) -> JoinSet<()> {
@@ -388,13 +404,19 @@ fn start_timers(
     };
     let mut timers = JoinSet::new();
     let watch = || supervisor.clone();
-    timers.spawn(watch().watch("rescuer", rescuer::run(store.clone(), source.clone())));
-    timers.spawn(watch().watch("escalator", escalator::run(store.clone(), source.clone())));
-    let prune = pruner::run(store.clone(), source.clone(), keep_for);
+    let parts = || (store.clone(), source.clone(), Arc::clone(inbox.lease()));
+    let rescue = rescuer::run(store.clone(), source.clone(), Arc::clone(inbox));
+    timers.spawn(watch().watch("rescuer", rescue));
+    let (to, at, lease) = parts();
+    timers.spawn(watch().watch("escalator", escalator::run(to, at, lease)));
+    let (to, at, lease) = parts();
+    let prune = pruner::run(to, at, lease, keep_for);
     timers.spawn(watch().watch("pruner", prune));
-    let reap = pruner::reap(store.clone(), source.clone());
+    let (to, at, lease) = parts();
+    let reap = pruner::reap(to, at, lease);
     timers.spawn(watch().watch("pruner of deleted webhooks", reap));
-    let audit = auditor::run(store.clone(), Arc::clone(metrics));
+    let (to, at, lease) = parts();
+    let audit = auditor::run(to, at, lease, Arc::clone(metrics));
     timers.spawn(watch().watch("auditor", audit));
     timers
 }

@@ -1,4 +1,4 @@
-//! Claims: taking due deliveries for this node, giving them back, freeing those of nodes that are gone.
+//! Claims: taking due deliveries for this node, giving them back.
 //!
 //! Statements on open deliveries repeat the condition of the index `deliveries_open`, so that their cost does not grow with
 //! those that are finished. What another node has locked is passed over: it is being claimed, recorded or queued behind.
@@ -14,7 +14,7 @@ use model::event::Event;
 use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
 use store::StoreResult;
-use store::queue::{ClaimRequest, Claimed, NODE_LEASE};
+use store::queue::{ClaimRequest, Claimed};
 
 use super::columns::{bytes, number, time, value};
 use super::connection::Connection;
@@ -197,40 +197,6 @@ pub async fn release(context: &mut WriteContext, claims: &[(DeliveryId, Claim)])
     Ok(())
 }
 
-/// Frees the claims of other nodes without a lease, and forgets those nodes. Says how many claims. A lease that runs for
-/// longer than any is given was written before the clock was set back: its node is as good as gone.
-pub async fn rescue(context: &mut WriteContext, now: Timestamp) -> StoreResult<u64> {
-    // Twice, for the sake of nodes whose clocks differ a little.
-    let longest = now.plus(2 * NODE_LEASE);
-    let sql = "WITH abandoned AS (
-                   SELECT found.id FROM webhooks w
-                       CROSS JOIN LATERAL (
-                           SELECT d.id FROM deliveries d
-                           WHERE d.webhook_id = w.id AND d.state = 'claimed' AND d.finished_at IS NULL AND d.node <> $1
-                               AND NOT EXISTS (SELECT 1 FROM nodes n
-                                               WHERE n.id = d.node AND n.lease_until BETWEEN $2 AND $3)
-                           FOR UPDATE SKIP LOCKED
-                       ) AS found)
-               UPDATE deliveries d SET state = 'scheduled', node = NULL, claim = NULL
-               WHERE d.id = ANY(ARRAY(SELECT id FROM abandoned)) AND d.state = 'claimed'
-               RETURNING d.webhook_id AS id, d.due_at";
-    let bounds = (now.as_millis(), longest.as_millis());
-    let rescued = context
-        .connection
-        .read_all(sql, &[&context.node(), &bounds.0, &bounds.1], webhook_and_due_at)
-        .await?;
-    let count = rescued.len() as u64;
-    let sql = "DELETE FROM nodes WHERE id <> $1 AND lease_until NOT BETWEEN $2 AND $3";
-    context
-        .connection
-        .execute(sql, &[&context.node(), &bounds.0, &bounds.1])
-        .await?;
-    let mut wakes = Wakes::default();
-    wakes.add_enabled(&context.connection, rescued).await?;
-    wakes.send_after_commit(context);
-    Ok(count)
-}
-
 /// Whether a webhook is there and enabled.
 pub async fn is_enabled(context: &mut WriteContext, webhook_id: WebhookId) -> StoreResult<bool> {
     let subscriptions = context.subscriptions().await?;
@@ -245,7 +211,8 @@ fn ids_of(requests: &[ClaimRequest]) -> Vec<&[u8]> {
         .collect()
 }
 
-fn webhook_and_due_at(row: &Row) -> StoreResult<(WebhookId, Timestamp)> {
+/// What a delivery that is free again says of itself.
+pub fn webhook_and_due_at(row: &Row) -> StoreResult<(WebhookId, Timestamp)> {
     Ok((WebhookId::from_bytes(bytes(row, "id")?), time(row, "due_at")?))
 }
 

@@ -1,12 +1,13 @@
 //! The database: how it is reached, and the three ways into it: one read (`connection`), several reads that see the same
 //! state (`snapshot`), and a change (`write`, in `writer.rs`).
 
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 
+use model::time::Timestamp;
 use store::CommitObserver;
 use store::DeliverySink;
 use store::StoreError;
@@ -30,6 +31,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const POOL_WAIT: Duration = Duration::from_secs(10);
 /// How long a statement of the deep check may take.
 const LONG_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long a heartbeat may take: one that takes longer is not worth waiting for.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A peer that confirms nothing for so long is gone.
 const PEER_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -39,7 +42,7 @@ pub struct Settings {
     /// network the server's certificate is verified, with the public authorities or those of `sslrootcert=FILE`, unless
     /// `sslmode=disable`; `password_file=FILE` is read at each new connection.
     pub url: String,
-    /// The most connections that this node opens.
+    /// The most connections that this node opens, beside one for its heartbeats.
     pub pool_size: usize,
     /// How long a statement may take.
     pub statement_timeout: Duration,
@@ -61,6 +64,10 @@ pub struct Database {
     prune_round: Mutex<PruneRound>,
     group_commit: GroupCommit,
     webhook_watch: WebhookWatch,
+    /// Apart from the others, so that no load keeps a heartbeat waiting.
+    lease_pool: Pool,
+    /// By how much this node's clock was ahead of the database's at the last heartbeat.
+    clock_ahead_ms: AtomicI64,
 }
 
 /// What commands that outlive their callers need.
@@ -85,7 +92,8 @@ impl Database {
 
     /// Connects, and brings the schema up to date.
     pub async fn open(settings: Settings) -> StoreResult<Self> {
-        let pool = new_pool(&settings)?;
+        let pool = new_pool(&settings, settings.pool_size)?;
+        let lease_pool = new_pool(&settings, 1)?;
         let commits = Arc::<CommitHealth>::default();
         let mut connection = Connection::take(&pool, settings.statement_timeout, &commits).await?;
         let server_version = check_server(&connection).await?;
@@ -103,6 +111,8 @@ impl Database {
         Ok(Self {
             group_commit: GroupCommit::start(&shared),
             webhook_watch: WebhookWatch::default(),
+            lease_pool,
+            clock_ahead_ms: AtomicI64::new(0),
             shared,
             schema_version,
             server_version,
@@ -113,6 +123,22 @@ impl Database {
     /// A connection for one read.
     pub(crate) async fn connection(&self) -> StoreResult<Connection> {
         self.shared.connection().await
+    }
+
+    /// The connection for heartbeats.
+    pub(super) async fn lease_connection(&self) -> StoreResult<Connection> {
+        Connection::take(&self.lease_pool, HEARTBEAT_TIMEOUT, &self.shared.commits).await
+    }
+
+    /// Notes what both clocks showed at the same time.
+    pub(super) fn note_clock(&self, of_database: Timestamp, of_node: Timestamp) {
+        let ahead_ms = of_node.as_millis().saturating_sub(of_database.as_millis());
+        self.clock_ahead_ms.store(ahead_ms, Ordering::Relaxed);
+    }
+
+    /// By how much this node's clock is ahead of the database's, or behind it.
+    pub(super) fn clock_ahead_ms(&self) -> i64 {
+        self.clock_ahead_ms.load(Ordering::Relaxed)
     }
 
     /// A connection whose reads all see the same state. End it with [`Connection::commit`], so that it can be used again.
@@ -207,7 +233,7 @@ impl Shared {
     }
 }
 
-fn new_pool(settings: &Settings) -> StoreResult<Pool> {
+fn new_pool(settings: &Settings, size: usize) -> StoreResult<Pool> {
     let address = Address::parse(&settings.url)?;
     let connector = Connector::new(address.root_certificates.as_deref(), address.password_file)?;
     let mut config = address.config;
@@ -227,7 +253,7 @@ fn new_pool(settings: &Settings) -> StoreResult<Pool> {
         recycle: Some(CONNECT_TIMEOUT),
     };
     Pool::builder(Manager::from_connect(config, connector, recycling))
-        .max_size(settings.pool_size)
+        .max_size(size)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1)
         .build()

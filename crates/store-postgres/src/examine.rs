@@ -2,7 +2,6 @@
 //! keeps no old rows alive for long. Damaged pages are for `pg_amcheck` to find.
 
 use model::id::{IncidentId, WebhookId};
-use model::time::Timestamp;
 use store::StoreResult;
 use store::cross_checks::{self, blocked_lane, imbalance};
 use store::upkeep::Finding;
@@ -16,9 +15,9 @@ use super::upkeep::balance;
 const MAX_FINDINGS: u32 = 50;
 
 /// Everything that is not as it should be.
-pub async fn examine(connection: &Connection, now: Timestamp) -> StoreResult<Vec<Finding>> {
+pub async fn examine(connection: &Connection) -> StoreResult<Vec<Finding>> {
     let mut findings = blocked_lanes(connection).await?;
-    findings.extend(claims_of_nobody(connection, now).await?);
+    findings.extend(claims_of_nobody(connection).await?);
     findings.extend(cross_check(connection).await?);
     findings.extend(balance(connection).await?.iter().filter_map(imbalance));
     findings.truncate(MAX_FINDINGS as usize);
@@ -43,13 +42,14 @@ async fn blocked_lanes(connection: &Connection) -> StoreResult<Vec<Finding>> {
         .await
 }
 
-async fn claims_of_nobody(connection: &Connection, now: Timestamp) -> StoreResult<Vec<Finding>> {
+async fn claims_of_nobody(connection: &Connection) -> StoreResult<Vec<Finding>> {
     let sql = "SELECT c.node, count(*) AS count FROM deliveries c
          WHERE c.finished_at IS NULL AND c.state = 'claimed'
-             AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = c.node AND n.lease_until > $1)
-         GROUP BY c.node LIMIT $2";
+             AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = c.node
+                                 AND n.lease_until > (extract(epoch FROM statement_timestamp()) * 1000)::bigint)
+         GROUP BY c.node LIMIT $1";
     connection
-        .read_all(sql, &[&now.as_millis(), &i64::from(MAX_FINDINGS)], |row| {
+        .read_all(sql, &[&i64::from(MAX_FINDINGS)], |row| {
             Ok(cross_checks::claims_of_nobody(
                 value(row, "node")?,
                 value(row, "count")?,

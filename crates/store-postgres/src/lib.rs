@@ -34,6 +34,7 @@ mod incident_rows;
 mod incidents;
 mod lanes;
 mod migrate;
+mod nodes;
 mod outbox;
 mod overview;
 mod policies;

@@ -9,7 +9,10 @@ use super::connection::Connection;
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_schema.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_schema.sql"),
+    include_str!("../migrations/0002_leases.sql"),
+];
 /// The number of the row that is locked while migrations are applied.
 const LOCK_ROW: i64 = 0;
 /// How often it is tried to make the table: two nodes that do so at the same moment get in each other's way.

@@ -1,6 +1,7 @@
 //! The dispatcher's side of deliveries.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -11,10 +12,11 @@ use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
 use store::delivery_plan::{InitialState, NewDelivery, claimed_delivery, delivery_id};
-use store::queue::{AttemptRecord, ClaimRequest, Claimed, NODE_LEASE, Queue, Recorded};
+use store::queue::{AttemptRecord, ClaimRequest, Claimed, Membership, Queue, Recorded};
 
 use super::claims::{self, Wakes};
 use super::database::Database;
+use super::nodes;
 use super::outbox;
 use super::recording;
 use super::writer::WriteContext;
@@ -45,17 +47,25 @@ impl Queue for Database {
     async fn next_due(&self) -> StoreResult<Vec<(WebhookId, Timestamp)>> {
         let connection = self.connection().await?;
         let delivery_sink = self.shared().delivery_sink.as_ref();
-        self.webhook_watch().look(&connection, delivery_sink).await?;
-        claims::next_due(&connection).await
+        self.webhook_watch().look(&connection, delivery_sink).await
     }
 
-    async fn heartbeat(&self, now: Timestamp) -> StoreResult<()> {
-        self.write(now, |context, now| Box::pin(heartbeat(context, *now)))
-            .await
+    async fn heartbeat(&self, now: Timestamp) -> StoreResult<Membership> {
+        let connection = self.lease_connection().await?;
+        let sent = Instant::now();
+        let membership = nodes::heartbeat(&connection, self.node()).await?;
+        if let Some(shared) = membership.shared {
+            self.note_clock(shared.database_time, now.plus(sent.elapsed() / 2));
+        }
+        Ok(membership)
     }
 
-    async fn rescue(&self, now: Timestamp) -> StoreResult<u64> {
-        self.write(now, |context, now| Box::pin(claims::rescue(context, *now)))
+    async fn leave(&self) -> StoreResult<()> {
+        nodes::leave(&self.lease_connection().await?, self.node()).await
+    }
+
+    async fn rescue(&self, _: Timestamp) -> StoreResult<u64> {
+        self.write((), |context, ()| Box::pin(nodes::rescue(context)))
             .await
     }
 
@@ -72,17 +82,6 @@ impl Queue for Database {
         })
         .await
     }
-}
-
-async fn heartbeat(context: &mut WriteContext, now: Timestamp) -> StoreResult<()> {
-    let sql = "INSERT INTO nodes (id, lease_until) VALUES ($1, $2)
-               ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until";
-    let lease_until = now.plus(NODE_LEASE).as_millis();
-    context
-        .connection
-        .execute(sql, &[&context.node(), &lease_until])
-        .await
-        .map(|_| ())
 }
 
 /// Claimed ones move too: they may be given back.

@@ -104,11 +104,11 @@ async fn insert(context: &WriteContext, request: &Request) -> StoreResult<bool> 
 /// The row of the key, which nobody else changes until this transaction has ended.
 async fn find(connection: &Connection, node: i64, request: &Request) -> StoreResult<Option<KeptReceipt>> {
     let sql = "SELECT request_hash, created_at, status, answer,
-             node = $3 OR EXISTS (SELECT 1 FROM nodes n WHERE n.id = r.node AND n.lease_until > $4) AS is_held
+             node = $3 OR EXISTS (SELECT 1 FROM nodes n WHERE n.id = r.node
+                 AND n.lease_until > (extract(epoch FROM statement_timestamp()) * 1000)::bigint) AS is_held
          FROM receipts r WHERE owner = $1 AND key = $2 FOR UPDATE OF r";
-    let now = request.now.as_millis();
     connection
-        .read_one(sql, &[&request.owner, &request.key, &node, &now], kept_from_row)
+        .read_one(sql, &[&request.owner, &request.key, &node], kept_from_row)
         .await
 }
 

@@ -19,7 +19,7 @@ use store::upkeep::{Balance, Finding, Loss, Retention, StoreInfo, UnwellWebhook,
 use super::columns::{bytes, number, value};
 use super::connection::Connection;
 use super::database::Database;
-use super::{backup, examine, prune, rekey, unwell_webhooks};
+use super::{backup, examine, nodes, prune, rekey, unwell_webhooks};
 
 /// How many deliveries of deleted webhooks one call lets die.
 const BURY_BATCH: i64 = 500;
@@ -41,8 +41,8 @@ impl Upkeep for Database {
         balance(&self.long_connection().await?).await
     }
 
-    async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
-        examine::examine(&self.long_connection().await?, now).await
+    async fn examine(&self, _: Timestamp) -> StoreResult<Vec<Finding>> {
+        examine::examine(&self.long_connection().await?).await
     }
 
     async fn backup(&self, _: PathBuf, _: Change) -> StoreResult<()> {
@@ -65,7 +65,9 @@ impl Upkeep for Database {
     }
 
     fn troubles(&self) -> Vec<Finding> {
-        self.commits().failing().map(commits_fail).into_iter().collect()
+        let clock = nodes::clock_differs(self.clock_ahead_ms());
+        let commits = self.commits().failing().map(commits_fail);
+        clock.into_iter().chain(commits).collect()
     }
 
     fn loss(&self) -> Loss {

@@ -1,4 +1,4 @@
-//! Claims: taking due deliveries for this node, giving them back, freeing those of nodes that are gone.
+//! Claims: taking due deliveries for this node, giving them back.
 //!
 //! Statements on open deliveries repeat the condition of the index `deliveries_open`: without it SQLite would search
 //! all deliveries of a webhook.
@@ -15,7 +15,7 @@ use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
-use store::queue::{ClaimRequest, Claimed, NODE_LEASE};
+use store::queue::{ClaimRequest, Claimed};
 
 use super::events;
 use super::statements::{execute, read_all, read_one};
@@ -186,47 +186,6 @@ pub fn release(context: &mut WriteContext<'_>, claims: &[(DeliveryId, Claim)]) -
     Ok(())
 }
 
-/// Frees the claims of other nodes without a lease, and forgets those nodes. Says how many claims. A lease that runs for
-/// longer than any is given was written before the clock was set back: its node is as good as gone.
-pub fn rescue(context: &mut WriteContext<'_>, now: Timestamp) -> StoreResult<u64> {
-    // Twice, for the sake of nodes whose clocks differ a little.
-    let longest = now.plus(2 * NODE_LEASE);
-    let mut wakes = Wakes::default();
-    let mut count = 0;
-    for webhook_id in all_webhooks(context.connection)? {
-        let rescued = read_all(
-            context.connection,
-            "UPDATE deliveries INDEXED BY deliveries_open SET state = 'scheduled', node = NULL, claim = NULL
-             WHERE webhook_id = ?1 AND state = 'claimed' AND finished_at IS NULL
-               AND node <> ?2
-               AND NOT EXISTS (SELECT 1 FROM nodes
-                               WHERE nodes.id = deliveries.node AND nodes.lease_until BETWEEN ?3 AND ?4)
-             RETURNING webhook_id, due_at",
-            (
-                webhook_id.as_bytes(),
-                context.node,
-                now.as_millis(),
-                longest.as_millis(),
-            ),
-            webhook_and_due_at,
-        )?;
-        count += rescued.len() as u64;
-        let earliest = rescued.into_iter().map(|(_, due_at)| due_at).min();
-        if let Some(due_at) = earliest
-            && is_enabled(context, webhook_id)?
-        {
-            wakes.add(webhook_id, due_at);
-        }
-    }
-    execute(
-        context.connection,
-        "DELETE FROM nodes WHERE id <> ?1 AND lease_until NOT BETWEEN ?2 AND ?3",
-        (context.node, now.as_millis(), longest.as_millis()),
-    )?;
-    wakes.send_after_commit(context);
-    Ok(count)
-}
-
 /// Every webhook, deleted ones too: their deliveries may still be open.
 pub fn all_webhooks(connection: &Connection) -> StoreResult<Vec<WebhookId>> {
     read_all(connection, "SELECT id FROM webhooks", (), |row| {
@@ -241,7 +200,8 @@ pub fn is_enabled(context: &mut WriteContext<'_>, webhook_id: WebhookId) -> Stor
     Ok(found.is_ok_and(|index| subscriptions[index].is_enabled()))
 }
 
-fn webhook_and_due_at(row: &Row<'_>) -> rusqlite::Result<(WebhookId, Timestamp)> {
+/// What a delivery that is free again says of itself.
+pub fn webhook_and_due_at(row: &Row<'_>) -> rusqlite::Result<(WebhookId, Timestamp)> {
     Ok((
         WebhookId::from_bytes(row.get(0)?),
         Timestamp::from_millis(row.get(1)?),

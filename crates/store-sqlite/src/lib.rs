@@ -30,6 +30,7 @@ mod incidents;
 mod lanes;
 mod mark;
 mod migrate;
+mod nodes;
 mod opening;
 mod outbox;
 mod overview;

@@ -11,10 +11,11 @@ use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
 use store::delivery_plan::{InitialState, claimed_delivery, delivery_id};
-use store::queue::{AttemptRecord, ClaimRequest, Claimed, NODE_LEASE, Queue, Recorded};
+use store::queue::{AttemptRecord, ClaimRequest, Claimed, Membership, Queue, Recorded};
 
 use super::claims::{self, Wakes, is_enabled, next_due_at};
 use super::database::Database;
+use super::nodes;
 use super::outbox::{insert_delivery, insert_event};
 use super::recording;
 use super::statements::{execute, read_all};
@@ -53,21 +54,17 @@ impl Queue for Database {
         .await
     }
 
-    async fn heartbeat(&self, now: Timestamp) -> StoreResult<()> {
-        self.write(move |context| {
-            execute(
-                context.connection,
-                "INSERT INTO nodes (id, lease_until) VALUES (?1, ?2)
-                 ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
-                (context.node, now.plus(NODE_LEASE).as_millis()),
-            )
-            .map(|_| ())
-        })
-        .await
+    async fn heartbeat(&self, now: Timestamp) -> StoreResult<Membership> {
+        self.write(move |context| nodes::heartbeat(context, now)).await
+    }
+
+    async fn leave(&self) -> StoreResult<()> {
+        // There is nobody to leave.
+        Ok(())
     }
 
     async fn rescue(&self, now: Timestamp) -> StoreResult<u64> {
-        self.write(move |context| claims::rescue(context, now)).await
+        self.write(move |context| nodes::rescue(context, now)).await
     }
 
     async fn shift_schedule(&self, after: Timestamp, before: Timestamp, by_ms: i64) -> StoreResult<()> {

@@ -2,6 +2,8 @@
 //!
 //! A claim belongs to a node. A node that lives keeps its lease with [`Queue::heartbeat`]; claims of a node whose
 //! lease ran out are freed by [`Queue::rescue`]. A result is only applied while its claim holds.
+//!
+//! A store that several nodes share measures leases by its own clock, since theirs may differ.
 
 use std::time::Duration;
 
@@ -14,8 +16,35 @@ use model::event::Event;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use model::time::Timestamp;
 
-/// How long a node's claims hold after its last heartbeat.
-pub const NODE_LEASE: Duration = Duration::from_secs(60);
+/// How long the claims of one of several nodes hold after its last heartbeat. What it had in hand is taken over by the others
+/// within ten seconds: when the lease has run out, at their next heartbeat.
+pub const NODE_LEASE: Duration = Duration::from_secs(7);
+
+/// The nodes on a store, as a heartbeat found them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The node that asks.
+    pub own: i64,
+    /// Those that serve webhooks, in the order of their numbers: their leases hold, and they are not about to leave.
+    pub nodes: Vec<i64>,
+    /// Whether the node that asks does what is done once for all of them.
+    pub is_leader: bool,
+    /// What holds of a store that several nodes can share; nothing of one that has a single node for good.
+    pub shared: Option<SharedLease>,
+}
+
+/// The lease of one of several nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedLease {
+    /// How long it holds, counted from when the heartbeat was sent.
+    pub holds_for: Duration,
+    /// Which heartbeat this is since the lease last had run out, from 1: what was claimed before that may be another's.
+    pub beat: i64,
+    /// The database's time.
+    pub database_time: Timestamp,
+    /// How many leaders there were.
+    pub term: i64,
+}
 
 /// A wish to claim due deliveries of one webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +123,11 @@ pub trait Queue: Send + Sync {
     /// When the next delivery of each enabled webhook is due.
     async fn next_due(&self) -> StoreResult<Vec<(WebhookId, Timestamp)>>;
 
-    /// Renews this node's lease.
-    async fn heartbeat(&self, now: Timestamp) -> StoreResult<()>;
+    /// Renews this node's lease, and its leadership or takes one that nobody holds; says who is there.
+    async fn heartbeat(&self, now: Timestamp) -> StoreResult<Membership>;
+
+    /// Says that this node is about to stop: it leads no more, and serves no webhook that others can serve. Its lease holds.
+    async fn leave(&self) -> StoreResult<()>;
 
     /// Frees the claims of nodes whose lease ran out; says how many.
     async fn rescue(&self, now: Timestamp) -> StoreResult<u64>;

@@ -10,7 +10,13 @@ use model::id::WebhookId;
 use model::time::Timestamp;
 
 /// The codes of trouble that can be found without looking through the database.
-pub const TROUBLE_CODES: [&str; 4] = ["commits_fail", "files_replaced", "log_damaged", "events_lost"];
+pub const TROUBLE_CODES: [&str; 5] = [
+    "clock_differs",
+    "commits_fail",
+    "files_replaced",
+    "log_damaged",
+    "events_lost",
+];
 
 /// What the pruner may delete: everything finished before these times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,8 @@ use super::{Dispatcher, give_back, recall};
 pub(super) struct InFlight {
     pub(super) dispatcher: Dispatcher,
     pub(super) delivery: Option<ClaimedDelivery>,
+    /// The lease under which it was claimed.
+    pub(super) lease: Option<u64>,
 }
 
 impl InFlight {
@@ -25,6 +27,10 @@ impl InFlight {
         let Some(delivery) = &self.delivery else { return };
         let parts = Arc::clone(&self.dispatcher.0);
         let known = recall(&parts, &prepared, delivery).await;
+        if self.dispatcher.lease_number() != self.lease {
+            // It may be another node's by now.
+            return self.give_back(HealthSignal::Neutral);
+        }
         let attempted = parts.deliverer.attempt(&prepared, delivery, &known);
         let AttemptResult {
             record,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::breaker::Breaker;
 use crate::pace::Pace;
 use crate::scheduler::buckets::Buckets;
+use crate::scheduler::members::OwnShare;
 use crate::scheduler::{READY_PER_PACED_WEBHOOK, READY_PER_WEBHOOK};
 use destination::task::Bucket;
 use model::delivery::{Claim, ClaimedDelivery};
@@ -87,6 +88,8 @@ pub struct Entry {
     pub is_known: bool,
     pub ready: VecDeque<ClaimedDelivery>,
     pub reserved: usize,
+    /// How many of those were reserved under a lease that has run out: what comes of them is not this node's for certain.
+    pub outdated_reserved: usize,
     pub in_flight: usize,
     pub breaker: Breaker,
     pub pace: Pace,
@@ -94,7 +97,10 @@ pub struct Entry {
     pub due_at: Option<Timestamp>,
     /// How many the store was asked for, if it was.
     pub asked: Option<usize>,
+    /// That was under a lease that has run out.
+    pub is_asked_outdated: bool,
     pub is_in_run_queue: bool,
+    pub share: OwnShare,
     /// When it last started a delivery, counted in starts of the whole node.
     pub served: u64,
 }
@@ -127,10 +133,11 @@ impl Entry {
         if self.ready.is_empty() || !limits.is_enabled {
             return Some(Blocked::Otherwise);
         }
+        let share = self.share.now.limit(limits.concurrency);
         let allowed = if self.breaker.probe_at().is_some() {
-            1
+            share.min(1)
         } else {
-            limits.concurrency
+            share
         };
         if self.in_flight >= allowed {
             return Some(Blocked::Otherwise);

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use clock::Env;
 use config::{Config, Database};
 use engine::dispatch_handle::DispatchHandle;
+use engine::rescuer;
 use model::secret::SecretText;
 use store::Store;
 use store::seal::Sealer;
@@ -29,7 +30,7 @@ pub async fn open_store(
         Database::Sqlite => open_sqlite(config, source, inbox, watch)?,
         Database::Postgres(url) => open_postgres(config, url, source, inbox, watch).await?,
     };
-    take_back(&store, source).await?;
+    take_back(&store, source, inbox).await?;
     Ok(store)
 }
 
@@ -91,8 +92,8 @@ fn sealer(keys: &MasterKeys) -> Sealer {
 }
 
 /// Whatever an earlier run had in hand is free again before anything new is claimed.
-async fn take_back(store: &Store, source: &Env) -> anyhow::Result<()> {
-    store.queue.heartbeat(source.now()).await?;
+async fn take_back(store: &Store, source: &Env, inbox: &DispatchHandle) -> anyhow::Result<()> {
+    rescuer::renew_lease(store, source, inbox).await?;
     let freed = store.queue.rescue(source.now()).await?;
     if freed > 0 {
         tracing::info!(

@@ -7,7 +7,7 @@ use model::event::{Event, EventName};
 use model::id::WebhookId;
 use model::incident::IncidentAction;
 use store::StoreError;
-use store::queue::{ClaimRequest, NODE_LEASE, Recorded};
+use store::queue::{ClaimRequest, Recorded};
 
 use crate::cases;
 
@@ -78,13 +78,12 @@ cases! {
         let incident = world.trigger("one").await;
         world.store().queue.heartbeat(world.at(0)).await.unwrap();
         let claimed = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
-        let lease_ms = i64::try_from(NODE_LEASE.as_millis()).unwrap();
-        assert_eq!(world.store().queue.rescue(world.at(lease_ms + 1)).await, Ok(0));
         world.restart_as(NODE + 1, async |_| ()).await;
         world.store().queue.heartbeat(world.at(2)).await.unwrap();
         let own = world.claim(world.loose, 1, world.at(2)).await.deliveries.remove(0);
-        assert_eq!(world.store().queue.rescue(world.at(lease_ms)).await, Ok(0));
-        assert_eq!(world.store().queue.rescue(world.at(lease_ms + 1)).await, Ok(1));
+        assert_eq!(world.store().queue.rescue(world.at(3)).await, Ok(0));
+        world.backend.execute("UPDATE nodes SET lease_until = 1", &[]).await;
+        assert_eq!(world.store().queue.rescue(world.at(3)).await, Ok(1));
         assert_eq!(world.states(world.ordered, incident.id).await, [Scheduled]);
         assert_eq!(world.states(world.loose, incident.id).await, [Claimed]);
         assert_eq!(world.dispatcher.woken(), [(world.ordered, world.at(0))]);
@@ -127,13 +126,22 @@ cases! {
         assert_eq!(world.lane(world.ordered, incident.id).await[0].due_at, world.at(30_000));
     }
 
-    async fn a_lease_from_before_the_clock_was_set_back_does_not_hold(world: &mut World) {
-        let incident = world.trigger("one").await;
-        world.store().queue.heartbeat(world.at(3_600_000)).await.unwrap();
-        world.claim(world.ordered, 1, world.at(3_600_000)).await;
-        world.restart_as(NODE + 1, async |_| ()).await;
-        assert_eq!(world.store().queue.rescue(world.at(1)).await, Ok(1));
-        assert_eq!(world.states(world.ordered, incident.id).await, [Scheduled]);
+    async fn a_node_that_is_alone_leads_and_serves_everything(world: &mut World) {
+        for at in [0, 1] {
+            let membership = world.store().queue.heartbeat(world.at(at)).await.unwrap();
+            assert_eq!((membership.own, membership.nodes), (NODE, vec![NODE]));
+            assert!(membership.is_leader);
+        }
+    }
+
+    async fn a_node_that_is_about_to_leave_keeps_its_claims(world: &mut World) {
+        world.trigger("one").await;
+        world.store().queue.heartbeat(world.at(0)).await.unwrap();
+        let claimed = world.claim(world.ordered, 1, world.at(1)).await.deliveries.remove(0);
+        world.store().queue.leave().await.unwrap();
+        world.store().queue.heartbeat(world.at(2)).await.unwrap();
+        assert_eq!(world.store().queue.rescue(world.at(2)).await, Ok(0));
+        assert_eq!(world.record(&claimed, NextStep::Delivered, world.at(3)).await, Recorded::Applied);
     }
 
     async fn a_test_goes_to_a_disabled_webhook_too_and_stands_outside_of_everything(world: &mut World) {

@@ -18,6 +18,7 @@ use store::Store;
 use store::access::Access;
 use store::catalog::{Policies, Services, Users};
 use store::inboxes::Inboxes;
+use store::queue::Queue;
 use store::receipts::{Answer, ReceiptState, Receipts};
 use store::sessions::Sessions;
 use store::sign_in::SignIn;
@@ -115,6 +116,10 @@ impl Fixture {
     }
     pub fn upkeep(&self) -> &dyn Upkeep {
         &*self.store.upkeep
+    }
+
+    pub fn queue(&self) -> &dyn Queue {
+        &*self.store.queue
     }
 
     pub fn backend(&self) -> &dyn Backend {

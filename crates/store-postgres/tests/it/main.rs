@@ -6,6 +6,7 @@
 mod backend;
 mod contention;
 mod faults;
+mod leases;
 mod lost_answers;
 mod nodes;
 mod opening;

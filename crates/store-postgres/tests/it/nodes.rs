@@ -10,6 +10,7 @@ use store::StoreError;
 use store::access::Access;
 use store::catalog::{Services, Users};
 use store::inboxes::Inboxes;
+use store::queue::Queue;
 use store::receipts::{ReceiptState, Receipts};
 use store::sessions::Sessions;
 use store::sign_in::SignIn;
@@ -120,12 +121,9 @@ async fn an_address_is_one_persons_however_it_is_written() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_of_a_repeated_request_is_reserved_once_and_while_its_node_lives() {
     let nodes = Nodes::new().await;
-    let lease = samples::now().as_millis() + 1;
-    nodes
-        .execute(&format!(
-            "INSERT INTO nodes (id, lease_until) VALUES (1, {lease}), (2, {lease})"
-        ))
-        .await;
+    for node in [&nodes.first, &nodes.second] {
+        Queue::heartbeat(node, samples::now()).await.unwrap();
+    }
     for round in 0..ROUNDS {
         let key = format!("key {round}");
         let (one, other) = tokio::join!(begin(&nodes.first, &key), begin(&nodes.second, &key));

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use model::exchange::FailureCode;
+use model::webhook::Degraded;
 use store::Store;
 use store_conformance::engine::World;
 use store_conformance::settings::samples;
@@ -38,4 +40,15 @@ async fn the_dispatcher_hears_of_webhooks_that_other_nodes_change_when_it_asks_w
     assert_eq!(changed, [world.ordered, world.loose]);
     world.store().queue.next_due().await.unwrap();
     assert!(heard().is_empty(), "told once");
+
+    let degraded = Degraded {
+        since: samples::now(),
+        code: FailureCode::ServerError,
+        detail: None,
+    };
+    for (degraded, why) in [(Some(degraded), "degraded"), (None, "well again")] {
+        other.endpoints.set_degraded(world.loose, degraded).await.unwrap();
+        world.store().queue.next_due().await.unwrap();
+        assert_eq!(heard(), [world.loose], "{why}");
+    }
 }

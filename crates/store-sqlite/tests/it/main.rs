@@ -6,6 +6,7 @@
 mod backend;
 mod condition;
 mod file;
+mod leases;
 mod upgrade;
 
 mod conformance {
