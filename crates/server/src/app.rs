@@ -11,6 +11,7 @@ mod outbound_rules;
 mod pages;
 mod run;
 mod server;
+mod unread_body;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;

@@ -49,6 +49,29 @@ async fn a_client_that_never_finishes_the_head_of_a_request_is_let_go() {
 }
 
 #[tokio::test]
+async fn who_sends_more_than_is_read_gets_the_answer_and_not_a_reset() {
+    const BODY_BYTES: usize = 4 * 1024 * 1024;
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let mut beginnings = Vec::new();
+    for (path, key) in [
+        ("/api/v1/incidents", app.api.key()),
+        ("/api/v1/incidents", "ok_wrong"),
+        ("/in/inb_nobody", ""),
+        ("/nowhere", ""),
+    ] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\nContent-Length: {BODY_BYTES}\r\nConnection: close\r\n\r\n"
+        );
+        let stream = TcpStream::connect(address(&app)).await.unwrap();
+        let answer = ask(stream, &(head + &" ".repeat(BODY_BYTES))).await;
+        beginnings.push(answer.get(..12).unwrap_or("reset").to_owned());
+    }
+    let expected = ["413", "401", "404", "404"].map(|status| format!("HTTP/1.1 {status}"));
+    assert_eq!(beginnings, expected);
+}
+
+#[tokio::test]
 async fn http_2_is_not_spoken() {
     let directory = tempfile::tempdir().unwrap();
     let app = TestApp::start(directory.path()).await;

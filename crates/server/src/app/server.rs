@@ -27,6 +27,7 @@ use model::client_address::TrustedProxies;
 
 use super::base_path::BasePath;
 use super::clients::{Busy, Clients};
+use super::unread_body::RequestBody;
 
 /// How long a client may be silent: before its first request, between two, and until the head of one is complete.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -144,7 +145,8 @@ async fn answer(
     }
     site.proxies.note_client(address.ip(), &mut request);
     site.base_path.strip(request.uri_mut());
-    let response = site.router.oneshot(request.map(Body::new)).await?;
+    let request = request.map(|body| Body::new(RequestBody::new(body)));
+    let response = site.router.oneshot(request).await?;
     let response = site.base_path.add_to(response).await;
     Ok(response.map(|body| Body::new(BusyBody { body, _busy: busy })))
 }
