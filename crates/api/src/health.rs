@@ -46,7 +46,7 @@ pub async fn healthz() -> ApiResult {
 
 /// `GET /readyz`
 pub async fn readyz(State(state): State<ApiState>) -> ApiResult {
-    if *state.stopping.borrow() {
+    if *state.draining.borrow() {
         return json(StatusCode::SERVICE_UNAVAILABLE, &HealthView { status: STOPPING });
     }
     if store_answers(&state).await {

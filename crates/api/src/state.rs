@@ -79,7 +79,9 @@ pub struct ApiParts {
     pub settings: ApiSettings,
     /// Makes the first key; [`SetupToken::none`] if there are keys.
     pub setup: SetupToken,
-    /// Becomes true when the server stops: streams end, and `/readyz` says no.
+    /// Becomes true when the server is about to stop: `/readyz` says no.
+    pub draining: watch::Receiver<bool>,
+    /// Becomes true when the server stops: streams end.
     pub stopping: watch::Receiver<bool>,
 }
 

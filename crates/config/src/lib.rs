@@ -27,6 +27,8 @@ pub const ENVIRONMENT_PREFIX: &str = "OPSKNIGHT_";
 
 /// The longest time a soft stop may wait.
 const MAX_STOP_GRACE: Duration = Duration::from_secs(600);
+/// The longest time a server may go on serving after it was told to stop.
+const MAX_STOP_DELAY: Duration = Duration::from_secs(600);
 /// The most deliveries in flight that may be asked for.
 const MAX_IN_FLIGHT: u32 = 65_536;
 /// The most deliveries ready in memory that may be asked for.
@@ -71,6 +73,9 @@ pub struct Config {
     /// Beyond this many bytes the server accepts no new incidents; no bound if absent.
     #[serde(rename = "max_database_size", with = "values::optional_size")]
     pub max_database_bytes: Option<u64>,
+    /// For how long the server goes on as before after it was told to stop, while `/readyz` says no.
+    #[serde(with = "values::duration")]
+    pub stop_delay: Duration,
     /// How long a soft stop waits for what is in flight.
     #[serde(with = "values::duration")]
     pub stop_grace: Duration,
@@ -189,6 +194,7 @@ impl Default for Config {
             log: "info".into(),
             metrics_public: false,
             max_database_bytes: None,
+            stop_delay: Duration::ZERO,
             stop_grace: Duration::from_secs(20),
             postgres: PostgresConfig::default(),
             outbound: OutboundConfig::default(),
@@ -235,6 +241,7 @@ impl Config {
         let too_short = self.retention.delivered.min(self.retention.dead) < MIN_RETENTION;
         let rules = [
             (self.data.as_os_str().is_empty(), "must name a folder".to_owned()),
+            (self.stop_delay > MAX_STOP_DELAY, "must be at most 10m".to_owned()),
             (self.stop_grace > MAX_STOP_GRACE, "must be at most 10m".to_owned()),
             (
                 !(1..=MAX_IN_FLIGHT).contains(&limits.max_in_flight),

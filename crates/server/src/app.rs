@@ -80,8 +80,28 @@ pub struct App {
     timers: JoinSet<()>,
     server: JoinHandle<()>,
     supervisor: Supervisor,
-    stop: watch::Sender<bool>,
-    stop_grace: Duration,
+    stop: Stop,
+}
+
+/// How everything hears that the server stops, and how long it takes.
+struct Stop {
+    /// It is about to.
+    drain: watch::Sender<bool>,
+    /// It does.
+    begin: watch::Sender<bool>,
+    delay: Duration,
+    grace: Duration,
+}
+
+impl Stop {
+    fn new(config: &Config) -> Self {
+        Self {
+            drain: watch::Sender::new(false),
+            begin: watch::Sender::new(false),
+            delay: config.stop_delay,
+            grace: config.stop_grace,
+        }
+    }
 }
 
 /// A server that is complete, but answers nobody yet.
@@ -160,7 +180,7 @@ impl App {
         let (to, at) = (store.clone(), source.clone());
         let actions = Arc::new(Actions::new(to, at, rules, tester, desk, renderer));
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
-        let (stop, stopping) = watch::channel(false);
+        let stop = Stop::new(config);
         let shared = Shared {
             actions: Arc::clone(&actions),
             store: store.clone(),
@@ -168,7 +188,7 @@ impl App {
             commits,
             own_address: address_from_here(address),
             capacity,
-            stopping: stopping.clone(),
+            stopping: stop.begin.subscribe(),
         };
         let (pages, set_up_token) = pages::prepare(config, shared).await?;
         let parts = ApiParts {
@@ -179,11 +199,12 @@ impl App {
             metrics: Arc::clone(&metrics),
             settings: api_settings(config, capacity),
             setup: setup_token,
-            stopping: stopping.clone(),
+            draining: stop.drain.subscribe(),
+            stopping: stop.begin.subscribe(),
         };
         let clients = Clients::new(Bounds::new(&capacity), proxies(config), Arc::clone(&metrics));
-        let site = site(config, parts, pages);
-        let (open, server) = start_server(listener, site, clients, stopping, &supervisor);
+        let site = site(config, parts, pages, stop.drain.subscribe());
+        let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
         let mut timers = start_timers(config, &store, &source, &inbox, &metrics, &supervisor);
         feed.start(&mut timers, config, &supervisor);
         start_senders(&mut timers, &dispatcher, &ticket_poller, &supervisor);
@@ -199,7 +220,6 @@ impl App {
             server,
             supervisor,
             stop,
-            stop_grace: config.stop_grace,
         };
         Ok(PreparedApp { app, open })
     }
@@ -256,12 +276,20 @@ impl App {
         }
     }
 
+    /// Goes on as before for `stop_delay`, but says that it is not ready and keeps no connection open: time for load balancers
+    /// to send to others.
+    pub async fn drain(&self) {
+        self.stop.drain.send_replace(true);
+        tokio::time::sleep(self.stop.delay).await;
+    }
+
     /// Soft stop: accepts nothing new, finishes what is in flight, up to the grace. Says whether all of it ended. The data
     /// directory is free for another server afterwards.
     pub async fn stop(mut self) -> bool {
-        self.stop.send_replace(true);
+        self.stop.drain.send_replace(true);
+        self.stop.begin.send_replace(true);
         self.leave().await;
-        let all_ended = self.dispatcher.stop(self.stop_grace).await;
+        let all_ended = self.dispatcher.stop(self.stop.grace).await;
         // The doors close last, so that answers under way still get out.
         let _ = self.server.await;
         self.timers.shutdown().await;
@@ -356,11 +384,11 @@ fn proxies(config: &Config) -> TrustedProxies {
 }
 
 /// Everything that is served: the API, the calls of platforms, the pages.
-fn site(config: &Config, parts: ApiParts, pages: Router) -> Site {
+fn site(config: &Config, parts: ApiParts, pages: Router, draining: watch::Receiver<bool>) -> Site {
     let callers = InboundState::new(Arc::clone(&parts.actions), parts.source.clone());
     let pages = pages.merge(inbound::router(callers));
     let router = api::router(ApiState::new(parts), pages);
-    Site::new(router, config.public_url.as_ref(), proxies(config))
+    Site::new(router, config.public_url.as_ref(), proxies(config), draining)
 }
 
 /// Starts to serve once it is told to.

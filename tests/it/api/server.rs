@@ -124,6 +124,7 @@ impl Server {
             metrics: Arc::new(Metrics::new()),
             settings,
             setup: SetupToken::new(SETUP_TOKEN),
+            draining: stopping.clone(),
             stopping,
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

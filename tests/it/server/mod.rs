@@ -4,6 +4,7 @@ mod base_path;
 mod connections;
 mod log;
 mod start;
+mod stop;
 mod writer;
 
 use std::net::SocketAddr;

@@ -74,8 +74,13 @@ impl ServerProcess {
     }
 
     /// SIGTERM; waits for the end and says whether it was a clean one.
-    pub async fn terminate(mut self) -> bool {
+    pub async fn terminate(self) -> bool {
         self.signal();
+        self.ended().await
+    }
+
+    /// Waits for its end and says whether it was a clean one.
+    pub async fn ended(mut self) -> bool {
         self.child.wait().await.unwrap().success()
     }
 
@@ -90,7 +95,8 @@ impl ServerProcess {
         self.child.wait().await.unwrap().success()
     }
 
-    fn signal(&self) {
+    /// SIGTERM.
+    pub fn signal(&self) {
         let pid = i32::try_from(self.child.id().unwrap()).unwrap();
         let pid = rustix::process::Pid::from_raw(pid).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();

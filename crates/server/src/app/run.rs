@@ -23,7 +23,8 @@ pub enum ServeError {
     VitalTask(VitalEnd),
 }
 
-/// Runs a server until it is told to stop, softly by the first signal, at once by the second, or until a vital task ends.
+/// Runs a server until it is told to stop, softly by the first signal, at once by the second, or until a vital task ends: that
+/// needs no waiting for load balancers.
 pub fn serve(config: &Config) -> Result<(), ServeError> {
     log::start_log(&config.log);
     file_limit::raise();
@@ -56,9 +57,17 @@ async fn start(config: &Config) -> anyhow::Result<App> {
 }
 
 async fn stop(app: App, signals: &mut Signals) {
-    tracing::info!("stopping: what is in flight may finish; a second signal stops at once");
+    let softly = async {
+        tracing::info!("told to stop: not ready any more; a second signal stops at once");
+        tokio::select! {
+            () = app.drain() => {}
+            _ = app.supervisor().ended() => {}
+        }
+        tracing::info!("stopping: what is in flight may finish");
+        app.stop().await
+    };
     tokio::select! {
-        all_ended = app.stop() => {
+        all_ended = softly => {
             if !all_ended {
                 tracing::warn!("some deliveries were still in flight; they are sent again after the next start");
             }
