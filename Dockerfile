@@ -4,8 +4,8 @@
 #   docker build -t opsknight .
 #   docker run -p 8080:8080 -v opsknight-data:/data opsknight
 #
-# The first start prints a one-time set-up command. There is no HEALTHCHECK, since the image has no shell and
-# orchestrators ask over HTTP anyway: GET /healthz (alive) and GET /readyz (the store answers).
+# The first start prints a one-time set-up command. Kubernetes asks over HTTP: GET /healthz (alive) and GET /readyz (the store
+# answers, and it is not about to stop); for others there is the HEALTHCHECK, without a shell.
 
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update \
@@ -32,5 +32,6 @@ EXPOSE 8080
 USER 65532:65532
 # SIGTERM, which is what Docker sends, lets deliveries in flight finish first.
 STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/usr/local/bin/opsknight", "ready"]
 ENTRYPOINT ["/usr/local/bin/opsknight"]
 CMD ["serve", "--listen", "0.0.0.0:8080", "--data", "/data"]

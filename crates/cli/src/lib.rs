@@ -15,6 +15,7 @@ mod listen;
 mod measure;
 mod output;
 mod policies;
+mod ready;
 mod recover;
 mod rekey;
 mod render_worker;
@@ -98,6 +99,11 @@ enum Command {
     Keys(RemoteGroup<keys::Command>),
     /// Check that the server is well and that nothing is lost.
     Doctor(Remote<doctor::Arguments>),
+    /// Check that the server takes requests: for the health check of a container. Needs no key.
+    Ready {
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Copy the whole store into a file in the server's backups folder, while it is in use.
     Backup(Remote<backup::Arguments>),
     /// Seal every secret anew under the current master key.
@@ -169,6 +175,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Tickets(group) => tickets::run(&open(group.server)?, group.command),
         Command::Keys(group) => keys::run(&open(group.server)?, group.command),
         Command::Doctor(remote) => doctor::run(&open(remote.server)?, &remote.arguments),
+        Command::Ready { server } => ready::run(&open(server)?),
         Command::Backup(remote) => backup::run(&open(remote.server)?, &remote.arguments),
         Command::Rekey(remote) => rekey::run(&open(remote.server)?),
         Command::Bench(bench) => measure::run(bench, root.json),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::net::TcpStream;
+use tokio::process::Command;
 
 use super::{PATIENCE, address_of, api_of, ask, connect_from};
 use crate::support::server_process::ServerProcess;
@@ -82,6 +83,27 @@ async fn a_second_signal_stops_a_server_that_waits_for_its_load_balancer() {
     until_not_ready(&server).await;
     server.signal();
     assert!(tokio::time::timeout(PATIENCE, server.ended()).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_health_check_without_key_or_shell_tells_by_its_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = start(directory.path(), STOP_DELAY).await;
+    let ready = || async {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_opsknight"));
+        command.args(["ready", "--url", &server.url]);
+        command.output().await.unwrap().status.code()
+    };
+    assert_eq!(ready().await, Some(0));
+    server.signal();
+    until_not_ready(&server).await;
+    assert_eq!(ready().await, Some(1));
+    let url = server.url.clone();
+    assert!(server.ended().await);
+    let gone = Command::new(env!("CARGO_BIN_EXE_opsknight"))
+        .args(["ready", "--url", &url])
+        .output();
+    assert_eq!(gone.await.unwrap().status.code(), Some(3));
 }
 
 #[tokio::test]
