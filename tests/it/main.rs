@@ -12,6 +12,7 @@ mod config;
 mod crash;
 mod damage;
 mod delivery;
+mod deploy;
 mod fleet;
 mod outbound;
 mod receivers;

@@ -5,7 +5,7 @@ mod sharing;
 
 #[allow(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../../../crates/store-postgres/tests/it/server.rs"]
-mod postgres;
+pub mod postgres;
 
 use std::path::Path;
 use std::time::Duration;

@@ -7,6 +7,7 @@ pub mod described;
 pub mod documented;
 pub mod page_client;
 pub mod platform;
+pub mod programs;
 pub mod receiver;
 pub mod seed;
 pub mod server_process;
