@@ -55,6 +55,10 @@ pub enum NoRoom {
     Server,
 }
 
+/// Why somebody was refused, or had to leave for somebody else, as a label.
+const CLIENT_LIMIT: &str = "client_limit";
+const SERVER_LIMIT: &str = "server_limit";
+
 /// A connection that was let in. Its place is free when this is dropped.
 pub struct Admitted {
     clients: Arc<Clients>,
@@ -86,6 +90,10 @@ struct Table {
 impl Clients {
     /// Nobody yet.
     pub fn new(bounds: Bounds, proxies: TrustedProxies, metrics: Arc<Metrics>) -> Arc<Self> {
+        // Whoever watches a counter must see it before it grows.
+        for state in [CLIENT_LIMIT, SERVER_LIMIT] {
+            let _ = metrics.clients_refused.get_or_create(&StateLabel { state });
+        }
         Arc::new(Self {
             bounds,
             proxies,
@@ -112,8 +120,8 @@ impl Clients {
         };
         let outcome = match result {
             Ok(()) => None,
-            Err(NoRoom::Client) => Some("client_limit"),
-            Err(NoRoom::Server) => Some("server_limit"),
+            Err(NoRoom::Client) => Some(CLIENT_LIMIT),
+            Err(NoRoom::Server) => Some(SERVER_LIMIT),
         };
         if let Some(state) = outcome {
             self.metrics
