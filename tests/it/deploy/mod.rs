@@ -1,5 +1,6 @@
 //! What `deploy/` ships, judged by the programs that read it, and held against what this program really does.
 
+mod backups;
 mod charts;
 mod monitoring;
 mod proxies;
