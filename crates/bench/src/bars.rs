@@ -2,13 +2,16 @@
 
 use serde::Serialize;
 
-use crate::report::Report;
+use crate::report::{FleetReport, Report};
 
 const A_DELIVERED_PER_SECOND: f64 = 10_000.0;
 const A_INGEST_P99_MS: f64 = 20.0;
 const B_DELIVERED_PER_SECOND: f64 = 25_000.0;
 const C_P99_RATIO: f64 = 2.0;
 const C_P99_MS: f64 = 25.0;
+const FLEET_A_DELIVERED_PER_SECOND: f64 = 6_000.0;
+const FLEET_A_CPU_MICROS: f64 = 260.0;
+const FLEET_A_ROUND_TRIPS: f64 = 0.2;
 const D_READY_MS: f64 = 50.0;
 const D_IDLE_MIB: f64 = 20.0;
 const D_PENDING_MIB: f64 = 150.0;
@@ -72,6 +75,35 @@ impl Bar {
 
 /// The bars that apply to what was measured.
 pub fn of(report: &Report) -> Vec<Bar> {
+    let mut bars = of_one_server(report);
+    // The bars are one server's; how more of them share a machine is only shown.
+    let alone = report.fleets.iter().filter(|fleet| fleet.nodes == 1);
+    bars.extend(alone.flat_map(of_database));
+    bars
+}
+
+fn of_database(fleet: &FleetReport) -> Vec<Bar> {
+    let mut bars = Vec::new();
+    if let Some(a) = &fleet.a {
+        let (name, rate) = ("A delivered, on PostgreSQL", a.delivered_per_second);
+        bars.push(Bar::at_least(FLEET_A_DELIVERED_PER_SECOND, "/s", name, rate));
+        if let Some(database) = &a.database {
+            if let Some(cpu) = database.cpu_micros_per_delivery {
+                let (name, both) = ("A server and PostgreSQL", a.server_cpu_micros_per_delivery + cpu);
+                bars.push(Bar::below(FLEET_A_CPU_MICROS, "µs", name, both));
+            }
+            let (name, trips) = ("A round trips", database.round_trips_per_delivery);
+            bars.push(Bar::below(FLEET_A_ROUND_TRIPS, "each", name, trips));
+        }
+    }
+    if let Some(c) = &fleet.c {
+        let name = "C p99 to that alone, on PostgreSQL";
+        bars.push(Bar::below(C_P99_RATIO, "×", name, c.p99_ratio));
+    }
+    bars
+}
+
+fn of_one_server(report: &Report) -> Vec<Bar> {
     let mut bars = Vec::new();
     if let Some(a) = &report.a {
         bars.push(Bar::at_least(

@@ -50,7 +50,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Footprint> {
         existing_ms.push(start_and_stop(&folder)?);
     }
     let folder = Scratch::new(&setting.disk)?;
-    let server = Server::start(folder.path())?;
+    let server = Server::start(folder.path(), &[])?;
     tokio::time::sleep(IDLE_WAIT).await;
     let idle = server.usage()?;
     let started_at = Instant::now();
@@ -71,7 +71,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Footprint> {
 }
 
 fn start_and_stop(folder: &Scratch) -> anyhow::Result<f64> {
-    let server = Server::start(folder.path())?;
+    let server = Server::start(folder.path(), &[])?;
     let ready_ms = server.ready_after.as_secs_f64() * 1e3;
     server.stop()?;
     Ok(ready_ms)
@@ -91,8 +91,7 @@ async fn make_pending(setting: &Setting, server: &Server) -> anyhow::Result<u64>
             .await?;
     }
     let load = Load {
-        address: server.address,
-        key: server.key.clone(),
+        servers: vec![(server.address, server.key.clone())],
         service_id,
         incidents: setting.arguments.pending.div_ceil(WEBHOOKS),
         in_flight: setting.arguments.in_flight,

@@ -1,19 +1,24 @@
 //! `opsknight bench`: what this machine delivers, how fast and at what cost, with sender and receivers on it.
 //!
-//! Every scenario starts a server of its own, this same program, as a child process with a fresh data directory. The
+//! Every scenario starts servers of its own, this same program, as child processes: one with a fresh data directory, or any
+//! number that share a fresh database of a PostgreSQL. The
 //! load and the receivers live in this process, so that the cost of the server is told apart from theirs. All of it
 //! stays on the loopback interface. Bars that are missed are shown and change nothing; a delivery that is missing or
 //! wrongly signed makes the command fail.
 
 mod bars;
 mod baseline;
+mod cluster;
 mod fan_out;
+mod fleet;
 mod footprint;
+mod fresh_database;
 mod ingest;
 mod isolation;
 mod latency;
 mod load;
 mod machine;
+mod postmaster;
 mod receiver;
 mod report;
 mod round;
@@ -26,6 +31,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
+use cluster::Cluster;
+use report::FleetReport;
 pub use report::{Report, TableFormat};
 
 /// What to measure, and how much of it.
@@ -49,6 +56,13 @@ pub struct Arguments {
     /// Deliveries that wait while D measures the memory.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     pending: u32,
+    /// Measure A, B and C with servers that share a PostgreSQL, in databases that are made and dropped: the URL of one that
+    /// is used for nothing else meanwhile, or `initdb` to start one of this machine.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    /// With how many servers on the PostgreSQL; each number in turn.
+    #[arg(long, default_value = "1", value_delimiter = ',', value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    nodes: Vec<u16>,
     /// Where the servers keep their data, to choose the disk: a folder that exists [default: the temporary folder].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -77,6 +91,10 @@ struct Setting {
     arguments: Arguments,
     /// The folder under which each server gets its own.
     disk: PathBuf,
+    /// Where the servers' databases are made, unless each has a file.
+    cluster: Option<Cluster>,
+    /// How many servers there are.
+    nodes: u16,
 }
 
 /// Measures what the arguments ask for; progress is said on standard error.
@@ -86,34 +104,64 @@ pub fn measure(arguments: Arguments) -> anyhow::Result<Report> {
         .build()
         .context("the runtime did not start")?;
     let disk = arguments.data.clone().unwrap_or_else(std::env::temp_dir);
-    runtime.block_on(measure_all(&Setting { arguments, disk }))
+    let cluster = arguments
+        .database
+        .as_deref()
+        .map(|database| Cluster::reach(database, &disk));
+    let setting = Setting {
+        cluster: cluster.transpose()?,
+        arguments,
+        disk,
+        nodes: 1,
+    };
+    runtime.block_on(measure_all(setting))
 }
 
-async fn measure_all(setting: &Setting) -> anyhow::Result<Report> {
+async fn measure_all(mut setting: Setting) -> anyhow::Result<Report> {
     let mut report = Report::new(machine::describe(&setting.disk)?);
-    let wanted = &setting.arguments.scenario;
-    let is_wanted = |scenario| wanted.is_empty() || wanted.contains(&scenario);
-    if is_wanted(Scenario::Baseline) {
+    if setting.wants(Scenario::Baseline) {
         announce("baseline: signed requests straight to a receiver");
-        report.baseline = Some(baseline::run(setting).await?);
+        report.baseline = Some(baseline::run(&setting).await?);
     }
-    if is_wanted(Scenario::A) {
-        announce("A: one webhook");
-        report.a = Some(ingest::run(setting).await?);
+    if setting.cluster.is_some() {
+        for nodes in setting.arguments.nodes.clone() {
+            setting.nodes = nodes;
+            announce(&format!("servers on one PostgreSQL: {nodes}"));
+            report.fleets.push(measure_fleet(&setting).await?);
+        }
+        return Ok(report.conclude());
     }
-    if is_wanted(Scenario::B) {
-        announce("B: ten webhooks on every incident");
-        report.b = Some(fan_out::run(setting).await?);
-    }
-    if is_wanted(Scenario::C) {
-        announce("C: healthy receivers, alone and beside two bad ones");
-        report.c = Some(isolation::run(setting).await?);
-    }
-    if is_wanted(Scenario::D) {
+    let fleet = measure_fleet(&setting).await?;
+    (report.a, report.b, report.c) = (fleet.a, fleet.b, fleet.c);
+    if setting.wants(Scenario::D) {
         announce("D: start, idle, and many deliveries pending");
-        report.d = Some(footprint::run(setting).await?);
+        report.d = Some(footprint::run(&setting).await?);
     }
     Ok(report.conclude())
+}
+
+async fn measure_fleet(setting: &Setting) -> anyhow::Result<FleetReport> {
+    let mut fleet = FleetReport::new(setting.nodes);
+    if setting.wants(Scenario::A) {
+        announce("A: one webhook");
+        fleet.a = Some(ingest::run(setting).await?);
+    }
+    if setting.wants(Scenario::B) {
+        announce("B: ten webhooks on every incident");
+        fleet.b = Some(fan_out::run(setting).await?);
+    }
+    if setting.wants(Scenario::C) {
+        announce("C: healthy receivers, alone and beside two bad ones");
+        fleet.c = Some(isolation::run(setting).await?);
+    }
+    Ok(fleet)
+}
+
+impl Setting {
+    fn wants(&self, scenario: Scenario) -> bool {
+        let wanted = &self.arguments.scenario;
+        wanted.is_empty() || wanted.contains(&scenario)
+    }
 }
 
 /// Says on standard error what is being measured: it takes a while, and standard output is for the result.

@@ -26,10 +26,8 @@ const TITLE_CHARS: usize = 220;
 
 /// Incidents to send.
 pub struct Load {
-    /// The server.
-    pub address: SocketAddr,
-    /// Its API key.
-    pub key: String,
+    /// Where the servers are, with an API key of each. They get the incidents in turn.
+    pub servers: Vec<(SocketAddr, String)>,
     /// What the incidents are about.
     pub service_id: String,
     /// How many there are.
@@ -57,8 +55,8 @@ impl Load {
     pub async fn run(self) -> anyhow::Result<LoadOutcome> {
         let in_flight = u32::from(self.in_flight).min(self.incidents);
         let mut sessions = Vec::new();
-        for _ in 0..in_flight {
-            sessions.push(Session::connect(self.address, Some(&self.key)).await?);
+        for (address, key) in self.servers.iter().cycle().take(in_flight as usize) {
+            sessions.push(Session::connect(*address, Some(key)).await?);
         }
         let first_sent_at = Instant::now();
         let shared = Arc::new(self);
@@ -170,10 +168,19 @@ impl Session {
         answer.expect_created("a webhook")
     }
 
+    /// Gets what is there.
+    pub async fn get(&mut self, path: &'static str) -> anyhow::Result<Answer> {
+        self.ask(Method::GET, path, Bytes::new()).await
+    }
+
     /// Posts JSON.
     pub async fn post(&mut self, path: &'static str, json: String) -> anyhow::Result<Answer> {
-        let mut request = Request::new(Full::new(Bytes::from(json)));
-        *request.method_mut() = Method::POST;
+        self.ask(Method::POST, path, Bytes::from(json)).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &'static str, body: Bytes) -> anyhow::Result<Answer> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
         *request.uri_mut() = Uri::from_static(path);
         let headers = request.headers_mut();
         headers.insert("host", self.host.clone());

@@ -28,8 +28,58 @@ pub struct Report {
     pub c: Option<Isolation>,
     /// Start and memory.
     pub d: Option<Footprint>,
+    /// The same with servers on one PostgreSQL, for each number of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fleets: Vec<FleetReport>,
     /// The bars that apply to these.
     pub bars: Vec<Bar>,
+}
+
+/// What was measured with so many servers.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetReport {
+    /// How many.
+    pub nodes: u16,
+    /// One webhook.
+    pub a: Option<Figures>,
+    /// Ten webhooks.
+    pub b: Option<Figures>,
+    /// Healthy receivers beside bad ones.
+    pub c: Option<Isolation>,
+}
+
+impl FleetReport {
+    /// Nothing measured yet.
+    pub fn new(nodes: u16) -> Self {
+        Self {
+            nodes,
+            a: None,
+            b: None,
+            c: None,
+        }
+    }
+
+    fn rounds(&self) -> impl Iterator<Item = (String, &Figures)> {
+        let nodes = self.nodes;
+        rounds(self.a.as_ref(), self.b.as_ref(), self.c.as_ref())
+            .map(move |(name, figures)| (format!("{name}, {nodes} on PostgreSQL"), figures))
+    }
+}
+
+fn rounds<'a>(
+    a: Option<&'a Figures>,
+    b: Option<&'a Figures>,
+    c: Option<&'a Isolation>,
+) -> impl Iterator<Item = (&'static str, &'a Figures)> {
+    [
+        ("A one webhook", a),
+        ("B ten webhooks", b),
+        ("C healthy alone", c.map(|isolation| &isolation.alone)),
+        ("C beside two bad", c.map(|isolation| &isolation.beside_bad)),
+    ]
+    .into_iter()
+    .filter_map(|(name, figures)| Some((name, figures?)))
 }
 
 impl Report {
@@ -42,6 +92,7 @@ impl Report {
             b: None,
             c: None,
             d: None,
+            fleets: Vec::new(),
             bars: Vec::new(),
         }
     }
@@ -50,7 +101,11 @@ impl Report {
     pub fn conclude(mut self) -> Self {
         self.bars = bars::of(&self);
         if let Some(baseline) = &self.baseline {
-            for figures in [&mut self.a, &mut self.b].into_iter().flatten() {
+            let of_fleets = self
+                .fleets
+                .iter_mut()
+                .flat_map(|fleet| [&mut fleet.a, &mut fleet.b]);
+            for figures in [&mut self.a, &mut self.b].into_iter().chain(of_fleets).flatten() {
                 figures.share_of_baseline = Some(figures.delivered_per_second / baseline.requests_per_second);
             }
         }
@@ -74,23 +129,17 @@ impl Report {
             Some(self.machine_line()),
             self.baseline_line(),
             self.rounds_table(table),
+            self.databases_table(table),
             self.footprint_line(),
             self.bars_table(table),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
     }
 
-    fn rounds(&self) -> impl Iterator<Item = (&'static str, &Figures)> {
-        let alone = self.c.as_ref().map(|isolation| &isolation.alone);
-        let beside_bad = self.c.as_ref().map(|isolation| &isolation.beside_bad);
-        [
-            ("A one webhook", self.a.as_ref()),
-            ("B ten webhooks", self.b.as_ref()),
-            ("C healthy alone", alone),
-            ("C beside two bad", beside_bad),
-        ]
-        .into_iter()
-        .filter_map(|(name, figures)| Some((name, figures?)))
+    fn rounds(&self) -> impl Iterator<Item = (String, &Figures)> {
+        rounds(self.a.as_ref(), self.b.as_ref(), self.c.as_ref())
+            .map(|(name, figures)| (name.to_owned(), figures))
+            .chain(self.fleets.iter().flat_map(FleetReport::rounds))
     }
 
     fn machine_line(&self) -> String {
@@ -130,10 +179,10 @@ impl Report {
             "missing",
             "again",
         ];
-        let row = |(name, figures): (&str, &Figures)| {
+        let row = |(name, figures): (String, &Figures)| {
             let share = figures.share_of_baseline;
             vec![
-                name.to_owned(),
+                name,
                 figures.deliveries.to_string(),
                 format!("{:.0}", figures.accepted_per_second),
                 format!("{:.0}", figures.delivered_per_second),
@@ -151,6 +200,33 @@ impl Report {
             ]
         };
         let rows: Vec<_> = self.rounds().map(row).collect();
+        (!rows.is_empty()).then(|| table(&headings, rows))
+    }
+
+    fn databases_table(&self, table: TableFormat) -> Option<String> {
+        let headings = [
+            "by delivery",
+            "servers µs",
+            "database µs",
+            "together µs",
+            "round trips",
+            "WAL bytes",
+        ];
+        let row = |(name, figures): (String, &Figures)| {
+            let (servers, database) = (figures.server_cpu_micros_per_delivery, figures.database.as_ref()?);
+            let elsewhere = || "not on this machine".to_owned();
+            let micros = |micros: f64| format!("{micros:.1}");
+            let cpu = database.cpu_micros_per_delivery;
+            Some(vec![
+                name,
+                micros(servers),
+                cpu.map_or_else(elsewhere, micros),
+                cpu.map_or_else(elsewhere, |cpu| micros(servers + cpu)),
+                format!("{:.3}", database.round_trips_per_delivery),
+                format!("{:.0}", database.wal_bytes_per_delivery),
+            ])
+        };
+        let rows: Vec<_> = self.rounds().filter_map(row).collect();
         (!rows.is_empty()).then(|| table(&headings, rows))
     }
 

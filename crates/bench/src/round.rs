@@ -1,16 +1,15 @@
-//! One round: a server of its own, webhooks to receivers, incidents in, deliveries out, and the figures.
+//! One round: servers of its own, webhooks to receivers, incidents in, deliveries out, and the figures.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::Setting;
+use crate::fleet::{Fleet, FleetCost};
 use crate::latency::Latency;
-use crate::load::{Load, LoadOutcome, Session};
+use crate::load::{Load, LoadOutcome};
 use crate::receiver::{Manner, Receiver, Tally};
-use crate::scratch::Scratch;
-use crate::server::Server;
-use crate::usage::{self, Usage};
+use crate::usage;
 
 /// How long no delivery may arrive before the rest counts as missing: longer than the first retry's minute and its
 /// tenth, so that an attempt that failed on a busy machine still arrives.
@@ -57,12 +56,15 @@ pub struct Figures {
     pub ingest: Latency,
     /// From sending an incident to the arrival of a delivery of it.
     pub delivery: Latency,
-    /// Processor time of the server, by the deliveries above.
+    /// Processor time of the servers, by the deliveries above.
     pub server_cpu_micros_per_delivery: f64,
     /// Processor time of the load and the receivers, likewise.
     pub bench_cpu_micros_per_delivery: f64,
-    /// The server's memory at its highest.
+    /// The largest server's memory at its highest.
     pub server_peak_mib: f64,
+    /// What the database that the servers share did for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseFigures>,
     /// Deliveries that never arrived.
     pub missing: u64,
     /// Deliveries that arrived again.
@@ -75,27 +77,60 @@ pub struct Figures {
     pub signatures_invalid: u64,
 }
 
+/// What deliveries cost a database, by the deliveries above.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseFigures {
+    /// Processor time of all of its processes; nothing if they do not run on this machine.
+    pub cpu_micros_per_delivery: Option<f64>,
+    /// How often a server waited for it.
+    pub round_trips_per_delivery: f64,
+    /// What it wrote to its log.
+    pub wal_bytes_per_delivery: f64,
+}
+
 /// Runs a round.
 pub async fn run(setting: &Setting, plan: Plan) -> anyhow::Result<Figures> {
-    let folder = Scratch::new(&setting.disk)?;
     let epoch = Instant::now();
     let mut receivers = Vec::new();
     for target in &plan.targets {
         receivers.push(Receiver::start(target.manner, plan.incidents, epoch).await?);
     }
-    let server = Server::start(folder.path())?;
-    let mut session = Session::connect(server.address, Some(&server.key)).await?;
+    let fleet = Fleet::start(setting).await?;
+    let measured = measure(setting, &plan, &fleet, &receivers, epoch).await;
+    fleet.stop().await?;
+    let (outcome, before, after) = measured?;
+    let tallies: Vec<Tally> = receivers.into_iter().map(Receiver::stop).collect();
+    let healthy = plan.targets.iter().zip(tallies);
+    let healthy = healthy.filter(|(target, _)| target.manner == Manner::Prompt);
+    let healthy = healthy.map(|(_, tally)| tally).collect();
+    Ok(figures(&plan, outcome, healthy, &before, &after))
+}
+
+/// What was spent at some moment: by the servers with their database, and by this process.
+type Spent = (FleetCost, Duration);
+
+async fn measure(
+    setting: &Setting,
+    plan: &Plan,
+    fleet: &Fleet,
+    receivers: &[Receiver],
+    epoch: Instant,
+) -> anyhow::Result<(LoadOutcome, Spent, Spent)> {
+    let mut session = fleet.session().await?;
     let service_id = session.create_service("Bench").await?;
-    for (number, (target, receiver)) in plan.targets.iter().zip(&receivers).enumerate() {
+    for (number, (target, receiver)) in plan.targets.iter().zip(receivers).enumerate() {
         let url = format!("http://{}/", receiver.address);
         session
             .create_webhook(&format!("bench {number}"), &url, target.concurrency)
             .await?;
     }
-    let before = (server.usage()?, usage::own()?);
+    let before = (fleet.cost().await?, usage::own()?.cpu);
+    let servers = fleet.servers().iter();
     let load = Load {
-        address: server.address,
-        key: server.key.clone(),
+        servers: servers
+            .map(|server| (server.address, server.key.clone()))
+            .collect(),
         service_id,
         incidents: plan.incidents,
         in_flight: setting.arguments.in_flight,
@@ -103,16 +138,10 @@ pub async fn run(setting: &Setting, plan: Plan) -> anyhow::Result<Figures> {
         epoch,
     };
     let outcome = load.run().await?;
-    let healthy = healthy_receivers(&plan, &receivers);
-    wait_for_arrivals(&healthy, plan.incidents).await;
+    wait_for_arrivals(&healthy_receivers(plan, receivers), plan.incidents).await;
     tokio::time::sleep(SETTLE).await;
-    let after = (server.usage()?, usage::own()?);
-    let tallies: Vec<Tally> = receivers.into_iter().map(Receiver::stop).collect();
-    server.stop()?;
-    let healthy = plan.targets.iter().zip(tallies);
-    let healthy = healthy.filter(|(target, _)| target.manner == Manner::Prompt);
-    let healthy = healthy.map(|(_, tally)| tally).collect();
-    Ok(figures(&plan, outcome, healthy, &before, &after))
+    let after = (fleet.cost().await?, usage::own()?.cpu);
+    Ok((outcome, before, after))
 }
 
 fn healthy_receivers<'a>(plan: &Plan, receivers: &'a [Receiver]) -> Vec<&'a Receiver> {
@@ -142,13 +171,7 @@ async fn wait_for_arrivals(receivers: &[&Receiver], incidents: u32) {
     }
 }
 
-fn figures(
-    plan: &Plan,
-    outcome: LoadOutcome,
-    tallies: Vec<Tally>,
-    before: &(Usage, Usage),
-    after: &(Usage, Usage),
-) -> Figures {
+fn figures(plan: &Plan, outcome: LoadOutcome, tallies: Vec<Tally>, before: &Spent, after: &Spent) -> Figures {
     let sum = |part: fn(&Tally) -> u64| tallies.iter().map(part).sum::<u64>();
     let arrived = sum(|tally| u64::from(tally.unique_incidents()));
     let deliveries = u64::from(plan.incidents) * tallies.len() as u64;
@@ -174,12 +197,25 @@ fn figures(
         ingest: Latency::new(outcome.latencies_nanos),
         delivery: Latency::new(latencies),
         server_cpu_micros_per_delivery: micros_each(after.0.cpu, before.0.cpu),
-        bench_cpu_micros_per_delivery: micros_each(after.1.cpu, before.1.cpu),
-        server_peak_mib: after.0.peak_mib(),
+        bench_cpu_micros_per_delivery: micros_each(after.1, before.1),
+        server_peak_mib: after.0.peak_mib,
+        database: database_figures(&before.0, &after.0, arrived),
         missing: deliveries - arrived,
         duplicates,
         malformed,
         signatures_checked,
         signatures_invalid,
     }
+}
+
+fn database_figures(before: &FleetCost, after: &FleetCost, arrived: u64) -> Option<DatabaseFigures> {
+    let ((cost_before, trips_before), (cost, trips)) = before.database.zip(after.database)?;
+    let each = |after: u64, before: u64| after.saturating_sub(before) as f64 / arrived as f64;
+    let cpu = cost_before.cpu.zip(cost.cpu);
+    Some(DatabaseFigures {
+        cpu_micros_per_delivery: cpu
+            .map(|(before, after)| after.saturating_sub(before).as_secs_f64() * 1e6 / arrived as f64),
+        round_trips_per_delivery: each(trips, trips_before),
+        wal_bytes_per_delivery: each(cost.wal_bytes, cost_before.wal_bytes),
+    })
 }

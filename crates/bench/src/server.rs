@@ -40,8 +40,8 @@ pub struct Server {
 struct ChildGuard(Child);
 
 impl Server {
-    /// Starts one on this data directory and waits until it is ready.
-    pub fn start(data: &Path) -> anyhow::Result<Self> {
+    /// Starts one on this data directory, with these settings in its environment, and waits until it is ready.
+    pub fn start(data: &Path, environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("this program does not know where it lies")?;
         // Beside the data directory's own files, and gone with it.
         let log_path = data.join("bench.log");
@@ -59,6 +59,7 @@ impl Server {
                 command.env_remove(name);
             }
         }
+        command.envs(environment.iter().copied());
         let started_at = Instant::now();
         let mut child = ChildGuard(command.spawn().context("the server did not start")?);
         let output = child.0.stdout.take().context("the server has no output")?;

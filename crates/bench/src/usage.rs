@@ -6,9 +6,12 @@ use anyhow::Context;
 
 /// Ticks per second in /proc/…/stat: the kernel gives programs 100 on every architecture of today.
 const TICKS_PER_SECOND: u64 = 100;
-/// Where utime and stime stand, counted from the field after the name.
+/// Where these stand, counted from the field after the name.
+const PARENT: usize = 1;
 const USER_TICKS: usize = 11;
 const SYSTEM_TICKS: usize = 12;
+const ENDED_CHILDREN_USER_TICKS: usize = 13;
+const ENDED_CHILDREN_SYSTEM_TICKS: usize = 14;
 
 /// Processor time and memory of a process.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +46,48 @@ pub fn of_process(id: u32) -> anyhow::Result<Usage> {
     of(&id.to_string())
 }
 
+/// Processor time of a process and of those that it started.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ProcessTime {
+    /// Who started it.
+    pub parent: u32,
+    /// Of itself.
+    pub own: Duration,
+    /// Of what it started and waited for until the end.
+    pub ended_children: Duration,
+}
+
+/// Of a process, if there is one of this number.
+pub fn process_time(id: u32) -> Option<ProcessTime> {
+    parse_process_time(&std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+}
+
+/// The numbers of all processes.
+pub fn processes() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn parse_process_time(stat: &str) -> Option<ProcessTime> {
+    let fields = fields_of(stat)?;
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    let sum = |one, other| Some(from_ticks(number(one)? + number(other)?));
+    Some(ProcessTime {
+        parent: u32::try_from(number(PARENT)?).ok()?,
+        own: sum(USER_TICKS, SYSTEM_TICKS)?,
+        ended_children: sum(ENDED_CHILDREN_USER_TICKS, ENDED_CHILDREN_SYSTEM_TICKS)?,
+    })
+}
+
+/// What stands behind the name, which stands in parentheses and may contain spaces and parentheses.
+fn fields_of(stat: &str) -> Option<Vec<&str>> {
+    Some(stat.rsplit_once(')')?.1.split_whitespace().collect())
+}
+
+fn from_ticks(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
+}
+
 fn of(process: &str) -> anyhow::Result<Usage> {
     let read = |file: &str| {
         let path = format!("/proc/{process}/{file}");
@@ -54,8 +99,7 @@ fn of(process: &str) -> anyhow::Result<Usage> {
 }
 
 fn parse(stat: &str, status: &str) -> Option<Usage> {
-    // The name stands in parentheses and may contain spaces and parentheses.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let fields = fields_of(stat)?;
     let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
     let cpu_ticks = ticks(USER_TICKS)? + ticks(SYSTEM_TICKS)?;
     let kib = |name: &str| {
@@ -63,7 +107,7 @@ fn parse(stat: &str, status: &str) -> Option<Usage> {
         line.trim().trim_end_matches(" kB").parse().ok()
     };
     Some(Usage {
-        cpu: Duration::from_millis(cpu_ticks * 1000 / TICKS_PER_SECOND),
+        cpu: from_ticks(cpu_ticks),
         resident_kib: kib("VmRSS:")?,
         peak_kib: kib("VmHWM:")?,
     })
@@ -83,6 +127,17 @@ mod tests {
             peak_kib: 20_480,
         };
         assert_eq!(parse(stat, status), Some(expected));
+    }
+
+    #[test]
+    fn the_time_of_children_that_ended_is_told_apart() {
+        let stat = "42 (postgres) S 7 42 42 0 -1 4194560 100 0 0 0 150 50 300 25 20 0 4 0 1000";
+        let expected = ProcessTime {
+            parent: 7,
+            own: Duration::from_secs(2),
+            ended_children: Duration::from_millis(3250),
+        };
+        assert_eq!(parse_process_time(stat), Some(expected));
     }
 
     #[test]

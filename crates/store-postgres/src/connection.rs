@@ -2,13 +2,14 @@
 //! whose state is unknown does not go back to the others.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, SimpleQueryMessage};
 
+use store::CommitObserver;
 use store::StoreError;
 use store::StoreResult;
 use store::commit_health::CommitHealth;
@@ -34,6 +35,9 @@ pub struct Connection {
     client: Option<Object>,
     statement_timeout: Duration,
     commits: Arc<CommitHealth>,
+    observer: Arc<dyn CommitObserver>,
+    /// Statements that were sent and not answered yet.
+    unanswered: AtomicU32,
     /// Somebody else tells of what goes wrong.
     is_for_writing: bool,
     /// The present transaction has changed something.
@@ -57,6 +61,7 @@ impl Connection {
         pool: &Pool,
         statement_timeout: Duration,
         commits: &Arc<CommitHealth>,
+        observer: &Arc<dyn CommitObserver>,
     ) -> StoreResult<Self> {
         let client = pool.get().await.map_err(|error| {
             let error = StoreError::Unavailable(pool_sentence(&error));
@@ -67,6 +72,8 @@ impl Connection {
             client: Some(client),
             statement_timeout,
             commits: Arc::clone(commits),
+            observer: Arc::clone(observer),
+            unanswered: AtomicU32::new(0),
             is_for_writing: false,
             has_changed: AtomicBool::new(false),
             is_in_transaction: false,
@@ -263,6 +270,7 @@ impl Connection {
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Option<Error>> {
         // The connection is out of step too if the caller goes away while it waits.
         self.is_out_of_step.store(true, Ordering::Relaxed);
+        let _unanswered = Unanswered::new(self);
         let answered = tokio::time::timeout(self.statement_timeout + GRACE, answer).await;
         let Ok(answer) = answered else { return Err(None) };
         self.is_out_of_step.store(false, Ordering::Relaxed);
@@ -286,6 +294,24 @@ impl Connection {
     fn client(&self) -> StoreResult<&Object> {
         let closed = || StoreError::Unavailable("the connection is closed".into());
         self.client.as_ref().ok_or_else(closed)
+    }
+}
+
+/// A statement that is on its way. What is sent while others are shares their round trip.
+struct Unanswered<'a>(&'a AtomicU32);
+
+impl<'a> Unanswered<'a> {
+    fn new(connection: &'a Connection) -> Self {
+        if connection.unanswered.fetch_add(1, Ordering::Relaxed) == 0 {
+            connection.observer.round_trip();
+        }
+        Self(&connection.unanswered)
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -95,7 +95,8 @@ impl Database {
         let pool = new_pool(&settings, settings.pool_size)?;
         let lease_pool = new_pool(&settings, 1)?;
         let commits = Arc::<CommitHealth>::default();
-        let mut connection = Connection::take(&pool, settings.statement_timeout, &commits).await?;
+        let (timeout, observer) = (settings.statement_timeout, &settings.observer);
+        let mut connection = Connection::take(&pool, timeout, &commits, observer).await?;
         let server_version = check_server(&connection).await?;
         let schema_version = migrate(&mut connection).await?;
         let shared = Arc::new(Shared {
@@ -150,7 +151,7 @@ impl Database {
 
     /// The same for a read that may take long.
     pub(crate) async fn long_connection(&self) -> StoreResult<Connection> {
-        Connection::take(&self.shared.pool, LONG_TIMEOUT, &self.shared.commits).await
+        self.shared.take(LONG_TIMEOUT).await
     }
 
     /// How the latest commits went.
@@ -200,7 +201,11 @@ impl Database {
 
 impl Shared {
     pub(super) async fn connection(&self) -> StoreResult<Connection> {
-        Connection::take(&self.pool, self.statement_timeout, &self.commits).await
+        self.take(self.statement_timeout).await
+    }
+
+    async fn take(&self, statement_timeout: Duration) -> StoreResult<Connection> {
+        Connection::take(&self.pool, statement_timeout, &self.commits, &self.observer).await
     }
 
     /// A connection in a transaction that changes something.

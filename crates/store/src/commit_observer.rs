@@ -10,6 +10,9 @@ pub trait CommitObserver: Send + Sync {
     /// A transaction did not get there, whole or in part.
     fn failed(&self);
 
+    /// A database on another machine was waited for, once for all that was sent to it together.
+    fn round_trip(&self) {}
+
     /// The thread that writes panicked: nothing can be changed any more until the store is opened anew.
     fn writer_died(&self) {}
 }

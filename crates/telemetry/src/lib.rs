@@ -61,6 +61,8 @@ pub struct Metrics {
     pub store_batch_commands: Histogram,
     /// How long a transaction of the store took, in seconds.
     pub store_commit_seconds: Histogram,
+    /// How often a database that is reached over a connection was waited for.
+    pub store_round_trips: Counter,
     /// Deliveries that the balance misses: zero when nothing is lost.
     pub balance_missing: Gauge,
     /// Transactions of the store that did not reach the disk, whole or in part.
@@ -101,6 +103,7 @@ impl Metrics {
             breakers: Family::default(),
             store_batch_commands: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             store_commit_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 18)),
+            store_round_trips: Counter::default(),
             balance_missing: Gauge::default(),
             store_failed_commits: Counter::default(),
             store_troubles: Family::default(),
@@ -175,6 +178,11 @@ impl Metrics {
 
     fn register_troubles(&mut self) {
         let registry = &mut self.registry;
+        registry.register(
+            "store_round_trips",
+            "How often a database that is reached over a connection was waited for",
+            self.store_round_trips.clone(),
+        );
         registry.register(
             "store_failed_commits",
             "Transactions of the store that did not reach the disk, whole or in part",
@@ -306,5 +314,9 @@ impl CommitObserver for Metrics {
 
     fn failed(&self) {
         self.store_failed_commits.inc();
+    }
+
+    fn round_trip(&self) {
+        self.store_round_trips.inc();
     }
 }

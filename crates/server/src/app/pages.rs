@@ -112,6 +112,10 @@ impl CommitObserver for CommitWatch {
         self.metrics.failed();
     }
 
+    fn round_trip(&self) {
+        self.metrics.round_trip();
+    }
+
     fn writer_died(&self) {
         self.supervisor.report(VitalEnd {
             task: "writer of the store",
