@@ -5,6 +5,10 @@ use std::process::Command;
 use serde_json::Value;
 
 fn measured(scenarios: &str) -> Value {
+    measured_with(scenarios, &[])
+}
+
+fn measured_with(scenarios: &str, arguments: &[&str]) -> Value {
     let disk = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_opsknight"))
         .args([
@@ -19,6 +23,7 @@ fn measured(scenarios: &str) -> Value {
         ])
         .args(["--seconds", "1", "--scenario", scenarios, "--data"])
         .arg(disk.path())
+        .args(arguments)
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -65,4 +70,23 @@ fn bad_receivers_and_pending_deliveries_are_measured_too() {
     assert_eq!(number(&report, "/d/pending"), 200.0);
     assert!(number(&report, "/d/idleMib") > 0.0);
     assert!(number(&report, "/d/readyFreshMs") > 0.0);
+}
+
+#[test]
+fn servers_on_a_postgresql_are_measured_with_what_they_ask_of_it() {
+    let report = measured_with("a", &["--database", "initdb", "--nodes", "1,2"]);
+    for fleet in ["/fleets/0", "/fleets/1"] {
+        let figure = |name: &str| number(&report, &format!("{fleet}/a/{name}"));
+        assert_eq!(figure("deliveries"), 200.0);
+        assert_eq!(
+            ["missing", "malformed", "signaturesInvalid"].map(figure),
+            [0.0; 3]
+        );
+        assert!(figure("database/cpuMicrosPerDelivery") > 0.0);
+        assert!(figure("database/roundTripsPerDelivery") > 0.0);
+        assert!(figure("database/walBytesPerDelivery") > 500.0);
+    }
+    assert_eq!(number(&report, "/fleets/1/nodes"), 2.0);
+    assert_eq!(report["bars"].as_array().unwrap().len(), 3);
+    assert_eq!(report["a"], Value::Null);
 }
