@@ -235,8 +235,9 @@ fn doubled_types(files: &[SourceFile]) -> Vec<String> {
 }
 
 /// Files that only one store can have: what belongs to SQLite's file and its threads, and to PostgreSQL's connections.
-const OF_ONE_STORE: [&str; 16] = [
+const OF_ONE_STORE: [&str; 17] = [
     "address.rs",
+    "attempt_partitions.rs",
     "commit_outcome.rs",
     "condition.rs",
     "connection.rs",

@@ -169,6 +169,15 @@ impl Activity {
             NextStep::Dead => self.dead += 1,
         }
     }
+
+    /// Adds what was counted elsewhere of the same webhook and period.
+    pub fn merge(&mut self, other: &Self) {
+        self.delivered += other.delivered;
+        self.retried += other.retried;
+        self.dead += other.dead;
+        self.attempt_times.merge(&other.attempt_times);
+        self.delivery_times.merge(&other.delivery_times);
+    }
 }
 
 #[cfg(test)]

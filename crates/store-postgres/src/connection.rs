@@ -1,8 +1,8 @@
 //! One connection in somebody's hand: statements are prepared once and kept, each with a limit of time, and a connection
 //! whose state is unknown does not go back to the others.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
@@ -21,6 +21,12 @@ pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// How much longer than PostgreSQL we wait for its answer, which says more than our own giving up.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// A statement with which a transaction ends.
+pub struct LastStatement {
+    pub sql: &'static str,
+    pub values: Vec<Box<dyn ToSql + Sync + Send>>,
+}
 
 /// What a refused statement means.
 pub struct ConstraintRefusal {
@@ -44,8 +50,10 @@ pub struct Connection {
     has_changed: AtomicBool,
     /// Inside of a transaction that has not ended.
     is_in_transaction: bool,
+    /// What begins the transaction, until it is sent with the first statement.
+    beginning: Mutex<Option<String>>,
     /// The number of a transaction that changes something.
-    transaction_id: Option<String>,
+    transaction_id: OnceLock<String>,
     is_commit_unanswered: bool,
     /// A statement did not answer in time: what comes next would be its answer.
     is_out_of_step: AtomicBool,
@@ -77,7 +85,8 @@ impl Connection {
             is_for_writing: false,
             has_changed: AtomicBool::new(false),
             is_in_transaction: false,
-            transaction_id: None,
+            beginning: Mutex::default(),
+            transaction_id: OnceLock::new(),
             is_commit_unanswered: false,
             is_out_of_step: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
@@ -153,7 +162,7 @@ impl Connection {
             Err(Some(error)) => Err(match Failure::new(&error) {
                 Failure::Taken => refusal.taken,
                 Failure::Reference => refusal.unknown,
-                Failure::Transient | Failure::Lasting => unavailable(error),
+                Failure::Transient | Failure::Locked | Failure::Lasting => unavailable(error),
             }),
             Err(None) => Err(too_late()),
         }
@@ -165,66 +174,122 @@ impl Connection {
         done.map_err(unavailable_or_late)
     }
 
+    /// Takes locks within a time, or none: a conflict if they are not free. After that the transaction can only be undone.
+    pub async fn lock_within(&self, limit: Duration, sql: &str) -> StoreResult<()> {
+        let sql = format!("SET LOCAL lock_timeout = {}; {sql}", limit.as_millis());
+        match self.in_time(self.client()?.batch_execute(&sql)).await {
+            Err(Some(error)) if Failure::new(&error) == Failure::Locked => {
+                Err(StoreError::Conflict("somebody else holds the lock".into()))
+            }
+            done => done.map_err(unavailable_or_late),
+        }
+    }
+
     /// Begins a transaction that changes something: each statement sees what was committed before it, and waits for rows
     /// that others have locked.
-    pub async fn begin(&mut self) -> StoreResult<()> {
+    pub fn begin(&mut self) {
         self.is_for_writing = true;
         self.begin_as(
             "BEGIN ISOLATION LEVEL READ COMMITTED",
             "SELECT pg_current_xact_id()",
-        )
-        .await
+        );
     }
 
     /// Begins a transaction whose reads all see the same state.
-    pub async fn begin_snapshot(&mut self) -> StoreResult<()> {
-        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "")
-            .await
+    pub fn begin_snapshot(&mut self) {
+        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "");
     }
 
-    async fn begin_as(&mut self, begin: &str, number: &str) -> StoreResult<()> {
+    /// It is sent together with the first statement.
+    fn begin_as(&mut self, begin: &str, number: &str) {
         // Set for this transaction only: a pooler between us and the database keeps no sessions apart.
         let limit = self.statement_timeout.as_millis();
         self.is_in_transaction = true;
         self.has_changed = AtomicBool::new(false);
         self.has_failed = AtomicBool::new(false);
         self.is_transient = AtomicBool::new(false);
-        self.transaction_id = None;
+        self.transaction_id = OnceLock::new();
         let sql = format!("{begin}; SET LOCAL statement_timeout = {limit}; {number}");
-        let begun = self.in_time(self.client()?.simple_query(&sql)).await;
-        let messages = begun.map_err(unavailable_or_late)?;
-        self.transaction_id = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-            _ => None,
-        });
-        Ok(())
+        self.beginning = Mutex::new(Some(sql));
     }
 
     /// Ends the transaction.
     pub async fn commit(&mut self) -> StoreResult<()> {
-        if self.has_failed.load(Ordering::Relaxed) {
+        self.commit_with(&[]).await
+    }
+
+    /// Runs statements that change rows, and ends the transaction, without waiting in between.
+    pub async fn commit_with(&mut self, mut last: &[LastStatement]) -> StoreResult<()> {
+        if *self.has_failed.get_mut() {
             // PostgreSQL would answer this COMMIT with success, and undo everything.
             return Err(StoreError::Corrupt(
                 "a transaction went on after a statement that failed: a bug".into(),
             ));
         }
+        if last.is_empty() && self.is_unsent() {
+            self.is_in_transaction = false;
+            return Ok(());
+        }
+        if self.is_unsent() {
+            // Its number must be known before it can be on disk.
+            self.run_all(std::mem::take(&mut last)).await?;
+        }
+        self.prepare(last).await?;
         self.is_commit_unanswered = true;
-        self.execute_batch("COMMIT").await?;
-        self.is_commit_unanswered = false;
+        let (changed, ended) = tokio::join!(
+            biased;
+            self.run_all(last),
+            self.execute_batch("COMMIT"),
+        );
+        self.is_commit_unanswered = ended.is_err();
+        ended?;
         self.is_in_transaction = false;
+        // One that was refused made the COMMIT undo everything.
+        changed
+    }
+
+    /// What is not known to the server yet would be run behind what is sent after it.
+    async fn prepare(&self, statements: &[LastStatement]) -> StoreResult<()> {
+        let client = self.client()?;
+        for statement in statements {
+            let prepared = self.answered(client.prepare_cached(statement.sql)).await;
+            prepared.map_err(unavailable_or_late)?;
+        }
         Ok(())
+    }
+
+    /// One statement follows the other on the way, and so do the answers.
+    async fn run_all(&self, statements: &[LastStatement]) -> StoreResult<()> {
+        match statements {
+            [] => Ok(()),
+            [one] => self.run(one).await.map(|_| ()),
+            [one, other] => tokio::try_join!(biased; self.run(one), self.run(other)).map(|_| ()),
+            _ => Err(StoreError::Corrupt(
+                "a transaction ends with too many statements".into(),
+            )),
+        }
+    }
+
+    async fn run(&self, statement: &LastStatement) -> StoreResult<u64> {
+        let values: Vec<&(dyn ToSql + Sync)> =
+            statement.values.iter().map(|value| value.as_ref() as _).collect();
+        self.execute(statement.sql, &values).await
     }
 
     /// The number of a transaction that may be on disk although [`Connection::commit`] failed.
     pub fn unanswered_commit(&self) -> Option<&str> {
-        self.transaction_id
-            .as_deref()
-            .filter(|_| self.is_commit_unanswered)
+        let number = self.transaction_id.get().map(String::as_str);
+        number.filter(|_| self.is_commit_unanswered)
+    }
+
+    /// Whether the other side closed it before it began the transaction: nothing has happened yet.
+    pub fn was_stale(&self) -> bool {
+        self.client.as_ref().is_none_or(|client| client.is_closed()) && self.transaction_id.get().is_none()
     }
 
     /// Undoes the transaction. A connection that cannot even do this is closed, which undoes it too.
     pub async fn rollback(mut self) {
-        if self.execute_batch("ROLLBACK").await.is_ok() {
+        if self.is_unsent() || self.execute_batch("ROLLBACK").await.is_ok() {
             self.is_in_transaction = false;
         }
     }
@@ -232,11 +297,6 @@ impl Connection {
     /// Whether the transaction has changed something, as far as the counts of its statements tell.
     pub fn has_changed(&self) -> bool {
         self.has_changed.load(Ordering::Relaxed)
-    }
-
-    /// Whether the other side has closed it.
-    pub fn is_closed(&self) -> bool {
-        self.client.as_ref().is_none_or(|client| client.is_closed())
     }
 
     /// Whether the transaction failed so that running it again may help.
@@ -261,17 +321,56 @@ impl Connection {
         };
         self.in_time(async {
             let statement = client.prepare_cached(sql).await?;
-            client.execute(&statement, params).await
+            let changed = client.execute(&statement, params).await?;
+            self.has_changed.fetch_or(changed > 0, Ordering::Relaxed);
+            Ok(changed)
         })
         .await
     }
 
-    /// The answer, or what went wrong; nothing if there was none in time.
+    /// Runs what asks for an answer, after what begins the transaction if that is still to be sent; both are on their way
+    /// before either is answered.
+    async fn after_beginning<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let beginning = self
+            .beginning
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let (Some(sql), Some(client)) = (beginning, &self.client) else {
+            return answer.await;
+        };
+        let (begun, answer) = tokio::join!(biased; client.simple_query(&sql), answer);
+        let number = begun?.into_iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        if let Some(number) = number {
+            // There is none before the beginning is sent, which happens once.
+            let _ = self.transaction_id.set(number);
+        }
+        answer
+    }
+
+    /// Whether nothing of the present transaction was sent yet.
+    fn is_unsent(&self) -> bool {
+        self.beginning
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    /// The answer of a round trip, or what went wrong; nothing if there was none in time.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Option<Error>> {
+        let _unanswered = Unanswered::new(self);
+        self.answered(answer).await
+    }
+
+    /// The same for what mostly needs none.
+    async fn answered<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Option<Error>> {
         // The connection is out of step too if the caller goes away while it waits.
         self.is_out_of_step.store(true, Ordering::Relaxed);
-        let _unanswered = Unanswered::new(self);
-        let answered = tokio::time::timeout(self.statement_timeout + GRACE, answer).await;
+        let answered =
+            tokio::time::timeout(self.statement_timeout + GRACE, self.after_beginning(answer)).await;
         let Ok(answer) = answered else { return Err(None) };
         self.is_out_of_step.store(false, Ordering::Relaxed);
         answer.map_err(|error| {
@@ -317,7 +416,8 @@ impl Drop for Unanswered<'_> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let is_clean = !self.is_in_transaction && !*self.is_out_of_step.get_mut();
+        let is_in_transaction = self.is_in_transaction && !self.is_unsent();
+        let is_clean = !is_in_transaction && !*self.is_out_of_step.get_mut();
         if let Some(client) = self.client.take().filter(|_| !is_clean) {
             // Closed instead of handed on, with whatever it was about.
             drop(Object::take(client));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
 
 use model::time::Timestamp;
 use store::CommitObserver;
@@ -20,6 +20,7 @@ use super::connection::Connection;
 use super::group_commit::GroupCommit;
 use super::migrate::migrate;
 use super::prune::PruneRound;
+use super::subscriptions::Subscriptions;
 use super::tls::Connector;
 use super::webhook_watch::WebhookWatch;
 
@@ -78,6 +79,7 @@ pub struct Shared {
     pub(super) node: i64,
     pub(super) delivery_sink: Arc<dyn DeliverySink>,
     pub(super) last_claim: AtomicI64,
+    pub(super) subscriptions: Subscriptions,
     observer: Arc<dyn CommitObserver>,
     commits: Arc<CommitHealth>,
 }
@@ -106,6 +108,7 @@ impl Database {
             node: settings.node,
             delivery_sink: settings.delivery_sink,
             last_claim: AtomicI64::new(0),
+            subscriptions: Subscriptions::default(),
             observer: settings.observer,
             commits,
         });
@@ -128,7 +131,8 @@ impl Database {
 
     /// The connection for heartbeats.
     pub(super) async fn lease_connection(&self) -> StoreResult<Connection> {
-        Connection::take(&self.lease_pool, HEARTBEAT_TIMEOUT, &self.shared.commits).await
+        let shared = &self.shared;
+        Connection::take(&self.lease_pool, HEARTBEAT_TIMEOUT, &shared.commits, &shared.observer).await
     }
 
     /// Notes what both clocks showed at the same time.
@@ -145,7 +149,7 @@ impl Database {
     /// A connection whose reads all see the same state. End it with [`Connection::commit`], so that it can be used again.
     pub(crate) async fn snapshot(&self) -> StoreResult<Connection> {
         let mut connection = self.shared.connection().await?;
-        connection.begin_snapshot().await?;
+        connection.begin_snapshot();
         Ok(connection)
     }
 
@@ -211,14 +215,8 @@ impl Shared {
     /// A connection in a transaction that changes something.
     pub(super) async fn begin(&self) -> StoreResult<Connection> {
         let mut connection = self.connection().await?;
-        let begun = connection.begin().await;
-        if begun.is_err() && connection.is_closed() {
-            // The server closed it while it was idle. Nothing has happened yet: another may do.
-            connection = self.connection().await?;
-            connection.begin().await?;
-            return Ok(connection);
-        }
-        begun.map(|()| connection)
+        connection.begin();
+        Ok(connection)
     }
 
     /// A command is on disk. One that changed nothing does not prove that the next change gets there.
@@ -259,6 +257,8 @@ fn new_pool(settings: &Settings, size: usize) -> StoreResult<Pool> {
     };
     Pool::builder(Manager::from_connect(config, connector, recycling))
         .max_size(size)
+        // The one that was used last: what its process has prepared and read is still at hand there.
+        .queue_mode(QueueMode::Lifo)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1)
         .build()

@@ -14,6 +14,8 @@ pub enum Failure {
     Taken,
     /// A reference leads nowhere, or is still used.
     Reference,
+    /// A lock was not free within the time that the transaction gives it.
+    Locked,
     /// Anything else.
     Lasting,
 }
@@ -30,6 +32,7 @@ impl Failure {
             }
             Some(code) if *code == SqlState::UNIQUE_VIOLATION => Self::Taken,
             Some(code) if *code == SqlState::FOREIGN_KEY_VIOLATION => Self::Reference,
+            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Self::Locked,
             Some(_) | None => Self::Lasting,
         }
     }

@@ -2,10 +2,12 @@
 //! keeps no old rows alive for long. Damaged pages are for `pg_amcheck` to find.
 
 use model::id::{IncidentId, WebhookId};
+use model::time::Timestamp;
 use store::StoreResult;
 use store::cross_checks::{self, blocked_lane, imbalance};
 use store::upkeep::Finding;
 
+use super::attempt_partitions;
 use super::columns::{bytes, value};
 use super::connection::Connection;
 use super::cross_checks::cross_check;
@@ -15,8 +17,9 @@ use super::upkeep::balance;
 const MAX_FINDINGS: u32 = 50;
 
 /// Everything that is not as it should be.
-pub async fn examine(connection: &Connection) -> StoreResult<Vec<Finding>> {
+pub async fn examine(connection: &Connection, now: Timestamp) -> StoreResult<Vec<Finding>> {
     let mut findings = blocked_lanes(connection).await?;
+    findings.extend(attempt_partitions::examine(connection, now).await?);
     findings.extend(claims_of_nobody(connection).await?);
     findings.extend(cross_check(connection).await?);
     findings.extend(balance(connection).await?.iter().filter_map(imbalance));

@@ -8,6 +8,7 @@ mod access;
 mod activity;
 mod address;
 mod answers;
+mod attempt_partitions;
 mod attempt_rows;
 mod audit;
 mod backup;

@@ -9,9 +9,10 @@ use super::connection::Connection;
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001_schema.sql"),
     include_str!("../migrations/0002_leases.sql"),
+    include_str!("../migrations/0004_hot_paths.sql"),
 ];
 /// The number of the row that is locked while migrations are applied.
 const LOCK_ROW: i64 = 0;
@@ -21,7 +22,7 @@ const MAX_TRIES: u32 = 10;
 /// Brings the schema up to date and says its number.
 pub async fn migrate(connection: &mut Connection) -> StoreResult<u32> {
     make_table(connection).await?;
-    connection.begin().await?;
+    connection.begin();
     let lock = "SELECT number FROM migrations WHERE number = $1 FOR UPDATE";
     connection.finds(lock, &[&LOCK_ROW]).await?;
     let applied = connection

@@ -35,30 +35,52 @@ pub struct Publication<'a> {
     pub history: LaneHistory,
 }
 
-/// Writes events and a delivery for every webhook that wants one; hands over what this node has room for. The incidents are
-/// locked, or new.
-pub async fn publish(context: &mut WriteContext, publications: Vec<Publication<'_>>) -> StoreResult<()> {
-    if publications.is_empty() {
-        return Ok(());
+/// Events with a delivery for every webhook that wants one, of which nothing is written yet.
+pub struct Outbox {
+    events: Vec<Event>,
+    deliveries: Vec<(usize, NewDelivery)>,
+}
+
+impl Outbox {
+    /// Decides who gets what, out of the webhooks that the transaction has read. The incidents are locked, or new.
+    pub async fn fill(
+        context: &mut WriteContext,
+        subscriptions: &[Webhook],
+        publications: Vec<Publication<'_>>,
+    ) -> StoreResult<Self> {
+        let wanted: Vec<Vec<&Webhook>> = publications
+            .iter()
+            .map(|publication| wanting(subscriptions, publication))
+            .collect();
+        let open = lanes::open_among(&context.connection, &lanes_of(&publications, &wanted)).await?;
+        let mut deliveries = Vec::new();
+        for (position, (publication, wanted)) in publications.iter().zip(&wanted).enumerate() {
+            for webhook in wanted {
+                let delivery = new_delivery(context, webhook, &publication.event, &open);
+                context.count_accepted(webhook.id);
+                deliveries.push((position, delivery));
+            }
+        }
+        Ok(Self {
+            events: publications.into_iter().map(|of| of.event).collect(),
+            deliveries,
+        })
     }
-    let subscriptions = context.subscriptions().await?;
-    let wanted: Vec<Vec<&Webhook>> = publications
-        .iter()
-        .map(|publication| wanting(&subscriptions, publication))
-        .collect();
-    let open = lanes::open_among(&context.connection, &lanes_of(&publications, &wanted)).await?;
-    let mut deliveries = Vec::new();
-    for (position, (publication, wanted)) in publications.iter().zip(&wanted).enumerate() {
-        for webhook in wanted {
-            let delivery = new_delivery(context, webhook, &publication.event, &open);
-            context.count_accepted(webhook.id);
-            deliveries.push((position, delivery));
+
+    /// Writes all of it.
+    pub async fn write(&mut self, context: &WriteContext) -> StoreResult<()> {
+        match self.events.is_empty() {
+            true => Ok(()),
+            false => insert(context, &mut self.events, &self.deliveries).await,
         }
     }
-    let mut events: Vec<Event> = publications.into_iter().map(|of| of.event).collect();
-    insert(context, &mut events, &deliveries).await?;
-    announce(context, events, deliveries);
-    Ok(())
+
+    /// Hands over, after the commit, what this node has room for.
+    pub fn announce(self, context: &mut WriteContext) {
+        if !self.events.is_empty() {
+            announce(context, self.events, self.deliveries);
+        }
+    }
 }
 
 fn wanting<'a>(subscriptions: &'a [Webhook], publication: &Publication<'_>) -> Vec<&'a Webhook> {

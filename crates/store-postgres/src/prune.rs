@@ -1,5 +1,5 @@
-//! Pruning: finished deliveries with their attempts, then events that nothing refers to, then the small things.
-//! Incidents are never pruned.
+//! Pruning: finished deliveries with their attempts, then days of attempts, events that nothing refers to, and the small
+//! things. Incidents are never pruned.
 //!
 //! What may go is looked for without locks, in the order of ids, and deleted in small batches, so that deliveries never wait
 //! for the pruner; rows that somebody else has locked are left for the next round. A round remembers how far it came: each
@@ -9,9 +9,11 @@ use tokio_postgres::Row;
 
 use model::id::{DeliveryId, InboxRequestId};
 use model::time::Timestamp;
+use store::StoreError;
 use store::StoreResult;
 use store::upkeep::Retention;
 
+use super::attempt_partitions::{self, Partition};
 use super::columns::{bytes, value};
 use super::connection::Connection;
 use super::database::Database;
@@ -29,18 +31,33 @@ pub struct PruneRound {
     event: i64,
 }
 
-/// Deletes one batch; says how many rows.
+/// Deletes one batch; says how many rows, or days of attempts.
 pub async fn prune(database: &Database, retention: Retention) -> StoreResult<u64> {
     let round = *database.prune_round();
-    let found = find_deliveries(&database.connection().await?, round, retention).await?;
+    let connection = database.connection().await?;
+    let partitions = attempt_partitions::list(&connection).await?;
+    let found = find_deliveries(&connection, round, retention).await?;
+    drop(connection);
     if let Some(last) = found.last().copied() {
         let count = database
-            .write((found, retention), |context, (found, retention)| {
-                Box::pin(delete_deliveries(&context.connection, found, *retention))
-            })
+            .write(
+                (found, partitions, retention),
+                |context, (found, partitions, retention)| {
+                    Box::pin(delete_deliveries(
+                        &context.connection,
+                        found,
+                        partitions,
+                        *retention,
+                    ))
+                },
+            )
             .await?;
         database.prune_round().delivery = last;
         return Ok(count);
+    }
+    let changed = change_partitions(database, &partitions, retention).await?;
+    if changed > 0 {
+        return Ok(changed);
     }
     let found = find_events(&database.connection().await?, round, retention).await?;
     if let Some(last) = found.last().copied() {
@@ -58,6 +75,44 @@ pub async fn prune(database: &Database, retention: Retention) -> StoreResult<u64
             Box::pin(delete_small_things(&context.connection, *retention))
         })
         .await
+}
+
+/// Makes partitions ahead, and drops one whose deliveries were looked at in this round. That a lock was not free in time is
+/// nothing worse than a later try.
+async fn change_partitions(
+    database: &Database,
+    partitions: &[Partition],
+    retention: Retention,
+) -> StoreResult<u64> {
+    let now = retention.expired_by;
+    if attempt_partitions::are_missing(partitions, now) {
+        let made = database.write(now, |context, now| {
+            Box::pin(attempt_partitions::make(context, *now))
+        });
+        return later_if_locked(made.await);
+    }
+    match attempt_partitions::outlived(partitions, retention.delivered_before) {
+        None => Ok(0),
+        Some(partition) => {
+            let dropped = database.write(partition, |context, partition| {
+                Box::pin(attempt_partitions::drop_one(context, partition))
+            });
+            later_if_locked(dropped.await)
+        }
+    }
+}
+
+fn later_if_locked(changed: StoreResult<u64>) -> StoreResult<u64> {
+    match changed {
+        Err(StoreError::Unavailable(reason)) => {
+            tracing::info!(
+                reason,
+                "the partitions of attempts are left as they are until the next round"
+            );
+            Ok(0)
+        }
+        changed => changed,
+    }
 }
 
 async fn find_deliveries(
@@ -90,13 +145,17 @@ fn bounds(retention: Retention) -> ([u8; 16], [u8; 16]) {
     (bound(retention.delivered_before), bound(retention.dead_before))
 }
 
-/// What was found may have been replayed since, so each row is asked for its state again.
+/// What was found may have been replayed since, so each row is asked for its state again. Attempts that will be dropped with
+/// their day are not deleted here.
 async fn delete_deliveries(
     connection: &Connection,
     found: &[[u8; 16]],
+    partitions: &[Partition],
     retention: Retention,
 ) -> StoreResult<u64> {
     let (delivered, dead) = bounds(retention);
+    let is_dropped = |id: &[u8; 16]| partitions.iter().any(|partition| partition.drops(id));
+    let is_dropped: Vec<bool> = found.iter().map(is_dropped).collect();
     let found: Vec<&[u8]> = found.iter().map(|id| &id[..]).collect();
     let sql = "WITH gone AS (
              DELETE FROM deliveries WHERE id IN
@@ -104,11 +163,15 @@ async fn delete_deliveries(
                       AND ((state = 'delivered' AND id < $2)
                            OR (state = 'dead' AND id < CASE WHEN is_test THEN $2 ELSE $3 END))
                   ORDER BY id FOR UPDATE SKIP LOCKED)
-             RETURNING webhook_id, is_test)
+             RETURNING id, webhook_id, is_test),
+         gone_attempts AS (
+             DELETE FROM attempts WHERE delivery_id = ANY(ARRAY(
+                 SELECT gone.id FROM gone JOIN unnest($1::bytea[], $4::boolean[]) AS found (id, is_dropped)
+                     ON found.id = gone.id WHERE NOT found.is_dropped)))
          SELECT webhook_id, count(*) AS count, count(*) FILTER (WHERE NOT is_test) AS counted
          FROM gone GROUP BY webhook_id ORDER BY webhook_id";
     let gone: Vec<([u8; 16], i64, i64)> = connection
-        .read_all(sql, &[&found, &&delivered[..], &&dead[..]], |row| {
+        .read_all(sql, &[&found, &&delivered[..], &&dead[..], &is_dropped], |row| {
             Ok((
                 bytes(row, "webhook_id")?,
                 value(row, "count")?,
@@ -197,6 +260,12 @@ async fn delete_small_things(connection: &Connection, retention: Retention) -> S
         (
             "DELETE FROM activity WHERE (period_at, webhook_id) IN
                  (SELECT period_at, webhook_id FROM activity WHERE period_at < $1 ORDER BY period_at LIMIT $2
+                  FOR UPDATE SKIP LOCKED)",
+            retention.activity_before,
+        ),
+        (
+            "DELETE FROM activity_of_nodes WHERE (period_at, webhook_id, node) IN
+                 (SELECT period_at, webhook_id, node FROM activity_of_nodes WHERE period_at < $1 ORDER BY period_at LIMIT $2
                   FOR UPDATE SKIP LOCKED)",
             retention.activity_before,
         ),

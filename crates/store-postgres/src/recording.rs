@@ -16,6 +16,7 @@ use model::id::{AttemptId, AuditId, DeliveryId, WebhookId};
 use model::patch::Patch;
 use model::time::Timestamp;
 use store::StoreResult;
+use store::activity_plan::Tally;
 use store::attempt_columns::millis;
 use store::delivery_plan::DeliveryUpdate;
 use store::queue::{AttemptRecord, Recorded};
@@ -56,11 +57,16 @@ pub async fn record(
     let ended: Vec<Lane> = ended.into_iter().collect();
     let connection = &context.connection;
     let kept = applied.iter().chain(&late).copied().collect::<Vec<_>>();
-    let (inserted, (), next) = tokio::try_join!(
+    let mut tally = Tally::new(applied.iter().copied(), now);
+    let (inserted, (), next, counted) = tokio::try_join!(
+        biased;
         attempt_rows::insert(connection, &kept),
         move_on(connection, &updates),
         lanes::lock_next(connection, &ended),
+        activity::lock(connection, &tally, context.node()),
     )?;
+    counted.into_iter().for_each(|row| tally.take_in(row));
+    applied.iter().for_each(|record| tally.count(record));
     count_late(connection, &late, &inserted).await?;
     remember(connection, &applied, now).await?;
     for record in &applied {
@@ -74,7 +80,7 @@ pub async fn record(
     for record in delivered {
         ticket_requests::tell_what_came_meanwhile(context, record, now).await?;
     }
-    activity::count(&context.connection, &applied, now).await?;
+    context.count_activity(tally);
     Ok(results)
 }
 

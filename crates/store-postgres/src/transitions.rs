@@ -17,7 +17,7 @@ use store::receipts::Receipt;
 use super::answers::Receipts;
 use super::incident_references::References;
 use super::incident_rows;
-use super::outbox::{LaneHistory, Publication, publish};
+use super::outbox::{LaneHistory, Outbox, Publication};
 use super::writer::WriteContext;
 
 /// How often a trigger is tried anew whose dedup key's incident is resolved meanwhile.
@@ -113,7 +113,12 @@ pub async fn commit_all(
         .iter()
         .zip(&answered)
         .filter(|(_, answer)| answer.is_none());
-    let references = References::load(&context.connection, new.map(|(request, _)| request)).await?;
+    let new = new.map(|(request, _)| request);
+    let (references, subscriptions) = tokio::try_join!(
+        biased;
+        References::load(&context.connection, new),
+        context.subscriptions(),
+    )?;
     let mut steps: Vec<Step> = requests
         .iter()
         .zip(answered)
@@ -122,8 +127,11 @@ pub async fn commit_all(
             None => decide(request, &references),
         })
         .collect();
-    insert(context, &mut steps).await?;
-    update(context, &mut steps).await?;
+    let are_plain = steps.iter().all(Step::is_plain);
+    if !are_plain {
+        insert(context, &mut steps).await?;
+        update(context, &mut steps).await?;
+    }
     let results: Vec<_> = steps.iter().map(Step::result).collect();
     let done = requests.iter().zip(&results).zip(is_repeated);
     let done = done.filter_map(|((request, result), is_repeated)| {
@@ -131,9 +139,30 @@ pub async fn commit_all(
         Some((request.receipt()?, answer, request.at()))
     });
     receipts.keep(context, &done.collect::<Vec<_>>()).await?;
+    let mut outbox = Outbox::fill(context, &subscriptions, publications(requests, &steps)).await?;
     // Last: other nodes wait for the feed.
-    publish(context, publications(requests, &steps)).await?;
+    if are_plain {
+        tokio::try_join!(
+            biased;
+            insert_plain(context, &steps),
+            outbox.write(context),
+        )?;
+    } else {
+        outbox.write(context).await?;
+    }
+    outbox.announce(context);
     Ok(results)
+}
+
+/// Writes new incidents that nothing can be in the way of.
+async fn insert_plain(context: &WriteContext, steps: &[Step]) -> StoreResult<()> {
+    let new: Vec<&Incident> = steps.iter().filter_map(Step::new_incident).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let inserted = incident_rows::insert(&context.connection, &new).await?;
+    let missing = || StoreError::Corrupt("a new incident was not written".into());
+    (inserted.len() == new.len()).then_some(()).ok_or_else(missing)
 }
 
 fn decide(request: &Request, references: &References) -> Step {
@@ -270,6 +299,15 @@ fn publications<'a>(requests: &[Request], steps: &'a [Step]) -> Vec<Publication<
 }
 
 impl Step {
+    /// Whether what it writes can be written with its event, without waiting for an answer in between.
+    fn is_plain(&self) -> bool {
+        match self {
+            Self::Create(incident) => incident.dedup_key.is_none(),
+            Self::Answered(_) => true,
+            Self::Change { .. } => false,
+        }
+    }
+
     fn new_incident(&self) -> Option<&Incident> {
         match self {
             Self::Create(incident) => Some(incident),

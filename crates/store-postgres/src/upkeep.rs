@@ -41,8 +41,8 @@ impl Upkeep for Database {
         balance(&self.long_connection().await?).await
     }
 
-    async fn examine(&self, _: Timestamp) -> StoreResult<Vec<Finding>> {
-        examine::examine(&self.long_connection().await?).await
+    async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
+        examine::examine(&self.long_connection().await?, now).await
     }
 
     async fn backup(&self, _: PathBuf, _: Change) -> StoreResult<()> {

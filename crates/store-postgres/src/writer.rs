@@ -12,12 +12,13 @@ use model::webhook::Webhook;
 use store::DeliverySink;
 use store::StoreError;
 use store::StoreResult;
+use store::activity_plan::Tally;
 use store::seal::Sealer;
 
+use super::activity;
 use super::commit_outcome;
-use super::connection::Connection;
+use super::connection::{Connection, LastStatement};
 use super::database::{Database, Shared};
-use super::subscriptions;
 
 /// How often a command is run before its caller hears that others were in its way.
 const MAX_TRIES: u32 = 8;
@@ -33,8 +34,10 @@ pub struct WriteContext {
     pub connection: Connection,
     shared: Arc<Shared>,
     effects: Effects,
-    /// As this transaction has read them.
-    subscriptions: Option<Arc<Vec<Webhook>>>,
+    /// What is counted of webhooks, written last in the transaction.
+    activity: Option<Tally>,
+    /// New deliveries for the ledger, likewise; sorted, so that two transactions never wait for each other's rows.
+    accepted: BTreeMap<WebhookId, i64>,
 }
 
 /// What a command leaves behind for when its result is certain.
@@ -43,8 +46,6 @@ pub struct Effects {
     answered_claims: Vec<i64>,
     after_commit: Vec<Effect>,
     after_rollback: Vec<Effect>,
-    /// Sorted, so that two transactions never wait for each other's rows.
-    accepted: BTreeMap<WebhookId, i64>,
 }
 
 impl WriteContext {
@@ -75,7 +76,7 @@ impl WriteContext {
 
     /// Counts a new delivery into the ledger, which is written last in the transaction.
     pub fn count_accepted(&mut self, webhook_id: WebhookId) {
-        *self.effects.accepted.entry(webhook_id).or_default() += 1;
+        *self.accepted.entry(webhook_id).or_default() += 1;
     }
 
     /// A claim unlike any other of this run.
@@ -90,36 +91,45 @@ impl WriteContext {
         claim
     }
 
-    /// Every webhook that is not deleted, sorted by id; read once in a transaction.
-    pub async fn subscriptions(&mut self) -> StoreResult<Arc<Vec<Webhook>>> {
-        if let Some(subscriptions) = &self.subscriptions {
-            return Ok(Arc::clone(subscriptions));
-        }
-        let loaded = Arc::new(subscriptions::load(&self.connection).await?);
-        self.subscriptions = Some(Arc::clone(&loaded));
-        Ok(loaded)
+    /// Counts attempts into rows that are locked; they are written last in the transaction.
+    pub fn count_activity(&mut self, tally: Tally) {
+        self.activity = Some(tally);
+    }
+
+    /// Every webhook that is not deleted, sorted by id.
+    pub async fn subscriptions(&self) -> StoreResult<Arc<Vec<Webhook>>> {
+        self.shared.subscriptions.load(&self.connection).await
     }
 
     /// Says that a webhook changed: the dispatcher must look again.
     pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
-        self.subscriptions = None;
         self.after_commit(move |delivery_sink| delivery_sink.webhook_changed(webhook_id));
     }
 
-    async fn flush_ledger(&self) -> StoreResult<()> {
-        if self.effects.accepted.is_empty() {
-            return Ok(());
+    /// What is written last: rows that other nodes wait for.
+    fn last_statements(&self) -> Vec<LastStatement> {
+        let activity = self
+            .activity
+            .as_ref()
+            .and_then(|tally| activity::write(tally, self.node()));
+        activity.into_iter().chain(self.ledger()).collect()
+    }
+
+    fn ledger(&self) -> Option<LastStatement> {
+        if self.accepted.is_empty() {
+            return None;
         }
-        let (ids, counts): (Vec<&[u8]>, Vec<i64>) = self
-            .effects
+        let counts = self
             .accepted
             .iter()
-            .map(|(id, count)| (&id.as_bytes()[..], *count))
-            .unzip();
-        let sql = "INSERT INTO ledger AS l (webhook_id, accepted)
-                   SELECT id, count FROM unnest($1::bytea[], $2::bigint[]) AS new (id, count)
-                   ON CONFLICT (webhook_id) DO UPDATE SET accepted = l.accepted + excluded.accepted";
-        self.connection.execute(sql, &[&ids, &counts]).await.map(|_| ())
+            .map(|(id, count)| (id.as_bytes().to_vec(), *count));
+        let (ids, counts): (Vec<Vec<u8>>, Vec<i64>) = counts.unzip();
+        Some(LastStatement {
+            sql: "INSERT INTO ledger AS l (webhook_id, accepted)
+                  SELECT id, count FROM unnest($1::bytea[], $2::bigint[]) AS new (id, count)
+                  ON CONFLICT (webhook_id) DO UPDATE SET accepted = l.accepted + excluded.accepted",
+            values: vec![Box::new(ids), Box::new(counts)],
+        })
     }
 }
 
@@ -206,13 +216,11 @@ async fn attempt<I, T>(
         connection,
         shared: Arc::clone(shared),
         effects: Effects::default(),
-        subscriptions: None,
+        activity: None,
+        accepted: BTreeMap::new(),
     };
     let result = match command(&mut context, input).await {
-        Ok(value) => match context.flush_ledger().await {
-            Ok(()) => commit(&mut context).await.map(|()| value),
-            Err(error) => Err(Uncommitted::Undone(error)),
-        },
+        Ok(value) => commit(&mut context).await.map(|()| value),
         Err(error) => Err(Uncommitted::Undone(error)),
     };
     let WriteContext {
@@ -230,7 +238,8 @@ async fn attempt<I, T>(
 
 /// Commits; that the answer is lost does not matter if it is known soon what it would have been.
 async fn commit(context: &mut WriteContext) -> Result<(), Uncommitted> {
-    let Err(error) = context.connection.commit().await else {
+    let last = context.last_statements();
+    let Err(error) = context.connection.commit_with(&last).await else {
         return Ok(());
     };
     let Some(transaction_id) = context.connection.unanswered_commit() else {
@@ -250,7 +259,7 @@ async fn undo(
     effects: Effects,
     uncommitted: Uncommitted,
 ) -> Undone {
-    let is_transient = connection.is_transient();
+    let is_transient = connection.is_transient() || connection.was_stale();
     let error = match uncommitted {
         Uncommitted::Undone(error) => {
             if connection.unanswered_commit().is_none() {

@@ -10,6 +10,8 @@ mod leases;
 mod lost_answers;
 mod nodes;
 mod opening;
+mod partitions;
+mod plans;
 mod reaching;
 mod server;
 mod webhook_watch;
