@@ -73,7 +73,7 @@ pub async fn make(context: &mut WriteContext, now: Timestamp) -> StoreResult<u64
     let lock = "LOCK TABLE attempt_partitions IN EXCLUSIVE MODE; LOCK TABLE attempts_elsewhere";
     connection.lock_within(LOCK_LIMIT, lock).await?;
     let partitions = list(connection).await?;
-    let mut from = midnight_after(now);
+    let mut from = midnight_before(now);
     if let Some(last) = partitions.last() {
         from = from.max(last.until);
     }
@@ -89,9 +89,13 @@ pub async fn make(context: &mut WriteContext, now: Timestamp) -> StoreResult<u64
     Ok(made)
 }
 
-fn midnight_after(at: Timestamp) -> Timestamp {
+fn midnight_before(at: Timestamp) -> Timestamp {
     let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis((at.as_millis() / day + 1) * day)
+    Timestamp::from_millis(at.as_millis() / day * day)
+}
+
+fn midnight_after(at: Timestamp) -> Timestamp {
+    midnight_before(at.plus(DAY))
 }
 
 async fn finds_elsewhere(connection: &Connection, from: Timestamp, until: Timestamp) -> StoreResult<bool> {

@@ -31,7 +31,8 @@ impl Days {
     async fn new() -> Self {
         let backend = Arc::new(PostgresBackend::new());
         let world = World::new(Arc::clone(&backend) as Arc<dyn Backend>).await;
-        let first = backend
+        let first = world
+            .backend
             .number("SELECT max(until_at) FROM attempt_partitions", &[])
             .await;
         Self {
@@ -80,7 +81,7 @@ impl Days {
     }
 
     async fn number(&self, sql: &str) -> i64 {
-        self.backend.number(sql, &[]).await
+        self.world.backend.number(sql, &[]).await
     }
 }
 
