@@ -78,6 +78,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     app::serve(&config).map_err(|error| match error {
         ServeError::Start(error) => Failure::other(format!("{error:#}")),
         ServeError::VitalTask(end) => Failure::VitalTask(end),
+        ServeError::Outdated(sentence) => Failure::other(sentence),
     })
 }
 

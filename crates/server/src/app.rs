@@ -10,6 +10,7 @@ mod open_store;
 mod outbound_rules;
 mod pages;
 mod run;
+mod schema_watch;
 mod server;
 mod unread_body;
 
@@ -55,6 +56,7 @@ use model::secret::SecretText;
 use open_store::{backup_directory, open_store};
 use outbound_rules::OutboundRules;
 use pages::{CommitWatch, Shared};
+use schema_watch::SchemaWatch;
 use server::Site;
 
 pub use file_limit::raise as raise_file_limit;
@@ -80,6 +82,7 @@ pub struct App {
     timers: JoinSet<()>,
     server: JoinHandle<()>,
     supervisor: Supervisor,
+    schema: SchemaWatch,
     stop: Stop,
 }
 
@@ -207,6 +210,7 @@ impl App {
         let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
         let mut timers = start_timers(config, &store, &source, &inbox, &metrics, &supervisor);
         feed.start(&mut timers, config, &supervisor);
+        let schema = SchemaWatch::start(&mut timers, config, &store, &supervisor);
         start_senders(&mut timers, &dispatcher, &ticket_poller, &supervisor);
         let app = Self {
             address,
@@ -219,6 +223,7 @@ impl App {
             timers,
             server,
             supervisor,
+            schema,
             stop,
         };
         Ok(PreparedApp { app, open })
@@ -242,6 +247,11 @@ impl App {
     /// Reports when a task ends without which it is no server.
     pub fn supervisor(&self) -> &Supervisor {
         &self.supervisor
+    }
+
+    /// A sentence as soon as this program must stop, because newer ones have changed the database's schema.
+    pub fn outdated(&self) -> impl Future<Output = String> + use<> {
+        self.schema.clone().outdated()
     }
 
     /// Its store.

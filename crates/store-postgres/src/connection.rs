@@ -14,13 +14,16 @@ use store::StoreError;
 use store::StoreResult;
 use store::commit_health::CommitHealth;
 
-use super::errors::{Failure, unavailable};
+use super::errors::{Failure, is_stale, pool_sentence, unavailable};
 
 /// The values of a statement.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// How much longer than PostgreSQL we wait for its answer, which says more than our own giving up.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long a transaction may wait for its node's next statement. A node that is busy needs moments; one that was stopped must
+/// not keep its locks.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A statement with which a transaction ends.
 pub struct LastStatement {
@@ -61,7 +64,12 @@ pub struct Connection {
     has_failed: AtomicBool,
     /// It failed so that running the transaction again may help.
     is_transient: AtomicBool,
+    /// The present snapshot has been read: another would not be the same.
+    has_read: AtomicBool,
 }
+
+/// How a transaction whose reads all see the same state begins.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 impl Connection {
     /// Takes a connection out of the pool; waits if none is idle.
@@ -91,6 +99,7 @@ impl Connection {
             is_out_of_step: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
             is_transient: AtomicBool::new(false),
+            has_read: AtomicBool::new(false),
         })
     }
 
@@ -179,6 +188,7 @@ impl Connection {
         let sql = format!("SET LOCAL lock_timeout = {}; {sql}", limit.as_millis());
         match self.in_time(self.client()?.batch_execute(&sql)).await {
             Err(Some(error)) if Failure::new(&error) == Failure::Locked => {
+                self.is_transient.store(false, Ordering::Relaxed);
                 Err(StoreError::Conflict("somebody else holds the lock".into()))
             }
             done => done.map_err(unavailable_or_late),
@@ -197,19 +207,18 @@ impl Connection {
 
     /// Begins a transaction whose reads all see the same state.
     pub fn begin_snapshot(&mut self) {
-        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "");
+        self.begin_as(BEGIN_SNAPSHOT, "");
     }
 
     /// It is sent together with the first statement.
     fn begin_as(&mut self, begin: &str, number: &str) {
-        // Set for this transaction only: a pooler between us and the database keeps no sessions apart.
-        let limit = self.statement_timeout.as_millis();
         self.is_in_transaction = true;
         self.has_changed = AtomicBool::new(false);
         self.has_failed = AtomicBool::new(false);
         self.is_transient = AtomicBool::new(false);
+        self.has_read = AtomicBool::new(false);
         self.transaction_id = OnceLock::new();
-        let sql = format!("{begin}; SET LOCAL statement_timeout = {limit}; {number}");
+        let sql = format!("{begin}; {}; {number}", self.limits());
         self.beginning = Mutex::new(Some(sql));
     }
 
@@ -304,7 +313,28 @@ impl Connection {
         self.is_transient.load(Ordering::Relaxed)
     }
 
+    /// What bounds a transaction, set for it alone: a pooler between us and the database keeps no sessions apart. A node that
+    /// is stopped in the middle of one must not keep its locks.
+    fn limits(&self) -> String {
+        let limit = self.statement_timeout.as_millis();
+        let idle_limit = IDLE_TIMEOUT.as_millis();
+        format!(
+            "SET LOCAL statement_timeout = {limit}; SET LOCAL idle_in_transaction_session_timeout = {idle_limit}"
+        )
+    }
+
     async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Option<Error>> {
+        let rows = match self.query_once(sql, params).await {
+            Err(Some(error)) if is_stale(&error) && self.can_repeat().await => {
+                self.query_once(sql, params).await
+            }
+            result => result,
+        };
+        self.has_read.store(true, Ordering::Relaxed);
+        rows
+    }
+
+    async fn query_once(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Option<Error>> {
         let Ok(client) = self.client() else {
             return Err(None);
         };
@@ -316,6 +346,19 @@ impl Connection {
     }
 
     async fn change(&self, sql: &str, params: Params<'_>) -> Result<u64, Option<Error>> {
+        let changed = match self.change_once(sql, params).await {
+            Err(Some(error)) if is_stale(&error) && self.can_repeat().await => {
+                self.change_once(sql, params).await
+            }
+            result => result,
+        };
+        if changed.as_ref().is_ok_and(|count| *count > 0) {
+            self.has_changed.store(true, Ordering::Relaxed);
+        }
+        changed
+    }
+
+    async fn change_once(&self, sql: &str, params: Params<'_>) -> Result<u64, Option<Error>> {
         let Ok(client) = self.client() else {
             return Err(None);
         };
@@ -359,6 +402,27 @@ impl Connection {
             .is_some()
     }
 
+    /// After a statement that has to be prepared anew: forgets what was prepared, and says whether the statement alone can be
+    /// run again. A transaction that changes something is run again as a whole.
+    async fn can_repeat(&self) -> bool {
+        let Ok(client) = self.client() else {
+            return false;
+        };
+        client.statement_cache.clear();
+        if self.is_in_transaction {
+            if self.is_for_writing || self.has_read.load(Ordering::Relaxed) {
+                return false;
+            }
+            let sql = format!("ROLLBACK; {BEGIN_SNAPSHOT}; {}", self.limits());
+            if self.in_time(client.batch_execute(&sql)).await.is_err() {
+                return false;
+            }
+        }
+        self.has_failed.store(false, Ordering::Relaxed);
+        self.is_transient.store(false, Ordering::Relaxed);
+        true
+    }
+
     /// The answer of a round trip, or what went wrong; nothing if there was none in time.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Option<Error>> {
         let _unanswered = Unanswered::new(self);
@@ -375,7 +439,7 @@ impl Connection {
         self.is_out_of_step.store(false, Ordering::Relaxed);
         answer.map_err(|error| {
             self.has_failed.store(true, Ordering::Relaxed);
-            let is_transient = Failure::new(&error) == Failure::Transient;
+            let is_transient = matches!(Failure::new(&error), Failure::Transient | Failure::Locked);
             self.is_transient.fetch_or(is_transient, Ordering::Relaxed);
             Some(error)
         })
@@ -431,17 +495,4 @@ fn unavailable_or_late(error: Option<Error>) -> StoreError {
 
 fn too_late() -> StoreError {
     StoreError::Unavailable("PostgreSQL does not answer in time".into())
-}
-
-/// The pool's own words leave out why a connection could not be made.
-fn pool_sentence(error: &deadpool_postgres::PoolError) -> String {
-    match error {
-        deadpool_postgres::PoolError::Backend(cause) => super::errors::in_full(cause),
-        deadpool_postgres::PoolError::Timeout(_) => {
-            "no connection to PostgreSQL became free, or could be made, in time".into()
-        }
-        deadpool_postgres::PoolError::Closed
-        | deadpool_postgres::PoolError::NoRuntimeSpecified
-        | deadpool_postgres::PoolError::PostCreateHook(_) => error.to_string(),
-    }
 }

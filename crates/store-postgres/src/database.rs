@@ -18,7 +18,7 @@ use store::seal::{SealError, Sealer};
 use super::address::Address;
 use super::connection::Connection;
 use super::group_commit::GroupCommit;
-use super::migrate::migrate;
+use super::migrate::{Migrator, present_version};
 use super::prune::PruneRound;
 use super::subscriptions::Subscriptions;
 use super::tls::Connector;
@@ -71,6 +71,22 @@ pub struct Database {
     clock_ahead_ms: AtomicI64,
 }
 
+/// The connections of a node.
+struct Pools {
+    all: Pool,
+    /// Apart from the others, so that no load keeps a heartbeat waiting.
+    lease: Pool,
+}
+
+impl Pools {
+    fn new(settings: &Settings) -> StoreResult<Self> {
+        Ok(Self {
+            all: new_pool(settings, settings.pool_size)?,
+            lease: new_pool(settings, 1)?,
+        })
+    }
+}
+
 /// What commands that outlive their callers need.
 pub struct Shared {
     pool: Pool,
@@ -88,21 +104,47 @@ impl Database {
     /// The same as [`Database::open`] for a server: a master key that does not fit is refused.
     pub async fn open_as_server(settings: Settings) -> StoreResult<Self> {
         let database = Self::open(settings).await?;
-        check_master_key(&database.connection().await?, database.sealer()).await?;
+        let connection = database.connection().await?;
+        check_master_key(&connection, database.sealer()).await?;
+        drop(connection);
         Ok(database)
     }
 
     /// Connects, and brings the schema up to date.
     pub async fn open(settings: Settings) -> StoreResult<Self> {
-        let pool = new_pool(&settings, settings.pool_size)?;
-        let lease_pool = new_pool(&settings, 1)?;
+        let pools = Pools::new(&settings)?;
         let commits = Arc::<CommitHealth>::default();
+        let server_version = server_version(&pools.all, &settings, &commits).await?;
+        let migrator = Migrator {
+            pool: &pools.all,
+            commits: &commits,
+            observer: &settings.observer,
+        };
+        let schema_version = migrator.migrate().await?;
+        Ok(Self::new(settings, pools, commits, server_version, schema_version))
+    }
+
+    /// Connects to look: the schema stays as it is, and need not be there.
+    pub async fn open_unchanged(settings: Settings) -> StoreResult<Self> {
+        let pools = Pools::new(&settings)?;
+        let commits = Arc::<CommitHealth>::default();
+        let server_version = server_version(&pools.all, &settings, &commits).await?;
         let (timeout, observer) = (settings.statement_timeout, &settings.observer);
-        let mut connection = Connection::take(&pool, timeout, &commits, observer).await?;
-        let server_version = check_server(&connection).await?;
-        let schema_version = migrate(&mut connection).await?;
+        let connection = Connection::take(&pools.all, timeout, &commits, observer).await?;
+        let schema_version = present_version(&connection).await?.unwrap_or(0);
+        drop(connection);
+        Ok(Self::new(settings, pools, commits, server_version, schema_version))
+    }
+
+    fn new(
+        settings: Settings,
+        pools: Pools,
+        commits: Arc<CommitHealth>,
+        server_version: String,
+        schema_version: u32,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            pool,
+            pool: pools.all,
             statement_timeout: settings.statement_timeout,
             sealer: settings.sealer,
             node: settings.node,
@@ -112,16 +154,16 @@ impl Database {
             observer: settings.observer,
             commits,
         });
-        Ok(Self {
+        Self {
             group_commit: GroupCommit::start(&shared),
             webhook_watch: WebhookWatch::default(),
-            lease_pool,
+            lease_pool: pools.lease,
             clock_ahead_ms: AtomicI64::new(0),
             shared,
             schema_version,
             server_version,
             prune_round: Mutex::default(),
-        })
+        }
     }
 
     /// A connection for one read.
@@ -266,7 +308,12 @@ fn new_pool(settings: &Settings, size: usize) -> StoreResult<Pool> {
 }
 
 /// The server's version, if it is new enough.
-async fn check_server(connection: &Connection) -> StoreResult<String> {
+async fn server_version(
+    pool: &Pool,
+    settings: &Settings,
+    commits: &Arc<CommitHealth>,
+) -> StoreResult<String> {
+    let connection = Connection::take(pool, settings.statement_timeout, commits, &settings.observer).await?;
     let version: Option<String> = connection
         .read_one("SELECT current_setting('server_version')", &[], |row| {
             super::columns::value(row, 0)

@@ -1,5 +1,6 @@
 //! What PostgreSQL says, as what callers tell apart.
 
+use deadpool_postgres::PoolError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -30,12 +31,24 @@ impl Failure {
             {
                 Self::Transient
             }
+            Some(_) if is_stale(error) => Self::Transient,
             Some(code) if *code == SqlState::UNIQUE_VIOLATION => Self::Taken,
             Some(code) if *code == SqlState::FOREIGN_KEY_VIOLATION => Self::Reference,
             Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Self::Locked,
             Some(_) | None => Self::Lasting,
         }
     }
+}
+
+/// Whether a statement only has to be prepared anew: another node has changed a table since, or a pooler has forgotten it.
+pub fn is_stale(error: &Error) -> bool {
+    let Some(cause) = error.as_db_error() else {
+        return false;
+    };
+    // PostgreSQL gives this code to other things too, and tells them apart by the place in its source alone.
+    let is_replanned = *cause.code() == SqlState::FEATURE_NOT_SUPPORTED
+        && (cause.routine() == Some("RevalidateCachedQuery") || cause.message().starts_with("cached plan"));
+    is_replanned || *cause.code() == SqlState::INVALID_SQL_STATEMENT_NAME
 }
 
 /// Classes of SQLSTATE that say that statement, values and schema do not fit together: a bug or damage.
@@ -76,5 +89,18 @@ pub fn in_full(error: &Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
+    }
+}
+
+/// The pool's own words leave out why a connection could not be made.
+pub fn pool_sentence(error: &PoolError) -> String {
+    match error {
+        PoolError::Backend(cause) => in_full(cause),
+        PoolError::Timeout(_) => {
+            "no connection to PostgreSQL became free, or could be made, in time".into()
+        }
+        PoolError::Closed
+        | PoolError::NoRuntimeSpecified
+        | PoolError::PostCreateHook(_) => error.to_string(),
     }
 }

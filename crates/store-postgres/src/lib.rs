@@ -68,6 +68,7 @@ use std::sync::Arc;
 use store::Store;
 
 pub use database::{Database, Settings};
+pub use migrate::known as known_schema;
 
 impl From<Database> for Store {
     fn from(database: Database) -> Self {

@@ -47,6 +47,11 @@ impl Upkeep for Database {
             .await
     }
 
+    /// Nobody else has the file open.
+    async fn outdated(&self) -> StoreResult<Option<String>> {
+        Ok(None)
+    }
+
     async fn backup(&self, to: PathBuf, change: Change) -> StoreResult<()> {
         backup::backup(self, to, change).await
     }

@@ -194,6 +194,9 @@ pub trait Upkeep: Send + Sync {
     /// Looks for anything the schema cannot forbid: lanes without a head, claims of nobody, damaged pages.
     async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>>;
 
+    /// A sentence if this program must stop: since its start, newer ones have taken something out of the schema.
+    async fn outdated(&self) -> StoreResult<Option<String>>;
+
     /// Writes a copy of the whole store to a new file while it is in use; a conflict if the file exists.
     async fn backup(&self, to: PathBuf, change: Change) -> StoreResult<()>;
 

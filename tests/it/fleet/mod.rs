@@ -1,6 +1,7 @@
 //! Several servers share one PostgreSQL: real processes, a real database.
 
 mod receiver;
+mod rolling;
 mod sharing;
 
 #[allow(dead_code, reason = "the store's own tests use more of it")]

@@ -21,6 +21,8 @@ pub enum ServeError {
     Start(anyhow::Error),
     /// A task without which it is no server.
     VitalTask(VitalEnd),
+    /// Newer servers of the same database have changed its schema.
+    Outdated(String),
 }
 
 /// Runs a server until it is told to stop, softly by the first signal, at once by the second, or until a vital task ends: that
@@ -33,11 +35,16 @@ pub fn serve(config: &Config) -> Result<(), ServeError> {
     let result = runtime.block_on(async {
         let mut signals = Signals::new().map_err(ServeError::Start)?;
         let app = start(config).await.map_err(ServeError::Start)?;
-        let supervisor = app.supervisor().clone();
+        let (supervisor, outdated) = (app.supervisor().clone(), app.outdated());
         tokio::select! {
             () = signals.next() => {
                 stop(app, &mut signals).await;
                 Ok(())
+            }
+            sentence = outdated => {
+                tracing::error!("{sentence}");
+                stop(app, &mut signals).await;
+                Err(ServeError::Outdated(sentence))
             }
             end = supervisor.ended() => {
                 stop_failed(app, &end, &mut signals).await;

@@ -312,6 +312,10 @@ cases! {
         assert!(info.size_bytes > info.free_bytes);
     }
 
+    async fn a_store_whose_schema_nobody_has_changed_meanwhile_is_gone_on_with(fixture: Fixture) {
+        assert_eq!(fixture.upkeep().outdated().await, Ok(None));
+    }
+
     async fn no_plain_secret_is_in_the_files(fixture: Fixture) {
         let bystanders = fixture.plant_bystanders().await;
         let receipts = fixture.receipts();

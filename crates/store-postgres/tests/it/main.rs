@@ -14,6 +14,7 @@ mod partitions;
 mod plans;
 mod reaching;
 mod server;
+mod upgrades;
 mod webhook_watch;
 
 mod conformance {

@@ -1,0 +1,81 @@
+//! Newer nodes change the schema while older ones go on: those only stop if something is taken away from them.
+
+use store::StoreError;
+use store::catalog::{Services, Users};
+use store::events::Events;
+use store::upkeep::Upkeep;
+use store_conformance::settings::samples;
+use store_postgres::{Database, Settings, known_schema};
+
+use super::nodes::Nodes;
+use super::server::{server, settings};
+
+/// A migration that this program does not know, as a newer one would leave it.
+fn later_migration(min_program: u32) -> String {
+    let number = known_schema() + 1;
+    format!(
+        "ALTER TABLE incidents ADD COLUMN IF NOT EXISTS later TEXT;
+         INSERT INTO migrations (number, hash, min_program)
+         SELECT {number}, hash, {min_program} FROM migrations WHERE number = 1"
+    )
+}
+
+async fn execute(database: &str, sql: &str) {
+    server().connect(database).await.batch_execute(sql).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_schema_that_only_grew_is_gone_on_with_and_started_on() {
+    let nodes = Nodes::new().await;
+    execute(&nodes.database, &later_migration(known_schema())).await;
+    assert_eq!(nodes.first.outdated().await, Ok(None));
+    let started = Database::open_as_server(settings(&server().url(&nodes.database)));
+    let started = started.await.unwrap();
+    assert_eq!(started.schema_version(), known_schema() + 1);
+}
+
+#[tokio::test]
+async fn a_schema_that_lost_something_stops_older_programs_with_a_sentence() {
+    let nodes = Nodes::new().await;
+    execute(&nodes.database, &later_migration(known_schema() + 1)).await;
+    let sentence = nodes.first.outdated().await.unwrap().unwrap();
+    assert!(sentence.contains("(schema_newer)"), "{sentence}");
+    let started = Database::open_as_server(settings(&server().url(&nodes.database))).await;
+    let refused = started.err().unwrap();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+    assert!(refused.to_string().contains("(schema_newer)"), "{refused}");
+}
+
+/// Of columns that change their type, which no migration of ours does, statements are prepared anew.
+#[tokio::test]
+async fn statements_of_a_node_outlive_what_another_does_to_their_tables() {
+    let database = server().new_database();
+    let node = Database::open(Settings {
+        pool_size: 1,
+        ..settings(&server().url(&database))
+    });
+    let node = node.await.unwrap();
+    let source = clock::Env::system();
+    let change = || source.change(samples::actor(&source));
+    let service = samples::service(&source, "before", None);
+    Services::create(&node, service.clone(), change()).await.unwrap();
+    let read = async || {
+        Users::list(&node, samples::everything()).await.unwrap();
+        assert_eq!(
+            Services::list(&node, samples::everything()).await.unwrap().len(),
+            1
+        );
+        assert_eq!(Services::get(&node, service.id).await.unwrap().name, "before");
+        node.unwell_webhooks().await.unwrap();
+        node.balance().await.unwrap();
+        assert_eq!(node.latest_sequence().await, Ok(0));
+        Services::update(&node, service.clone(), change()).await.unwrap();
+    };
+    read().await;
+    let alter = "ALTER TABLE services ALTER COLUMN name TYPE VARCHAR(300), ALTER COLUMN description TYPE VARCHAR(300);
+                 ALTER TABLE users ALTER COLUMN name TYPE VARCHAR(300);
+                 ALTER TABLE webhooks ALTER COLUMN name TYPE VARCHAR(300)";
+    execute(&database, alter).await;
+    read().await;
+    read().await;
+}
