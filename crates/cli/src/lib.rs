@@ -1,6 +1,7 @@
 //! The command line: reads the arguments, runs one command, turns what came of it into an exit code.
 //!
-//! All commands but `serve`, `render-worker`, `listen`, `bench` and `completions` are clients of the HTTP API: they never open the store.
+//! All commands but `serve`, `migrate`, `render-worker`, `listen`, `bench` and `completions` are clients of the HTTP API: they never
+//! open the store.
 
 mod apply;
 mod backup;
@@ -13,6 +14,7 @@ mod failure;
 mod keys;
 mod listen;
 mod measure;
+mod migrate;
 mod output;
 mod policies;
 mod ready;
@@ -106,6 +108,8 @@ enum Command {
     },
     /// Copy the whole store into a file in the server's backups folder, while it is in use.
     Backup(Remote<backup::Arguments>),
+    /// Move everything from a data directory into a PostgreSQL, while no server runs on either.
+    Migrate(migrate::Arguments),
     /// Seal every secret anew under the current master key.
     Rekey(Remote<rekey::Arguments>),
     /// Measure what this machine delivers, how fast and at what cost.
@@ -177,6 +181,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Doctor(remote) => doctor::run(&open(remote.server)?, &remote.arguments),
         Command::Ready { server } => ready::run(&open(server)?),
         Command::Backup(remote) => backup::run(&open(remote.server)?, &remote.arguments),
+        Command::Migrate(migrate) => migrate::run(migrate, root.json),
         Command::Rekey(remote) => rekey::run(&open(remote.server)?),
         Command::Bench(bench) => measure::run(bench, root.json),
         Command::Completions(completions) => completions::run(&completions),

@@ -3,13 +3,14 @@
 use std::env;
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use config::secret_file;
 use config::{self, Flag};
 use server::app::{self, ServeError};
+use server::transfer;
 
 use super::failure::Failure;
 
@@ -41,6 +42,9 @@ pub struct Arguments {
     /// What is logged: info, debug, or in the form of RUST_LOG.
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// Serve a data directory although its data were moved to PostgreSQL; nothing that is accepted here arrives there.
+    #[arg(long)]
+    force_moved: bool,
     /// Any other setting, such as `--set outbound.allow=10.0.0.0/8`.
     #[arg(long, value_name = "SETTING=VALUE")]
     set: Vec<String>,
@@ -53,6 +57,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
         .clone()
         .filter(|path| !path.is_empty())
         .map(PathBuf::from);
+    let is_forced = arguments.force_moved;
     let flags = flags(arguments)?;
     let variable = config::environment;
     let mut secrets = Vec::new();
@@ -75,11 +80,28 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
             "warning: {name} in the environment is no setting"
         );
     }
+    if is_forced {
+        take_back(&config.data)?;
+    }
     app::serve(&config).map_err(|error| match error {
         ServeError::Start(error) => Failure::other(format!("{error:#}")),
         ServeError::VitalTask(end) => Failure::VitalTask(end),
         ServeError::Outdated(sentence) => Failure::other(sentence),
     })
+}
+
+/// The folder is an ordinary one from now on: the next start needs no force.
+fn take_back(directory: &Path) -> Result<(), Failure> {
+    let was_moved = transfer::take_back(directory).map_err(|error| Failure::other(error.to_string()))?;
+    if was_moved {
+        // A warning that cannot be shown is no reason not to start.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: {} is served again although its data were moved; what is accepted here does not arrive there",
+            directory.display()
+        );
+    }
+    Ok(())
 }
 
 fn flags(arguments: Arguments) -> Result<Vec<Flag>, Failure> {

@@ -161,8 +161,7 @@ impl App {
         let (metrics, wakeup) = (Arc::new(Metrics::new()), Wakeup::new());
         let supervisor = Supervisor::default();
         let capacity = capacity(config, &metrics);
-        let limits = scheduler_limits(config, &capacity);
-        let inbox = Arc::new(DispatchHandle::new(limits, wakeup.clone(), Arc::clone(&metrics)));
+        let inbox = dispatch_handle(config, &capacity, &wakeup, &metrics);
         let (watch, commits) = CommitWatch::new(&metrics, &supervisor);
         let store = open_store(config, &source, &inbox, watch).await?;
         let feed = FeedWatch::new(&store, &wakeup, &commits);
@@ -210,9 +209,9 @@ impl App {
         let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
         let mut timers = start_timers(config, &store, &source, &inbox, &metrics, &supervisor);
         feed.start(&mut timers, config, &supervisor);
-        let schema = SchemaWatch::start(&mut timers, config, &store, &supervisor);
         start_senders(&mut timers, &dispatcher, &ticket_poller, &supervisor);
         let app = Self {
+            schema: SchemaWatch::start(&mut timers, config, &store, &supervisor),
             address,
             first_key,
             set_up_token,
@@ -223,7 +222,6 @@ impl App {
             timers,
             server,
             supervisor,
-            schema,
             stop,
         };
         Ok(PreparedApp { app, open })
@@ -357,6 +355,16 @@ async fn listen(config: &Config) -> anyhow::Result<(TcpListener, SocketAddr)> {
         listener.with_context(|| format!("cannot listen on {}; is the port taken?", config.listen))?;
     let address = listener.local_addr()?;
     Ok((listener, address))
+}
+
+fn dispatch_handle(
+    config: &Config,
+    capacity: &Capacity,
+    wakeup: &Wakeup,
+    metrics: &Arc<Metrics>,
+) -> Arc<DispatchHandle> {
+    let limits = scheduler_limits(config, capacity);
+    Arc::new(DispatchHandle::new(limits, wakeup.clone(), Arc::clone(metrics)))
 }
 
 fn scheduler_limits(config: &Config, capacity: &Capacity) -> SchedulerLimits {

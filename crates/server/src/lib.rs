@@ -2,3 +2,4 @@
 
 pub mod app;
 pub mod master_key;
+pub mod transfer;

@@ -52,6 +52,18 @@ impl Address {
     }
 }
 
+/// Where a database is, without how it is got into.
+pub fn place_of(url: &str) -> StoreResult<String> {
+    let config = Address::parse(url)?.config;
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(folder) => folder.display().to_string(),
+    });
+    let hosts: Vec<String> = hosts.collect();
+    let name = config.get_dbname().or(config.get_user()).unwrap_or("postgres");
+    Ok(format!("the PostgreSQL database {name} at {}", hosts.join(",")))
+}
+
 fn refusal(sentence: &str) -> StoreError {
     StoreError::Unavailable(sentence.into())
 }

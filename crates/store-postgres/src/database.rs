@@ -22,6 +22,7 @@ use super::migrate::{Migrator, present_version};
 use super::prune::PruneRound;
 use super::subscriptions::Subscriptions;
 use super::tls::Connector;
+use super::transfer::check_finished;
 use super::webhook_watch::WebhookWatch;
 
 /// The first version that has what the statements here use.
@@ -101,10 +102,12 @@ pub struct Shared {
 }
 
 impl Database {
-    /// The same as [`Database::open`] for a server: a master key that does not fit is refused.
+    /// The same as [`Database::open`] for a server: a master key that does not fit is refused, and data of which a part is
+    /// still elsewhere.
     pub async fn open_as_server(settings: Settings) -> StoreResult<Self> {
         let database = Self::open(settings).await?;
         let connection = database.connection().await?;
+        check_finished(&connection).await?;
         check_master_key(&connection, database.sealer()).await?;
         drop(connection);
         Ok(database)

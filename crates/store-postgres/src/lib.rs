@@ -55,6 +55,7 @@ mod ticket_requests;
 mod ticket_rows;
 mod tickets;
 mod tls;
+mod transfer;
 mod transitions;
 mod unwell_webhooks;
 mod upkeep;
@@ -67,8 +68,10 @@ use std::sync::Arc;
 
 use store::Store;
 
+pub use address::place_of;
 pub use database::{Database, Settings};
 pub use migrate::known as known_schema;
+pub use transfer::KnownTransfer;
 
 impl From<Database> for Store {
     fn from(database: Database) -> Self {

@@ -24,7 +24,7 @@ struct Migration {
 }
 
 /// Every migration in order.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         sql: include_str!("../migrations/0001_schema.sql"),
         min_program: 1,
@@ -34,7 +34,11 @@ const MIGRATIONS: [Migration; 3] = [
         min_program: 1,
     },
     Migration {
-        sql: include_str!("../migrations/0004_hot_paths.sql"),
+        sql: include_str!("../migrations/0003_hot_paths.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0004_transfer.sql"),
         min_program: 1,
     },
 ];

@@ -17,7 +17,7 @@ use store::seal::{SealError, Sealer};
 
 use super::condition::Condition;
 use super::directory::{lock_directory, restrict_access};
-use super::migrate::migrate;
+use super::migrate::{Moved, migrate};
 use super::opening::{LOG_NAME, look_at_log, open_condition};
 use super::prune::PruneRound;
 use super::readers::Readers;
@@ -74,13 +74,18 @@ pub struct Database {
 impl Database {
     /// Opens (or creates) the store in a folder, brings its schema up to date and starts its writer.
     pub fn open(settings: Settings) -> StoreResult<Self> {
-        Self::open_prepared(settings, |_, _| Ok(()))
+        Self::open_prepared(settings, Moved::Refused, |_, _| Ok(()))
+    }
+
+    /// The same to move what is in it to another store.
+    pub fn open_for_transfer(settings: Settings) -> StoreResult<Self> {
+        Self::open_prepared(settings, Moved::Allowed, |_, _| Ok(()))
     }
 
     /// The same for a server, the only node there can be on this file: what earlier runs had in hand is no longer
     /// protected by their leases, and a master key that does not fit is refused.
     pub fn open_as_server(settings: Settings) -> StoreResult<Self> {
-        Self::open_prepared(settings, |connection, sealer| {
+        Self::open_prepared(settings, Moved::Refused, |connection, sealer| {
             forget_other_nodes(connection)?;
             check_master_key(connection, sealer)
         })
@@ -88,6 +93,7 @@ impl Database {
 
     fn open_prepared(
         settings: Settings,
+        moved: Moved,
         prepare: impl FnOnce(&Connection, &Sealer) -> StoreResult<()>,
     ) -> StoreResult<Self> {
         check_library_version()?;
@@ -96,7 +102,7 @@ impl Database {
         let log = look_at_log(&settings.directory);
         restrict_access(&path)?;
         let (connection, schema_version) =
-            open_writer(&path, settings.max_pages).map_err(|error| at_path(error, &path))?;
+            open_writer(&path, settings.max_pages, moved).map_err(|error| at_path(error, &path))?;
         prepare(&connection, &settings.sealer)?;
         let condition = Arc::new(open_condition(&settings.directory, &connection, log)?);
         let readers = Arc::new(Readers::open(&path, &condition)?);
@@ -157,6 +163,13 @@ impl Database {
         query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         Arc::clone(&self.readers).run_long(query).await
+    }
+
+    /// Whether the webhooks' secrets are sealed under keys that are at hand.
+    pub async fn check_master_key(&self) -> StoreResult<()> {
+        let sealer = self.sealer.clone();
+        self.read(move |connection| check_master_key(connection, &sealer))
+            .await
     }
 
     /// The database file.
@@ -232,7 +245,7 @@ fn configure(connection: &Connection, cache_kib: i64) -> StoreResult<()> {
     set("cache_size", &-cache_kib)
 }
 
-fn open_writer(path: &Path, max_pages: Option<u32>) -> StoreResult<(Connection, u32)> {
+fn open_writer(path: &Path, max_pages: Option<u32>, moved: Moved) -> StoreResult<(Connection, u32)> {
     let mut connection = Connection::open(path).map_err(unavailable)?;
     configure(&connection, WRITER_CACHE_KIB)?;
     if let Some(max_pages) = max_pages {
@@ -240,7 +253,7 @@ fn open_writer(path: &Path, max_pages: Option<u32>) -> StoreResult<(Connection, 
             .pragma_update(None, "max_page_count", max_pages)
             .map_err(unavailable)?;
     }
-    let schema_version = migrate(&mut connection)?;
+    let schema_version = migrate(&mut connection, moved)?;
     Ok((connection, schema_version))
 }
 

@@ -53,6 +53,7 @@ mod ticket_polls;
 mod ticket_requests;
 mod ticket_rows;
 mod tickets;
+mod transfer;
 mod transitions;
 mod unwell_webhooks;
 mod upkeep;
@@ -67,7 +68,8 @@ use std::sync::Arc;
 use store::Store;
 use store::StoreResult;
 
-pub use database::{Database, Settings};
+pub use database::{Database, FILE_NAME, Settings};
+pub use transfer::{KnownTransfer, take_back};
 
 /// The size of a page of the file, in bytes.
 const PAGE_BYTES: u64 = 4096;

@@ -8,6 +8,7 @@ use store::StoreResult;
 
 use super::database::unavailable;
 use super::statements::{execute, read_all};
+use super::transfer::refusal;
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
@@ -23,15 +24,28 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0009_open_words.sql"),
     include_str!("../migrations/0010_ticket_state.sql"),
 ];
+/// Added to the number of the schema once the data are moved elsewhere, so that programs that know nothing of moving take the
+/// file for a newer one's, and leave it alone.
+pub const MOVED_OFFSET: u32 = 1_000_000;
 /// The first schema that knows the hashes of what was applied. Of earlier ones it is believed that they are ours.
 const FIRST_WITH_HASHES: u32 = 8;
 
+/// What is done with a file whose data were moved to another store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// What would be accepted in it is missing there.
+    Refused,
+    /// It is only read.
+    Allowed,
+}
+
 /// Brings the schema up to date and says its number.
-pub fn migrate(connection: &mut Connection) -> StoreResult<u32> {
+pub fn migrate(connection: &mut Connection, moved: Moved) -> StoreResult<u32> {
     let transaction = connection.transaction().map_err(unavailable)?;
-    let version: u32 = transaction
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(unavailable)?;
+    let (version, offset) = read_version(&transaction)?;
+    if offset > 0 && moved == Moved::Refused {
+        return Err(refusal(&transaction)?);
+    }
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
     if version > known {
         return Err(StoreError::Unavailable(format!(
@@ -51,11 +65,22 @@ pub fn migrate(connection: &mut Connection) -> StoreResult<u32> {
             execute(&transaction, sql, (number, hash))?;
         }
         transaction
-            .pragma_update(None, "user_version", known)
+            .pragma_update(None, "user_version", known + offset)
             .map_err(unavailable)?;
     }
     transaction.commit().map_err(unavailable)?;
     Ok(known)
+}
+
+/// The number of the schema, and what is added to it in a file whose data were moved.
+pub fn read_version(connection: &Connection) -> StoreResult<(u32, u32)> {
+    let version: u32 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(unavailable)?;
+    Ok(match version.checked_sub(MOVED_OFFSET) {
+        Some(version) => (version, MOVED_OFFSET),
+        None => (version, 0),
+    })
 }
 
 /// The number and the hash of each migration.

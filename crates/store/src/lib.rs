@@ -32,6 +32,7 @@ pub mod texts;
 pub mod ticket_plan;
 pub mod ticket_state;
 pub mod tickets;
+pub mod transfer;
 pub mod upkeep;
 pub mod wakeup;
 pub mod webhook_columns;

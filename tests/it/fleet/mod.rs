@@ -1,5 +1,6 @@
 //! Several servers share one PostgreSQL: real processes, a real database.
 
+mod moving;
 mod receiver;
 mod rolling;
 mod sharing;

@@ -1,5 +1,8 @@
 //! Newer nodes change the schema while older ones go on: those only stop if something is taken away from them.
 
+use std::time::Duration;
+
+use model::time::Timestamp;
 use store::StoreError;
 use store::catalog::{Services, Users};
 use store::events::Events;
@@ -78,4 +81,49 @@ async fn statements_of_a_node_outlive_what_another_does_to_their_tables() {
     execute(&database, alter).await;
     read().await;
     read().await;
+}
+
+#[tokio::test]
+async fn a_migration_waits_for_a_lock_in_turns_and_lets_others_in_between() {
+    let database = server().new_empty_database();
+    let in_the_way = server().connect(&database).await;
+    // Whoever makes a table of the same name must be waited for.
+    in_the_way
+        .batch_execute("BEGIN; CREATE TABLE transfer (id BIGINT)")
+        .await
+        .unwrap();
+    let opening = tokio::spawn(Database::open(settings(&server().url(&database))));
+    let beside = server().connect(&database).await;
+    let is_waiting =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while beside.query(is_waiting, &[]).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // It lets go of everything it holds meanwhile.
+    while !beside.query(is_waiting, &[]).await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!opening.is_finished());
+    in_the_way.batch_execute("ROLLBACK").await.unwrap();
+    let opened = opening.await.unwrap().unwrap();
+    assert_eq!(opened.schema_version(), known_schema());
+}
+
+#[tokio::test]
+async fn a_server_keeps_off_a_database_into_which_data_are_still_coming() {
+    let database = server().new_database();
+    let url = server().url(&database);
+    let moving = Database::open(settings(&url)).await.unwrap();
+    let at = Timestamp::from_millis(1);
+    moving.begin_transfer([7; 16], "/somewhere", at).await.unwrap();
+    let refused = Database::open_as_server(settings(&url)).await.err().unwrap();
+    assert!(refused.to_string().contains("(transfer_unfinished)"), "{refused}");
+    assert!(refused.to_string().contains("/somewhere"), "{refused}");
+    moving.finish_transfer(41, at).await.unwrap();
+    let served = Database::open_as_server(settings(&url)).await;
+    assert!(served.is_ok());
+    let client = server().connect(&database).await;
+    let next = "SELECT nextval(pg_get_serial_sequence('events', 'sequence'))";
+    let next: i64 = client.query_one(next, &[]).await.unwrap().get(0);
+    assert_eq!(next, 42);
 }

@@ -7,6 +7,7 @@ mod backend;
 mod condition;
 mod file;
 mod leases;
+mod transfer;
 mod upgrade;
 
 mod conformance {
