@@ -57,6 +57,7 @@ pub struct SystemQuery {
 
 /// Something that is not as it should be.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Finding)]
 pub struct FindingView {
     #[schema(value_type = String)]
@@ -65,6 +66,8 @@ pub struct FindingView {
     /// What to do.
     #[schema(value_type = String)]
     advice: &'static str,
+    /// Whether it may stay as it is.
+    is_advice: bool,
 }
 
 /// A webhook that does not deliver as it should.
@@ -251,6 +254,7 @@ impl From<StateCounts> for CountsView {
 impl From<Finding> for FindingView {
     fn from(finding: Finding) -> Self {
         Self {
+            is_advice: finding.is_advice(),
             code: finding.code,
             sentence: finding.sentence,
             advice: finding.advice,
@@ -280,7 +284,9 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQu
     let unwell = state.store.upkeep.unwell_webhooks().await?;
     let findings = if query.deep {
         let found = state.store.upkeep.examine(state.source.now()).await?;
-        Some(found.into_iter().map(FindingView::from).collect())
+        let of_server = state.store.upkeep.examine_server(state.source.now()).await?;
+        let all = found.into_iter().chain(of_server);
+        Some(all.map(FindingView::from).collect())
     } else {
         None
     };

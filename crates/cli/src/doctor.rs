@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::output::{self, text};
 use super::session::Session;
+use super::{database_doctor, migrate};
 
 /// What counts.
 #[derive(Args)]
@@ -16,6 +17,9 @@ pub struct Arguments {
     /// First take for known what the database lacks of its high-water mark, as after restoring a backup.
     #[arg(long)]
     accept_loss: bool,
+    /// Look at a PostgreSQL itself, and ask no server; without a URL at that of OPSKNIGHT_DATABASE or OPSKNIGHT_DATABASE_FILE.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["ignore", "accept_loss"])]
+    database: Option<String>,
 }
 
 /// What can be the matter with a webhook.
@@ -31,7 +35,7 @@ enum Condition {
 
 /// One question and its answer.
 #[derive(Debug, PartialEq, Eq)]
-struct Check {
+pub struct Check {
     name: &'static str,
     /// What is wrong and what to do, or nothing.
     trouble: Option<String>,
@@ -40,7 +44,8 @@ struct Check {
 }
 
 impl Check {
-    fn well(name: &'static str, detail: String) -> Self {
+    /// All is well.
+    pub fn well(name: &'static str, detail: String) -> Self {
         Self {
             name,
             trouble: None,
@@ -55,10 +60,19 @@ impl Check {
             detail: String::new(),
         }
     }
+
+    /// Whether it is.
+    pub fn is_well(&self) -> bool {
+        self.trouble.is_none()
+    }
 }
 
 /// Asks everything, prints every answer, fails if one is bad.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(url) = &arguments.database {
+        let url = migrate::database(Some(url.clone()))?;
+        return database_doctor::run(&url, session.is_json);
+    }
     if arguments.accept_loss {
         session.api.post("/api/v1/system/accept-loss", None)?;
     }
@@ -87,7 +101,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
         let lines: Vec<String> = checks.iter().map(in_words).collect();
         output::print(&lines.join("\n"))?;
     }
-    if checks.iter().all(|check| check.trouble.is_none()) {
+    if checks.iter().all(Check::is_well) {
         Ok(())
     } else {
         Err(Failure::Said)
@@ -135,19 +149,22 @@ fn system_checks(system: &Value, ignored: &[Condition]) -> Vec<Check> {
     checks
 }
 
-fn found(name: &'static str, finding: &Value) -> Check {
-    let advice = match text(finding, "/advice") {
+fn found(name: &'static str, told: &Value) -> Check {
+    let advice = match text(told, "/advice") {
         advice if advice.is_empty() => "make a backup and report it".to_owned(),
         advice => advice,
     };
-    Check::bad(
-        name,
-        format!(
-            "{} ({}); {advice}",
-            text(finding, "/sentence"),
-            text(finding, "/code")
-        ),
-    )
+    let (code, sentence) = (text(told, "/code"), text(told, "/sentence"));
+    finding(name, (&code, &sentence, &advice), told["isAdvice"] == true)
+}
+
+/// A finding: its code, its sentence, what to do. What may stay as it is does not count.
+pub fn finding(name: &'static str, (code, sentence, advice): (&str, &str, &str), is_advice: bool) -> Check {
+    let words = format!("{sentence} ({code}); {advice}");
+    match is_advice {
+        true => Check::well(name, words),
+        false => Check::bad(name, words),
+    }
 }
 
 /// The count lies in the database: it tells of rows that went missing, not of a database that was put back as a whole.
@@ -286,7 +303,8 @@ fn sending(system: &Value) -> Check {
     }
 }
 
-fn in_words(check: &Check) -> String {
+/// A line of the answer.
+pub fn in_words(check: &Check) -> String {
     let line = match &check.trouble {
         None => format!("ok      {}: {}", check.name, check.detail),
         Some(trouble) => format!("FAILED  {}: {trouble}", check.name),

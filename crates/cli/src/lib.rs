@@ -1,12 +1,13 @@
 //! The command line: reads the arguments, runs one command, turns what came of it into an exit code.
 //!
 //! All commands but `serve`, `migrate`, `render-worker`, `listen`, `bench` and `completions` are clients of the HTTP API: they never
-//! open the store.
+//! open the store. `doctor --database` is none either.
 
 mod apply;
 mod backup;
 mod client;
 mod completions;
+mod database_doctor;
 mod deliveries;
 mod doctor;
 mod events;

@@ -227,6 +227,11 @@ impl Database {
         &self.shared
     }
 
+    /// The most connections that this node opens.
+    pub(super) fn pool_size(&self) -> usize {
+        self.shared.pool.status().max_size
+    }
+
     /// The number of the last migration.
     pub fn schema_version(&self) -> u32 {
         self.schema_version

@@ -19,7 +19,7 @@ use store::upkeep::{Balance, Finding, Loss, Retention, StoreInfo, UnwellWebhook,
 use super::columns::{bytes, number, value};
 use super::connection::Connection;
 use super::database::Database;
-use super::{backup, examine, migrate, nodes, prune, rekey, unwell_webhooks};
+use super::{backup, condition, examine, migrate, nodes, prune, rekey, unwell_webhooks};
 
 /// How many deliveries of deleted webhooks one call lets die.
 const BURY_BATCH: i64 = 500;
@@ -43,6 +43,10 @@ impl Upkeep for Database {
 
     async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
         examine::examine(&self.long_connection().await?, now).await
+    }
+
+    async fn examine_server(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
+        condition::examine(self, now).await
     }
 
     async fn outdated(&self) -> StoreResult<Option<String>> {

@@ -75,7 +75,20 @@ pub struct Finding {
     pub advice: &'static str,
 }
 
+/// Codes of what is worth knowing and need not be changed.
+const ADVICE_CODES: [&str; 4] = [
+    "checksums_off",
+    "replica_asynchronous",
+    "schema_ahead",
+    "tables_missing",
+];
+
 impl Finding {
+    /// Whether it may stay as it is.
+    pub fn is_advice(&self) -> bool {
+        ADVICE_CODES.contains(&self.code)
+    }
+
     /// Something that should never be.
     pub fn unexpected(code: &'static str, sentence: String) -> Self {
         Self {
@@ -193,6 +206,10 @@ pub trait Upkeep: Send + Sync {
 
     /// Looks for anything the schema cannot forbid: lanes without a head, claims of nobody, damaged pages.
     async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>>;
+
+    /// Looks at the database server that keeps the data: settings that endanger what is accepted, tables and replicas in bad
+    /// shape. Nothing if the store keeps the data itself.
+    async fn examine_server(&self, now: Timestamp) -> StoreResult<Vec<Finding>>;
 
     /// A sentence if this program must stop: since its start, newer ones have taken something out of the schema.
     async fn outdated(&self) -> StoreResult<Option<String>>;

@@ -314,6 +314,7 @@ cases! {
 
     async fn a_store_whose_schema_nobody_has_changed_meanwhile_is_gone_on_with(fixture: Fixture) {
         assert_eq!(fixture.upkeep().outdated().await, Ok(None));
+        assert!(fixture.upkeep().examine_server(samples::now()).await.is_ok());
     }
 
     async fn no_plain_secret_is_in_the_files(fixture: Fixture) {

@@ -107,3 +107,23 @@ async fn a_password_that_changes_in_its_file_is_the_next_connections() {
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
     assert!(!refused.to_string().contains("wrong"), "{refused}");
 }
+
+#[tokio::test]
+async fn of_several_hosts_the_one_that_answers_and_takes_changes_is_taken() {
+    let database = server().new_database();
+    let port = server().port();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed_port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let hosts = format!("127.0.0.1:{closed_port},127.0.0.1:{port}");
+    let address = format!("postgres://postgres@{hosts}/{database}?target_session_attrs=read-write");
+    let store = open(&address).await.unwrap();
+    assert_eq!(store.has_keys().await, Ok(false));
+    drop(store);
+    // As a replica would answer.
+    let client = server().connect(&database).await;
+    let read_only = format!("ALTER DATABASE {database} SET default_transaction_read_only = on");
+    client.batch_execute(&read_only).await.unwrap();
+    let refused = open(&address).await.err().unwrap();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
+}

@@ -35,6 +35,9 @@ async fn a_schema_that_only_grew_is_gone_on_with_and_started_on() {
     let started = Database::open_as_server(settings(&server().url(&nodes.database)));
     let started = started.await.unwrap();
     assert_eq!(started.schema_version(), known_schema() + 1);
+    let findings = started.examine_server(samples::now()).await.unwrap();
+    let ahead = findings.iter().find(|finding| finding.code == "schema_ahead");
+    assert!(ahead.is_some_and(|finding| finding.is_advice()));
 }
 
 #[tokio::test]

@@ -211,7 +211,8 @@ pub async fn page(State(state): State<WebState>, session: UserSession) -> PageRe
 
 /// `POST /settings/system/check`: it changes nothing, but takes its time.
 pub async fn check(State(state): State<WebState>, session: UserSession) -> PageResult {
-    let findings = state.store.upkeep.examine(state.source.now()).await?;
+    let mut findings = state.store.upkeep.examine(state.source.now()).await?;
+    findings.extend(state.store.upkeep.examine_server(state.source.now()).await?);
     let mut page = SystemPage::load(&state, &session).await?;
     page.findings = Some(findings);
     render(&page)
