@@ -7,6 +7,7 @@ use model::delivery::DeliveryState;
 use model::time::Timestamp;
 use store::Store;
 use store::queue::{Membership, NODE_LEASE};
+use store::upkeep::Retention;
 use store_conformance::engine::World;
 use store_conformance::{Backend, Opening};
 
@@ -191,4 +192,59 @@ async fn a_heartbeat_waits_for_no_other_connection_of_its_node() {
     for task in busy {
         task.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_leader_does_does_no_harm_if_two_nodes_do_it_at_once() {
+    let pair = Pair::new().await;
+    let (world, nodes) = (&pair.world, [pair.first(), &pair.second]);
+    let incident = world.trigger("one").await;
+    let at = world.at(5 * 60_000);
+    let due = nodes[1].incidents.due_escalations(at, 10).await.unwrap();
+    assert_eq!(due, [incident.id]);
+    let fire = |node: &Store| {
+        let (incidents, event_id, change) =
+            (Arc::clone(&node.incidents), world.event_id(at), world.change(at));
+        async move { incidents.fire_escalation(incident.id, event_id, change).await }
+    };
+    let fired = tokio::join!(fire(nodes[0]), fire(nodes[1]));
+    assert!(fired.0.is_ok() && fired.1.is_ok());
+    let connection = pair.backend.connection().await;
+    let sql = "SELECT count(*) FROM events WHERE name LIKE '%escalated'";
+    let escalations: i64 = connection.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(escalations, 1);
+
+    nodes[0]
+        .webhooks
+        .delete(world.loose, world.change(at))
+        .await
+        .unwrap();
+    let bury = |node: &Store| {
+        let upkeep = Arc::clone(&node.upkeep);
+        async move { upkeep.bury_deleted(at).await.unwrap() }
+    };
+    let buried = tokio::join!(bury(nodes[0]), bury(nodes[1]));
+    assert_eq!(buried.0 + buried.1, 2, "each once: {buried:?}");
+    let later = at.plus(Duration::from_secs(3600));
+    let retention = Retention {
+        delivered_before: later,
+        dead_before: later,
+        receipts_before: later,
+        activity_before: later,
+        message_refs_before: later,
+        inbox_requests_before: later,
+        expired_by: later,
+    };
+    let prune = |node: &Store| {
+        let upkeep = Arc::clone(&node.upkeep);
+        async move { while upkeep.prune(retention).await.unwrap() > 0 {} }
+    };
+    tokio::join!(prune(nodes[0]), prune(nodes[1]));
+    let balances = nodes[0].upkeep.balance().await.unwrap();
+    assert!(
+        balances.iter().all(|balance| balance.missing() == 0),
+        "{balances:?}"
+    );
+    let pruned: u64 = balances.iter().map(|balance| balance.pruned).sum();
+    assert!(pruned >= 2, "{balances:?}");
 }
