@@ -235,7 +235,7 @@ fn doubled_types(files: &[SourceFile]) -> Vec<String> {
 }
 
 /// Files that only one store can have: what belongs to SQLite's file and its threads, and to PostgreSQL's connections.
-const OF_ONE_STORE: [&str; 17] = [
+const OF_ONE_STORE: [&str; 19] = [
     "address.rs",
     "attempt_partitions.rs",
     "commit_outcome.rs",
@@ -243,12 +243,14 @@ const OF_ONE_STORE: [&str; 17] = [
     "directory.rs",
     "errors.rs",
     "group_commit.rs",
-    "mark.rs",
     "opening.rs",
+    "parameter_types.rs",
     "readers.rs",
     "refusals.rs",
     "replication.rs",
     "statements.rs",
+    "terms.rs",
+    "timelines.rs",
     "tls.rs",
     "wal.rs",
     "watched_files.rs",

@@ -1,5 +1,5 @@
-//! The address of a database: what `tokio_postgres` understands of it, and three words that it does not: `sslrootcert` and
-//! `password_file`, and `sslmode`s that say whom TLS believes.
+//! The address of a database: what `tokio_postgres` understands of it, and words that it does not: `sslrootcert`,
+//! `password_file`, `prepared_statements`, and `sslmode`s that say whom TLS believes.
 //!
 //! Over a network TLS is asked for and the server's name checked unless the address says `sslmode=disable`: a password that
 //! goes to whoever answers is none.
@@ -15,8 +15,10 @@ use tokio_postgres::config::{Host, SslMode};
 use store::StoreError;
 use store::StoreResult;
 
+use super::terms::Prepares;
+
 /// Words of an address that are not handed on.
-const OWN_WORDS: [&str; 3] = ["sslmode", "sslrootcert", "password_file"];
+const OWN_WORDS: [&str; 4] = ["sslmode", "sslrootcert", "password_file", "prepared_statements"];
 
 /// Whom to talk to, and how.
 pub struct Address {
@@ -25,6 +27,8 @@ pub struct Address {
     pub root_certificates: Option<PathBuf>,
     /// Where the password is read at each new connection.
     pub password_file: Option<PathBuf>,
+    /// What a session may keep.
+    pub prepares: Prepares,
 }
 
 impl Address {
@@ -44,10 +48,20 @@ impl Address {
             Some(_) => return Err(refusal("the database's sslmode is none that is known")),
         };
         config.ssl_mode(mode);
+        let prepares = match find("prepared_statements").map(|(_, word)| word.as_str()) {
+            None | Some("on" | "true") => Prepares::Everything,
+            Some("off" | "false") => Prepares::Nothing,
+            Some(_) => {
+                return Err(refusal(
+                    "the database's prepared_statements is neither on nor off",
+                ));
+            }
+        };
         Ok(Self {
             config,
             root_certificates: find("sslrootcert").map(|(_, path)| path.into()),
             password_file: find("password_file").map(|(_, path)| path.into()),
+            prepares,
         })
     }
 }

@@ -9,27 +9,29 @@ use deadpool_postgres::{Object, Pool};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, SimpleQueryMessage};
 
-use store::CommitObserver;
 use store::StoreError;
 use store::StoreResult;
-use store::commit_health::CommitHealth;
 
 use super::errors::{Failure, is_stale, pool_sentence, unavailable};
+use super::parameter_types::with_types;
+use super::terms::{Prepares, Terms};
 
 /// The values of a statement.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// How much longer than PostgreSQL we wait for its answer, which says more than our own giving up.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long a transaction may wait for its node's next statement. A node that is busy needs moments; one that was stopped must
-/// not keep its locks.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// A statement with which a transaction ends.
 pub struct LastStatement {
     pub sql: &'static str,
     pub values: Vec<Box<dyn ToSql + Sync + Send>>,
 }
+
+/// How long a transaction may wait for its node: much shorter than a lease, so that others can take over.
+const MAX_IDLE: Duration = Duration::from_secs(4);
+/// A commit that waits for a replica must not be ended by the limit of a statement's time: PostgreSQL would call that a
+/// success, although a failover would lose it.
+const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
 
 /// What a refused statement means.
 pub struct ConstraintRefusal {
@@ -42,9 +44,8 @@ pub struct ConstraintRefusal {
 /// A connection that nobody else uses meanwhile.
 pub struct Connection {
     client: Option<Object>,
+    terms: Arc<Terms>,
     statement_timeout: Duration,
-    commits: Arc<CommitHealth>,
-    observer: Arc<dyn CommitObserver>,
     /// Statements that were sent and not answered yet.
     unanswered: AtomicU32,
     /// Somebody else tells of what goes wrong.
@@ -73,22 +74,16 @@ const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 impl Connection {
     /// Takes a connection out of the pool; waits if none is idle.
-    pub async fn take(
-        pool: &Pool,
-        statement_timeout: Duration,
-        commits: &Arc<CommitHealth>,
-        observer: &Arc<dyn CommitObserver>,
-    ) -> StoreResult<Self> {
+    pub async fn take(pool: &Pool, statement_timeout: Duration, terms: &Arc<Terms>) -> StoreResult<Self> {
         let client = pool.get().await.map_err(|error| {
             let error = StoreError::Unavailable(pool_sentence(&error));
-            commits.cannot_read(&error, Instant::now());
+            terms.commits.cannot_read(&error, Instant::now());
             error
         })?;
         Ok(Self {
             client: Some(client),
+            terms: Arc::clone(terms),
             statement_timeout,
-            commits: Arc::clone(commits),
-            observer: Arc::clone(observer),
             unanswered: AtomicU32::new(0),
             is_for_writing: false,
             has_changed: AtomicBool::new(false),
@@ -248,7 +243,7 @@ impl Connection {
         let (changed, ended) = tokio::join!(
             biased;
             self.run_all(last),
-            self.execute_batch("COMMIT"),
+            self.execute_batch(COMMIT),
         );
         self.is_commit_unanswered = ended.is_err();
         ended?;
@@ -259,6 +254,9 @@ impl Connection {
 
     /// What is not known to the server yet would be run behind what is sent after it.
     async fn prepare(&self, statements: &[LastStatement]) -> StoreResult<()> {
+        if self.terms.prepares == Prepares::Nothing {
+            return Ok(());
+        }
         let client = self.client()?;
         for statement in statements {
             let prepared = self.answered(client.prepare_cached(statement.sql)).await;
@@ -317,7 +315,7 @@ impl Connection {
     /// is stopped in the middle of one must not keep its locks.
     fn limits(&self) -> String {
         let limit = self.statement_timeout.as_millis();
-        let idle_limit = IDLE_TIMEOUT.as_millis();
+        let idle_limit = MAX_IDLE.as_millis();
         format!(
             "SET LOCAL statement_timeout = {limit}; SET LOCAL idle_in_transaction_session_timeout = {idle_limit}"
         )
@@ -339,6 +337,9 @@ impl Connection {
             return Err(None);
         };
         self.in_time(async {
+            if self.terms.prepares == Prepares::Nothing {
+                return client.query_typed(sql, &with_types(params)).await;
+            }
             let statement = client.prepare_cached(sql).await?;
             client.query(&statement, params).await
         })
@@ -363,6 +364,9 @@ impl Connection {
             return Err(None);
         };
         self.in_time(async {
+            if self.terms.prepares == Prepares::Nothing {
+                return client.execute_typed(sql, &with_types(params)).await;
+            }
             let statement = client.prepare_cached(sql).await?;
             let changed = client.execute(&statement, params).await?;
             self.has_changed.fetch_or(changed > 0, Ordering::Relaxed);
@@ -449,7 +453,7 @@ impl Connection {
     fn told(&self, error: Option<Error>) -> StoreError {
         let error = unavailable_or_late(error);
         if !self.is_for_writing && matches!(error, StoreError::Unavailable(_)) {
-            self.commits.cannot_read(&error, Instant::now());
+            self.terms.commits.cannot_read(&error, Instant::now());
         }
         error
     }
@@ -466,7 +470,7 @@ struct Unanswered<'a>(&'a AtomicU32);
 impl<'a> Unanswered<'a> {
     fn new(connection: &'a Connection) -> Self {
         if connection.unanswered.fetch_add(1, Ordering::Relaxed) == 0 {
-            connection.observer.round_trip();
+            connection.terms.observer.round_trip();
         }
         Self(&connection.unanswered)
     }

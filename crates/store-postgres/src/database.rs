@@ -1,11 +1,14 @@
 //! The database: how it is reached, and the three ways into it: one read (`connection`), several reads that see the same
 //! state (`snapshot`), and a change (`write`, in `writer.rs`).
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts,
+};
 
 use model::time::Timestamp;
 use store::CommitObserver;
@@ -21,6 +24,8 @@ use super::group_commit::GroupCommit;
 use super::migrate::{Migrator, present_version};
 use super::prune::PruneRound;
 use super::subscriptions::Subscriptions;
+use super::terms::Terms;
+use super::timelines::{self, Timelines};
 use super::tls::Connector;
 use super::transfer::check_finished;
 use super::webhook_watch::WebhookWatch;
@@ -42,7 +47,8 @@ const PEER_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Settings {
     /// `postgres://user:password@host/database`, or PostgreSQL's `key=value` words; several hosts are tried in turn. Over a
     /// network the server's certificate is verified, with the public authorities or those of `sslrootcert=FILE`, unless
-    /// `sslmode=disable`; `password_file=FILE` is read at each new connection.
+    /// `sslmode=disable`; `password_file=FILE` is read at each new connection. `prepared_statements=off` is for poolers that
+    /// do not know them.
     pub url: String,
     /// The most connections that this node opens, beside one for its heartbeats.
     pub pool_size: usize,
@@ -50,6 +56,8 @@ pub struct Settings {
     pub statement_timeout: Duration,
     /// This run of this node: unlike any other, of any node.
     pub node: i64,
+    /// Where this node keeps its high-water mark; nothing if it lasts no longer than the node.
+    pub mark_directory: Option<PathBuf>,
     /// Seals secrets.
     pub sealer: Sealer,
     /// Takes born-claimed deliveries.
@@ -72,33 +80,61 @@ pub struct Database {
     clock_ahead_ms: AtomicI64,
 }
 
-/// The connections of a node.
-struct Pools {
-    all: Pool,
-    /// Apart from the others, so that no load keeps a heartbeat waiting.
-    lease: Pool,
+/// What is there before the database's schema is known.
+struct Opening {
+    pool: Pool,
+    lease_pool: Pool,
+    terms: Arc<Terms>,
+    timelines: Arc<Timelines>,
 }
 
-impl Pools {
+impl Opening {
     fn new(settings: &Settings) -> StoreResult<Self> {
+        let timelines = Timelines::open(settings.mark_directory.as_deref())?;
+        let address = || Address::parse(&settings.url);
+        let terms = Terms {
+            prepares: address()?.prepares,
+            commits: CommitHealth::default(),
+            observer: Arc::clone(&settings.observer),
+        };
         Ok(Self {
-            all: new_pool(settings, settings.pool_size)?,
-            lease: new_pool(settings, 1)?,
+            pool: new_pool(address()?, settings.pool_size, Some(&timelines))?,
+            lease_pool: new_pool(address()?, 1, None)?,
+            terms: Arc::new(terms),
+            timelines,
         })
+    }
+
+    /// The server's version, if it is new enough.
+    async fn server_version(&self, settings: &Settings) -> StoreResult<String> {
+        let connection = Connection::take(&self.pool, settings.statement_timeout, &self.terms).await?;
+        let version: Option<String> = connection
+            .read_one("SELECT current_setting('server_version')", &[], |row| {
+                super::columns::value(row, 0)
+            })
+            .await?;
+        let version = version.unwrap_or_default();
+        let major = version.split(['.', ' ', 'b', 'd', 'r']).next();
+        match major.and_then(|major| major.parse::<i32>().ok()) {
+            Some(major) if major >= MIN_SERVER_VERSION => Ok(version),
+            Some(_) | None => Err(StoreError::Unavailable(format!(
+                "PostgreSQL {version} is too old; {MIN_SERVER_VERSION} or later is needed"
+            ))),
+        }
     }
 }
 
 /// What commands that outlive their callers need.
 pub struct Shared {
     pool: Pool,
+    terms: Arc<Terms>,
     statement_timeout: Duration,
     pub(super) sealer: Sealer,
     pub(super) node: i64,
     pub(super) delivery_sink: Arc<dyn DeliverySink>,
     pub(super) last_claim: AtomicI64,
     pub(super) subscriptions: Subscriptions,
-    observer: Arc<dyn CommitObserver>,
-    commits: Arc<CommitHealth>,
+    pub(super) timelines: Arc<Timelines>,
 }
 
 impl Database {
@@ -115,52 +151,46 @@ impl Database {
 
     /// Connects, and brings the schema up to date.
     pub async fn open(settings: Settings) -> StoreResult<Self> {
-        let pools = Pools::new(&settings)?;
-        let commits = Arc::<CommitHealth>::default();
-        let server_version = server_version(&pools.all, &settings, &commits).await?;
+        let opening = Opening::new(&settings)?;
+        let server_version = opening.server_version(&settings).await?;
         let migrator = Migrator {
-            pool: &pools.all,
-            commits: &commits,
-            observer: &settings.observer,
+            pool: &opening.pool,
+            terms: &opening.terms,
         };
         let schema_version = migrator.migrate().await?;
-        Ok(Self::new(settings, pools, commits, server_version, schema_version))
+        let database = Self::new(settings, opening, server_version, schema_version);
+        let shared = &database.shared;
+        shared.timelines.begin(&*shared.client().await?).await?;
+        tokio::spawn(timelines::watch(Arc::downgrade(shared)));
+        Ok(database)
     }
 
     /// Connects to look: the schema stays as it is, and need not be there.
     pub async fn open_unchanged(settings: Settings) -> StoreResult<Self> {
-        let pools = Pools::new(&settings)?;
-        let commits = Arc::<CommitHealth>::default();
-        let server_version = server_version(&pools.all, &settings, &commits).await?;
-        let (timeout, observer) = (settings.statement_timeout, &settings.observer);
-        let connection = Connection::take(&pools.all, timeout, &commits, observer).await?;
+        let opening = Opening::new(&settings)?;
+        let server_version = opening.server_version(&settings).await?;
+        let connection = Connection::take(&opening.pool, settings.statement_timeout, &opening.terms).await?;
         let schema_version = present_version(&connection).await?.unwrap_or(0);
         drop(connection);
-        Ok(Self::new(settings, pools, commits, server_version, schema_version))
+        Ok(Self::new(settings, opening, server_version, schema_version))
     }
 
-    fn new(
-        settings: Settings,
-        pools: Pools,
-        commits: Arc<CommitHealth>,
-        server_version: String,
-        schema_version: u32,
-    ) -> Self {
+    fn new(settings: Settings, opening: Opening, server_version: String, schema_version: u32) -> Self {
         let shared = Arc::new(Shared {
-            pool: pools.all,
+            pool: opening.pool,
+            terms: opening.terms,
             statement_timeout: settings.statement_timeout,
             sealer: settings.sealer,
             node: settings.node,
             delivery_sink: settings.delivery_sink,
             last_claim: AtomicI64::new(0),
             subscriptions: Subscriptions::default(),
-            observer: settings.observer,
-            commits,
+            timelines: opening.timelines,
         });
         Self {
             group_commit: GroupCommit::start(&shared),
             webhook_watch: WebhookWatch::default(),
-            lease_pool: pools.lease,
+            lease_pool: opening.lease_pool,
             clock_ahead_ms: AtomicI64::new(0),
             shared,
             schema_version,
@@ -176,8 +206,7 @@ impl Database {
 
     /// The connection for heartbeats.
     pub(super) async fn lease_connection(&self) -> StoreResult<Connection> {
-        let shared = &self.shared;
-        Connection::take(&self.lease_pool, HEARTBEAT_TIMEOUT, &shared.commits, &shared.observer).await
+        Connection::take(&self.lease_pool, HEARTBEAT_TIMEOUT, &self.shared.terms).await
     }
 
     /// Notes what both clocks showed at the same time.
@@ -205,7 +234,7 @@ impl Database {
 
     /// How the latest commits went.
     pub(super) fn commits(&self) -> &CommitHealth {
-        &self.shared.commits
+        &self.shared.terms.commits
     }
 
     /// How far the pruner has come.
@@ -254,12 +283,18 @@ impl Database {
 }
 
 impl Shared {
+    /// A connection for what goes past the contracts.
+    pub(super) async fn client(&self) -> StoreResult<Object> {
+        let client = self.pool.get().await;
+        client.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
     pub(super) async fn connection(&self) -> StoreResult<Connection> {
         self.take(self.statement_timeout).await
     }
 
     async fn take(&self, statement_timeout: Duration) -> StoreResult<Connection> {
-        Connection::take(&self.pool, statement_timeout, &self.commits, &self.observer).await
+        Connection::take(&self.pool, statement_timeout, &self.terms).await
     }
 
     /// A connection in a transaction that changes something.
@@ -271,23 +306,23 @@ impl Shared {
 
     /// A command is on disk. One that changed nothing does not prove that the next change gets there.
     pub(super) fn committed(&self, took: Duration, has_changed: bool) {
-        self.observer.committed(1, took);
+        self.terms.observer.committed(1, took);
         if has_changed {
-            self.commits.committed(Instant::now());
+            self.terms.commits.committed(Instant::now());
         }
     }
 
     /// A change came to nothing. Only what is the database's fault counts.
     pub(super) fn failed(&self, error: &StoreError) {
         if let StoreError::Unavailable(_) = error {
-            self.commits.failed(error, Instant::now());
-            self.observer.failed();
+            self.terms.commits.failed(error, Instant::now());
+            self.terms.observer.failed();
         }
     }
 }
 
-fn new_pool(settings: &Settings, size: usize) -> StoreResult<Pool> {
-    let address = Address::parse(&settings.url)?;
+/// New connections are looked at first, but those for heartbeats: these make no events, and must not wait.
+fn new_pool(address: Address, size: usize, timelines: Option<&Arc<Timelines>>) -> StoreResult<Pool> {
     let connector = Connector::new(address.root_certificates.as_deref(), address.password_file)?;
     let mut config = address.config;
     if config.get_application_name().is_none() {
@@ -305,7 +340,18 @@ fn new_pool(settings: &Settings, size: usize) -> StoreResult<Pool> {
         create: Some(CONNECT_TIMEOUT * 2),
         recycle: Some(CONNECT_TIMEOUT),
     };
+    let timelines = timelines.cloned();
+    let look = Hook::async_fn(move |client, _| {
+        let timelines = timelines.clone();
+        Box::pin(async move {
+            match timelines {
+                Some(timelines) => timelines.look(client).await.map_err(HookError::Backend),
+                None => Ok(()),
+            }
+        })
+    });
     Pool::builder(Manager::from_connect(config, connector, recycling))
+        .post_create(look)
         .max_size(size)
         // The one that was used last: what its process has prepared and read is still at hand there.
         .queue_mode(QueueMode::Lifo)
@@ -313,28 +359,6 @@ fn new_pool(settings: &Settings, size: usize) -> StoreResult<Pool> {
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| StoreError::Unavailable(error.to_string()))
-}
-
-/// The server's version, if it is new enough.
-async fn server_version(
-    pool: &Pool,
-    settings: &Settings,
-    commits: &Arc<CommitHealth>,
-) -> StoreResult<String> {
-    let connection = Connection::take(pool, settings.statement_timeout, commits, &settings.observer).await?;
-    let version: Option<String> = connection
-        .read_one("SELECT current_setting('server_version')", &[], |row| {
-            super::columns::value(row, 0)
-        })
-        .await?;
-    let version = version.unwrap_or_default();
-    let major = version.split(['.', ' ', 'b', 'd', 'r']).next();
-    match major.and_then(|major| major.parse::<i32>().ok()) {
-        Some(major) if major >= MIN_SERVER_VERSION => Ok(version),
-        Some(_) | None => Err(StoreError::Unavailable(format!(
-            "PostgreSQL {version} is too old; {MIN_SERVER_VERSION} or later is needed"
-        ))),
-    }
 }
 
 /// A server that cannot open its webhooks' secrets would accept everything and deliver nothing.

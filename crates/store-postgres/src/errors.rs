@@ -96,11 +96,7 @@ pub fn in_full(error: &Error) -> String {
 pub fn pool_sentence(error: &PoolError) -> String {
     match error {
         PoolError::Backend(cause) => in_full(cause),
-        PoolError::Timeout(_) => {
-            "no connection to PostgreSQL became free, or could be made, in time".into()
-        }
-        PoolError::Closed
-        | PoolError::NoRuntimeSpecified
-        | PoolError::PostCreateHook(_) => error.to_string(),
+        PoolError::Timeout(_) => "no connection to PostgreSQL became free, or could be made, in time".into(),
+        PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => error.to_string(),
     }
 }

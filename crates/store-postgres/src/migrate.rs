@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 
-use store::CommitObserver;
 use store::StoreError;
 use store::StoreResult;
-use store::commit_health::CommitHealth;
 
 use super::columns::{bytes, number, optional_number};
 use super::connection::Connection;
+use super::terms::Terms;
 use model::digest::sha256;
 
 /// One step from a schema to the next.
@@ -24,7 +23,7 @@ struct Migration {
 }
 
 /// Every migration in order.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         sql: include_str!("../migrations/0001_schema.sql"),
         min_program: 1,
@@ -39,6 +38,10 @@ const MIGRATIONS: [Migration; 4] = [
     },
     Migration {
         sql: include_str!("../migrations/0004_transfer.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0005_timelines.sql"),
         min_program: 1,
     },
 ];
@@ -58,8 +61,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(500);
 /// Makes connections for migrating.
 pub struct Migrator<'a> {
     pub pool: &'a Pool,
-    pub commits: &'a Arc<CommitHealth>,
-    pub observer: &'a Arc<dyn CommitObserver>,
+    pub terms: &'a Arc<Terms>,
 }
 
 impl Migrator<'_> {
@@ -95,7 +97,7 @@ impl Migrator<'_> {
     }
 
     async fn connection(&self) -> StoreResult<Connection> {
-        Connection::take(self.pool, MIGRATION_TIMEOUT, self.commits, self.observer).await
+        Connection::take(self.pool, MIGRATION_TIMEOUT, self.terms).await
     }
 }
 

@@ -120,7 +120,11 @@ fn new_delivery(
 /// What the dispatcher and whoever reads the feed hear once all is on disk.
 fn announce(context: &mut WriteContext, events: Vec<Event>, deliveries: Vec<(usize, NewDelivery)>) {
     let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
+    let timelines = context.timelines();
     context.after_commit(move |delivery_sink| {
+        if let Some(last) = events.iter().map(|event| event.sequence).max() {
+            timelines.committed(last);
+        }
         for (position, delivery) in deliveries {
             let event = &events[position];
             if let Some(claimed) = delivery.claimed(event) {

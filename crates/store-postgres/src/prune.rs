@@ -243,7 +243,11 @@ async fn delete_events(connection: &Connection, found: &Vec<i64>) -> StoreResult
     let sql = "DELETE FROM events e WHERE sequence = ANY($1)
              AND NOT EXISTS (SELECT 1 FROM deliveries d
                              WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence)";
-    connection.execute(sql, &[found]).await
+    let deleted = connection.execute(sql, &[found]).await?;
+    let sql = "UPDATE feed SET pruned_up_to = greatest(pruned_up_to, $1)";
+    let last = found.iter().max().copied().unwrap_or_default();
+    connection.execute(sql, &[&last]).await?;
+    Ok(deleted)
 }
 
 /// What is found by an index, or is little.

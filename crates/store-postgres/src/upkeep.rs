@@ -14,12 +14,13 @@ use model::id::WebhookId;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::commit_health::FailingCommits;
+use store::high_water_mark::events_lost;
 use store::upkeep::{Balance, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep};
 
 use super::columns::{bytes, number, value};
 use super::connection::Connection;
 use super::database::Database;
-use super::{backup, condition, examine, migrate, nodes, prune, rekey, unwell_webhooks};
+use super::{backup, condition, examine, migrate, nodes, prune, rekey, timelines, unwell_webhooks};
 
 /// How many deliveries of deleted webhooks one call lets die.
 const BURY_BATCH: i64 = 500;
@@ -75,15 +76,24 @@ impl Upkeep for Database {
     fn troubles(&self) -> Vec<Finding> {
         let clock = nodes::clock_differs(self.clock_ahead_ms());
         let commits = self.commits().failing().map(commits_fail);
-        clock.into_iter().chain(commits).collect()
+        let loss = Some(self.loss()).filter(|loss| !loss.is_nothing());
+        [clock, commits, loss.map(events_lost)]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn loss(&self) -> Loss {
-        Loss::default()
+        self.shared().timelines.loss()
     }
 
-    async fn accept_loss(&self, _: Change) -> StoreResult<Loss> {
-        Ok(Loss::default())
+    async fn accept_loss(&self, change: Change) -> StoreResult<Loss> {
+        let accept = self.write(change, |context, change| {
+            Box::pin(timelines::accept_loss(&context.connection, change))
+        });
+        let loss = accept.await?;
+        self.shared().timelines.forget_loss();
+        Ok(loss)
     }
 
     async fn unwell_webhooks(&self) -> StoreResult<Vec<UnwellWebhook>> {

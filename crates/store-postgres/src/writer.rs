@@ -19,6 +19,7 @@ use super::activity;
 use super::commit_outcome;
 use super::connection::{Connection, LastStatement};
 use super::database::{Database, Shared};
+use super::timelines::Timelines;
 
 /// How often a command is run before its caller hears that others were in its way.
 const MAX_TRIES: u32 = 8;
@@ -57,6 +58,11 @@ impl WriteContext {
     /// This run of this node.
     pub fn node(&self) -> i64 {
         self.shared.node
+    }
+
+    /// Where the high-water mark is.
+    pub fn timelines(&self) -> Arc<Timelines> {
+        Arc::clone(&self.shared.timelines)
     }
 
     /// Takes born-claimed deliveries: ask it for room here, hand over after the commit.

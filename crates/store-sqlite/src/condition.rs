@@ -8,9 +8,10 @@ use std::time::Instant;
 use store::StoreError;
 use store::StoreResult;
 use store::commit_health::{CommitHealth, FailingCommits};
+use store::high_water_mark::{Progress, events_lost};
 use store::upkeep::{DiskSpace, Finding, Loss};
 
-use super::mark::{MarkFile, Progress};
+use super::mark::MarkFile;
 use super::watched_files::WatchedFiles;
 
 /// What the store knows of its own trouble.
@@ -100,19 +101,6 @@ fn files_replaced(error: &StoreError) -> Finding {
         sentence: error.to_string(),
         advice: "run `opsknight backup rescue.db`: it copies what the server still holds open; then stop the server, and \
                  put that copy, or the files that were moved, in place of the database",
-    }
-}
-
-fn events_lost(loss: Loss) -> Finding {
-    Finding {
-        code: "events_lost",
-        sentence: format!(
-            "the database is behind the high-water mark beside it: {} events and {} deliveries that were committed are \
-             not in it",
-            loss.events, loss.deliveries
-        ),
-        advice: "after restoring a backup this is what the backup lacks; otherwise restore one, or look for what was \
-                 lost in the systems that reported it; then `opsknight doctor --accept-loss`",
     }
 }
 

@@ -7,10 +7,11 @@ use model::id::{IncidentId, WebhookId};
 use model::time::Timestamp;
 use store::StoreResult;
 use store::cross_checks::{self, blocked_lane, imbalance};
+use store::high_water_mark::Progress;
 use store::upkeep::Finding;
 
 use super::cross_checks::cross_check;
-use super::mark::Progress;
+use super::mark::read_progress;
 use super::statements::read_all;
 use super::upkeep::balance;
 
@@ -75,7 +76,7 @@ fn claims_of_nobody(connection: &Connection, now: Timestamp) -> StoreResult<Vec<
 }
 
 fn behind_mark(connection: &Connection, known: Progress) -> StoreResult<Option<Finding>> {
-    let loss = known.lacks(Progress::read(connection)?);
+    let loss = known.lacks(read_progress(connection)?);
     Ok((!loss.is_nothing()).then(|| {
         let sentence = format!(
             "{} events and {} deliveries that this run has committed are no longer counted in the database",

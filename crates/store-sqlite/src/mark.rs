@@ -14,10 +14,10 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use store::StoreResult;
+use store::high_water_mark::{Progress, checked_line, sealed_line};
 use store::upkeep::Loss;
 
 use super::statements::{execute, read_one};
-use model::digest::sha256;
 
 /// The mark's file in the data directory.
 pub const MARK_NAME: &str = "opsknight.mark";
@@ -26,41 +26,21 @@ const MAX_BYTES: u64 = 512;
 /// What each mark begins with.
 const HEAD: &str = "opsknight-mark 1";
 
-/// How far a database has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    /// The place of the last event in the feed.
-    pub sequence: i64,
-    /// Deliveries that were ever accepted.
-    pub accepted: i64,
-}
-
-impl Progress {
-    /// How far the database behind a connection has come.
-    pub fn read(connection: &Connection) -> StoreResult<Self> {
-        let found = read_one(
-            connection,
-            "SELECT coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'), 0),
-                 coalesce((SELECT sum(accepted) FROM ledger), 0)",
-            (),
-            |row| {
-                Ok(Self {
-                    sequence: row.get(0)?,
-                    accepted: row.get(1)?,
-                })
-            },
-        )?;
-        Ok(found.unwrap_or_default())
-    }
-
-    /// What a database lacks that has come only this far.
-    pub fn lacks(self, found: Self) -> Loss {
-        let missing = |known: i64, found: i64| known.saturating_sub(found).max(0).unsigned_abs();
-        Loss {
-            events: missing(self.sequence, found.sequence),
-            deliveries: missing(self.accepted, found.accepted),
-        }
-    }
+/// How far the database behind a connection has come.
+pub fn read_progress(connection: &Connection) -> StoreResult<Progress> {
+    let found = read_one(
+        connection,
+        "SELECT coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'), 0),
+             coalesce((SELECT sum(accepted) FROM ledger), 0)",
+        (),
+        |row| {
+            Ok(Progress {
+                sequence: row.get(0)?,
+                accepted: row.get(1)?,
+            })
+        },
+    )?;
+    Ok(found.unwrap_or_default())
 }
 
 /// What the file says.
@@ -80,12 +60,14 @@ impl Mark {
             "{HEAD} events {:020} deliveries {:020} lost-events {:020} lost-deliveries {:020}",
             progress.sequence, progress.accepted, loss.events, loss.deliveries
         );
-        format!("{text} check {}\n", check(&text))
+        sealed_line(&text)
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let (text, checked) = text.trim_end().split_once(" check ")?;
-        let words: Vec<_> = text.strip_prefix(HEAD)?.split_whitespace().collect();
+        let words: Vec<_> = checked_line(text)?
+            .strip_prefix(HEAD)?
+            .split_whitespace()
+            .collect();
         let [
             "events",
             events,
@@ -107,12 +89,8 @@ impl Mark {
             events: lost_events.parse().ok()?,
             deliveries: lost_deliveries.parse().ok()?,
         };
-        (checked == check(text)).then_some(Self { progress, loss })
+        Some(Self { progress, loss })
     }
-}
-
-fn check(text: &str) -> String {
-    hex::encode(&sha256([text.as_bytes()])[..8])
 }
 
 /// The open file, and what was last written to it.
@@ -148,7 +126,7 @@ impl MarkFile {
             Err(error) if error.kind() == std::io::ErrorKind::InvalidData => None,
             Err(error) => return Err(unusable(error)),
         };
-        let mut found = Progress::read(connection)?;
+        let mut found = read_progress(connection)?;
         let known_loss = known.map(|mark| mark.loss).unwrap_or_default();
         let new_loss = known.map(|mark| mark.progress.lacks(found)).unwrap_or_default();
         if let Some(mark) = known.filter(|_| new_loss.events > 0) {
@@ -245,13 +223,5 @@ mod tests {
         let text = sample().to_text();
         let changed = text.replace("00012 ", "00011 ");
         assert_eq!([changed.as_str(), &text[..80], ""].map(Mark::parse), [None; 3]);
-    }
-
-    #[test]
-    fn only_what_is_behind_the_mark_is_missing() {
-        let at = |sequence, accepted| Progress { sequence, accepted };
-        let lost = |events, deliveries| Loss { events, deliveries };
-        assert_eq!(at(10, 20).lacks(at(7, 20)), lost(3, 0));
-        assert_eq!(at(10, 20).lacks(at(11, 15)), lost(0, 5));
     }
 }

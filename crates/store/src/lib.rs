@@ -16,6 +16,7 @@ pub mod delivery_plan;
 pub mod delivery_sink;
 pub mod error;
 pub mod events;
+pub mod high_water_mark;
 pub mod inboxes;
 pub mod incident_plan;
 pub mod incidents;

@@ -76,6 +76,7 @@ async fn open_postgres(
         url: url.reveal().to_owned(),
         pool_size: usize::try_from(config.postgres.connections)?,
         statement_timeout: config.postgres.statement_timeout,
+        mark_directory: Some(config.data.clone()),
         sealer: sealer(&keys),
         delivery_sink: Arc::clone(inbox) as Arc<dyn store::DeliverySink>,
         // Unlike that of every other node, whenever it was started.

@@ -23,6 +23,10 @@ impl PostgresBackend {
         }
     }
 
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     pub fn url(&self) -> String {
         server().url(&self.database)
     }

@@ -15,6 +15,7 @@ mod partitions;
 mod plans;
 mod reaching;
 mod server;
+mod timelines;
 mod upgrades;
 mod webhook_watch;
 

@@ -154,13 +154,14 @@ pub fn settings(url: &str) -> Settings {
         pool_size: 4,
         statement_timeout: Duration::from_secs(20),
         node: 1,
+        mark_directory: None,
         sealer: Sealer::new(&MasterKey::new([1; 32]), None),
         delivery_sink: Arc::new(NoSink),
         observer: Arc::new(NoObserver),
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
@@ -195,7 +196,7 @@ fn on_a_runtime(work: impl Future<Output = ()> + Send) {
 }
 
 /// The programs of the newest version that is installed.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let versions = std::fs::read_dir(INSTALLED).into_iter().flatten();
     let versions = versions.filter_map(|version| version.unwrap().file_name().into_string().ok());
     let newest = versions.filter_map(|version| version.parse::<u32>().ok()).max();
@@ -206,7 +207,7 @@ fn programs() -> PathBuf {
 }
 
 /// User and group of whoever may own the server.
-fn owner() -> (u32, u32) {
+pub fn owner() -> (u32, u32) {
     let users = std::fs::read_to_string("/etc/passwd").unwrap();
     let find = |name: &str| {
         let line = users.lines().find(|line| line.starts_with(&format!("{name}:")))?;
