@@ -15,6 +15,7 @@ mod partitions;
 mod plans;
 mod reaching;
 mod server;
+mod simulation;
 mod timelines;
 mod upgrades;
 mod webhook_watch;
