@@ -2,7 +2,7 @@
 //! whose state is unknown does not go back to the others.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
@@ -378,11 +378,7 @@ impl Connection {
     /// Runs what asks for an answer, after what begins the transaction if that is still to be sent; both are on their way
     /// before either is answered.
     async fn after_beginning<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let beginning = self
-            .beginning
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let beginning = self.unsent().take();
         let (Some(sql), Some(client)) = (beginning, &self.client) else {
             return answer.await;
         };
@@ -400,10 +396,11 @@ impl Connection {
 
     /// Whether nothing of the present transaction was sent yet.
     fn is_unsent(&self) -> bool {
-        self.beginning
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        self.unsent().is_some()
+    }
+
+    fn unsent(&self) -> MutexGuard<'_, Option<String>> {
+        self.beginning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// After a statement that has to be prepared anew: forgets what was prepared, and says whether the statement alone can be

@@ -1,6 +1,15 @@
 //! Several servers share one PostgreSQL: real processes, a real database.
 
+mod clocks;
+mod cluster;
+mod database_fails;
+mod failover;
+mod load;
 mod moving;
+mod nodes;
+mod nodes_fail;
+mod pooler;
+mod proxy;
 mod receiver;
 mod rolling;
 mod sharing;
@@ -10,20 +19,18 @@ mod sharing;
 pub mod postgres;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::api_client::ApiClient;
 use crate::support::server_process::ServerProcess;
+use load::{Accepted, EVENTS};
+use nodes::settle;
 use receiver::FleetReceiver;
 
 /// Incidents, each with three events.
 const INCIDENTS: usize = 40;
-/// How long everything may take to be delivered in the end, before the test says that it never will be.
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
-/// How often it is looked whether they have settled: servers of their own tell nobody.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_server_accepts_all_of_them_deliver_once_and_in_order() {
@@ -39,6 +46,13 @@ async fn what_one_server_accepts_all_of_them_deliver_once_and_in_order() {
     set_up(&at_first, &receiver).await;
 
     let mut accepted = Vec::new();
+    let mut accept = |incident: &str, event| {
+        accepted.push(Accepted {
+            incident: incident.to_owned(),
+            event,
+            at: Instant::now(),
+        });
+    };
     for number in 0..INCIDENTS {
         let incident = json!({"title": format!("incident {number}"), "service": {"name": "Fleet"}});
         let made = at_first
@@ -47,19 +61,20 @@ async fn what_one_server_accepts_all_of_them_deliver_once_and_in_order() {
             .expect(201)
             .json();
         let id = made["id"].as_str().unwrap().to_owned();
+        accept(&id, EVENTS[0]);
         // The other server knows of it at once.
-        for action in ["acknowledge", "resolve"] {
+        for (action, event) in [("acknowledge", EVENTS[1]), ("resolve", EVENTS[2])] {
             let path = format!("/api/v1/incidents/{id}/{action}");
             at_second.post(&path, json!({})).await.expect(200);
+            accept(&id, event);
         }
-        accepted.push(id);
     }
     let taken_by_both = receiver.count();
     assert!(first.terminate().await, "a soft stop ends cleanly");
     let after_the_first = receiver.count();
     settle(&at_second).await;
 
-    receiver.verify(&accepted);
+    receiver.verify(&accepted, &[]);
     assert!(
         receiver.count() > after_the_first && after_the_first >= taken_by_both,
         "the second server goes on with what the first left: {taken_by_both}, {after_the_first}, {}",
@@ -123,22 +138,4 @@ async fn set_up(api: &ApiClient, receiver: &FleetReceiver) {
         "concurrency": 2,
     });
     api.post("/api/v1/webhooks", webhook).await.expect(201);
-}
-
-/// Waits until no delivery is open any more.
-async fn settle(api: &ApiClient) {
-    let settled = async {
-        loop {
-            let counts = api.get("/api/v1/system").await.expect(200).json()["deliveries"].clone();
-            let open =
-                ["scheduled", "queued", "claimed", "held"].map(|state| counts[state].as_u64().unwrap());
-            if open.iter().sum::<u64>() == 0 {
-                assert_eq!(counts["dead"], Value::from(0), "nothing dies in this test");
-                return;
-            }
-            tokio::time::sleep(LOOK_INTERVAL).await;
-        }
-    };
-    let settled = tokio::time::timeout(SETTLE_LIMIT, settled).await;
-    settled.expect("everything accepted is delivered in the end");
 }
