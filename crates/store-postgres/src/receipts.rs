@@ -52,6 +52,17 @@ impl Receipts for Database {
         .await
     }
 
+    async fn use_up(&self, owner: String, key: String, now: Timestamp) -> StoreResult<bool> {
+        let request = Request {
+            owner,
+            key,
+            hash: [0; 32],
+            now,
+        };
+        self.write(request, |context, request| Box::pin(insert(context, request)))
+            .await
+    }
+
     async fn forget(&self, owner: String, key: String) -> StoreResult<()> {
         self.write((owner, key), |context, (owner, key)| {
             Box::pin(forget(context, owner, key))
@@ -82,7 +93,7 @@ async fn begin(context: &mut WriteContext, request: &Request) -> StoreResult<Rec
 }
 
 /// Reserves the key if there is no row of it.
-async fn insert(context: &WriteContext, request: &Request) -> StoreResult<bool> {
+async fn insert(context: &mut WriteContext, request: &Request) -> StoreResult<bool> {
     let sql = "INSERT INTO receipts (owner, key, request_hash, node, created_at) VALUES ($1, $2, $3, $4, $5)
                ON CONFLICT (owner, key) DO NOTHING";
     let inserted = context

@@ -32,6 +32,11 @@ impl Receipts for Database {
             .await
     }
 
+    async fn use_up(&self, owner: String, key: String, now: Timestamp) -> StoreResult<bool> {
+        self.write(move |context| use_up(context, &owner, &key, now))
+            .await
+    }
+
     async fn forget(&self, owner: String, key: String) -> StoreResult<()> {
         self.write(move |context| forget(context, &owner, &key)).await
     }
@@ -96,6 +101,13 @@ fn finish(context: &WriteContext<'_>, owner: &str, key: &str, answer: &Answer) -
         }),
         _ => Ok(()),
     }
+}
+
+fn use_up(context: &WriteContext<'_>, owner: &str, key: &str, now: Timestamp) -> StoreResult<bool> {
+    let sql = "INSERT INTO receipts (owner, key, request_hash, node, created_at) VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT DO NOTHING";
+    let row = (owner, key, [0_u8; 32], context.node, now.as_millis());
+    execute(context.connection, sql, row).map(|count| count == 1)
 }
 
 fn forget(context: &WriteContext<'_>, owner: &str, key: &str) -> StoreResult<()> {

@@ -135,6 +135,9 @@ pub trait Receipts: Send + Sync {
     /// Keeps the answer (sealed, since it may show a new secret).
     async fn finish(&self, owner: String, key: String, answer: Answer) -> StoreResult<()>;
 
+    /// Whether nobody has used this key before, on any node: it is used now, for good, and gets no answer.
+    async fn use_up(&self, owner: String, key: String, now: Timestamp) -> StoreResult<bool>;
+
     /// Forgets a reservation whose request failed before it changed anything.
     async fn forget(&self, owner: String, key: String) -> StoreResult<()>;
 }

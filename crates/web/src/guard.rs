@@ -9,7 +9,7 @@ use http::header::{
 };
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::form_nonce::{FORM_NONCE_FIELD, FormUse};
+use crate::form_nonce::{self, FORM_NONCE_FIELD};
 use crate::layout::Layout;
 use crate::layout::error::PageError;
 use crate::layout::error_page::error_page;
@@ -118,20 +118,32 @@ async fn authorize(
         {
             return Err(PageError::stale_form().into_response());
         }
-        // Nothing is remembered of what somebody sends who is not signed in: their pages issue no such tokens.
-        let form_nonce = form.text(FORM_NONCE_FIELD);
-        if let Some(session) = session.as_ref().filter(|_| !form_nonce.is_empty()) {
-            let now_ms = state.source.monotonic_millis();
-            match state.form_nonces.use_up(session.session.id, form_nonce, now_ms) {
-                FormUse::First => {}
-                FormUse::Again => return Err(PageError::used_form().into_response()),
-                FormUse::Unknown => return Err(PageError::old_form().into_response()),
-            }
+        // Nothing is kept of what somebody sends who is not signed in: their pages issue no such tokens.
+        if let Some(session) = &session {
+            use_up_nonce(state, session, form.text(FORM_NONCE_FIELD))
+                .await
+                .map_err(IntoResponse::into_response)?;
         }
         parts.extensions.insert(form);
     }
     remember(&mut parts.extensions, context, session);
     Ok(Request::from_parts(parts, body))
+}
+
+/// Lets a form act that has not acted before, on whatever node.
+async fn use_up_nonce(state: &WebState, session: &UserSession, token: &str) -> Result<(), PageError> {
+    if token.is_empty() {
+        return Ok(());
+    }
+    let now = session.context.now;
+    if !form_nonce::is_valid(&session.csrf, token, now) {
+        return Err(PageError::old_form());
+    }
+    let owner = session.session.id.to_string();
+    match state.store.receipts.use_up(owner, token.to_owned(), now).await? {
+        true => Ok(()),
+        false => Err(PageError::used_form()),
+    }
 }
 
 fn remember(extensions: &mut Extensions, context: RequestContext, session: Option<UserSession>) {
@@ -191,12 +203,12 @@ async fn find_session(
     if context.now.since(session.last_seen_at) >= SESSION_TOUCH_INTERVAL {
         state.store.sessions.touch(session.id, context.now).await?;
     }
-    let now_ms = state.source.monotonic_millis();
-    let form_nonce = state.form_nonces.issue(session.id, now_ms, state.source.random());
+    let csrf = csrf_token(token);
+    let form_nonce = form_nonce::issue(&csrf, context.now, state.source.random());
     Ok(Some(UserSession {
         user,
         session,
-        csrf: csrf_token(token),
+        csrf,
         context: RequestContext {
             form_nonce,
             ..context.clone()

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use url::Url;
 
-use crate::form_nonce::FormNonces;
 use crate::layout::live::Watchers;
 use actions::Actions;
 use actions::access::SetupToken;
@@ -104,8 +103,6 @@ pub struct Inner {
     pub inbox_senders: Limiter<ClientNetwork>,
     /// What comes to inboxes in all.
     pub inbox_arrivals: Limiter<()>,
-    /// Forms that must not act twice.
-    pub form_nonces: FormNonces,
     /// Live pages by whom they belong to.
     pub watchers: Watchers,
     /// Room for live pages.
@@ -124,7 +121,6 @@ impl WebState {
             device_failures: Limiter::new(ACCOUNT_LIMIT, MAX_COUNTED),
             inbox_senders: Limiter::new(INBOX_SENDER_LIMIT, MAX_COUNTED),
             inbox_arrivals: Limiter::new(INBOX_LIMIT, 1),
-            form_nonces: FormNonces::new(parts.source.random()),
             watchers: Watchers::default(),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             parts,

@@ -86,4 +86,23 @@ cases! {
             ReceiptState::New
         );
     }
+
+    async fn a_key_is_used_up_once_for_its_owner_by_whatever_run(fixture: Fixture) {
+        let bystanders = fixture.plant_bystanders().await;
+        let now = samples::now();
+        let mut uses = Vec::new();
+        for (owner, key) in [("owner", "key"), ("owner", "key"), ("other", "key"), ("owner", "other")] {
+            uses.push(fixture.receipts().use_up(owner.into(), key.into(), now).await.unwrap());
+        }
+        assert_eq!(uses, [true, false, true, true]);
+        assert_eq!(fixture.see(&bystanders).await, bystanders);
+        let opening = Opening {
+            node: 2,
+            ..Opening::default()
+        };
+        let fixture = fixture.reopen(opening).await;
+        let late = now.plus(RECEIPT_LIFETIME);
+        let used = fixture.receipts().use_up("owner".into(), "key".into(), late);
+        assert!(!used.await.unwrap());
+    }
 }

@@ -115,9 +115,9 @@ impl PageError {
         Self::new(StatusCode::CONFLICT, "used_form", sentence, advice)
     }
 
-    /// The form is of an earlier run of the server, or a day old: whether it was sent before is not known.
+    /// The form is of another session, or nearly a day old: whether it was sent before is not known.
     pub fn old_form() -> Self {
-        let sentence = "this form is older than the server's last start, or than a day; nothing was changed";
+        let sentence = "this form is of another session, or nearly a day old; nothing was changed";
         let advice = "Go back, load the page anew and send the form again.";
         Self::new(StatusCode::CONFLICT, "old_form", sentence, advice)
     }
