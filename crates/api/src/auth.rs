@@ -1,4 +1,4 @@
-//! Who calls: API keys, looked up by their hash and remembered for a few seconds, since every request brings one.
+//! Who calls: API keys, looked up by their hash and remembered for a second, since every request brings one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,8 +17,9 @@ use model::client_address::ClientAddress;
 use model::id::KeyId;
 use model::time::Timestamp;
 
-/// How long a key is believed before the store is asked again. Revoking on this node takes effect at once.
-pub const BELIEVED_MS: i64 = 5000;
+/// How long a key is believed before the store is asked again. Revoking on this node takes effect at once, on others after
+/// so long.
+pub const BELIEVED_MS: i64 = 1000;
 /// How many keys are remembered.
 const MAX_REMEMBERED: usize = 10_000;
 /// How many keys that are not known are looked up at once: fewer than the store reads at once, so that whoever tries keys

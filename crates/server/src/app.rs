@@ -12,6 +12,7 @@ mod pages;
 mod run;
 mod schema_watch;
 mod server;
+mod set_up_token;
 mod unread_body;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::set_up_token;
 use actions::access::SetupToken;
 use clock::Env;
 use config::Config;
@@ -37,7 +38,7 @@ pub async fn prepare(config: &Config, store: &Store, source: &Env) -> anyhow::Re
     if store.access.has_keys().await? {
         return Ok((FirstKey::Exists, SetupToken::none()));
     }
-    let token = format!("setup_{}", hex::encode(source.random::<24>()));
+    let token = set_up_token::make(config, source, "key")?;
     let setup_token = SetupToken::new(&token);
     Ok((FirstKey::SetUp(SecretText::new(token)), setup_token))
 }

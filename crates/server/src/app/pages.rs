@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use tokio::sync::watch;
 
+use super::set_up_token;
 use actions::Actions;
 use actions::access::SetupToken;
 use clock::Env;
@@ -44,7 +45,7 @@ pub struct Shared {
 
 /// The pages, and the one-time token of the set-up link if nobody can sign in yet.
 pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router, Option<SecretText>)> {
-    let (setup, token) = set_up_token(&shared.store, &shared.source).await?;
+    let (setup, token) = first_admin(config, &shared.store, &shared.source).await?;
     let failures_per_minute = ACCOUNTS_PER_ADDRESS * f64::from(config.api.failed_sign_ins_per_minute);
     let settings = WebSettings {
         public_url: config.public_url.clone(),
@@ -71,11 +72,15 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
     Ok((web::router(state), token))
 }
 
-async fn set_up_token(store: &Store, source: &Env) -> anyhow::Result<(SetupToken, Option<SecretText>)> {
+async fn first_admin(
+    config: &Config,
+    store: &Store,
+    source: &Env,
+) -> anyhow::Result<(SetupToken, Option<SecretText>)> {
     if store.sign_in.has_passwords().await? {
         return Ok((SetupToken::none(), None));
     }
-    let token = format!("setup_{}", hex::encode(source.random::<24>()));
+    let token = set_up_token::make(config, source, "administrator")?;
     Ok((SetupToken::new(&token), Some(SecretText::new(token))))
 }
 
