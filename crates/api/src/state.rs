@@ -13,6 +13,7 @@ use crate::metrics::Scrapes;
 use actions::Actions;
 use actions::access::SetupToken;
 use clock::Env;
+use limit::shared::SharedLimits;
 use limit::{Limit, Limiter};
 use model::capacity::Capacity;
 use model::client_address::ClientNetwork;
@@ -77,6 +78,8 @@ pub struct ApiParts {
     pub metrics: Arc<Metrics>,
     /// Settings.
     pub settings: ApiSettings,
+    /// The limits that hold for all nodes together.
+    pub limits: SharedLimits,
     /// Makes the first key; [`SetupToken::none`] if there are keys.
     pub setup: SetupToken,
     /// Becomes true when the server is about to stop: `/readyz` says no.
@@ -95,9 +98,9 @@ pub struct Inner {
     /// Keys that were good when last looked up.
     pub keys: KeyCache,
     /// Requests by key.
-    pub key_limits: Limiter<KeyId>,
+    pub key_limits: Arc<Limiter<KeyId>>,
     /// Requests without a usable key, by address.
-    pub failures: Limiter<ClientNetwork>,
+    pub failures: Arc<Limiter<ClientNetwork>>,
     /// Room for event streams.
     pub streams: Arc<Semaphore>,
     /// When the metrics were last read from the store.
@@ -111,11 +114,11 @@ pub struct Inner {
 impl ApiState {
     /// The state of an API made of these parts.
     pub fn new(parts: ApiParts) -> Self {
-        let settings = &parts.settings;
+        let (settings, limits) = (&parts.settings, &parts.limits);
         Self(Arc::new(Inner {
             keys: KeyCache::default(),
-            key_limits: Limiter::new(settings.key_limit, MAX_COUNTED),
-            failures: Limiter::new(settings.failure_limit, MAX_COUNTED),
+            key_limits: limits.limiter("API requests", settings.key_limit, MAX_COUNTED),
+            failures: limits.limiter("API failures", settings.failure_limit, MAX_COUNTED),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             scrapes: Scrapes::default(),
             pinged: Pinged::default(),

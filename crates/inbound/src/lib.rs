@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, Limited};
 use actions::Actions;
 use actions::chat::CallRefusal;
 use clock::Env;
+use limit::shared::SharedLimits;
 use limit::{Limit, Limiter};
 use model::client_address::{ClientAddress, ClientNetwork};
 use model::id::WebhookId;
@@ -40,13 +41,13 @@ pub struct InboundState(Arc<Parts>);
 struct Parts {
     actions: Arc<Actions>,
     source: Env,
-    failures: Limiter<ClientNetwork>,
+    failures: Arc<Limiter<ClientNetwork>>,
 }
 
 impl InboundState {
     /// Doors to these actions.
-    pub fn new(actions: Arc<Actions>, source: Env) -> Self {
-        let failures = Limiter::new(FAILURE_LIMIT, MAX_COUNTED);
+    pub fn new(actions: Arc<Actions>, source: Env, limits: &SharedLimits) -> Self {
+        let failures = limits.limiter("inbound failures", FAILURE_LIMIT, MAX_COUNTED);
         Self(Arc::new(Parts {
             actions,
             source,
@@ -124,7 +125,12 @@ fn refuse(refusal: &CallRefusal) -> Response {
         CallRefusal::NotFound => say(StatusCode::NOT_FOUND, "there is no such webhook\n"),
         CallRefusal::NotBelieved => say(StatusCode::UNAUTHORIZED, "the call carries no valid proof\n"),
         CallRefusal::Unreadable => say(StatusCode::BAD_REQUEST, "the call cannot be read\n"),
-        CallRefusal::Unavailable => say(StatusCode::SERVICE_UNAVAILABLE, "try again\n"),
+        CallRefusal::Unavailable => {
+            let mut response = say(StatusCode::SERVICE_UNAVAILABLE, "try again\n");
+            let wait = HeaderValue::from_static("1");
+            response.headers_mut().insert(RETRY_AFTER, wait);
+            response
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod bounded_map;
 pub mod pace;
+pub mod shared;
 
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,7 +34,23 @@ impl From<Limit> for Pace {
 /// A bucket for each key or address.
 pub struct Limiter<K> {
     pace: Pace,
-    buckets: Mutex<BoundedMap<K, Spent>>,
+    table: Mutex<Table<K>>,
+}
+
+struct Table<K> {
+    buckets: BoundedMap<K, Bucket>,
+    /// Who took so much that other nodes should know.
+    busy: Vec<K>,
+    /// Of whom other nodes are asked now.
+    asked: Vec<K>,
+}
+
+/// What somebody has spent, and how much of it no other node knows.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bucket {
+    spent: Spent,
+    untold: u32,
+    is_busy: bool,
 }
 
 /// The caller must wait for so many seconds.
@@ -57,36 +74,39 @@ impl<K: Eq + Hash + Clone> Limiter<K> {
     pub fn new(limit: Limit, capacity: usize) -> Self {
         Self {
             pace: limit.into(),
-            buckets: Mutex::new(BoundedMap::new(capacity)),
+            table: Mutex::new(Table {
+                buckets: BoundedMap::new(capacity),
+                busy: Vec::new(),
+                asked: Vec::new(),
+            }),
         }
     }
 
     /// Takes one token.
     pub fn take(&self, key: K, now_ms: i64) -> Result<(), Refused> {
         let now_us = now_ms.saturating_mul(1000);
-        let mut buckets = self.lock();
-        if let Some(spent) = buckets.get(&key) {
-            return match self.pace.blocked_until_us(*spent, now_us) {
-                Some(until_us) => Err(Refused::for_micros(until_us - now_us)),
-                None => {
-                    *spent = self.pace.spend(*spent, now_us);
-                    Ok(())
-                }
-            };
+        let mut table = self.lock();
+        let table = &mut *table;
+        if table.buckets.peek(&key).is_none() {
+            table.buckets.insert(key.clone(), Bucket::default());
         }
-        buckets.insert(key, self.pace.spend(Spent::default(), now_us));
+        let Some(bucket) = table.buckets.get(&key) else {
+            return Ok(());
+        };
+        if let Some(until_us) = self.pace.blocked_until_us(bucket.spent, now_us) {
+            return Err(Refused::for_micros(until_us - now_us));
+        }
+        bucket.spent = self.pace.spend(bucket.spent, now_us);
+        bucket.untold = bucket.untold.saturating_add(1);
+        if !bucket.is_busy && bucket.untold >= self.pace.tenth() && table.busy.len() < shared::MAX_BUSY {
+            bucket.is_busy = true;
+            table.busy.push(key);
+        }
         Ok(())
     }
 
-    /// Gives a token back that was taken for nothing.
-    pub fn give_back(&self, key: &K) {
-        if let Some(spent) = self.lock().get(key) {
-            *spent = self.pace.give_back(*spent);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BoundedMap<K, Spent>> {
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table<K>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -124,17 +144,6 @@ mod tests {
         assert_eq!(takes, [true; 5]);
         assert_eq!(limiter.take("b", 0), Err(Refused { wait_seconds: 1 }));
         assert_eq!(limiter.take("a", 0), Ok(()));
-    }
-
-    #[test]
-    fn what_is_given_back_can_be_taken_again() {
-        let limiter = Limiter::new(LIMIT, 10);
-        let takes = [(); 3].map(|()| {
-            let taken = limiter.take("a", 0).is_ok();
-            limiter.give_back(&"a");
-            taken
-        });
-        assert_eq!(takes, [true; 3]);
     }
 
     #[test]

@@ -14,6 +14,18 @@ pub struct Spent {
     full_at_us: i64,
 }
 
+impl Spent {
+    /// As a row keeps it.
+    pub fn from_full_at_us(full_at_us: i64) -> Self {
+        Self { full_at_us }
+    }
+
+    /// When it is full again.
+    pub fn full_at_us(self) -> i64 {
+        self.full_at_us
+    }
+}
+
 /// The slowest pace, so that sums of times stay within their type.
 const MAX_US: i64 = i64::MAX / 4;
 
@@ -39,6 +51,32 @@ impl Pace {
         Spent {
             full_at_us: full_at_us.min(MAX_US),
         }
+    }
+
+    /// What is spent after so many that were taken since a time, whether they were allowed or not.
+    pub fn add(self, spent: Spent, count: u32, since_us: i64) -> Spent {
+        let taken_us = self.interval_us.saturating_mul(i64::from(count));
+        let full_at_us = spent.full_at_us.max(since_us).saturating_add(taken_us);
+        Spent {
+            full_at_us: full_at_us.min(MAX_US),
+        }
+    }
+
+    /// What is spent, but never more than so many bursts: a row that another clock wrote cannot stop anybody for ever.
+    pub fn within(self, spent: Spent, bursts: u32, now_us: i64) -> Spent {
+        let latest_us = now_us.saturating_add(self.burst_us.saturating_mul(i64::from(bursts)));
+        Spent {
+            full_at_us: spent.full_at_us.min(latest_us),
+        }
+    }
+
+    /// How many of it are worth telling others: a tenth of what comes in a second, or of a burst if that is less.
+    pub(crate) fn tenth(self) -> u32 {
+        const SECOND_US: i64 = 1_000_000;
+        let tenth_us = self.burst_us.min(SECOND_US) / 10;
+        u32::try_from(tenth_us / self.interval_us.max(1))
+            .unwrap_or(u32::MAX)
+            .max(1)
     }
 
     /// What is spent after one was given back.

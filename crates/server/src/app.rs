@@ -2,9 +2,9 @@
 
 mod base_path;
 mod clients;
-mod feed_watch;
 mod file_limit;
 mod first_key;
+mod fleet_watch;
 mod gateway;
 mod open_store;
 mod outbound_rules;
@@ -40,6 +40,7 @@ use engine::ticket_poller::TicketPoller;
 use engine::{auditor, escalator, pruner, rescuer};
 use inbound::{self, InboundState};
 use limit::Limit;
+use limit::shared::SharedLimits;
 use model::capacity::Capacity;
 use model::client_address::TrustedProxies;
 use outbound::{Client, Resolve, SystemResolver};
@@ -51,7 +52,7 @@ use supervisor::Supervisor;
 use telemetry::Metrics;
 
 use clients::{Bounds, Clients};
-use feed_watch::FeedWatch;
+use fleet_watch::FleetWatch;
 use gateway::{EngineGateway, TestSender};
 use model::secret::SecretText;
 use open_store::{backup_directory, open_store};
@@ -165,7 +166,8 @@ impl App {
         let inbox = dispatch_handle(config, &capacity, &wakeup, &metrics);
         let (watch, commits) = CommitWatch::new(&metrics, &supervisor);
         let store = open_store(config, &source, &inbox, watch).await?;
-        let feed = FeedWatch::new(&store, &wakeup, &commits);
+        let limits = SharedLimits::default();
+        let fleet = FleetWatch::new(&store, &source, &limits, &wakeup, &commits);
         let (listener, address) = listen(config).await?;
         let rules = Arc::new(OutboundRules::new(config, address)?);
         let deliverer = Deliverer {
@@ -190,6 +192,7 @@ impl App {
             source: source.clone(),
             commits,
             own_address: address_from_here(address),
+            limits: limits.clone(),
             capacity,
             stopping: stop.begin.subscribe(),
         };
@@ -201,6 +204,7 @@ impl App {
             wakeup,
             metrics: Arc::clone(&metrics),
             settings: api_settings(config, capacity),
+            limits,
             setup: setup_token,
             draining: stop.drain.subscribe(),
             stopping: stop.begin.subscribe(),
@@ -209,7 +213,7 @@ impl App {
         let site = site(config, parts, pages, stop.drain.subscribe());
         let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
         let mut timers = start_timers(config, &store, &source, &inbox, &metrics, &supervisor);
-        feed.start(&mut timers, config, &supervisor);
+        fleet.start(&mut timers, config, &supervisor);
         start_senders(&mut timers, &dispatcher, &ticket_poller, &supervisor);
         let app = Self {
             schema: SchemaWatch::start(&mut timers, config, &store, &supervisor),
@@ -404,7 +408,7 @@ fn proxies(config: &Config) -> TrustedProxies {
 
 /// Everything that is served: the API, the calls of platforms, the pages.
 fn site(config: &Config, parts: ApiParts, pages: Router, draining: watch::Receiver<bool>) -> Site {
-    let callers = InboundState::new(Arc::clone(&parts.actions), parts.source.clone());
+    let callers = InboundState::new(Arc::clone(&parts.actions), parts.source.clone(), &parts.limits);
     let pages = pages.merge(inbound::router(callers));
     let router = api::router(ApiState::new(parts), pages);
     Site::new(router, config.public_url.as_ref(), proxies(config), draining)

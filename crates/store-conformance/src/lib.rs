@@ -36,7 +36,9 @@ macro_rules! conformance {
         $crate::tickets!();
 
         $crate::access!();
+        $crate::budgets!();
         $crate::catalog!();
+        $crate::fleet!();
         $crate::inboxes!();
         $crate::receipts!();
         $crate::sessions!();

@@ -20,6 +20,7 @@ use store::seal::{SealError, Sealer};
 
 use super::address::Address;
 use super::connection::Connection;
+use super::fleet::Progress;
 use super::group_commit::GroupCommit;
 use super::migrate::{Migrator, present_version};
 use super::prune::PruneRound;
@@ -135,6 +136,8 @@ pub struct Shared {
     pub(super) last_claim: AtomicI64,
     pub(super) subscriptions: Subscriptions,
     pub(super) timelines: Arc<Timelines>,
+    /// What other nodes hear of this one.
+    pub(super) progress: Progress,
 }
 
 impl Database {
@@ -186,6 +189,7 @@ impl Database {
             last_claim: AtomicI64::new(0),
             subscriptions: Subscriptions::default(),
             timelines: opening.timelines,
+            progress: Progress::default(),
         });
         Self {
             group_commit: GroupCommit::start(&shared),
@@ -305,10 +309,13 @@ impl Shared {
     }
 
     /// A command is on disk. One that changed nothing does not prove that the next change gets there.
-    pub(super) fn committed(&self, took: Duration, has_changed: bool) {
+    pub(super) fn committed(&self, took: Duration, has_changed: bool, shows: bool) {
         self.terms.observer.committed(1, took);
         if has_changed {
             self.terms.commits.committed(Instant::now());
+            if shows {
+                self.progress.moved();
+            }
         }
     }
 

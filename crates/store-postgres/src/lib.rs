@@ -12,6 +12,7 @@ mod attempt_partitions;
 mod attempt_rows;
 mod audit;
 mod backup;
+mod budgets;
 mod claims;
 mod columns;
 mod commit_outcome;
@@ -27,6 +28,7 @@ mod endpoints;
 mod errors;
 mod events;
 mod examine;
+mod fleet;
 mod giving_up;
 mod group_commit;
 mod inboxes;
@@ -96,6 +98,8 @@ impl From<Database> for Store {
             policies: Arc::clone(&database) as _,
             access: Arc::clone(&database) as _,
             receipts: Arc::clone(&database) as _,
+            budgets: Arc::clone(&database) as _,
+            fleet: Arc::clone(&database) as _,
             sign_in: Arc::clone(&database) as _,
             sessions: Arc::clone(&database) as _,
             inboxes: Arc::clone(&database) as _,

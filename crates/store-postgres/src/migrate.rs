@@ -23,7 +23,7 @@ struct Migration {
 }
 
 /// Every migration in order.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         sql: include_str!("../migrations/0001_schema.sql"),
         min_program: 1,
@@ -42,6 +42,10 @@ const MIGRATIONS: [Migration; 5] = [
     },
     Migration {
         sql: include_str!("../migrations/0005_timelines.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0006_budgets.sql"),
         min_program: 1,
     },
 ];

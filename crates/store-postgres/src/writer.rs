@@ -35,6 +35,8 @@ pub struct WriteContext {
     pub connection: Connection,
     shared: Arc<Shared>,
     effects: Effects,
+    /// Whether a page may show what it changes.
+    shows: bool,
     /// What is counted of webhooks, written last in the transaction.
     activity: Option<Tally>,
     /// New deliveries for the ledger, likewise; sorted, so that two transactions never wait for each other's rows.
@@ -105,6 +107,11 @@ impl WriteContext {
     /// Every webhook that is not deleted, sorted by id.
     pub async fn subscriptions(&self) -> StoreResult<Arc<Vec<Webhook>>> {
         self.shared.subscriptions.load(&self.connection).await
+    }
+
+    /// Says that no page shows what this changes: no other node is woken for it.
+    pub fn shows_nothing(&mut self) {
+        self.shows = false;
     }
 
     /// Says that a webhook changed: the dispatcher must look again.
@@ -224,18 +231,22 @@ async fn attempt<I, T>(
         effects: Effects::default(),
         activity: None,
         accepted: BTreeMap::new(),
+        shows: true,
     };
     let result = match command(&mut context, input).await {
         Ok(value) => commit(&mut context).await.map(|()| value),
         Err(error) => Err(Uncommitted::Undone(error)),
     };
     let WriteContext {
-        connection, effects, ..
+        connection,
+        effects,
+        shows,
+        ..
     } = context;
     match result {
         Ok(value) => {
             effects.settle(true, shared.delivery_sink.as_ref());
-            shared.committed(started.elapsed(), connection.has_changed());
+            shared.committed(started.elapsed(), connection.has_changed(), shows);
             Ok(value)
         }
         Err(error) => Err(undo(shared, connection, effects, error).await),

@@ -8,6 +8,7 @@ mod answers;
 mod attempt_rows;
 mod audit;
 mod backup;
+mod budgets;
 mod claims;
 mod columns;
 mod condition;
@@ -21,6 +22,7 @@ mod directory;
 mod endpoints;
 mod events;
 mod examine;
+mod fleet;
 mod giving_up;
 mod inboxes;
 mod incident_edits;
@@ -101,6 +103,8 @@ impl From<Database> for Store {
             policies: Arc::clone(&database) as _,
             access: Arc::clone(&database) as _,
             receipts: Arc::clone(&database) as _,
+            budgets: Arc::clone(&database) as _,
+            fleet: Arc::clone(&database) as _,
             sign_in: Arc::clone(&database) as _,
             sessions: Arc::clone(&database) as _,
             inboxes: Arc::clone(&database) as _,

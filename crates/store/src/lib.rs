@@ -7,6 +7,7 @@
 pub mod access;
 pub mod activity_plan;
 pub mod attempt_columns;
+pub mod budgets;
 pub mod catalog;
 pub mod commit_health;
 pub mod commit_observer;
@@ -16,6 +17,7 @@ pub mod delivery_plan;
 pub mod delivery_sink;
 pub mod error;
 pub mod events;
+pub mod fleet;
 pub mod high_water_mark;
 pub mod inboxes;
 pub mod incident_plan;
@@ -77,6 +79,10 @@ pub struct Store {
     pub access: Arc<dyn access::Access>,
     /// Idempotency keys.
     pub receipts: Arc<dyn receipts::Receipts>,
+    /// What subjects have spent of their budgets, in the whole fleet.
+    pub budgets: Arc<dyn budgets::Budgets>,
+    /// What nodes hear of each other.
+    pub fleet: Arc<dyn fleet::Fleet>,
     /// Passwords and one-time links.
     pub sign_in: Arc<dyn sign_in::SignIn>,
     /// Sessions of people who signed in.

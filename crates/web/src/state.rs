@@ -12,19 +12,20 @@ use crate::layout::live::Watchers;
 use actions::Actions;
 use actions::access::SetupToken;
 use clock::Env;
+use limit::shared::SharedLimits;
 use limit::{Limit, Limiter};
 use model::client_address::ClientNetwork;
 use store::Store;
 
-/// How many addresses and accounts are counted at a time.
+/// How many addresses are counted at a time.
 const MAX_COUNTED: usize = 50_000;
 /// How many wrong passwords one account takes from one network address, or from one known device.
-const ACCOUNT_LIMIT: Limit = Limit {
+pub const ACCOUNT_LIMIT: Limit = Limit {
     per_second: 1.0 / 60.0,
     burst: 10.0,
 };
 /// How many it takes from everywhere: enough that a stranger does not lock its owner out.
-const ACCOUNT_ANYWHERE_LIMIT: Limit = Limit {
+pub const ACCOUNT_ANYWHERE_LIMIT: Limit = Limit {
     per_second: 1.0 / 6.0,
     burst: 200.0,
 };
@@ -74,6 +75,8 @@ pub struct WebParts {
     /// Changes with every commit of the store.
     pub commits: watch::Receiver<u64>,
     pub settings: WebSettings,
+    /// The limits that hold for all nodes together.
+    pub limits: SharedLimits,
     /// Makes the first administrator; [`SetupToken::none`] if somebody can sign in.
     pub setup: SetupToken,
     /// Makes the API's own description: needed too seldom to be kept in memory.
@@ -89,20 +92,12 @@ pub struct WebState(Arc<Inner>);
 /// The parts of [`WebState`] and what it counts.
 pub struct Inner {
     parts: WebParts,
-    /// Failed sign-ins by address.
-    pub failures: Limiter<ClientNetwork>,
-    /// Failed sign-ins by account and network address, both as a hash.
-    pub account_failures: Limiter<[u8; 32]>,
-    /// Failed sign-ins by account, from everywhere.
-    pub account_failures_anywhere: Limiter<[u8; 32]>,
     /// Links and tokens that do not work, by network address.
-    pub link_failures: Limiter<ClientNetwork>,
-    /// Failed sign-ins by known device, as a hash.
-    pub device_failures: Limiter<[u8; 32]>,
+    pub link_failures: Arc<Limiter<ClientNetwork>>,
     /// What comes to inboxes, by network address.
-    pub inbox_senders: Limiter<ClientNetwork>,
+    pub inbox_senders: Arc<Limiter<ClientNetwork>>,
     /// What comes to inboxes in all.
-    pub inbox_arrivals: Limiter<()>,
+    pub inbox_arrivals: Arc<Limiter<&'static str>>,
     /// Live pages by whom they belong to.
     pub watchers: Watchers,
     /// Room for live pages.
@@ -112,15 +107,11 @@ pub struct Inner {
 impl WebState {
     /// The state of pages made of these parts.
     pub fn new(parts: WebParts) -> Self {
-        let settings = &parts.settings;
+        let (settings, limits) = (&parts.settings, &parts.limits);
         Self(Arc::new(Inner {
-            failures: Limiter::new(settings.failure_limit, MAX_COUNTED),
-            account_failures: Limiter::new(ACCOUNT_LIMIT, MAX_COUNTED),
-            account_failures_anywhere: Limiter::new(ACCOUNT_ANYWHERE_LIMIT, MAX_COUNTED),
-            link_failures: Limiter::new(LINK_LIMIT, MAX_COUNTED),
-            device_failures: Limiter::new(ACCOUNT_LIMIT, MAX_COUNTED),
-            inbox_senders: Limiter::new(INBOX_SENDER_LIMIT, MAX_COUNTED),
-            inbox_arrivals: Limiter::new(INBOX_LIMIT, 1),
+            link_failures: limits.limiter("link failures", LINK_LIMIT, MAX_COUNTED),
+            inbox_senders: limits.limiter("inbox senders", INBOX_SENDER_LIMIT, MAX_COUNTED),
+            inbox_arrivals: limits.limiter("inbox arrivals", INBOX_LIMIT, 1),
             watchers: Watchers::default(),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             parts,

@@ -119,6 +119,7 @@ impl House {
             source,
             commits: commits_seen,
             settings: settings(directory.path()),
+            limits: limit::shared::SharedLimits::default(),
             setup: SetupToken::none(),
             openapi: api::openapi_document,
             stopping,

@@ -123,6 +123,7 @@ impl Server {
             wakeup,
             metrics: Arc::new(Metrics::new()),
             settings,
+            limits: limit::shared::SharedLimits::default(),
             setup: SetupToken::new(SETUP_TOKEN),
             draining: stopping.clone(),
             stopping,

@@ -13,6 +13,7 @@ use actions::access::SetupToken;
 use clock::Env;
 use config::Config;
 use limit::Limit;
+use limit::shared::SharedLimits;
 use model::capacity::Capacity;
 use model::secret::SecretText;
 use store::CommitObserver;
@@ -37,6 +38,8 @@ pub struct Shared {
     pub commits: Commits,
     /// Where the server reaches itself.
     pub own_address: SocketAddr,
+    /// The limits that hold for all nodes together.
+    pub limits: SharedLimits,
     /// How many pages may be live at once.
     pub capacity: Capacity,
     /// Becomes true when the server stops.
@@ -65,6 +68,7 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
         source: shared.source,
         commits: shared.commits.subscribe(),
         settings,
+        limits: shared.limits,
         setup,
         openapi: api::openapi_document,
         stopping: shared.stopping,

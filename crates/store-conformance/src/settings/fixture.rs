@@ -16,7 +16,9 @@ use model::webhook::{Webhook, WebhookSecrets};
 use store::DeliverySink;
 use store::Store;
 use store::access::Access;
+use store::budgets::Budgets;
 use store::catalog::{Policies, Services, Users};
+use store::fleet::Fleet;
 use store::inboxes::Inboxes;
 use store::queue::Queue;
 use store::receipts::{Answer, ReceiptState, Receipts};
@@ -104,6 +106,12 @@ impl Fixture {
     }
     pub fn receipts(&self) -> &dyn Receipts {
         &*self.store.receipts
+    }
+    pub fn budgets(&self) -> &dyn Budgets {
+        &*self.store.budgets
+    }
+    pub fn fleet(&self) -> &dyn Fleet {
+        &*self.store.fleet
     }
     pub fn sign_in(&self) -> &dyn SignIn {
         &*self.store.sign_in

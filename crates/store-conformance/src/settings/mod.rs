@@ -9,8 +9,10 @@ use crate::Backend;
 
 pub mod access;
 pub mod backups;
+pub mod budgets;
 pub mod catalog;
 mod fixture;
+pub mod fleet;
 pub mod inboxes;
 pub mod receipts;
 pub mod samples;

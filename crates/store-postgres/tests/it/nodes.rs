@@ -8,7 +8,9 @@ use model::inbox::MAX_INBOXES;
 use model::session::MAX_SESSIONS_PER_USER;
 use store::StoreError;
 use store::access::Access;
+use store::budgets::{Budget, Budgets};
 use store::catalog::{Services, Users};
+use store::fleet::Fleet;
 use store::inboxes::Inboxes;
 use store::queue::Queue;
 use store::receipts::{ReceiptState, Receipts};
@@ -231,4 +233,64 @@ async fn a_webhook_never_names_a_service_that_is_deleted_beside_it() {
     let there: HashSet<_> = services.iter().map(|service| service.id).collect();
     let named = webhooks.iter().flat_map(|webhook| &webhook.settings.services);
     assert!(named.into_iter().all(|id| there.contains(id)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn however_many_spend_a_budget_at_once_it_holds() {
+    let nodes = Nodes::new().await;
+    let pace = limit::pace::Pace::new(1_000_000, 7_000_000);
+    let of = |name: &str| Budget::new("test", name, pace);
+    for round in 0..ROUNDS {
+        let (mine, ours) = (of(&format!("mine {round}")), of(&format!("ours {round}")));
+        let spend = |node| Budgets::spend(node, vec![ours, mine], samples::now());
+        let mut allowed = 0;
+        for _ in 0..4 {
+            let (a, b, c, d) = tokio::join!(
+                spend(&nodes.first),
+                spend(&nodes.second),
+                spend(&nodes.first),
+                spend(&nodes.second)
+            );
+            allowed += [a, b, c, d].iter().filter(|wait| **wait == Ok(None)).count();
+        }
+        assert_eq!(allowed, 7, "in round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_acts_on_one_of_two_nodes() {
+    let nodes = Nodes::new().await;
+    for round in 0..ROUNDS {
+        let key = format!("form {round}");
+        let used = tokio::join!(
+            nodes.first.use_up("session".into(), key.clone(), samples::now()),
+            nodes.second.use_up("session".into(), key.clone(), samples::now()),
+        );
+        assert_ne!(used.0.unwrap(), used.1.unwrap(), "in round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_hears_what_others_have_committed_but_not_that_they_live() {
+    let source = samples::source();
+    let nodes = Nodes::new().await;
+    let now = samples::now();
+    let at_first = || async { nodes.first.news(now).await.unwrap() };
+    assert_eq!(at_first().await.other_nodes, 0, "nobody has given a sign of life");
+    for node in [&nodes.first, &nodes.second] {
+        node.heartbeat(now).await.unwrap();
+    }
+    // The second knows of the first before it has anything to tell.
+    assert_eq!(nodes.second.news(now).await.unwrap().other_nodes, 1);
+    let before = at_first().await;
+    nodes.second.heartbeat(now).await.unwrap();
+    nodes.second.news(now).await.unwrap();
+    assert_eq!(at_first().await, before, "a heartbeat is no news");
+    let key = samples::key(&source, "new");
+    let change = source.change(samples::actor(&source));
+    nodes.second.create_key(key, change).await.unwrap();
+    nodes.second.news(now).await.unwrap();
+    let after = at_first().await;
+    assert!(after.progress != before.progress && after.other_nodes == 1);
+    assert_eq!(at_first().await, after);
 }

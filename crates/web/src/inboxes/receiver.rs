@@ -59,7 +59,7 @@ async fn keep(state: &WebState, id: &str, request: Request) -> Result<InboxAnswe
     let limited = state
         .inbox_senders
         .take(client.network(), now_ms)
-        .and_then(|()| state.inbox_arrivals.take((), now_ms));
+        .and_then(|()| state.inbox_arrivals.take("all", now_ms));
     limited.map_err(|refused| too_many(refused.wait_seconds))?;
     let remote_address = client.to_string();
     let (parts, body) = request.into_parts();
@@ -149,14 +149,20 @@ fn refuse(error: &ActionError) -> Response {
     match error {
         ActionError::NotFound { .. } => no_such_inbox(),
         // The store says it itself, once.
-        ActionError::Unavailable(_) | ActionError::StoreReplaced(_) => {
-            say(StatusCode::SERVICE_UNAVAILABLE, "could not be kept; try again\n")
-        }
+        ActionError::Unavailable(_) | ActionError::StoreReplaced(_) => unavailable(),
         other => {
             tracing::error!(error = %other, "a request to an inbox could not be kept");
-            say(StatusCode::SERVICE_UNAVAILABLE, "could not be kept; try again\n")
+            unavailable()
         }
     }
+}
+
+fn unavailable() -> Response {
+    let mut response = say(StatusCode::SERVICE_UNAVAILABLE, "could not be kept; try again\n");
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn no_such_inbox() -> Response {

@@ -2,10 +2,15 @@
 
 use askama::Template;
 use axum::response::Response;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 
 use crate::layout::error::PageError;
 use crate::layout::show::sentence_case;
 use crate::layout::{Layout, render_with};
+
+/// How long a browser or a program should wait before it asks again.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 #[derive(Template)]
 #[template(path = "layout/error.html")]
@@ -28,5 +33,10 @@ pub fn error_page(error: &PageError, layout: &Layout) -> Response {
         sentence: &sentence_case(&error.sentence),
         advice: error.advice,
     };
-    render_with(error.status, &page)
+    let mut response = render_with(error.status, &page);
+    if error.status == StatusCode::SERVICE_UNAVAILABLE {
+        let wait = HeaderValue::from_static(RETRY_AFTER_SECONDS);
+        response.headers_mut().insert(RETRY_AFTER, wait);
+    }
+    response
 }

@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{LOCATION, SET_COOKIE};
-use model::digest::sha256;
 
 use crate::guard::transport;
 use crate::layout::error::{FieldErrors, PageError, PageResult};
@@ -14,10 +13,11 @@ use crate::layout::query::PathId;
 use crate::layout::show::{self, Markup};
 use crate::layout::{Layout, Nav, go, local_path, render, render_refused};
 use crate::session::{RequestContext, Sidebar, Theme, UserSession, set_preferences};
-use crate::state::WebState;
+use crate::state::{ACCOUNT_LIMIT, WebState};
 use actions::people::NewPassword;
 use model::id::SessionId;
 use model::session::Session;
+use store::budgets::Budget;
 
 /// One of somebody's sessions.
 pub struct SessionRow {
@@ -81,11 +81,11 @@ pub async fn page(State(state): State<WebState>, session: UserSession) -> PageRe
 
 /// `POST /account/password`
 pub async fn change_password(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
-    let account = sha256([session.user.id.as_bytes()]);
-    let limited = state
-        .account_failures
-        .take(account, state.source.monotonic_millis());
-    limited.map_err(|_| PageError::too_many("too many attempts to change the password"))?;
+    let budget = Budget::new("present password", &session.user.id.to_string(), ACCOUNT_LIMIT);
+    let spent = state.store.budgets.spend(vec![budget], session.context.now);
+    if spent.await?.is_some() {
+        return Err(PageError::too_many("too many attempts to change the password"));
+    }
     let new = NewPassword {
         password: form.raw("password").to_owned(),
         again: form.raw("passwordAgain").to_owned(),

@@ -1,11 +1,12 @@
 //! Signing in and out.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Redirect};
 use http::HeaderMap;
 use http::header::{LOCATION, SET_COOKIE, USER_AGENT};
-use model::digest::sha256;
 
 use crate::guard::{check_keeps_cookies, transport};
 use crate::layout::error::{PageError, PageResult};
@@ -13,12 +14,13 @@ use crate::layout::form::Form;
 use crate::layout::query::Query;
 use crate::layout::{Layout, local_path, render, render_with};
 use crate::session::{Anybody, RequestContext, UserSession, cookie};
-use crate::state::WebState;
+use crate::state::{ACCOUNT_ANYWHERE_LIMIT, ACCOUNT_LIMIT, WebState};
 use actions::password::Asker;
 use actions::people::{Origin, SignInError, SignedIn};
-use limit::Refused;
-use model::client_address::{ClientAddress, ClientNetwork};
+use model::client_address::ClientAddress;
 use model::session::SESSION_LIFETIME;
+use store::budgets::Budget;
+use store::log_store_failure;
 
 #[derive(Template)]
 #[template(path = "people/sign_in.html")]
@@ -73,24 +75,22 @@ pub async fn sign_in(
         Ok(render_with(status, &page))
     };
     let device = known_device(&state, &headers, &email).await?;
-    let attempt = match Attempt::begin(&state, origin.address, &email, device) {
+    let attempt = match Attempt::begin(&state, origin.address, &email, device).await? {
         Ok(attempt) => attempt,
-        Err(limit) => {
+        Err(wait) => {
             tracing::warn!(address = %origin.address, "too many failed sign-ins: refused without looking");
-            let mistake = format!(
-                "Too many failed attempts. Try again in {} seconds.",
-                limit.wait_seconds
-            );
+            let seconds = wait.as_secs() + 1;
+            let mistake = format!("Too many failed attempts. Try again in {seconds} seconds.");
             return refused(http::StatusCode::TOO_MANY_REQUESTS, mistake);
         }
     };
     let password = form.raw("password").to_owned();
     let signing_in = state
         .actions
-        .sign_in(email.clone(), password, origin.of(), attempt.asker());
+        .sign_in(email.clone(), password, origin.of(), attempt.asker);
     match signing_in.await {
         Ok(tokens) => {
-            attempt.give_back(&state);
+            attempt.give_back(&state).await;
             Ok(signed_in(&state, &tokens, &next))
         }
         Err(SignInError::Refused) => {
@@ -99,88 +99,75 @@ pub async fn sign_in(
             refused(http::StatusCode::UNAUTHORIZED, mistake)
         }
         Err(SignInError::Failed(error)) => {
-            attempt.give_back(&state);
+            attempt.give_back(&state).await;
             Err(error.into())
         }
     }
 }
 
-/// The device that somebody tries to sign in with, if they have signed in with it before; as a hash.
+/// The device that somebody tries to sign in with, if they have signed in with it before.
 async fn known_device(
     state: &WebState,
     headers: &HeaderMap,
     email: &str,
-) -> Result<Option<[u8; 32]>, PageError> {
+) -> Result<Option<String>, PageError> {
     let Some(token) = cookie(headers, transport(state).device_cookie()) else {
         return Ok(None);
     };
     let is_known = state.actions.knows_device(email.to_owned(), token).await?;
     // Hexadecimal digits have two spellings: one device must not count as many.
-    Ok(is_known.then(|| sha256([token.to_ascii_lowercase().as_bytes()])))
+    Ok(is_known.then(|| token.to_ascii_lowercase()))
 }
 
-/// One try to sign in, counted before the password is looked at: many at once are not more than one after the other.
-enum Attempt {
-    /// With a device that is known: what others do does not count.
-    KnownDevice([u8; 32]),
-    /// With any other.
-    Elsewhere {
-        account_here: [u8; 32],
-        account: [u8; 32],
-        network: ClientNetwork,
-    },
+/// One try to sign in, counted before the password is looked at: many at once, on however many nodes, are not more than
+/// one after the other.
+struct Attempt {
+    asker: Asker,
+    /// What it has taken.
+    budgets: Vec<Budget>,
 }
 
 impl Attempt {
-    /// Counts it, by the device as long as that has not failed too often itself.
-    fn begin(
+    /// Counts it, by a known device as long as that has not failed too often itself: what others do does not count then.
+    /// Or says how long to wait.
+    async fn begin(
         state: &WebState,
         address: ClientAddress,
         email: &str,
-        device: Option<[u8; 32]>,
-    ) -> Result<Self, Refused> {
-        let now_ms = state.source.monotonic_millis();
-        if let Some(device) = device
-            && state.device_failures.take(device, now_ms).is_ok()
-        {
-            return Ok(Self::KnownDevice(device));
+        device: Option<String>,
+    ) -> Result<Result<Self, Duration>, PageError> {
+        let (budgets, now) = (&state.store.budgets, state.source.now());
+        if let Some(device) = device {
+            let device = vec![Budget::new("device", &device, ACCOUNT_LIMIT)];
+            if budgets.spend(device.clone(), now).await?.is_none() {
+                return Ok(Ok(Self {
+                    asker: Asker::Known,
+                    budgets: device,
+                }));
+            }
         }
-        let (account, network) = (email.to_ascii_lowercase(), address.network());
-        let here = sha256([format!("{account}\n{network}").as_bytes()]);
-        let account = sha256([account.as_bytes()]);
-        // The network first, or whoever it stops could fill the tables of accounts; it gets back what a narrower limit stops.
-        state.failures.take(network, now_ms)?;
-        let narrower = state.account_failures.take(here, now_ms);
-        let taken = narrower.and_then(|()| state.account_failures_anywhere.take(account, now_ms));
-        if taken.is_err() {
-            state.failures.give_back(&network);
-        }
-        taken.map(|()| Self::Elsewhere {
-            account_here: here,
-            account,
-            network,
+        let (account, network) = (email.to_ascii_lowercase(), address.network().to_string());
+        let here = format!("{account}\n{network}");
+        // All or none: whoever one of them stops takes nothing from the others.
+        let elsewhere = vec![
+            Budget::new("network", &network, state.settings.failure_limit),
+            Budget::new("account from a network", &here, ACCOUNT_LIMIT),
+            Budget::new("account", &account, ACCOUNT_ANYWHERE_LIMIT),
+        ];
+        Ok(match budgets.spend(elsewhere.clone(), now).await? {
+            Some(wait) => Err(wait),
+            None => Ok(Self {
+                asker: Asker::Stranger,
+                budgets: elsewhere,
+            }),
         })
     }
 
-    fn asker(&self) -> Asker {
-        match self {
-            Self::KnownDevice(_) => Asker::Known,
-            Self::Elsewhere { .. } => Asker::Stranger,
-        }
-    }
-
-    fn give_back(&self, state: &WebState) {
-        match self {
-            Self::KnownDevice(device) => state.device_failures.give_back(device),
-            Self::Elsewhere {
-                account_here,
-                account,
-                network,
-            } => {
-                state.account_failures.give_back(account_here);
-                state.account_failures_anywhere.give_back(account);
-                state.failures.give_back(network);
-            }
+    /// It has not failed.
+    async fn give_back(self, state: &WebState) {
+        let given = state.store.budgets.give_back(self.budgets, state.source.now());
+        if let Err(error) = given.await {
+            log_store_failure!(error, "a sign-in that did not fail counts as one that did");
         }
     }
 }
