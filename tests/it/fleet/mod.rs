@@ -3,6 +3,7 @@
 mod clocks;
 mod cluster;
 mod database_fails;
+mod doors;
 mod failover;
 mod load;
 mod moving;

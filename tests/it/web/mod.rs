@@ -12,7 +12,7 @@ mod hostile_text;
 mod incidents;
 mod looks;
 pub mod people;
-mod sample;
+pub mod sample;
 mod screenshots;
 mod sessions;
 mod set_up;
