@@ -160,13 +160,12 @@ impl App {
     /// The same up to its last step: it delivers, and clients may connect, but nobody is answered before [`PreparedApp::open`].
     pub async fn prepare(config: &Config, surroundings: Surroundings) -> anyhow::Result<PreparedApp> {
         let (source, renderer) = (surroundings.source, surroundings.renderer);
-        let (metrics, wakeup) = (Arc::new(Metrics::new()), Wakeup::new());
-        let supervisor = Supervisor::default();
+        let (metrics, wakeup, supervisor) = (Arc::new(Metrics::new()), Wakeup::new(), Supervisor::default());
         let capacity = capacity(config, &metrics);
         let inbox = dispatch_handle(config, &capacity, &wakeup, &metrics);
         let (watch, commits) = CommitWatch::new(&metrics, &supervisor);
         let store = open_store(config, &source, &inbox, watch).await?;
-        let limits = SharedLimits::default();
+        let (limits, stop) = (SharedLimits::default(), Stop::new(config));
         let fleet = FleetWatch::new(&store, &source, &limits, &wakeup, &commits);
         let (listener, address) = listen(config).await?;
         let rules = Arc::new(OutboundRules::new(config, address)?);
@@ -185,7 +184,6 @@ impl App {
         let (to, at) = (store.clone(), source.clone());
         let actions = Arc::new(Actions::new(to, at, rules, tester, desk, renderer));
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
-        let stop = Stop::new(config);
         let shared = Shared {
             actions: Arc::clone(&actions),
             store: store.clone(),

@@ -373,6 +373,9 @@ impl Connection {
             Ok(changed)
         })
         .await
+        .inspect(|changed| {
+            self.has_changed.fetch_or(*changed > 0, Ordering::Relaxed);
+        })
     }
 
     /// Runs what asks for an answer, after what begins the transaction if that is still to be sent; both are on their way

@@ -57,6 +57,10 @@ impl Receipts for Troubled {
         Ok(())
     }
 
+    async fn use_up(&self, owner: String, key: String, now: Timestamp) -> StoreResult<bool> {
+        self.receipts.use_up(owner, key, now).await
+    }
+
     async fn forget(&self, owner: String, key: String) -> StoreResult<()> {
         self.receipts.forget(owner, key).await
     }

@@ -9,11 +9,10 @@ use model::access::Role;
 use model::secret::SecretText;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_postgres::Client;
 
 use super::postgres;
+use super::stream::Stream;
 use crate::support::api_client::ApiClient;
 use crate::support::page_client::{Page, PageClient};
 use crate::support::test_app::{Names, TestApp};
@@ -130,63 +129,6 @@ async fn until(mut is_as_wanted: impl AsyncFnMut() -> bool) -> usize {
         .expect("it comes in the end")
 }
 
-/// A stream of server-sent events.
-struct Stream {
-    connection: TcpStream,
-    text: String,
-}
-
-impl Stream {
-    async fn open(base: &str, path: &str, headers: &[(&str, &str)]) -> Self {
-        let host = base.trim_start_matches("http://");
-        let mut connection = TcpStream::connect(host).await.unwrap();
-        let mut head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n");
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        connection
-            .write_all(format!("{head}\r\n").as_bytes())
-            .await
-            .unwrap();
-        let mut stream = Self {
-            connection,
-            text: String::new(),
-        };
-        stream.read_until("\r\n\r\n", 1).await;
-        assert!(stream.text.starts_with("HTTP/1.1 200"), "{}", stream.text);
-        stream
-    }
-
-    /// Reads until a text was there so often.
-    async fn read_until(&mut self, text: &str, times: usize) {
-        let reading = async {
-            while self.text.matches(text).count() < times {
-                let mut bytes = [0; 4096];
-                let count = self.connection.read(&mut bytes).await.unwrap();
-                assert!(count > 0, "the stream has ended: {}", self.text);
-                self.text.push_str(&String::from_utf8_lossy(&bytes[..count]));
-            }
-        };
-        let read = tokio::time::timeout(LIMIT, reading).await;
-        assert!(read.is_ok(), "{text} does not come: {}", self.text);
-    }
-
-    /// The ids and the titles of events so far.
-    fn events(&self) -> Vec<(String, String)> {
-        let of = |field: &str| {
-            let field = field.to_owned();
-            self.text
-                .lines()
-                .filter_map(move |line| line.strip_prefix(&field).map(str::to_owned))
-        };
-        let title = |data: String| {
-            let event: Value = serde_json::from_str(&data).unwrap();
-            event["incident"]["title"].as_str().unwrap().to_owned()
-        };
-        of("id: ").zip(of("data: ").map(title)).collect()
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_guesses_a_password_at_two_servers_has_one_budget() {
     let pair = Pair::start().await;
@@ -277,7 +219,7 @@ async fn a_form_of_one_server_acts_at_another_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_revoked_at_one_server_ends_at_all_within_a_second() {
     let pair = Pair::start().await;
-    let draft = json!({"name": "short", "scopes": ["services:read"]});
+    let draft = json!({"name": "short", "scopes": ["incidents:read"]});
     let made = pair
         .first
         .api
@@ -288,13 +230,13 @@ async fn a_key_that_is_revoked_at_one_server_ends_at_all_within_a_second() {
     let key = made["key"].as_str().unwrap();
     let clients = [&pair.first, &pair.second].map(|app| ApiClient::new(&app.base(), key));
     for client in &clients {
-        client.get("/api/v1/services").await.expect(200);
+        client.get("/api/v1/incidents").await.expect(200);
     }
     let path = format!("/api/v1/api-keys/{}", id(&made));
     pair.first.api.send("DELETE", &path, None, &[]).await.unwrap();
-    clients[0].get("/api/v1/services").await.expect(401);
+    clients[0].get("/api/v1/incidents").await.expect(401);
     pair.second.advance(Duration::from_secs(1));
-    clients[1].get("/api/v1/services").await.expect(401);
+    clients[1].get("/api/v1/incidents").await.expect(401);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

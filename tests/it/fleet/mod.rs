@@ -14,6 +14,7 @@ mod proxy;
 mod receiver;
 mod rolling;
 mod sharing;
+mod stream;
 
 #[allow(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../../../crates/store-postgres/tests/it/server.rs"]

@@ -79,7 +79,7 @@ pub async fn sign_in(
         Ok(attempt) => attempt,
         Err(wait) => {
             tracing::warn!(address = %origin.address, "too many failed sign-ins: refused without looking");
-            let seconds = wait.as_secs() + 1;
+            let seconds = wait.as_millis().div_ceil(1000);
             let mistake = format!("Too many failed attempts. Try again in {seconds} seconds.");
             return refused(http::StatusCode::TOO_MANY_REQUESTS, mistake);
         }
