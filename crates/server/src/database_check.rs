@@ -35,6 +35,7 @@ pub async fn check(url: &SecretText, clock: &Env) -> StoreResult<DatabaseReport>
         url: url.reveal().to_owned(),
         pool_size: CONNECTIONS,
         statement_timeout: STATEMENT_TIMEOUT,
+        mark_directory: None,
         node: 0,
         // Nothing is sealed or opened.
         sealer: Sealer::new(&MasterKey::new([0; 32]), None),

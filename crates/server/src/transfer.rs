@@ -110,6 +110,7 @@ impl Sides {
             url: request.to.reveal().to_owned(),
             pool_size: CONNECTIONS,
             statement_timeout: STATEMENT_TIMEOUT,
+            mark_directory: None,
             node: i64::from_le_bytes(clock.random()) & i64::MAX,
             sealer: target_sealer.clone(),
             delivery_sink: std::sync::Arc::new(NoSink),
@@ -159,7 +160,7 @@ impl Sides {
         if let Some(table) = self.target.first_filled_table().await.map_err(of_target)? {
             return Err(TransferError::not_empty(&self.place, table));
         }
-        if self.target.count_servers(now).await.map_err(of_target)? > 0 {
+        if self.target.count_servers().await.map_err(of_target)? > 0 {
             return Err(TransferError::in_use(&self.place));
         }
         let token = match at_source {

@@ -14,6 +14,7 @@ use super::columns::value;
 use super::connection::Connection;
 use super::database::Database;
 use super::migrate::known;
+use super::nodes::clock_differs;
 use super::replication::{replicas, slots};
 
 /// The settings that are read.
@@ -31,8 +32,6 @@ const SETTINGS: [&str; 12] = [
     "track_counts",
     "transaction_read_only",
 ];
-/// A clock may be off by so much.
-const CLOCK_TOLERANCE_MS: i64 = 5_000;
 /// Fewer dead rows are no trouble, whatever their share.
 const DEAD_ROWS_TOLERATED: i64 = 100_000;
 /// For how long somebody may keep a transaction open and do nothing in it.
@@ -51,12 +50,16 @@ pub async fn examine(database: &Database, now: Timestamp) -> StoreResult<Vec<Fin
         is_standby: connection
             .finds("SELECT 1 WHERE pg_is_in_recovery()", &[])
             .await?,
-        clock_ahead_ms: clock - here,
+        // Whose heartbeats measure it has told.
+        clock_here_ahead_ms: match database.clock_ahead_ms() {
+            0 => here - clock,
+            _ => 0,
+        },
         transaction_age: read_age(&connection).await?,
     };
     let mut findings = facts.durability();
     findings.extend(facts.health());
-    findings.extend(connections(database, &connection, &facts, now).await?);
+    findings.extend(connections(database, &connection, &facts).await?);
     findings.extend(tables(&connection).await?);
     if !facts.is_standby {
         findings.extend(replicas(&connection, facts.has_synchronous_names()).await?);
@@ -71,8 +74,8 @@ pub async fn examine(database: &Database, now: Timestamp) -> StoreResult<Vec<Fin
 struct Facts {
     settings: HashMap<String, String>,
     is_standby: bool,
-    /// How much later it is there than here.
-    clock_ahead_ms: i64,
+    /// How much later it is here than there, if nobody has told of it yet.
+    clock_here_ahead_ms: i64,
     /// How many transactions ago the oldest row was written that was not frozen since.
     transaction_age: i64,
 }
@@ -135,15 +138,7 @@ impl Facts {
                 "autovacuum is off: tables grow without end, and at last PostgreSQL takes no changes any more",
                 "set autovacuum = on and track_counts = on, and reload PostgreSQL",
             )),
-            (self.clock_ahead_ms.abs() > CLOCK_TOLERANCE_MS).then(|| Finding {
-                code: "clock_differs",
-                sentence: format!(
-                    "the clock of the database is {} s {} the clock here",
-                    self.clock_ahead_ms.abs() / 1000,
-                    if self.clock_ahead_ms > 0 { "ahead of" } else { "behind" }
-                ),
-                advice: "let both machines set their clocks by NTP",
-            }),
+            clock_differs(self.clock_here_ahead_ms),
             (self.transaction_age > 2 * self.number("autovacuum_freeze_max_age").max(1)).then(|| Finding {
                 code: "wraparound_near",
                 sentence: format!(
@@ -202,18 +197,17 @@ async fn connections(
     database: &Database,
     connection: &Connection,
     facts: &Facts,
-    now: Timestamp,
 ) -> StoreResult<Option<Finding>> {
     if database.schema_version() == 0 {
         return Ok(None);
     }
-    let sql = "SELECT (SELECT count(*) FROM nodes WHERE lease_until > $1) AS nodes,
+    let sql = "SELECT (SELECT count(*) FROM nodes WHERE lease_until > (extract(epoch FROM statement_timestamp()) * 1000)::bigint) AS nodes,
                       (SELECT count(*) FROM pg_stat_activity
                        WHERE backend_type = 'client backend' AND application_name <> 'opsknight') AS others";
     let read = |row: &Row| Ok((value(row, "nodes")?, value(row, "others")?));
-    let counts: Option<(i64, i64)> = connection.read_one(sql, &[&now.as_millis()], read).await?;
+    let counts: Option<(i64, i64)> = connection.read_one(sql, &[], read).await?;
     let (nodes, others) = counts.unwrap_or_default();
-    let pool = i64::try_from(database.pool_size()).unwrap_or(i64::MAX);
+    let pool = i64::try_from(database.pool_size() + 1).unwrap_or(i64::MAX);
     Ok(too_few_connections(facts.connections(), nodes, pool, others))
 }
 
@@ -328,7 +322,7 @@ mod tests {
                 .map(|(name, setting)| ((*name).to_owned(), (*setting).to_owned()))
                 .collect(),
             is_standby: false,
-            clock_ahead_ms: -CLOCK_TOLERANCE_MS,
+            clock_here_ahead_ms: -5_000,
             transaction_age: 400_000_000,
         }
     }
@@ -370,7 +364,7 @@ mod tests {
         };
         assert_eq!(codes(&standby), ["read_only"]);
         let off = Facts {
-            clock_ahead_ms: 600_000,
+            clock_here_ahead_ms: 600_000,
             ..facts(&[])
         };
         assert_eq!(codes(&off), ["clock_differs"]);

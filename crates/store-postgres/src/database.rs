@@ -155,15 +155,15 @@ impl Database {
     /// Connects, and brings the schema up to date.
     pub async fn open(settings: Settings) -> StoreResult<Self> {
         let opening = Opening::new(&settings)?;
-        let server_version = opening.server_version(&settings).await?;
+        let server_version = Box::pin(opening.server_version(&settings)).await?;
         let migrator = Migrator {
             pool: &opening.pool,
             terms: &opening.terms,
         };
-        let schema_version = migrator.migrate().await?;
+        let schema_version = Box::pin(migrator.migrate()).await?;
         let database = Self::new(settings, opening, server_version, schema_version);
         let shared = &database.shared;
-        shared.timelines.begin(&*shared.client().await?).await?;
+        Box::pin(shared.timelines.begin(&*shared.client().await?)).await?;
         tokio::spawn(timelines::watch(Arc::downgrade(shared)));
         Ok(database)
     }
@@ -171,7 +171,7 @@ impl Database {
     /// Connects to look: the schema stays as it is, and need not be there.
     pub async fn open_unchanged(settings: Settings) -> StoreResult<Self> {
         let opening = Opening::new(&settings)?;
-        let server_version = opening.server_version(&settings).await?;
+        let server_version = Box::pin(opening.server_version(&settings)).await?;
         let connection = Connection::take(&opening.pool, settings.statement_timeout, &opening.terms).await?;
         let schema_version = present_version(&connection).await?.unwrap_or(0);
         drop(connection);

@@ -91,13 +91,12 @@ impl Database {
             .await
     }
 
-    /// How many servers use the database at this time.
-    pub async fn count_servers(&self, now: Timestamp) -> StoreResult<u64> {
-        let sql = "SELECT count(*) AS count FROM nodes WHERE lease_until > $1";
+    /// How many servers use the database, as its clock measures their leases.
+    pub async fn count_servers(&self) -> StoreResult<u64> {
+        let sql = "SELECT count(*) AS count FROM nodes
+                   WHERE lease_until > (extract(epoch FROM statement_timestamp()) * 1000)::bigint";
         let connection = self.connection().await?;
-        let count = connection
-            .read_one(sql, &[&now.as_millis()], |row| number(row, "count"))
-            .await?;
+        let count = connection.read_one(sql, &[], |row| number(row, "count")).await?;
         Ok(count.unwrap_or(0))
     }
 
@@ -172,6 +171,9 @@ impl Database {
                 // A value cannot be a parameter here.
                 let restart = format!("ALTER TABLE events ALTER COLUMN sequence RESTART WITH {next}");
                 connection.execute_batch(&restart).await?;
+                // What was pruned at the source is not lost here.
+                let sql = "UPDATE feed SET pruned_up_to = greatest(pruned_up_to, $1)";
+                connection.execute(sql, &[last_sequence]).await?;
                 let sql = "UPDATE transfer SET finished_at = $1 WHERE finished_at IS NULL";
                 connection.execute_all(1, sql, &[&now.as_millis()]).await
             })

@@ -16,7 +16,7 @@ use store::transfer::{ColumnKind, Layout, Row, Rows, Table, Value};
 
 use super::database::{Database, FILE_NAME, unavailable};
 use super::directory::lock_directory;
-use super::mark::Progress;
+use super::mark::read_progress;
 use super::migrate::{MOVED_OFFSET, read_version};
 use super::statements::{execute, read_all, read_one};
 
@@ -107,7 +107,7 @@ impl Database {
 
     /// The last number that the feed has given away, though its event may be pruned since.
     pub async fn last_sequence(&self) -> StoreResult<i64> {
-        self.read(|connection| Progress::read(connection).map(|progress| progress.sequence))
+        self.read(|connection| read_progress(connection).map(|progress| progress.sequence))
             .await
     }
 }
