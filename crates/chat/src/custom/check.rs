@@ -63,6 +63,13 @@ pub(super) fn check(target: &Target) -> Vec<Problem> {
         let detail = "a content type is of the form application/json or text/plain; charset=utf-8";
         problems.push(problem("contentType", detail.to_owned()));
     }
+    let fields = target.secret("formFields").trim();
+    let do_fit = fields.is_empty() || render::is_form(target) && are_form_fields(fields);
+    if !do_fit {
+        let detail = "form fields are of the form name=value, percent-encoded, with & between them, and go with the content \
+                      type application/x-www-form-urlencoded";
+        problems.push(problem("formFields", detail.to_owned()));
+    }
     let refused = answer::condition(target).err();
     problems.extend(refused.map(|refused| problem("success", refused.to_string())));
     problems
@@ -135,6 +142,16 @@ fn sample(target: &Target, case: Case) -> Sample {
     sample
 }
 
+/// Pairs as a form has them: nothing that would have to be encoded, and a name before each value.
+fn are_form_fields(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~*+%:@/".contains(&byte);
+    let is_pair = |pair: &str| {
+        pair.split_once('=')
+            .is_some_and(|(name, value)| !name.is_empty() && name.bytes().chain(value.bytes()).all(is_plain))
+    };
+    text.split('&').all(is_pair)
+}
+
 /// A type, a subtype and perhaps parameters (RFC 9110 § 8.3.1).
 fn is_content_type(text: &str) -> bool {
     let is_token = |part: &str| {
@@ -180,6 +197,22 @@ mod tests {
             .chain(tried)
             .map(|problem| (problem.field, problem.detail))
             .collect()
+    }
+
+    #[test]
+    fn form_fields_go_with_a_form_and_are_encoded() {
+        let fields = |preset: &str, fields: &str| {
+            problems(|sample| {
+                sample
+                    .with_option("preset", preset)
+                    .with_secret("formFields", fields)
+            })
+            .len()
+        };
+        assert_eq!(fields("twilio", "To=%2B4930123&From=%2B4930456"), 0);
+        assert_eq!(fields("twilio", "To=+49 30"), 1);
+        assert_eq!(fields("twilio", "nobody"), 1);
+        assert_eq!(fields("webex", "token=a"), 1);
     }
 
     fn template(source: &str) -> Vec<(&'static str, String)> {

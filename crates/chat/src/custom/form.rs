@@ -12,7 +12,7 @@ pub static ABOUT: KindDescription = KindDescription {
         placeholder: "https://example.com/hooks/{{ incident.service.id }}",
         hint: "Path and query may hold values of the event, such as {{ incident.id }}.",
     },
-    fields: &[PRESET, METHOD, CONTENT_TYPE, TEMPLATE, SUCCESS],
+    fields: &[PRESET, METHOD, CONTENT_TYPE, FORM_FIELDS, TEMPLATE, SUCCESS],
     steps: &[
         "Look up in the receiver's documents which address, method and body it expects.",
         "Put the address into URL, and a key or token that it asks for into Headers.",
@@ -47,6 +47,15 @@ const CONTENT_TYPE: Field = Field {
     label: "Content type",
     hint: "Empty for the preset's own; values in a template are escaped as it demands, and JSON is checked.",
     placeholder: "application/json",
+    ..Field::LINE
+};
+
+const FORM_FIELDS: Field = Field {
+    name: "formFields",
+    label: "Form fields",
+    hint: "Secrets that the receiver expects in the body of a form: sent before what the preset or template makes.",
+    placeholder: "token=…&user=…",
+    input: Input::Secret,
     ..Field::LINE
 };
 

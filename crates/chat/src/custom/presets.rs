@@ -15,7 +15,7 @@ pub(super) struct Preset {
 }
 
 /// What people choose from.
-pub(super) const CHOICES: [(&str, &str); 15] = [
+pub(super) const CHOICES: [(&str, &str); 17] = [
     ("opsknight", "OpsKnight's own JSON"),
     ("cloudevents", "CloudEvents 1.0, structured"),
     ("cloudevents_binary", "CloudEvents 1.0, binary"),
@@ -31,6 +31,8 @@ pub(super) const CHOICES: [(&str, &str); 15] = [
     ("wecom", "WeCom"),
     ("zulip", "Zulip"),
     ("webex", "Webex"),
+    ("pushover", "Pushover"),
+    ("twilio", "Twilio SMS"),
 ];
 
 /// The preset of this name; OpsKnight's own JSON if there is none.
@@ -41,7 +43,7 @@ pub(super) fn preset(name: &str) -> &'static Preset {
 
 const JSON: &str = "application/json";
 
-static PRESETS: [&Preset; 15] = [
+static PRESETS: [&Preset; 17] = [
     &OPSKNIGHT,
     &CLOUDEVENTS,
     &CLOUDEVENTS_BINARY,
@@ -57,6 +59,8 @@ static PRESETS: [&Preset; 15] = [
     &WECOM,
     &ZULIP,
     &WEBEX,
+    &PUSHOVER,
+    &TWILIO,
 ];
 
 static OPSKNIGHT: Preset = Preset {
@@ -347,6 +351,31 @@ static WEBEX: Preset = Preset {
     body: r#"{
   "text": "{{ mark }} {{ test_mark }}{{ incident.title | quiet | cut(1000) }}\n{{ happened | quiet }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) }}\nAssignee: {{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}\n{{ links.incident or '' }}"
 }"#,
+    headers: &[],
+    success: "",
+};
+
+/// Its `token` and `user` are form fields of the settings. A text has no markup there unless `html` asks for it.
+static PUSHOVER: Preset = Preset {
+    name: "pushover",
+    content_type: "application/x-www-form-urlencoded",
+    body: "title={{ (mark ~ ' ' ~ test_mark ~ incident.title) | line | cut(250) }}\
+&message={{ happened | line | cut(300) }}%20%C2%B7%20{{ incident.severity }}\
+%20%C2%B7%20{{ incident.service.name | line | cut(300) }}\
+%0AAssignee:%20{{ incident.assignee.name | line | cut(300) if incident.assignee else 'nobody' }}\
+&priority={{ 1 if incident.status == 'triggered' and incident.severity in ['critical', 'error'] else 0 }}\
+{% if links.incident %}&url={{ links.incident }}&url_title=Open%20incident{% endif %}",
+    headers: &[],
+    success: "body.status == 1",
+};
+
+/// Its `To` and `From` are form fields of the settings. Short: each part of a message costs.
+static TWILIO: Preset = Preset {
+    name: "twilio",
+    content_type: "application/x-www-form-urlencoded",
+    body: "Body={{ test_mark }}{{ happened | line | cut(60) }}:%20{{ incident.title | line | cut(120) }}\
+%20({{ incident.severity }},%20{{ incident.service.name | line | cut(40) }})\
+{% if links.incident %}%20{{ links.incident }}{% endif %}",
     headers: &[],
     success: "",
 };

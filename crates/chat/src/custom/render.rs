@@ -173,8 +173,24 @@ impl<'a> Maker<'a> {
             let read: Result<serde_json::Value, _> = serde_json::from_str(&text);
             read.map_err(|error| fault(&format!("because what comes out is no JSON: {error}")))?;
         }
-        Ok(Bytes::from(text))
+        Ok(Bytes::from(self.with_form_fields(text)))
     }
+
+    /// A form with the fields of the settings before its own.
+    fn with_form_fields(&self, form: String) -> String {
+        match self.target.secret("formFields").trim() {
+            "" => form,
+            fields if form.is_empty() => fields.to_owned(),
+            fields => format!("{fields}&{form}"),
+        }
+    }
+}
+
+/// Whether what a target sends is a form.
+pub(super) fn is_form(target: &Target) -> bool {
+    let content_type = content_type(target, preset(target.option("preset")));
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 fn method(target: &Target) -> Method {

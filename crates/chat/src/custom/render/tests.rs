@@ -189,6 +189,46 @@ fn zulip_gets_entities_and_a_topic() {
 }
 
 #[test]
+fn pushover_and_twilio_get_their_secrets_in_the_form() {
+    let form = |preset: &str, fields: &str| {
+        let sample = sample(EventName::Triggered)
+            .with_option("preset", preset)
+            .with_secret("formFields", fields)
+            .about(|incident| incident.title = "a=b&token=evil +1".into());
+        let body = rendered(&sample).body;
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
+        pairs
+    };
+    let pushover = form(
+        "pushover",
+        "token=azGDORePK8gMaC0QOYAMyEEuzJnyUi&user=uQiRzpo4DXghDmr9QzzfQu27cmVRsG",
+    );
+    let names: Vec<&str> = pushover.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "token",
+            "user",
+            "title",
+            "message",
+            "priority",
+            "url",
+            "url_title"
+        ]
+    );
+    assert_eq!(pushover[2].1, "🔴 a=b&token=evil +1");
+    assert_eq!(pushover[4].1, "1");
+    let twilio = form("twilio", "To=%2B4930123&From=%2B4930456");
+    let expected =
+        "Triggered: a=b&token=evil +1 (critical, API Gateway) https://ops.example.com/incidents/inc_1";
+    let pairs = [("To", "+4930123"), ("From", "+4930456"), ("Body", expected)];
+    assert_eq!(
+        twilio,
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+}
+
+#[test]
 fn texts_without_markup_stay_within_their_form() {
     let json = |preset: &str| serde_json::from_str::<Value>(&hostile(preset)).unwrap();
     assert_eq!(json("dingtalk")["msgtype"], "text");
@@ -380,7 +420,7 @@ fn no_preset_has_a_fault() {
         let tried = sample.settle(|task| check::try_templates(&sample.target, task.templates));
         [check::check(&sample.target), tried].concat()
     };
-    assert_eq!(CHOICES.map(|(name, _)| faults(name)), [const { Vec::new() }; 15]);
+    assert_eq!(CHOICES.map(|(name, _)| faults(name)), [const { Vec::new() }; 17]);
 }
 
 proptest! {
