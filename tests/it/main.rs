@@ -3,6 +3,7 @@
 // Clippy's exception for tests covers test functions only, not what they call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alerting;
 mod api;
 mod bench;
 mod chat;

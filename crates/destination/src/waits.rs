@@ -10,8 +10,8 @@ use model::time::Timestamp;
 
 /// Headers with the time at which a limit ends, or the seconds until then.
 const RESETS: [&str; 3] = ["x-ratelimit-reset-after", "x-ratelimit-reset", "ratelimit-reset"];
-/// The header with the length of a limit's interval, in seconds (Jira Data Center).
-const INTERVAL: &str = "x-ratelimit-interval-seconds";
+/// Headers with the length of a limit's interval, in seconds (Jira Data Center, Opsgenie).
+const INTERVALS: [&str; 2] = ["x-ratelimit-interval-seconds", "x-ratelimit-period-in-sec"];
 
 /// How long `Retry-After` asks to wait.
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
@@ -26,7 +26,10 @@ pub fn told(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
         let mut waits = RESETS.iter().filter_map(|name| parse_reset(text(name)?, now));
         waits.find(|wait| !wait.is_zero())
     };
-    let interval = || parse_retry_after(text(INTERVAL)?, now);
+    let interval = || {
+        let mut waits = INTERVALS.iter();
+        waits.find_map(|name| parse_retry_after(text(name)?, now))
+    };
     retry_after(headers, now).or_else(resets).or_else(interval)
 }
 
@@ -59,6 +62,7 @@ mod tests {
             seconds(&[("x-ratelimit-reset", "0"), ("x-ratelimit-interval-seconds", "30")]),
             Some(30)
         );
+        assert_eq!(seconds(&[("x-ratelimit-period-in-sec", "60")]), Some(60));
         assert_eq!(seconds(&[("retry-after", "soon")]), None);
     }
 }

@@ -17,6 +17,10 @@ const ADAPTERS: &[&dyn Adapter] = &[
     tickets::servicenow::ADAPTER,
     tickets::github::ADAPTER,
     tickets::gitlab::ADAPTER,
+    &alerting::pagerduty::PagerDuty,
+    &alerting::opsgenie::Opsgenie,
+    &alerting::alertmanager::Alertmanager,
+    &alerting::ntfy::Ntfy,
     &chat::custom::Custom,
 ];
 

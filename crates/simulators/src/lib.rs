@@ -2,6 +2,7 @@
 //! the vendor publishes and not against the product: what the vendor refuses, a simulator refuses. No crate of the
 //! product may use this one, but for the command line.
 
+mod alertmanager;
 mod code_host;
 mod custom;
 mod discord;
@@ -11,6 +12,9 @@ mod gitlab;
 mod google_chat;
 mod jira;
 mod message;
+mod ntfy;
+mod opsgenie;
+mod pagerduty;
 mod servicenow;
 mod simulator;
 mod slack;
@@ -21,7 +25,7 @@ pub use crate::message::Message;
 pub use crate::simulator::{Callback, Fault, Request, Response, Simulator};
 
 /// The kinds that can be simulated, in the order in which people choose.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 14] = [
     "slack",
     "teams",
     "google_chat",
@@ -31,6 +35,10 @@ const KINDS: [&str; 10] = [
     "servicenow",
     "github",
     "gitlab",
+    "pagerduty",
+    "opsgenie",
+    "alertmanager",
+    "ntfy",
     "custom",
 ];
 
@@ -51,6 +59,10 @@ pub fn simulator(kind: &str) -> Option<Box<dyn Simulator>> {
         "servicenow" => Box::<servicenow::ServiceNow>::default(),
         "github" => Box::<github::GitHub>::default(),
         "gitlab" => Box::<gitlab::GitLab>::default(),
+        "pagerduty" => Box::<pagerduty::PagerDuty>::default(),
+        "opsgenie" => Box::<opsgenie::Opsgenie>::default(),
+        "alertmanager" => Box::<alertmanager::Alertmanager>::default(),
+        "ntfy" => Box::<ntfy::Ntfy>::default(),
         "custom" => Box::<custom::Custom>::default(),
         _ => return None,
     })

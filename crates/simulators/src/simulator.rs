@@ -50,6 +50,17 @@ impl Response {
             ..Self::default()
         }
     }
+
+    /// A web page, as what stands before a platform sends it.
+    pub(crate) fn page(status: u16, title: &str, sentence: String) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "text/html; charset=UTF-8".to_owned())],
+            body: format!("<!DOCTYPE html><html><title>{title}</title></html>"),
+            sentence,
+            ..Self::default()
+        }
+    }
 }
 
 /// A call that a platform makes to somebody who wants to know of changes: always a POST.

@@ -187,7 +187,8 @@ fn every_kind_is_one_folder_or_file_one_page_and_one_line() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let list = std::fs::read_to_string(root.join("crates/kinds/src/lib.rs")).unwrap();
     for kind in kinds() {
-        let homes = ["crates/chat/src", "crates/tickets/src"].map(|home| root.join(home).join(kind));
+        let homes = ["crates/alerting/src", "crates/chat/src", "crates/tickets/src"]
+            .map(|home| root.join(home).join(kind));
         let adapter = homes.iter().find(|home| home.exists()).unwrap();
         assert!(
             adapter.join("mod.rs").exists() && adapter.join("form.rs").exists(),

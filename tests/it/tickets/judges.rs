@@ -29,7 +29,7 @@ fn python() -> Option<PathBuf> {
 }
 
 /// Runs a judge and says what it said.
-async fn judge(script: &str, arguments: &[&str]) {
+pub async fn judge(script: &str, arguments: &[&str]) {
     let Some(python) = python() else { return };
     let script = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .join("tests/judges")

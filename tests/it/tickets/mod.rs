@@ -6,7 +6,7 @@ mod by_hand;
 mod code_hosts;
 mod exactly_once;
 mod inward;
-mod judges;
+pub mod judges;
 pub mod killed;
 mod life;
 mod reports;

@@ -46,8 +46,8 @@ pub struct Arguments {
     /// The address; 0.0.0.0 for every network.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
-    /// Play a platform (discord, slack, teams, google_chat, telegram, jira, servicenow, github, gitlab, custom): its rules,
-    /// its answers, its messages or tickets.
+    /// Play a platform (discord, slack, teams, google_chat, telegram, jira, servicenow, github, gitlab, pagerduty, opsgenie,
+    /// alertmanager, ntfy, custom): its rules, its answers, its messages, tickets or alerts.
     #[arg(long = "as", value_name = "KIND")]
     platform: Option<String>,
     /// The webhook's secret, to verify signatures; OPSKNIGHT_LISTEN_SECRET_FILE names a file that holds it.

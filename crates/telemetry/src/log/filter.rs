@@ -3,6 +3,7 @@
 /// Our crates, as the log names them. `tests/it/tidy.rs` holds the list to the folders.
 pub const CRATES: &[&str] = &[
     "actions",
+    "alerting",
     "api",
     "bench",
     "chat",
