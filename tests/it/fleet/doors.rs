@@ -52,7 +52,8 @@ impl Pair {
                 TestApp::start_with(&data, &settings, Names::default()).await
             }
         };
-        let (first, second) = tokio::join!(start(folders[0].path()), start(folders[1].path()));
+        let both = async { tokio::join!(start(folders[0].path()), start(folders[1].path())) };
+        let (first, second) = Box::pin(both).await;
         Self {
             first,
             second,

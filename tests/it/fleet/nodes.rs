@@ -1,5 +1,7 @@
 //! The nodes of a fleet: real processes that share a database, under load.
 
+#![allow(clippy::print_stdout, reason = "how much was sent belongs into the report")]
+
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -14,6 +16,15 @@ use super::receiver::{Fault, FleetReceiver};
 use crate::support::api_client::ApiClient;
 use crate::support::server_process::ServerProcess;
 
+/// What is told of a database that is set up to be quick, and replicated only where a test is about that.
+const OF_THE_TESTS: [&str; 6] = [
+    "fsync_off",
+    "full_page_writes_off",
+    "autovacuum_off",
+    "checksums_off",
+    "replica_asynchronous",
+    "no_synchronous_replica",
+];
 /// How long everything may take to be delivered in the end, before the test says that it never will be.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// How often it is looked whether something is so.
@@ -122,7 +133,9 @@ impl Fleet {
         self.receiver.verify(&accepted, &self.faults);
         let system = api.get("/api/v1/system?deep=true").await.expect(200).json();
         assert_eq!(system["missing"].as_i64(), Some(0), "{system}");
-        assert_eq!(system["findings"], json!([]), "{system}");
+        let findings = system["findings"].as_array().unwrap().iter();
+        let of_data = findings.filter(|finding| !OF_THE_TESTS.contains(&finding["code"].as_str().unwrap()));
+        assert_eq!(of_data.count(), 0, "{system}");
         println!(
             "{} events accepted, {} requests received, {} of them repeats",
             accepted.len(),

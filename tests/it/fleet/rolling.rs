@@ -8,10 +8,11 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::load::Accepted;
 use super::receiver::FleetReceiver;
 use super::{new_database, postgres, settle};
 use crate::support::api_client::ApiClient;
@@ -39,7 +40,7 @@ struct Upstream {
 struct Rotation {
     upstreams: Mutex<Vec<Upstream>>,
     turn: AtomicUsize,
-    accepted: Mutex<Vec<String>>,
+    accepted: Mutex<Vec<Accepted>>,
     refused: Mutex<Vec<String>>,
     has_ended: AtomicBool,
 }
@@ -104,13 +105,26 @@ impl Rotation {
                 continue;
             };
             let id = made["id"].as_str().unwrap().to_owned();
-            for action in ["acknowledge", "resolve"] {
-                self.post(&format!("/api/v1/incidents/{id}/{action}"), json!({}), 200)
-                    .await;
+            self.accept(&id, "incident.triggered");
+            for (action, event) in [
+                ("acknowledge", "incident.acknowledged"),
+                ("resolve", "incident.resolved"),
+            ] {
+                let path = format!("/api/v1/incidents/{id}/{action}");
+                if self.post(&path, json!({}), 200).await.is_some() {
+                    self.accept(&id, event);
+                }
             }
-            self.accepted.lock().unwrap().push(id);
             tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    fn accept(&self, incident: &str, event: &'static str) {
+        self.accepted.lock().unwrap().push(Accepted {
+            incident: incident.to_owned(),
+            event,
+            at: Instant::now(),
+        });
     }
 }
 
@@ -199,8 +213,8 @@ async fn servers_are_replaced_by_newer_ones_without_a_refused_request() {
 
     let accepted = rotation.accepted.lock().unwrap().clone();
     assert_eq!(*rotation.refused.lock().unwrap(), [""; 0]);
-    assert!(accepted.len() > 2 * CALLERS);
-    receiver.verify(&accepted);
+    assert!(accepted.len() > 6 * CALLERS);
+    receiver.verify(&accepted, &[]);
     let system = new[0].1.api.get("/api/v1/system").await.expect(200).json();
     assert_eq!(system["missing"].as_i64(), Some(0), "{system}");
     for (server, _) in new {
