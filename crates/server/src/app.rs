@@ -210,8 +210,7 @@ impl App {
         let clients = Clients::new(Bounds::new(&capacity), proxies(config), Arc::clone(&metrics));
         let site = site(config, parts, pages, stop.drain.subscribe());
         let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
-        let mut timers = start_timers(config, &store, &source, &inbox, &metrics, &supervisor);
-        fleet.start(&mut timers, config, &supervisor);
+        let mut timers = start_timers(config, &store, &source, &inbox, &metrics, fleet, &supervisor);
         start_senders(&mut timers, &dispatcher, &ticket_poller, &supervisor);
         let app = Self {
             schema: SchemaWatch::start(&mut timers, config, &store, &supervisor),
@@ -446,6 +445,7 @@ fn start_timers(
     source: &Env,
     inbox: &Arc<DispatchHandle>,
     metrics: &Arc<Metrics>,
+    fleet: FleetWatch,
     supervisor: &Supervisor,
 ) -> JoinSet<()> {
     let keep_for = KeepFor {
@@ -468,6 +468,7 @@ fn start_timers(
     let (to, at, lease) = parts();
     let audit = auditor::run(to, at, lease, Arc::clone(metrics));
     timers.spawn(watch().watch("auditor", audit));
+    fleet.start(&mut timers, config, supervisor);
     timers
 }
 

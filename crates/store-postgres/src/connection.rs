@@ -271,9 +271,7 @@ impl Connection {
             [] => Ok(()),
             [one] => self.run(one).await.map(|_| ()),
             [one, other] => tokio::try_join!(biased; self.run(one), self.run(other)).map(|_| ()),
-            _ => Err(StoreError::Corrupt(
-                "a transaction ends with too many statements".into(),
-            )),
+            _ => Err(StoreError::Corrupt("too many last statements".into())),
         }
     }
 
@@ -484,8 +482,8 @@ impl Drop for Unanswered<'_> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        let is_in_transaction = self.is_in_transaction && !self.is_unsent();
-        let is_clean = !is_in_transaction && !*self.is_out_of_step.get_mut();
+        let is_between = !self.is_in_transaction || self.is_unsent();
+        let is_clean = is_between && !*self.is_out_of_step.get_mut();
         if let Some(client) = self.client.take().filter(|_| !is_clean) {
             // Closed instead of handed on, with whatever it was about.
             drop(Object::take(client));

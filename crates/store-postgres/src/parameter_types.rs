@@ -5,11 +5,12 @@ use bytes::BytesMut;
 use tokio_postgres::types::{ToSql, Type};
 
 /// What the statements of this store are given. A value fits one of them.
-const TYPES: [Type; 8] = [
+const TYPES: [Type; 9] = [
     Type::INT8,
     Type::BYTEA,
     Type::TEXT,
     Type::BOOL,
+    Type::FLOAT8,
     Type::INT8_ARRAY,
     Type::BYTEA_ARRAY,
     Type::TEXT_ARRAY,
@@ -34,7 +35,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_value_that_statements_are_given_has_its_type() {
-        let values: [(&(dyn ToSql + Sync), Type); 10] = [
+        let values: [(&(dyn ToSql + Sync), Type); 11] = [
             (&1_i64, Type::INT8),
             (&None::<i64>, Type::INT8),
             (&&b"id"[..], Type::BYTEA),
@@ -42,6 +43,7 @@ mod tests {
             (&"text", Type::TEXT),
             (&None::<String>, Type::TEXT),
             (&true, Type::BOOL),
+            (&0.5_f64, Type::FLOAT8),
             (&vec![None::<i64>], Type::INT8_ARRAY),
             (&vec![&b"id"[..]], Type::BYTEA_ARRAY),
             (&vec!["text"], Type::TEXT_ARRAY),

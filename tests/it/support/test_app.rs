@@ -56,6 +56,7 @@ pub struct TestApp {
     app: App,
     pub api: ApiClient,
     clock: Arc<HandClock>,
+    source: Env,
 }
 
 impl TestApp {
@@ -115,7 +116,7 @@ impl TestApp {
         change(&mut config);
         let source = Env::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemEntropy));
         let surroundings = Surroundings {
-            source,
+            source: source.clone(),
             resolver,
             renderer: Renderer::new(program.into()),
         };
@@ -136,6 +137,7 @@ impl TestApp {
             app,
             api: ApiClient::new(&base, &key),
             clock,
+            source,
         }
     }
 
@@ -155,9 +157,9 @@ impl TestApp {
         self.app.store()
     }
 
-    /// A source of times and ids on the test's clock.
+    /// Its source of times and ids, on the test's clock or on that of the database that several share.
     pub fn source(&self) -> Env {
-        Env::new(Arc::clone(&self.clock) as Arc<dyn Clock>, Arc::new(SystemEntropy))
+        self.source.clone()
     }
 
     /// Moves the clock, and lets the dispatcher see it.

@@ -219,12 +219,12 @@ async fn what_the_leader_does_does_no_harm_if_two_nodes_do_it_at_once() {
         .delete(world.loose, world.change(at))
         .await
         .unwrap();
-    let bury = |node: &Store| {
+    let end = |node: &Store| {
         let upkeep = Arc::clone(&node.upkeep);
         async move { upkeep.bury_deleted(at).await.unwrap() }
     };
-    let buried = tokio::join!(bury(nodes[0]), bury(nodes[1]));
-    assert_eq!(buried.0 + buried.1, 2, "each once: {buried:?}");
+    let ended = tokio::join!(end(nodes[0]), end(nodes[1]));
+    assert_eq!(ended.0 + ended.1, 2, "each once: {ended:?}");
     let later = at.plus(Duration::from_secs(3600));
     let retention = Retention {
         delivered_before: later,
