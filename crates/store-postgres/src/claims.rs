@@ -21,6 +21,9 @@ use super::connection::Connection;
 use super::events;
 use super::writer::WriteContext;
 
+/// How long a node leaves alone what others have locked. Asked again at once, all of them would do nothing but ask.
+const CONTENDED_WAIT: Duration = Duration::from_millis(20);
+
 /// Claims what is due, for all requests at once.
 pub async fn claim_due(
     context: &mut WriteContext,
@@ -44,10 +47,21 @@ pub async fn claim_due(
         let delivery = row.claimed(event);
         claimed.entry(delivery.webhook_id).or_default().push(delivery);
     }
-    let answer = |request: &ClaimRequest| Claimed {
-        webhook_id: request.webhook_id,
-        deliveries: claimed.remove(&request.webhook_id).unwrap_or_default(),
-        next_due_at: next.remove(&request.webhook_id),
+    let answer = |request: &ClaimRequest| {
+        let deliveries = claimed.remove(&request.webhook_id).unwrap_or_default();
+        let has_room = usize::try_from(request.limit).is_ok_and(|limit| deliveries.len() < limit);
+        let next_due_at = next.remove(&request.webhook_id).map(|due_at| {
+            // Due and passed over: it is in the hands of others, and about to be gone.
+            match has_room && due_at <= now {
+                true => now.plus(CONTENDED_WAIT),
+                false => due_at,
+            }
+        });
+        Claimed {
+            webhook_id: request.webhook_id,
+            deliveries,
+            next_due_at,
+        }
     };
     Ok(requests.iter().map(answer).collect())
 }

@@ -23,6 +23,7 @@ const NODES: i64 = 3;
 /// A store with two webhooks, and further nodes on it.
 struct Fleet {
     world: Arc<World>,
+    backend: Arc<PostgresBackend>,
     nodes: Vec<Store>,
 }
 
@@ -40,6 +41,7 @@ impl Fleet {
         }
         Self {
             world: Arc::new(world),
+            backend,
             nodes,
         }
     }
@@ -398,4 +400,25 @@ async fn a_due_delivery_is_claimed_by_one_node_only() {
     let claimed: Vec<DeliveryId> = nodes.join_all().await.concat();
     assert_eq!(claimed.len(), 120);
     assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), 120);
+}
+
+#[tokio::test]
+async fn what_another_node_is_claiming_is_not_asked_for_again_at_once() {
+    let fleet = Fleet::new().await;
+    fleet.world.trigger("contended").await;
+    let mut other = fleet.backend.connection().await;
+    let claiming = other.transaction().await.unwrap();
+    let sql = "SELECT id FROM deliveries WHERE state = 'scheduled' FOR UPDATE";
+    assert!(!claiming.query(sql, &[]).await.unwrap().is_empty());
+    let now = fleet.world.at(1);
+    let request = ClaimRequest {
+        webhook_id: fleet.world.loose,
+        limit: 5,
+    };
+    let passed_over = fleet.nodes[0].queue.claim_due(vec![request], now).await.unwrap();
+    assert_eq!(passed_over[0].deliveries.len(), 0);
+    assert!(passed_over[0].next_due_at.is_some_and(|at| at > now));
+    claiming.rollback().await.unwrap();
+    let claimed = fleet.nodes[0].queue.claim_due(vec![request], now).await.unwrap();
+    assert_eq!(claimed[0].deliveries.len(), 1);
 }
