@@ -63,7 +63,7 @@ ALTER TABLE activity_of_nodes SET (autovacuum_vacuum_scale_factor = 0, autovacuu
 -- Attempts are most of the bytes. They lie in partitions of a day of their deliveries' ids, whose first 48 bits are
 -- milliseconds: old ones are dropped whole instead of row by row, and vacuum has nothing to do there. The deliveries stay in
 -- one table: they are small, and lanes, claims and lists would have to look into every partition
--- (docs/decisions/0036-attempts-in-partitions.md). What is there already becomes the first partition as it is; the rest is
+-- (docs/decisions/0024-attempts-in-partitions.md). What is there already becomes the first partition as it is; the rest is
 -- made ahead by whoever prunes (`attempt_partitions.rs`).
 ALTER TABLE attempts RENAME TO attempts_before;
 ALTER INDEX attempts_pkey RENAME TO attempts_before_pkey;

@@ -1,6 +1,6 @@
 //! Migrations: numbered SQL texts, each applied once, each in a transaction of its own, by one node while the others go on.
 //! What was applied is kept with its hash, so that one which changed afterwards is noticed, and with the oldest schema
-//! whose programs may go on beside it (decision 0040). Nodes that start together wait for each other at a row.
+//! whose programs may go on beside it (decision 0025). Nodes that start together wait for each other at a row.
 
 use std::sync::Arc;
 use std::time::Duration;
