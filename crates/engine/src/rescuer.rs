@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use clock::Env;
 use model::time::Timestamp;
 use store::Store;
@@ -38,6 +40,7 @@ pub async fn run(store: Store, source: Env, handle: Arc<DispatchHandle>) {
         last: None,
         rescues_from_ms: i64::MIN,
         has_told_of_clock: false,
+        rescues: JoinSet::new(),
     };
     let mut next_heartbeat_ms = rescuer.source.monotonic_millis();
     loop {
@@ -73,6 +76,14 @@ pub async fn renew_lease(store: &Store, source: &Env, handle: &DispatchHandle) -
     Ok(membership)
 }
 
+async fn rescue(store: Store, now: Timestamp) {
+    match store.queue.rescue(now).await {
+        Ok(0) => {}
+        Ok(freed) => tracing::info!(freed, "freed deliveries that an earlier run had in hand"),
+        Err(error) => log_store_failure!(error, "claims of gone nodes could not be freed"),
+    }
+}
+
 struct Rescuer {
     store: Store,
     source: Env,
@@ -81,6 +92,8 @@ struct Rescuer {
     /// Before that, claims of others are left alone.
     rescues_from_ms: i64,
     has_told_of_clock: bool,
+    /// At most one.
+    rescues: JoinSet<()>,
 }
 
 impl Rescuer {
@@ -99,10 +112,10 @@ impl Rescuer {
         if self.source.monotonic_millis() < self.rescues_from_ms {
             return;
         }
-        match self.store.queue.rescue(self.source.now()).await {
-            Ok(0) => {}
-            Ok(freed) => tracing::info!(freed, "freed deliveries that an earlier run had in hand"),
-            Err(error) => log_store_failure!(error, "claims of gone nodes could not be freed"),
+        // Beside the heartbeats, which wait for nothing: however long the others' claims take, this node keeps its own.
+        let _ended = self.rescues.try_join_next();
+        if self.rescues.is_empty() {
+            self.rescues.spawn(rescue(self.store.clone(), self.source.now()));
         }
     }
 

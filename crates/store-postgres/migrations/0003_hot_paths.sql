@@ -24,7 +24,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER webhooks_changed AFTER INSERT OR UPDATE OR DELETE ON webhooks
+-- Not for what nobody decides by, such as when a platform last called.
+CREATE TRIGGER webhooks_changed
+    AFTER INSERT OR DELETE OR UPDATE OF updated_at, disabled_since, degraded_since, deleted_at ON webhooks
     FOR EACH STATEMENT EXECUTE FUNCTION mark_webhook_change();
 
 -- Each run of a node counts into rows of its own, so that no node waits for another; readers add them up. What is counted

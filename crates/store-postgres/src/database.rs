@@ -352,7 +352,12 @@ fn new_pool(address: Address, size: usize, timelines: Option<&Arc<Timelines>>) -
         let timelines = timelines.clone();
         Box::pin(async move {
             match timelines {
-                Some(timelines) => timelines.look(client).await.map_err(HookError::Backend),
+                Some(timelines) => {
+                    match tokio::time::timeout(CONNECT_TIMEOUT, timelines.look(client)).await {
+                        Ok(looked) => looked.map_err(HookError::Backend),
+                        Err(_) => Err(HookError::message("a new connection does not answer in time")),
+                    }
+                }
                 None => Ok(()),
             }
         })

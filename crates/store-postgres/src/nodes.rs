@@ -27,17 +27,18 @@ const LONGEST_LEASE: Duration = Duration::from_secs(120);
 /// Clocks that differ by more are told of.
 const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
 
-/// Renews a node's lease, and its leadership or takes one that nobody holds: one statement, one round trip.
+/// Renews a node's lease, and its leadership or takes one that nobody holds: one statement, one round trip. One that had to
+/// wait shortens nothing that a later one has renewed.
 pub async fn heartbeat(connection: &Connection, node: i64) -> StoreResult<Membership> {
     let sql = "WITH clock AS MATERIALIZED (
                    SELECT (extract(epoch FROM statement_timestamp()) * 1000)::bigint AS now),
                renewed AS (
                    INSERT INTO nodes AS n (id, lease_until, beats) SELECT $1::bigint, now + $2::bigint, 1 FROM clock
-                   ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until,
+                   ON CONFLICT (id) DO UPDATE SET lease_until = greatest(n.lease_until, excluded.lease_until),
                        beats = CASE WHEN n.lease_until > excluded.lease_until - $2 THEN n.beats + 1 ELSE 1 END
                    RETURNING beats, is_leaving),
                led AS (
-                   UPDATE leader l SET node = $1, lease_until = clock.now + $2,
+                   UPDATE leader l SET node = $1, lease_until = greatest(l.lease_until, clock.now + $2),
                        term = CASE WHEN l.node = $1 THEN l.term ELSE l.term + 1 END
                    FROM clock, renewed
                    WHERE NOT renewed.is_leaving AND (l.node = $1 OR l.lease_until <= clock.now)

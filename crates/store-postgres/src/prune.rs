@@ -104,7 +104,7 @@ async fn change_partitions(
 
 fn later_if_locked(changed: StoreResult<u64>) -> StoreResult<u64> {
     match changed {
-        Err(StoreError::Unavailable(reason)) => {
+        Err(StoreError::Unavailable(reason) | StoreError::Conflict(reason)) => {
             tracing::info!(
                 reason,
                 "the partitions of attempts are left as they are until the next round"

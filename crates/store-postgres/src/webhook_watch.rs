@@ -23,7 +23,7 @@ impl WebhookWatch {
     /// deleted since the last look, by whomever, and whose breakers opened or closed.
     ///
     /// Each node asks ten times a second while there are others. One statement reads the webhooks and one entry of the index
-    /// `deliveries_open` for each: some 0.3 ms with ten webhooks, and 5 µs for each further one.
+    /// `deliveries_open` for each.
     pub async fn look(
         &self,
         connection: &Connection,
