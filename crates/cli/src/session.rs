@@ -77,7 +77,7 @@ impl Session {
         Ok(Self {
             api: Client::new(url.as_deref().unwrap_or(DEFAULT_URL), key.map(SecretText::new))?,
             is_json: server.caller.json,
-            clock: SystemClock::new(),
+            clock: SystemClock,
         })
     }
 

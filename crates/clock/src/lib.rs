@@ -26,24 +26,13 @@ pub trait Entropy: Send + Sync {
 }
 
 /// The machine's clock.
-pub struct SystemClock {
-    started: std::time::Instant,
-}
+pub struct SystemClock;
 
-impl SystemClock {
-    /// A clock that counts monotonic time from now.
-    pub fn new() -> Self {
-        Self {
-            started: std::time::Instant::now(),
-        }
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// Of the clocks that nobody sets, the one that goes on while the machine is suspended: a lease runs out meanwhile.
+#[cfg(target_os = "linux")]
+const STEADY: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const STEADY: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
@@ -54,7 +43,10 @@ impl Clock for SystemClock {
     }
 
     fn monotonic_millis(&self) -> i64 {
-        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+        let now = rustix::time::clock_gettime(STEADY);
+        now.tv_sec
+            .saturating_mul(1000)
+            .saturating_add(now.tv_nsec / 1_000_000)
     }
 }
 
@@ -113,7 +105,7 @@ impl Env {
 
     /// The machine's own.
     pub fn system() -> Self {
-        Self::new(Arc::new(SystemClock::new()), Arc::new(SystemEntropy))
+        Self::new(Arc::new(SystemClock), Arc::new(SystemEntropy))
     }
 
     /// The time: the wall clock's, or that of the clock that is followed.

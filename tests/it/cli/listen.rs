@@ -81,7 +81,7 @@ fn signed(current: &str, previous: Option<&str>, seconds: i64) -> String {
 
 fn now_seconds() -> i64 {
     use clock::{Clock, SystemClock};
-    SystemClock::new().now().as_seconds()
+    SystemClock.now().as_seconds()
 }
 
 #[test]

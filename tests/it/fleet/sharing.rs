@@ -103,7 +103,7 @@ async fn start_app(url: &str, data: &Path, by_ms: i64) -> (App, ApiClient) {
         ..Config::default()
     };
     let clock = SkewedClock {
-        right: SystemClock::new(),
+        right: SystemClock,
         by_ms,
     };
     let surroundings = Surroundings {

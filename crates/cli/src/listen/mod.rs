@@ -107,7 +107,7 @@ async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
         faults: Faults::new(faults, arguments.repeat),
         platform,
         secret: secret.map(SecretText::new),
-        clock: SystemClock::new(),
+        clock: SystemClock,
         reports,
         stop: stopped,
     });
