@@ -188,3 +188,35 @@ impl Drop for SmallDisk {
         let _ = std::fs::remove_dir(&self.path);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_the_database_refuses_keeps_no_others_from_being_recorded() {
+    let cluster = Cluster::start().await;
+    let fleet = Fleet::start(&[cluster.url()]).await;
+    cluster
+        .execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF EXISTS (SELECT 1 FROM deliveries d JOIN incidents i ON i.id = d.incident_id
+                            WHERE d.id = new.delivery_id AND i.title = 'refused') THEN
+                     RAISE EXCEPTION 'no such attempt' USING ERRCODE = 'check_violation';
+                 END IF;
+                 RETURN new; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        .await;
+    for title in ["refused", "recorded"] {
+        let incident = json!({"title": title, "service": {"name": "Fleet"}});
+        fleet.api(0).post("/api/v1/incidents", incident).await.expect(201);
+    }
+    let count = |title: &str, state: &str| {
+        format!(
+            "SELECT count(*) FROM deliveries d JOIN incidents i ON i.id = d.incident_id
+             WHERE i.title = '{title}' AND d.state = '{state}'"
+        )
+    };
+    until("the other one is recorded", async || {
+        cluster.number(&count("recorded", "delivered")).await == 1
+    })
+    .await;
+    assert_eq!(cluster.number(&count("refused", "claimed")).await, 1);
+}
