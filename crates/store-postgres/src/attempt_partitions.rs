@@ -67,7 +67,9 @@ pub fn are_missing(partitions: &[Partition], now: Timestamp) -> bool {
         .is_none_or(|last| last.until < now.plus(DAYS_AHEAD * DAY))
 }
 
-/// Makes what is missing. Days that something lies elsewhere of get none.
+/// Makes the first that is missing; says whether it did. Days that something lies elsewhere of get none.
+///
+/// One in a transaction: attaching looks through all that lies elsewhere, and keeps who reads or writes attempts waiting.
 pub async fn make(context: &mut WriteContext, now: Timestamp) -> StoreResult<u64> {
     let connection = &context.connection;
     let lock = "LOCK TABLE attempt_partitions IN EXCLUSIVE MODE; LOCK TABLE attempts_elsewhere";
@@ -77,16 +79,15 @@ pub async fn make(context: &mut WriteContext, now: Timestamp) -> StoreResult<u64
     if let Some(last) = partitions.last() {
         from = from.max(last.until);
     }
-    let mut made = 0;
     while from < now.plus(DAYS_AHEAD * DAY) {
         let until = midnight_after(from);
         if !finds_elsewhere(connection, from, until).await? {
             attach(connection, from, until).await?;
-            made += 1;
+            return Ok(1);
         }
         from = until;
     }
-    Ok(made)
+    Ok(0)
 }
 
 fn midnight_before(at: Timestamp) -> Timestamp {
