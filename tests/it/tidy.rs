@@ -235,7 +235,7 @@ fn doubled_types(files: &[SourceFile]) -> Vec<String> {
 }
 
 /// Files that only one store can have: what belongs to SQLite's file and its threads, and to PostgreSQL's connections.
-const OF_ONE_STORE: [&str; 19] = [
+const OF_ONE_STORE: [&str; 20] = [
     "address.rs",
     "attempt_partitions.rs",
     "commit_outcome.rs",
@@ -252,6 +252,7 @@ const OF_ONE_STORE: [&str; 19] = [
     "terms.rs",
     "timelines.rs",
     "tls.rs",
+    "unanswered.rs",
     "wal.rs",
     "watched_files.rs",
     "webhook_watch.rs",

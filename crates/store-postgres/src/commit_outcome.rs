@@ -1,13 +1,16 @@
 //! What became of a transaction whose COMMIT was not answered: the connection broke, or took too long. It may be on disk.
 //! PostgreSQL is asked by the transaction's number until it knows. Claims that were taken in it must not stay in the hand of
 //! a node that lives and does not know of them.
+//!
+//! A number means nothing on another timeline, where it may be another transaction's, and little after a crash. There only
+//! what the transaction itself has written tells: its event.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use model::id::WebhookId;
+use model::id::{EventId, WebhookId};
 use store::StoreResult;
 
 use super::columns::{bytes, time, value};
@@ -21,30 +24,72 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_LOOKS: u32 = 24 * 3600;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between a transaction's number and the timeline on which it has it.
+const SEPARATOR: char = '@';
+
+/// A transaction that may be on disk.
+pub struct UnansweredTransaction {
+    number: String,
+    /// Where that number was given; empty on a database that does not say.
+    timeline: String,
+    /// An event that it has made.
+    event_id: Option<EventId>,
+}
+
+impl UnansweredTransaction {
+    /// Reads what [`read_number`] has answered.
+    pub fn new(number: &str, event_id: Option<EventId>) -> Self {
+        let (number, timeline) = number.split_once(SEPARATOR).unwrap_or((number, ""));
+        Self {
+            number: number.to_owned(),
+            timeline: timeline.to_owned(),
+            event_id,
+        }
+    }
+}
+
+/// The statement that says a transaction's number, with the timeline if the database knows of such.
+pub fn read_number(knows_timelines: bool) -> String {
+    match knows_timelines {
+        true => format!("SELECT pg_current_xact_id()::text || '{SEPARATOR}' || {TIMELINE}"),
+        false => "SELECT pg_current_xact_id()::text".to_owned(),
+    }
+}
+
+const TIMELINE: &str = "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
+
+enum Outcome {
+    Committed,
+    Undone,
+    /// It is not under way, and nobody can say more.
+    Unknowable,
+}
 
 /// Whether the transaction is on disk; nothing if that is not known soon.
-pub async fn find_out(shared: &Shared, transaction_id: &str) -> Option<bool> {
+pub async fn find_out(shared: &Shared, transaction: &UnansweredTransaction) -> Option<bool> {
     let look = async {
         loop {
-            if let Ok(Some(outcome)) = look(shared, transaction_id).await {
-                return outcome;
+            match look(shared, transaction).await {
+                Ok(Some(Outcome::Committed)) => return Some(true),
+                Ok(Some(Outcome::Undone)) => return Some(false),
+                Ok(Some(Outcome::Unknowable)) => return None,
+                Ok(None) | Err(_) => tokio::time::sleep(FIRST_PAUSE).await,
             }
-            tokio::time::sleep(FIRST_PAUSE).await;
         }
     };
-    tokio::time::timeout(PATIENCE, look).await.ok()
+    tokio::time::timeout(PATIENCE, look).await.ok().flatten()
 }
 
 /// Waits until it is known, and does then what follows. The caller has heard that it failed: what only the answer would have
 /// named is given back.
-pub async fn settle_later(shared: Arc<Shared>, transaction_id: String, effects: Effects) {
+pub async fn settle_later(shared: Arc<Shared>, transaction: UnansweredTransaction, effects: Effects) {
     for _ in 0..MAX_LOOKS {
         tokio::time::sleep(PAUSE).await;
-        let is_committed = match look(&shared, &transaction_id).await {
-            Ok(Some(is_committed)) => is_committed,
+        let is_committed = match look(&shared, &transaction).await {
+            Ok(Some(outcome)) => matches!(outcome, Outcome::Committed),
             Ok(None) | Err(_) => continue,
         };
-        if is_committed && give_back(&shared, effects.answered_claims()).await.is_err() {
+        if give_back(&shared, effects.answered_claims()).await.is_err() {
             continue;
         }
         effects.settle(is_committed, shared.delivery_sink.as_ref());
@@ -52,19 +97,38 @@ pub async fn settle_later(shared: Arc<Shared>, transaction_id: String, effects: 
     }
 }
 
-/// Whether it is on disk; nothing while it is under way.
-async fn look(shared: &Shared, transaction_id: &str) -> StoreResult<Option<bool>> {
+/// What became of it; nothing while it is under way.
+async fn look(shared: &Shared, transaction: &UnansweredTransaction) -> StoreResult<Option<Outcome>> {
     let connection = shared.connection().await?;
-    let sql = "SELECT pg_xact_status($1::text::xid8) AS status";
+    let sql = format!(
+        "SELECT CASE WHEN $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'elsewhere'
+                     WHEN $2::text = '' THEN pg_xact_status($1::text::xid8)
+                     WHEN {TIMELINE} <> $2 THEN 'elsewhere'
+                     ELSE pg_xact_status($1::text::xid8) END AS status"
+    );
     let status: Option<String> = connection
-        .read_one(sql, &[&transaction_id], |row| value(row, "status"))
+        .read_one(&sql, &[&transaction.number, &transaction.timeline], |row| {
+            value(row, "status")
+        })
         .await?
         .flatten();
-    Ok(match status.as_deref() {
-        Some("committed") => Some(true),
-        Some("aborted") => Some(false),
-        Some(_) | None => None,
-    })
+    let by_number = match status.as_deref() {
+        Some("committed") => Outcome::Committed,
+        Some("aborted") => Outcome::Undone,
+        Some("elsewhere") => Outcome::Unknowable,
+        Some(_) | None => return Ok(None),
+    };
+    // Asked after its number: it is visible if it is there.
+    let Some(event_id) = transaction.event_id else {
+        return Ok(Some(by_number));
+    };
+    let sql = "SELECT 1 FROM events WHERE id = $1";
+    Ok(Some(
+        match connection.finds(sql, &[&&event_id.as_bytes()[..]]).await? {
+            true => Outcome::Committed,
+            false => Outcome::Undone,
+        },
+    ))
 }
 
 async fn give_back(shared: &Shared, claims: &[i64]) -> StoreResult<()> {

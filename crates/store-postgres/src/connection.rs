@@ -12,9 +12,11 @@ use tokio_postgres::{Error, Row, SimpleQueryMessage};
 use store::StoreError;
 use store::StoreResult;
 
+use super::commit_outcome;
 use super::errors::{Failure, is_stale, pool_sentence, unavailable};
 use super::parameter_types::with_types;
 use super::terms::{Prepares, Terms};
+use super::unanswered::UnansweredStatement;
 
 /// The values of a statement.
 pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -196,8 +198,12 @@ impl Connection {
         self.is_for_writing = true;
         // Plans are made once for each connection, some while a table is nearly empty: then, too, they shall be those that
         // suit a full one. What has no index to use looks dear that way, which is no reason to compile it.
-        let number = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SELECT pg_current_xact_id()";
-        self.begin_as("BEGIN ISOLATION LEVEL READ COMMITTED", number);
+        let number = commit_outcome::read_number(self.terms.knows_timelines.load(Ordering::Relaxed));
+        let begin = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off";
+        self.begin_as(
+            "BEGIN ISOLATION LEVEL READ COMMITTED",
+            &format!("{begin}; {number}"),
+        );
     }
 
     /// Begins a transaction whose reads all see the same state.
@@ -427,7 +433,7 @@ impl Connection {
 
     /// The answer of a round trip, or what went wrong; nothing if there was none in time.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Option<Error>> {
-        let _unanswered = Unanswered::new(self);
+        let _unanswered = UnansweredStatement::new(&self.unanswered, self.terms.observer.as_ref());
         self.answered(answer).await
     }
 
@@ -462,29 +468,14 @@ impl Connection {
     }
 }
 
-/// A statement that is on its way. What is sent while others are shares their round trip.
-struct Unanswered<'a>(&'a AtomicU32);
-
-impl<'a> Unanswered<'a> {
-    fn new(connection: &'a Connection) -> Self {
-        if connection.unanswered.fetch_add(1, Ordering::Relaxed) == 0 {
-            connection.terms.observer.round_trip();
-        }
-        Self(&connection.unanswered)
-    }
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl Drop for Connection {
     fn drop(&mut self) {
         let is_between = !self.is_in_transaction || self.is_unsent();
         let is_clean = is_between && !*self.is_out_of_step.get_mut();
         if let Some(client) = self.client.take().filter(|_| !is_clean) {
+            if self.is_commit_unanswered {
+                return self.terms.unanswered_commits.keep(client);
+            }
             // Closed instead of handed on, with whatever it was about.
             drop(Object::take(client));
         }

@@ -2,7 +2,7 @@
 //! state (`snapshot`), and a change (`write`, in `writer.rs`).
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,7 @@ use super::terms::Terms;
 use super::timelines::{self, Timelines};
 use super::tls::Connector;
 use super::transfer::check_finished;
+use super::unanswered::UnansweredCommits;
 use super::webhook_watch::WebhookWatch;
 
 /// The first version that has what the statements here use.
@@ -51,7 +52,7 @@ pub struct Settings {
     /// `sslmode=disable`; `password_file=FILE` is read at each new connection. `prepared_statements=off` is for poolers that
     /// do not know them.
     pub url: String,
-    /// The most connections that this node opens, beside one for its heartbeats.
+    /// The most connections that this node opens, beside one for its heartbeats and those whose COMMIT no replica confirms.
     pub pool_size: usize,
     /// How long a statement may take.
     pub statement_timeout: Duration,
@@ -97,6 +98,8 @@ impl Opening {
             prepares: address()?.prepares,
             commits: CommitHealth::default(),
             observer: Arc::clone(&settings.observer),
+            knows_timelines: AtomicBool::new(false),
+            unanswered_commits: UnansweredCommits::default(),
         };
         Ok(Self {
             pool: new_pool(address()?, settings.pool_size, Some(&timelines))?,
@@ -163,7 +166,8 @@ impl Database {
         let schema_version = Box::pin(migrator.migrate()).await?;
         let database = Self::new(settings, opening, server_version, schema_version);
         let shared = &database.shared;
-        Box::pin(shared.timelines.begin(&*shared.client().await?)).await?;
+        let begun = Box::pin(shared.timelines.begin(&*shared.client().await?)).await?;
+        shared.terms.knows_timelines.store(begun, Ordering::Relaxed);
         tokio::spawn(timelines::watch(Arc::downgrade(shared)));
         Ok(database)
     }
@@ -208,9 +212,13 @@ impl Database {
         self.shared.connection().await
     }
 
-    /// The connection for heartbeats.
+    /// The connection for heartbeats, in a transaction: whatever is in a heartbeat's way, the server ends it in time.
     pub(super) async fn lease_connection(&self) -> StoreResult<Connection> {
-        Connection::take(&self.lease_pool, HEARTBEAT_TIMEOUT, &self.shared.terms).await
+        self.shared.terms.unanswered_commits.have_room()?;
+        let mut connection =
+            Connection::take(&self.lease_pool, HEARTBEAT_TIMEOUT, &self.shared.terms).await?;
+        connection.begin();
+        Ok(connection)
     }
 
     /// Notes what both clocks showed at the same time.
@@ -303,6 +311,7 @@ impl Shared {
 
     /// A connection in a transaction that changes something.
     pub(super) async fn begin(&self) -> StoreResult<Connection> {
+        self.terms.unanswered_commits.have_room()?;
         let mut connection = self.connection().await?;
         connection.begin();
         Ok(connection)

@@ -65,6 +65,7 @@ mod timelines;
 mod tls;
 mod transfer;
 mod transitions;
+mod unanswered;
 mod unwell_webhooks;
 mod upkeep;
 mod users;

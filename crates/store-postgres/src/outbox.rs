@@ -61,6 +61,9 @@ impl Outbox {
                 deliveries.push((position, delivery));
             }
         }
+        if let Some(first) = publications.first() {
+            context.makes_event(first.event.id);
+        }
         Ok(Self {
             events: publications.into_iter().map(|of| of.event).collect(),
             deliveries,

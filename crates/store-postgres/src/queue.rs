@@ -51,9 +51,10 @@ impl Queue for Database {
     }
 
     async fn heartbeat(&self, now: Timestamp) -> StoreResult<Membership> {
-        let connection = self.lease_connection().await?;
+        let mut connection = self.lease_connection().await?;
         let sent = Instant::now();
         let membership = nodes::heartbeat(&connection, self.node()).await?;
+        connection.commit().await?;
         if let Some(shared) = membership.shared {
             self.note_clock(shared.database_time, now.plus(sent.elapsed() / 2));
         }
@@ -61,7 +62,9 @@ impl Queue for Database {
     }
 
     async fn leave(&self) -> StoreResult<()> {
-        nodes::leave(&self.lease_connection().await?, self.node()).await
+        let mut connection = self.lease_connection().await?;
+        nodes::leave(&connection, self.node()).await?;
+        connection.commit().await
     }
 
     async fn rescue(&self, _: Timestamp) -> StoreResult<u64> {

@@ -1,9 +1,12 @@
 //! What all connections of a node have in common.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use store::CommitObserver;
 use store::commit_health::CommitHealth;
+
+use super::unanswered::UnansweredCommits;
 
 /// Which statements are prepared once and kept in the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,4 +23,8 @@ pub struct Terms {
     pub commits: CommitHealth,
     /// Told about every commit and round trip.
     pub observer: Arc<dyn CommitObserver>,
+    /// Whether the database says on which timeline it is.
+    pub knows_timelines: AtomicBool,
+    /// Commits that wait, for a replica most likely.
+    pub unanswered_commits: UnansweredCommits,
 }

@@ -64,16 +64,17 @@ impl Timelines {
         }))
     }
 
-    /// Looks for the first time. A database that knows of no timelines is not looked at again.
-    pub async fn begin(&self, client: &Client) -> StoreResult<()> {
+    /// Looks for the first time; says whether the database knows of timelines. One that does not is not looked at again.
+    pub async fn begin(&self, client: &Client) -> StoreResult<bool> {
         match read_state(client).await {
             Ok(_) => {
                 self.known().is_watching = true;
-                self.look(client).await.map_err(unavailable)
+                self.look(client).await.map_err(unavailable)?;
+                Ok(true)
             }
             Err(error) if error.code().is_some() => {
                 tracing::warn!(%error, "the database does not say on which timeline it is: that a replica lagged is not noticed");
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(unavailable(error)),
         }

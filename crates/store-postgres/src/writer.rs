@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use model::id::WebhookId;
+use model::id::{EventId, WebhookId};
 use model::webhook::Webhook;
 use store::DeliverySink;
 use store::StoreError;
@@ -16,7 +16,7 @@ use store::activity_plan::Tally;
 use store::seal::Sealer;
 
 use super::activity;
-use super::commit_outcome;
+use super::commit_outcome::{self, UnansweredTransaction};
 use super::connection::{Connection, LastStatement};
 use super::database::{Database, Shared};
 use super::timelines::Timelines;
@@ -41,6 +41,8 @@ pub struct WriteContext {
     activity: Option<Tally>,
     /// New deliveries for the ledger, likewise; sorted, so that two transactions never wait for each other's rows.
     accepted: BTreeMap<WebhookId, i64>,
+    /// By which the transaction is recognised if its COMMIT is not answered.
+    event_id: Option<EventId>,
 }
 
 /// What a command leaves behind for when its result is certain.
@@ -80,6 +82,11 @@ impl WriteContext {
     /// Runs something if the transaction is undone, before the command is run again too.
     pub fn after_rollback(&mut self, effect: impl FnOnce(&dyn DeliverySink) + Send + Sync + 'static) {
         self.effects.after_rollback.push(Box::new(effect));
+    }
+
+    /// Names an event that the transaction makes: if it is there, all is.
+    pub fn makes_event(&mut self, event_id: EventId) {
+        self.event_id = Some(event_id);
     }
 
     /// Counts a new delivery into the ledger, which is written last in the transaction.
@@ -172,41 +179,55 @@ where
     I: Send + Sync + 'static,
     T: Send + 'static,
 {
+    try_write(shared, input, command)
+        .await
+        .map_err(Undone::into_error)
+}
+
+/// The same, and says whether others were in the way to the end.
+pub(super) async fn try_write<I, T>(
+    shared: &Arc<Shared>,
+    input: I,
+    command: impl for<'a> Fn(&'a mut WriteContext, &'a I) -> Running<'a, T> + Send + Sync + 'static,
+) -> Result<T, Undone>
+where
+    I: Send + Sync + 'static,
+    T: Send + 'static,
+{
     let shared = Arc::clone(shared);
     let task = tokio::spawn(async move {
         let mut wait = FIRST_WAIT;
         for _ in 1..MAX_TRIES {
             match attempt(&shared, &input, &command).await {
                 Ok(value) => return Ok(value),
-                Err(Undone::Finally(error)) => return Err(error),
+                Err(Undone::Finally(error)) => return Err(Undone::Finally(error)),
                 Err(Undone::Transient(error)) => tracing::debug!(%error, "a transaction is run again"),
             }
             tokio::time::sleep(wait).await;
             wait *= 2;
         }
-        attempt(&shared, &input, &command)
-            .await
-            .map_err(Undone::into_error)
+        attempt(&shared, &input, &command).await
     });
-    let ended = |_| StoreError::Corrupt("a command of the store panicked".into());
+    let ended = |_| Undone::Finally(StoreError::Corrupt("a command of the store panicked".into()));
     task.await.map_err(ended)?
 }
 
 /// Why a transaction did not get to disk, as far as that is known.
 enum Uncommitted {
     Undone(StoreError),
-    /// It has this number, and may be there.
-    Unknown(StoreError, String),
+    /// It may be there.
+    Unknown(StoreError, UnansweredTransaction),
 }
 
 /// Why a try came to nothing.
-enum Undone {
+pub(super) enum Undone {
+    /// Others were in the way, each time.
     Transient(StoreError),
     Finally(StoreError),
 }
 
 impl Undone {
-    fn into_error(self) -> StoreError {
+    pub(super) fn into_error(self) -> StoreError {
         match self {
             // What PostgreSQL says of it is no damage: others were in the way.
             Self::Transient(error) => StoreError::Unavailable(error.to_string()),
@@ -231,6 +252,7 @@ async fn attempt<I, T>(
         effects: Effects::default(),
         activity: None,
         accepted: BTreeMap::new(),
+        event_id: None,
         shows: true,
     };
     let result = match command(&mut context, input).await {
@@ -259,13 +281,14 @@ async fn commit(context: &mut WriteContext) -> Result<(), Uncommitted> {
     let Err(error) = context.connection.commit_with(&last).await else {
         return Ok(());
     };
-    let Some(transaction_id) = context.connection.unanswered_commit() else {
+    let Some(number) = context.connection.unanswered_commit() else {
         return Err(Uncommitted::Undone(error));
     };
-    match commit_outcome::find_out(&context.shared, transaction_id).await {
+    let transaction = UnansweredTransaction::new(number, context.event_id);
+    match commit_outcome::find_out(&context.shared, &transaction).await {
         Some(true) => Ok(()),
         Some(false) => Err(Uncommitted::Undone(error)),
-        None => Err(Uncommitted::Unknown(error, transaction_id.to_owned())),
+        None => Err(Uncommitted::Unknown(error, transaction)),
     }
 }
 
@@ -288,10 +311,10 @@ async fn undo(
             }
             error
         }
-        Uncommitted::Unknown(error, transaction_id) => {
+        Uncommitted::Unknown(error, transaction) => {
             tokio::spawn(commit_outcome::settle_later(
                 Arc::clone(shared),
-                transaction_id,
+                transaction,
                 effects,
             ));
             error

@@ -7,7 +7,13 @@ use serde_json::json;
 use super::cluster::Cluster;
 use super::nodes::{Fleet, until};
 use super::receiver::Fault;
+use super::takeover::Takeover;
 use crate::support::api_client::ApiClient;
+
+/// The connections that a node may have in the test that counts them.
+const POOL: i64 = 4;
+/// How many of its commits may wait for a replica.
+const MAX_WAITING: i64 = 4;
 
 /// An address that names both, whichever is written to.
 fn both(primary: &Cluster, replica: &Cluster) -> String {
@@ -140,6 +146,73 @@ async fn what_a_failover_to_a_replica_that_lagged_has_lost_is_told() {
     assert_eq!(lost.expect(200).json()["events"], unreplicated.len());
     let api = fleet.api(1).clone();
     until("it is accepted", async || !tells_loss(&api).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_a_failover_lost_before_its_answer_is_never_called_stored() {
+    let primary = Cluster::start().await;
+    let replica = primary.replica().await;
+    let takeover = Takeover::at_commit_of("lost on the way", primary.port, replica.port).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/fleet", takeover.port);
+    let fleet = Fleet::start(&[url]).await;
+    until("the replica has it all", async || {
+        let sql = "SELECT (pg_current_wal_lsn() - '0/0')::bigint";
+        let replayed = "SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint";
+        replica.number(replayed).await >= primary.number(sql).await
+    })
+    .await;
+    replica.cut_off().await;
+    replica.promote().await;
+    // Numbers of transactions that the first server is about to give are given here too.
+    for _ in 0..300 {
+        replica
+            .execute("CREATE TABLE other_work (); DROP TABLE other_work")
+            .await;
+    }
+    let incident = json!({"title": "lost on the way", "service": {"name": "Fleet"}});
+    let answer = fleet.api(0).post("/api/v1/incidents", incident.clone()).await;
+    assert!(takeover.has_happened(), "{}", answer.text);
+    let stored = "SELECT count(*) FROM incidents WHERE title = 'lost on the way'";
+    assert_eq!(primary.number(stored).await, 1);
+    assert_eq!(replica.number(stored).await, 0);
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    fleet.node(0).until_ready(true).await;
+    fleet.api(0).post("/api/v1/incidents", incident).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_that_wait_for_a_replica_take_no_more_connections_than_a_node_may_have() {
+    let primary = Cluster::start().await;
+    let replica = primary.replica().await;
+    let mut environment = super::nodes::environment(&primary.url());
+    environment.push(("OPSKNIGHT_POSTGRES_STATEMENT_TIMEOUT".into(), "1s".into()));
+    environment.push(("OPSKNIGHT_POSTGRES_CONNECTIONS".into(), POOL.to_string()));
+    let fleet = Fleet::start_with(vec![environment]).await;
+    replica.down("fast").await;
+    primary
+        .execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        .await;
+    primary.reload().await;
+    let taken = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'opsknight'";
+    let waiting = format!("{taken} AND wait_event = 'SyncRep'");
+    let incident = json!({"title": "unconfirmed", "service": {"name": "Fleet"}});
+    until("an event and a heartbeat wait", async || {
+        let answer = fleet.api(0).post("/api/v1/incidents", incident.clone()).await;
+        assert_ne!(answer.status, 201, "{}", answer.text);
+        primary.number(&waiting).await >= 2
+    })
+    .await;
+    for _ in 0..5 {
+        let answer = fleet.api(0).post("/api/v1/incidents", incident.clone()).await;
+        assert_eq!(answer.status, 503, "{}", answer.text);
+        // Those that wait, those for reading, and the heartbeats'.
+        let count = primary.number(taken).await;
+        assert!(count <= MAX_WAITING + POOL + 1, "{count} connections");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    replica.up().await;
+    fleet.node(0).until_ready(true).await;
+    fleet.api(0).post("/api/v1/incidents", incident).await.expect(201);
 }
 
 /// The trouble that tells of a loss.

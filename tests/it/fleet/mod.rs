@@ -15,6 +15,7 @@ mod receiver;
 mod rolling;
 mod sharing;
 mod stream;
+mod takeover;
 
 #[allow(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../../../crates/store-postgres/tests/it/server.rs"]
