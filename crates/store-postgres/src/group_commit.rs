@@ -13,7 +13,7 @@ use store::incidents::Committed;
 
 use super::database::Shared;
 use super::transitions::{self, Request};
-use super::writer::write;
+use super::writer::{Undone, try_write};
 
 /// The most requests in one transaction.
 const MAX_BATCH: usize = 256;
@@ -100,15 +100,22 @@ async fn commit(shared: &Arc<Shared>, batch: Vec<Waiting>) {
                 let _ = reply.send(result);
             }
         }
+        Err(Undone::Finally(error @ StoreError::Unavailable(_))) => {
+            for reply in replies {
+                let _ = reply.send(Err(error.clone()));
+            }
+        }
         // What one of them met undid the others' work too: each by itself, then.
-        Err(error) if replies.len() > 1 && !matches!(error, StoreError::Unavailable(_)) => {
+        Err(_) if replies.len() > 1 => {
             for (index, reply) in replies.into_iter().enumerate() {
                 let result = commit_range(shared, &requests, index..index + 1).await;
                 let none = || Err(StoreError::Corrupt("a request has no result".into()));
+                let result = result.map_err(Undone::into_error);
                 let _ = reply.send(result.and_then(|mut results| results.pop().unwrap_or_else(none)));
             }
         }
-        Err(error) => {
+        Err(undone) => {
+            let error = undone.into_error();
             for reply in replies {
                 let _ = reply.send(Err(error.clone()));
             }
@@ -120,9 +127,9 @@ async fn commit_range(
     shared: &Arc<Shared>,
     requests: &Arc<Vec<Request>>,
     range: std::ops::Range<usize>,
-) -> StoreResult<Vec<StoreResult<Committed>>> {
+) -> Result<Vec<StoreResult<Committed>>, Undone> {
     let input = (Arc::clone(requests), range);
-    write(shared, input, |context, (requests, range)| {
+    try_write(shared, input, |context, (requests, range)| {
         Box::pin(transitions::commit_all(context, &requests[range.clone()]))
     })
     .await

@@ -218,10 +218,12 @@ async fn insert(context: &WriteContext, steps: &mut [Step]) -> StoreResult<()> {
         if missing.is_empty() {
             return Ok(());
         }
-        let new: Vec<&Incident> = missing
+        let mut new: Vec<&Incident> = missing
             .iter()
             .filter_map(|index| steps[*index].new_incident())
             .collect();
+        // In everybody's order: an insert waits for another node's of the same key.
+        new.sort_by_key(|incident| &incident.dedup_key);
         let inserted = incident_rows::insert(&context.connection, &new).await?;
         missing.retain(|index| {
             let new = steps[*index].new_incident();
