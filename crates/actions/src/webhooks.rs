@@ -5,6 +5,7 @@ pub mod draft;
 pub mod fields;
 pub mod message_preview;
 pub mod options;
+mod outages;
 
 use std::collections::BTreeMap;
 
@@ -62,6 +63,7 @@ impl Actions {
         let change = self.source.change(actor);
         let checked = check_webhook(draft, None, self.url_rules.as_ref())?;
         self.check_services(&checked.settings).await?;
+        self.check_fallback(None, &checked.settings).await?;
         self.try_target(checked.settings.kind, checked.target).await?;
         let signing = checked
             .secret
@@ -150,6 +152,9 @@ impl Actions {
         let before = endpoint.webhook;
         if checked.settings.services != before.settings.services {
             self.check_services(&checked.settings).await?;
+        }
+        if checked.settings.fallback != before.settings.fallback {
+            self.check_fallback(Some(id), &checked.settings).await?;
         }
         let edit = WebhookEdit {
             expected: before.settings,

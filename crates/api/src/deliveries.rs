@@ -52,6 +52,12 @@ pub struct DeliveryView {
     /// Who gave it up while it waited, at `finishedAt`; null if nobody did.
     #[schema(required)]
     given_up_by: Option<String>,
+    /// The delivery that this one took over, as its webhook's fallback.
+    #[schema(required, value_type = Option<String>)]
+    fallback_of: Option<DeliveryId>,
+    /// The delivery by which this one's fallback took over.
+    #[schema(required, value_type = Option<String>)]
+    taken_over_by: Option<DeliveryId>,
 }
 
 /// A webhook by id, with its present name.
@@ -93,6 +99,8 @@ pub struct DeliveryDetailView<'a> {
     payload: Option<&'a RawValue>,
     /// Its attempts, oldest first; at most the latest 100.
     attempts: Vec<AttemptView<'a>>,
+    /// Whether the fallback that took over has delivered the event.
+    is_delivered_by_fallback: bool,
 }
 
 /// One attempt.
@@ -238,6 +246,8 @@ impl From<&Delivery> for DeliveryView {
             finished_at: delivery.finished_at,
             last_failure: delivery.last_failure.map(FailureView::from),
             given_up_by: delivery.given_up_by.as_ref().map(|actor| actor.name().to_owned()),
+            fallback_of: delivery.fallback_of,
+            taken_over_by: delivery.taken_over_by,
         }
     }
 }
@@ -258,6 +268,7 @@ impl<'a> From<&'a DeliveryDetail> for DeliveryDetailView<'a> {
             body: String::from_utf8_lossy(&detail.body),
             payload: serde_json::from_slice(&detail.body).ok(),
             attempts: detail.attempts.iter().map(AttemptView::from).collect(),
+            is_delivered_by_fallback: detail.is_delivered_by_fallback(),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::answer::ApiResult;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use store::deliveries::StateCounts;
-use store::upkeep::TROUBLE_CODES;
+use store::upkeep::{Balance, TROUBLE_CODES};
 use telemetry::StateLabel;
 
 /// How long counts from the store hold.
@@ -44,6 +44,7 @@ pub async fn metrics(State(state): State<ApiState>, headers: HeaderMap) -> ApiRe
         let balance = state.store.upkeep.balance().await?;
         let missing = balance.iter().map(|balance| balance.missing().abs()).sum();
         state.metrics.balance_missing.set(missing);
+        show_ended(&state, &balance);
     }
     let text = state.metrics.render();
     let (content_type, text) = match prefers(&headers, OPEN_METRICS, TEXT) {
@@ -110,6 +111,18 @@ async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
     let oldest_due = counts.oldest_due_at.map(|at| now.since(at).as_secs_f64());
     state.metrics.oldest_due_seconds.set(oldest_due.unwrap_or(0.0));
     Ok(())
+}
+
+/// What ended because it waited through an outage is counted with the balance: there is no index of it.
+fn show_ended(state: &ApiState, balances: &[Balance]) {
+    let sum = |count: fn(&Balance) -> u64| balances.iter().map(count).sum::<u64>();
+    let superseded = sum(|balance| balance.superseded);
+    let expired = sum(|balance| balance.expired);
+    for (name, count) in [("superseded", superseded), ("expired", expired)] {
+        let label = StateLabel { state: name };
+        let gauge = state.metrics.deliveries.get_or_create(&label);
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
 }
 
 fn refresh_troubles(state: &ApiState) {

@@ -181,7 +181,7 @@ fn webhook_routes() -> Vec<Route> {
             webhooks::create,
         )
         .creates_by::<WebhookDraft>("NewWebhook", &["name", "events"])
-        .fails(&[InvalidFields, UnknownService])
+        .fails(&[Conflict, InvalidFields, UnknownService])
         .gives::<WebhookView<'_>>(201),
         Route::new(Get, ONE, READ, "See a webhook", webhooks::get).gives::<WebhookView<'_>>(200),
         change(Route::new(
@@ -192,7 +192,9 @@ fn webhook_routes() -> Vec<Route> {
             webhooks::change,
         )),
         change(Route::new(Put, ONE, WRITE, "The same as PATCH", webhooks::change)),
-        Route::new(Delete, ONE, WRITE, "Delete a webhook", webhooks::delete).gives_nothing(),
+        Route::new(Delete, ONE, WRITE, "Delete a webhook", webhooks::delete)
+            .fails(&[Conflict])
+            .gives_nothing(),
         Route::new(
             Get,
             "/api/v1/webhooks/{id}/stats",

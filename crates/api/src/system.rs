@@ -161,7 +161,7 @@ pub struct CountsView {
     oldest_due_at: Option<Timestamp>,
 }
 
-/// The balance of one webhook: accepted − pruned = delivered + open + dead.
+/// The balance of one webhook: accepted − pruned = delivered + open + dead + superseded + expired.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Balance)]
@@ -173,6 +173,8 @@ pub struct BalanceView {
     delivered: u64,
     open: u64,
     dead: u64,
+    superseded: u64,
+    expired: u64,
     missing: i64,
 }
 
@@ -271,6 +273,8 @@ impl From<&Balance> for BalanceView {
             delivered: balance.delivered,
             open: balance.open,
             dead: balance.dead,
+            superseded: balance.superseded,
+            expired: balance.expired,
             missing: balance.missing(),
         }
     }

@@ -9,6 +9,7 @@ use crate::words::WebhookStatus;
 use model::event::EventName;
 use model::id::{ServiceId, WebhookId};
 use model::incident::Severity;
+use model::outage::AfterOutageName;
 use model::time::{Timestamp, format_duration};
 use model::webhook::{Ordering, Webhook, WebhookKind, WebhookState, WhenDisabled};
 
@@ -62,6 +63,17 @@ pub struct WebhookView<'a> {
     ordering: &'a str,
     #[schema(value_type = WhenDisabled)]
     when_disabled: &'a str,
+    #[schema(value_type = AfterOutageName)]
+    after_outage: &'a str,
+    /// How old an event may be, if events expire.
+    #[schema(required)]
+    expire_after: Option<String>,
+    /// The webhook that takes over.
+    #[schema(required, value_type = Option<String>)]
+    fallback_webhook: Option<WebhookId>,
+    /// After which time it takes over what is late; null if it only takes over what is dead.
+    #[schema(required)]
+    fallback_after: Option<String>,
     tls: TlsView,
     /// Until when the secret before the present one signs too.
     #[schema(required, value_type = Option<String>, format = DateTime)]
@@ -119,6 +131,13 @@ impl<'a> From<&'a Webhook> for WebhookView<'a> {
             rate: settings.rate.map(|rate| rate.to_string()),
             ordering: settings.ordering.as_str(),
             when_disabled: settings.when_disabled.as_str(),
+            after_outage: settings.after_outage.as_str(),
+            expire_after: settings.after_outage.expire_after().map(format_duration),
+            fallback_webhook: settings.fallback.map(|fallback| fallback.webhook_id),
+            fallback_after: settings
+                .fallback
+                .and_then(|fallback| fallback.late_after)
+                .map(format_duration),
             tls: TlsView {
                 has_ca: webhook.has_extra_ca,
                 has_identity: webhook.has_tls_identity,

@@ -17,6 +17,7 @@ use model::delivery::DeliveryState;
 use model::event::EventName;
 use model::exchange::FailureCode;
 use model::incident::{IncidentStatus, Severity};
+use model::outage::AfterOutageName;
 use model::schema::one_of;
 use model::ticket::{LinkState, TicketPhase};
 use model::webhook::{Ordering, WebhookKind, WhenDisabled};
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Named> {
         WebhookStatus,
         Ordering,
         WhenDisabled,
+        AfterOutageName,
         DeliveryState,
         AttemptOutcome,
         FailureCode,

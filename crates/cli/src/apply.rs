@@ -3,6 +3,8 @@
 //! What the file does not mention stays as it is. Secrets are never read back, so they count when a webhook is
 //! created only; header values are sent when anything else differs, or with `--send-headers`.
 
+mod fallbacks;
+
 use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
@@ -98,7 +100,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
     if let Some(failure) = mistake.take() {
         return Err(failure);
     }
-    let declared = declared.map_err(|reason| Failure::Usage(format!("{path}: {reason}")))?;
+    let mut declared = declared.map_err(|reason| Failure::Usage(format!("{path}: {reason}")))?;
     if arguments.prune && declared.is_empty() {
         let reason =
             "names no webhook, and --prune would delete them all; delete them one by one if that is meant";
@@ -108,13 +110,16 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
         prune: arguments.prune,
         send_headers: arguments.send_headers,
     };
-    let steps = plan(&declared, &session.list_all(LIST)?, choices).map_err(Failure::Other)?;
+    let present = session.list_all(LIST)?;
+    fallbacks::resolve(&mut declared, &present)
+        .map_err(|reason| Failure::Usage(format!("{path}: {reason}")))?;
+    let steps = plan(&declared, &present, choices).map_err(Failure::Other)?;
     if !session.is_json {
         output::print(&in_words(&steps))?;
     }
-    let mut results = Vec::new();
+    let mut results: Vec<Value> = Vec::new();
     for step in steps.iter().filter(|_| !arguments.dry_run) {
-        results.push(carry_out(session, step)?);
+        results.push(carry_out(session, step, &results)?);
     }
     if session.is_json {
         let steps: Vec<Value> = steps.iter().map(in_json).collect();
@@ -283,7 +288,7 @@ fn comparable(field: &str, value: &Value) -> Vec<String> {
 
 fn canonical(field: &str, written: &str) -> String {
     match field {
-        "timeout" | "retrySchedule" => {
+        "timeout" | "retrySchedule" | "expireAfter" | "fallbackAfter" => {
             parse_duration(written).map_or_else(|_| written.to_owned(), |duration| format!("{duration:?}"))
         }
         "url" => url::Url::parse(written).map_or_else(|_| written.to_owned(), String::from),
@@ -295,10 +300,11 @@ fn shown(value: &Value) -> String {
     output::text(&json!([value]), "/0")
 }
 
-fn carry_out(session: &Session, step: &Step) -> Result<Value, Failure> {
+fn carry_out(session: &Session, step: &Step, before: &[Value]) -> Result<Value, Failure> {
     match step {
         Step::Create { name, body } => {
-            let created = session.api.post(LIST, Some(&Value::Object(body.clone())))?.value;
+            let sent = fallbacks::with_id(body, before);
+            let created = session.api.post(LIST, Some(&sent))?.value;
             let is_new_secret = !body.contains_key("secret");
             if is_new_secret && !session.is_json {
                 let secret = text(&created, "/secret");
@@ -308,7 +314,7 @@ fn carry_out(session: &Session, step: &Step) -> Result<Value, Failure> {
         }
         Step::Change { id, body, .. } => {
             let path = format!("{LIST}/{}", segment(id));
-            Ok(session.api.patch(&path, &Value::Object(body.clone()))?.value)
+            Ok(session.api.patch(&path, &fallbacks::with_id(body, before))?.value)
         }
         Step::Delete { id, .. } => Ok(session.api.delete(&format!("{LIST}/{}", segment(id)))?.value),
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use toml::Table;
 
 /// Each field: its name in the file and in the API.
-const FIELDS: [(&str, &str); 17] = [
+const FIELDS: [(&str, &str); 21] = [
     ("name", "name"),
     ("url", "url"),
     ("secret", "secret"),
@@ -25,6 +25,10 @@ const FIELDS: [(&str, &str); 17] = [
     ("rate", "rate"),
     ("ordering", "ordering"),
     ("when_disabled", "whenDisabled"),
+    ("after_outage", "afterOutage"),
+    ("expire_after", "expireAfter"),
+    ("fallback_webhook", "fallbackWebhook"),
+    ("fallback_after", "fallbackAfter"),
 ];
 
 /// A webhook as the file wants it: its name, and every field that the file mentions, as the API writes it.

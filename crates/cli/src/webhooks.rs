@@ -126,9 +126,28 @@ struct Add {
     /// Whether the events of one incident wait for each other: incident or none.
     #[arg(long)]
     ordering: Option<String>,
+    #[command(flatten)]
+    outage: Outage,
     /// Do not send events yet.
     #[arg(long)]
     disabled: bool,
+}
+
+/// What happens when its receiver fails.
+#[derive(Args)]
+struct Outage {
+    /// The webhook that takes over what is dead, by name or id.
+    #[arg(long, value_name = "NAME|ID")]
+    fallback: Option<String>,
+    /// It also takes over what was not delivered after this time, such as 2m.
+    #[arg(long, requires = "fallback", value_name = "DURATION")]
+    fallback_after: Option<String>,
+    /// Which events that waited through an outage it still gets: everything, newest or expire.
+    #[arg(long)]
+    after_outage: Option<String>,
+    /// With expire: how old an event may be, such as 1h.
+    #[arg(long, value_name = "DURATION")]
+    expire_after: Option<String>,
 }
 
 #[derive(Args)]
@@ -232,6 +251,7 @@ fn new_webhook(session: &Session, add: Add) -> Result<Value, Failure> {
     let headers = headers(&add.headers)?;
     let options = options(&add.options, &add.options_env)?;
     let url = secret_from(add.url, add.url_env)?;
+    let fallback = add.outage.fallback.map(|webhook| session.webhook_id(&webhook));
     let members = [
         ("name", Some(json!(add.name))),
         ("url", url.map(Value::from)),
@@ -251,6 +271,10 @@ fn new_webhook(session: &Session, add: Add) -> Result<Value, Failure> {
         ("concurrency", add.concurrency.map(Value::from)),
         ("rate", add.rate.map(Value::from)),
         ("ordering", add.ordering.map(Value::from)),
+        ("fallbackWebhook", fallback.transpose()?.map(Value::from)),
+        ("fallbackAfter", add.outage.fallback_after.map(Value::from)),
+        ("afterOutage", add.outage.after_outage.map(Value::from)),
+        ("expireAfter", add.outage.expire_after.map(Value::from)),
         ("enabled", add.disabled.then_some(Value::Bool(false))),
     ];
     let members = members.into_iter();

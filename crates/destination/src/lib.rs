@@ -95,6 +95,12 @@ pub trait Adapter: Send + Sync {
         None
     }
 
+    /// Whether each event tells its receiver all that it must know, so that older ones may be left out. Where one event makes
+    /// what a later one moves, none may.
+    fn events_stand_alone(&self) -> bool {
+        self.ticketing().is_none()
+    }
+
     /// What people see of its requests; nothing if the kind has no form of its own.
     fn previews(&self) -> Option<&dyn Previews> {
         None

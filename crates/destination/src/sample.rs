@@ -11,6 +11,7 @@ use model::audit::Actor;
 use model::event::{Event, EventName, EventSet};
 use model::id::{DeliveryId, EventId, IncidentId, ServiceId, UserId, WebhookId};
 use model::incident::{Incident, IncidentStatus, Severity};
+use model::outage::AfterOutage;
 use model::retry::RetrySchedule;
 use model::secret::SecretText;
 use model::service::ServiceRef;
@@ -187,6 +188,8 @@ fn webhook(kind: WebhookKind, url: Url, at: Timestamp) -> Webhook {
             rate: None,
             ordering: Ordering::Incident,
             when_disabled: WhenDisabled::Hold,
+            after_outage: AfterOutage::Everything,
+            fallback: None,
         },
         state: WebhookState::Enabled,
         degraded: None,

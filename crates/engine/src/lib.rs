@@ -1,7 +1,7 @@
 //! Dispatch: takes deliveries from the commit (or the store) to the receivers, and what came of them back.
 //!
 //! [`scheduler`] decides what happens, purely; [`dispatcher`] does it. Around them run the small timers: [`rescuer`]
-//! ([`lease`]s, clock jumps), [`escalator`], [`ticket poller`] (tickets that changed), [`pruner`] and [`auditor`] (the "nothing is
+//! ([`lease`]s, clock jumps), [`escalator`], [`fallback_timer`], [`ticket poller`] (tickets that changed), [`pruner`] and [`auditor`] (the "nothing is
 //! lost" balance).
 
 pub mod auditor;
@@ -11,6 +11,7 @@ pub mod delivery_context;
 pub mod dispatch_handle;
 pub mod dispatcher;
 pub mod escalator;
+pub mod fallback_timer;
 pub mod finish_attempt;
 pub mod lease;
 pub mod links;

@@ -30,6 +30,10 @@ pub enum DeliveryState {
     Delivered,
     /// Every attempt failed; it can be replayed.
     Dead,
+    /// It waited through an outage, and a newer event of its incident was sent in its place. Derived, see [`crate::outage::EndedAs`].
+    Superseded,
+    /// It waited for longer than its webhook wants events. Derived likewise.
+    Expired,
 }
 
 impl DeliveryState {
@@ -50,7 +54,7 @@ impl DeliveryState {
     pub fn is_open(self) -> bool {
         match self {
             Self::Scheduled | Self::Queued | Self::Claimed | Self::Held => true,
-            Self::Delivered | Self::Dead => false,
+            Self::Delivered | Self::Dead | Self::Superseded | Self::Expired => false,
         }
     }
 }
@@ -87,6 +91,10 @@ pub struct Delivery {
     pub last_failure: Option<FailureCode>,
     /// Who gave it up, if somebody did; it is finished since then.
     pub given_up_by: Option<Actor>,
+    /// The delivery of another webhook that this one took over.
+    pub fallback_of: Option<DeliveryId>,
+    /// The delivery by which a fallback took over.
+    pub taken_over_by: Option<DeliveryId>,
 }
 
 /// Proof that a node holds a delivery; a result that comes with an old claim changes nothing.

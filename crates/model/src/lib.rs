@@ -22,6 +22,7 @@ pub mod id;
 pub mod inbox;
 pub mod incident;
 pub mod network;
+pub mod outage;
 pub mod patch;
 pub mod retry;
 pub mod schema;

@@ -11,6 +11,7 @@ use crate::delivery::DeliveryState;
 use crate::event::EventName;
 use crate::exchange::FailureCode;
 use crate::incident::{IncidentStatus, Severity};
+use crate::outage::AfterOutageName;
 use crate::ticket::TicketPhase;
 use crate::webhook::{Ordering, WebhookKind, WhenDisabled};
 
@@ -41,6 +42,8 @@ word_schemas! {
     Ordering, "WebhookOrdering", "The events of one incident in order, or in none.", Ordering::NAMES;
     WhenDisabled, "WhenDisabled", "What becomes of events while a webhook is disabled.",
         WhenDisabled::NAMES;
+    AfterOutageName, "AfterOutage", "Which of the events that waited through an outage a webhook still gets.",
+        AfterOutageName::NAMES;
     DeliveryState, "DeliveryStatus", "Where a delivery stands.", DeliveryState::NAMES;
     FailureCode, "FailureCode", "Why an attempt failed.", FailureCode::NAMES;
     Scope, "Scope", "What an API key may do.", Scope::NAMES;

@@ -13,6 +13,7 @@ use crate::exchange::{FailureCode, TlsProfile};
 use crate::filter::Filter;
 use crate::id::{ServiceId, WebhookId};
 use crate::incident::{Incident, Severity};
+use crate::outage::{AfterOutage, Fallback};
 use crate::retry::RetrySchedule;
 use crate::secret::SecretText;
 use crate::time::Timestamp;
@@ -177,6 +178,10 @@ pub struct WebhookSettings {
     pub ordering: Ordering,
     /// What becomes of events while it is disabled.
     pub when_disabled: WhenDisabled,
+    /// Which of the events that waited through an outage it still gets.
+    pub after_outage: AfterOutage,
+    /// Who takes over from it.
+    pub fallback: Option<Fallback>,
 }
 
 /// Whether a webhook gets events.
@@ -237,8 +242,12 @@ impl Webhook {
 
     /// Whether an event makes a delivery for this webhook.
     pub fn wants(&self, event: EventName, incident: &Incident) -> bool {
-        let is_open = self.is_enabled() || self.settings.when_disabled == WhenDisabled::Hold;
-        is_open && self.settings.choose(event, incident)
+        self.takes_deliveries() && self.settings.choose(event, incident)
+    }
+
+    /// Whether it is enabled, or holds deliveries until it is.
+    pub fn takes_deliveries(&self) -> bool {
+        self.is_enabled() || self.settings.when_disabled == WhenDisabled::Hold
     }
 }
 

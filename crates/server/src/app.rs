@@ -37,7 +37,7 @@ use engine::dispatcher::Dispatcher;
 use engine::pruner::KeepFor;
 use engine::scheduler::SchedulerLimits;
 use engine::ticket_poller::TicketPoller;
-use engine::{auditor, escalator, pruner, rescuer};
+use engine::{auditor, escalator, fallback_timer, pruner, rescuer};
 use inbound::{self, InboundState};
 use limit::Limit;
 use limit::shared::SharedLimits;
@@ -459,6 +459,8 @@ fn start_timers(
     timers.spawn(watch().watch("rescuer", rescue));
     let (to, at, lease) = parts();
     timers.spawn(watch().watch("escalator", escalator::run(to, at, lease)));
+    let (to, at, lease) = parts();
+    timers.spawn(watch().watch("fallback timer", fallback_timer::run(to, at, lease)));
     let (to, at, lease) = parts();
     let prune = pruner::run(to, at, lease, keep_for);
     timers.spawn(watch().watch("pruner", prune));

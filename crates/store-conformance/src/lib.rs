@@ -28,6 +28,7 @@ macro_rules! conformance {
         $crate::lanes!();
         $crate::lists!();
         $crate::memories!();
+        $crate::outages!();
         $crate::overview!();
         $crate::queue!();
         $crate::recording!();

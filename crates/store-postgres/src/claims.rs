@@ -11,14 +11,17 @@ use tokio_postgres::Row;
 
 use model::delivery::{Claim, ClaimedDelivery, Spending};
 use model::event::Event;
-use model::id::{DeliveryId, WebhookId};
+use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::outage::MIN_EXPIRY;
 use model::time::Timestamp;
 use store::StoreResult;
+use store::outage_plan::Waiting;
 use store::queue::{ClaimRequest, Claimed};
 
 use super::columns::{bytes, number, time, value};
 use super::connection::Connection;
 use super::events;
+use super::outages::{self, JustClaimed};
 use super::writer::WriteContext;
 
 /// How long a node leaves alone what others have locked. Asked again at once, all of them would do nothing but ask.
@@ -31,6 +34,7 @@ pub async fn claim_due(
     now: Timestamp,
 ) -> StoreResult<Vec<Claimed>> {
     let mut rows = claim(context, requests, now).await?;
+    end_after_outage(context, &mut rows, now).await?;
     // As the requests want them: the longest due first.
     rows.sort_by_key(|row| (row.due_at, row.id));
     let mut sequences: Vec<i64> = rows.iter().map(|row| row.event_sequence).collect();
@@ -66,8 +70,28 @@ pub async fn claim_due(
     Ok(requests.iter().map(answer).collect())
 }
 
+/// Leaves out what ends because it waited through an outage.
+async fn end_after_outage(
+    context: &WriteContext,
+    rows: &mut Vec<DueDelivery>,
+    now: Timestamp,
+) -> StoreResult<()> {
+    // Which webhooks want what is only read if something has waited for as long as any of them can mean.
+    if !rows.iter().any(|row| now.since(row.since) >= MIN_EXPIRY) {
+        return Ok(());
+    }
+    let webhooks = context.subscriptions().await?;
+    let claimed: Vec<_> = rows.iter().map(DueDelivery::just_claimed).collect();
+    let ended = outages::end_among(&context.connection, &webhooks, &claimed, now).await?;
+    rows.retain(|row| !ended.contains(&row.id));
+    Ok(())
+}
+
 struct DueDelivery {
     id: DeliveryId,
+    incident_id: IncidentId,
+    /// Since when it waits.
+    since: Timestamp,
     webhook_id: WebhookId,
     event_sequence: i64,
     attempts_made: u32,
@@ -96,7 +120,20 @@ impl DueDelivery {
             created_at: time(row, "created_at")?,
             due_at: time(row, "due_at")?,
             claim: Claim(number(row, "claim")?),
+            incident_id: IncidentId::from_bytes(bytes(row, "incident_id")?),
+            since: time(row, "since")?,
         })
+    }
+
+    fn just_claimed(&self) -> JustClaimed {
+        JustClaimed {
+            waiting: Waiting {
+                id: self.id,
+                event_sequence: self.event_sequence,
+                since: self.since,
+            },
+            lane: (self.incident_id, self.webhook_id),
+        }
     }
 
     fn claimed(self, event: Arc<Event>) -> ClaimedDelivery {
@@ -132,7 +169,8 @@ async fn claim(
                UPDATE deliveries d SET state = 'claimed', node = $4, claim = $5
                WHERE d.id = ANY(ARRAY(SELECT id FROM due)) AND d.state = 'scheduled'
                RETURNING d.id, d.webhook_id, d.event_sequence, d.attempts_made, d.schedule_attempts, d.follow_ups,
-                   d.waited_ms, d.refusals, d.steps, d.progress, d.created_at, d.due_at, d.claim";
+                   d.waited_ms, d.refusals, d.steps, d.progress, d.created_at, d.due_at, d.claim, d.incident_id,
+                   coalesce(d.replayed_at, d.created_at) AS since";
     let webhook_ids = ids_of(requests);
     let claim = context.new_answered_claim();
     let wanted: Vec<i64> = requests.iter().map(|request| i64::from(request.limit)).collect();

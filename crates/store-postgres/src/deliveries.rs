@@ -104,6 +104,8 @@ async fn detail(connection: &Connection, id: DeliveryId) -> StoreResult<Delivery
     Ok(DeliveryDetail {
         body: events::load(connection, delivery.event_sequence).await?.body,
         attempts: delivery_rows::load_attempts(connection, id, MAX_ATTEMPTS_SHOWN).await?,
+        fallback_of: delivery_rows::find(connection, delivery.fallback_of).await?,
+        taken_over_by: delivery_rows::find(connection, delivery.taken_over_by).await?,
         delivery,
     })
 }

@@ -88,6 +88,9 @@ impl List {
             "(SELECT e.name FROM events e WHERE e.sequence = d.event_sequence)",
         );
         bind(filter.cause.is_some(), Narrow::Cause, "d.last_failure");
+        if filter.cause.is_some() {
+            conditions.push_str(" AND d.ended_as IS NULL");
+        }
         conditions.push_str(filter.state.map_or("", state_condition));
         let rest = "ORDER BY d.id DESC LIMIT $3";
         let is_of_all = filter.incident_id.is_none() && filter.webhook_id.is_none();
@@ -131,7 +134,9 @@ fn is_scarce(state: Option<DeliveryState>) -> bool {
             | DeliveryState::Queued
             | DeliveryState::Claimed
             | DeliveryState::Held
-            | DeliveryState::Dead,
+            | DeliveryState::Dead
+            | DeliveryState::Superseded
+            | DeliveryState::Expired,
         ) => true,
     }
 }
@@ -155,6 +160,15 @@ fn state_condition(state: DeliveryState) -> &'static str {
         DeliveryState::Claimed => " AND d.finished_at IS NULL AND d.state = 'claimed'",
         DeliveryState::Delivered => " AND d.state = 'delivered'",
         // A Send Test that failed is no loss: nobody shall look for it, and nobody replay it.
-        DeliveryState::Dead => " AND d.state = 'dead' AND NOT d.is_test",
+        DeliveryState::Dead => {
+            " AND d.state = 'dead' AND NOT d.is_test
+                AND (d.ended_as IS NULL OR d.last_failure IS DISTINCT FROM 'given_up' OR d.given_up_by IS NOT NULL)"
+        }
+        DeliveryState::Superseded => {
+            " AND d.state = 'dead' AND d.ended_as = 'superseded' AND d.last_failure = 'given_up' AND d.given_up_by IS NULL"
+        }
+        DeliveryState::Expired => {
+            " AND d.state = 'dead' AND d.ended_as = 'expired' AND d.last_failure = 'given_up' AND d.given_up_by IS NULL"
+        }
     }
 }

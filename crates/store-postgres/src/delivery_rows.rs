@@ -1,5 +1,4 @@
-//! Deliveries and attempts as rows. An open delivery of a disabled (or deleted) webhook reads as held, unless it is in
-//! a node's hand.
+//! Deliveries and attempts as rows.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,8 +15,11 @@ use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
 use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
+use store::outage_plan::{DeathColumns, shown};
 
-use super::columns::{bytes, number, optional_number, optional_time, parsed, time, unexpected, value};
+use super::columns::{
+    bytes, number, optional_id, optional_number, optional_time, parsed, time, unexpected, value,
+};
 use super::connection::Connection;
 
 /// What [`from_row`] reads, of `deliveries d`.
@@ -27,6 +29,7 @@ macro_rules! select_deliveries {
             $before,
             "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, e.name AS event_name, d.is_test, d.state, d.due_at, ",
             "d.attempts_made, d.created_at, d.finished_at, d.last_failure, d.given_up_by, ",
+            "d.ended_as, d.fallback_of, d.taken_over_by, ",
             "w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL AS is_disabled, w.name AS webhook_name, w.kind ",
             "FROM deliveries d JOIN events e ON e.sequence = d.event_sequence JOIN webhooks w ON w.id = d.webhook_id ",
             $rest
@@ -42,6 +45,13 @@ pub async fn load(connection: &Connection, id: DeliveryId) -> StoreResult<Delive
         .read_one(sql, &[&&id.as_bytes()[..]], from_row)
         .await?
         .ok_or(StoreError::NotFound { what: "delivery" })
+}
+
+/// Reads one delivery that another names; nothing if it is not kept any more.
+pub async fn find(connection: &Connection, id: Option<DeliveryId>) -> StoreResult<Option<Delivery>> {
+    let Some(id) = id else { return Ok(None) };
+    let sql = select_deliveries!("", "WHERE d.id = $1");
+    connection.read_one(sql, &[&&id.as_bytes()[..]], from_row).await
 }
 
 /// Reads the latest attempts of a delivery, oldest first.
@@ -62,6 +72,12 @@ pub async fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) 
 pub fn from_row(row: &Row) -> StoreResult<Delivery> {
     let stored = parsed(row, "state", DeliveryState::parse)?;
     let given_up_by: Option<&str> = value(row, "given_up_by")?;
+    let death = DeathColumns {
+        last_failure: optional_failure_code(row, "last_failure")?,
+        is_given_up_by_somebody: given_up_by.is_some(),
+        ended_as: value(row, "ended_as")?,
+    };
+    let (state, last_failure) = shown(stored, value(row, "is_disabled")?, &death);
     Ok(Delivery {
         id: DeliveryId::from_bytes(bytes(row, "id")?),
         webhook_id: WebhookId::from_bytes(bytes(row, "webhook_id")?),
@@ -71,26 +87,16 @@ pub fn from_row(row: &Row) -> StoreResult<Delivery> {
         event_sequence: number(row, "event_sequence")?,
         event_name: parsed(row, "event_name", EventName::parse)?,
         is_test: value(row, "is_test")?,
-        state: shown_state(stored, value(row, "is_disabled")?),
+        state,
         due_at: time(row, "due_at")?,
         attempts_made: number(row, "attempts_made")?,
         created_at: time(row, "created_at")?,
         finished_at: optional_time(row, "finished_at")?,
-        last_failure: optional_failure_code(row, "last_failure")?,
+        last_failure,
         given_up_by: given_up_by.map(Actor::decode),
+        fallback_of: optional_id(row, "fallback_of")?.map(DeliveryId::from_bytes),
+        taken_over_by: optional_id(row, "taken_over_by")?.map(DeliveryId::from_bytes),
     })
-}
-
-fn shown_state(stored: DeliveryState, webhook_is_disabled: bool) -> DeliveryState {
-    match stored {
-        DeliveryState::Scheduled | DeliveryState::Queued if webhook_is_disabled => DeliveryState::Held,
-        DeliveryState::Scheduled
-        | DeliveryState::Queued
-        | DeliveryState::Claimed
-        | DeliveryState::Held
-        | DeliveryState::Delivered
-        | DeliveryState::Dead => stored,
-    }
 }
 
 fn attempt_from_row(row: &Row) -> StoreResult<Attempt> {

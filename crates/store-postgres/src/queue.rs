@@ -16,6 +16,7 @@ use store::queue::{AttemptRecord, ClaimRequest, Claimed, Membership, Queue, Reco
 
 use super::claims::{self, Wakes};
 use super::database::Database;
+use super::fallbacks;
 use super::nodes;
 use super::outbox;
 use super::recording;
@@ -28,6 +29,10 @@ impl Queue for Database {
             Box::pin(claims::claim_due(context, requests, *now))
         })
         .await
+    }
+
+    async fn take_over_late(&self, now: Timestamp) -> StoreResult<bool> {
+        fallbacks::take_over_late(self, now).await
     }
 
     async fn record(&self, records: Vec<AttemptRecord>, now: Timestamp) -> StoreResult<Vec<Recorded>> {

@@ -1,7 +1,7 @@
 //! Recording attempts: what the dispatcher does most often after triggering. A batch costs a fixed number of statements,
 //! however many attempts it has; only what is rare (a webhook that is disabled, a ticket) costs one each.
 //!
-//! Rows are locked in this order: incidents of tickets, deliveries, the next of their lanes, activity.
+//! Rows are locked in this order: incidents (of tickets, and of what a fallback takes over), deliveries, the next of their lanes, activity.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,6 +28,7 @@ use super::audit;
 use super::claims::Wakes;
 use super::columns::{bytes, optional_number};
 use super::connection::Connection;
+use super::fallbacks::{self, Undelivered};
 use super::incident_rows;
 use super::lanes::{self, Lane};
 use super::ticket_changes;
@@ -40,7 +41,8 @@ pub async fn record(
     records: &[AttemptRecord],
     now: Timestamp,
 ) -> StoreResult<Vec<Recorded>> {
-    lock_incidents_of_tickets(&context.connection, records).await?;
+    let mut dying = fallbacks::of_batch(context, records).await?;
+    lock_incidents(&context.connection, records, &dying).await?;
     let results = judge(lock(&context.connection, records).await?, context.node(), records);
     let applied: Vec<&AttemptRecord> = of(records, &results, Recorded::Applied);
     let late: Vec<&AttemptRecord> = of(records, &results, Recorded::Late);
@@ -73,7 +75,10 @@ pub async fn record(
         apply_rare(context, record, now).await?;
     }
     let promoted = lanes::promote(&context.connection, &next, now).await?;
-    wake(context, &applied, &updates, promoted, now).await?;
+    let mut wakes = Wakes::default();
+    dying.retain(|of| applied.iter().any(|record| record.delivery_id == of.id));
+    fallbacks::take_over(context, &dying, now, &mut wakes).await?;
+    wake(context, &applied, &updates, promoted, (now, wakes)).await?;
     let delivered = applied
         .iter()
         .filter(|record| record.next_step == NextStep::Delivered);
@@ -93,9 +98,14 @@ fn of<'a>(records: &'a [AttemptRecord], results: &[Recorded], wanted: Recorded) 
 }
 
 /// Before any delivery is locked: whoever adds to a lane does so with the incident's lock in hand.
-async fn lock_incidents_of_tickets(connection: &Connection, records: &[AttemptRecord]) -> StoreResult<()> {
+async fn lock_incidents(
+    connection: &Connection,
+    records: &[AttemptRecord],
+    dying: &[Undelivered],
+) -> StoreResult<()> {
     let with_ticket = records.iter().filter(|record| is_of_ticket(record));
-    let ids: Vec<_> = with_ticket.map(|record| record.incident_id).collect();
+    let with_ticket = with_ticket.map(|record| record.incident_id);
+    let ids: Vec<_> = with_ticket.chain(dying.iter().map(|of| of.incident_id)).collect();
     incident_rows::lock(connection, &ids).await.map(|_| ())
 }
 
@@ -360,14 +370,13 @@ async fn wake(
     applied: &[&AttemptRecord],
     updates: &[(DeliveryId, DeliveryUpdate<'_>)],
     promoted: Vec<WebhookId>,
-    now: Timestamp,
+    (now, mut wakes): (Timestamp, Wakes),
 ) -> StoreResult<()> {
     let staying = applied
         .iter()
         .zip(updates)
         .filter_map(|(record, (_, update))| Some((record.webhook_id, update.due_at?)));
     let promoted = promoted.into_iter().map(|webhook_id| (webhook_id, now));
-    let mut wakes = Wakes::default();
     wakes
         .add_enabled(&context.connection, staying.chain(promoted).collect())
         .await?;

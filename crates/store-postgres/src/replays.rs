@@ -192,7 +192,7 @@ async fn dead_deliveries(
     let (since, until) = (DeliveryId::lower_bound(since), DeliveryId::lower_bound(until));
     let sql = "SELECT id, incident_id, event_sequence, created_at FROM deliveries
                WHERE webhook_id = $1 AND state = 'dead' AND id >= $2 AND id < $3 AND NOT is_test AND finished_at <= $4
-                   AND CASE WHEN $6::text IS NULL THEN last_failure IS DISTINCT FROM $7 ELSE last_failure = $6 END
+                   AND CASE WHEN $6::text IS NULL THEN last_failure IS DISTINCT FROM $7 ELSE last_failure = $6 AND ended_as IS NULL END
                ORDER BY id LIMIT $5";
     connection
         .read_all(
@@ -278,7 +278,8 @@ async fn reopen_all(
     let ids: Vec<&[u8]> = batch.iter().map(|finished| &finished.id.as_bytes()[..]).collect();
     let sql = "UPDATE deliveries d SET state = new.state, due_at = $3, schedule_attempts = 0, follow_ups = 0, waited_ms = 0,
                    refusals = 0, steps = 0, progress = CASE WHEN d.state = 'dead' THEN d.progress END, finished_at = NULL,
-                   last_failure = CASE WHEN d.given_up_by IS NULL THEN d.last_failure END, given_up_by = NULL
+                   last_failure = CASE WHEN d.given_up_by IS NULL AND d.ended_as IS NULL THEN d.last_failure END,
+                   given_up_by = NULL, ended_as = NULL, replayed_at = $3
                FROM unnest($1::bytea[], $2::text[]) AS new (id, state)
                WHERE d.id = new.id AND d.state IN ('delivered', 'dead')";
     connection

@@ -46,7 +46,7 @@ impl Subscriptions {
 }
 
 /// The mark and the webhooks in one statement: of one moment.
-async fn read(connection: &Connection) -> StoreResult<([u8; 16], Vec<Webhook>)> {
+pub async fn read(connection: &Connection) -> StoreResult<([u8; 16], Vec<Webhook>)> {
     let sql = format!(
         "SELECT mark, is_there, {WEBHOOK_COLUMNS} FROM (SELECT mark FROM webhook_changes) AS latest LEFT JOIN
              (SELECT TRUE AS is_there, webhooks.* FROM webhooks WHERE deleted_at IS NULL) AS w ON TRUE ORDER BY w.id"

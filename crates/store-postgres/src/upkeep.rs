@@ -157,7 +157,9 @@ pub async fn balance(connection: &Connection) -> StoreResult<Vec<Balance>> {
     let sql = "SELECT w.id, coalesce(l.accepted, 0) AS accepted, coalesce(l.pruned, 0) AS pruned,
              count(*) FILTER (WHERE d.state = 'delivered') AS delivered,
              count(*) FILTER (WHERE d.state IN ('scheduled', 'queued', 'claimed')) AS open,
-             count(*) FILTER (WHERE d.state = 'dead') AS dead
+             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as IS NULL) AS dead,
+             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as = 'superseded') AS superseded,
+             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as = 'expired') AS expired
          FROM webhooks w
          LEFT JOIN ledger l ON l.webhook_id = w.id
          LEFT JOIN deliveries d ON d.webhook_id = w.id AND NOT d.is_test
@@ -173,5 +175,7 @@ fn balance_from_row(row: &Row) -> StoreResult<Balance> {
         delivered: number(row, "delivered")?,
         open: number(row, "open")?,
         dead: number(row, "dead")?,
+        superseded: number(row, "superseded")?,
+        expired: number(row, "expired")?,
     })
 }

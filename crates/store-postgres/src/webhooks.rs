@@ -10,6 +10,7 @@ use model::webhook::{Webhook, WebhookSecrets, WebhookSettings, WebhookState};
 use store::Page;
 use store::StoreError;
 use store::StoreResult;
+use store::fallback_plan::check_unused;
 use store::sealed::{seal, webhook_place};
 use store::setting_changes;
 use store::webhook_columns::{SecretColumns, SettingsColumns, state_columns};
@@ -20,6 +21,8 @@ use super::columns::{WEBHOOK_COLUMNS, webhook_from_row};
 use super::connection::Connection;
 use super::database::Database;
 use super::endpoints::load_secrets;
+use super::fallbacks;
+use super::subscriptions;
 use super::writer::WriteContext;
 
 const NOT_FOUND: StoreError = StoreError::NotFound { what: "webhook" };
@@ -114,9 +117,9 @@ async fn create(context: &mut WriteContext, new: &NewWebhook) -> StoreResult<Web
     let sql = "INSERT INTO webhooks (id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms,
              concurrency, rate, ordering, when_disabled, options, disabled_since, disabled_reason, secret,
              previous_secret, previous_secret_until, headers, header_names, secret_options, secret_option_names, ca_pem,
-             identity_pem, created_at, updated_at)
+             identity_pem, created_at, updated_at, after_outage, expire_after_ms, fallback_id, fallback_after_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24, $25, $26, $27, $27)";
+             $23, $24, $25, $26, $27, $27, $28, $29, $30, $31)";
     connection
         .execute(
             sql,
@@ -148,9 +151,15 @@ async fn create(context: &mut WriteContext, new: &NewWebhook) -> StoreResult<Web
                 &sealed.ca_pem,
                 &sealed.identity_pem,
                 &new.change.at.as_millis(),
+                &columns.after_outage,
+                &columns.expire_after_ms,
+                &columns.fallback_id,
+                &columns.fallback_after_ms,
             ],
         )
         .await?;
+    fallbacks::check(connection, new.settings.fallback).await?;
+    fallbacks::begin(connection, new.id, new.change.at).await?;
     connection
         .execute("INSERT INTO ledger (webhook_id) VALUES ($1)", &[&id])
         .await?;
@@ -193,6 +202,10 @@ async fn update(
     };
     check_services(connection, &edit.settings.services).await?;
     write_settings(context, id, edit, &plan.secrets, change).await?;
+    if plan.has_new_fallback {
+        fallbacks::check(&context.connection, edit.settings.fallback).await?;
+        fallbacks::begin(&context.connection, id, change.at).await?;
+    }
     if plan.must_forget {
         forget(&context.connection, id).await?;
     }
@@ -212,7 +225,8 @@ async fn write_settings(
     let sql = "UPDATE webhooks SET name = $2, kind = $3, url = $4, events = $5, services = $6, severities = $7, filter = $8,
              retry_schedule = $9, timeout_ms = $10, concurrency = $11, rate = $12, ordering = $13, when_disabled = $14,
              options = $15, headers = $16, header_names = $17, secret_options = $18, secret_option_names = $19,
-             ca_pem = $20, identity_pem = $21, updated_at = $22
+             ca_pem = $20, identity_pem = $21, updated_at = $22, after_outage = $23, expire_after_ms = $24,
+             fallback_id = $25, fallback_after_ms = $26
          WHERE id = $1 AND deleted_at IS NULL";
     let updated = context
         .connection
@@ -241,6 +255,10 @@ async fn write_settings(
                 &sealed.ca_pem,
                 &sealed.identity_pem,
                 &change.at.as_millis(),
+                &columns.after_outage,
+                &columns.expire_after_ms,
+                &columns.fallback_id,
+                &columns.fallback_after_ms,
             ],
         )
         .await;
@@ -260,6 +278,8 @@ async fn delete(context: &mut WriteContext, id: WebhookId, change: &Change) -> S
         .execute(sql, &[&&id.as_bytes()[..], &change.at.as_millis(), &nothing])
         .await;
     expect_one(deleted)?;
+    // After the change, for which whoever edits another webhook at the same time waits.
+    check_unused(&subscriptions::read(&context.connection).await?.1, id)?;
     forget(&context.connection, id).await?;
     let detail = format!("deleted \"{}\"", webhook.settings.name);
     finish(context, id, change, "webhook.delete", &detail).await

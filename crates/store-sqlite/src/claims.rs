@@ -11,13 +11,16 @@ use rusqlite::{Connection, Row};
 
 use model::delivery::{Claim, ClaimedDelivery, Spending};
 use model::event::Event;
-use model::id::{DeliveryId, WebhookId};
+use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::outage::AfterOutage;
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
+use store::outage_plan::Waiting;
 use store::queue::{ClaimRequest, Claimed};
 
 use super::events;
+use super::outages;
 use super::statements::{execute, read_all, read_one};
 use super::writer::WriteContext;
 
@@ -49,9 +52,14 @@ fn claim_of_webhook(
             next_due_at: None,
         });
     }
+    let policy = policy_of(context, webhook_id)?;
     let due = due_deliveries(context.connection, request, now)?;
     let mut deliveries = Vec::with_capacity(due.len());
     for row in due {
+        let lane = (row.incident_id, webhook_id);
+        if outages::end_before(context.connection, policy, &row.waiting(), lane, now)? {
+            continue;
+        }
         let claim = Claim(context.new_claim());
         set_claimed(context, row.id, claim)?;
         let event = shared_event(context.connection, row.event_sequence, shared_events)?;
@@ -64,8 +72,20 @@ fn claim_of_webhook(
     })
 }
 
+/// Which of the events that waited through an outage a webhook still gets.
+fn policy_of(context: &mut WriteContext<'_>, webhook_id: WebhookId) -> StoreResult<AfterOutage> {
+    let subscriptions = context.subscriptions()?;
+    let found = subscriptions.binary_search_by_key(&webhook_id, |webhook| webhook.id);
+    Ok(found.map_or(AfterOutage::Everything, |index| {
+        subscriptions[index].settings.after_outage
+    }))
+}
+
 struct DueDelivery {
     id: DeliveryId,
+    incident_id: IncidentId,
+    /// Since when it waits.
+    since: Timestamp,
     event_sequence: i64,
     attempts_made: u32,
     spent: Spending,
@@ -90,7 +110,17 @@ impl DueDelivery {
             progress: row.get(8)?,
             created_at: Timestamp::from_millis(row.get(4)?),
             due_at: Timestamp::from_millis(row.get(5)?),
+            incident_id: IncidentId::from_bytes(row.get(11)?),
+            since: Timestamp::from_millis(row.get(12)?),
         })
+    }
+
+    fn waiting(&self) -> Waiting {
+        Waiting {
+            id: self.id,
+            event_sequence: self.event_sequence,
+            since: self.since,
+        }
     }
 
     fn claimed(self, webhook_id: WebhookId, event: Arc<Event>, claim: Claim) -> ClaimedDelivery {
@@ -116,7 +146,7 @@ fn due_deliveries(
     read_all(
         connection,
         "SELECT id, event_sequence, attempts_made, schedule_attempts, created_at, due_at, follow_ups, waited_ms, progress, refusals,
-             steps
+             steps, incident_id, coalesce(replayed_at, created_at)
          FROM deliveries INDEXED BY deliveries_open
          WHERE webhook_id = ?1 AND state = 'scheduled' AND finished_at IS NULL AND due_at <= ?2
          ORDER BY due_at, id LIMIT ?3",

@@ -11,6 +11,7 @@ use model::exchange::FailureCode;
 use model::filter::Filter;
 use model::id::WebhookId;
 use model::incident::Severity;
+use model::outage::{AfterOutage, AfterOutageName, Fallback};
 use model::retry::RetrySchedule;
 use model::time::Timestamp;
 use model::webhook::{
@@ -46,7 +47,7 @@ pub fn parsed<T>(row: &Row<'_>, column: &str, parse: impl Fn(&str) -> Option<T>)
 pub const WEBHOOK_COLUMNS: &str = "id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms, \
      concurrency, rate, ordering, when_disabled, disabled_since, disabled_reason, degraded_since, degraded_code, \
      degraded_detail, options, secret_option_names, \
-     previous_secret_until, header_names, ca_pem IS NOT NULL AS has_extra_ca, \
+     after_outage, expire_after_ms, fallback_id, fallback_after_ms, previous_secret_until, header_names, ca_pem IS NOT NULL AS has_extra_ca, \
      identity_pem IS NOT NULL AS has_tls_identity, created_at, updated_at";
 
 /// A webhook without its secrets.
@@ -112,7 +113,29 @@ fn settings_from_row(row: &Row<'_>) -> Result<WebhookSettings> {
             .transpose()?,
         ordering: parsed(row, "ordering", Ordering::parse)?,
         when_disabled: parsed(row, "when_disabled", WhenDisabled::parse)?,
+        after_outage: after_outage_from_row(row)?,
+        fallback: fallback_from_row(row)?,
     })
+}
+
+fn after_outage_from_row(row: &Row<'_>) -> Result<AfterOutage> {
+    let name = parsed(row, "after_outage", AfterOutageName::parse)?;
+    name.with(optional_duration(row, "expire_after_ms")?)
+        .ok_or_else(|| unexpected("after_outage"))
+}
+
+fn fallback_from_row(row: &Row<'_>) -> Result<Option<Fallback>> {
+    let late_after = optional_duration(row, "fallback_after_ms")?;
+    let webhook_id: Option<[u8; 16]> = row.get("fallback_id")?;
+    Ok(webhook_id.map(|webhook_id| Fallback {
+        webhook_id: WebhookId::from_bytes(webhook_id),
+        late_after,
+    }))
+}
+
+fn optional_duration(row: &Row<'_>, column: &str) -> Result<Option<Duration>> {
+    let millis: Option<i64> = row.get(column)?;
+    Ok(millis.map(|millis| Duration::from_millis(millis.unsigned_abs())))
 }
 
 /// Words separated by spaces, each parsed; nothing if one cannot be.

@@ -43,6 +43,8 @@ impl Deliveries for Database {
             Ok(DeliveryDetail {
                 body: events::load(&snapshot, delivery.event_sequence)?.body,
                 attempts: delivery_rows::load_attempts(&snapshot, id, MAX_ATTEMPTS_SHOWN)?,
+                fallback_of: delivery_rows::find(&snapshot, delivery.fallback_of)?,
+                taken_over_by: delivery_rows::find(&snapshot, delivery.taken_over_by)?,
                 delivery,
             })
         })

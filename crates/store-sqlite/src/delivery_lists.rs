@@ -46,7 +46,9 @@ fn is_scarce(state: Option<DeliveryState>) -> bool {
             | DeliveryState::Queued
             | DeliveryState::Claimed
             | DeliveryState::Held
-            | DeliveryState::Dead,
+            | DeliveryState::Dead
+            | DeliveryState::Superseded
+            | DeliveryState::Expired,
         ) => true,
     }
 }
@@ -59,7 +61,7 @@ fn ids_of_scarce(
     page: Page,
 ) -> StoreResult<Vec<DeliveryId>> {
     let index = match filter.state {
-        Some(DeliveryState::Dead) => Index::Dead,
+        Some(DeliveryState::Dead | DeliveryState::Superseded | DeliveryState::Expired) => Index::Dead,
         None
         | Some(
             DeliveryState::Scheduled
@@ -131,6 +133,7 @@ fn ids_along(
     }
     if let Some(cause) = filter.cause {
         bind(" AND d.last_failure = ?", Value::Text(cause.as_str().to_owned()));
+        sql.push_str(" AND d.ended_as IS NULL");
     }
     sql.push_str(filter.state.map_or("", state_condition));
     sql.push_str(" ORDER BY d.id DESC LIMIT ?");
@@ -169,6 +172,15 @@ fn state_condition(state: DeliveryState) -> &'static str {
         DeliveryState::Claimed => " AND d.state = 'claimed'",
         DeliveryState::Delivered => " AND d.state = 'delivered'",
         // A Send Test that failed is no loss: nobody shall look for it, and nobody replay it.
-        DeliveryState::Dead => " AND d.state = 'dead' AND d.is_test = 0",
+        DeliveryState::Dead => {
+            " AND d.state = 'dead' AND d.is_test = 0
+                AND (d.ended_as IS NULL OR d.last_failure IS NOT 'given_up' OR d.given_up_by IS NOT NULL)"
+        }
+        DeliveryState::Superseded => {
+            " AND d.state = 'dead' AND d.ended_as = 'superseded' AND d.last_failure = 'given_up' AND d.given_up_by IS NULL"
+        }
+        DeliveryState::Expired => {
+            " AND d.state = 'dead' AND d.ended_as = 'expired' AND d.last_failure = 'given_up' AND d.given_up_by IS NULL"
+        }
     }
 }

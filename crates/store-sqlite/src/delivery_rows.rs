@@ -1,5 +1,4 @@
-//! Deliveries and attempts as rows. An open delivery of a disabled (or deleted) webhook reads as held, unless it is in
-//! a node's hand.
+//! Deliveries and attempts as rows.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use model::time::Timestamp;
 use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
+use store::outage_plan::{DeathColumns, shown};
 
 use super::columns::unexpected;
 use super::statements::{read_all, read_one};
@@ -27,7 +27,8 @@ pub fn load(connection: &Connection, id: DeliveryId) -> StoreResult<Delivery> {
         connection,
         "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, e.name, d.is_test, d.state, d.due_at,
              d.attempts_made, d.created_at, d.finished_at, d.last_failure,
-             w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL, w.name, w.kind, d.given_up_by
+             w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL, w.name, w.kind, d.given_up_by,
+             d.ended_as, d.fallback_of, d.taken_over_by
          FROM deliveries d CROSS JOIN events e ON e.sequence = d.event_sequence
              CROSS JOIN webhooks w ON w.id = d.webhook_id
          WHERE d.id = ?1",
@@ -35,6 +36,14 @@ pub fn load(connection: &Connection, id: DeliveryId) -> StoreResult<Delivery> {
         delivery_from_row,
     )?
     .ok_or(StoreError::NotFound { what: "delivery" })
+}
+
+/// Reads one delivery that another names; nothing if it is not kept any more.
+pub fn find(connection: &Connection, id: Option<DeliveryId>) -> StoreResult<Option<Delivery>> {
+    match id.map(|id| load(connection, id)).transpose() {
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        found => found,
+    }
 }
 
 /// Reads the latest attempts of a delivery, oldest first.
@@ -55,6 +64,13 @@ pub fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> Sto
 fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {
     let stored = DeliveryState::parse(row.get_ref(6)?.as_str()?).ok_or_else(|| unexpected("state"))?;
     let last_failure: Option<String> = row.get(11)?;
+    let given_up_by: Option<String> = row.get(15)?;
+    let death = DeathColumns {
+        last_failure: last_failure.as_deref().map(parse_failure_code).transpose()?,
+        is_given_up_by_somebody: given_up_by.is_some(),
+        ended_as: row.get_ref(16)?.as_str_or_null()?,
+    };
+    let (state, last_failure) = shown(stored, row.get(12)?, &death);
     Ok(Delivery {
         id: DeliveryId::from_bytes(row.get(0)?),
         webhook_id: WebhookId::from_bytes(row.get(1)?),
@@ -64,28 +80,16 @@ fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {
         event_sequence: row.get(3)?,
         event_name: EventName::parse(row.get_ref(4)?.as_str()?).ok_or_else(|| unexpected("event"))?,
         is_test: row.get(5)?,
-        state: shown_state(stored, row.get(12)?),
+        state,
         due_at: Timestamp::from_millis(row.get(7)?),
         attempts_made: row.get(8)?,
         created_at: Timestamp::from_millis(row.get(9)?),
         finished_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
-        last_failure: last_failure.as_deref().map(parse_failure_code).transpose()?,
-        given_up_by: row
-            .get::<_, Option<String>>(15)?
-            .map(|actor| Actor::decode(&actor)),
+        last_failure,
+        given_up_by: given_up_by.map(|actor| Actor::decode(&actor)),
+        fallback_of: row.get::<_, Option<[u8; 16]>>(17)?.map(DeliveryId::from_bytes),
+        taken_over_by: row.get::<_, Option<[u8; 16]>>(18)?.map(DeliveryId::from_bytes),
     })
-}
-
-fn shown_state(stored: DeliveryState, webhook_is_disabled: bool) -> DeliveryState {
-    match stored {
-        DeliveryState::Scheduled | DeliveryState::Queued if webhook_is_disabled => DeliveryState::Held,
-        DeliveryState::Scheduled
-        | DeliveryState::Queued
-        | DeliveryState::Claimed
-        | DeliveryState::Held
-        | DeliveryState::Delivered
-        | DeliveryState::Dead => stored,
-    }
 }
 
 fn attempt_from_row(row: &Row<'_>) -> Result<Attempt> {

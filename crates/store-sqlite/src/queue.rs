@@ -15,6 +15,7 @@ use store::queue::{AttemptRecord, ClaimRequest, Claimed, Membership, Queue, Reco
 
 use super::claims::{self, Wakes, is_enabled, next_due_at};
 use super::database::Database;
+use super::fallbacks;
 use super::nodes;
 use super::outbox::{insert_delivery, insert_event};
 use super::recording;
@@ -26,6 +27,10 @@ impl Queue for Database {
     async fn claim_due(&self, requests: Vec<ClaimRequest>, now: Timestamp) -> StoreResult<Vec<Claimed>> {
         self.write_checked(move |context| claims::claim_due(context, &requests, now))
             .await
+    }
+
+    async fn take_over_late(&self, now: Timestamp) -> StoreResult<bool> {
+        fallbacks::take_over_late(self, now).await
     }
 
     async fn record(&self, records: Vec<AttemptRecord>, now: Timestamp) -> StoreResult<Vec<Recorded>> {

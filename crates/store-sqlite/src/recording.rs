@@ -20,6 +20,7 @@ use super::activity;
 use super::attempt_rows;
 use super::audit;
 use super::claims::{Wakes, is_enabled};
+use super::fallbacks::{self, Undelivered};
 use super::lanes;
 use super::statements::{execute, read_one};
 use super::ticket_changes;
@@ -75,6 +76,14 @@ fn record_one(
         .filter(|_| is_of_now)
     {
         learn(context, record.webhook_id, learned)?;
+    }
+    if record.next_step == NextStep::Dead && !record.is_test {
+        let original = Undelivered {
+            id: record.delivery_id,
+            webhook_id: record.webhook_id,
+            incident_id: record.incident_id,
+        };
+        fallbacks::take_over(context, original, now, wakes)?;
     }
     let wakes_at = if update.ends_turn {
         let promoted = lanes::promote(context.connection, record.incident_id, record.webhook_id, now)?;

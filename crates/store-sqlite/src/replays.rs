@@ -173,7 +173,7 @@ fn dead_deliveries(
         connection,
         "SELECT id, incident_id, event_sequence, created_at FROM deliveries INDEXED BY deliveries_dead
          WHERE webhook_id = ?1 AND state = 'dead' AND id >= ?2 AND id < ?3 AND is_test = 0 AND finished_at <= ?4
-             AND iif(?6 IS NULL, last_failure IS NOT ?7, last_failure = ?6)
+             AND iif(?6 IS NULL, last_failure IS NOT ?7, last_failure = ?6 AND ended_as IS NULL)
          ORDER BY id LIMIT ?5",
         (
             webhook_id.as_bytes(),
@@ -223,7 +223,8 @@ pub fn reopen(
         context.connection,
         "UPDATE deliveries SET state = ?2, due_at = ?3, schedule_attempts = 0, follow_ups = 0, waited_ms = 0, refusals = 0,
              steps = 0, progress = iif(state = 'dead', progress, NULL), finished_at = NULL,
-             last_failure = iif(given_up_by IS NULL, last_failure, NULL), given_up_by = NULL
+             last_failure = iif(given_up_by IS NULL AND ended_as IS NULL, last_failure, NULL), given_up_by = NULL,
+             ended_as = NULL, replayed_at = ?3
          WHERE id = ?1 AND state IN ('delivered', 'dead')",
         (finished.id.as_bytes(), state, now.as_millis()),
     )?;

@@ -161,7 +161,9 @@ pub fn balance(connection: &Connection) -> StoreResult<Vec<Balance>> {
         "SELECT w.id, coalesce(l.accepted, 0) AS accepted, coalesce(l.pruned, 0) AS pruned,
              count(*) FILTER (WHERE d.state = 'delivered') AS delivered,
              count(*) FILTER (WHERE d.state IN ('scheduled', 'queued', 'claimed')) AS open,
-             count(*) FILTER (WHERE d.state = 'dead') AS dead
+             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as IS NULL) AS dead,
+             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as = 'superseded') AS superseded,
+             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as = 'expired') AS expired
          FROM webhooks w
          LEFT JOIN ledger l ON l.webhook_id = w.id
          LEFT JOIN deliveries d ON d.webhook_id = w.id AND d.is_test = 0
@@ -179,6 +181,8 @@ fn balance_from_row(row: &Row<'_>) -> rusqlite::Result<Balance> {
         delivered: row.get::<_, i64>("delivered")?.unsigned_abs(),
         open: row.get::<_, i64>("open")?.unsigned_abs(),
         dead: row.get::<_, i64>("dead")?.unsigned_abs(),
+        superseded: row.get::<_, i64>("superseded")?.unsigned_abs(),
+        expired: row.get::<_, i64>("expired")?.unsigned_abs(),
     })
 }
 

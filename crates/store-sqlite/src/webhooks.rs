@@ -11,6 +11,7 @@ use model::webhook::{Webhook, WebhookSecrets, WebhookSettings, WebhookState};
 use store::Page;
 use store::StoreError;
 use store::StoreResult;
+use store::fallback_plan::check_unused;
 use store::setting_changes;
 use store::webhooks::{WebhookEdit, Webhooks};
 
@@ -18,6 +19,7 @@ use super::audit;
 use super::columns::{WEBHOOK_COLUMNS, webhook_from_row};
 use super::database::Database;
 use super::endpoints::load_secrets;
+use super::fallbacks;
 use super::statements::{execute, read_all, read_one};
 use super::writer::WriteContext;
 use store::sealed::{seal, webhook_place};
@@ -90,11 +92,12 @@ fn create(
         "INSERT INTO webhooks (id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms,
              concurrency, rate, ordering, when_disabled, disabled_since, disabled_reason, secret, previous_secret,
              previous_secret_until, headers, header_names, options, secret_options, secret_option_names, ca_pem,
-             identity_pem, created_at, updated_at)
+             identity_pem, after_outage, expire_after_ms, fallback_id, fallback_after_ms, created_at, updated_at)
          VALUES (:id, :name, :kind, :url, :events, :services, :severities, :filter, :retry_schedule, :timeout_ms,
              :concurrency, :rate, :ordering, :when_disabled, :disabled_since, :disabled_reason, :secret,
              :previous_secret, :previous_secret_until, :headers, :header_names, :options, :secret_options,
-             :secret_option_names, :ca_pem, :identity_pem, :at, :at)",
+             :secret_option_names, :ca_pem, :identity_pem, :after_outage, :expire_after_ms, :fallback_id,
+             :fallback_after_ms, :at, :at)",
         named_params! {
             ":id": id.as_bytes(), ":name": columns.name, ":kind": columns.kind, ":url": columns.url,
             ":events": columns.events, ":services": columns.services, ":severities": columns.severities,
@@ -107,9 +110,13 @@ fn create(
             ":header_names": sealed.header_names, ":options": columns.options,
             ":secret_options": sealed.secret_options, ":secret_option_names": sealed.secret_option_names,
             ":ca_pem": sealed.ca_pem,
-            ":identity_pem": sealed.identity_pem, ":at": change.at.as_millis(),
+            ":identity_pem": sealed.identity_pem, ":after_outage": columns.after_outage,
+            ":expire_after_ms": columns.expire_after_ms, ":fallback_id": columns.fallback_id,
+            ":fallback_after_ms": columns.fallback_after_ms, ":at": change.at.as_millis(),
         },
     )?;
+    fallbacks::check(context.connection, settings.fallback)?;
+    fallbacks::begin(context.connection, id, change.at)?;
     execute(
         context.connection,
         "INSERT INTO ledger (webhook_id) VALUES (?1)",
@@ -154,7 +161,8 @@ fn update(
              concurrency = :concurrency, rate = :rate, ordering = :ordering, when_disabled = :when_disabled,
              headers = :headers, header_names = :header_names, options = :options, secret_options = :secret_options,
              secret_option_names = :secret_option_names, ca_pem = :ca_pem, identity_pem = :identity_pem,
-             updated_at = :at
+             after_outage = :after_outage, expire_after_ms = :expire_after_ms, fallback_id = :fallback_id,
+             fallback_after_ms = :fallback_after_ms, updated_at = :at
          WHERE id = :id AND deleted_at IS NULL",
         named_params! {
             ":id": id.as_bytes(), ":name": columns.name, ":kind": columns.kind, ":url": columns.url,
@@ -165,10 +173,16 @@ fn update(
             ":header_names": sealed.header_names, ":options": columns.options,
             ":secret_options": sealed.secret_options, ":secret_option_names": sealed.secret_option_names,
             ":ca_pem": sealed.ca_pem,
-            ":identity_pem": sealed.identity_pem, ":at": change.at.as_millis(),
+            ":identity_pem": sealed.identity_pem, ":after_outage": columns.after_outage,
+            ":expire_after_ms": columns.expire_after_ms, ":fallback_id": columns.fallback_id,
+            ":fallback_after_ms": columns.fallback_after_ms, ":at": change.at.as_millis(),
         },
     );
     expect_one(updated)?;
+    if plan.has_new_fallback {
+        fallbacks::check(context.connection, edit.settings.fallback)?;
+        fallbacks::begin(context.connection, id, change.at)?;
+    }
     if plan.must_forget {
         forget(context.connection, id)?;
     }
@@ -179,6 +193,7 @@ fn update(
 /// Keeps the row for the history, and nothing that is secret. The open deliveries die in `bury_deleted`.
 fn delete(context: &mut WriteContext<'_>, id: WebhookId, change: &Change) -> StoreResult<()> {
     let webhook = get(context.connection, id)?;
+    check_unused(&context.subscriptions()?, id)?;
     let nothing = seal(context.sealer, &webhook_place(id, "secret"), "");
     let deleted = execute(
         context.connection,

@@ -51,7 +51,9 @@ impl DeliveryFacts {
             DeliveryState::Scheduled
             | DeliveryState::Queued
             | DeliveryState::Claimed
-            | DeliveryState::Held => (false, false),
+            | DeliveryState::Held
+            | DeliveryState::Superseded
+            | DeliveryState::Expired => (false, false),
         };
         [
             (!self.has_event, "event_missing", "have no event"),

@@ -45,6 +45,18 @@ pub struct DeliveryDetail {
     pub body: Bytes,
     /// Its attempts, oldest first.
     pub attempts: Vec<Attempt>,
+    /// What it took over, as far as that is kept.
+    pub fallback_of: Option<Delivery>,
+    /// What took over from it, likewise.
+    pub taken_over_by: Option<Delivery>,
+}
+
+impl DeliveryDetail {
+    /// Whether what took over has delivered the event.
+    pub fn is_delivered_by_fallback(&self) -> bool {
+        let taken_over_by = self.taken_over_by.as_ref();
+        taken_over_by.is_some_and(|delivery| delivery.state == DeliveryState::Delivered)
+    }
 }
 
 /// What replaying a delivery came to.

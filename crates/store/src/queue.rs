@@ -109,10 +109,15 @@ pub enum Recorded {
 /// The dispatcher's side of deliveries.
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Claims due deliveries of enabled webhooks for this node, the longest due first.
+    /// Claims due deliveries of enabled webhooks for this node, the longest due first. What waited through an outage, and its
+    /// webhook wants no more, ends instead.
     async fn claim_due(&self, requests: Vec<ClaimRequest>, now: Timestamp) -> StoreResult<Vec<Claimed>>;
 
-    /// Records attempts and moves their deliveries on; the next delivery of a finished one's lane becomes due.
+    /// Hands late deliveries of webhooks to their fallbacks, and goes on where it was the last time; says whether there is more.
+    async fn take_over_late(&self, now: Timestamp) -> StoreResult<bool>;
+
+    /// Records attempts and moves their deliveries on; the next delivery of a finished one's lane becomes due. What is dead is
+    /// taken over by its webhook's fallback, once.
     /// Attempts that were applied count as activity of their webhooks, unless they are tests. Answers in the order of
     /// the records.
     async fn record(&self, records: Vec<AttemptRecord>, now: Timestamp) -> StoreResult<Vec<Recorded>>;

@@ -81,6 +81,8 @@ pub struct WebhookPlan {
     pub secrets: WebhookSecrets,
     /// Whether what was learned of it, and its messages, may be those of somebody else now.
     pub must_forget: bool,
+    /// Whether from now on another webhook takes over: only of what is made from now on.
+    pub has_new_fallback: bool,
     /// The sentence for the audit log.
     pub detail: String,
 }
@@ -105,6 +107,7 @@ pub fn of_webhook(
     Ok(detail.map(|detail| WebhookPlan {
         secrets: edited,
         must_forget,
+        has_new_fallback: before.settings.fallback != edit.settings.fallback,
         detail,
     }))
 }

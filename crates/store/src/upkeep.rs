@@ -51,13 +51,28 @@ pub struct Balance {
     pub open: u64,
     /// Found in the store: dead.
     pub dead: u64,
+    /// Found in the store: superseded or expired.
+    pub superseded: u64,
+    pub expired: u64,
 }
 
 impl Balance {
+    /// Those that ended without having been sent, since they waited through an outage.
+    pub fn unsent(&self) -> u64 {
+        self.superseded + self.expired
+    }
+
     /// How many deliveries are missing (positive) or too many (negative). Zero when nothing is lost.
     pub fn missing(&self) -> i64 {
         let expected = i128::from(self.accepted) - i128::from(self.pruned);
-        let found = i128::from(self.delivered) + i128::from(self.open) + i128::from(self.dead);
+        let found = [
+            self.delivered,
+            self.open,
+            self.dead,
+            self.superseded,
+            self.expired,
+        ];
+        let found: i128 = found.into_iter().map(i128::from).sum();
         i64::try_from(expected - found).unwrap_or(i64::MAX)
     }
 }

@@ -15,6 +15,7 @@ use model::webhook::{WebhookSecrets, WebhookSettings, WebhookState};
 
 use crate::StoreError;
 use crate::StoreResult;
+use crate::attempt_columns::millis;
 use crate::seal::Sealer;
 use crate::sealed::{open, seal, webhook_place};
 
@@ -34,6 +35,10 @@ pub struct SettingsColumns<'a> {
     pub rate: Option<String>,
     pub ordering: &'static str,
     pub when_disabled: &'static str,
+    pub after_outage: &'static str,
+    pub expire_after_ms: Option<i64>,
+    pub fallback_id: Option<&'a [u8]>,
+    pub fallback_after_ms: Option<i64>,
 }
 
 impl<'a> SettingsColumns<'a> {
@@ -62,11 +67,15 @@ impl<'a> SettingsColumns<'a> {
                     .map(Duration::as_millis)
                     .collect::<Vec<_>>(),
             ),
-            timeout_ms: i64::try_from(settings.timeout.as_millis()).unwrap_or(i64::MAX),
+            timeout_ms: millis(settings.timeout),
             concurrency: settings.concurrency,
             rate: settings.rate.map(|rate| rate.to_string()),
             ordering: settings.ordering.as_str(),
             when_disabled: settings.when_disabled.as_str(),
+            after_outage: settings.after_outage.as_str(),
+            expire_after_ms: settings.after_outage.expire_after().map(millis),
+            fallback_id: settings.fallback.as_ref().map(|of| &of.webhook_id.as_bytes()[..]),
+            fallback_after_ms: settings.fallback.and_then(|of| of.late_after).map(millis),
         }
     }
 }
@@ -193,7 +202,7 @@ pub fn state_columns(state: &WebhookState) -> (Option<i64>, Option<&str>) {
 }
 
 /// Which settings differ, as the audit log names them.
-pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(&'static str, bool); 14] {
+pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(&'static str, bool); 16] {
     [
         ("the name", before.name != after.name),
         ("the kind", before.kind != after.kind),
@@ -215,5 +224,10 @@ pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(
             "what happens while disabled",
             before.when_disabled != after.when_disabled,
         ),
+        (
+            "what happens after an outage",
+            before.after_outage != after.after_outage,
+        ),
+        ("the fallback", before.fallback != after.fallback),
     ]
 }

@@ -5,4 +5,5 @@ pub mod form;
 pub mod list;
 pub mod new;
 pub mod options;
+mod outage_fields;
 pub mod page;

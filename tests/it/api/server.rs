@@ -297,9 +297,13 @@ impl Tester for FakeTester {
                 finished_at: Some(sample.at),
                 last_failure: None,
                 given_up_by: None,
+                fallback_of: None,
+                taken_over_by: None,
             },
             body: sample.body,
             attempts: vec![super::deliveries::attempt(sample.at)],
+            fallback_of: None,
+            taken_over_by: None,
         })
     }
 }

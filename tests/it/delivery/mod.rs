@@ -7,6 +7,7 @@ mod faults;
 mod giving_up;
 mod judged;
 mod order;
+mod outages;
 mod own_inbox;
 mod refused;
 mod replay;

@@ -10,6 +10,7 @@ use model::event::{Event, EventName, EventSet};
 use model::filter::Filter;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use model::incident::{Incident, IncidentAction, Severity};
+use model::outage::AfterOutage;
 use model::retry::RetrySchedule;
 use model::secret::SecretText;
 use model::webhook::{
@@ -246,6 +247,8 @@ impl World {
             when_disabled: self
                 .rng
                 .pick(&[WhenDisabled::Hold, WhenDisabled::Hold, WhenDisabled::Drop]),
+            after_outage: AfterOutage::Everything,
+            fallback: None,
         }
     }
 

@@ -65,7 +65,7 @@ impl World {
             let delivery = found[key];
             let state = match delivery.state {
                 DeliveryState::Delivered => State::Delivered,
-                DeliveryState::Dead => State::Dead,
+                DeliveryState::Dead | DeliveryState::Superseded | DeliveryState::Expired => State::Dead,
                 DeliveryState::Scheduled
                 | DeliveryState::Queued
                 | DeliveryState::Claimed

@@ -15,6 +15,7 @@ use crate::webhooks::fields::{
     has_certificate, has_private_key,
 };
 use crate::webhooks::options::{OptionsCheck, OptionsDraft, SecretChanges};
+use crate::webhooks::outages::apply_outages;
 use crate::{ActionError, Patch, UrlRules};
 use destination::task::Target;
 use kinds::adapter;
@@ -23,6 +24,7 @@ use model::action_link::LINK_KEY;
 use model::event::{EventName, EventSet};
 use model::exchange::TlsProfile;
 use model::incident::Severity;
+use model::outage::{AfterOutage, AfterOutageName};
 use model::retry::RetrySchedule;
 use model::secret::SecretText;
 use model::webhook::{
@@ -103,6 +105,22 @@ pub struct WebhookDraft {
     #[schema(value_type = Option<WhenDisabled>)]
     #[serde(default)]
     pub when_disabled: Patch<String>,
+    /// Which of the events that waited through an outage it still gets; `everything`, in order, if absent.
+    #[schema(value_type = Option<AfterOutageName>)]
+    #[serde(default)]
+    pub after_outage: Patch<String>,
+    /// With `expire`: how old an event may be, `1m` to `7d`.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub expire_after: Patch<String>,
+    /// The id of the webhook that takes over what is dead.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub fallback_webhook: Patch<String>,
+    /// It also takes over what was not delivered after this time, `30s` to `7d`.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub fallback_after: Patch<String>,
     /// Certificates beyond the public authorities.
     #[schema(value_type = Option<TlsDraft>)]
     #[serde(default)]
@@ -314,6 +332,7 @@ fn apply_way_of_sending(checks: &mut Checks, settings: &mut WebhookSettings, dra
         WhenDisabled::Hold,
         |text| check_when_disabled(checks, &text),
     );
+    apply_outages(checks, settings, draft, adapter_or_unknown(settings.kind));
 }
 
 /// The defaults (docs/contract.md, 2); name, URL and events are placeholders that no new webhook keeps.
@@ -333,6 +352,8 @@ pub(crate) fn blank_settings(kind: WebhookKind) -> Option<WebhookSettings> {
         rate: None,
         ordering: Ordering::Incident,
         when_disabled: WhenDisabled::Hold,
+        after_outage: AfterOutage::Everything,
+        fallback: None,
     })
 }
 

@@ -148,7 +148,7 @@ pub(crate) fn check_services(checks: &mut Checks, texts: &[String]) -> Option<Ve
     Some(ids)
 }
 
-fn check_one_of<T>(
+pub(crate) fn check_one_of<T>(
     checks: &mut Checks,
     field: &str,
     text: &str,
@@ -207,7 +207,7 @@ pub(crate) fn check_filter(checks: &mut Checks, text: &str) -> Option<Option<Fil
     }
 }
 
-fn check_duration(checks: &mut Checks, field: &str, text: &str) -> Option<Duration> {
+pub(crate) fn check_duration(checks: &mut Checks, field: &str, text: &str) -> Option<Duration> {
     let parsed = parse_duration(text);
     if let Err(error) = &parsed {
         checks.fail(field, "invalid_value", format!("{field} is {error}"));

@@ -50,6 +50,11 @@ impl Adapter for Opsgenie {
         }]
     }
 
+    /// An alert that was never opened is neither acknowledged nor closed.
+    fn events_stand_alone(&self) -> bool {
+        false
+    }
+
     fn step(&self, task: &Task<'_>) -> Step {
         let wording = match Call::new(task.event.name) {
             Call::Create => Wording::new(task),

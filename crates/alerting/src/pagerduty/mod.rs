@@ -53,6 +53,11 @@ impl Adapter for PagerDuty {
         }]
     }
 
+    /// An alert that was never opened is neither acknowledged nor closed.
+    fn events_stand_alone(&self) -> bool {
+        false
+    }
+
     fn step(&self, task: &Task<'_>) -> Step {
         let wording = match render::action(task.event.name) {
             "trigger" => Wording::new(task),

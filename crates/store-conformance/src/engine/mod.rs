@@ -14,6 +14,7 @@ pub mod incidents;
 pub mod lanes;
 pub mod lists;
 pub mod memories;
+pub mod outages;
 pub mod overview;
 pub mod queue;
 pub mod recording;

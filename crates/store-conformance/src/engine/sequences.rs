@@ -1,16 +1,20 @@
-//! Whatever happens in whatever order: a lane has at most one head, and events arrive in the order of the feed.
+//! Whatever happens in whatever order: a lane has at most one head, events arrive in the order of the feed, and what is dead is
+//! taken over once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::delivery::{ClaimedDelivery, DeliveryState, NextStep};
+use model::delivery::{ClaimedDelivery, Delivery, DeliveryState, NextStep};
 use model::id::IncidentId;
 use model::incident::IncidentAction;
+use model::outage::{AfterOutage, MIN_FALLBACK_AFTER};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use crate::Backend;
 
+use super::outages;
 use super::world::World;
 
 #[derive(Debug, Clone)]
@@ -20,6 +24,8 @@ enum Step {
     Claim(u32),
     Record(usize, Fate),
     Release(usize),
+    Wait(i64),
+    LookForLate,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +49,18 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (1u32..4).prop_map(Step::Claim),
         4 => (0usize..4, fate).prop_map(|(index, fate)| Step::Record(index, fate)),
         1 => (0usize..4).prop_map(Step::Release),
+        1 => (1i64..400).prop_map(Step::Wait),
+        1 => Just(Step::LookForLate),
     ]
+}
+
+fn any_policy() -> impl Strategy<Value = AfterOutage> {
+    let after = Duration::from_secs(120);
+    prop::sample::select(vec![
+        AfterOutage::Everything,
+        AfterOutage::Newest,
+        AfterOutage::Expire { after },
+    ])
 }
 
 /// What a sequence of steps has come to.
@@ -86,6 +103,8 @@ async fn take_step(world: &World, incidents: &[IncidentId], progress: &mut Progr
             let claims = vec![(delivery.id, delivery.claim)];
             world.store().queue.release(claims).await.unwrap();
         }
+        Step::Wait(seconds) => progress.now_ms += seconds * 1000,
+        Step::LookForLate => drop(world.store().queue.take_over_late(now).await.unwrap()),
         Step::Record(..) | Step::Release(_) => {}
     }
     let taken = std::mem::take(&mut *world.dispatcher.taken.lock().unwrap());
@@ -104,8 +123,32 @@ async fn expect_lane_in_order(world: &World, incident: IncidentId) {
     assert!(states.is_sorted_by_key(|state| state.is_open()), "{states:?}");
 }
 
-async fn run(backend: Arc<dyn Backend>, steps: Vec<Step>) {
-    let world = World::new(backend).await;
+/// Each that is dead was taken over, nothing that was sent in time was, and nothing twice.
+async fn expect_taken_over_once(world: &World, incident: IncidentId) {
+    let lane = world.lane(world.ordered, incident).await;
+    let mut noted: Vec<_> = lane
+        .iter()
+        .filter_map(|delivery| delivery.taken_over_by)
+        .collect();
+    let taken = world.lane(world.loose, incident).await;
+    let taken = taken.iter().filter(|delivery| delivery.fallback_of.is_some());
+    let mut made: Vec<_> = taken.map(|delivery| delivery.id).collect();
+    noted.sort_unstable();
+    made.sort_unstable();
+    assert_eq!(noted, made);
+    let is_dead = |delivery: &&Delivery| delivery.state == DeliveryState::Dead;
+    assert!(
+        lane.iter()
+            .filter(is_dead)
+            .all(|dead| dead.taken_over_by.is_some())
+    );
+}
+
+async fn run(backend: Arc<dyn Backend>, policy: AfterOutage, steps: Vec<Step>) {
+    let mut world = World::new(backend).await;
+    let (ordered, loose) = (world.ordered, world.loose);
+    outages::fall_back(&mut world, ordered, loose, Some(MIN_FALLBACK_AFTER)).await;
+    outages::keep(&mut world, ordered, policy).await;
     let incidents = [world.trigger("one").await.id, world.trigger("two").await.id];
     let mut progress = Progress::default();
     for step in steps {
@@ -113,6 +156,8 @@ async fn run(backend: Arc<dyn Backend>, steps: Vec<Step>) {
         expect_lane_in_order(&world, incidents[0]).await;
         expect_lane_in_order(&world, incidents[1]).await;
     }
+    expect_taken_over_once(&world, incidents[0]).await;
+    expect_taken_over_once(&world, incidents[1]).await;
     let (accepted, found) = (
         world.backend.accepted(world.ordered).await,
         world.backend.deliveries(world.ordered).await,
@@ -127,9 +172,9 @@ pub fn no_sequence_of_steps_breaks_a_lane(new_backend: fn() -> Arc<dyn Backend>)
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    let steps = prop::collection::vec(any_step(), 1..40);
-    let outcome = TestRunner::new(config).run(&steps, |steps| {
-        crate::block_on(run(new_backend(), steps));
+    let steps = (any_policy(), prop::collection::vec(any_step(), 1..40));
+    let outcome = TestRunner::new(config).run(&steps, |(policy, steps)| {
+        crate::block_on(run(new_backend(), policy, steps));
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));

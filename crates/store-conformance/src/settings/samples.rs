@@ -14,6 +14,7 @@ use model::exchange::TlsProfile;
 use model::id::{InboxId, InboxRequestId, PolicyId, ServiceId, UserId};
 use model::inbox::{Inbox, InboxAnswer, InboxRequest};
 use model::incident::Severity;
+use model::outage::AfterOutage;
 use model::retry::RetrySchedule;
 use model::secret::SecretText;
 use model::service::Service;
@@ -104,6 +105,10 @@ pub fn settings(name: &str, services: Vec<ServiceId>) -> WebhookSettings {
         rate: Rate::parse("20/s"),
         ordering: Ordering::None,
         when_disabled: WhenDisabled::Drop,
+        after_outage: AfterOutage::Expire {
+            after: Duration::from_secs(3600),
+        },
+        fallback: None,
     }
 }
 

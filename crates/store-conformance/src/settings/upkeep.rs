@@ -252,6 +252,8 @@ cases! {
         fixture.plant(id, "dead", samples::hours_ago(1)).await;
         fixture.webhooks().delete(id, change(&fixture)).await.unwrap();
         let expected = Balance {
+            superseded: 0,
+            expired: 0,
             webhook_id: id,
             accepted: 2,
             pruned: 0,

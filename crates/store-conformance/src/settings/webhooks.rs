@@ -3,6 +3,7 @@
 use model::audit::Change;
 use model::exchange::FailureCode;
 use model::id::WebhookId;
+use model::outage::{Fallback, MIN_FALLBACK_AFTER};
 use model::secret::SecretText;
 use model::webhook::{Degraded, Webhook, WebhookSecrets, WebhookState};
 use store::StoreError;
@@ -73,6 +74,29 @@ cases! {
         assert_eq!(secrets_of(&fixture, id).await, secrets);
         assert_eq!(fixture.told(), [id]);
         assert_eq!(fixture.see(&bystanders).await, bystanders);
+    }
+
+    async fn fallbacks_lead_to_no_circle_and_are_not_deleted_while_they_are_ones(fixture: Fixture) {
+        let (first, second) = (create(&fixture, "first").await, create(&fixture, "second").await);
+        let fall_back = async |webhook: &Webhook, to: Option<WebhookId>| {
+            let mut edit = edit(webhook);
+            edit.settings.fallback = to.map(|webhook_id| Fallback {
+                webhook_id,
+                late_after: Some(MIN_FALLBACK_AFTER),
+            });
+            fixture.webhooks().update(webhook.id, edit, change(&fixture)).await
+        };
+        let refused = |result: Result<Webhook, StoreError>| matches!(result, Err(StoreError::Conflict(_)));
+        let first = fall_back(&first, Some(second.id)).await.unwrap();
+        assert_eq!(first.settings.fallback.map(|of| of.webhook_id), Some(second.id));
+        assert!(refused(fall_back(&second, Some(first.id)).await));
+        assert!(refused(fall_back(&second, Some(second.id)).await));
+        assert!(refused(fall_back(&second, Some(fixture.source.new_webhook_id())).await));
+        assert_eq!(fixture.webhooks().get(second.id).await.as_ref(), Ok(&second));
+        let deleted = fixture.webhooks().delete(second.id, change(&fixture)).await;
+        assert!(matches!(deleted, Err(StoreError::Conflict(_))), "it is relied on");
+        fall_back(&first, None).await.unwrap();
+        fixture.webhooks().delete(second.id, change(&fixture)).await.unwrap();
     }
 
     async fn a_webhook_cannot_name_a_service_that_is_not_there(fixture: Fixture) {

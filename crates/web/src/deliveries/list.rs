@@ -103,6 +103,8 @@ pub fn state_choices(chosen: &str) -> Vec<Choice> {
         ("held", "Held"),
         ("delivered", "Delivered"),
         ("dead", "Dead"),
+        ("superseded", "Superseded"),
+        ("expired", "Expired"),
     ];
     names.map(|(value, name)| Choice::new(value, name, chosen)).into()
 }

@@ -1,7 +1,7 @@
 //! One delivery: its body, every attempt with all that is known of it, and what comes next.
 
 use crate::deliveries::attempt::AttemptView;
-use crate::deliveries::list::{DeliveryRow, delivery_rows};
+use crate::deliveries::list::{DeliveryRow, delivery_badge, delivery_rows};
 use crate::layout::error::{PageError, PageResult};
 use crate::layout::form::Form;
 use crate::layout::query::PathId;
@@ -17,7 +17,7 @@ use model::id::DeliveryId;
 use model::time::{Timestamp, format_duration};
 use model::webhook::Webhook;
 use store::StoreError;
-use store::deliveries::{GivenUp, Replayed};
+use store::deliveries::{DeliveryDetail, GivenUp, Replayed};
 
 #[derive(Template)]
 #[template(path = "deliveries/page.html")]
@@ -36,6 +36,35 @@ struct DeliveryPage {
     pretty: Option<String>,
     raw: String,
     attempts: Vec<AttemptView>,
+    relations: Vec<Relation>,
+}
+
+/// Another delivery of the event that took over, or was taken over.
+struct Relation {
+    what: &'static str,
+    id: DeliveryId,
+    webhook_name: String,
+    state: Markup,
+}
+
+/// What took over from a delivery, and from what it took over.
+fn relations(detail: &DeliveryDetail) -> Vec<Relation> {
+    let taken_over = match detail.is_delivered_by_fallback() {
+        true => "Delivered by fallback:",
+        false => "The fallback has taken over:",
+    };
+    let relation = |what, delivery: &Delivery| Relation {
+        what,
+        id: delivery.id,
+        webhook_name: delivery.webhook_name.clone(),
+        state: delivery_badge(delivery),
+    };
+    let taken_over_by = detail.taken_over_by.iter().map(|of| relation(taken_over, of));
+    let fallback_of = detail
+        .fallback_of
+        .iter()
+        .map(|of| relation("Takes over, as the fallback:", of));
+    taken_over_by.chain(fallback_of).collect()
 }
 
 /// `GET /deliveries/{id}`
@@ -73,6 +102,7 @@ pub async fn page(
         pretty: show::pretty_json(&detail.body),
         raw: show::body_text(&detail.body),
         attempts: detail.attempts.iter().rev().map(view).collect(),
+        relations: relations(&detail),
         delivery: row,
     })
 }
@@ -107,6 +137,8 @@ fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestam
         DeliveryState::Delivered if is_only_queued(delivery) => "The platform queued it; whether it is shown is not told. It can be replayed.".to_owned(),
         DeliveryState::Delivered => "The receiver took it. It can be replayed, under the same delivery id.".to_owned(),
         DeliveryState::Dead => "Every attempt failed and nothing more comes by itself. Replay begins a fresh schedule; the history stays.".to_owned(),
+        DeliveryState::Superseded => "It waited through an outage, and a newer event of the same incident was sent in its place, as the webhook wants it. Replay sends it after all.".to_owned(),
+        DeliveryState::Expired => "It waited for longer than the webhook wants events. Replay sends it after all.".to_owned(),
     }
 }
 
@@ -114,7 +146,11 @@ fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestam
 pub fn can_be_given_up(delivery: &Delivery) -> bool {
     match delivery.state {
         DeliveryState::Scheduled | DeliveryState::Queued | DeliveryState::Held => !delivery.is_test,
-        DeliveryState::Claimed | DeliveryState::Delivered | DeliveryState::Dead => false,
+        DeliveryState::Claimed
+        | DeliveryState::Delivered
+        | DeliveryState::Dead
+        | DeliveryState::Superseded
+        | DeliveryState::Expired => false,
     }
 }
 

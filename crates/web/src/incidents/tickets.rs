@@ -133,7 +133,7 @@ fn missing(links: &[LinkOverview], deliveries: &[Delivery]) -> Vec<TicketRow> {
             || rows.iter().any(|row| row.webhook_id == webhook_id);
         let (tone, status) = match delivery.state {
             DeliveryState::Dead => ("error", "Not made"),
-            DeliveryState::Delivered => continue,
+            DeliveryState::Delivered | DeliveryState::Superseded | DeliveryState::Expired => continue,
             _ => ("warning", "Tried again"),
         };
         if !is_known {

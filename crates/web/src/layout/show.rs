@@ -225,6 +225,8 @@ pub fn state_badge(state: DeliveryState, attempts_made: u32) -> Markup {
         DeliveryState::Held => badge("neutral", "Held"),
         DeliveryState::Delivered => badge("success", "Delivered"),
         DeliveryState::Dead => badge("error", "Dead"),
+        DeliveryState::Superseded => badge("neutral", "Superseded"),
+        DeliveryState::Expired => badge("neutral", "Expired"),
     }
 }
 

@@ -247,6 +247,8 @@ mod tests {
             delivered,
             open: 1,
             dead: 1,
+            superseded: 0,
+            expired: 0,
         }
     }
 

@@ -1,9 +1,11 @@
 //! The settings of a webhook in words, for its page.
 use crate::layout::error::PageError;
 use crate::state::WebState;
+use crate::webhooks::list::every_webhook;
 use destination::about::{Field, Input};
 use model::event::EventName;
 use model::incident::Severity;
+use model::outage::{AfterOutage, Fallback};
 use model::time::format_duration;
 use model::webhook::{Ordering, Webhook, WebhookSettings, WhenDisabled};
 
@@ -31,6 +33,7 @@ pub async fn facts(webhook: &Webhook, state: &WebState) -> Result<Vec<Fact>, Pag
     facts.extend(option_facts(webhook));
     facts.extend(choice_facts(settings, &services));
     facts.extend(sending_facts(webhook));
+    facts.extend(outage_facts(webhook, &every_webhook(state).await?));
     Ok(facts)
 }
 
@@ -89,6 +92,51 @@ fn choice_facts(settings: &WebhookSettings, services: &[String]) -> Vec<Fact> {
     .filter(|(_, value)| !value.is_empty())
     .map(|(name, value)| Fact { name, value })
     .collect()
+}
+
+/// What happens when its receiver fails, and for whom it takes over.
+fn outage_facts(webhook: &Webhook, webhooks: &[Webhook]) -> Vec<Fact> {
+    let settings = &webhook.settings;
+    let after_outage = match settings.after_outage {
+        AfterOutage::Everything => String::new(),
+        AfterOutage::Newest => "sends the newest event of each incident".to_owned(),
+        AfterOutage::Expire { after } => format!("sends nothing older than {}", format_duration(after)),
+    };
+    let fallback = settings
+        .fallback
+        .map_or(String::new(), |of| fallback_fact(of, webhooks));
+    let takes_over = |other: &&Webhook| {
+        other
+            .settings
+            .fallback
+            .is_some_and(|of| of.webhook_id == webhook.id)
+    };
+    let users = webhooks.iter().filter(takes_over);
+    let users: Vec<_> = users.map(|other| other.settings.name.as_str()).collect();
+    [
+        ("After an outage", after_outage),
+        ("Fallback", fallback),
+        ("Takes over from", users.join(", ")),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(name, value)| Fact { name, value })
+    .collect()
+}
+
+fn fallback_fact(fallback: Fallback, webhooks: &[Webhook]) -> String {
+    let Some(other) = webhooks.iter().find(|other| other.id == fallback.webhook_id) else {
+        return "a webhook that was deleted: choose another".to_owned();
+    };
+    let when = fallback.late_after.map_or(String::new(), |after| {
+        format!(", also of what is late by {}", format_duration(after))
+    });
+    let state = match (other.is_enabled(), other.settings.when_disabled) {
+        (true, _) => "",
+        (false, WhenDisabled::Hold) => " (disabled: what it takes over is held)",
+        (false, WhenDisabled::Drop) => " (disabled: passed over, its own fallback takes over)",
+    };
+    format!("{}{when}{state}", other.settings.name)
 }
 
 fn sending_facts(webhook: &Webhook) -> Vec<Fact> {

@@ -15,6 +15,7 @@ use crate::layout::{Layout, Nav, go, render, render_refused};
 use crate::session::UserSession;
 use crate::state::WebState;
 use crate::webhooks::options::{KindFields, Shown, options_draft};
+use crate::webhooks::outage_fields::{self, OutageFields};
 use actions::checks::Checks;
 use actions::webhooks::choice_preview::ChoicePreview;
 use actions::webhooks::draft::{TlsDraft, WebhookDraft};
@@ -66,6 +67,8 @@ pub struct WebhookFields {
     pub ordering: String,
     /// `hold` or `drop`.
     pub when_disabled: String,
+    /// What it does when its receiver fails.
+    pub outage: OutageFields,
     /// Whether it has an authority of its own.
     pub has_ca: bool,
     /// Whether it has a client certificate of its own.
@@ -95,6 +98,7 @@ impl WebhookFields {
             rate: String::new(),
             ordering: Ordering::Incident.as_str().into(),
             when_disabled: WhenDisabled::Hold.as_str().into(),
+            outage: OutageFields::empty(),
             has_ca: false,
             has_identity: false,
             is_saved: false,
@@ -129,6 +133,7 @@ impl WebhookFields {
             rate: settings.rate.map_or(String::new(), |rate| rate.to_string()),
             ordering: settings.ordering.as_str().into(),
             when_disabled: settings.when_disabled.as_str().into(),
+            outage: OutageFields::new(settings),
             has_ca: webhook.has_extra_ca,
             has_identity: webhook.has_tls_identity,
             is_saved: true,
@@ -160,13 +165,14 @@ impl WebhookFields {
             rate: form.text("rate").to_owned(),
             ordering: form.text("ordering").to_owned(),
             when_disabled: form.text("whenDisabled").to_owned(),
+            outage: OutageFields::typed(form),
             replaces_headers: form.has("replaceHeaders"),
             ..before.map_or_else(|| Self::empty(WebhookKind::GENERIC), Self::new)
         }
     }
 
-    /// Puts the names of all services in; those chosen stay so.
-    pub async fn with_services(mut self, state: &WebState) -> Result<Self, PageError> {
+    /// Puts the names of all services in, and of all other webhooks; those chosen stay so.
+    pub async fn with_choices(mut self, state: &WebState, own: Option<WebhookId>) -> Result<Self, PageError> {
         let mut services = all_services(state).await?;
         // A service that is chosen stays so, however many there are: none at all would mean every one.
         for choice in &self.services {
@@ -186,6 +192,7 @@ impl WebhookFields {
             }
         };
         self.services = services.into_iter().map(choice).collect();
+        self.outage = self.outage.with_choices(state, own).await?;
         Ok(self)
     }
 }
@@ -227,7 +234,7 @@ pub fn draft_of(form: &Form, is_new: bool, about: &KindDescription) -> WebhookDr
         "" => Patch::Clear,
         text => Patch::Set(text.parse().unwrap_or(0)),
     };
-    WebhookDraft {
+    let draft = WebhookDraft {
         name: Patch::Set(form.text("name").to_owned()),
         url: match form.text("url") {
             "" if form.has("remove-url") => Patch::Clear,
@@ -260,10 +267,13 @@ pub fn draft_of(form: &Form, is_new: bool, about: &KindDescription) -> WebhookDr
             ca_pem: pem(form, "caPem", "removeCa"),
             identity_pem: pem(form, "identityPem", "removeIdentity"),
         }),
-    }
+        ..WebhookDraft::default()
+    };
+    outage_fields::apply_to(draft, form)
 }
 
-fn text_or_default(text: String) -> Patch<String> {
+/// A text, or the default if it is empty.
+pub fn text_or_default(text: String) -> Patch<String> {
     if text.is_empty() {
         Patch::Clear
     } else {
@@ -319,7 +329,7 @@ impl EditPage {
         Ok(Self {
             layout: Layout::new(session, title, Nav::Integrations),
             id: webhook.id,
-            fields: fields.with_services(state).await?,
+            fields: fields.with_choices(state, Some(webhook.id)).await?,
             kind,
             errors,
         })

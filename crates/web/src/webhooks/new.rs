@@ -92,7 +92,7 @@ impl NewWebhookPage {
         Ok(Self {
             layout: Layout::new(session, add_title(&kind), Nav::Integrations),
             kind,
-            fields: fields.with_services(state).await?,
+            fields: fields.with_choices(state, None).await?,
             errors,
         })
     }
