@@ -14,7 +14,7 @@ use crate::webhooks::milliseconds;
 use crate::words::AttemptOutcome;
 use model::attempt::Attempt;
 use model::delivery::{Delivery, DeliveryState};
-use model::event::EventName;
+use model::event::EventType;
 use model::exchange::FailureCode;
 use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
 use model::time::Timestamp;
@@ -28,8 +28,10 @@ pub struct DeliveryView {
     #[schema(value_type = String)]
     id: DeliveryId,
     webhook: WebhookRef,
-    incident: IncidentRef,
-    #[schema(value_type = EventName)]
+    /// Nothing if it tells of an operational event.
+    #[schema(required)]
+    incident: Option<IncidentRef>,
+    #[schema(value_type = EventType)]
     event: &'static str,
     #[schema(value_type = DeliveryState)]
     status: &'static str,
@@ -204,7 +206,7 @@ pub struct DeliveryQuery {
     /// Only this incident's, by id.
     incident: Option<String>,
     /// Only this event's, by name.
-    #[param(value_type = Option<EventName>)]
+    #[param(value_type = Option<EventType>)]
     event: Option<String>,
     /// Only in this status.
     #[param(value_type = Option<DeliveryState>)]
@@ -233,10 +235,8 @@ impl From<&Delivery> for DeliveryView {
                 id: delivery.webhook_id,
                 name: delivery.webhook_name.clone(),
             },
-            incident: IncidentRef {
-                id: delivery.incident_id,
-            },
-            event: delivery.event_name.as_str(),
+            incident: delivery.incident().map(|id| IncidentRef { id }),
+            event: delivery.event_type.as_str(),
             status: delivery.state.as_str(),
             is_test: delivery.is_test,
             created_at: delivery.created_at,
@@ -337,7 +337,7 @@ pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<Deliver
     let filter = DeliveryFilter {
         webhook_id: parse_parameter("webhook", query.webhook.as_deref(), |text| text.parse().ok())?,
         incident_id: parse_parameter("incident", query.incident.as_deref(), |text| text.parse().ok())?,
-        event: parse_parameter("event", query.event.as_deref(), EventName::parse)?,
+        event: parse_parameter("event", query.event.as_deref(), EventType::parse)?,
         state: parse_parameter("status", query.status.as_deref(), DeliveryState::parse)?,
         cause: parse_parameter("cause", query.cause.as_deref(), FailureCode::parse)?,
         since: parse_parameter("since", query.since.as_deref(), |text| text.parse().ok())?,

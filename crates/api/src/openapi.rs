@@ -6,7 +6,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use crate::guard::{Access, Repetition};
-use crate::outgoing::{self, EventBody};
+use crate::outgoing::{self, EventBody, OperationalEventBody};
 use crate::problem::{Code, PROBLEM_JSON, ProblemView};
 use crate::route::Route;
 use crate::{examples, failures, words};
@@ -37,7 +37,7 @@ pub fn document(routes: &[Route]) -> Value {
         },
         "servers": [{ "url": "/" }],
         "paths": paths,
-        "webhooks": outgoing::webhooks(examples.get("EventBody").unwrap_or(&Value::Null)),
+        "webhooks": outgoing::webhooks(&examples["EventBody"], &examples["OperationalEventBody"]),
         "components": {
             "schemas": schemas,
             "parameters": outgoing::parameters(),
@@ -54,6 +54,7 @@ fn common_schemas() -> Map<String, Value> {
     let mut found = words::all();
     add::<ProblemView<'_>>(&mut found);
     add::<EventBody>(&mut found);
+    add::<OperationalEventBody>(&mut found);
     let entry = |(name, schema)| Some((name, serde_json::to_value(schema).ok()?));
     found.into_iter().filter_map(entry).collect()
 }

@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::incidents::{ServiceName, UserName};
-use model::event::EventName;
+use model::event::{EventName, EventType};
 use model::incident::{IncidentStatus, Severity};
+use model::operational::OperationalName;
 
 /// Where the headers of requests stand among the components.
 const HEADERS: &str = "#/components/parameters/";
@@ -38,13 +39,53 @@ pub struct EventIncident {
     created_at: String,
 }
 
-/// The five requests, by the name of their event. `example` is the body of a new incident.
-pub fn webhooks(example: &Value) -> Value {
-    let item = |name: EventName| {
-        let described = json!({ "post": request(name, &example_of(name, example)) });
-        (name.as_str().to_owned(), described)
+/// The body of an operational event in the default format.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used: the model writes the bytes")]
+pub struct OperationalEventBody {
+    event: OperationalName,
+    /// When it happened, whole seconds.
+    #[schema(format = DateTime)]
+    timestamp: String,
+    /// One sentence for people.
+    title: String,
+    severity: Severity,
+    subject: OperationalSubject,
+    /// Why: a failure code or another stable word.
+    #[schema(required)]
+    reason: Option<String>,
+    /// Why, or what to do: a sentence.
+    #[schema(required)]
+    detail: Option<String>,
+    /// How often it happened since the last such event about this subject.
+    count: u64,
+}
+
+/// What an operational event is about.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used: the model writes the bytes")]
+pub struct OperationalSubject {
+    /// `webhook` or `source`.
+    r#type: String,
+    id: String,
+    name: String,
+}
+
+/// The requests, by the type of their event. The examples are the bodies of a new incident and of a degraded webhook.
+pub fn webhooks(incident: &Value, operational: &Value) -> Value {
+    let item = |event: EventType| {
+        let described = match event {
+            EventType::Incident(name) => request(event, "EventBody", &example_of(name, incident)),
+            EventType::Operational(_) => {
+                let mut example = operational.clone();
+                example["event"] = event.as_str().into();
+                request(event, "OperationalEventBody", &example)
+            }
+        };
+        (event.as_str().to_owned(), json!({ "post": described }))
     };
-    Value::Object(EventName::ALL.iter().copied().map(item).collect())
+    let types = EventType::NAMES.iter().filter_map(|name| EventType::parse(name));
+    Value::Object(types.map(item).collect())
 }
 
 /// The headers of the requests, for the components.
@@ -53,21 +94,21 @@ pub fn parameters() -> Map<String, Value> {
     HEADERS_SENT.into_iter().map(named).collect()
 }
 
-fn request(name: EventName, example: &Value) -> Value {
+fn request(event: EventType, body: &str, example: &Value) -> Value {
     let schema = json!({
         "allOf": [
-            { "$ref": "#/components/schemas/EventBody" },
+            { "$ref": format!("#/components/schemas/{body}") },
             {
                 "type": "object",
                 "required": ["event"],
-                "properties": { "event": { "type": "string", "const": name.as_str() } },
+                "properties": { "event": { "type": "string", "const": event.as_str() } },
             },
         ],
     });
     let headers = HEADERS_SENT.map(|(name, ..)| json!({ "$ref": format!("{HEADERS}{name}") }));
     json!({
-        "operationId": operation_id(name),
-        "summary": summary(name),
+        "operationId": operation_id(event),
+        "summary": summary(event),
         "tags": ["webhooks"],
         "security": [],
         "parameters": headers,
@@ -83,23 +124,28 @@ fn request(name: EventName, example: &Value) -> Value {
     })
 }
 
-fn summary(name: EventName) -> &'static str {
-    match name {
-        EventName::Triggered => "A new incident",
-        EventName::Acknowledged => "Somebody took an incident",
-        EventName::Resolved => "An incident is over",
-        EventName::Escalated => "An escalation fired",
-        EventName::Reopened => "An incident is open again",
+fn summary(event: EventType) -> &'static str {
+    match event {
+        EventType::Incident(EventName::Triggered) => "A new incident",
+        EventType::Incident(EventName::Acknowledged) => "Somebody took an incident",
+        EventType::Incident(EventName::Resolved) => "An incident is over",
+        EventType::Incident(EventName::Escalated) => "An escalation fired",
+        EventType::Incident(EventName::Reopened) => "An incident is open again",
+        EventType::Operational(OperationalName::WebhookDegraded) => "A webhook's attempts fail",
+        EventType::Operational(OperationalName::WebhookRecovered) => "A webhook delivers again",
+        EventType::Operational(OperationalName::WebhookDisabled) => "A webhook was disabled by the server",
+        EventType::Operational(OperationalName::DeliveryDead) => "Deliveries of a webhook are dead",
+        EventType::Operational(OperationalName::SourceSilent) => "An alert source sends nothing",
     }
 }
 
 /// `onIncidentTriggered`
-fn operation_id(name: EventName) -> String {
+fn operation_id(event: EventType) -> String {
     let capital = |word: &str| {
         let (first, rest) = word.split_at(1);
         first.to_ascii_uppercase() + rest
     };
-    let words: String = name.as_str().split('.').map(capital).collect();
+    let words: String = event.as_str().split('.').map(capital).collect();
     format!("on{words}")
 }
 
@@ -184,7 +230,7 @@ const HEADERS_SENT: [Header; 9] = {
 
 fn described((name, presence, holds, about): Header) -> Value {
     let schema = match holds {
-        Holds::Event => json!({ "$ref": "#/components/schemas/EventName" }),
+        Holds::Event => json!({ "$ref": "#/components/schemas/EventType" }),
         Holds::Count => json!({ "type": "integer", "minimum": 1 }),
         Holds::Text => json!({ "type": "string" }),
     };

@@ -6,12 +6,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::words::WebhookStatus;
-use model::event::EventName;
-use model::id::{ServiceId, WebhookId};
+use model::event::EventType;
+use model::exchange::FailureCode;
+use model::id::{DeliveryId, ServiceId, WebhookId};
 use model::incident::Severity;
 use model::outage::AfterOutageName;
 use model::time::{Timestamp, format_duration};
-use model::webhook::{Ordering, Webhook, WebhookKind, WebhookState, WhenDisabled};
+use model::webhook::{CanaryResult, Ordering, Webhook, WebhookKind, WebhookState, WhenDisabled};
 
 const ENABLED: &str = "enabled";
 const DEGRADED: &str = "degraded";
@@ -35,7 +36,7 @@ pub struct WebhookView<'a> {
     options: &'a BTreeMap<String, String>,
     /// The names of the secret options that are set.
     secret_options: &'a [String],
-    #[schema(value_type = Vec<EventName>)]
+    #[schema(value_type = Vec<EventType>)]
     events: Vec<&'a str>,
     #[schema(value_type = WebhookStatus)]
     status: &'a str,
@@ -74,6 +75,12 @@ pub struct WebhookView<'a> {
     /// After which time it takes over what is late; null if it only takes over what is dead.
     #[schema(required)]
     fallback_after: Option<String>,
+    /// How often a test is sent.
+    #[schema(required)]
+    canary: Option<String>,
+    /// What the last one came to.
+    #[schema(required)]
+    last_canary: Option<CanaryView>,
     tls: TlsView,
     /// Until when the secret before the present one signs too.
     #[schema(required, value_type = Option<String>, format = DateTime)]
@@ -85,6 +92,31 @@ pub struct WebhookView<'a> {
     /// What signs. Only in the answers that create a webhook or rotate its secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<&'a str>,
+}
+
+/// What a canary came to.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = WebhookCanary)]
+pub struct CanaryView {
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// The test as a delivery.
+    #[schema(value_type = String)]
+    delivery: DeliveryId,
+    /// Why it failed; nothing if it was delivered.
+    #[schema(required, value_type = Option<FailureCode>)]
+    failure: Option<&'static str>,
+}
+
+impl From<CanaryResult> for CanaryView {
+    fn from(result: CanaryResult) -> Self {
+        Self {
+            at: result.at,
+            delivery: result.delivery_id,
+            failure: result.failure.map(FailureCode::as_str),
+        }
+    }
 }
 
 /// Which TLS settings of its own a webhook has.
@@ -107,7 +139,7 @@ impl<'a> From<&'a Webhook> for WebhookView<'a> {
             kind: settings.kind.as_str(),
             options: &settings.options,
             secret_options: &webhook.secret_option_names,
-            events: settings.events.names().map(|name| name.as_str()).collect(),
+            events: settings.events.types().map(EventType::as_str).collect(),
             status,
             enabled: webhook.is_enabled(),
             status_since,
@@ -138,6 +170,8 @@ impl<'a> From<&'a Webhook> for WebhookView<'a> {
                 .fallback
                 .and_then(|fallback| fallback.late_after)
                 .map(format_duration),
+            canary: settings.canary_hours.map(|hours| format!("{hours}h")),
+            last_canary: webhook.last_canary.map(CanaryView::from),
             tls: TlsView {
                 has_ca: webhook.has_extra_ca,
                 has_identity: webhook.has_tls_identity,

@@ -14,9 +14,10 @@ use model::access::{Role, Scope};
 use model::attempt::Outcome;
 use model::audit::Actor;
 use model::delivery::DeliveryState;
-use model::event::EventName;
+use model::event::{EventName, EventType};
 use model::exchange::FailureCode;
 use model::incident::{IncidentStatus, Severity};
+use model::operational::OperationalName;
 use model::outage::AfterOutageName;
 use model::schema::one_of;
 use model::ticket::{LinkState, TicketPhase};
@@ -48,6 +49,8 @@ pub fn all() -> Vec<Named> {
     }
     let mut all = named![
         EventName,
+        EventType,
+        OperationalName,
         IncidentStatus,
         Severity,
         WebhookStatus,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use toml::Table;
 
 /// Each field: its name in the file and in the API.
-const FIELDS: [(&str, &str); 21] = [
+const FIELDS: [(&str, &str); 22] = [
     ("name", "name"),
     ("url", "url"),
     ("secret", "secret"),
@@ -29,6 +29,7 @@ const FIELDS: [(&str, &str); 21] = [
     ("expire_after", "expireAfter"),
     ("fallback_webhook", "fallbackWebhook"),
     ("fallback_after", "fallbackAfter"),
+    ("canary", "canary"),
 ];
 
 /// A webhook as the file wants it: its name, and every field that the file mentions, as the API writes it.

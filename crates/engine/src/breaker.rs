@@ -71,6 +71,16 @@ impl From<&Outcome> for HealthSignal {
     }
 }
 
+impl HealthSignal {
+    /// What is left of it if failures open no breaker: those of an operational event would make another one.
+    pub fn without_failure(self) -> Self {
+        match self {
+            Self::Succeeded => Self::Succeeded,
+            Self::Failed(_) | Self::Refused { .. } | Self::Neutral => Self::Neutral,
+        }
+    }
+}
+
 impl Default for Breaker {
     fn default() -> Self {
         Self::Closed { failures: 0 }

@@ -361,7 +361,10 @@ pub fn unsigned_request(prepared: &Prepared, rendered: Rendered) -> OutboundRequ
 
 /// What the contract promises beside the signatures.
 fn add_own_headers(headers: &mut HeaderMap, delivery: &ClaimedDelivery) {
-    headers.insert(EVENT, HeaderValue::from_static(delivery.event.name.as_str()));
+    headers.insert(
+        EVENT,
+        HeaderValue::from_static(delivery.event.event_type().as_str()),
+    );
     let delivery_id = HeaderValue::try_from(delivery.id.to_string()).ok();
     headers.extend(delivery_id.map(|value| (DELIVERY, value)));
     headers.insert(ATTEMPT, HeaderValue::from(delivery.attempts_made + 1));

@@ -30,6 +30,10 @@ impl DeliveryContext {
         if !prepared.has_own_form() {
             return Ok(Self::default());
         }
+        // Each operational event has a message of its own: what changes an older one makes no sound.
+        if delivery.event.operational.is_some() {
+            return Ok(Self::default());
+        }
         let (webhook_id, incident_id) = (delivery.webhook_id, delivery.event.incident_id);
         if prepared.adapter.ticketing().is_none() {
             let memory = store.endpoints.load_message_ref(webhook_id, incident_id).await?;

@@ -1,5 +1,6 @@
 //! The dispatcher: does what the scheduler decides.
 
+mod canary;
 mod in_flight;
 mod send_test;
 
@@ -104,7 +105,7 @@ impl Dispatcher {
         let recording = recorder::run(receiver, store.clone(), Arc::clone(&handle), source.clone());
         tokio::spawn(supervisor.clone().watch_work("recorder of attempts", recording));
         let (health, changes) = mpsc::unbounded_channel();
-        let noting = note_health(changes, store.clone());
+        let noting = note_health(changes, store.clone(), source.clone());
         tokio::spawn(supervisor.clone().watch_work("recorder of breakers", noting));
         let prepared = RwLock::default();
         Self(Arc::new(Parts {
@@ -401,9 +402,14 @@ async fn give_back(store: &Store, claims: Vec<(DeliveryId, Claim)>) {
 }
 
 /// Notes breakers in the order in which they opened and closed.
-async fn note_health(mut changes: mpsc::UnboundedReceiver<HealthNote>, store: Store) {
+async fn note_health(mut changes: mpsc::UnboundedReceiver<HealthNote>, store: Store, source: Env) {
     while let Some(((webhook_id, degraded), _in_hand)) = changes.recv().await {
-        while let Err(error) = store.endpoints.set_degraded(webhook_id, degraded.clone()).await {
+        let at = source.now();
+        while let Err(error) = store
+            .endpoints
+            .set_degraded(webhook_id, degraded.clone(), at)
+            .await
+        {
             log_store_failure!(error, %webhook_id, "the state of a breaker could not be noted; trying again");
             tokio::time::sleep(RETRY_WAIT).await;
         }

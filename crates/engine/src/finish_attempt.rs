@@ -108,6 +108,7 @@ pub fn finish_attempt(
         incident_id: delivery.event.incident_id,
         delivery_created_at: delivery.created_at,
         is_test,
+        is_operational: delivery.event.operational.is_some(),
         event_sequence: delivery.event.sequence,
         claim: delivery.claim,
         disable_webhook: reason_to_disable(&attempt.outcome, next_step).filter(|_| !is_test),

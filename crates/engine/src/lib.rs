@@ -1,8 +1,8 @@
 //! Dispatch: takes deliveries from the commit (or the store) to the receivers, and what came of them back.
 //!
 //! [`scheduler`] decides what happens, purely; [`dispatcher`] does it. Around them run the small timers: [`rescuer`]
-//! ([`lease`]s, clock jumps), [`escalator`], [`fallback_timer`], [`ticket poller`] (tickets that changed), [`pruner`] and [`auditor`] (the "nothing is
-//! lost" balance).
+//! ([`lease`]s, clock jumps), [`escalator`], [`fallback_timer`], [`ticket poller`] (tickets that changed), [`pruner`] and
+//! [`auditor`] (the "nothing is lost" balance), [`publisher`] (operational events).
 
 pub mod auditor;
 pub mod breaker;
@@ -21,6 +21,7 @@ pub mod pace;
 pub mod prepared;
 pub mod probe;
 pub mod pruner;
+pub mod publisher;
 pub mod recorder;
 pub mod rescuer;
 pub mod scheduler;

@@ -6,19 +6,22 @@ use crate::prepared::Prepared;
 use destination::task::{ActLink, Links};
 use model::action_link::{ActionLink, LINK_KEY, LINK_LIFETIME, offered};
 use model::event::Event;
+use model::id::WebhookId;
 use model::incident::IncidentAction;
+use model::operational::OperationalName;
 use model::time::Timestamp;
 
 /// The links for an event's message. Without the server's own address nothing leads to a page of it; tokens for buttons
 /// are made all the same.
 pub fn links(prepared: &Prepared, event: &Event, public_url: Option<&Url>, now: Timestamp) -> Links {
     let base = public_url.map(|url| url.as_str().trim_end_matches('/'));
-    // A sample has no page of its own.
-    let incident = base.map(|base| match event.is_test {
-        true => format!("{base}/incidents"),
-        false => format!("{base}/incidents/{}", event.incident_id),
+    let incident = base.map(|base| match (event.is_test, event.operational) {
+        // A sample has no page of its own.
+        (true, _) => format!("{base}/incidents"),
+        (false, Some(name)) => format!("{base}{}", subject_page(name, event)),
+        (false, None) => format!("{base}/incidents/{}", event.incident_id),
     });
-    let is_offered = prepared.target.option("actions") != "off";
+    let is_offered = prepared.target.option("actions") != "off" && event.operational.is_none();
     let Some(key) = prepared.target.secrets.get(LINK_KEY).filter(|_| is_offered) else {
         return Links {
             incident,
@@ -44,5 +47,19 @@ pub fn links(prepared: &Prepared, event: &Event, public_url: Option<&Url>, now: 
     Links {
         incident,
         acts: offered(status).iter().map(act).collect(),
+    }
+}
+
+/// The page of what an operational event is about.
+fn subject_page(name: OperationalName, event: &Event) -> String {
+    match name {
+        OperationalName::WebhookDegraded
+        | OperationalName::WebhookRecovered
+        | OperationalName::WebhookDisabled
+        | OperationalName::DeliveryDead => {
+            let id = WebhookId::from_bytes(*event.incident_id.as_bytes());
+            format!("/settings/integrations/{id}")
+        }
+        OperationalName::SourceSilent => "/settings/integrations".to_owned(),
     }
 }

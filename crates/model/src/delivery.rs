@@ -70,11 +70,11 @@ pub struct Delivery {
     pub webhook_name: String,
     /// The webhook's kind: what a good answer means depends on it.
     pub webhook_kind: WebhookKind,
-    /// About what.
+    /// About what; of an operational event, what stands in for an incident's id.
     pub incident_id: IncidentId,
     /// The event's place in the feed.
     pub event_sequence: i64,
-    pub event_name: crate::event::EventName,
+    pub event_type: crate::event::EventType,
     /// Whether it is a Send Test.
     pub is_test: bool,
     /// Where it stands.
@@ -95,6 +95,16 @@ pub struct Delivery {
     pub fallback_of: Option<DeliveryId>,
     /// The delivery by which a fallback took over.
     pub taken_over_by: Option<DeliveryId>,
+}
+
+impl Delivery {
+    /// The incident that it is about; nothing if it tells of an operational event.
+    pub fn incident(&self) -> Option<IncidentId> {
+        self.event_type
+            .operational()
+            .is_none()
+            .then_some(self.incident_id)
+    }
 }
 
 /// Proof that a node holds a delivery; a result that comes with an old claim changes nothing.

@@ -7,9 +7,12 @@ use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use crate::audit::Actor;
 use crate::id::{EventId, IncidentId};
 use crate::incident::{Incident, IncidentStatus, Severity};
+use crate::operational::{self, OperationalName};
 use crate::service::ServiceRef;
 use crate::time::Timestamp;
 use crate::user::UserRef;
+
+pub use crate::event_type::{EventSet, EventType};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, VariantNames)]
@@ -57,7 +60,7 @@ impl EventName {
     }
 
     /// This event's bit in an [`EventSet`].
-    fn bit(self) -> u8 {
+    pub(crate) fn bit(self) -> u8 {
         match self {
             Self::Triggered => 1,
             Self::Acknowledged => 2,
@@ -68,53 +71,16 @@ impl EventName {
     }
 }
 
-/// A set of events, as a webhook chooses them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct EventSet(u8);
-
-impl EventSet {
-    /// The set of these events.
-    pub fn new(names: &[EventName]) -> Self {
-        Self(names.iter().fold(0, |bits, name| bits | name.bit()))
-    }
-
-    /// Whether an event is in the set.
-    pub fn contains(self, name: EventName) -> bool {
-        self.0 & name.bit() != 0
-    }
-
-    /// Whether no event is in the set.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The events in the set, in the order of the contract.
-    pub fn names(self) -> impl Iterator<Item = EventName> {
-        EventName::ALL
-            .iter()
-            .copied()
-            .filter(move |name| self.contains(*name))
-    }
-
-    /// The set as the store keeps it.
-    pub fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// The set read back from the store; unknown bits are dropped.
-    pub fn from_bits(bits: u8) -> Self {
-        Self(bits & 31)
-    }
-}
-
 /// One event: a snapshot of the incident when it happened. Its bytes never change afterwards.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub id: EventId,
     /// Its place in the order of all events; the cursor of the feed. Zero until it is stored.
     pub sequence: i64,
-    /// What happened.
+    /// What happened to the incident; of an operational event, what it is shown as.
     pub name: EventName,
+    /// Which operational event it is, if it is one: then it is about a webhook or a source, whose id stands in for the incident's.
+    pub operational: Option<OperationalName>,
     /// When.
     pub at: Timestamp,
     /// The incident it happened to.
@@ -135,6 +101,7 @@ impl Event {
             id,
             sequence: 0,
             name,
+            operational: None,
             at,
             incident_id: incident.id,
             actor,
@@ -145,8 +112,17 @@ impl Event {
 }
 
 impl Event {
+    /// Its type as receivers and users know it.
+    pub fn event_type(&self) -> EventType {
+        self.operational
+            .map_or(EventType::Incident(self.name), EventType::Operational)
+    }
+
     /// The incident as it stood then, as far as the body tells; nothing if the body cannot be read.
     pub fn incident(&self) -> Option<Incident> {
+        if let Some(name) = self.operational {
+            return operational::as_incident(self, name);
+        }
         let body: EventBody<'_> = serde_json::from_slice(&self.body).ok()?;
         let incident = body.incident;
         let created_at = incident.created_at.parse().ok()?;
@@ -277,14 +253,5 @@ mod tests {
     fn what_somebody_has_or_is_over_asks_for_no_attention() {
         let asking = EventName::ALL.iter().map(|name| name.asks_for_attention());
         assert_eq!(asking.collect::<Vec<_>>(), [true, false, false, true, true]);
-    }
-
-    #[test]
-    fn a_set_of_events_reads_back_from_its_bits() {
-        let set = EventSet::new(&[EventName::Resolved, EventName::Triggered]);
-        assert_eq!(
-            EventSet::from_bits(set.bits()).names().collect::<Vec<_>>(),
-            [EventName::Triggered, EventName::Resolved]
-        );
     }
 }

@@ -8,9 +8,10 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use crate::access::{Role, Scope};
 use crate::delivery::DeliveryState;
-use crate::event::EventName;
+use crate::event::{EventName, EventType};
 use crate::exchange::FailureCode;
 use crate::incident::{IncidentStatus, Severity};
+use crate::operational::OperationalName;
 use crate::outage::AfterOutageName;
 use crate::ticket::TicketPhase;
 use crate::webhook::{Ordering, WebhookKind, WhenDisabled};
@@ -37,6 +38,9 @@ macro_rules! word_schemas {
 
 word_schemas! {
     EventName, "EventName", "What happened.", EventName::NAMES;
+    OperationalName, "OperationalEventName", "What happened to a webhook, its deliveries or an alert source.",
+        OperationalName::NAMES;
+    EventType, "EventType", "The type of an event: of incidents, or operational.", EventType::NAMES;
     IncidentStatus, "IncidentStatus", "Where an incident stands.", IncidentStatus::NAMES;
     Severity, "Severity", "How bad it is.", Severity::NAMES;
     Ordering, "WebhookOrdering", "The events of one incident in order, or in none.", Ordering::NAMES;

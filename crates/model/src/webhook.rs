@@ -8,11 +8,12 @@ use std::time::Duration;
 use strum::{EnumString, IntoStaticStr, VariantNames};
 use url::Url;
 
-use crate::event::{EventName, EventSet};
+use crate::event::{EventName, EventSet, EventType};
 use crate::exchange::{FailureCode, TlsProfile};
 use crate::filter::Filter;
-use crate::id::{ServiceId, WebhookId};
+use crate::id::{DeliveryId, ServiceId, WebhookId};
 use crate::incident::{Incident, Severity};
+use crate::operational::OperationalNotice;
 use crate::outage::{AfterOutage, Fallback};
 use crate::retry::RetrySchedule;
 use crate::secret::SecretText;
@@ -42,6 +43,8 @@ pub const MAX_URL_BYTES: usize = 2048;
 pub const MAX_SECRET_BYTES: usize = 512;
 /// How long the old secret keeps signing after a rotation, unless the call says otherwise.
 pub const DEFAULT_ROTATION_OVERLAP: Duration = Duration::from_secs(24 * 3600);
+/// The shortest and the longest time between two canaries, in hours.
+pub const CANARY_HOURS: std::ops::RangeInclusive<u16> = 1..=168;
 /// The longest overlap of a rotation.
 pub const MAX_ROTATION_OVERLAP: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -182,6 +185,18 @@ pub struct WebhookSettings {
     pub after_outage: AfterOutage,
     /// Who takes over from it.
     pub fallback: Option<Fallback>,
+    /// A test is sent every so many hours.
+    pub canary_hours: Option<u16>,
+}
+
+/// What the last canary of a webhook came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CanaryResult {
+    pub at: Timestamp,
+    /// The test as a delivery.
+    pub delivery_id: DeliveryId,
+    /// Why it failed, if it did.
+    pub failure: Option<FailureCode>,
 }
 
 /// Whether a webhook gets events.
@@ -219,6 +234,8 @@ pub struct Webhook {
     pub state: WebhookState,
     /// Set while its breaker is open.
     pub degraded: Option<Degraded>,
+    /// What its last canary came to, if it gets some.
+    pub last_canary: Option<CanaryResult>,
     /// The names of its own headers; the values are secrets.
     pub header_names: Vec<String>,
     pub secret_option_names: Vec<String>,
@@ -248,6 +265,14 @@ impl Webhook {
     /// Whether it is enabled, or holds deliveries until it is.
     pub fn takes_deliveries(&self) -> bool {
         self.is_enabled() || self.settings.when_disabled == WhenDisabled::Hold
+    }
+
+    /// Whether an operational event makes a delivery for this webhook: never one about itself. What chooses among incidents
+    /// (services, severities, the filter) has nothing to say here.
+    pub fn wants_operational(&self, notice: &OperationalNotice) -> bool {
+        let is_open = self.is_enabled() || self.settings.when_disabled == WhenDisabled::Hold;
+        let is_chosen = self.settings.events.has(EventType::Operational(notice.name));
+        is_open && is_chosen && *self.id.as_bytes() != notice.subject.key
     }
 }
 

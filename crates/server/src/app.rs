@@ -37,7 +37,7 @@ use engine::dispatcher::Dispatcher;
 use engine::pruner::KeepFor;
 use engine::scheduler::SchedulerLimits;
 use engine::ticket_poller::TicketPoller;
-use engine::{auditor, escalator, fallback_timer, pruner, rescuer};
+use engine::{auditor, escalator, fallback_timer, pruner, publisher, rescuer};
 use inbound::{self, InboundState};
 use limit::Limit;
 use limit::shared::SharedLimits;
@@ -436,6 +436,8 @@ fn start_senders(
 ) {
     let (dispatching, reading) = (dispatcher.clone().run(), ticket_poller.clone().run());
     timers.spawn(supervisor.clone().watch("dispatcher", dispatching));
+    let canaries = dispatcher.clone().run_canaries();
+    timers.spawn(supervisor.clone().watch("sender of canaries", canaries));
     timers.spawn(supervisor.clone().watch("reader of tickets", reading));
 }
 
@@ -461,6 +463,7 @@ fn start_timers(
     timers.spawn(watch().watch("escalator", escalator::run(to, at, lease)));
     let (to, at, lease) = parts();
     timers.spawn(watch().watch("fallback timer", fallback_timer::run(to, at, lease)));
+    timers.spawn(watch().watch("publisher", publisher::run(to, at, lease)));
     let (to, at, lease) = parts();
     let prune = pruner::run(to, at, lease, keep_for);
     timers.spawn(watch().watch("pruner", prune));

@@ -22,12 +22,14 @@ macro_rules! conformance {
             $new_backend()
         }
 
+        $crate::canaries!();
         $crate::deliveries!();
         $crate::events!();
         $crate::incidents!();
         $crate::lanes!();
         $crate::lists!();
         $crate::memories!();
+        $crate::operational!();
         $crate::outages!();
         $crate::overview!();
         $crate::queue!();

@@ -10,13 +10,13 @@ use url::Url;
 use model::event::EventSet;
 use model::exchange::FailureCode;
 use model::filter::Filter;
-use model::id::WebhookId;
+use model::id::{DeliveryId, WebhookId};
 use model::incident::Severity;
 use model::outage::{AfterOutage, AfterOutageName, Fallback};
 use model::retry::RetrySchedule;
 use model::time::Timestamp;
 use model::webhook::{
-    Degraded, Ordering, Rate, Webhook, WebhookKind, WebhookSettings, WebhookState, WhenDisabled,
+    CanaryResult, Degraded, Ordering, Rate, Webhook, WebhookKind, WebhookSettings, WebhookState, WhenDisabled,
 };
 use store::StoreError;
 use store::StoreResult;
@@ -75,11 +75,12 @@ pub fn parsed<T>(row: &Row, column: &str, parse: impl Fn(&str) -> Option<T>) -> 
 }
 
 /// What [`webhook_from_row`] reads.
-pub const WEBHOOK_COLUMNS: &str = "id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms, \
+pub const WEBHOOK_COLUMNS: &str = "id, name, kind, url, events, operational_events, services, severities, filter, retry_schedule, timeout_ms, \
      concurrency, rate, ordering, when_disabled, disabled_since, disabled_reason, degraded_since, degraded_code, \
      degraded_detail, options, secret_option_names, \
      after_outage, expire_after_ms, fallback_id, fallback_after_ms, previous_secret_until, header_names, ca_pem IS NOT NULL AS has_extra_ca, \
-     identity_pem IS NOT NULL AS has_tls_identity, created_at, updated_at";
+     identity_pem IS NOT NULL AS has_tls_identity, created_at, updated_at, \
+     canary_hours, canary_at, canary_delivery, canary_failure";
 
 /// A webhook without its secrets.
 pub fn webhook_from_row(row: &Row) -> StoreResult<Webhook> {
@@ -88,6 +89,7 @@ pub fn webhook_from_row(row: &Row) -> StoreResult<Webhook> {
         settings: settings_from_row(row)?,
         state: state_from_row(row)?,
         degraded: degraded_from_row(row)?,
+        last_canary: canary_from_row(row)?,
         header_names: parsed(row, "header_names", |json| serde_json::from_str(json).ok())?,
         secret_option_names: parsed(row, "secret_option_names", |json| serde_json::from_str(json).ok())?,
         has_tls_identity: value(row, "has_tls_identity")?,
@@ -123,6 +125,24 @@ pub fn degraded_from_row(row: &Row) -> StoreResult<Option<Degraded>> {
     }))
 }
 
+fn canary_from_row(row: &Row) -> StoreResult<Option<CanaryResult>> {
+    let hours: Option<u16> = optional_number(row, "canary_hours")?;
+    let (at, delivery) = (
+        optional_time(row, "canary_at")?,
+        optional_id(row, "canary_delivery")?,
+    );
+    let (Some(_), Some(at), Some(delivery)) = (hours, at, delivery) else {
+        return Ok(None);
+    };
+    let failure: Option<&str> = value(row, "canary_failure")?;
+    let parse = |text| FailureCode::parse(text).ok_or_else(|| unexpected("canary_failure"));
+    Ok(Some(CanaryResult {
+        at,
+        delivery_id: DeliveryId::from_bytes(delivery),
+        failure: failure.map(parse).transpose()?,
+    }))
+}
+
 fn settings_from_row(row: &Row) -> StoreResult<WebhookSettings> {
     let filter: Option<&str> = value(row, "filter")?;
     let rate: Option<&str> = value(row, "rate")?;
@@ -131,7 +151,7 @@ fn settings_from_row(row: &Row) -> StoreResult<WebhookSettings> {
         kind: parsed(row, "kind", WebhookKind::parse)?,
         url: parsed(row, "url", |text| Url::parse(text).ok())?,
         options: parsed(row, "options", |json| serde_json::from_str(json).ok())?,
-        events: EventSet::from_bits(number(row, "events")?),
+        events: EventSet::from_bits(number(row, "events")?, number(row, "operational_events")?),
         services: parsed(row, "services", |text| words(text, |word| word.parse().ok()))?,
         severities: parsed(row, "severities", |text| words(text, Severity::parse))?,
         filter: filter.map(Filter::stored),
@@ -148,6 +168,7 @@ fn settings_from_row(row: &Row) -> StoreResult<WebhookSettings> {
         when_disabled: parsed(row, "when_disabled", WhenDisabled::parse)?,
         after_outage: after_outage_from_row(row)?,
         fallback: fallback_from_row(row)?,
+        canary_hours: optional_number(row, "canary_hours")?,
     })
 }
 

@@ -85,7 +85,7 @@ impl List {
         bind(
             filter.event.is_some(),
             Narrow::Event,
-            "(SELECT e.name FROM events e WHERE e.sequence = d.event_sequence)",
+            "(SELECT coalesce(e.operational, e.name) FROM events e WHERE e.sequence = d.event_sequence)",
         );
         bind(filter.cause.is_some(), Narrow::Cause, "d.last_failure");
         if filter.cause.is_some() {

@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use model::attempt::{Attempt, Disposition, Failure, Outcome};
 use model::audit::Actor;
 use model::delivery::{Delivery, DeliveryState};
-use model::event::EventName;
+use model::event::EventType;
 use model::exchange::{FailureCode, PhaseTimings};
 use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
 use model::webhook::WebhookKind;
@@ -27,7 +27,7 @@ macro_rules! select_deliveries {
     ($before:literal, $rest:literal) => {
         concat!(
             $before,
-            "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, e.name AS event_name, d.is_test, d.state, d.due_at, ",
+            "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, coalesce(e.operational, e.name) AS event_type, d.is_test, d.state, d.due_at, ",
             "d.attempts_made, d.created_at, d.finished_at, d.last_failure, d.given_up_by, ",
             "d.ended_as, d.fallback_of, d.taken_over_by, ",
             "w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL AS is_disabled, w.name AS webhook_name, w.kind ",
@@ -85,7 +85,7 @@ pub fn from_row(row: &Row) -> StoreResult<Delivery> {
         webhook_kind: parsed(row, "kind", WebhookKind::parse)?,
         incident_id: IncidentId::from_bytes(bytes(row, "incident_id")?),
         event_sequence: number(row, "event_sequence")?,
-        event_name: parsed(row, "event_name", EventName::parse)?,
+        event_type: parsed(row, "event_type", EventType::parse)?,
         is_test: value(row, "is_test")?,
         state,
         due_at: time(row, "due_at")?,

@@ -34,7 +34,9 @@ pub async fn counts_by_webhook(connection: &Connection) -> StoreResult<Vec<Webho
     let counts = counts(connection).await?;
     let sql =
         "SELECT id, name, deleted_at IS NOT NULL AS is_deleted, disabled_since IS NOT NULL AS is_disabled,
-                   degraded_since IS NOT NULL AS is_degraded
+                   degraded_since IS NOT NULL AS is_degraded,
+                   CASE WHEN canary_hours IS NOT NULL AND canary_at IS NOT NULL
+                       THEN canary_failure IS NOT NULL END AS canary_failed
                FROM webhooks ORDER BY id";
     connection
         .read_all(sql, &[], |row| {
@@ -54,6 +56,7 @@ pub async fn counts_by_webhook(connection: &Connection) -> StoreResult<Vec<Webho
                 id,
                 name: value(row, "name")?,
                 state,
+                canary_failed: value(row, "canary_failed")?,
                 counts: by_state(counted, matches!(state, "enabled" | "degraded")),
             })
         })

@@ -4,10 +4,12 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use model::id::{IncidentId, WebhookId};
+use model::operational::Subject;
 use model::time::Timestamp;
 use model::webhook::{Degraded, Endpoint, WebhookSecrets};
 use store::StoreError;
 use store::StoreResult;
+use store::operational::of_breaker;
 use store::seal::Sealer;
 use store::texts::plain;
 use store::webhook_columns::SealedSecrets;
@@ -16,6 +18,8 @@ use store::webhooks::{Endpoints, MessageRef};
 use super::columns::{WEBHOOK_COLUMNS, optional_time, value, webhook_from_row};
 use super::connection::Connection;
 use super::database::Database;
+use super::operational;
+use super::writer::WriteContext;
 
 /// What [`sealed_from_row`] reads beside `previous_secret_until`.
 const SECRET_COLUMNS: &str = "secret, previous_secret, headers, secret_options, ca_pem, identity_pem";
@@ -84,9 +88,14 @@ impl Endpoints for Database {
         .await
     }
 
-    async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()> {
-        self.write((id, degraded), |context, (id, degraded)| {
-            Box::pin(set_degraded(&context.connection, *id, degraded.as_ref()))
+    async fn set_degraded(
+        &self,
+        id: WebhookId,
+        degraded: Option<Degraded>,
+        at: Timestamp,
+    ) -> StoreResult<()> {
+        self.write((id, degraded, at), |context, (id, degraded, at)| {
+            Box::pin(set_degraded(context, *id, degraded.as_ref(), *at))
         })
         .await
     }
@@ -120,13 +129,29 @@ async fn record_call(connection: &Connection, id: WebhookId, at: Timestamp) -> S
 /// The breaker says this, not a person: no audit, and the dispatcher is not told what it told. A webhook that was
 /// deleted meanwhile has no breaker any more.
 async fn set_degraded(
-    connection: &Connection,
+    context: &mut WriteContext,
     id: WebhookId,
     degraded: Option<&Degraded>,
+    at: Timestamp,
 ) -> StoreResult<()> {
+    let sql =
+        "SELECT name, degraded_since FROM webhooks WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE";
+    let before = context
+        .connection
+        .read_one(sql, &[&&id.as_bytes()[..]], |row| {
+            Ok((
+                value::<String>(row, "name")?,
+                optional_time(row, "degraded_since")?,
+            ))
+        })
+        .await?;
+    let Some((name, since)) = before else {
+        return Ok(());
+    };
     let sql = "UPDATE webhooks SET degraded_since = $2, degraded_code = $3, degraded_detail = $4
          WHERE id = $1 AND deleted_at IS NULL";
-    connection
+    context
+        .connection
         .execute(
             sql,
             &[
@@ -136,8 +161,11 @@ async fn set_degraded(
                 &degraded.and_then(|degraded| degraded.detail.as_deref().map(plain)),
             ],
         )
-        .await
-        .map(|_| ())
+        .await?;
+    match of_breaker(since, degraded, Subject::webhook(id, name), at) {
+        Some(notice) => operational::note(context, &notice).await,
+        None => Ok(()),
+    }
 }
 
 fn sealed_from_row(row: &Row) -> StoreResult<SealedSecrets> {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio_postgres::Row;
 
 use model::audit::Actor;
-use model::event::{Event, EventName};
+use model::event::{Event, EventType};
 use model::id::{EventId, IncidentId};
 use store::StoreError;
 use store::StoreResult;
@@ -19,7 +19,7 @@ use super::database::Database;
 impl Events for Database {
     async fn list_after(&self, sequence: i64, limit: u32) -> StoreResult<Vec<Event>> {
         let sql = "SELECT sequence, id, name, at, incident_id, actor, is_test, body FROM events
-                   WHERE sequence > $1 AND NOT is_test ORDER BY sequence LIMIT $2";
+                   WHERE sequence > $1 AND NOT is_test AND operational IS NULL ORDER BY sequence LIMIT $2";
         let connection = self.connection().await?;
         connection
             .read_all(sql, &[&sequence, &i64::from(limit)], event_from_row)
@@ -27,8 +27,9 @@ impl Events for Database {
     }
 
     async fn latest_sequence(&self) -> StoreResult<i64> {
-        // From the end of the table: past a few tests at most.
-        let sql = "SELECT sequence FROM events WHERE NOT is_test ORDER BY sequence DESC LIMIT 1";
+        // From the end of the table: past a few tests and operational events at most.
+        let sql = "SELECT sequence FROM events WHERE NOT is_test AND operational IS NULL
+                   ORDER BY sequence DESC LIMIT 1";
         let connection = self.connection().await?;
         let latest = connection
             .read_one(sql, &[], |row| number(row, "sequence"))
@@ -45,7 +46,7 @@ pub async fn load(connection: &Connection, sequence: i64) -> StoreResult<Event> 
 
 /// Reads events, tests or not, in no order.
 pub async fn load_all(connection: &Connection, sequences: &[i64]) -> StoreResult<Vec<Event>> {
-    let sql = "SELECT sequence, id, name, at, incident_id, actor, is_test, body FROM events
+    let sql = "SELECT sequence, id, coalesce(operational, name) AS name, at, incident_id, actor, is_test, body FROM events
                WHERE sequence = ANY($1::bigint[])";
     connection.read_all(sql, &[&sequences], event_from_row).await
 }
@@ -56,10 +57,12 @@ pub fn gone(sequence: i64) -> StoreError {
 }
 
 fn event_from_row(row: &Row) -> StoreResult<Event> {
+    let event_type = parsed(row, "name", EventType::parse)?;
     Ok(Event {
         sequence: number(row, "sequence")?,
         id: EventId::from_bytes(bytes(row, "id")?),
-        name: parsed(row, "name", EventName::parse)?,
+        name: event_type.shown_as(),
+        operational: event_type.operational(),
         at: time(row, "at")?,
         incident_id: IncidentId::from_bytes(bytes(row, "incident_id")?),
         actor: parsed(row, "actor", |text| Some(Actor::decode(text)))?,

@@ -13,6 +13,7 @@ mod attempt_rows;
 mod audit;
 mod backup;
 mod budgets;
+mod canaries;
 mod claims;
 mod columns;
 mod commit_outcome;
@@ -41,6 +42,7 @@ mod lanes;
 mod mark;
 mod migrate;
 mod nodes;
+mod operational;
 mod outages;
 mod outbox;
 mod overview;
@@ -94,6 +96,8 @@ impl From<Database> for Store {
             deliveries: Arc::clone(&database) as _,
             webhooks: Arc::clone(&database) as _,
             endpoints: Arc::clone(&database) as _,
+            operational: Arc::clone(&database) as _,
+            canaries: Arc::clone(&database) as _,
             tickets: Arc::clone(&database) as _,
             ticket_polls: Arc::clone(&database) as _,
             services: Arc::clone(&database) as _,

@@ -8,6 +8,7 @@ use model::delivery::Claim;
 use model::event::Event;
 use model::id::{DeliveryId, WebhookId};
 use model::incident::Incident;
+use model::operational::{OperationalName, OperationalNotice};
 use model::webhook::Webhook;
 use store::StoreError;
 use store::StoreResult;
@@ -28,10 +29,18 @@ pub enum LaneHistory {
     Possible,
 }
 
-/// An event that a change makes, with the incident after it.
+/// Who may want an event.
+pub enum Subscribers<'a> {
+    /// Of what happens to incidents: this one, as it is after the change.
+    OfIncident(&'a Incident),
+    /// Of operational events.
+    OfNotice(OperationalNotice),
+}
+
+/// An event that a change makes.
 pub struct Publication<'a> {
     pub event: Event,
-    pub incident: &'a Incident,
+    pub subscribers: Subscribers<'a>,
     pub history: LaneHistory,
 }
 
@@ -87,7 +96,10 @@ impl Outbox {
 }
 
 fn wanting<'a>(subscriptions: &'a [Webhook], publication: &Publication<'_>) -> Vec<&'a Webhook> {
-    let wants = |webhook: &&Webhook| webhook.wants(publication.event.name, publication.incident);
+    let wants = |webhook: &&Webhook| match &publication.subscribers {
+        Subscribers::OfIncident(incident) => webhook.wants(publication.event.name, incident),
+        Subscribers::OfNotice(notice) => webhook.wants_operational(notice),
+    };
     subscriptions.iter().filter(wants).collect()
 }
 
@@ -156,9 +168,9 @@ pub async fn insert(
         .read_all(
             "WITH place AS (SELECT id FROM feed FOR UPDATE),
              new_events AS (
-                 INSERT INTO events (id, incident_id, name, at, actor, is_test, body, digest)
+                 INSERT INTO events (id, incident_id, name, at, actor, is_test, body, digest, operational)
                  SELECT e.* FROM place, unnest($1::bytea[], $2::bytea[], $3::text[], $4::bigint[], $5::text[],
-                     $6::boolean[], $7::bytea[], $8::bytea[]) AS e
+                     $6::boolean[], $7::bytea[], $8::bytea[], $15::text[]) AS e
                  RETURNING sequence, id, incident_id, at, is_test),
              placed AS (
                  SELECT n.*, row_number() OVER (ORDER BY n.sequence) AS position FROM new_events n),
@@ -186,6 +198,7 @@ pub async fn insert(
                 &of.states,
                 &of.nodes,
                 &of.claims,
+                &new.operational,
             ],
             |row| Ok((number(row, "sequence")?, number::<usize>(row, "deliveries")?)),
         )
@@ -212,6 +225,7 @@ struct EventColumns<'a> {
     is_test: Vec<bool>,
     bodies: Vec<&'a [u8]>,
     digests: Vec<Vec<u8>>,
+    operational: Vec<Option<&'static str>>,
 }
 
 impl<'a> EventColumns<'a> {
@@ -227,6 +241,10 @@ impl<'a> EventColumns<'a> {
             is_test: events.iter().map(|of| of.is_test).collect(),
             bodies: events.iter().map(|of| &of.body[..]).collect(),
             digests: events.iter().map(digest).collect(),
+            operational: events
+                .iter()
+                .map(|of| of.operational.map(OperationalName::as_str))
+                .collect(),
         }
     }
 }

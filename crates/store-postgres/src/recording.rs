@@ -19,6 +19,7 @@ use store::StoreResult;
 use store::activity_plan::Tally;
 use store::attempt_columns::millis;
 use store::delivery_plan::DeliveryUpdate;
+use store::operational::{of_deaths, of_disabling, subject_of};
 use store::queue::{AttemptRecord, Recorded};
 use store::texts::{plain, plain_patch};
 
@@ -31,6 +32,7 @@ use super::connection::Connection;
 use super::fallbacks::{self, Undelivered};
 use super::incident_rows;
 use super::lanes::{self, Lane};
+use super::operational;
 use super::ticket_changes;
 use super::ticket_requests;
 use super::writer::WriteContext;
@@ -79,6 +81,9 @@ pub async fn record(
     dying.retain(|of| applied.iter().any(|record| record.delivery_id == of.id));
     fallbacks::take_over(context, &dying, now, &mut wakes).await?;
     wake(context, &applied, &updates, promoted, (now, wakes)).await?;
+    if applied.iter().any(|record| record.next_step == NextStep::Dead) {
+        tell_of_deaths(context, &applied, now).await?;
+    }
     let delivered = applied
         .iter()
         .filter(|record| record.next_step == NextStep::Delivered);
@@ -87,6 +92,19 @@ pub async fn record(
     }
     context.count_activity(tally);
     Ok(results)
+}
+
+/// Leaves notices of what died.
+async fn tell_of_deaths(
+    context: &mut WriteContext,
+    applied: &[&AttemptRecord],
+    now: Timestamp,
+) -> StoreResult<()> {
+    let subscriptions = context.subscriptions().await?;
+    for notice in of_deaths(applied.iter().copied(), &subscriptions, now) {
+        operational::note(context, &notice).await?;
+    }
+    Ok(())
 }
 
 fn of<'a>(records: &'a [AttemptRecord], results: &[Recorded], wanted: Recorded) -> Vec<&'a AttemptRecord> {
@@ -361,7 +379,12 @@ async fn disable_webhook(
         webhook_id,
         reason,
     )
-    .await
+    .await?;
+    let subject = subject_of(&context.subscriptions().await?, webhook_id);
+    match of_disabling(record, reason, subject, now) {
+        Some(notice) => operational::note(context, &notice).await,
+        None => Ok(()),
+    }
 }
 
 /// Tells the dispatcher when the deliveries that stay, and those whose turn has come, are due.

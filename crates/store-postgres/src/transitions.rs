@@ -17,7 +17,7 @@ use store::receipts::Receipt;
 use super::answers::Receipts;
 use super::incident_references::References;
 use super::incident_rows;
-use super::outbox::{LaneHistory, Outbox, Publication};
+use super::outbox::{LaneHistory, Outbox, Publication, Subscribers};
 use super::writer::WriteContext;
 
 /// How often a trigger is tried anew whose dedup key's incident is resolved meanwhile.
@@ -293,7 +293,7 @@ fn publications<'a>(requests: &[Request], steps: &'a [Step]) -> Vec<Publication<
         );
         Some(Publication {
             event,
-            incident,
+            subscribers: Subscribers::OfIncident(incident),
             history,
         })
     };

@@ -117,9 +117,11 @@ async fn create(context: &mut WriteContext, new: &NewWebhook) -> StoreResult<Web
     let sql = "INSERT INTO webhooks (id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms,
              concurrency, rate, ordering, when_disabled, options, disabled_since, disabled_reason, secret,
              previous_secret, previous_secret_until, headers, header_names, secret_options, secret_option_names, ca_pem,
-             identity_pem, created_at, updated_at, after_outage, expire_after_ms, fallback_id, fallback_after_ms)
+             identity_pem, created_at, updated_at, after_outage, expire_after_ms, fallback_id, fallback_after_ms,
+             operational_events, canary_hours, canary_due_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24, $25, $26, $27, $27, $28, $29, $30, $31)";
+             $23, $24, $25, $26, $27, $27, $28, $29, $30, $31, $32, $33,
+             CASE WHEN $33::bigint IS NULL THEN NULL ELSE $27::bigint END)";
     connection
         .execute(
             sql,
@@ -155,6 +157,8 @@ async fn create(context: &mut WriteContext, new: &NewWebhook) -> StoreResult<Web
                 &columns.expire_after_ms,
                 &columns.fallback_id,
                 &columns.fallback_after_ms,
+                &i64::from(columns.operational_events),
+                &columns.canary_hours,
             ],
         )
         .await?;
@@ -226,7 +230,8 @@ async fn write_settings(
              retry_schedule = $9, timeout_ms = $10, concurrency = $11, rate = $12, ordering = $13, when_disabled = $14,
              options = $15, headers = $16, header_names = $17, secret_options = $18, secret_option_names = $19,
              ca_pem = $20, identity_pem = $21, updated_at = $22, after_outage = $23, expire_after_ms = $24,
-             fallback_id = $25, fallback_after_ms = $26
+             fallback_id = $25, fallback_after_ms = $26, operational_events = $27, canary_hours = $28,
+             canary_due_at = CASE WHEN canary_hours IS NOT DISTINCT FROM $28 THEN canary_due_at ELSE $22::bigint END
          WHERE id = $1 AND deleted_at IS NULL";
     let updated = context
         .connection
@@ -259,6 +264,8 @@ async fn write_settings(
                 &columns.expire_after_ms,
                 &columns.fallback_id,
                 &columns.fallback_after_ms,
+                &i64::from(columns.operational_events),
+                &columns.canary_hours,
             ],
         )
         .await;

@@ -9,13 +9,13 @@ use url::Url;
 use model::event::EventSet;
 use model::exchange::FailureCode;
 use model::filter::Filter;
-use model::id::WebhookId;
+use model::id::{DeliveryId, WebhookId};
 use model::incident::Severity;
 use model::outage::{AfterOutage, AfterOutageName, Fallback};
 use model::retry::RetrySchedule;
 use model::time::Timestamp;
 use model::webhook::{
-    Degraded, Ordering, Rate, Webhook, WebhookKind, WebhookSettings, WebhookState, WhenDisabled,
+    CanaryResult, Degraded, Ordering, Rate, Webhook, WebhookKind, WebhookSettings, WebhookState, WhenDisabled,
 };
 
 /// The error for a value the model does not know.
@@ -44,11 +44,12 @@ pub fn parsed<T>(row: &Row<'_>, column: &str, parse: impl Fn(&str) -> Option<T>)
 }
 
 /// What [`webhook_from_row`] reads.
-pub const WEBHOOK_COLUMNS: &str = "id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms, \
+pub const WEBHOOK_COLUMNS: &str = "id, name, kind, url, events, operational_events, services, severities, filter, retry_schedule, timeout_ms, \
      concurrency, rate, ordering, when_disabled, disabled_since, disabled_reason, degraded_since, degraded_code, \
      degraded_detail, options, secret_option_names, \
      after_outage, expire_after_ms, fallback_id, fallback_after_ms, previous_secret_until, header_names, ca_pem IS NOT NULL AS has_extra_ca, \
-     identity_pem IS NOT NULL AS has_tls_identity, created_at, updated_at";
+     identity_pem IS NOT NULL AS has_tls_identity, created_at, updated_at, \
+     canary_hours, canary_at, canary_delivery, canary_failure";
 
 /// A webhook without its secrets.
 pub fn webhook_from_row(row: &Row<'_>) -> Result<Webhook> {
@@ -58,6 +59,7 @@ pub fn webhook_from_row(row: &Row<'_>) -> Result<Webhook> {
         settings: settings_from_row(row)?,
         state: state_from_row(row)?,
         degraded: degraded_from_row(row)?,
+        last_canary: canary_from_row(row)?,
         header_names: serde_json::from_str(&header_names).map_err(|_| unexpected("header names"))?,
         secret_option_names: parsed(row, "secret_option_names", |json| serde_json::from_str(json).ok())?,
         has_tls_identity: row.get("has_tls_identity")?,
@@ -90,6 +92,21 @@ pub fn degraded_from_row(row: &Row<'_>) -> Result<Option<Degraded>> {
     }))
 }
 
+fn canary_from_row(row: &Row<'_>) -> Result<Option<CanaryResult>> {
+    let hours: Option<u16> = row.get("canary_hours")?;
+    let (at, delivery) = (optional_time(row, "canary_at")?, row.get("canary_delivery")?);
+    let (Some(_), Some(at), Some(delivery)) = (hours, at, delivery) else {
+        return Ok(None);
+    };
+    let failure: Option<String> = row.get("canary_failure")?;
+    let parse = |text: String| FailureCode::parse(&text).ok_or_else(|| unexpected("canary failure"));
+    Ok(Some(CanaryResult {
+        at,
+        delivery_id: DeliveryId::from_bytes(delivery),
+        failure: failure.map(parse).transpose()?,
+    }))
+}
+
 fn settings_from_row(row: &Row<'_>) -> Result<WebhookSettings> {
     let filter: Option<String> = row.get("filter")?;
     let rate: Option<String> = row.get("rate")?;
@@ -98,7 +115,7 @@ fn settings_from_row(row: &Row<'_>) -> Result<WebhookSettings> {
         kind: parsed(row, "kind", WebhookKind::parse)?,
         url: parsed(row, "url", |text| Url::parse(text).ok())?,
         options: parsed(row, "options", |json| serde_json::from_str(json).ok())?,
-        events: EventSet::from_bits(row.get("events")?),
+        events: EventSet::from_bits(row.get("events")?, row.get("operational_events")?),
         services: parsed(row, "services", |text| words(text, |word| word.parse().ok()))?,
         severities: parsed(row, "severities", |text| words(text, Severity::parse))?,
         filter: filter.as_deref().map(Filter::stored),
@@ -115,6 +132,7 @@ fn settings_from_row(row: &Row<'_>) -> Result<WebhookSettings> {
         when_disabled: parsed(row, "when_disabled", WhenDisabled::parse)?,
         after_outage: after_outage_from_row(row)?,
         fallback: fallback_from_row(row)?,
+        canary_hours: row.get("canary_hours")?,
     })
 }
 

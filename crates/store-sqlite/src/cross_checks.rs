@@ -68,7 +68,7 @@ fn delivery_from_row(row: &Row<'_>) -> rusqlite::Result<DeliveryFacts> {
     })
 }
 
-/// Incidents are never pruned: each event has one, but for those of Send Test.
+/// Incidents are never pruned: each event has one, but for those of Send Test and operational ones.
 fn events(connection: &Connection) -> StoreResult<Vec<Finding>> {
     let (mut faults, mut after) = (EventFaults::default(), 0);
     loop {
@@ -85,7 +85,7 @@ fn read_events(connection: &Connection, after: i64) -> StoreResult<Vec<EventFact
     read_all(
         connection,
         "SELECT e.sequence, e.incident_id, e.name, e.at, e.body, e.digest,
-             e.is_test OR EXISTS (SELECT 1 FROM incidents i WHERE i.id = e.incident_id) AS has_incident
+             e.is_test OR e.operational IS NOT NULL OR EXISTS (SELECT 1 FROM incidents i WHERE i.id = e.incident_id) AS has_incident
          FROM events e WHERE e.sequence > ?1 ORDER BY e.sequence LIMIT ?2",
         (after, PIECE),
         event_from_row,

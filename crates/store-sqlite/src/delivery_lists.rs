@@ -127,7 +127,7 @@ fn ids_along(
     }
     if let Some(event) = filter.event {
         bind(
-            " AND (SELECT e.name FROM events e WHERE e.sequence = d.event_sequence) = ?",
+            " AND (SELECT coalesce(e.operational, e.name) FROM events e WHERE e.sequence = d.event_sequence) = ?",
             Value::Text(event.as_str().to_owned()),
         );
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, Result, Row};
 use model::attempt::{Attempt, Disposition, Failure, Outcome};
 use model::audit::Actor;
 use model::delivery::{Delivery, DeliveryState};
-use model::event::EventName;
+use model::event::EventType;
 use model::exchange::{FailureCode, PhaseTimings};
 use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
 use model::time::Timestamp;
@@ -25,7 +25,7 @@ use super::statements::{read_all, read_one};
 pub fn load(connection: &Connection, id: DeliveryId) -> StoreResult<Delivery> {
     read_one(
         connection,
-        "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, e.name, d.is_test, d.state, d.due_at,
+        "SELECT d.id, d.webhook_id, d.incident_id, d.event_sequence, coalesce(e.operational, e.name), d.is_test, d.state, d.due_at,
              d.attempts_made, d.created_at, d.finished_at, d.last_failure,
              w.disabled_since IS NOT NULL OR w.deleted_at IS NOT NULL, w.name, w.kind, d.given_up_by,
              d.ended_as, d.fallback_of, d.taken_over_by
@@ -78,7 +78,7 @@ fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {
         webhook_kind: WebhookKind::parse(row.get_ref(14)?.as_str()?).ok_or_else(|| unexpected("kind"))?,
         incident_id: IncidentId::from_bytes(row.get(2)?),
         event_sequence: row.get(3)?,
-        event_name: EventName::parse(row.get_ref(4)?.as_str()?).ok_or_else(|| unexpected("event"))?,
+        event_type: EventType::parse(row.get_ref(4)?.as_str()?).ok_or_else(|| unexpected("event"))?,
         is_test: row.get(5)?,
         state,
         due_at: Timestamp::from_millis(row.get(7)?),

@@ -21,7 +21,8 @@ const STATS_SAMPLE: u32 = 50_000;
 pub fn counts_by_webhook(connection: &Connection) -> StoreResult<Vec<WebhookCounts>> {
     let webhooks = read_all(
         connection,
-        "SELECT id, name, deleted_at IS NOT NULL, disabled_since IS NOT NULL, degraded_since IS NOT NULL
+        "SELECT id, name, deleted_at IS NOT NULL, disabled_since IS NOT NULL, degraded_since IS NOT NULL,
+             CASE WHEN canary_hours IS NOT NULL AND canary_at IS NOT NULL THEN canary_failure IS NOT NULL END
          FROM webhooks ORDER BY id",
         (),
         |row| {
@@ -34,6 +35,7 @@ pub fn counts_by_webhook(connection: &Connection) -> StoreResult<Vec<WebhookCoun
                     (false, false, true) => "degraded",
                     (false, false, false) => "enabled",
                 },
+                canary_failed: row.get(5)?,
                 counts: StateCounts::default(),
             })
         },

@@ -4,16 +4,19 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
 use model::id::{IncidentId, WebhookId};
+use model::operational::Subject;
 use model::time::Timestamp;
 use model::webhook::{Degraded, Endpoint, WebhookSecrets};
 use store::StoreError;
 use store::StoreResult;
+use store::operational::of_breaker;
 use store::seal::Sealer;
 use store::webhook_columns::SealedSecrets;
 use store::webhooks::{Endpoints, MessageRef};
 
 use super::columns::{WEBHOOK_COLUMNS, optional_time, webhook_from_row};
 use super::database::Database;
+use super::operational;
 use super::statements::{execute, read_one};
 use super::writer::WriteContext;
 
@@ -71,8 +74,13 @@ impl Endpoints for Database {
         .await
     }
 
-    async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()> {
-        self.write(move |context| set_degraded(context, id, degraded.as_ref()))
+    async fn set_degraded(
+        &self,
+        id: WebhookId,
+        degraded: Option<Degraded>,
+        at: Timestamp,
+    ) -> StoreResult<()> {
+        self.write(move |context| set_degraded(context, id, degraded.as_ref(), at))
             .await
     }
 }
@@ -112,7 +120,18 @@ fn set_degraded(
     context: &mut WriteContext<'_>,
     id: WebhookId,
     degraded: Option<&Degraded>,
+    at: Timestamp,
 ) -> StoreResult<()> {
+    let sql = "SELECT name, degraded_since FROM webhooks WHERE id = ?1 AND deleted_at IS NULL";
+    let before = read_one(context.connection, sql, [id.as_bytes()], |row| {
+        Ok((
+            row.get::<_, String>("name")?,
+            optional_time(row, "degraded_since")?,
+        ))
+    })?;
+    let Some((name, since)) = before else {
+        return Ok(());
+    };
     execute(
         context.connection,
         "UPDATE webhooks SET degraded_since = ?2, degraded_code = ?3, degraded_detail = ?4
@@ -125,7 +144,10 @@ fn set_degraded(
         ),
     )?;
     context.forget_subscriptions();
-    Ok(())
+    match of_breaker(since, degraded, Subject::webhook(id, name), at) {
+        Some(notice) => operational::note(context, &notice),
+        None => Ok(()),
+    }
 }
 
 fn sealed_from_row(row: &Row<'_>) -> rusqlite::Result<SealedSecrets> {

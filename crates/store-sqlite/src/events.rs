@@ -5,7 +5,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, Result, Row};
 
 use model::audit::Actor;
-use model::event::{Event, EventName};
+use model::event::{Event, EventType};
 use model::id::{EventId, IncidentId};
 use model::time::Timestamp;
 use store::StoreError;
@@ -21,7 +21,7 @@ impl Events for Database {
     async fn list_after(&self, sequence: i64, limit: u32) -> StoreResult<Vec<Event>> {
         self.read(move |connection| {
             let sql = "SELECT sequence, id, name, at, incident_id, actor, is_test, body FROM events
-                       WHERE sequence > ?1 AND is_test = 0 ORDER BY sequence LIMIT ?2";
+                       WHERE sequence > ?1 AND is_test = 0 AND operational IS NULL ORDER BY sequence LIMIT ?2";
             read_all(connection, sql, (sequence, limit), event_from_row)
         })
         .await
@@ -29,8 +29,9 @@ impl Events for Database {
 
     async fn latest_sequence(&self) -> StoreResult<i64> {
         self.read(|connection| {
-            // From the end of the table: past a few tests at most.
-            let sql = "SELECT sequence FROM events WHERE is_test = 0 ORDER BY sequence DESC LIMIT 1";
+            // From the end of the table: past a few tests and operational events at most.
+            let sql = "SELECT sequence FROM events WHERE is_test = 0 AND operational IS NULL
+                       ORDER BY sequence DESC LIMIT 1";
             let latest = read_one(connection, sql, (), |row| row.get(0))?;
             Ok(latest.unwrap_or(0))
         })
@@ -40,17 +41,19 @@ impl Events for Database {
 
 /// Reads one event, test or not.
 pub fn load(connection: &Connection, sequence: i64) -> StoreResult<Event> {
-    let sql =
-        "SELECT sequence, id, name, at, incident_id, actor, is_test, body FROM events WHERE sequence = ?1";
+    let sql = "SELECT sequence, id, coalesce(operational, name), at, incident_id, actor, is_test, body
+         FROM events WHERE sequence = ?1";
     read_one(connection, sql, [sequence], event_from_row)?
         .ok_or_else(|| StoreError::Corrupt(format!("a delivery's event {sequence} is gone")))
 }
 
 fn event_from_row(row: &Row<'_>) -> Result<Event> {
+    let event_type = EventType::parse(row.get_ref(2)?.as_str()?).ok_or_else(|| unexpected("event"))?;
     Ok(Event {
         sequence: row.get(0)?,
         id: EventId::from_bytes(row.get(1)?),
-        name: EventName::parse(row.get_ref(2)?.as_str()?).ok_or_else(|| unexpected("event"))?,
+        name: event_type.shown_as(),
+        operational: event_type.operational(),
         at: Timestamp::from_millis(row.get(3)?),
         incident_id: IncidentId::from_bytes(row.get(4)?),
         actor: Actor::decode(row.get_ref(5)?.as_str()?),

@@ -9,6 +9,7 @@ mod attempt_rows;
 mod audit;
 mod backup;
 mod budgets;
+mod canaries;
 mod claims;
 mod columns;
 mod condition;
@@ -35,6 +36,7 @@ mod mark;
 mod migrate;
 mod nodes;
 mod opening;
+mod operational;
 mod outages;
 mod outbox;
 mod overview;
@@ -98,6 +100,8 @@ impl From<Database> for Store {
             deliveries: Arc::clone(&database) as _,
             webhooks: Arc::clone(&database) as _,
             endpoints: Arc::clone(&database) as _,
+            operational: Arc::clone(&database) as _,
+            canaries: Arc::clone(&database) as _,
             tickets: Arc::clone(&database) as _,
             ticket_polls: Arc::clone(&database) as _,
             services: Arc::clone(&database) as _,

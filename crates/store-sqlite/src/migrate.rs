@@ -12,7 +12,7 @@ use super::transfer::refusal;
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     include_str!("../migrations/0001_engine.sql"),
     include_str!("../migrations/0002_pages.sql"),
     include_str!("../migrations/0003_chat.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 12] = [
     include_str!("../migrations/0009_open_words.sql"),
     include_str!("../migrations/0010_ticket_state.sql"),
     include_str!("../migrations/0011_budgets.sql"),
+    include_str!("../migrations/0013_operational.sql"),
     include_str!("../migrations/0014_outages.sql"),
 ];
 /// Added to the number of the schema once the data are moved elsewhere, so that programs that know nothing of moving take the

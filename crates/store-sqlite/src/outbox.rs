@@ -7,11 +7,13 @@ use model::delivery::Claim;
 use model::event::Event;
 use model::id::{DeliveryId, WebhookId};
 use model::incident::Incident;
+use model::operational::{OperationalName, OperationalNotice};
 use model::webhook::Webhook;
 use store::StoreError;
 use store::StoreResult;
 use store::cross_checks::event_digest;
 use store::delivery_plan::{InitialState, NewDelivery, keeps_order};
+use store::operational::is_wanted;
 
 use super::lanes;
 use super::statements::execute;
@@ -29,19 +31,37 @@ pub enum LaneHistory {
 /// Writes an event and a delivery for every webhook that wants it; hands over what this node has room for.
 pub fn publish(
     context: &mut WriteContext<'_>,
-    mut event: Event,
+    event: Event,
     incident: &Incident,
     history: LaneHistory,
+) -> StoreResult<()> {
+    let name = event.name;
+    publish_to(context, event, history, |webhook| webhook.wants(name, incident))
+}
+
+/// The same of an operational event; nothing is written if no webhook wants it any more.
+pub fn publish_operational(context: &mut WriteContext<'_>, notice: &OperationalNotice) -> StoreResult<()> {
+    if !is_wanted(&context.subscriptions()?, notice) {
+        return Ok(());
+    }
+    let event = notice.clone().into_event();
+    publish_to(context, event, LaneHistory::Possible, |webhook| {
+        webhook.wants_operational(notice)
+    })
+}
+
+fn publish_to(
+    context: &mut WriteContext<'_>,
+    mut event: Event,
+    history: LaneHistory,
+    wants: impl Fn(&Webhook) -> bool,
 ) -> StoreResult<()> {
     event.sequence = insert_event(context, &event)?;
     let sequence = event.sequence;
     let event = Arc::new(event);
     let subscriptions = context.subscriptions()?;
     let mut claimed = Vec::new();
-    for webhook in subscriptions
-        .iter()
-        .filter(|webhook| webhook.wants(event.name, incident))
-    {
+    for webhook in subscriptions.iter().filter(|webhook| wants(webhook)) {
         let delivery = new_delivery(context, webhook, &event, history)?;
         insert_delivery(context, delivery.id, webhook.id, &event, delivery.initial_state)?;
         context.count_accepted(webhook.id);
@@ -64,8 +84,8 @@ pub fn publish(
 pub fn insert_event(context: &mut WriteContext<'_>, event: &Event) -> StoreResult<i64> {
     execute(
         context.connection,
-        "INSERT INTO events (id, incident_id, name, at, actor, is_test, body, digest)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO events (id, incident_id, name, at, actor, is_test, body, digest, operational)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         (
             event.id.as_bytes(),
             event.incident_id.as_bytes(),
@@ -80,6 +100,7 @@ pub fn insert_event(context: &mut WriteContext<'_>, event: &Event) -> StoreResul
                 event.at.as_millis(),
                 &event.body,
             ),
+            event.operational.map(OperationalName::as_str),
         ),
     )?;
     let sequence = context.connection.last_insert_rowid();

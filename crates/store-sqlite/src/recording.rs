@@ -13,6 +13,7 @@ use model::time::Timestamp;
 use store::StoreResult;
 use store::attempt_columns::millis;
 use store::delivery_plan::DeliveryUpdate;
+use store::operational::{of_deaths, of_disabling, subject_of};
 use store::queue::{AttemptRecord, Recorded};
 use store::texts::plain_patch;
 
@@ -22,6 +23,7 @@ use super::audit;
 use super::claims::{Wakes, is_enabled};
 use super::fallbacks::{self, Undelivered};
 use super::lanes;
+use super::operational;
 use super::statements::{execute, read_one};
 use super::ticket_changes;
 use super::ticket_requests;
@@ -46,8 +48,25 @@ pub fn record(
         results.push(recorded);
     }
     activity::write_tally(context.connection, &tally)?;
+    tell_of_deaths(context, records, &results, now)?;
     wakes.send_after_commit(context);
     Ok(results)
+}
+
+/// Leaves notices of what died.
+fn tell_of_deaths(
+    context: &mut WriteContext<'_>,
+    records: &[AttemptRecord],
+    results: &[Recorded],
+    now: Timestamp,
+) -> StoreResult<()> {
+    let applied = records.iter().zip(results);
+    let applied = applied.filter(|(_, result)| **result == Recorded::Applied);
+    let subscriptions = context.subscriptions()?;
+    for notice in of_deaths(applied.map(|(record, _)| record), &subscriptions, now) {
+        operational::note(context, &notice)?;
+    }
+    Ok(())
 }
 
 fn record_one(
@@ -224,5 +243,10 @@ fn disable_webhook(
         at: now,
         audit_id: AuditId::from_bytes(*record.attempt.id.as_bytes()),
     };
-    audit::write(context.connection, &change, "webhook.disable", webhook_id, reason)
+    audit::write(context.connection, &change, "webhook.disable", webhook_id, reason)?;
+    let subject = subject_of(&context.subscriptions()?, webhook_id);
+    match of_disabling(record, reason, subject, now) {
+        Some(notice) => operational::note(context, &notice),
+        None => Ok(()),
+    }
 }

@@ -89,18 +89,22 @@ fn create(
     let (disabled_since, disabled_reason) = state_columns(state);
     execute(
         context.connection,
-        "INSERT INTO webhooks (id, name, kind, url, events, services, severities, filter, retry_schedule, timeout_ms,
+        "INSERT INTO webhooks (id, name, kind, url, events, operational_events, services, severities, filter, retry_schedule, timeout_ms,
              concurrency, rate, ordering, when_disabled, disabled_since, disabled_reason, secret, previous_secret,
              previous_secret_until, headers, header_names, options, secret_options, secret_option_names, ca_pem,
-             identity_pem, after_outage, expire_after_ms, fallback_id, fallback_after_ms, created_at, updated_at)
-         VALUES (:id, :name, :kind, :url, :events, :services, :severities, :filter, :retry_schedule, :timeout_ms,
+             identity_pem, after_outage, expire_after_ms, fallback_id, fallback_after_ms, created_at, updated_at,
+             canary_hours, canary_due_at)
+         VALUES (:id, :name, :kind, :url, :events, :operational_events, :services, :severities, :filter,
+             :retry_schedule, :timeout_ms,
              :concurrency, :rate, :ordering, :when_disabled, :disabled_since, :disabled_reason, :secret,
              :previous_secret, :previous_secret_until, :headers, :header_names, :options, :secret_options,
              :secret_option_names, :ca_pem, :identity_pem, :after_outage, :expire_after_ms, :fallback_id,
-             :fallback_after_ms, :at, :at)",
+             :fallback_after_ms, :at, :at, :canary_hours,
+             iif(:canary_hours IS NULL, NULL, :at))",
         named_params! {
             ":id": id.as_bytes(), ":name": columns.name, ":kind": columns.kind, ":url": columns.url,
-            ":events": columns.events, ":services": columns.services, ":severities": columns.severities,
+            ":events": columns.events,
+            ":operational_events": columns.operational_events, ":services": columns.services, ":severities": columns.severities,
             ":filter": columns.filter, ":retry_schedule": columns.retry_schedule,
             ":timeout_ms": columns.timeout_ms, ":concurrency": columns.concurrency, ":rate": columns.rate,
             ":ordering": columns.ordering, ":when_disabled": columns.when_disabled,
@@ -113,6 +117,7 @@ fn create(
             ":identity_pem": sealed.identity_pem, ":after_outage": columns.after_outage,
             ":expire_after_ms": columns.expire_after_ms, ":fallback_id": columns.fallback_id,
             ":fallback_after_ms": columns.fallback_after_ms, ":at": change.at.as_millis(),
+            ":canary_hours": columns.canary_hours,
         },
     )?;
     fallbacks::check(context.connection, settings.fallback)?;
@@ -156,17 +161,21 @@ fn update(
     let sealed = SecretColumns::new(context.sealer, id, &plan.secrets);
     let updated = execute(
         context.connection,
-        "UPDATE webhooks SET name = :name, kind = :kind, url = :url, events = :events, services = :services,
+        "UPDATE webhooks SET name = :name, kind = :kind, url = :url, events = :events,
+             operational_events = :operational_events, services = :services,
              severities = :severities, filter = :filter, retry_schedule = :retry_schedule, timeout_ms = :timeout_ms,
              concurrency = :concurrency, rate = :rate, ordering = :ordering, when_disabled = :when_disabled,
              headers = :headers, header_names = :header_names, options = :options, secret_options = :secret_options,
              secret_option_names = :secret_option_names, ca_pem = :ca_pem, identity_pem = :identity_pem,
              after_outage = :after_outage, expire_after_ms = :expire_after_ms, fallback_id = :fallback_id,
-             fallback_after_ms = :fallback_after_ms, updated_at = :at
+             fallback_after_ms = :fallback_after_ms, updated_at = :at,
+             canary_hours = :canary_hours,
+             canary_due_at = CASE WHEN canary_hours IS :canary_hours THEN canary_due_at ELSE :at END
          WHERE id = :id AND deleted_at IS NULL",
         named_params! {
             ":id": id.as_bytes(), ":name": columns.name, ":kind": columns.kind, ":url": columns.url,
-            ":events": columns.events, ":services": columns.services, ":severities": columns.severities,
+            ":events": columns.events,
+            ":operational_events": columns.operational_events, ":services": columns.services, ":severities": columns.severities,
             ":filter": columns.filter, ":retry_schedule": columns.retry_schedule,
             ":timeout_ms": columns.timeout_ms, ":concurrency": columns.concurrency, ":rate": columns.rate,
             ":ordering": columns.ordering, ":when_disabled": columns.when_disabled, ":headers": sealed.headers,
@@ -176,6 +185,7 @@ fn update(
             ":identity_pem": sealed.identity_pem, ":after_outage": columns.after_outage,
             ":expire_after_ms": columns.expire_after_ms, ":fallback_id": columns.fallback_id,
             ":fallback_after_ms": columns.fallback_after_ms, ":at": change.at.as_millis(),
+            ":canary_hours": columns.canary_hours,
         },
     );
     expect_one(updated)?;

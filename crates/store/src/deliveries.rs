@@ -8,7 +8,7 @@ use crate::StoreResult;
 use model::attempt::Attempt;
 use model::audit::Change;
 use model::delivery::{Delivery, DeliveryState};
-use model::event::EventName;
+use model::event::EventType;
 use model::exchange::FailureCode;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use model::time::Timestamp;
@@ -26,7 +26,7 @@ pub struct DeliveryFilter {
     /// Only this incident's.
     pub incident_id: Option<IncidentId>,
     /// Only this event's.
-    pub event: Option<EventName>,
+    pub event: Option<EventType>,
     /// Only in this state.
     pub state: Option<DeliveryState>,
     /// Only those whose last attempt failed for this reason.
@@ -128,6 +128,8 @@ pub struct WebhookCounts {
     pub name: String,
     /// `enabled`, `degraded`, `disabled` or `deleted`.
     pub state: &'static str,
+    /// Whether its last canary failed; nothing if it gets none.
+    pub canary_failed: Option<bool>,
     /// Its deliveries.
     pub counts: StateCounts,
 }

@@ -8,6 +8,7 @@ pub mod access;
 pub mod activity_plan;
 pub mod attempt_columns;
 pub mod budgets;
+pub mod canaries;
 pub mod catalog;
 pub mod commit_health;
 pub mod commit_observer;
@@ -23,6 +24,7 @@ pub mod high_water_mark;
 pub mod inboxes;
 pub mod incident_plan;
 pub mod incidents;
+pub mod operational;
 pub mod outage_plan;
 pub mod overview;
 pub mod page;
@@ -69,6 +71,10 @@ pub struct Store {
     pub webhooks: Arc<dyn webhooks::Webhooks>,
     /// Webhooks with their secrets.
     pub endpoints: Arc<dyn webhooks::Endpoints>,
+    /// When canaries are due, and what they came to.
+    pub canaries: Arc<dyn canaries::Canaries>,
+    /// Notices of operational events, and the events made of them.
+    pub operational: Arc<dyn operational::OperationalEvents>,
     /// Ticket links.
     pub tickets: Arc<dyn tickets::Tickets>,
     /// Reading tickets again.

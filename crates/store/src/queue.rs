@@ -77,6 +77,8 @@ pub struct AttemptRecord {
     pub delivery_created_at: Timestamp,
     /// Whether it is a Send Test.
     pub is_test: bool,
+    /// Whether it tells of an operational event: then nothing is told of what becomes of it.
+    pub is_operational: bool,
     /// Its event's place in the feed.
     pub event_sequence: i64,
     /// The claim under which the attempt was made.

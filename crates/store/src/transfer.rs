@@ -73,7 +73,14 @@ pub static TABLES: [Table; 21] = [
     Table::new("ticket_links", &["webhook_id", "incident_id"]),
 ];
 /// Tables that are a store's own, or hold what matters for minutes.
-pub const NOT_MOVED: [&str; 5] = ["budgets", "migrations", "nodes", "probes", "transfer"];
+pub const NOT_MOVED: [&str; 6] = [
+    "budgets",
+    "migrations",
+    "nodes",
+    "operational_notices",
+    "probes",
+    "transfer",
+];
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -26,6 +26,7 @@ pub struct SettingsColumns<'a> {
     pub url: &'a str,
     pub options: String,
     pub events: u8,
+    pub operational_events: u8,
     pub services: String,
     pub severities: String,
     pub filter: Option<&'a str>,
@@ -39,6 +40,7 @@ pub struct SettingsColumns<'a> {
     pub expire_after_ms: Option<i64>,
     pub fallback_id: Option<&'a [u8]>,
     pub fallback_after_ms: Option<i64>,
+    pub canary_hours: Option<i64>,
 }
 
 impl<'a> SettingsColumns<'a> {
@@ -56,6 +58,7 @@ impl<'a> SettingsColumns<'a> {
             url: settings.url.as_str(),
             options: serde_json::json!(settings.options).to_string(),
             events: settings.events.bits(),
+            operational_events: settings.events.operational_bits(),
             services: words(&settings.services),
             severities: words(&severities),
             filter: settings.filter.as_ref().map(|filter| filter.source()),
@@ -76,6 +79,7 @@ impl<'a> SettingsColumns<'a> {
             expire_after_ms: settings.after_outage.expire_after().map(millis),
             fallback_id: settings.fallback.as_ref().map(|of| &of.webhook_id.as_bytes()[..]),
             fallback_after_ms: settings.fallback.and_then(|of| of.late_after).map(millis),
+            canary_hours: settings.canary_hours.map(i64::from),
         }
     }
 }
@@ -202,7 +206,7 @@ pub fn state_columns(state: &WebhookState) -> (Option<i64>, Option<&str>) {
 }
 
 /// Which settings differ, as the audit log names them.
-pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(&'static str, bool); 16] {
+pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(&'static str, bool); 17] {
     [
         ("the name", before.name != after.name),
         ("the kind", before.kind != after.kind),
@@ -229,5 +233,6 @@ pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(
             before.after_outage != after.after_outage,
         ),
         ("the fallback", before.fallback != after.fallback),
+        ("the canary", before.canary_hours != after.canary_hours),
     ]
 }

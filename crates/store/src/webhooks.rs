@@ -126,6 +126,7 @@ pub trait Endpoints: Send + Sync {
     /// Notes that its platform called us for a webhook.
     async fn record_call(&self, id: WebhookId, at: Timestamp) -> StoreResult<()>;
 
-    /// Notes that a webhook's breaker opened or closed.
-    async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>) -> StoreResult<()>;
+    /// Notes that a webhook's breaker opened or closed at a time, and leaves a notice of it.
+    async fn set_degraded(&self, id: WebhookId, degraded: Option<Degraded>, at: Timestamp)
+    -> StoreResult<()>;
 }

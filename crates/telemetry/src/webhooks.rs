@@ -96,6 +96,7 @@ pub struct WebhookMetrics {
     deliveries: Family<WebhookStateLabel, Gauge>,
     state: Family<WebhookStateLabel, Gauge>,
     oldest_due_seconds: Family<WebhookLabel, Gauge<f64, AtomicU64>>,
+    canary_failed: Family<WebhookLabel, Gauge>,
     /// Those with series of their own.
     own: Mutex<HashMap<WebhookId, WebhookLabel>>,
 }
@@ -128,6 +129,11 @@ impl WebhookMetrics {
             "For how long the oldest due delivery of an enabled webhook has been due",
             self.oldest_due_seconds.clone(),
         );
+        registry.register(
+            "webhook_canary_failed",
+            "1 if the last canary of a webhook failed, 0 if it arrived",
+            self.canary_failed.clone(),
+        );
     }
 
     /// What counts the attempts of a webhook.
@@ -146,6 +152,7 @@ impl WebhookMetrics {
         self.deliveries.clear();
         self.state.clear();
         self.oldest_due_seconds.clear();
+        self.canary_failed.clear();
         for webhook in webhooks {
             let label = self.label(webhook.id, &webhook.name);
             let counts = &webhook.counts;
@@ -160,6 +167,11 @@ impl WebhookMetrics {
             let due = counts.oldest_due_at.map_or(0.0, |at| now.since(at).as_secs_f64());
             let gauge = self.oldest_due_seconds.get_or_create(&label);
             gauge.set(gauge.get().max(due));
+            if let Some(has_failed) = webhook.canary_failed {
+                self.canary_failed
+                    .get_or_create(&label)
+                    .inc_by(i64::from(has_failed));
+            }
         }
     }
 
@@ -219,6 +231,7 @@ mod tests {
             id: id(number),
             name: format!("hook {number}"),
             state: "enabled",
+            canary_failed: Some(number == 0),
             counts: StateCounts {
                 dead: 1,
                 ..StateCounts::default()

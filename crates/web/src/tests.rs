@@ -315,6 +315,7 @@ async fn fail_its_delivery(store: &Store, source: &Env, webhook_id: WebhookId) -
         settings_of: Default::default(),
         disable_webhook: None,
         is_test: false,
+        is_operational: false,
         delivery_created_at: delivery.created_at,
     };
     store.queue.record(vec![record], source.now()).await.unwrap();

@@ -62,6 +62,7 @@ async fn kill_deliveries(server: &Server, webhook_id: &str) {
             incident_id: delivery.event.incident_id,
             delivery_created_at: delivery.created_at,
             is_test: delivery.event.is_test,
+            is_operational: false,
             event_sequence: delivery.event.sequence,
             claim: delivery.claim,
             attempt: Attempt {

@@ -288,7 +288,7 @@ impl Tester for FakeTester {
                 webhook_kind: model::webhook::WebhookKind::GENERIC,
                 incident_id: sample.incident_id,
                 event_sequence: 0,
-                event_name: sample.name,
+                event_type: sample.event_type(),
                 is_test: sample.is_test,
                 state: DeliveryState::Delivered,
                 due_at: sample.at,

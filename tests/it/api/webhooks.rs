@@ -55,7 +55,7 @@ async fn every_setting_is_kept_and_secrets_are_never_read_back() {
         "secret": "typed by hand", "filter": "severity == \"critical\"", "services": [service],
         "severities": ["critical"], "headers": { "X-Token": "top secret" }, "retrySchedule": ["30s"],
         "timeout": "5s", "concurrency": 2, "rate": "100/m", "ordering": "none", "whenDisabled": "drop",
-        "enabled": false,
+        "canary": "6h", "enabled": false,
     });
     let made = server.post(WEBHOOKS, with(settings)).await.json();
     assert_eq!(made["secret"], "typed by hand");
@@ -74,6 +74,10 @@ async fn every_setting_is_kept_and_secrets_are_never_read_back() {
         (&webhook["ordering"], &webhook["services"]),
         (&json!("none"), &json!([service]))
     );
+    assert_eq!(
+        (&webhook["canary"], &webhook["lastCanary"]),
+        (&json!("6h"), &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -83,6 +87,7 @@ async fn every_wrong_setting_is_named() {
         "name": "", "url": "ftp://example.com", "events": ["incident.gone"], "kind": "pigeon", "filter": "1 +",
         "services": ["svc_no"], "severities": ["bad"], "headers": { "Host": "x" }, "retrySchedule": ["1y"],
         "timeout": "31s", "concurrency": 0, "rate": "1/h", "ordering": "random", "whenDisabled": "explode",
+        "canary": "90m",
         "secret": "", "tls": { "caPem": "no pem", "identityPem": "no pem" },
     });
     let expected = [
@@ -98,6 +103,7 @@ async fn every_wrong_setting_is_named() {
         "rate",
         "ordering",
         "whenDisabled",
+        "canary",
         "headers.Host",
         "url",
         "secret",

@@ -6,6 +6,7 @@ mod credentials;
 mod faults;
 mod giving_up;
 mod judged;
+mod operational;
 mod order;
 mod outages;
 mod own_inbox;

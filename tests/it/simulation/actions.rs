@@ -151,7 +151,7 @@ impl World {
     fn check_deliveries(&mut self, event: Event, incident: &Incident) {
         let filter = DeliveryFilter {
             incident_id: Some(event.incident_id),
-            event: Some(event.name),
+            event: Some(event.event_type()),
             ..DeliveryFilter::default()
         };
         let page = Page {
@@ -249,6 +249,7 @@ impl World {
                 .pick(&[WhenDisabled::Hold, WhenDisabled::Hold, WhenDisabled::Drop]),
             after_outage: AfterOutage::Everything,
             fallback: None,
+            canary_hours: None,
         }
     }
 

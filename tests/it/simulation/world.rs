@@ -293,7 +293,7 @@ impl World {
             }
             Errand::Release(claims) => self.run(async |store| store.queue.release(claims).await.unwrap()),
             Errand::Health(id, degraded) => {
-                self.run(async |store| store.endpoints.set_degraded(id, degraded).await.unwrap());
+                self.run(async |store| store.endpoints.set_degraded(id, degraded, now).await.unwrap());
             }
             Errand::Record(record, failed_at) => {
                 let copy = record.clone();

@@ -82,7 +82,7 @@ async fn a_degraded_webhook_says_what_waits_and_offers_a_test_as_the_probe() {
         detail: None,
     };
     let endpoints = &app.store().endpoints;
-    let noted = endpoints.set_degraded(id.parse().unwrap(), Some(degraded));
+    let noted = endpoints.set_degraded(id.parse().unwrap(), Some(degraded), model::time::Timestamp::EPOCH);
     noted.await.unwrap();
     let responder = person(&app, Role::Responder).await;
     let page = responder

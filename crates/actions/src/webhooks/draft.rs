@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use crate::checks::Checks;
 use crate::webhooks::fields::{
-    check_concurrency, check_events, check_filter, check_headers, check_kind, check_ordering, check_rate,
-    check_retry_schedule, check_secret, check_services, check_severities, check_timeout, check_when_disabled,
-    has_certificate, has_private_key,
+    check_canary, check_concurrency, check_events, check_filter, check_headers, check_kind, check_ordering,
+    check_rate, check_retry_schedule, check_secret, check_services, check_severities, check_timeout,
+    check_when_disabled, has_certificate, has_private_key,
 };
 use crate::webhooks::options::{OptionsCheck, OptionsDraft, SecretChanges};
 use crate::webhooks::outages::apply_outages;
@@ -21,7 +21,7 @@ use destination::task::Target;
 use kinds::adapter;
 use kinds::adapter_or_unknown;
 use model::action_link::LINK_KEY;
-use model::event::{EventName, EventSet};
+use model::event::{EventSet, EventType};
 use model::exchange::TlsProfile;
 use model::incident::Severity;
 use model::outage::{AfterOutage, AfterOutageName};
@@ -49,8 +49,8 @@ pub struct WebhookDraft {
     #[schema(value_type = Option<String>, max_length = 512)]
     #[serde(default)]
     pub secret: Patch<String>,
-    /// Which events go there, at least one.
-    #[schema(value_type = Vec<EventName>, min_items = 1)]
+    /// Which events go there, at least one. Operational ones are not for ticket systems.
+    #[schema(value_type = Vec<EventType>, min_items = 1)]
     #[serde(default)]
     pub events: Patch<Vec<String>>,
     /// Which adapter speaks to it; `generic` if absent.
@@ -121,6 +121,10 @@ pub struct WebhookDraft {
     #[schema(value_type = Option<String>)]
     #[serde(default)]
     pub fallback_after: Patch<String>,
+    /// A test is sent this often, `1h` to `168h` in whole hours; none if absent. Not for ticket systems.
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub canary: Patch<String>,
     /// Certificates beyond the public authorities.
     #[schema(value_type = Option<TlsDraft>)]
     #[serde(default)]
@@ -297,6 +301,22 @@ fn apply_choice_of_events(checks: &mut Checks, settings: &mut WebhookSettings, d
     });
 }
 
+/// What would make tickets that nobody closes.
+fn refuse_needless_tickets(checks: &mut Checks, settings: &WebhookSettings) {
+    if adapter_or_unknown(settings.kind).ticketing().is_none() {
+        return;
+    }
+    if settings.events.has_operational() {
+        let detail =
+            "a ticket system gets events of incidents only: choose another webhook for operational ones";
+        checks.fail("events", "not_for_tickets", detail);
+    }
+    if settings.canary_hours.is_some() {
+        let detail = "a canary would make a ticket each time: check the connection instead";
+        checks.fail("canary", "not_for_tickets", detail);
+    }
+}
+
 /// When and how fast a webhook is sent to.
 fn apply_way_of_sending(checks: &mut Checks, settings: &mut WebhookSettings, draft: &mut WebhookDraft) {
     let schedule = take(&mut draft.retry_schedule);
@@ -333,6 +353,13 @@ fn apply_way_of_sending(checks: &mut Checks, settings: &mut WebhookSettings, dra
         |text| check_when_disabled(checks, &text),
     );
     apply_outages(checks, settings, draft, adapter_or_unknown(settings.kind));
+    change(
+        &mut settings.canary_hours,
+        take(&mut draft.canary),
+        None,
+        |text| check_canary(checks, &text),
+    );
+    refuse_needless_tickets(checks, settings);
 }
 
 /// The defaults (docs/contract.md, 2); name, URL and events are placeholders that no new webhook keeps.
@@ -354,6 +381,7 @@ pub(crate) fn blank_settings(kind: WebhookKind) -> Option<WebhookSettings> {
         when_disabled: WhenDisabled::Hold,
         after_outage: AfterOutage::Everything,
         fallback: None,
+        canary_hours: None,
     })
 }
 

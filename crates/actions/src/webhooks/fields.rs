@@ -11,7 +11,7 @@ use url::Url;
 use crate::UrlRules;
 use crate::checks::Checks;
 use crate::webhooks::sample_incident;
-use model::event::{EventName, EventSet};
+use model::event::{EventName, EventSet, EventType};
 use model::filter::Filter;
 use model::id::{ServiceId, UserId};
 use model::incident::Severity;
@@ -22,8 +22,8 @@ use model::standard_secret;
 use model::time::{Timestamp, parse_duration};
 use model::user::UserRef;
 use model::webhook::{
-    MAX_CONCURRENCY, MAX_HEADERS, MAX_SECRET_BYTES, MAX_TIMEOUT, MAX_URL_BYTES, MIN_TIMEOUT, Ordering, Rate,
-    WebhookKind, WhenDisabled,
+    CANARY_HOURS, MAX_CONCURRENCY, MAX_HEADERS, MAX_SECRET_BYTES, MAX_TIMEOUT, MAX_URL_BYTES, MIN_TIMEOUT,
+    Ordering, Rate, WebhookKind, WhenDisabled,
 };
 
 /// The most services one webhook may name.
@@ -100,8 +100,8 @@ pub(crate) fn check_events(checks: &mut Checks, texts: &[String]) -> EventSet {
     if texts.is_empty() {
         checks.fail("events", "empty", "choose at least one event");
     }
-    let names = check_each(checks, "events", texts, EventName::parse, EventName::NAMES);
-    EventSet::new(&names)
+    let chosen = check_each(checks, "events", texts, EventType::parse, EventType::NAMES);
+    chosen.into_iter().collect()
 }
 
 /// Every kind that this version knows, in the order in which forms show them.
@@ -234,6 +234,19 @@ pub(crate) fn check_timeout(checks: &mut Checks, text: &str) -> Option<Duration>
     }
     checks.fail("timeout", "out_of_range", "timeout is 1s to 30s");
     None
+}
+
+/// Outer `None`: refused.
+#[expect(clippy::option_option, reason = "a setting that may be empty, or a refusal")]
+pub(crate) fn check_canary(checks: &mut Checks, text: &str) -> Option<Option<u16>> {
+    let interval = check_duration(checks, "canary", text)?;
+    let is_whole = interval.as_secs().is_multiple_of(3600) && interval.subsec_nanos() == 0;
+    let hours = u16::try_from(interval.as_secs() / 3600).ok().filter(|_| is_whole);
+    let hours = hours.filter(|hours| CANARY_HOURS.contains(hours));
+    if hours.is_none() {
+        checks.fail("canary", "out_of_range", "canary is 1h to 168h, in whole hours");
+    }
+    hours.map(Some)
 }
 
 pub(crate) fn check_concurrency(checks: &mut Checks, count: u32) -> Option<u16> {

@@ -146,9 +146,10 @@ impl Report {
             or_dash("x-opsknight-attempt"),
         )];
         let body: Option<Value> = serde_json::from_slice(&self.body).ok();
-        let title = body
-            .as_ref()
-            .and_then(|body| body.pointer("/incident/title")?.as_str());
+        let title = body.as_ref().and_then(|body| {
+            let of_incident = body.pointer("/incident/title");
+            of_incident.or_else(|| body.pointer("/title"))?.as_str()
+        });
         lines.extend(title.map(|title| format!("  title:     {title}")));
         lines.extend(self.signatures.as_ref().map(|signatures| {
             format!(

@@ -28,10 +28,15 @@ impl Context {
         // It was read once already for the card.
         let event: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         let values = json!({
-            "event": task.event.name.as_str(),
+            "event": task.event.event_type().as_str(),
             "event_id": task.event.id,
             "timestamp": event["timestamp"],
-            "incident": event["incident"],
+            "incident": match task.event.operational {
+                None => event["incident"].clone(),
+                Some(_) => incident_of(&card),
+            },
+            "subject": event["subject"],
+            "reason": event["reason"],
             "links": { "incident": task.links.incident },
             "webhook": { "id": task.webhook.id, "name": task.webhook.settings.name },
             "delivery": { "id": task.delivery_id },
@@ -94,4 +99,17 @@ impl Context {
             None => values,
         }
     }
+}
+
+/// What templates for incidents find of an operational event.
+fn incident_of(card: &Card) -> serde_json::Value {
+    json!({
+        "id": card.incident_id,
+        "title": card.title,
+        "status": card.status,
+        "severity": card.severity,
+        "service": { "id": "", "name": card.service },
+        "assignee": null,
+        "createdAt": card.since.to_rfc3339_seconds(),
+    })
 }

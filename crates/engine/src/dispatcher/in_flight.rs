@@ -60,6 +60,7 @@ impl InFlight {
             let log = &parts.log;
             log.note(record.webhook_id, prepared.name(), Kind::Dead, code);
         }
+        let is_operational = record.is_operational;
         self.delivery = None;
         let webhook_id = record.webhook_id;
         if let Some(pause) = &pause {
@@ -71,6 +72,10 @@ impl InFlight {
         // The recorder outlives every attempt: it ends when the last sender is dropped.
         let _ = parts.attempts.send(record);
         let mut scheduler = parts.handle.scheduler();
+        let signal = match is_operational && !scheduler.is_degraded(webhook_id) {
+            true => signal.without_failure(),
+            false => signal,
+        };
         scheduler.finished(webhook_id, signal, now);
         drop(scheduler);
         self.dispatcher.tick();

@@ -2,8 +2,11 @@
 
 use std::cmp::Reverse;
 
+use crate::breaker::Breaker;
 use crate::scheduler::Scheduler;
+use model::id::WebhookId;
 use model::time::Timestamp;
+use model::webhook::Degraded;
 
 impl Scheduler {
     /// Starts nothing any more, and gives back all that waits.
@@ -35,5 +38,25 @@ impl Scheduler {
             .filter(|entry| entry.breaker.probe_at().is_some())
             .count();
         (self.webhooks.len() - open, open)
+    }
+
+    /// A receiver was not reached outside of the queue, by a canary: its breaker opens, unless it is open already.
+    pub fn unreached(&mut self, webhook_id: WebhookId, degraded: Degraded, now: Timestamp) {
+        let entry = self.webhooks.entry(webhook_id).or_default();
+        if entry.breaker.degraded().is_some() {
+            return;
+        }
+        entry.breaker = Breaker::resume(Some(degraded.clone()), now);
+        self.effects.health.push((webhook_id, Some(degraded)));
+        self.release_ready(webhook_id);
+        self.share_after_change(webhook_id, now);
+        self.enqueue_run(webhook_id);
+        self.consider_claim(webhook_id, now);
+    }
+
+    /// Whether a webhook's breaker is open.
+    pub fn is_degraded(&self, webhook_id: WebhookId) -> bool {
+        let entry = self.webhooks.get(&webhook_id);
+        entry.is_some_and(|entry| entry.breaker.degraded().is_some())
     }
 }

@@ -32,6 +32,7 @@ pub fn delivery(webhook_id: WebhookId, number: u32) -> ClaimedDelivery {
         id: EventId::new(at(0), random(1)),
         sequence: i64::from(number),
         name: EventName::Triggered,
+        operational: None,
         at: at(0),
         incident_id: IncidentId::new(at(0), random(2)),
         actor: Actor::System,
@@ -450,4 +451,20 @@ fn a_stopped_board_starts_and_claims_nothing_and_gives_back_everything() {
     );
     assert!(!scheduler.reserve(webhook(1)));
     assert!(scheduler.is_idle());
+}
+
+#[test]
+fn a_canary_that_failed_opens_the_breaker_once_and_a_test_that_arrives_closes_it() {
+    let mut scheduler = board_of_one(16);
+    let failed = model::webhook::Degraded {
+        since: at(1),
+        code: model::exchange::FailureCode::ConnectRefused,
+        detail: Some("its canary failed".into()),
+    };
+    scheduler.unreached(webhook(1), failed.clone(), at(1));
+    scheduler.unreached(webhook(1), failed.clone(), at(2));
+    assert!(scheduler.is_degraded(webhook(1)));
+    assert_eq!(scheduler.tick(at(2)).health, [(webhook(1), Some(failed))]);
+    scheduler.reached(webhook(1), at(3));
+    assert_eq!(scheduler.tick(at(3)).health, [(webhook(1), None)]);
 }

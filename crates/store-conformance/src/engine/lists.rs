@@ -2,7 +2,7 @@
 
 use model::attempt::{Failure, Outcome};
 use model::delivery::{Delivery, DeliveryState, NextStep};
-use model::event::EventName;
+use model::event::{EventName, EventType};
 use model::exchange::FailureCode;
 use model::id::DeliveryId;
 use model::incident::IncidentAction;
@@ -27,7 +27,7 @@ cases! {
         world.act(incident.id, IncidentAction::Resolve, world.at(10)).await;
         let resolved = DeliveryFilter {
             webhook_id: Some(world.ordered),
-            event: Some(EventName::Resolved),
+            event: Some(EventType::Incident(EventName::Resolved)),
             ..DeliveryFilter::default()
         };
         let lane = world.lane(world.ordered, incident.id).await;

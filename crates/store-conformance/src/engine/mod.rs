@@ -8,12 +8,14 @@ use std::sync::Arc;
 use crate::Backend;
 
 mod bystanders;
+pub mod canaries;
 pub mod deliveries;
 pub mod events;
 pub mod incidents;
 pub mod lanes;
 pub mod lists;
 pub mod memories;
+pub mod operational;
 pub mod outages;
 pub mod overview;
 pub mod queue;

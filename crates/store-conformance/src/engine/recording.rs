@@ -109,7 +109,7 @@ cases! {
         let reason = world.backend.disabled_reason(world.ordered).await.unwrap();
         assert_eq!(without(&reason), "ab");
         let degraded = Degraded { since: world.at(3), code: FailureCode::ServerError, detail: Some(NULS.into()) };
-        world.store().endpoints.set_degraded(world.loose, Some(degraded)).await.unwrap();
+        world.store().endpoints.set_degraded(world.loose, Some(degraded), world.at(3)).await.unwrap();
         let known = world.store().endpoints.load_message_ref(world.ordered, incident.id).await.unwrap();
         assert_eq!(known.map(|known| without(&known.text)).as_deref(), Some("ab"));
     }

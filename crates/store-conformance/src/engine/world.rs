@@ -239,6 +239,7 @@ impl World {
             incident_id: delivery.event.incident_id,
             delivery_created_at: delivery.created_at,
             is_test: delivery.event.is_test,
+            is_operational: delivery.event.operational.is_some(),
             event_sequence: delivery.event.sequence,
             claim: delivery.claim,
             attempt,

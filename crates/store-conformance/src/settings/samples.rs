@@ -109,6 +109,7 @@ pub fn settings(name: &str, services: Vec<ServiceId>) -> WebhookSettings {
             after: Duration::from_secs(3600),
         },
         fallback: None,
+        canary_hours: Some(6),
     }
 }
 

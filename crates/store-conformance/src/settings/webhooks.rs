@@ -284,7 +284,7 @@ cases! {
         fixture.told();
         let noted = fixture
             .endpoints()
-            .set_degraded(webhook.id, Some(degraded.clone()));
+            .set_degraded(webhook.id, Some(degraded.clone()), degraded.since);
         noted.await.unwrap();
         let seen = fixture.webhooks().get(webhook.id).await.unwrap();
         assert_eq!(seen.degraded, Some(degraded));
@@ -293,7 +293,7 @@ cases! {
             (fixture.told(), fixture.audit_length().await),
             (vec![], audit_length)
         );
-        fixture.endpoints().set_degraded(webhook.id, None).await.unwrap();
+        fixture.endpoints().set_degraded(webhook.id, None, model::time::Timestamp::EPOCH).await.unwrap();
         assert_eq!(fixture.webhooks().get(webhook.id).await, Ok(webhook));
         assert_eq!(fixture.see(&bystanders).await, bystanders);
     }

@@ -47,7 +47,11 @@ async fn the_dispatcher_hears_of_webhooks_that_other_nodes_change_when_it_asks_w
         detail: None,
     };
     for (degraded, why) in [(Some(degraded), "degraded"), (None, "well again")] {
-        other.endpoints.set_degraded(world.loose, degraded).await.unwrap();
+        other
+            .endpoints
+            .set_degraded(world.loose, degraded, world.at(1))
+            .await
+            .unwrap();
         world.store().queue.next_due().await.unwrap();
         assert_eq!(heard(), [world.loose], "{why}");
     }

@@ -6,6 +6,7 @@ use destination::about::Signature;
 use model::attempt::{Attempt, Outcome};
 use model::event::EventName;
 use model::exchange::FailureCode;
+use model::operational::OperationalName;
 use model::webhook::WebhookKind;
 
 /// A header.
@@ -183,6 +184,17 @@ pub fn event_meaning(event: EventName) -> &'static str {
         EventName::Resolved => "it is over",
         EventName::Escalated => "an escalation fired",
         EventName::Reopened => "it is open again",
+    }
+}
+
+/// What an operational event means.
+pub fn operational_meaning(event: OperationalName) -> &'static str {
+    match event {
+        OperationalName::WebhookDegraded => "a webhook’s attempts fail",
+        OperationalName::WebhookRecovered => "it delivers again",
+        OperationalName::WebhookDisabled => "the server has disabled one",
+        OperationalName::DeliveryDead => "the first at once, then how many, every ten minutes",
+        OperationalName::SourceSilent => "an alert source sends nothing",
     }
 }
 

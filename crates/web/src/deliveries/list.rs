@@ -17,7 +17,7 @@ use askama::Template;
 use axum::extract::State;
 use destination::about::Confirmation;
 use model::delivery::{Delivery, DeliveryState};
-use model::event::EventName;
+use model::event::EventType;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use model::time::Timestamp;
 use store::deliveries::DeliveryFilter;
@@ -73,6 +73,8 @@ pub async fn delivery_rows(
 fn delivery_row(delivery: &Delivery, titles: &HashMap<IncidentId, String>, now: Timestamp) -> DeliveryRow {
     let about = if delivery.is_test {
         "Send Test".to_owned()
+    } else if delivery.incident().is_none() {
+        "Operational event".to_owned()
     } else {
         titles
             .get(&delivery.incident_id)
@@ -82,9 +84,9 @@ fn delivery_row(delivery: &Delivery, titles: &HashMap<IncidentId, String>, now: 
     DeliveryRow {
         id: delivery.id,
         state: delivery_badge(delivery),
-        event: delivery.event_name.as_str(),
+        event: delivery.event_type.as_str(),
         about,
-        incident_id: (!delivery.is_test).then_some(delivery.incident_id),
+        incident_id: delivery.incident().filter(|_| !delivery.is_test),
         webhook_id: delivery.webhook_id,
         webhook_name: delivery.webhook_name.clone(),
         attempts: attempts_in_words(delivery),
@@ -112,7 +114,7 @@ pub fn state_choices(chosen: &str) -> Vec<Choice> {
 /// The events to choose from, behind a choice of none.
 pub fn event_choices(chosen: &str) -> Vec<Choice> {
     let any = std::iter::once(Choice::new("", "Any event", chosen));
-    let events = EventName::NAMES
+    let events = EventType::NAMES
         .iter()
         .map(|name| Choice::new(*name, *name, chosen));
     any.chain(events).collect()
@@ -174,7 +176,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     let filter = DeliveryFilter {
         webhook_id: query.parsed("webhook", |text| text.parse().ok()),
         incident_id: query.parsed("incident", |text| text.parse().ok()),
-        event: query.parsed("event", EventName::parse),
+        event: query.parsed("event", EventType::parse),
         state: query.parsed("status", DeliveryState::parse),
         cause: None,
         since: since_of(query.text("since"), now),

@@ -146,7 +146,7 @@ fn sent(deliveries: &[Delivery], now: Timestamp) -> Vec<SentTo> {
     for delivery in deliveries.iter().rev() {
         let row = Sent {
             id: delivery.id,
-            event: delivery.event_name.as_str(),
+            event: delivery.event_type.as_str(),
             state: delivery_badge(delivery),
             attempts: attempts_in_words(delivery),
             at: show::when(delivery.finished_at.unwrap_or(delivery.due_at), now),

@@ -3,7 +3,7 @@ use crate::layout::error::PageError;
 use crate::state::WebState;
 use crate::webhooks::list::every_webhook;
 use destination::about::{Field, Input};
-use model::event::EventName;
+use model::event::EventType;
 use model::incident::Severity;
 use model::outage::{AfterOutage, Fallback};
 use model::time::format_duration;
@@ -25,7 +25,7 @@ pub async fn facts(webhook: &Webhook, state: &WebState) -> Result<Vec<Fact>, Pag
         let service = state.store.services.get(*id).await;
         services.push(service.map_or_else(|_| id.to_string(), |service| service.name));
     }
-    let events: Vec<_> = settings.events.names().map(EventName::as_str).collect();
+    let events: Vec<_> = settings.events.types().map(EventType::as_str).collect();
     let mut facts = vec![Fact {
         name: "Events",
         value: events.join(", "),
@@ -175,6 +175,12 @@ fn sending_facts(webhook: &Webhook) -> Vec<Fact> {
         ),
         ("Order", ordering.to_owned()),
         ("While disabled", when_disabled.to_owned()),
+        (
+            "Canary",
+            settings
+                .canary_hours
+                .map_or(String::new(), |hours| format!("every {hours}h")),
+        ),
         ("Own headers", webhook.header_names.join(", ")),
         ("Certificates", certificates.to_owned()),
     ]

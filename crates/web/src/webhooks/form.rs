@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::deliveries::attempt::event_meaning;
+use crate::deliveries::attempt::{event_meaning, operational_meaning};
 use crate::layout::choices::{Choice, all_services};
 use crate::layout::error::{FieldErrors, PageError, PageResult};
 use crate::layout::form::Form;
@@ -21,9 +21,10 @@ use actions::webhooks::choice_preview::ChoicePreview;
 use actions::webhooks::draft::{TlsDraft, WebhookDraft};
 use actions::{ActionError, Patch};
 use destination::about::{KindDescription, UrlField};
-use model::event::EventName;
+use model::event::{EventName, EventType};
 use model::id::WebhookId;
 use model::incident::Severity;
+use model::operational::OperationalName;
 use model::time::format_duration;
 use model::webhook::{Ordering, Webhook, WebhookKind, WhenDisabled};
 
@@ -43,8 +44,10 @@ pub struct EventChoice {
 pub struct WebhookFields {
     /// A friendly name.
     pub name: String,
-    /// Every event.
+    /// Every event of incidents.
     pub events: Vec<EventChoice>,
+    /// Every operational event; none if its kind does not get them.
+    pub operational: Vec<EventChoice>,
     /// A CEL expression.
     pub filter: String,
     /// Every service.
@@ -69,6 +72,8 @@ pub struct WebhookFields {
     pub when_disabled: String,
     /// What it does when its receiver fails.
     pub outage: OutageFields,
+    /// How often a test is sent; nothing if its kind gets none.
+    pub canary: Option<String>,
     /// Whether it has an authority of its own.
     pub has_ca: bool,
     /// Whether it has a client certificate of its own.
@@ -87,6 +92,7 @@ impl WebhookFields {
         Self {
             name: String::new(),
             events: event_choices(|_| true),
+            operational: operational_choices(kind, |_| false),
             filter: String::new(),
             services: Vec::new(),
             severities: severity_boxes(&[]),
@@ -99,6 +105,7 @@ impl WebhookFields {
             ordering: Ordering::Incident.as_str().into(),
             when_disabled: WhenDisabled::Hold.as_str().into(),
             outage: OutageFields::empty(),
+            canary: is_told_of_webhooks(kind).then(String::new),
             has_ca: false,
             has_identity: false,
             is_saved: false,
@@ -115,6 +122,9 @@ impl WebhookFields {
         Self {
             name: settings.name.clone(),
             events: event_choices(|event| settings.events.contains(event)),
+            operational: operational_choices(settings.kind, |event| {
+                settings.events.has(EventType::Operational(event))
+            }),
             filter: settings
                 .filter
                 .as_ref()
@@ -134,6 +144,11 @@ impl WebhookFields {
             ordering: settings.ordering.as_str().into(),
             when_disabled: settings.when_disabled.as_str().into(),
             outage: OutageFields::new(settings),
+            canary: is_told_of_webhooks(settings.kind).then(|| {
+                settings
+                    .canary_hours
+                    .map_or(String::new(), |hours| format!("{hours}h"))
+            }),
             has_ca: webhook.has_extra_ca,
             has_identity: webhook.has_tls_identity,
             is_saved: true,
@@ -143,8 +158,9 @@ impl WebhookFields {
     }
 
     /// The fields as somebody typed them, on top of those of the webhook that they change.
-    pub fn typed(form: &Form, before: Option<&Webhook>) -> Self {
+    pub fn typed(form: &Form, kind: WebhookKind, before: Option<&Webhook>) -> Self {
         let events = form.all("events");
+        let is_typed = |name: &str| events.iter().any(|text| text == name);
         let severities: Vec<_> = form
             .all("severities")
             .iter()
@@ -154,7 +170,8 @@ impl WebhookFields {
         headers.extend(vec![(String::new(), String::new()); SPARE_HEADERS]);
         Self {
             name: form.text("name").to_owned(),
-            events: event_choices(|event| events.iter().any(|text| text == event.as_str())),
+            events: event_choices(|event| is_typed(event.as_str())),
+            operational: operational_choices(kind, |event| is_typed(event.as_str())),
             filter: form.lines("filter"),
             services: form.all("services").iter().map(|id| chosen(id)).collect(),
             severities: severity_boxes(&severities),
@@ -166,8 +183,9 @@ impl WebhookFields {
             ordering: form.text("ordering").to_owned(),
             when_disabled: form.text("whenDisabled").to_owned(),
             outage: OutageFields::typed(form),
+            canary: is_told_of_webhooks(kind).then(|| form.text("canary").to_owned()),
             replaces_headers: form.has("replaceHeaders"),
-            ..before.map_or_else(|| Self::empty(WebhookKind::GENERIC), Self::new)
+            ..before.map_or_else(|| Self::empty(kind), Self::new)
         }
     }
 
@@ -208,6 +226,23 @@ fn event_choices(is_chosen: impl Fn(EventName) -> bool) -> Vec<EventChoice> {
         is_chosen: is_chosen(event),
     };
     EventName::ALL.iter().copied().map(choice).collect()
+}
+
+/// A ticket system gets neither canaries nor operational events: each would make a ticket.
+fn is_told_of_webhooks(kind: WebhookKind) -> bool {
+    kinds::adapter_or_unknown(kind).ticketing().is_none()
+}
+
+fn operational_choices(kind: WebhookKind, is_chosen: impl Fn(OperationalName) -> bool) -> Vec<EventChoice> {
+    if !is_told_of_webhooks(kind) {
+        return Vec::new();
+    }
+    let choice = |event: OperationalName| EventChoice {
+        event: event.as_str(),
+        meaning: operational_meaning(event),
+        is_chosen: is_chosen(event),
+    };
+    OperationalName::ALL.iter().copied().map(choice).collect()
 }
 
 fn severity_boxes(chosen: &[Severity]) -> Vec<Choice> {
@@ -263,6 +298,7 @@ pub fn draft_of(form: &Form, is_new: bool, about: &KindDescription) -> WebhookDr
         rate: text_or_default(form.text("rate").to_owned()),
         ordering: text_or_default(form.text("ordering").to_owned()),
         when_disabled: text_or_default(form.text("whenDisabled").to_owned()),
+        canary: text_or_default(form.text("canary").to_owned()),
         tls: Patch::Set(TlsDraft {
             ca_pem: pem(form, "caPem", "removeCa"),
             identity_pem: pem(form, "identityPem", "removeIdentity"),
@@ -322,7 +358,7 @@ impl EditPage {
         };
         let kind = KindFields::load(state, webhook.settings.kind, shown).await?;
         let fields = match typed {
-            Some(form) => WebhookFields::typed(form, Some(webhook)),
+            Some(form) => WebhookFields::typed(form, webhook.settings.kind, Some(webhook)),
             None => WebhookFields::new(webhook),
         };
         let title = format!("Edit {}", webhook.settings.name);

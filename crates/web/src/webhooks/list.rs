@@ -13,7 +13,8 @@ use askama::Template;
 use axum::extract::State;
 use destination::about::KindDescription;
 use model::activity::Activity;
-use model::id::WebhookId;
+use model::exchange::FailureCode;
+use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
 use model::webhook::{Webhook, WebhookKind, WebhookState, masked_url};
 use store::Page;
@@ -35,6 +36,28 @@ struct Card {
     last: Markup,
     sparkline: Markup,
     dead: u64,
+    canary: Option<CanaryLine>,
+}
+
+/// What the last canary came to.
+pub struct CanaryLine {
+    pub has_failed: bool,
+    /// `arrived` or why it failed.
+    pub result: &'static str,
+    pub at: Markup,
+    pub delivery_id: DeliveryId,
+}
+
+impl CanaryLine {
+    /// The line of a webhook that gets canaries, after the first.
+    pub fn new(webhook: &Webhook, now: Timestamp) -> Option<Self> {
+        webhook.last_canary.map(|canary| Self {
+            has_failed: canary.failure.is_some(),
+            result: canary.failure.map_or("arrived", FailureCode::as_str),
+            at: show::when(canary.at, now),
+            delivery_id: canary.delivery_id,
+        })
+    }
 }
 
 #[derive(Template)]
@@ -96,8 +119,8 @@ fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity]
         trouble: trouble(webhook),
         events: settings
             .events
-            .names()
-            .map(|name| name.as_str().trim_start_matches("incident."))
+            .types()
+            .map(|event| event.as_str().trim_start_matches("incident."))
             .collect(),
         arrived: day.arrival_rate().unwrap_or_else(|| "–".into()),
         attempts: day.attempt_rate().unwrap_or_else(|| "–".into()),
@@ -105,6 +128,7 @@ fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity]
         last: show::when_or_dash(health.and_then(|health| health.last_delivered_at), now),
         sparkline: day.sparkline(),
         dead: health.map_or(0, |health| health.dead),
+        canary: CanaryLine::new(webhook, now),
     }
 }
 

@@ -86,7 +86,7 @@ impl NewWebhookPage {
         };
         let fields = typed.map_or_else(
             || WebhookFields::empty(kind),
-            |form| WebhookFields::typed(form, None),
+            |form| WebhookFields::typed(form, kind, None),
         );
         let kind = KindFields::load(state, kind, shown).await?;
         Ok(Self {

@@ -18,7 +18,7 @@ use crate::overview::chart::{Day, chart_start};
 use crate::session::UserSession;
 use crate::state::WebState;
 use crate::webhooks::facts::{Fact, facts};
-use crate::webhooks::list::{trouble, webhook_badge};
+use crate::webhooks::list::{CanaryLine, trouble, webhook_badge};
 use crate::webhooks::new::show_secret;
 use actions::deliveries::Period;
 use actions::webhooks::RotationDraft;
@@ -26,7 +26,7 @@ use destination::about::{Signature, UrlField};
 use destination::ticketing::{Finding, FindingState};
 use model::access::Scope;
 use model::delivery::DeliveryState;
-use model::event::EventName;
+use model::event::{EventName, EventType};
 use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
 use model::webhook::{Webhook, WhenDisabled, masked_url};
@@ -57,6 +57,12 @@ struct Recovery {
     is_done: bool,
 }
 
+/// What may be sent as a sample.
+fn sample_events() -> Vec<Choice> {
+    let choice = |name: &&'static str| Choice::new(*name, *name, "");
+    EventName::NAMES.iter().map(choice).collect()
+}
+
 #[derive(Template)]
 #[template(path = "webhooks/page.html")]
 struct WebhookPage {
@@ -75,6 +81,7 @@ struct WebhookPage {
     stats: WebhookStats,
     failures: Vec<FailureLine>,
     last_delivered: Markup,
+    canary: Option<CanaryLine>,
     test: Option<TestResult>,
     test_events: Vec<Choice>,
     language: &'static Snippet,
@@ -143,9 +150,10 @@ impl WebhookPage {
                 .map(|at| show::when(at, now)),
             failures: failure_lines(&stats),
             last_delivered: show::when_or_dash(stats.last_delivered_at, now),
+            canary: CanaryLine::new(&webhook, now),
             stats,
             test,
-            test_events: event_choices("").split_off(1),
+            test_events: sample_events(),
             language: snippet(query.text("lang")),
             deliveries: delivery_rows(state, &deliveries, now).await?,
             states: state_choices(query.text("status")),
@@ -217,7 +225,7 @@ async fn list_deliveries(
 ) -> Result<(Vec<model::delivery::Delivery>, Pager), PageError> {
     let filter = DeliveryFilter {
         webhook_id: Some(id),
-        event: query.parsed("event", EventName::parse),
+        event: query.parsed("event", EventType::parse),
         state: query.parsed("status", DeliveryState::parse),
         since: since_of(query.text("since"), now),
         ..DeliveryFilter::default()
