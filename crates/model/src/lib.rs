@@ -31,6 +31,8 @@ pub mod schema;
 pub mod secret;
 pub mod service;
 pub mod session;
+pub mod signal;
+pub mod source_kind;
 pub mod standard_secret;
 pub mod ticket;
 pub mod time;

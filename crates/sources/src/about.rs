@@ -1,0 +1,108 @@
+//! What a kind of source says about itself: the pages, the API and the documents are made from this.
+
+use model::source_kind::SourceKind;
+
+/// One kind of source, as people see it.
+#[derive(Debug)]
+pub struct SourceDescription {
+    pub kind: SourceKind,
+    /// What people call the sender.
+    pub name: &'static str,
+    /// One sentence for whoever chooses.
+    pub summary: &'static str,
+    /// The largest body, in bytes.
+    pub max_body_bytes: usize,
+    /// What its requests can be signed with, if the sender signs.
+    pub secret: Option<SecretField>,
+    /// Whether it groups its alerts, so that one can choose what an alert is.
+    pub groups_alerts: bool,
+    /// The fields that are read by expressions, with what is read if nothing else is set; nothing if code reads them.
+    pub mapping: &'static [MappingField],
+    /// How the sender is set up: paragraphs and fenced blocks to copy, with `{base}` for this server's address and `{key}` for the source's key.
+    pub set_up: &'static str,
+}
+
+/// How the secret of a sender's signatures is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct SecretField {
+    pub label: &'static str,
+    pub hint: &'static str,
+}
+
+/// A field that is read by an expression.
+#[derive(Debug, Clone, Copy)]
+pub struct MappingField {
+    /// Its stable name.
+    pub name: &'static str,
+    pub label: &'static str,
+    pub hint: &'static str,
+    /// What is read if nothing else is set.
+    pub default: &'static str,
+}
+
+/// A part of the set-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetUpPart {
+    /// To read.
+    Text(String),
+    /// To copy.
+    Block(String),
+}
+
+impl SourceDescription {
+    /// The set-up for one source, in Markdown. The base is this server's address without a slash at its end.
+    pub fn set_up(&self, base: &str, key: &str) -> String {
+        let host = base.split_once("://").map_or(base, |(_, host)| host);
+        self.set_up
+            .replace("{base}", base)
+            .replace("{host}", host)
+            .replace("{key}", key)
+    }
+
+    /// The same in parts: what stands between fences is to copy.
+    pub fn set_up_parts(&self, base: &str, key: &str) -> Vec<SetUpPart> {
+        let text = self.set_up(base, key);
+        let part = |(index, part): (usize, &str)| {
+            // The first line of a block names its language.
+            let block = part
+                .split_once('\n')
+                .map(|(_, block)| block.trim_end().to_owned());
+            match block.filter(|_| index % 2 == 1) {
+                Some(block) => vec![SetUpPart::Block(block)],
+                None => paragraphs(part),
+            }
+        };
+        text.split("```").enumerate().flat_map(part).collect()
+    }
+}
+
+fn paragraphs(text: &str) -> Vec<SetUpPart> {
+    let paragraphs = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    paragraphs
+        .filter(|paragraph| !paragraph.is_empty())
+        .map(SetUpPart::Text)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_set_up_is_told_apart_into_what_is_read_and_what_is_copied() {
+        let about = SourceDescription {
+            set_up: "Put this\nthere:\n\n```yaml\nurl: {base}/sources/{key}\n  x: 1\n```\n\nThen reload {host}.\n",
+            ..crate::pagerduty::about_for_tests()
+        };
+        assert_eq!(
+            about.set_up_parts("https://ops.example", "k1"),
+            [
+                SetUpPart::Text("Put this there:".into()),
+                SetUpPart::Block("url: https://ops.example/sources/k1\n  x: 1".into()),
+                SetUpPart::Text("Then reload ops.example.".into()),
+            ]
+        );
+    }
+}
