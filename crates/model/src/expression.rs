@@ -75,6 +75,9 @@ pub enum InvalidExpression {
     /// Evaluates to something else than true or false, or fails.
     #[error("the expression must be true or false for an event, but {0}")]
     NotBoolean(String),
+    /// Has no value.
+    #[error("the expression {0}")]
+    NoValue(String),
 }
 
 impl Expression {
@@ -96,25 +99,40 @@ impl Expression {
         &self.source
     }
 
-    /// The expression's value, or the sentence that says why it has none. The values must be within the [`Bounds`] that it
-    /// was read with.
+    /// Whether the expression holds, or the sentence that says why that cannot be told. The values must be within the
+    /// [`Bounds`] that it was read with.
     pub fn evaluate<'a>(
         &self,
         values: impl IntoIterator<Item = (&'a str, Value)>,
     ) -> Result<bool, InvalidExpression> {
+        match self.execute(values).map_err(InvalidExpression::NotBoolean)? {
+            Value::Bool(passes) => Ok(passes),
+            other => Err(InvalidExpression::NotBoolean(format!(
+                "gives {}",
+                other.type_of()
+            ))),
+        }
+    }
+
+    /// The expression's value, whatever it is, or the sentence that says why it has none. The values must be within the
+    /// [`Bounds`] that it was read with.
+    pub fn evaluate_value<'a>(
+        &self,
+        values: impl IntoIterator<Item = (&'a str, Value)>,
+    ) -> Result<Value, InvalidExpression> {
+        self.execute(values).map_err(InvalidExpression::NoValue)
+    }
+
+    fn execute<'a>(&self, values: impl IntoIterator<Item = (&'a str, Value)>) -> Result<Value, String> {
         let mut context = Context::with_env(Arc::clone(&LANGUAGE));
         for (name, value) in values {
             context.add_variable_from_value(name, value);
         }
         let result = catch_unwind(AssertUnwindSafe(|| self.program.execute(&context)));
         match result {
-            Ok(Ok(Value::Bool(passes))) => Ok(passes),
-            Ok(Ok(other)) => Err(InvalidExpression::NotBoolean(format!(
-                "gives {}",
-                other.type_of()
-            ))),
-            Ok(Err(error)) => Err(InvalidExpression::NotBoolean(format!("fails: {error}"))),
-            Err(_) => Err(InvalidExpression::NotBoolean("cannot be evaluated".into())),
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(format!("fails: {error}")),
+            Err(_) => Err("cannot be evaluated".into()),
         }
     }
 }
@@ -185,6 +203,27 @@ pub fn value(json: &serde_json::Value) -> Value {
             let members = members.iter().map(|(name, member)| (name.clone(), value(member)));
             Value::from(members.collect::<std::collections::HashMap<_, _>>())
         }
+    }
+}
+
+/// A value as people read it: texts and numbers as they are, a list's joined by commas, nothing of what has no text.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.to_string(),
+        Value::Int(number) => number.to_string(),
+        Value::UInt(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::List(values) => {
+            let texts: Vec<String> = values.iter().map(text).filter(|text| !text.is_empty()).collect();
+            texts.join(", ")
+        }
+        Value::Null
+        | Value::Map(_)
+        | Value::Function(..)
+        | Value::Bytes(_)
+        | Value::Opaque(_)
+        | Value::Struct(_) => String::new(),
     }
 }
 

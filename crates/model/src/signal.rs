@@ -40,6 +40,11 @@ impl AlertKey {
         }))
     }
 
+    /// The key of what is ignored because nothing says which alert it is.
+    pub fn unnamed() -> Self {
+        Self("unnamed".to_owned())
+    }
+
     /// The key as the store writes it.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -18,8 +18,9 @@ pub struct SourceDescription {
     pub groups_alerts: bool,
     /// The fields that are read by expressions, with what is read if nothing else is set; nothing if code reads them.
     pub mapping: &'static [MappingField],
-    /// How the sender is set up: paragraphs and fenced blocks to copy, with `{base}` for this server's address and `{key}` for the source's key.
-    pub set_up: &'static str,
+    /// Its page in `docs/sources/`. The section on how it is set up has `{base}` for this server's address, `{host}` for that
+    /// without its scheme, and `{key}` for the source's key.
+    pub page: &'static str,
 }
 
 /// How the secret of a sender's signatures is asked for.
@@ -36,8 +37,18 @@ pub struct MappingField {
     pub name: &'static str,
     pub label: &'static str,
     pub hint: &'static str,
+    pub input: MappingInput,
     /// What is read if nothing else is set.
     pub default: &'static str,
+}
+
+/// How a field of a mapping is filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MappingInput {
+    /// With an expression in CEL.
+    Expression,
+    /// With words, commas between them.
+    Words,
 }
 
 /// A part of the set-up.
@@ -53,7 +64,7 @@ impl SourceDescription {
     /// The set-up for one source, in Markdown. The base is this server's address without a slash at its end.
     pub fn set_up(&self, base: &str, key: &str) -> String {
         let host = base.split_once("://").map_or(base, |(_, host)| host);
-        self.set_up
+        section(self.page, "## Set up")
             .replace("{base}", base)
             .replace("{host}", host)
             .replace("{key}", key)
@@ -76,6 +87,15 @@ impl SourceDescription {
     }
 }
 
+/// What stands below a heading, up to the next one.
+fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let below = page.split_once(heading).map_or(page, |(_, below)| below);
+    below
+        .split_once("\n## ")
+        .map_or(below, |(section, _)| section)
+        .trim()
+}
+
 fn paragraphs(text: &str) -> Vec<SetUpPart> {
     let paragraphs = text
         .split("\n\n")
@@ -93,7 +113,7 @@ mod tests {
     #[test]
     fn the_set_up_is_told_apart_into_what_is_read_and_what_is_copied() {
         let about = SourceDescription {
-            set_up: "Put this\nthere:\n\n```yaml\nurl: {base}/sources/{key}\n  x: 1\n```\n\nThen reload {host}.\n",
+            page: "# It\n\nIs.\n\n## Set up\n\nPut this\nthere:\n\n```yaml\nurl: {base}/sources/{key}\n  x: 1\n```\n\nThen reload {host}.\n\n## More\n\nNo.",
             ..crate::pagerduty::about_for_tests()
         };
         assert_eq!(

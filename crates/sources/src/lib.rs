@@ -2,9 +2,20 @@
 //! becomes of a signal is decided elsewhere, and nothing here connects to anything.
 
 pub mod about;
+mod alertmanager;
+mod grafana;
 mod json;
+mod mapped;
+pub mod mapping;
+mod opsgenie;
 mod pagerduty;
+mod presets;
+mod prometheus;
+mod prometheus_alert;
 pub mod request;
+mod severity;
+mod signature;
+mod sns;
 #[cfg(test)]
 mod testing;
 
@@ -13,7 +24,9 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use crate::about::SourceDescription;
 use crate::request::{Answer, Reading, Refusal, Refused, SourceRequest};
+use model::digest::sha256;
 use model::secret::SecretText;
+use model::signal::AlertKey;
 use model::source_kind::SourceKind;
 use model::time::Timestamp;
 
@@ -75,7 +88,20 @@ pub struct Sample {
 }
 
 /// Every format, in the order of [`SourceKind::ALL`].
-const FORMATS: &[&dyn Format] = &[&pagerduty::Pagerduty];
+const FORMATS: &[&dyn Format] = &[
+    &alertmanager::Alertmanager,
+    &prometheus::Prometheus,
+    &grafana::Grafana,
+    &pagerduty::Pagerduty,
+    &opsgenie::Opsgenie,
+    &presets::UPTIME_KUMA,
+    &presets::DATADOG,
+    &presets::SENTRY,
+    &presets::ZABBIX,
+    &presets::HEALTHCHECKS,
+    &sns::Sns,
+    &presets::GENERIC,
+];
 
 /// Every format, in the order in which people choose.
 pub fn all() -> &'static [&'static dyn Format] {
@@ -101,6 +127,14 @@ fn json_headers() -> HeaderMap {
     HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))])
 }
 
+/// A key for an alert whose sender gave none: the same request sent twice has the same one, since a sender that lost our
+/// answer repeats itself.
+fn made_up_key(body: &[u8]) -> Result<AlertKey, Refused> {
+    let digest = sha256([body]);
+    let key: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    AlertKey::new(&key).ok_or_else(|| Refusal::RequestUnreadable.into())
+}
+
 /// Takes only `POST`.
 fn only_post(request: &SourceRequest<'_>) -> Result<(), Refused> {
     match *request.method == Method::POST {
@@ -108,3 +142,6 @@ fn only_post(request: &SourceRequest<'_>) -> Result<(), Refused> {
         false => Err(Refusal::MethodNotAllowed.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

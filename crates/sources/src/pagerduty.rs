@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use crate::about::SourceDescription;
 use crate::json::{elements, members, parse, shown, text};
 use crate::request::{Answer, Reading, Refusal, Refused, SourceRequest};
-use crate::{Format, Sample, SampleContext, SampleMoment, only_post};
-use model::digest::sha256;
-use model::incident::Severity;
+use crate::severity::severity;
+use crate::{Format, Sample, SampleContext, SampleMoment, json_headers, made_up_key, only_post};
 use model::signal::{AlertKey, Signal, SignalAction};
 
 /// PagerDuty's own bound.
@@ -25,7 +24,7 @@ static ABOUT: SourceDescription = SourceDescription {
     secret: None,
     groups_alerts: false,
     mapping: &[],
-    set_up: include_str!("pagerduty.md"),
+    page: include_str!("../../../docs/sources/pagerduty.md"),
 };
 
 /// See the module.
@@ -87,7 +86,7 @@ impl Format for Pagerduty {
         Some(Sample {
             method: Method::POST,
             path: EVENTS.into(),
-            headers: crate::json_headers(),
+            headers: json_headers(),
             body: event.to_string().into_bytes(),
         })
     }
@@ -112,7 +111,7 @@ fn event(request: &SourceRequest<'_>) -> Result<Reading, Refused> {
     }
     let key = match AlertKey::new(text(&event, "dedup_key")) {
         Some(key) => key,
-        None if action == SignalAction::Trigger => made_up_key(request)?,
+        None if action == SignalAction::Trigger => made_up_key(request.body)?,
         None => {
             return Err(Refused::unreadable(
                 "dedup_key is missing: it says which alert is meant",
@@ -126,21 +125,13 @@ fn event(request: &SourceRequest<'_>) -> Result<Reading, Refused> {
         summary.to_owned()
     };
     let mut signal = Signal::new(action, key, &title);
-    signal.severity = Severity::parse(text(payload, "severity"));
+    signal.severity = severity(text(payload, "severity"));
     add_payload(&mut signal, payload);
     add_links(&mut signal, &event);
     Ok(Reading::Signals {
         signals: vec![signal],
         answer: Answer::json(StatusCode::ACCEPTED, &answer),
     })
-}
-
-/// PagerDuty makes a key up for whoever sends none, and tells it in its answer. The same event sent twice gets the same one
-/// here, since a sender that lost our answer repeats itself.
-fn made_up_key(request: &SourceRequest<'_>) -> Result<AlertKey, Refused> {
-    let digest = sha256([request.body]);
-    let key: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    AlertKey::new(&key).ok_or_else(|| Refused::unreadable("dedup_key is missing"))
 }
 
 fn change(request: &SourceRequest<'_>) -> Result<Reading, Refused> {
@@ -150,7 +141,7 @@ fn change(request: &SourceRequest<'_>) -> Result<Reading, Refused> {
     if summary.trim().is_empty() {
         return Err(Refused::unreadable("payload.summary is missing or blank"));
     }
-    let mut signal = Signal::new(SignalAction::Note, made_up_key(request)?, summary);
+    let mut signal = Signal::new(SignalAction::Note, made_up_key(request.body)?, summary);
     add_payload(&mut signal, payload);
     add_links(&mut signal, &event);
     let answer = json!({ "status": "success", "message": "Change event processed" });
@@ -200,7 +191,9 @@ pub(crate) fn about_for_tests() -> SourceDescription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Given, signals};
+    use model::incident::Severity;
+
+    use crate::testing::{Given, answer, signals};
 
     const TRIGGER: &str = r#"{"routing_key":"abcdefghijklmnopqrstuvwxyz012345","event_action":"trigger","dedup_key":"db-1/disk",
         "client":"Nagios","client_url":"https://nagios.example/db-1",
@@ -229,10 +222,9 @@ mod tests {
     #[test]
     fn an_alert_without_a_key_gets_one_that_is_told_and_the_same_again() {
         let body = r#"{"event_action":"trigger","payload":{"summary":"x","source":"y","severity":"info"}}"#;
-        let given = Given::post("/v2/enqueue", body);
-        let Ok(Reading::Signals { signals, answer }) = Pagerduty.read(&given.request()) else {
-            panic!("not read");
-        };
+        let given = Given::post(EVENTS, body);
+        let signals = signals(&Pagerduty, &given);
+        let answer = answer(&Pagerduty, &given);
         assert_eq!(answer.status, StatusCode::ACCEPTED);
         assert!(answer.body.contains(signals[0].key.as_str()));
         assert_eq!(Pagerduty.read(&given.request()), Pagerduty.read(&given.request()));

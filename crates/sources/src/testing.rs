@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::Format;
-use crate::request::{Reading, SourceRequest};
+use crate::request::{Answer, Reading, SourceRequest};
 use model::secret::SecretText;
 use model::signal::Signal;
 use model::source_kind::SourceOptions;
@@ -63,6 +63,14 @@ impl Given {
 pub(crate) fn signals(format: &dyn Format, given: &Given) -> Vec<Signal> {
     match format.read(&given.request()) {
         Ok(Reading::Signals { signals, .. }) => signals,
+        other => panic!("not read: {other:?}"),
+    }
+}
+
+/// What a request is answered; it must be read.
+pub(crate) fn answer(format: &dyn Format, given: &Given) -> Answer {
+    match format.read(&given.request()) {
+        Ok(Reading::Signals { answer, .. } | Reading::Question(answer)) => answer,
         other => panic!("not read: {other:?}"),
     }
 }

@@ -1,0 +1,509 @@
+//! Reading any JSON: a field of a signal is what an expression of the user gives, and what a status means say lists of words.
+//! Whole statuses are compared and never parts of them: "unresolved" is not "resolved".
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::about::{MappingField, MappingInput, SourceDescription};
+use crate::json::parse;
+use crate::request::{Refusal, Refused, SourceRequest};
+use crate::severity::severity;
+use crate::signature::header;
+use model::expression::{self, Bounds, Expression, InvalidExpression, Value};
+use model::signal::{AlertKey, Signal, SignalAction};
+use model::source_kind::SourceOptions;
+
+/// The largest body that is read by expressions, in bytes.
+pub const MAX_MAPPED_BODY_BYTES: usize = 256 * 1024;
+/// The most alerts in one body that is read by expressions.
+pub const MAX_MAPPED_ALERTS: usize = 100;
+/// The most words of a list.
+pub const MAX_WORDS: usize = 50;
+/// Headers that expressions see, in bytes altogether.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// What an expression may name and cost: ten milliseconds at most. A body of so many bytes has half as many values.
+const BOUNDS: Bounds = Bounds {
+    names: &["body", "alert", "headers", "query"],
+    value_size: MAX_MAPPED_BODY_BYTES as u64 * 3 / 2,
+    work: 10_000_000,
+};
+
+/// Names of the fields.
+pub(crate) const ALERTS: &str = "alerts";
+pub(crate) const STATUS: &str = "status";
+pub(crate) const RESOLVE_WORDS: &str = "resolve_words";
+pub(crate) const ACKNOWLEDGE_WORDS: &str = "acknowledge_words";
+pub(crate) const IGNORE_WORDS: &str = "ignore_words";
+pub(crate) const KEY: &str = "key";
+pub(crate) const TITLE: &str = "title";
+pub(crate) const DESCRIPTION: &str = "description";
+pub(crate) const SEVERITY: &str = "severity";
+pub(crate) const LINK: &str = "link";
+
+/// What is read if nothing else is set.
+pub(crate) struct Defaults {
+    pub status: &'static str,
+    pub resolve_words: &'static str,
+    pub acknowledge_words: &'static str,
+    pub ignore_words: &'static str,
+    pub key: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub severity: &'static str,
+    pub link: &'static str,
+}
+
+/// The fields of a mapping, with what a preset reads.
+pub(crate) const fn fields(defaults: &Defaults) -> [MappingField; 10] {
+    const fn expression(
+        name: &'static str,
+        label: &'static str,
+        hint: &'static str,
+        default: &'static str,
+    ) -> MappingField {
+        MappingField {
+            name,
+            label,
+            hint,
+            input: MappingInput::Expression,
+            default,
+        }
+    }
+    const fn words(
+        name: &'static str,
+        label: &'static str,
+        hint: &'static str,
+        default: &'static str,
+    ) -> MappingField {
+        MappingField {
+            name,
+            label,
+            hint,
+            input: MappingInput::Words,
+            default,
+        }
+    }
+    [
+        expression(
+            ALERTS,
+            "Alerts",
+            "A list with an alert in each element, which the other fields call alert. Empty if a request is one alert: then alert is the body.",
+            "",
+        ),
+        expression(
+            STATUS,
+            "Status",
+            "What the words below are compared with. What is in none of them triggers.",
+            defaults.status,
+        ),
+        words(
+            RESOLVE_WORDS,
+            "Resolved if the status is",
+            "Whole statuses with commas between them; capitals do not matter.",
+            defaults.resolve_words,
+        ),
+        words(
+            ACKNOWLEDGE_WORDS,
+            "Acknowledged if the status is",
+            "",
+            defaults.acknowledge_words,
+        ),
+        words(
+            IGNORE_WORDS,
+            "Ignored if the status is",
+            "",
+            defaults.ignore_words,
+        ),
+        expression(
+            KEY,
+            "Alert key",
+            "Which alert it is: the same when it fires and when it is over. Needed.",
+            defaults.key,
+        ),
+        expression(TITLE, "Title", "The incident's title.", defaults.title),
+        expression(DESCRIPTION, "Description", "", defaults.description),
+        expression(
+            SEVERITY,
+            "Severity",
+            "critical, error, warning, info, or what other senders call that: P1, high, fatal.",
+            defaults.severity,
+        ),
+        expression(LINK, "Link", "Where to look at it.", defaults.link),
+    ]
+}
+
+/// A mapping that can be used.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    expressions: BTreeMap<&'static str, Expression>,
+    words: BTreeMap<&'static str, Vec<String>>,
+}
+
+/// What is wrong with a field of a mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingProblem {
+    pub field: String,
+    pub sentence: String,
+}
+
+/// What a field of a mapping gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewedField {
+    pub field: &'static MappingField,
+    /// What it gave, or why nothing.
+    pub result: Result<String, String>,
+}
+
+/// What a mapping makes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// Each expression, for the first alert.
+    pub fields: Vec<PreviewedField>,
+    /// What would be read.
+    pub signals: Result<Vec<Signal>, Refused>,
+}
+
+impl Mapping {
+    /// Reads what is set for a source, and what its kind has for the rest.
+    pub fn parse(
+        about: &'static SourceDescription,
+        options: &SourceOptions,
+    ) -> Result<Self, Vec<MappingProblem>> {
+        let mut mapping = Self {
+            expressions: BTreeMap::new(),
+            words: BTreeMap::new(),
+        };
+        let mut problems = Vec::new();
+        for name in options.mapping.keys() {
+            if !about.mapping.iter().any(|field| field.name == name) {
+                let sentence = "there is no such field".to_owned();
+                problems.push(MappingProblem {
+                    field: name.clone(),
+                    sentence,
+                });
+            }
+        }
+        for field in about.mapping {
+            let own = options.mapping.get(field.name).map(|text| text.trim());
+            if let Err(sentence) = mapping.add(field, own.unwrap_or(field.default)) {
+                problems.push(MappingProblem {
+                    field: field.name.to_owned(),
+                    sentence,
+                });
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(mapping),
+            false => Err(problems),
+        }
+    }
+
+    fn add(&mut self, field: &MappingField, text: &str) -> Result<(), String> {
+        match field.input {
+            MappingInput::Expression if text.is_empty() && field.name == KEY => {
+                Err("is needed: without it nothing says which alert is over".into())
+            }
+            MappingInput::Expression if text.is_empty() => Ok(()),
+            MappingInput::Expression => {
+                let parsed = Expression::parse(text, &BOUNDS).map_err(|problem| problem.to_string())?;
+                self.expressions.insert(field.name, parsed);
+                Ok(())
+            }
+            MappingInput::Words => {
+                let words = text.split(',').map(|word| word.trim().to_lowercase());
+                let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+                if words.len() > MAX_WORDS {
+                    return Err(format!("has more than {MAX_WORDS} words"));
+                }
+                self.words.insert(field.name, words);
+                Ok(())
+            }
+        }
+    }
+
+    /// What a request says.
+    pub fn read(&self, request: &SourceRequest<'_>) -> Result<Vec<Signal>, Refused> {
+        let scope = Scope::new(request)?;
+        let alerts = self.alerts(&scope)?;
+        if alerts.len() > MAX_MAPPED_ALERTS {
+            return Err(Refused {
+                refusal: Refusal::RequestTooLarge,
+                sentence: format!("the request has more than {MAX_MAPPED_ALERTS} alerts: send fewer at once"),
+            });
+        }
+        alerts.iter().map(|alert| self.signal(&scope, alert)).collect()
+    }
+
+    fn alerts(&self, scope: &Scope) -> Result<Vec<Value>, Refused> {
+        let Some(alerts) = self.expressions.get(ALERTS) else {
+            return Ok(vec![scope.body.clone()]);
+        };
+        match alerts.evaluate_value(scope.values(&Value::Null)) {
+            Ok(Value::List(alerts)) => Ok(alerts.to_vec()),
+            Ok(other) => Err(Refused::unreadable(format!(
+                "{ALERTS} gives {}, not a list",
+                other.type_of()
+            ))),
+            Err(problem) => Err(Refused::unreadable(format!("{ALERTS}: {problem}"))),
+        }
+    }
+
+    /// What has no status or no title is an alert all the same; only without a key it cannot be one.
+    fn signal(&self, scope: &Scope, alert: &Value) -> Result<Signal, Refused> {
+        let text = |name: &str| self.text(name, scope, alert).unwrap_or_default();
+        let status = text(STATUS);
+        let action = self.action(&status);
+        let key = match (self.text(KEY, scope, alert), &action) {
+            (Ok(key), _) if !key.trim().is_empty() => AlertKey::new(&key),
+            (_, SignalAction::Ignore(_)) => Some(AlertKey::unnamed()),
+            (Err(problem), _) => return Err(Refused::unreadable(format!("{KEY}: {problem}"))),
+            (Ok(_), _) => None,
+        };
+        let key = key
+            .ok_or_else(|| Refused::unreadable(format!("{KEY} is empty: nothing says which alert it is")))?;
+        let title = text(TITLE);
+        let mut signal = Signal::new(
+            action,
+            key.clone(),
+            if title.trim().is_empty() {
+                key.as_str()
+            } else {
+                &title
+            },
+        );
+        signal.describe(&text(DESCRIPTION));
+        signal.severity = severity(&text(SEVERITY));
+        signal.add_link("Source", &text(LINK));
+        signal.add_detail("status", &status);
+        Ok(signal)
+    }
+
+    fn action(&self, status: &str) -> SignalAction {
+        let status = status.trim().to_lowercase();
+        let is_in = |list: &str| self.words.get(list).is_some_and(|words| words.contains(&status));
+        if is_in(IGNORE_WORDS) {
+            return SignalAction::Ignore(format!("the status {status:?} is among those that are ignored"));
+        }
+        match (is_in(RESOLVE_WORDS), is_in(ACKNOWLEDGE_WORDS)) {
+            (true, _) => SignalAction::Resolve,
+            (false, true) => SignalAction::Acknowledge,
+            (false, false) => SignalAction::Trigger,
+        }
+    }
+
+    /// What a field gives; nothing if there is no expression for it.
+    fn text(&self, name: &str, scope: &Scope, alert: &Value) -> Result<String, InvalidExpression> {
+        let Some(expression) = self.expressions.get(name) else {
+            return Ok(String::new());
+        };
+        let value = expression.evaluate_value(scope.values(alert))?;
+        Ok(expression::text(&value))
+    }
+}
+
+/// What a mapping makes of a request, field by field: for whoever edits it.
+pub fn preview(about: &'static SourceDescription, mapping: &Mapping, request: &SourceRequest<'_>) -> Preview {
+    let signals = mapping.read(request);
+    let scope = Scope::new(request).and_then(|scope| Ok((mapping.alerts(&scope)?, scope)));
+    let previewed = |(alerts, scope): (Vec<Value>, Scope)| {
+        let alert = alerts.first().cloned().unwrap_or(Value::Null);
+        let expressions = about
+            .mapping
+            .iter()
+            .filter(|field| mapping.expressions.contains_key(field.name));
+        let fields = expressions
+            .filter(|field| field.name != ALERTS)
+            .map(|field| PreviewedField {
+                field,
+                result: mapping
+                    .text(field.name, &scope, &alert)
+                    .map_err(|problem| problem.to_string()),
+            });
+        fields.collect()
+    };
+    Preview {
+        fields: scope.map(previewed).unwrap_or_default(),
+        signals,
+    }
+}
+
+/// What expressions may name.
+struct Scope {
+    body: Value,
+    headers: Value,
+    query: Value,
+}
+
+impl Scope {
+    fn new(request: &SourceRequest<'_>) -> Result<Self, Refused> {
+        if request.body.len() > MAX_MAPPED_BODY_BYTES {
+            return Err(Refusal::RequestTooLarge.into());
+        }
+        let body = parse(request.body)?;
+        Ok(Self {
+            body: expression::value(&body),
+            headers: expression::value(&headers(request)),
+            query: expression::value(&query(request.query)),
+        })
+    }
+
+    fn values<'a>(&self, alert: &Value) -> [(&'a str, Value); 4] {
+        [
+            ("body", self.body.clone()),
+            ("alert", alert.clone()),
+            ("headers", self.headers.clone()),
+            ("query", self.query.clone()),
+        ]
+    }
+}
+
+fn headers(request: &SourceRequest<'_>) -> Json {
+    let mut room = MAX_HEADER_BYTES;
+    let mut headers = serde_json::Map::new();
+    for name in request.headers.keys() {
+        let value = header(request.headers, name.as_str());
+        let is_secret = matches!(name.as_str(), "authorization" | "cookie" | "proxy-authorization");
+        let size = name.as_str().len() + value.len();
+        if is_secret || size > room {
+            continue;
+        }
+        room -= size;
+        headers.insert(name.as_str().to_owned(), value.into());
+    }
+    Json::Object(headers)
+}
+
+fn query(query: &str) -> Json {
+    let pairs = url::form_urlencoded::parse(query.as_bytes()).take(MAX_WORDS);
+    Json::Object(
+        pairs
+            .map(|(name, value)| (name.into_owned(), Json::String(value.into_owned())))
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presets::GENERIC;
+    use crate::{Format, testing::Given};
+
+    fn read(mapping: &[(&str, &str)], body: &str) -> Result<Vec<Signal>, Refused> {
+        let given = given(mapping, body);
+        Mapping::parse(GENERIC.description(), &given.options)
+            .unwrap()
+            .read(&given.request())
+    }
+
+    fn given(mapping: &[(&str, &str)], body: &str) -> Given {
+        let mut given = Given::post("", body);
+        let mapping = mapping
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        given.options.mapping = mapping.collect();
+        given
+    }
+
+    #[test]
+    fn whole_statuses_are_compared_and_what_is_in_no_list_triggers() {
+        let action = |status: &str| {
+            let body = serde_json::json!({ "key": "k", "title": "t", "status": status }).to_string();
+            read(&[("ignore_words", "test run")], &body)
+                .unwrap()
+                .remove(0)
+                .action
+        };
+        assert_eq!(action("Resolved"), SignalAction::Resolve);
+        assert_eq!(action("acknowledged"), SignalAction::Acknowledge);
+        assert!(matches!(action("TEST RUN"), SignalAction::Ignore(_)));
+        for other in [
+            "unresolved",
+            "not resolved",
+            "resolved?",
+            "",
+            "firing",
+            "unacknowledged",
+        ] {
+            assert_eq!(action(other), SignalAction::Trigger, "{other}");
+        }
+    }
+
+    #[test]
+    fn fields_are_read_by_expressions_for_each_alert_of_a_list() {
+        let mapping = [
+            ("alerts", "body.items"),
+            ("key", "alert.host + '/' + string(alert.id)"),
+            ("title", "body.team + ': ' + alert.text"),
+            ("severity", "alert.prio"),
+            ("link", "'https://x.example/' + query.room"),
+            ("status", ""),
+        ];
+        let body = r#"{"team":"db","items":[{"host":"a","id":1,"text":"full","prio":"P1"},{"host":"b","id":2,"text":"slow"}]}"#;
+        let mut given = given(&mapping, body);
+        given.query = "room=7".into();
+        let signals = Mapping::parse(GENERIC.description(), &given.options)
+            .unwrap()
+            .read(&given.request())
+            .unwrap();
+        assert_eq!((signals[0].key.as_str(), signals[1].key.as_str()), ("a/1", "b/2"));
+        assert_eq!(signals[0].title, "db: full");
+        assert_eq!(signals[0].severity, Some(model::incident::Severity::Critical));
+        assert_eq!(
+            (signals[1].severity, signals[1].links[0].url.as_str()),
+            (None, "https://x.example/7")
+        );
+    }
+
+    #[test]
+    fn what_gives_no_key_is_refused_and_says_which_field_it_was() {
+        let refused = read(&[("key", "body.id")], r#"{"title":"t"}"#).unwrap_err();
+        assert!(refused.sentence.starts_with("key: "), "{}", refused.sentence);
+        assert_eq!(
+            read(&[("alerts", "body.x")], r#"{"x":1}"#).unwrap_err().sentence,
+            "alerts gives int, not a list"
+        );
+        let many = format!(r#"{{"x":[{}]}}"#, vec!["{}"; MAX_MAPPED_ALERTS + 1].join(","));
+        assert_eq!(
+            read(&[("alerts", "body.x"), ("key", "'k'")], &many)
+                .unwrap_err()
+                .refusal,
+            Refusal::RequestTooLarge
+        );
+    }
+
+    #[test]
+    fn a_mapping_that_cannot_be_used_says_so_field_by_field() {
+        let options = given(
+            &[
+                ("key", ""),
+                ("title", "boddy.x"),
+                ("color", "1"),
+                ("status", "body."),
+            ],
+            "",
+        )
+        .options;
+        let problems = Mapping::parse(GENERIC.description(), &options).unwrap_err();
+        let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["color", "status", "key", "title"]);
+    }
+
+    #[test]
+    fn a_preview_shows_what_each_field_gives_or_why_nothing() {
+        let given = given(&[("title", "body.nothing")], r#"{"key":"k"}"#);
+        let mapping = Mapping::parse(GENERIC.description(), &given.options).unwrap();
+        let preview = preview(GENERIC.description(), &mapping, &given.request());
+        let of = |name: &str| {
+            preview
+                .fields
+                .iter()
+                .find(|field| field.field.name == name)
+                .unwrap()
+        };
+        assert_eq!(of("key").result.as_deref(), Ok("k"));
+        assert!(of("title").result.is_err());
+        assert_eq!(preview.signals.unwrap()[0].title, "k");
+    }
+}
