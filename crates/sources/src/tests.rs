@@ -156,7 +156,8 @@ fn check(format: &dyn Format, given: &Given) -> Result<(), TestCaseError> {
                 prop_assert!(signal.key.as_str().len() <= MAX_ALERT_KEY_BYTES);
                 prop_assert!(!signal.title.trim().is_empty());
                 prop_assert!(signal.title.chars().count() <= MAX_TITLE_LENGTH);
-                prop_assert!(!signal.title.contains(['\n', '\0', '\u{202e}']));
+                let is_line = !signal.title.contains(['\n', '\0', '\u{202e}']);
+                prop_assert!(is_line);
                 prop_assert!(
                     signal
                         .links
