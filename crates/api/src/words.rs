@@ -20,6 +20,7 @@ use model::incident::{IncidentStatus, Severity};
 use model::operational::OperationalName;
 use model::outage::AfterOutageName;
 use model::schema::one_of;
+use model::source_kind::{AlertUnit, SourceKind};
 use model::ticket::{LinkState, TicketPhase};
 use model::webhook::{Ordering, WebhookKind, WhenDisabled};
 use model::word_schemas;
@@ -67,6 +68,8 @@ pub fn all() -> Vec<Named> {
         TicketPhase,
         Synced,
         FindingState,
+        SourceKind,
+        AlertUnit,
         HealthStatus,
         Code
     ];
@@ -89,7 +92,7 @@ pub enum HealthStatus {}
 mod tests {
     use super::*;
     use model::attempt::Failure;
-    use model::id::{KeyId, UserId, WebhookId};
+    use model::id::{KeyId, SourceId, UserId, WebhookId};
     use model::time::Timestamp;
 
     #[test]
@@ -118,6 +121,10 @@ mod tests {
             },
             Actor::Ticket {
                 webhook_id,
+                name: name(),
+            },
+            Actor::Source {
+                id: SourceId::new(at, [0; 10]),
                 name: name(),
             },
         ];

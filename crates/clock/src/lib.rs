@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use model::audit::{Actor, Change};
 use model::id::{
     AttemptId, AuditId, EventId, InboxId, InboxRequestId, IncidentId, KeyId, PolicyId, ServiceId, SessionId,
-    UserId, WebhookId,
+    SourceId, SourceRequestId, UserId, WebhookId,
 };
 use model::time::Timestamp;
 
@@ -189,6 +189,8 @@ impl Env {
         new_session_id -> SessionId,
         new_inbox_id -> InboxId,
         new_inbox_request_id -> InboxRequestId,
+        new_source_id -> SourceId,
+        new_source_request_id -> SourceRequestId,
     }
 }
 

@@ -9,6 +9,7 @@ use clock::Env;
 use model::activity::ACTIVITY_LIFETIME;
 use model::attempt::MESSAGE_REF_LIFETIME;
 use model::inbox::INBOX_REQUEST_LIFETIME;
+use model::source::ALERT_LIFETIME;
 use store::Store;
 use store::StoreResult;
 use store::log_store_failure;
@@ -44,6 +45,7 @@ pub async fn run(store: Store, source: Env, lease: Arc<Lease>, keep_for: KeepFor
             activity_before: now.minus(ACTIVITY_LIFETIME),
             message_refs_before: now.minus(MESSAGE_REF_LIFETIME),
             inbox_requests_before: now.minus(INBOX_REQUEST_LIFETIME),
+            alerts_before: now.minus(ALERT_LIFETIME),
             expired_by: now,
         };
         while leads() && goes_on(store.upkeep.prune(retention).await).await {}

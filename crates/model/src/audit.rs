@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::id::{AuditId, KeyId, UserId, WebhookId};
+use crate::id::{AuditId, KeyId, SourceId, UserId, WebhookId};
 use crate::time::Timestamp;
 
 /// Who or what caused a change.
@@ -34,11 +34,13 @@ pub enum Actor {
         /// Who, as far as the system tells, and which ticket.
         name: String,
     },
+    /// An alert source, with the name it had.
+    Source { id: SourceId, name: String },
 }
 
 impl Actor {
     /// Every kind of actor.
-    pub const KINDS: [&'static str; 5] = ["system", "key", "user", "chat", "ticket"];
+    pub const KINDS: [&'static str; 6] = ["system", "key", "user", "chat", "ticket", "source"];
 
     /// Which of [`Actor::KINDS`].
     pub fn kind(&self) -> &'static str {
@@ -48,6 +50,7 @@ impl Actor {
             Self::User { .. } => "user",
             Self::Chat { .. } => "chat",
             Self::Ticket { .. } => "ticket",
+            Self::Source { .. } => "source",
         }
     }
 
@@ -58,7 +61,8 @@ impl Actor {
             Self::Key { name, .. }
             | Self::User { name, .. }
             | Self::Chat { name, .. }
-            | Self::Ticket { name, .. } => name,
+            | Self::Ticket { name, .. }
+            | Self::Source { name, .. } => name,
         }
     }
 
@@ -70,6 +74,7 @@ impl Actor {
             Self::User { id, name } => format!("user:{id}:{name}"),
             Self::Chat { webhook_id, name } => format!("chat:{webhook_id}:{name}"),
             Self::Ticket { webhook_id, name } => format!("ticket:{webhook_id}:{name}"),
+            Self::Source { id, name } => format!("source:{id}:{name}"),
         }
     }
 
@@ -97,6 +102,10 @@ impl Actor {
                     name: name.into(),
                 })
             }
+            (Some("source"), Some(id), Some(name)) => id.parse().map_or(Self::System, |id| Self::Source {
+                id,
+                name: name.into(),
+            }),
             _ => Self::System,
         }
     }

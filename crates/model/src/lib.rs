@@ -32,6 +32,7 @@ pub mod secret;
 pub mod service;
 pub mod session;
 pub mod signal;
+pub mod source;
 pub mod source_kind;
 pub mod standard_secret;
 pub mod ticket;

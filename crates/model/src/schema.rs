@@ -13,6 +13,7 @@ use crate::exchange::FailureCode;
 use crate::incident::{IncidentStatus, Severity};
 use crate::operational::OperationalName;
 use crate::outage::AfterOutageName;
+use crate::source_kind::{AlertUnit, SourceKind};
 use crate::ticket::TicketPhase;
 use crate::webhook::{Ordering, WebhookKind, WhenDisabled};
 
@@ -52,6 +53,8 @@ word_schemas! {
     FailureCode, "FailureCode", "Why an attempt failed.", FailureCode::NAMES;
     Scope, "Scope", "What an API key may do.", Scope::NAMES;
     Role, "Role", "What a person may do.", Role::NAMES;
+    SourceKind, "SourceKind", "What the sender of a source speaks.", SourceKind::NAMES;
+    AlertUnit, "AlertUnit", "What one alert of a sender is that groups its alerts.", AlertUnit::NAMES;
     TicketPhase, "TicketPhase", "Where a ticket stands, whatever its system calls that.",
         TicketPhase::NAMES;
 }

@@ -36,6 +36,7 @@ macro_rules! conformance {
         $crate::recording!();
         $crate::repeated_requests!();
         $crate::replays!();
+        $crate::sources!();
         $crate::tickets!();
 
         $crate::access!();

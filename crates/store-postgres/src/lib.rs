@@ -58,6 +58,9 @@ mod replication;
 mod services;
 mod sessions;
 mod sign_in;
+mod source_arrivals;
+mod source_rows;
+mod sources;
 mod subscriptions;
 mod terms;
 mod ticket_changes;
@@ -110,6 +113,7 @@ impl From<Database> for Store {
             sign_in: Arc::clone(&database) as _,
             sessions: Arc::clone(&database) as _,
             inboxes: Arc::clone(&database) as _,
+            sources: Arc::clone(&database) as _,
             overview: Arc::clone(&database) as _,
             upkeep: database,
         }

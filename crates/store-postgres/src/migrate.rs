@@ -23,7 +23,7 @@ struct Migration {
 }
 
 /// Every migration in order.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration {
         sql: include_str!("../migrations/0001_schema.sql"),
         min_program: 1,
@@ -46,6 +46,10 @@ const MIGRATIONS: [Migration; 8] = [
     },
     Migration {
         sql: include_str!("../migrations/0006_budgets.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0007_sources.sql"),
         min_program: 1,
     },
     Migration {

@@ -280,6 +280,12 @@ async fn delete_small_things(connection: &Connection, retention: Retention) -> S
             retention.message_refs_before,
         ),
         (
+            "DELETE FROM source_alerts WHERE (source_id, key) IN
+                 (SELECT source_id, key FROM source_alerts WHERE NOT is_firing AND last_at < $1 ORDER BY last_at LIMIT $2
+                  FOR UPDATE SKIP LOCKED)",
+            retention.alerts_before,
+        ),
+        (
             "DELETE FROM sign_in_links WHERE hash IN
                  (SELECT hash FROM sign_in_links WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)",
             retention.expired_by,

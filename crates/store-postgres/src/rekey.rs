@@ -3,9 +3,9 @@
 use tokio_postgres::Row;
 
 use model::audit::Change;
-use model::id::{InboxId, WebhookId};
+use model::id::{InboxId, SourceId, WebhookId};
 use store::StoreResult;
-use store::sealed::{inbox_place, receipt_place, reseal, webhook_place};
+use store::sealed::{inbox_place, receipt_place, reseal, source_place, webhook_place};
 
 use super::audit;
 use super::columns::{bytes, value};
@@ -13,8 +13,10 @@ use super::writer::WriteContext;
 
 /// Seals every secret anew; says how many.
 pub async fn rekey(context: &mut WriteContext, change: &Change) -> StoreResult<u64> {
-    let count =
-        rekey_webhooks(context).await? + rekey_inboxes(context).await? + rekey_receipts(context).await?;
+    let count = rekey_webhooks(context).await?
+        + rekey_inboxes(context).await?
+        + rekey_sources(context).await?
+        + rekey_receipts(context).await?;
     let detail = format!("sealed {count} secrets anew under the present master key");
     audit::write(&context.connection, change, "system.rekey", "master-key", &detail).await?;
     Ok(count)
@@ -91,6 +93,33 @@ async fn rekey_inboxes(context: &WriteContext) -> StoreResult<u64> {
             .await?;
     }
     Ok(inboxes.len() as u64)
+}
+
+async fn rekey_sources(context: &WriteContext) -> StoreResult<u64> {
+    let sql = "SELECT id, key, secret FROM sources ORDER BY id FOR NO KEY UPDATE";
+    let sources: Vec<(SourceId, Vec<u8>, Option<Vec<u8>>)> = context
+        .connection
+        .read_all(sql, &[], |row| {
+            let id = SourceId::from_bytes(bytes(row, "id")?);
+            Ok((id, value(row, "key")?, value(row, "secret")?))
+        })
+        .await?;
+    let mut count = 0;
+    for (id, key, secret) in &sources {
+        let again = |field, sealed: &Vec<u8>| reseal(context.sealer(), &source_place(*id, field), sealed);
+        let key = again("key", key)?;
+        let secret = secret
+            .as_ref()
+            .map(|sealed| again("secret", sealed))
+            .transpose()?;
+        count += 1 + u64::from(secret.is_some());
+        let sql = "UPDATE sources SET key = $2, secret = $3 WHERE id = $1";
+        context
+            .connection
+            .execute(sql, &[&&id.as_bytes()[..], &key, &secret])
+            .await?;
+    }
+    Ok(count)
 }
 
 /// Answers are kept for a day, and can be many: one at a time, so that they are not all in memory.

@@ -127,6 +127,10 @@ async fn delete(connection: &Connection, id: ServiceId, change: &Change) -> Stor
     if connection.finds(by_webhooks, &[&id.to_string()]).await? {
         return Err(in_use("webhooks"));
     }
+    let by_sources = "SELECT 1 FROM sources WHERE service_id = $1 LIMIT 1";
+    if connection.finds(by_sources, &[&&id.as_bytes()[..]]).await? {
+        return Err(in_use("alert sources"));
+    }
     connection
         .execute("DELETE FROM services WHERE id = $1", &[&&id.as_bytes()[..]])
         .await?;

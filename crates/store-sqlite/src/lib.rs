@@ -52,6 +52,9 @@ mod replays;
 mod services;
 mod sessions;
 mod sign_in;
+mod source_arrivals;
+mod source_rows;
+mod sources;
 mod statements;
 mod subscriptions;
 mod ticket_changes;
@@ -114,6 +117,7 @@ impl From<Database> for Store {
             sign_in: Arc::clone(&database) as _,
             sessions: Arc::clone(&database) as _,
             inboxes: Arc::clone(&database) as _,
+            sources: Arc::clone(&database) as _,
             overview: Arc::clone(&database) as _,
             upkeep: database,
         }

@@ -12,7 +12,7 @@ use super::transfer::refusal;
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 13] = [
+const MIGRATIONS: [&str; 14] = [
     include_str!("../migrations/0001_engine.sql"),
     include_str!("../migrations/0002_pages.sql"),
     include_str!("../migrations/0003_chat.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 13] = [
     include_str!("../migrations/0009_open_words.sql"),
     include_str!("../migrations/0010_ticket_state.sql"),
     include_str!("../migrations/0011_budgets.sql"),
+    include_str!("../migrations/0012_sources.sql"),
     include_str!("../migrations/0013_operational.sql"),
     include_str!("../migrations/0014_outages.sql"),
 ];

@@ -180,6 +180,7 @@ fn delete_small_things(connection: &Connection, retention: Retention) -> StoreRe
         + delete_activity(connection, retention.activity_before)?
         + delete_memories(connection, retention.message_refs_before)?
         + delete_inbox_requests(connection, retention.inbox_requests_before)?
+        + delete_alerts(connection, retention.alerts_before)?
         + delete_sign_in_links(connection, retention.expired_by)?
         + sessions::delete_expired(connection, retention.expired_by, PRUNE_BATCH)?;
     Ok(count as u64)
@@ -219,6 +220,17 @@ fn delete_inbox_requests(connection: &Connection, before: Timestamp) -> StoreRes
              (SELECT r.inbox_id, r.id FROM inboxes i CROSS JOIN inbox_requests r ON r.inbox_id = i.id
               WHERE r.id < ?1 LIMIT ?2)",
         (InboxRequestId::lower_bound(before).as_bytes(), PRUNE_BATCH),
+    )
+}
+
+/// Alerts that fire no more.
+fn delete_alerts(connection: &Connection, before: Timestamp) -> StoreResult<usize> {
+    execute(
+        connection,
+        "DELETE FROM source_alerts WHERE (source_id, key) IN
+             (SELECT source_id, key FROM source_alerts WHERE is_firing = 0 AND last_at < ?1
+              ORDER BY last_at LIMIT ?2)",
+        (before.as_millis(), PRUNE_BATCH),
     )
 }
 

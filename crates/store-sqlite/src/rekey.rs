@@ -3,13 +3,13 @@
 use rusqlite::Connection;
 
 use model::audit::Change;
-use model::id::{InboxId, WebhookId};
+use model::id::{InboxId, SourceId, WebhookId};
 use store::StoreResult;
 use store::seal::Sealer;
 
 use super::audit;
 use super::statements::{execute, read_all, read_one};
-use store::sealed::{inbox_place, receipt_place, reseal, webhook_place};
+use store::sealed::{inbox_place, receipt_place, reseal, source_place, webhook_place};
 
 /// Seals every secret anew; says how many.
 pub fn rekey(connection: &Connection, sealer: &Sealer, change: &Change) -> StoreResult<u64> {
@@ -30,6 +30,7 @@ pub fn rekey(connection: &Connection, sealer: &Sealer, change: &Change) -> Store
     for (id, secret) in &inboxes {
         rekey_inbox(connection, sealer, *id, secret)?;
     }
+    count += rekey_sources(connection, sealer)?;
     let receipts = read_all(
         connection,
         "SELECT owner, key FROM receipts WHERE answer IS NOT NULL",
@@ -86,6 +87,28 @@ fn rekey_inbox(connection: &Connection, sealer: &Sealer, id: InboxId, secret: &[
         (id.as_bytes(), again),
     )
     .map(|_| ())
+}
+
+fn rekey_sources(connection: &Connection, sealer: &Sealer) -> StoreResult<u64> {
+    let sources = read_all(connection, "SELECT id, key, secret FROM sources", (), |row| {
+        Ok((SourceId::from_bytes(row.get(0)?), row.get(1)?, row.get(2)?))
+    });
+    let sources: Vec<(SourceId, Vec<u8>, Option<Vec<u8>>)> = sources?;
+    let mut count = 0;
+    for (id, key, secret) in &sources {
+        let again = |field, sealed: &Vec<u8>| reseal(sealer, &source_place(*id, field), sealed);
+        let secret = secret
+            .as_ref()
+            .map(|sealed| again("secret", sealed))
+            .transpose()?;
+        count += 1 + u64::from(secret.is_some());
+        execute(
+            connection,
+            "UPDATE sources SET key = ?2, secret = ?3 WHERE id = ?1",
+            (id.as_bytes(), again("key", key)?, secret),
+        )?;
+    }
+    Ok(count)
 }
 
 fn rekey_receipt(connection: &Connection, sealer: &Sealer, owner: &str, key: &str) -> StoreResult<()> {

@@ -117,6 +117,9 @@ fn delete(connection: &Connection, id: ServiceId, change: &Change) -> StoreResul
     if is_named_by_webhooks(connection, id)? {
         return Err(in_use("webhooks"));
     }
+    if has_sources(connection, id)? {
+        return Err(in_use("alert sources"));
+    }
     execute(connection, "DELETE FROM services WHERE id = ?1", [id.as_bytes()])?;
     let detail = format!("deleted \"{}\"", service.name);
     audit::write(connection, change, "service.delete", id, &detail)
@@ -130,6 +133,11 @@ fn has_incidents(connection: &Connection, id: ServiceId) -> StoreResult<bool> {
         |_| Ok(()),
     );
     found.map(|row| row.is_some())
+}
+
+fn has_sources(connection: &Connection, id: ServiceId) -> StoreResult<bool> {
+    let sql = "SELECT 1 FROM sources WHERE service_id = ?1 LIMIT 1";
+    read_one(connection, sql, [id.as_bytes()], |_| Ok(())).map(|row| row.is_some())
 }
 
 fn is_named_by_webhooks(connection: &Connection, id: ServiceId) -> StoreResult<bool> {

@@ -35,6 +35,9 @@ pub mod sealed;
 pub mod sessions;
 pub mod setting_changes;
 pub mod sign_in;
+pub mod source_plan;
+pub mod source_texts;
+pub mod sources;
 pub mod texts;
 pub mod ticket_plan;
 pub mod ticket_state;
@@ -97,6 +100,8 @@ pub struct Store {
     pub sessions: Arc<dyn sessions::Sessions>,
     /// Inboxes and what came to them.
     pub inboxes: Arc<dyn inboxes::Inboxes>,
+    /// Alert sources, what came to them, and their alerts.
+    pub sources: Arc<dyn sources::Sources>,
     /// Counts for pages.
     pub overview: Arc<dyn overview::Overview>,
     /// Pruning, checking, backing up.

@@ -5,7 +5,7 @@
 use crate::StoreError;
 use crate::StoreResult;
 use crate::seal::{SealError, Sealer};
-use model::id::{InboxId, WebhookId};
+use model::id::{InboxId, SourceId, WebhookId};
 use model::secret::SecretText;
 
 /// The place of a webhook's field.
@@ -16,6 +16,11 @@ pub fn webhook_place(id: WebhookId, field: &str) -> String {
 /// The place of an inbox's field.
 pub fn inbox_place(id: InboxId, field: &str) -> String {
     format!("inboxes:{}:{field}", hex::encode(id.as_bytes()))
+}
+
+/// The place of a source's field.
+pub fn source_place(id: SourceId, field: &str) -> String {
+    format!("sources:{}:{field}", hex::encode(id.as_bytes()))
 }
 
 /// The place of the answer under an idempotency key.

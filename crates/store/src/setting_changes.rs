@@ -6,12 +6,14 @@ use model::escalation::{EscalationPolicy, EscalationStep};
 use model::id::UserId;
 use model::inbox::Inbox;
 use model::service::Service;
+use model::source::Source;
 use model::user::User;
 use model::webhook::{Webhook, WebhookSecrets, WebhookSettings, WebhookState};
 
 use crate::StoreError;
 use crate::StoreResult;
 use crate::inboxes::InboxEdit;
+use crate::sources::SourceEdit;
 use crate::webhook_columns::changed_settings;
 use crate::webhooks::WebhookEdit;
 
@@ -73,6 +75,38 @@ pub fn of_inbox(before: &Inbox, edit: &InboxEdit) -> Option<(Inbox, String)> {
         ("the secret", before.secret != after.secret),
     ];
     changed_sentence(&before.name, &fields).map(|detail| (after, detail))
+}
+
+/// A source after an edit, and what changes of it.
+pub fn of_source(before: &Source, edit: &SourceEdit) -> Option<(Source, String)> {
+    let after = Source {
+        settings: edit.settings.clone().unwrap_or_else(|| before.settings.clone()),
+        key: edit.key.clone().unwrap_or_else(|| before.key.clone()),
+        secret: edit.secret.clone().unwrap_or_else(|| before.secret.clone()),
+        ..before.clone()
+    };
+    let (was, is) = (&before.settings, &after.settings);
+    let enabled = if is.is_enabled {
+        "enabled it"
+    } else {
+        "disabled it"
+    };
+    let fields = [
+        ("the name", was.name != is.name),
+        ("how it is read", was.options != is.options),
+        ("storm control", was.storm != is.storm),
+        ("flap damping", was.flapping != is.flapping),
+        ("the silence", was.silent_after != is.silent_after),
+        ("whether it takes requests", was.is_enabled != is.is_enabled),
+        ("the key", before.key != after.key),
+        ("the secret", before.secret != after.secret),
+    ];
+    let detail = changed_sentence(&was.name, &fields)?;
+    let detail = match was.is_enabled == is.is_enabled {
+        true => detail,
+        false => format!("{detail} ({enabled})"),
+    };
+    Some((after, detail))
 }
 
 /// What an edit of a webhook does.

@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 use crate::StoreError;
 use crate::StoreResult;
 use crate::seal::{SealError, Sealer};
-use crate::sealed::{inbox_place, receipt_place, webhook_place};
+use crate::sealed::{inbox_place, receipt_place, source_place, webhook_place};
 use model::digest::sha256;
-use model::id::{InboxId, WebhookId};
+use model::id::{InboxId, SourceId, WebhookId};
 
 /// A table, and what orders its rows: alike in every store.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Table {
 }
 
 /// Every table that is moved, each behind those that its rows refer to.
-pub static TABLES: [Table; 21] = [
+pub static TABLES: [Table; 24] = [
     Table::new("policies", &["id"]),
     Table::new("users", &["id"]),
     Table::new("policy_steps", &["policy_id", "position"]),
@@ -68,6 +68,13 @@ pub static TABLES: [Table; 21] = [
         sealed: &["secret"],
     },
     Table::new("inbox_requests", &["inbox_id", "id"]),
+    Table {
+        name: "sources",
+        key: &["id"],
+        sealed: &["key", "secret"],
+    },
+    Table::new("source_alerts", &["source_id", "key"]),
+    Table::new("source_requests", &["source_id", "id"]),
     Table::new("activity", &["period_at", "webhook_id"]),
     Table::new("memories", &["webhook_id", "incident_id"]),
     Table::new("ticket_links", &["webhook_id", "incident_id"]),
@@ -208,6 +215,10 @@ impl Layout {
             ("inboxes", [Value::Bytes(id)]) => {
                 let id = InboxId::from_bytes(id.as_slice().try_into().ok()?);
                 Some(inbox_place(id, column))
+            }
+            ("sources", [Value::Bytes(id)]) => {
+                let id = SourceId::from_bytes(id.as_slice().try_into().ok()?);
+                Some(source_place(id, column))
             }
             ("receipts", [Value::Text(owner), Value::Text(key)]) => Some(receipt_place(owner, key)),
             _ => None,

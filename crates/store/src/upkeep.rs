@@ -33,6 +33,8 @@ pub struct Retention {
     pub message_refs_before: Timestamp,
     /// Requests that came to inboxes before this.
     pub inbox_requests_before: Timestamp,
+    /// Alerts that fire no more and were last heard of before this.
+    pub alerts_before: Timestamp,
     /// Sessions and sign-in links that no longer hold at this time.
     pub expired_by: Timestamp,
 }

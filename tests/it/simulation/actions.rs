@@ -384,6 +384,7 @@ impl World {
             activity_before: now.minus(24 * HOUR),
             message_refs_before: now.minus(24 * HOUR),
             inbox_requests_before: now.minus(24 * HOUR),
+            alerts_before: now.minus(24 * HOUR),
             expired_by: now,
         };
         self.run(async |store| while store.upkeep.prune(retention).await.unwrap() > 0 {});

@@ -24,6 +24,7 @@ pub mod repeated_requests;
 pub mod replays;
 mod rows;
 pub mod sequences;
+pub mod sources;
 pub mod tickets;
 mod world;
 

@@ -24,6 +24,7 @@ use store::queue::Queue;
 use store::receipts::{Answer, ReceiptState, Receipts};
 use store::sessions::Sessions;
 use store::sign_in::SignIn;
+use store::sources::Sources;
 use store::upkeep::Upkeep;
 use store::webhooks::{Endpoints, Webhooks};
 
@@ -122,6 +123,11 @@ impl Fixture {
     pub fn inboxes(&self) -> &dyn Inboxes {
         &*self.store.inboxes
     }
+
+    pub fn sources(&self) -> &dyn Sources {
+        &*self.store.sources
+    }
+
     pub fn upkeep(&self) -> &dyn Upkeep {
         &*self.store.upkeep
     }

@@ -17,8 +17,10 @@ use model::incident::Severity;
 use model::outage::AfterOutage;
 use model::retry::RetrySchedule;
 use model::secret::SecretText;
-use model::service::Service;
+use model::service::{Service, ServiceRef};
 use model::session::{PasswordHash, Session};
+use model::source::{FlapDamping, Source, SourceSettings, StormControl};
+use model::source_kind::{SourceKind, SourceOptions};
 use model::time::Timestamp;
 use model::user::{User, UserRef};
 use model::webhook::{
@@ -190,6 +192,29 @@ pub fn session(source: &Env, user_id: UserId, token: &str) -> Session {
         last_seen_at: now(),
         address: "192.0.2.7".into(),
         agent: "a browser".into(),
+    }
+}
+
+pub fn alert_source(source: &Env, service: &Service) -> Source {
+    Source {
+        id: source.new_source_id(),
+        service: ServiceRef {
+            id: service.id,
+            name: service.name.clone(),
+        },
+        kind: SourceKind::Grafana,
+        settings: SourceSettings {
+            name: "Prod".into(),
+            options: SourceOptions::default(),
+            storm: StormControl::default(),
+            flapping: FlapDamping::default(),
+            silent_after: None,
+            is_enabled: true,
+        },
+        key: SecretText::new("a key of a source"),
+        secret: Some(SecretText::new("a secret of a source")),
+        created_at: now(),
+        last_request_at: None,
     }
 }
 

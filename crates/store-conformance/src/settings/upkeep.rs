@@ -36,6 +36,7 @@ fn retention() -> Retention {
         activity_before: samples::hours_ago(48),
         message_refs_before: samples::hours_ago(60),
         inbox_requests_before: samples::hours_ago(72),
+        alerts_before: samples::hours_ago(72),
         expired_by: samples::now(),
     }
 }
@@ -272,6 +273,8 @@ cases! {
             .delete(deleted, change(&fixture))
             .await
             .unwrap();
+        let sealed = samples::alert_source(&fixture.source, &bystanders.service);
+        fixture.sources().create(sealed.clone(), change(&fixture)).await.unwrap();
         let both = Opening {
             key: 2,
             previous_key: Some(1),
@@ -282,11 +285,13 @@ cases! {
             ..Opening::default()
         };
         let fixture = fixture.reopen(both).await;
-        // Secret, headers and identity of one webhook, the empty secret of the other, an inbox, one answer.
-        assert_eq!(fixture.upkeep().rekey(change(&fixture)).await, Ok(7));
+        // Secret, headers and identity of one webhook, the empty secret of the other, an inbox, one answer, key and secret of a
+        // source.
+        assert_eq!(fixture.upkeep().rekey(change(&fixture)).await, Ok(9));
         let fixture = fixture.reopen(new).await;
         assert_eq!(fixture.see(&bystanders).await, bystanders);
-        assert_eq!(fixture.upkeep().rekey(change(&fixture)).await, Ok(7));
+        assert_eq!(fixture.sources().get(sealed.id).await, Ok(sealed));
+        assert_eq!(fixture.upkeep().rekey(change(&fixture)).await, Ok(9));
     }
 
     async fn another_master_key_opens_nothing_and_says_what_to_do(fixture: Fixture) {

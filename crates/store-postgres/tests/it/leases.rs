@@ -233,6 +233,7 @@ async fn what_the_leader_does_does_no_harm_if_two_nodes_do_it_at_once() {
         activity_before: later,
         message_refs_before: later,
         inbox_requests_before: later,
+        alerts_before: later,
         expired_by: later,
     };
     let prune = |node: &Store| {

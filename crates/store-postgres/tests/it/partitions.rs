@@ -94,6 +94,7 @@ async fn prune(store: &Database, now: Timestamp) {
         activity_before: now,
         message_refs_before: now,
         inbox_requests_before: now,
+        alerts_before: now,
         expired_by: now,
     };
     while store.prune(retention).await.unwrap() > 0 {}

@@ -33,6 +33,7 @@ impl AuditRow {
             Actor::User { id, .. } => ("", Some(format!("/users/{id}"))),
             Actor::Chat { webhook_id, .. } => ("chat", Some(webhook_path(*webhook_id))),
             Actor::Ticket { webhook_id, .. } => ("ticket", Some(webhook_path(*webhook_id))),
+            Actor::Source { .. } => ("alert source", None),
         };
         Self {
             at: show::when_exactly(entry.at),
