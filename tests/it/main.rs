@@ -20,6 +20,7 @@ mod receivers;
 mod renderer;
 mod server;
 mod simulation;
+mod sources;
 mod support;
 mod tickets;
 mod tidy;

@@ -2,6 +2,8 @@
 //! for and call the store. Nothing here knows HTTP, and nothing here decides what a transition does: `model` does.
 
 pub mod access;
+pub mod alert_sources;
+pub mod alerts;
 pub mod catalog;
 pub mod chat;
 pub mod checks;

@@ -63,8 +63,8 @@ pub struct IncidentView<'a> {
 #[derive(Serialize, ToSchema)]
 pub struct ServiceName<'a> {
     #[schema(value_type = String)]
-    id: ServiceId,
-    name: &'a str,
+    pub id: ServiceId,
+    pub name: &'a str,
 }
 
 /// A user by id and name.

@@ -2,6 +2,7 @@
 //! OpenAPI document are made. Nothing here decides: actions do, and the store is only read.
 
 mod accept;
+mod alert_sources;
 mod answer;
 mod api_keys;
 mod audit;
@@ -26,6 +27,7 @@ mod recovery;
 mod route;
 mod routes;
 mod services;
+mod source_routes;
 mod state;
 mod stream;
 mod system;

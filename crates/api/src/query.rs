@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::cursor::parse_list_cursor;
 use crate::problem::{Code, Problem};
 use actions::FieldError;
-use model::id::{DeliveryId, IncidentId, KeyId, PolicyId, ServiceId, UserId, WebhookId};
+use model::id::{DeliveryId, IncidentId, KeyId, PolicyId, ServiceId, SourceId, UserId, WebhookId};
 use store::Page;
 
 /// The id in a path. A text that is no id names nothing: 404.
@@ -40,6 +40,7 @@ ids_in_paths! {
     WebhookId = "webhook",
     DeliveryId = "delivery",
     KeyId = "API key",
+    SourceId = "alert source",
 }
 
 impl<T: IdInPath, S: Send + Sync> FromRequestParts<S> for PathId<T> {

@@ -23,7 +23,7 @@ use crate::webhook_view::WebhookView;
 use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::{
     api_keys, audit, deliveries, escalation_policies, events, health, incident_routes, metrics, recovery,
-    services, stream, system, ticket_routes, users, webhooks,
+    services, source_routes, stream, system, ticket_routes, users, webhooks,
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
@@ -41,6 +41,7 @@ pub fn all() -> Vec<Route> {
         policy_routes(),
         webhook_routes(),
         webhook_action_routes(),
+        source_routes::all(),
         delivery_routes(),
         event_routes(),
         access_routes(),

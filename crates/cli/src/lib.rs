@@ -3,6 +3,7 @@
 //! All commands but `serve`, `migrate`, `render-worker`, `listen`, `bench` and `completions` are clients of the HTTP API: they never
 //! open the store. `doctor --database` is none either.
 
+mod alert_sources;
 mod apply;
 mod backup;
 mod client;
@@ -92,6 +93,8 @@ enum Command {
     Events(Remote<events::Arguments>),
     /// Services: what incidents are about.
     Services(RemoteGroup<services::Command>),
+    /// Alert sources: where alerts come from.
+    Sources(RemoteGroup<alert_sources::Command>),
     /// Users: people that incidents are assigned to.
     Users(RemoteGroup<users::Command>),
     /// Escalation policies: who is called when nobody acknowledges.
@@ -175,6 +178,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Recover(remote) => recover::run(&open(remote.server)?, &remote.arguments),
         Command::Events(remote) => events::run(&open(remote.server)?, remote.arguments),
         Command::Services(group) => services::run(&open(group.server)?, group.command),
+        Command::Sources(group) => alert_sources::run(&open(group.server)?, group.command),
         Command::Users(group) => users::run(&open(group.server)?, group.command),
         Command::Policies(group) => policies::run(&open(group.server)?, group.command),
         Command::Tickets(group) => tickets::run(&open(group.server)?, group.command),

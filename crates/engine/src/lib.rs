@@ -4,6 +4,7 @@
 //! ([`lease`]s, clock jumps), [`escalator`], [`fallback_timer`], [`ticket poller`] (tickets that changed), [`pruner`] and
 //! [`auditor`] (the "nothing is lost" balance), [`publisher`] (operational events).
 
+pub mod alert_timer;
 pub mod auditor;
 pub mod breaker;
 pub mod deliver;

@@ -1,5 +1,7 @@
-//! Calls of platforms to us: `POST /inbound/{kind}/{webhook}`. Whom to believe and what to do say the adapter and the
+//! Calls of platforms to us: `POST /inbound/{kind}/{webhook}`, and the alerts of senders ([`source_door`]). Whom to believe and what to do say the adapter and the
 //! action; here only lives what HTTP needs: limits, statuses. Must answer quickly: Slack gives it three seconds.
+
+pub mod source_door;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use http_body_util::{BodyExt, Limited};
 
+use crate::source_door::{Fetcher, SourceDoors};
 use actions::Actions;
 use actions::chat::CallRefusal;
 use clock::Env;
@@ -42,16 +45,18 @@ struct Parts {
     actions: Arc<Actions>,
     source: Env,
     failures: Arc<Limiter<ClientNetwork>>,
+    sources: SourceDoors,
 }
 
 impl InboundState {
     /// Doors to these actions.
-    pub fn new(actions: Arc<Actions>, source: Env, limits: &SharedLimits) -> Self {
+    pub fn new(actions: Arc<Actions>, source: Env, limits: &SharedLimits, fetcher: Box<dyn Fetcher>) -> Self {
         let failures = limits.limiter("inbound failures", FAILURE_LIMIT, MAX_COUNTED);
         Self(Arc::new(Parts {
             actions,
             source,
             failures,
+            sources: SourceDoors::new(fetcher),
         }))
     }
 }
@@ -60,6 +65,7 @@ impl InboundState {
 pub fn router(state: InboundState) -> Router {
     Router::new()
         .route("/inbound/{kind}/{webhook}", post(receive))
+        .merge(source_door::routes())
         .with_state(state)
 }
 
@@ -81,7 +87,7 @@ async fn receive(
             "the call is packed (Content-Encoding): send it as it is\n",
         );
     }
-    let Some(body) = read(body).await else {
+    let Some(body) = read(body, MAX_CALL_BYTES, CALL_DEADLINE).await else {
         return say(
             StatusCode::PAYLOAD_TOO_LARGE,
             "the call is too large or too slow\n",
@@ -114,9 +120,9 @@ async fn receive(
     }
 }
 
-async fn read(body: Body) -> Option<Bytes> {
-    let collected = Limited::new(body, MAX_CALL_BYTES).collect();
-    let collected = tokio::time::timeout(CALL_DEADLINE, collected).await.ok()?;
+async fn read(body: Body, max_bytes: usize, deadline: Duration) -> Option<Bytes> {
+    let collected = Limited::new(body, max_bytes).collect();
+    let collected = tokio::time::timeout(deadline, collected).await.ok()?;
     Some(collected.ok()?.to_bytes())
 }
 

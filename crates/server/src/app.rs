@@ -27,7 +27,6 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-use actions::Actions;
 use api::{ApiParts, ApiSettings, ApiState};
 use clock::Env;
 use config::{self, Config};
@@ -37,7 +36,7 @@ use engine::dispatcher::Dispatcher;
 use engine::pruner::KeepFor;
 use engine::scheduler::SchedulerLimits;
 use engine::ticket_poller::TicketPoller;
-use engine::{auditor, escalator, fallback_timer, pruner, publisher, rescuer};
+use engine::{alert_timer, auditor, escalator, fallback_timer, pruner, publisher, rescuer};
 use inbound::{self, InboundState};
 use limit::Limit;
 use limit::shared::SharedLimits;
@@ -53,7 +52,6 @@ use telemetry::Metrics;
 
 use clients::{Bounds, Clients};
 use fleet_watch::FleetWatch;
-use gateway::{EngineGateway, TestSender};
 use model::secret::SecretText;
 use open_store::{backup_directory, open_store};
 use outbound_rules::OutboundRules;
@@ -169,8 +167,9 @@ impl App {
         let fleet = FleetWatch::new(&store, &source, &limits, &wakeup, &commits);
         let (listener, address) = listen(config).await?;
         let rules = Arc::new(OutboundRules::new(config, address)?);
+        let client = Client::new(rules.settings(surroundings.resolver, capacity.idle_connections));
         let deliverer = Deliverer {
-            client: Client::new(rules.settings(surroundings.resolver, capacity.idle_connections)),
+            client: client.clone(),
             source: source.clone(),
             public_url: public_url(config, address),
             store: store.clone(),
@@ -179,10 +178,7 @@ impl App {
         let (queue, counts) = (Arc::clone(&inbox), Arc::clone(&metrics));
         let dispatcher = Dispatcher::start(queue, store.clone(), deliverer, counts, supervisor.clone());
         let ticket_poller = TicketPoller::new(store.clone(), source.clone(), dispatcher.clone());
-        let tester = Arc::new(TestSender(dispatcher.clone()));
-        let desk = Arc::new(EngineGateway(dispatcher.clone(), ticket_poller.clone()));
-        let (to, at) = (store.clone(), source.clone());
-        let actions = Arc::new(Actions::new(to, at, rules, tester, desk, renderer));
+        let actions = gateway::actions(&store, &source, rules, renderer, &dispatcher, &ticket_poller);
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
         let shared = Shared {
             actions: Arc::clone(&actions),
@@ -208,6 +204,7 @@ impl App {
             stopping: stop.begin.subscribe(),
         };
         let clients = Clients::new(Bounds::new(&capacity), proxies(config), Arc::clone(&metrics));
+        let pages = pages.merge(gateway::callers(&parts, client));
         let site = site(config, parts, pages, stop.drain.subscribe());
         let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
         let mut timers = start_timers(config, &store, &source, &inbox, &metrics, fleet, &supervisor);
@@ -403,10 +400,8 @@ fn proxies(config: &Config) -> TrustedProxies {
     TrustedProxies::new(&config.trusted_proxies)
 }
 
-/// Everything that is served: the API, the calls of platforms, the pages.
+/// Everything that is served: the API, the doors of those who call us, the pages.
 fn site(config: &Config, parts: ApiParts, pages: Router, draining: watch::Receiver<bool>) -> Site {
-    let callers = InboundState::new(Arc::clone(&parts.actions), parts.source.clone(), &parts.limits);
-    let pages = pages.merge(inbound::router(callers));
     let router = api::router(ApiState::new(parts), pages);
     Site::new(router, config.public_url.as_ref(), proxies(config), draining)
 }
@@ -462,6 +457,7 @@ fn start_timers(
     let (to, at, lease) = parts();
     timers.spawn(watch().watch("escalator", escalator::run(to, at, lease)));
     let (to, at, lease) = parts();
+    timers.spawn(watch().watch("alert timer", alert_timer::run(to, at, lease)));
     timers.spawn(watch().watch("fallback timer", fallback_timer::run(to, at, lease)));
     timers.spawn(watch().watch("publisher", publisher::run(to, at, lease)));
     let (to, at, lease) = parts();

@@ -31,7 +31,7 @@ pub struct SecretField {
 }
 
 /// A field that is read by an expression.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MappingField {
     /// Its stable name.
     pub name: &'static str,

@@ -1,19 +1,54 @@
-//! What actions may ask of the dispatcher: one real attempt, and questions to ticket systems.
+//! What actions may ask of the dispatcher: one real attempt, and questions to ticket systems; and what the doors of senders may
+//! fetch.
 
-use actions::{ActionError, Tester, TicketGateway};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::outbound_rules::OutboundRules;
+use actions::{ActionError, Actions, Tester, TicketGateway};
+use api::ApiParts;
+use axum::Router;
+use bytes::Bytes;
+use clock::Env;
 use destination::ticketing::{QueryResult, TicketQuery};
 use engine::dispatcher::Dispatcher;
 use engine::ticket_poller::TicketPoller;
+use http::{HeaderMap, Method};
+use inbound::InboundState;
+use inbound::source_door::Fetcher;
 use model::attempt::Failure;
 use model::audit::Actor;
 use model::event::Event;
+use model::exchange::{BODY_CAP_BYTES, ConnectionUse, OutboundRequest};
 use model::id::WebhookId;
 use model::ticket::TicketLink;
+use outbound::Client;
+use renderer::Renderer;
+use store::Store;
 use store::deliveries::DeliveryDetail;
 use store::tickets::PollOutcome;
+use url::Url;
+
+/// How long fetching may take: senders wait for it.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What users may do, by way of the dispatcher where it takes one.
+pub fn actions(
+    store: &Store,
+    source: &Env,
+    rules: Arc<OutboundRules>,
+    renderer: Renderer,
+    dispatcher: &Dispatcher,
+    ticket_poller: &TicketPoller,
+) -> Arc<Actions> {
+    let tester = Arc::new(TestSender(dispatcher.clone()));
+    let desk = Arc::new(EngineGateway(dispatcher.clone(), ticket_poller.clone()));
+    let (store, source) = (store.clone(), source.clone());
+    Arc::new(Actions::new(store, source, rules, tester, desk, renderer))
+}
 
 /// Send Test by way of the dispatcher.
-pub struct TestSender(pub Dispatcher);
+struct TestSender(Dispatcher);
 
 #[async_trait::async_trait]
 impl Tester for TestSender {
@@ -23,7 +58,7 @@ impl Tester for TestSender {
 }
 
 /// Questions to ticket systems by way of the dispatcher.
-pub struct EngineGateway(pub Dispatcher, pub TicketPoller);
+struct EngineGateway(Dispatcher, TicketPoller);
 
 #[async_trait::async_trait]
 impl TicketGateway for EngineGateway {
@@ -33,6 +68,40 @@ impl TicketGateway for EngineGateway {
 
     async fn follow(&self, link: &TicketLink, actor: Actor) -> Result<PollOutcome, ActionError> {
         Ok(self.1.read(link, Some(actor)).await?.map_err(said_no)?)
+    }
+}
+
+/// The doors of those who call us: platforms, and senders of alerts.
+pub fn callers(parts: &ApiParts, client: Client) -> Router {
+    let fetcher = Box::new(GuardedFetcher(client));
+    let (actions, source) = (Arc::clone(&parts.actions), parts.source.clone());
+    inbound::router(InboundState::new(actions, source, &parts.limits, fetcher))
+}
+
+/// Fetches through the guard of addresses.
+struct GuardedFetcher(Client);
+
+#[async_trait::async_trait]
+impl Fetcher for GuardedFetcher {
+    async fn get(&self, url: &Url) -> Result<Bytes, String> {
+        let request = OutboundRequest {
+            method: Method::GET,
+            url: url.clone(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            timeout: FETCH_TIMEOUT,
+            tls: None,
+            body_cap: BODY_CAP_BYTES,
+            connection: ConnectionUse::Fresh,
+        };
+        let host = url.host_str().unwrap_or_default().to_owned();
+        match self.0.send(request).await.result {
+            Ok(response) if (200..300).contains(&response.status) && !response.body_is_truncated => {
+                Ok(response.body)
+            }
+            Ok(response) => Err(format!("{host} answered {}", response.status)),
+            Err(failure) => Err(format!("{host} could not be asked: {}", failure.detail)),
+        }
     }
 }
 
