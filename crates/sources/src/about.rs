@@ -55,9 +55,21 @@ pub enum MappingInput {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SetUpPart {
     /// To read.
-    Text(String),
+    Text(Vec<Span>),
+    /// To read: rows of cells, the first one their headings.
+    Table(Vec<Vec<Vec<Span>>>),
     /// To copy.
     Block(String),
+}
+
+/// A piece of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Span {
+    Plain(String),
+    /// What stands on a button or a field.
+    Strong(String),
+    /// What is typed.
+    Code(String),
 }
 
 impl SourceDescription {
@@ -99,11 +111,44 @@ fn section<'a>(page: &'a str, heading: &str) -> &'a str {
 fn paragraphs(text: &str) -> Vec<SetUpPart> {
     let paragraphs = text
         .split("\n\n")
-        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+        .map(str::trim)
+        .filter(|paragraph| !paragraph.is_empty());
     paragraphs
-        .filter(|paragraph| !paragraph.is_empty())
-        .map(SetUpPart::Text)
+        .map(|paragraph| match paragraph.starts_with('|') {
+            true => SetUpPart::Table(rows(paragraph)),
+            false => SetUpPart::Text(spans(paragraph)),
+        })
         .collect()
+}
+
+/// The rows of a table, without the line below its headings.
+fn rows(table: &str) -> Vec<Vec<Vec<Span>>> {
+    let lines = table.lines().filter(|line| !line.starts_with("|--"));
+    lines
+        .map(|line| line.trim().trim_matches('|').split('|').map(spans).collect())
+        .collect()
+}
+
+fn spans(text: &str) -> Vec<Span> {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut spans = Vec::new();
+    for (index, piece) in text.split('`').enumerate() {
+        if index % 2 == 1 {
+            spans.push(Span::Code(piece.to_owned()));
+            continue;
+        }
+        for (index, piece) in piece
+            .split("**")
+            .enumerate()
+            .filter(|(_, piece)| !piece.is_empty())
+        {
+            spans.push(match index % 2 == 1 {
+                true => Span::Strong(piece.to_owned()),
+                false => Span::Plain(piece.to_owned()),
+            });
+        }
+    }
+    spans
 }
 
 #[cfg(test)]
@@ -113,15 +158,21 @@ mod tests {
     #[test]
     fn the_set_up_is_told_apart_into_what_is_read_and_what_is_copied() {
         let about = SourceDescription {
-            page: "# It\n\nIs.\n\n## Set up\n\nPut this\nthere:\n\n```yaml\nurl: {base}/sources/{key}\n  x: 1\n```\n\nThen reload {host}.\n\n## More\n\nNo.",
+            page: "# It\n\nIs.\n\n## Set up\n\nPut this\nthere:\n\n```yaml\nurl: {base}/sources/{key}\n  x: 1\n```\n\nThen **reload** {host}.\n\n| a | `b` |\n|---|---|\n\n## More\n\nNo.",
             ..crate::pagerduty::about_for_tests()
         };
+        let plain = |text: &str| Span::Plain(text.to_owned());
         assert_eq!(
             about.set_up_parts("https://ops.example", "k1"),
             [
-                SetUpPart::Text("Put this there:".into()),
+                SetUpPart::Text(vec![plain("Put this there:")]),
                 SetUpPart::Block("url: https://ops.example/sources/k1\n  x: 1".into()),
-                SetUpPart::Text("Then reload ops.example.".into()),
+                SetUpPart::Text(vec![
+                    plain("Then "),
+                    Span::Strong("reload".into()),
+                    plain(" ops.example.")
+                ]),
+                SetUpPart::Table(vec![vec![vec![plain("a")], vec![Span::Code("b".into())]]]),
             ]
         );
     }

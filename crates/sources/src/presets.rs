@@ -241,13 +241,13 @@ mod tests {
     use model::secret::SecretText;
     use model::signal::{Signal, SignalAction};
 
-    fn one(format: &Mapped, body: Value) -> Signal {
+    fn one(format: &Mapped, body: &Value) -> Signal {
         signals(format, &Given::post("", body.to_string())).remove(0)
     }
 
     #[test]
     fn uptime_kuma_fires_by_monitor_and_its_test_is_ignored() {
-        let down = one(&UPTIME_KUMA, (UPTIME_KUMA.sample)(SampleMoment::Fire));
+        let down = one(&UPTIME_KUMA, &(UPTIME_KUMA.sample)(SampleMoment::Fire));
         assert_eq!(
             (down.key.as_str(), &down.action),
             ("monitor 1", &SignalAction::Trigger)
@@ -256,13 +256,13 @@ mod tests {
         let mut pending = (UPTIME_KUMA.sample)(SampleMoment::Fire);
         pending["heartbeat"]["status"] = 2.into();
         assert!(matches!(
-            one(&UPTIME_KUMA, pending).action,
+            one(&UPTIME_KUMA, &pending).action,
             SignalAction::Ignore(_)
         ));
         let said = |msg: &str| {
             one(
                 &UPTIME_KUMA,
-                json!({ "heartbeat": null, "monitor": null, "msg": msg }),
+                &json!({ "heartbeat": null, "monitor": null, "msg": msg }),
             )
         };
         assert!(matches!(
@@ -280,7 +280,7 @@ mod tests {
         let issue = |action: &str| {
             one(
                 &SENTRY,
-                json!({ "action": action, "data": { "issue": { "id": "7", "title": "t", "level": "fatal", "culprit": "c" } } }),
+                &json!({ "action": action, "data": { "issue": { "id": "7", "title": "t", "level": "fatal", "culprit": "c" } } }),
             )
         };
         assert_eq!(issue("created").severity, Some(Severity::Critical));
@@ -289,12 +289,12 @@ mod tests {
         assert!(matches!(issue("assigned").action, SignalAction::Ignore(_)));
         let event = one(
             &SENTRY,
-            json!({ "action": "triggered", "data": { "event": { "issue_id": 7, "title": "t", "level": "error" } } }),
+            &json!({ "action": "triggered", "data": { "event": { "issue_id": 7, "title": "t", "level": "error" } } }),
         );
         assert_eq!(event.key, issue("created").key);
         let metric = one(
             &SENTRY,
-            json!({ "action": "critical", "data": { "description_title": "Critical: errors",
+            &json!({ "action": "critical", "data": { "description_title": "Critical: errors",
             "metric_alert": { "id": "9" } } }),
         );
         assert_eq!(
@@ -303,7 +303,7 @@ mod tests {
         );
         let installed = one(
             &SENTRY,
-            json!({ "action": "created", "data": { "installation": {} } }),
+            &json!({ "action": "created", "data": { "installation": {} } }),
         );
         assert!(matches!(installed.action, SignalAction::Ignore(_)));
     }
@@ -313,17 +313,17 @@ mod tests {
         let zabbix = |value: &str, acknowledged: &str| {
             let mut body = (ZABBIX.sample)(SampleMoment::Fire);
             (body["value"], body["acknowledged"]) = (value.into(), acknowledged.into());
-            one(&ZABBIX, body).action
+            one(&ZABBIX, &body).action
         };
         assert_eq!(zabbix("1", "No"), SignalAction::Trigger);
         assert_eq!(zabbix("1", "Yes"), SignalAction::Acknowledge);
         assert_eq!(zabbix("0", "Yes"), SignalAction::Resolve);
-        let check = one(&HEALTHCHECKS, (HEALTHCHECKS.sample)(SampleMoment::Fire));
+        let check = one(&HEALTHCHECKS, &(HEALTHCHECKS.sample)(SampleMoment::Fire));
         assert_eq!(
             (check.title.as_str(), check.severity),
             ("Nightly backup is down", Some(Severity::Error))
         );
-        let datadog = one(&DATADOG, (DATADOG.sample)(SampleMoment::Fire));
+        let datadog = one(&DATADOG, &(DATADOG.sample)(SampleMoment::Fire));
         assert_eq!(
             (datadog.key.as_str(), datadog.severity),
             ("1234567890", Some(Severity::Warning))

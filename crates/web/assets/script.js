@@ -267,7 +267,7 @@ if (filter) {
   });
 }
 
-// A message is previewed while it is set up.
+// A message, or what is read from a request, is previewed while it is set up.
 const previewed = $('form[data-preview]');
 if (previewed) {
   const place = document.getElementById('preview');
@@ -275,11 +275,11 @@ if (previewed) {
   const draw = async () => {
     const body = new URLSearchParams(new FormData(previewed));
     body.delete('once');
-    const answer = await fetch(`${base}/settings/integrations/preview/${previewed.dataset.preview}`, { method: 'POST', body, headers: { accept: 'text/html' } });
+    const answer = await fetch(base + previewed.dataset.preview, { method: 'POST', body, headers: { accept: 'text/html' } });
     if (answer.ok) place.replaceChildren(...new DOMParser().parseFromString(await answer.text(), 'text/html').body.childNodes);
   };
   const soon = (event) => {
-    if (!/^(url|previewEvent|(remove-)?option-)/.test(event.target.name || '')) return;
+    if (!/^(url|previewEvent|mapping-|(remove-)?option-)/.test(event.target.name || '')) return;
     clearTimeout(timer);
     timer = setTimeout(() => draw().catch(() => {}), 350);
   };

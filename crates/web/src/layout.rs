@@ -297,6 +297,14 @@ fn note_of(code: &str) -> Option<Flash> {
             "success",
             "Created. Its secret is the inbox's, so signatures are checked there: press Send Test and look into the inbox.",
         ),
+        "key-rotated" => (
+            "success",
+            "The key is new, and the one before opens nothing any more: change it at the sender.",
+        ),
+        "tested" => (
+            "success",
+            "A sample went through the sender's own door. Below is what became of it.",
+        ),
         "backed-up" => ("success", "The backup is written."),
         _ => return ticket_note_of(code),
     };

@@ -4,6 +4,7 @@
 //! A page is a file in the folder of its subject, and a template of the same name in `templates/`. The guard (`guard.rs`) lets nobody through whom the list does
 //! not admit, and no form without its token.
 
+mod alert_sources;
 mod deliveries;
 mod form_nonce;
 mod guard;

@@ -2,7 +2,7 @@
 
 use crate::layout::{assets, live};
 use crate::route::{PageRoute, RoutePolicy};
-use crate::{deliveries, inboxes, incidents, overview, people, reference, settings, webhooks};
+use crate::{alert_sources, deliveries, inboxes, incidents, overview, people, reference, settings, webhooks};
 use model::access::Scope;
 
 /// Every route of the pages.
@@ -13,6 +13,7 @@ pub fn all() -> Vec<PageRoute> {
         catalog_pages(),
         delivery_pages(),
         webhook_pages(),
+        source_pages(),
         inbox_pages(),
         settings_pages(),
     ]
@@ -221,6 +222,45 @@ fn webhook_pages() -> Vec<PageRoute> {
             "/settings/integrations/{id}/delete",
             WEBHOOKS,
             webhooks::page::delete,
+        ),
+    ]
+}
+
+fn source_pages() -> Vec<PageRoute> {
+    use PageRoute as Route;
+    vec![
+        Route::page("/settings/sources", ADMIN, alert_sources::list::page),
+        Route::page("/settings/sources/new", ADMIN, alert_sources::new::choose_kind),
+        Route::page("/settings/sources/new/{kind}", ADMIN, alert_sources::new::page),
+        Route::form("/settings/sources/new/{kind}", ADMIN, alert_sources::new::create),
+        Route::page("/settings/sources/{id}", ADMIN, alert_sources::page::page),
+        Route::page("/settings/sources/{id}/edit", ADMIN, alert_sources::edit::page),
+        Route::form("/settings/sources/{id}/edit", ADMIN, alert_sources::edit::change),
+        Route::form(
+            "/settings/sources/{id}/preview",
+            ADMIN,
+            alert_sources::edit::preview,
+        ),
+        Route::form("/settings/sources/{id}/test", ADMIN, alert_sources::page::test),
+        Route::form(
+            "/settings/sources/{id}/rotate-key",
+            ADMIN,
+            alert_sources::page::rotate_key,
+        ),
+        Route::form(
+            "/settings/sources/{id}/enable",
+            ADMIN,
+            alert_sources::page::enable,
+        ),
+        Route::form(
+            "/settings/sources/{id}/disable",
+            ADMIN,
+            alert_sources::page::disable,
+        ),
+        Route::form(
+            "/settings/sources/{id}/delete",
+            ADMIN,
+            alert_sources::page::delete,
         ),
     ]
 }
