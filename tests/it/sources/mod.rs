@@ -1,6 +1,7 @@
 //! Alert sources: a sender's requests in over HTTP, incidents, and the requests at a receiver out.
 
 mod door;
+mod judges;
 mod life;
 mod storms;
 
@@ -10,13 +11,13 @@ use crate::support::api_client::ApiAnswer;
 use crate::support::test_app::{TestApp, text};
 
 /// A source as the API tells of it.
-struct TestSource {
-    id: String,
-    key: String,
+pub struct TestSource {
+    pub id: String,
+    pub key: String,
 }
 
 /// A source of a kind for `API Gateway`, with settings.
-async fn create_source(app: &TestApp, kind: &str, settings: Value) -> TestSource {
+pub async fn create_source(app: &TestApp, kind: &str, settings: Value) -> TestSource {
     let services = app.api.get("/api/v1/services").await.expect(200).json();
     let source = json!({
         "serviceId": services["items"][0]["id"],
@@ -32,7 +33,7 @@ async fn create_source(app: &TestApp, kind: &str, settings: Value) -> TestSource
 }
 
 /// Sends a request as a sender, who has no key of the API.
-async fn send(app: &TestApp, path: &str, body: Value) -> ApiAnswer {
+pub async fn send(app: &TestApp, path: &str, body: Value) -> ApiAnswer {
     app.api.send_as("POST", path, Some(body), &[]).await.unwrap()
 }
 

@@ -17,4 +17,5 @@ mod screenshots;
 mod sessions;
 mod set_up;
 mod showroom;
+mod sources;
 mod webhooks;

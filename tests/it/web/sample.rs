@@ -82,6 +82,7 @@ impl Sample {
             .store()
             .sessions
             .list(user.parse().unwrap(), app.source().now());
+        let source = json!({"name": say("Monitoring of the shop"), "kind": "generic", "serviceId": service});
         let ids = vec![
             ("/act/", act_path(&app, &incident).await),
             ("/account/sessions/", sessions.await.unwrap()[0].id.to_string()),
@@ -95,6 +96,7 @@ impl Sample {
             ("/settings/api-keys/", create(&app, "api-keys", key).await),
             ("/settings/inbox/", create_inbox(&app, &say("Trial")).await),
             ("/settings/integrations/", webhook),
+            ("/settings/sources/", create(&app, "sources", source).await),
             ("/users/", user),
         ];
         Self::new(app, session, ids, vec![receiver], directory)
@@ -191,6 +193,7 @@ impl Sample {
             "escalation-policies",
             "webhooks",
             "api-keys",
+            "sources",
         ];
         let mut all = format!("{:?}", self.app.store().inboxes.list().await.unwrap());
         for list in lists {

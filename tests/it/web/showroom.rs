@@ -155,6 +155,7 @@ pub async fn showroom() -> Sample {
     }
     let payments = json!({"name": "Payments", "escalationPolicy": {"id": policy}});
     let payments = create(&app, "services", payments).await;
+    let source = create_source(&app, &payments).await;
     let (webhooks, receivers) = create_webhooks(&app).await;
     create_desks(&app).await;
     let incidents = live_through(&app, &grace, &webhooks[3]).await;
@@ -183,9 +184,28 @@ pub async fn showroom() -> Sample {
         ("/settings/api-keys/", key),
         ("/settings/inbox/", inbox),
         ("/settings/integrations/", webhooks[2].clone()),
+        ("/settings/sources/", source),
         ("/users/", grace),
     ];
     Sample::new(app, session, ids, receivers, directory)
+}
+
+/// A source that a test was sent to; its id.
+async fn create_source(app: &TestApp, service: &str) -> String {
+    for (name, kind) in [
+        ("Grafana of the data warehouse", "grafana"),
+        ("Old pager scripts", "pagerduty"),
+    ] {
+        let source = json!({"name": name, "kind": kind, "serviceId": service});
+        create(app, "sources", source).await;
+    }
+    let source = json!({"name": "Backup jobs", "kind": "generic", "serviceId": service});
+    let source = create(app, "sources", source).await;
+    for moment in ["fire", "resolve"] {
+        let path = format!("/api/v1/sources/{source}/test");
+        app.api.post(&path, json!({"moment": moment})).await.expect(200);
+    }
+    source
 }
 
 /// Two that are well, one that begins to fail in the afternoon, one that will be switched off.
