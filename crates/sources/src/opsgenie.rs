@@ -100,7 +100,7 @@ impl Format for Opsgenie {
                 }),
             ),
             SampleMoment::Resolve => (
-                format!("{ALERTS}/opsknight-test/close?identifierType=alias"),
+                format!("{ALERTS}/opsknight-test/close"),
                 json!({ "source": "OpsKnight" }),
             ),
         };
