@@ -57,51 +57,13 @@ pub(crate) struct Defaults {
 
 /// The fields of a mapping, with what a preset reads.
 pub(crate) const fn fields(defaults: &Defaults) -> [MappingField; 10] {
-    const fn expression(
-        name: &'static str,
-        label: &'static str,
-        hint: &'static str,
-        default: &'static str,
-    ) -> MappingField {
-        MappingField {
-            name,
-            label,
-            hint,
-            input: MappingInput::Expression,
-            default,
-        }
-    }
-    const fn words(
-        name: &'static str,
-        label: &'static str,
-        hint: &'static str,
-        default: &'static str,
-    ) -> MappingField {
-        MappingField {
-            name,
-            label,
-            hint,
-            input: MappingInput::Words,
-            default,
-        }
-    }
     [
-        expression(
-            ALERTS,
-            "Alerts",
-            "A list with an alert in each element, which the other fields call alert. Empty if a request is one alert: then alert is the body.",
-            "",
-        ),
-        expression(
-            STATUS,
-            "Status",
-            "What the words below are compared with. What is in none of them triggers.",
-            defaults.status,
-        ),
+        expression(ALERTS, "Alerts", LIST_HINT, ""),
+        expression(STATUS, "Status", STATUS_HINT, defaults.status),
         words(
             RESOLVE_WORDS,
             "Resolved if the status is",
-            "Whole statuses with commas between them; capitals do not matter.",
+            WORDS_HINT,
             defaults.resolve_words,
         ),
         words(
@@ -116,22 +78,52 @@ pub(crate) const fn fields(defaults: &Defaults) -> [MappingField; 10] {
             "",
             defaults.ignore_words,
         ),
-        expression(
-            KEY,
-            "Alert key",
-            "Which alert it is: the same when it fires and when it is over. Needed.",
-            defaults.key,
-        ),
+        expression(KEY, "Alert key", KEY_HINT, defaults.key),
         expression(TITLE, "Title", "The incident's title.", defaults.title),
         expression(DESCRIPTION, "Description", "", defaults.description),
-        expression(
-            SEVERITY,
-            "Severity",
-            "critical, error, warning, info, or what other senders call that: P1, high, fatal.",
-            defaults.severity,
-        ),
+        expression(SEVERITY, "Severity", SEVERITY_HINT, defaults.severity),
         expression(LINK, "Link", "Where to look at it.", defaults.link),
     ]
+}
+
+const LIST_HINT: &str = "A list with an alert in each element, which the other fields call alert. Empty if a request is one alert: \
+    then alert is the body.";
+const STATUS_HINT: &str = "What the words below are compared with. What is in none of them triggers.";
+const WORDS_HINT: &str = "Whole statuses with commas between them; capitals do not matter.";
+const KEY_HINT: &str = "Which alert it is: the same when it fires and when it is over. Needed.";
+const SEVERITY_HINT: &str =
+    "critical, error, warning, info, or what other senders call that: P1, high, fatal.";
+
+const fn expression(
+    name: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    default: &'static str,
+) -> MappingField {
+    let input = MappingInput::Expression;
+    MappingField {
+        name,
+        label,
+        hint,
+        input,
+        default,
+    }
+}
+
+const fn words(
+    name: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    default: &'static str,
+) -> MappingField {
+    let input = MappingInput::Words;
+    MappingField {
+        name,
+        label,
+        hint,
+        input,
+        default,
+    }
 }
 
 /// A mapping that can be used.

@@ -26,6 +26,7 @@ pub(crate) struct Given {
 }
 
 impl Given {
+    /// A `POST`.
     pub fn post(path: &str, body: impl AsRef<[u8]>) -> Self {
         Self {
             method: Method::POST,
@@ -38,12 +39,14 @@ impl Given {
         }
     }
 
+    /// The same with a header.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         let value = HeaderValue::from_str(value).unwrap();
         self.headers.insert(HeaderName::from_static(name), value);
         self
     }
 
+    /// It as a format reads it.
     pub fn request(&self) -> SourceRequest<'_> {
         SourceRequest {
             method: &self.method,

@@ -297,14 +297,6 @@ fn note_of(code: &str) -> Option<Flash> {
             "success",
             "Created. Its secret is the inbox's, so signatures are checked there: press Send Test and look into the inbox.",
         ),
-        "key-rotated" => (
-            "success",
-            "The key is new, and the one before opens nothing any more: change it at the sender.",
-        ),
-        "tested" => (
-            "success",
-            "A sample went through the sender's own door. Below is what became of it.",
-        ),
         "backed-up" => ("success", "The backup is written."),
         _ => return ticket_note_of(code),
     };
@@ -323,6 +315,22 @@ fn ticket_note_of(code: &str) -> Option<Flash> {
         "ticket-busy" => (
             "info",
             "An event is on its way to the ticket. Look again in a moment.",
+        ),
+        _ => return source_note_of(code),
+    };
+    Some(Flash { tone, sentence })
+}
+
+/// The same about alert sources.
+fn source_note_of(code: &str) -> Option<Flash> {
+    let (tone, sentence) = match code {
+        "key-rotated" => (
+            "success",
+            "The key is new, and the one before opens nothing any more: change it at the sender.",
+        ),
+        "tested" => (
+            "success",
+            "A sample went through the sender's own door. Below is what became of it.",
         ),
         _ => return None,
     };

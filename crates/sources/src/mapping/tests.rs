@@ -1,3 +1,5 @@
+//! What expressions and lists of words make of requests.
+
 use super::*;
 use crate::presets::GENERIC;
 use crate::{Format, testing::Given};

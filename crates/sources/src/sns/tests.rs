@@ -1,3 +1,5 @@
+//! Messages signed with a key of our own, whose certificate stands where Amazon's would.
+
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;

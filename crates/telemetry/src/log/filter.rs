@@ -20,6 +20,7 @@ pub const CRATES: &[&str] = &[
     "renderer",
     "server",
     "simulators",
+    "sources",
     "store",
     "store_conformance",
     "store_postgres",

@@ -41,6 +41,7 @@ pub(super) struct ShownRequest {
 }
 
 impl RequestRow {
+    /// A request in the list.
     pub fn new(request: &SourceRequest, shown: Option<SourceRequestId>, now: Timestamp) -> Self {
         Self {
             id: request.id,
@@ -54,6 +55,7 @@ impl RequestRow {
 }
 
 impl ShownRequest {
+    /// A request that is shown whole.
     pub fn new(request: &SourceRequest) -> Self {
         let result = &request.result;
         let row = |alert: &model::source::AlertResult| AlertRow {
