@@ -61,7 +61,7 @@ pub(super) fn state_badge(source: &Source, now: Timestamp) -> Markup {
     }
     match (source.silent_since(now), source.last_request_at) {
         (Some(_), _) => show::badge("error", "Silent"),
-        (None, None) => show::badge("info", "Waiting for the first"),
+        (None, None) => show::badge("info", "Waiting"),
         (None, Some(_)) => show::badge("success", "Takes alerts"),
     }
 }
