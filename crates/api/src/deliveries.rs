@@ -122,7 +122,7 @@ pub struct AttemptView<'a> {
     /// What the attempt was for or found out, if the webhook's kind tells.
     #[schema(required)]
     note: Option<&'a str>,
-    /// The response's status.
+    /// The response's status: of HTTP, or the code of a mail server's reply.
     #[schema(required)]
     status: Option<u16>,
     timings: TimingsView,

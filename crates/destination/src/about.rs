@@ -51,6 +51,15 @@ pub enum UrlField {
         /// A sentence beside the field.
         hint: &'static str,
     },
+    /// A server that is no web server; it may be seen.
+    Server {
+        /// The schemes that it may have.
+        schemes: &'static [&'static str],
+        /// An example.
+        placeholder: &'static str,
+        /// A sentence beside the field.
+        hint: &'static str,
+    },
     /// The root of the platform's API; seldom another than this.
     Root {
         /// The platform's own.

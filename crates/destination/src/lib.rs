@@ -46,7 +46,7 @@ pub trait Adapter: Send + Sync {
     fn default_url(&self, _target: &Target) -> Option<&'static str> {
         match self.description().url {
             UrlField::Root { default } => Some(default),
-            UrlField::Open { .. } | UrlField::Secret { .. } => None,
+            UrlField::Open { .. } | UrlField::Secret { .. } | UrlField::Server { .. } => None,
         }
     }
 

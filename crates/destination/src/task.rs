@@ -16,6 +16,7 @@ use model::incident::{Headline, IncidentAction};
 use model::secret::SecretText;
 use model::ticket::{TicketLink, TicketNews};
 use model::time::Timestamp;
+use model::transport::{Envelope, Transport};
 use model::user::UserRef;
 use model::webhook::{Endpoint, Rate, Webhook};
 
@@ -223,6 +224,7 @@ impl Step {
 /// What an adapter makes of a task: a request before it is signed.
 #[derive(Debug, Clone)]
 pub struct Rendered {
+    pub transport: Transport,
     pub method: Method,
     /// Where to.
     pub url: Url,
@@ -243,6 +245,7 @@ impl Rendered {
     /// A request like most: nothing is written down before it, its answer is short, and all of it may be seen.
     pub fn new(method: Method, url: Url, headers: HeaderMap, body: Bytes) -> Self {
         Self {
+            transport: Transport::Http,
             method,
             url,
             shown_url: None,
@@ -254,6 +257,14 @@ impl Rendered {
         }
     }
 
+    /// A mail to a server; see [`Transport::Smtp`].
+    pub fn mail(url: Url, envelope: Envelope, message: Bytes) -> Self {
+        Self {
+            transport: Transport::Smtp(Box::new(envelope)),
+            ..Self::new(mail_method(), url, HeaderMap::new(), message)
+        }
+    }
+
     /// The same with the URL as the log shows it.
     pub fn shown_as(self, shown_url: String) -> Self {
         Self {
@@ -261,6 +272,11 @@ impl Rendered {
             ..self
         }
     }
+}
+
+/// What a mail's line says in the place of a method.
+fn mail_method() -> Method {
+    Method::from_bytes(b"MAIL").unwrap_or_default()
 }
 
 /// What is written down before a request leaves.

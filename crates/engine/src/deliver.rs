@@ -345,6 +345,7 @@ pub fn unsigned_request(prepared: &Prepared, rendered: Rendered) -> OutboundRequ
     headers.insert(USER_AGENT, prepared.agent.clone());
     headers.extend(rendered.headers);
     OutboundRequest {
+        transport: rendered.transport,
         method: rendered.method,
         url: rendered.url,
         headers,

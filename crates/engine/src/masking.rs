@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use destination::task::{Rendered, Target, secret_parts_of};
 use model::exchange::OutboundRequest;
+use model::transport::Transport;
 
 /// What stands for a secret.
 const MASK: &str = "***";
@@ -161,6 +162,14 @@ fn basic_credentials(encoded: &str) -> Vec<String> {
 pub fn made_for(rendered: &Rendered, has_templated_url: bool, event_body: &[u8]) -> Vec<String> {
     let values = rendered.headers.values().filter(|value| value.is_sensitive());
     let mut all: Vec<_> = values.flat_map(|value| credentials_in(&text_of(value))).collect();
+    if let Transport::Smtp(envelope) = &rendered.transport {
+        all.extend(
+            envelope
+                .account
+                .as_ref()
+                .map(|account| STANDARD.encode(account.password.reveal())),
+        );
+    }
     if has_templated_url {
         all.extend(secret_parts_of(&rendered.url));
     }
@@ -175,9 +184,18 @@ fn text_of(value: &HeaderValue) -> Cow<'_, str> {
     String::from_utf8_lossy(value.as_bytes())
 }
 
-/// The request line and headers: the URL as it may be seen, the user's own headers and other secrets without their values.
+/// The request line and headers: the URL as it may be seen, the user's own headers and other secrets without their values. Of a
+/// mail, who sends it to whom.
 pub fn request_head(request: &OutboundRequest, shown_url: &str, own_headers: &HeaderMap) -> String {
     let mut head = String::with_capacity(640);
+    if let Transport::Smtp(envelope) = &request.transport {
+        let _ = writeln!(head, "{} {shown_url}", request.method);
+        let _ = writeln!(head, "mail-from: {}", envelope.sender);
+        for recipient in &envelope.recipients {
+            let _ = writeln!(head, "rcpt-to: {recipient}");
+        }
+        return head;
+    }
     let _ = writeln!(head, "{} {shown_url}", request.method);
     for (name, value) in &request.headers {
         let is_secret = value.is_sensitive() || own_headers.contains_key(name);

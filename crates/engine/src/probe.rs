@@ -82,9 +82,13 @@ async fn is_refused(deliverer: &Deliverer, prepared: &Prepared) -> bool {
         return true;
     };
     let exchange = deliverer.client.send(unsigned_request(prepared, rendered)).await;
-    exchange
-        .result
-        .is_ok_and(|response| prepared.adapter.refuses(&response))
+    match &exchange.result {
+        Ok(response) => prepared.adapter.refuses(response),
+        Err(failure) => matches!(
+            failure.code,
+            FailureCode::SettingsRefused | FailureCode::TlsNotOffered
+        ),
+    }
 }
 
 #[cfg(test)]

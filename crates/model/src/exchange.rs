@@ -9,12 +9,15 @@ use http::{HeaderMap, Method};
 use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use url::Url;
 
+use crate::transport::Transport;
+
 /// A request ready to be sent. Signing has been done; the client adds only `Host` and `Content-Length`.
 #[derive(Debug, Clone)]
 pub struct OutboundRequest {
+    pub transport: Transport,
     /// The method, `POST` for almost every receiver.
     pub method: Method,
-    /// Where to, with scheme `http` or `https` and no credentials.
+    /// Where to, with a scheme of its transport and no credentials.
     pub url: Url,
     /// Every header but `Host` and `Content-Length`, in the order in which they are sent.
     pub headers: HeaderMap,
@@ -120,9 +123,9 @@ pub struct PhaseTimings {
 /// A response, its body cut at the cap.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// The HTTP status.
+    /// The HTTP status, or the code of a mail server's reply.
     pub status: u16,
-    /// The response headers.
+    /// The response headers; of a mail see [`crate::transport::STAGE`].
     pub headers: HeaderMap,
     /// The first bytes of the body.
     pub body: Bytes,
@@ -167,6 +170,8 @@ pub enum FailureCode {
     TlsTimeout,
     /// The webhook's own TLS settings cannot be used.
     TlsSettingsInvalid,
+    /// The mail server offers no encryption, and the webhook wants it.
+    TlsNotOffered,
     /// No response head within the timeout.
     ResponseTimeout,
     /// The connection closed before a response head came.
@@ -185,6 +190,8 @@ pub enum FailureCode {
     ServerError,
     /// A status outside 200–599.
     UnexpectedStatus,
+    /// The mail server does not take the mail now, and may later.
+    Deferred,
     /// The request could not be built from the webhook's settings.
     RequestInvalid,
     /// The webhook was deleted while the delivery waited.
@@ -258,9 +265,15 @@ impl FailureCode {
             }
             Self::Http2Only => "let the receiver, or the proxy before it, speak HTTP/1.1 as well",
             Self::TlsSettingsInvalid => "check the PEM texts in the webhook's TLS settings",
+            Self::TlsNotOffered => {
+                "let the mail server offer STARTTLS, use smtps, or allow mails without encryption in the webhook's settings"
+            }
+            Self::Deferred => {
+                "nothing at first: it is sent again; if it stays, do what the mail server's words say"
+            }
             Self::ResponseTimeout => "answer 2xx first and work later, or raise the webhook's timeout",
             Self::ConnectionClosed | Self::ResponseInvalid => {
-                "check that the receiver speaks HTTP at this URL"
+                "check that the receiver speaks HTTP at this URL, or SMTP if it is a mail server"
             }
             Self::Redirect => "redirects are not followed: give the webhook the final URL",
             Self::Gone => "the receiver said 410: enable the webhook again once the receiver is back",

@@ -37,6 +37,7 @@ pub mod source_kind;
 pub mod standard_secret;
 pub mod ticket;
 pub mod time;
+pub mod transport;
 pub mod user;
 pub mod webhook;
 pub mod webhook_kind;

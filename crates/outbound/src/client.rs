@@ -1,4 +1,5 @@
-//! Sends requests over HTTP/1.1 and reads the answers: one request, one [`Exchange`], whatever happens.
+//! Sends requests and reads the answers: one request, one [`Exchange`], whatever happens. Here over HTTP/1.1; mails go by
+//! `crates/outbound/src/smtp/`.
 //!
 //! Connections are kept alive between requests. Redirects are answers like any other, bodies are cut at
 //! what each request asks for and never decompressed. The sentences of failures name hosts and addresses, but never paths,
@@ -14,8 +15,9 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE}
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
-use url::Position;
+use url::{Position, Url};
 
 use super::address::LoopbackRule;
 use super::allow_list::AllowList;
@@ -25,11 +27,13 @@ use super::pool::{Connection, Pool};
 use super::proxy::Proxy;
 use super::resolver::Resolve;
 use super::shortage::{ShortageCounts, Shortages};
+use super::smtp::{self, Mail};
 use super::tls::{self, TlsConfigs};
 use super::tls_words::{self, ClientCertificate, Stage};
 use model::exchange::{
     ConnectionUse, Exchange, FailureCode, MAX_BODY_CAP_BYTES, OutboundRequest, Reach, Response, SendFailure,
 };
+use model::transport::Transport;
 
 /// What a [`Client`] is made of.
 pub struct OutboundSettings {
@@ -88,7 +92,11 @@ impl Client {
     pub async fn send(&self, request: OutboundRequest) -> Exchange {
         let started_at = Instant::now();
         let mut progress = Progress::default();
-        let result = self.exchange(request, started_at, &mut progress).await;
+        let result = match &request.transport {
+            Transport::Http => self.exchange(request, started_at, &mut progress).await,
+            // Seldom, and larger: it has its own place in memory.
+            Transport::Smtp(_) => Box::pin(self.send_mail(&request, started_at, &mut progress)).await,
+        };
         progress.timings.total_us = micros_since(started_at);
         Exchange {
             timings: progress.timings,
@@ -181,18 +189,59 @@ impl Client {
         }
     }
 
-    /// A fresh connection, and the deadline of what is asked on it. A want of our own is no failure of the request: it waits.
+    /// A fresh connection, and the deadline of what is asked on it.
     async fn open(
         &self,
         request: &OutboundRequest,
-        mut deadline: Instant,
+        deadline: Instant,
         progress: &mut Progress,
     ) -> Result<(Connection, Instant), SendFailure> {
-        let (connector, profile) = (&self.0.connector, request.tls.as_ref());
+        let (connector, url) = (&self.0.connector, &request.url);
+        let tls = match url.scheme() {
+            "https" => Some(connector.tls_parts(url, request.tls.as_ref())?),
+            _ => None,
+        };
+        let (stream, deadline) = self.connect(url, request.timeout, deadline, progress).await?;
+        let connection = connector.open(stream, tls, deadline, progress).await?;
+        Ok((connection, deadline))
+    }
+
+    /// A mail is sent on a connection of its own.
+    async fn send_mail(
+        &self,
+        request: &OutboundRequest,
+        started_at: Instant,
+        progress: &mut Progress,
+    ) -> Result<Response, SendFailure> {
+        let Transport::Smtp(envelope) = &request.transport else {
+            return Err(failure(FailureCode::RequestInvalid, "the request is no mail"));
+        };
+        let connector = &self.0.connector;
+        let url = smtp::dialled(&request.url)?;
+        let tls = smtp::without_alpn(connector.tls_parts(&url, request.tls.as_ref())?);
+        let deadline = started_at + request.timeout;
+        let (stream, deadline) = self.connect(&url, request.timeout, deadline, progress).await?;
+        let mail = Mail {
+            envelope,
+            message: &request.body,
+            body_cap: request.body_cap.min(MAX_BODY_CAP_BYTES),
+        };
+        smtp::send(connector, mail, stream, tls, deadline, progress).await
+    }
+
+    /// A connection, and the deadline of what is asked on it. A want of our own is no failure of the request: it waits.
+    async fn connect(
+        &self,
+        url: &Url,
+        time_limit: Duration,
+        mut deadline: Instant,
+        progress: &mut Progress,
+    ) -> Result<(TcpStream, Instant), SendFailure> {
+        let connector = &self.0.connector;
         let mut waiting = None;
         loop {
-            let failure = match connector.open(&request.url, profile, deadline, progress).await {
-                Ok(connection) => return Ok((connection, deadline)),
+            let failure = match connector.connect(url, deadline, progress).await {
+                Ok(stream) => return Ok((stream, deadline)),
                 Err(failure) => failure,
             };
             if !failure.code.is_our_own() {
@@ -203,7 +252,7 @@ impl Client {
             if !waiting.wait().await {
                 return Err(exhausted(&failure.detail));
             }
-            deadline = Instant::now() + request.timeout;
+            deadline = Instant::now() + time_limit;
         }
     }
 }

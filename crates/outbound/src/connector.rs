@@ -86,6 +86,9 @@ enum Destination {
     Name(String),
 }
 
+/// The settings of a handshake, and whose certificate is expected.
+pub(super) type TlsParts = (Arc<ClientConfig>, ServerName<'static>);
+
 /// Opens connections under the SSRF rules.
 pub(super) struct Connector {
     pub(super) allow: AllowList,
@@ -97,40 +100,50 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Opens a connection to the host of a URL whose scheme is `http` or `https`.
-    pub(super) async fn open(
+    /// Connects to the host of a URL whose scheme is `http` or `https`: of another transport, to its dialled form.
+    pub(super) async fn connect(
         &self,
         url: &Url,
-        profile: Option<&Arc<TlsProfile>>,
         deadline: Instant,
         progress: &mut Progress,
-    ) -> Result<Connection, SendFailure> {
-        let tls = match url.scheme() {
-            "https" => Some(self.tls_parts(url, profile)?),
-            _ => None,
-        };
+    ) -> Result<TcpStream, SendFailure> {
         let destinations = self.destinations(url, deadline, progress).await?;
         let stream = self.dial(url, &destinations, deadline, progress).await?;
         let remote_address = stream.peer_addr();
         let remote_address = remote_address
             .map_err(|_| failure(FailureCode::ConnectionClosed, "the connection closed at once"))?;
         progress.remote_address = Some(remote_address);
+        Ok(stream)
+    }
+
+    /// Sets HTTP up on a connection to the host of a URL, with TLS if it has [`TlsParts`].
+    pub(super) async fn open(
+        &self,
+        stream: TcpStream,
+        tls: Option<TlsParts>,
+        deadline: Instant,
+        progress: &mut Progress,
+    ) -> Result<Connection, SendFailure> {
+        let remote_address = stream.peer_addr();
+        let remote_address = remote_address
+            .map_err(|_| failure(FailureCode::ConnectionClosed, "the connection closed at once"))?;
         let writes = Arc::new(WriteTracker::default());
         let stream = TrackedStream::new(stream, Arc::clone(&writes));
         match tls {
             None => speak_http(stream, writes, remote_address, ClientCertificate::NotAsked).await,
-            Some((config, name)) => {
-                let (stream, certificate) = self.handshake(stream, config, name, deadline, progress).await?;
+            Some(tls) => {
+                let (stream, certificate) = self.handshake(stream, tls, deadline, progress).await?;
                 speak_http(stream, writes, remote_address, certificate).await
             }
         }
     }
 
-    fn tls_parts(
+    /// What a handshake with the host of a URL takes; to be had before anything is dialled.
+    pub(super) fn tls_parts(
         &self,
         url: &Url,
         profile: Option<&Arc<TlsProfile>>,
-    ) -> Result<(Arc<ClientConfig>, ServerName<'static>), SendFailure> {
+    ) -> Result<TlsParts, SendFailure> {
         let config = self.tls_configs.get(profile);
         let config = config.map_err(|error| failure(FailureCode::TlsSettingsInvalid, error.to_string()))?;
         let name = match url.host() {
@@ -333,14 +346,13 @@ impl Connector {
         self.allow.own_inbox(url).is_none()
     }
 
-    async fn handshake(
+    pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TrackedStream<TcpStream>,
-        config: Arc<ClientConfig>,
-        name: ServerName<'static>,
+        stream: S,
+        (config, name): TlsParts,
         deadline: Instant,
         progress: &mut Progress,
-    ) -> Result<(TlsStream<TrackedStream<TcpStream>>, ClientCertificate), SendFailure> {
+    ) -> Result<(TlsStream<S>, ClientCertificate), SendFailure> {
         let started_at = Instant::now();
         let handshake = TlsConnector::from(config).connect(name, stream);
         let handshake = timeout_at(deadline.min(started_at + self.limits.tls), handshake);

@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod resolver;
 pub mod shortage;
 pub mod signature;
+mod smtp;
 pub mod tls;
 mod tls_words;
 mod trust;

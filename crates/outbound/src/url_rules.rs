@@ -7,6 +7,7 @@ use url::{Host, Url};
 
 use super::address::{self, AddressRefusal, LoopbackRule};
 use super::allow_list::AllowList;
+use model::transport::{MAIL_PORTS, address_of, host_of, mail_port};
 
 /// Ports on which something other than HTTP listens: the Fetch standard's bad ports, plus mail, file sharing,
 /// databases, queues and remote desktops. A request sent there could be read as that protocol's commands.
@@ -21,8 +22,8 @@ const REFUSED_PORTS: [u16; 100] = [
 /// Why a URL cannot be a webhook's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlRefusal {
-    /// Neither `http` nor `https`.
-    #[error("the URL must begin with https:// or http://")]
+    /// None that requests go by.
+    #[error("the URL must begin with https:// or http://, that of a mail server with smtps:// or smtp://")]
     Scheme,
     /// A user name or a password in the URL, where logs and pages would show it.
     #[error("the URL must not hold a user name or a password: use a header of the webhook instead")]
@@ -31,7 +32,7 @@ pub enum UrlRefusal {
     #[error("the URL must name a host")]
     NoHost,
     /// A port of another protocol.
-    #[error("port {0} belongs to another protocol than HTTP")]
+    #[error("port {0} belongs to another protocol")]
     Port(u16),
     /// The host is an internal address.
     #[error("{0}")]
@@ -53,15 +54,20 @@ impl UrlRefusal {
 
 /// Checks a webhook's URL as far as that is possible without a look-up.
 pub fn check_url(url: &Url, allow: &AllowList, loopback: LoopbackRule) -> Result<(), UrlRefusal> {
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(UrlRefusal::Scheme);
-    }
+    let is_mail = match url.scheme() {
+        "http" | "https" => false,
+        "smtp" | "smtps" => true,
+        _ => return Err(UrlRefusal::Scheme),
+    };
     if !url.username().is_empty() || url.password().is_some() {
         return Err(UrlRefusal::Credentials);
     }
-    let host = url.host().ok_or(UrlRefusal::NoHost)?;
-    let port = url.port_or_known_default().unwrap_or(0);
-    if REFUSED_PORTS.contains(&port) {
+    let host = host_of(url).ok_or(UrlRefusal::NoHost)?;
+    let port = match is_mail {
+        true => mail_port(url),
+        false => url.port_or_known_default().unwrap_or(0),
+    };
+    if REFUSED_PORTS.contains(&port) && !(is_mail && MAIL_PORTS.contains(&port)) {
         return Err(UrlRefusal::Port(port));
     }
     if allow.own_inbox(url).is_some() {
@@ -70,15 +76,14 @@ pub fn check_url(url: &Url, allow: &AllowList, loopback: LoopbackRule) -> Result
     let Some(address) = known_address(&host) else {
         return Ok(());
     };
-    address::check(address, url.host_str().unwrap_or_default(), allow, loopback).map_err(UrlRefusal::Address)
+    address::check(address, &host.to_string(), allow, loopback).map_err(UrlRefusal::Address)
 }
 
 /// The address of a host that needs no look-up: an IP literal, or `localhost` (RFC 6761).
-fn known_address(host: &Host<&str>) -> Option<IpAddr> {
+fn known_address(host: &Host<String>) -> Option<IpAddr> {
     match host {
-        Host::Ipv4(address) => Some(IpAddr::V4(*address)),
-        Host::Ipv6(address) => Some(IpAddr::V6(*address)),
         Host::Domain(name) => is_localhost(name).then_some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        Host::Ipv4(_) | Host::Ipv6(_) => address_of(host),
     }
 }
 
@@ -135,6 +140,31 @@ mod tests {
             "http://a.localhost/",
         ];
         assert_eq!(refused.map(judge), [Some("address_not_allowed"); 18]);
+    }
+
+    #[test]
+    fn a_mail_server_has_ports_of_its_own_and_no_other_address() {
+        let accepted = [
+            "smtp://mail.example",
+            "smtps://mail.example:465/",
+            "smtp://mail.example:25",
+            "smtp://mail.example:2525",
+        ];
+        assert_eq!(accepted.map(judge), [None; 4]);
+        let refused = [
+            "smtp://127.1",
+            "smtp://0x7f000001:25",
+            "smtp://[::1]",
+            "smtps://10.0.0.7",
+            "smtp://LOCALHOST.:587",
+        ];
+        assert_eq!(refused.map(judge), [Some("address_not_allowed"); 5]);
+        assert_eq!(judge("smtp://mail.example:6379"), Some("url_port_not_allowed"));
+        assert_eq!(
+            judge("smtp://ada:pw@mail.example"),
+            Some("url_credentials_not_allowed")
+        );
+        assert_eq!(judge("smtp:mail.example"), Some("url_host_missing"));
     }
 
     #[test]

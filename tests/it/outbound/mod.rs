@@ -11,6 +11,7 @@ use http::{HeaderMap, Method};
 use model::exchange::{
     BODY_CAP_BYTES, ConnectionUse, Exchange, FailureCode, OutboundRequest, Response, TlsProfile,
 };
+use model::transport::Transport;
 use outbound::resolver::ResolveError;
 use outbound::{AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver};
 
@@ -23,6 +24,7 @@ mod proxy;
 mod reach;
 mod requests;
 mod shortage;
+mod smtp;
 mod tls;
 
 const SHORT: Duration = Duration::from_millis(250);
@@ -107,6 +109,7 @@ fn client_resolving(resolver: Arc<dyn Resolve>) -> Client {
 
 fn post(url: &str) -> OutboundRequest {
     OutboundRequest {
+        transport: Transport::Http,
         method: Method::POST,
         url: url.parse().unwrap(),
         headers: HeaderMap::new(),

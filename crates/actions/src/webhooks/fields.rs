@@ -72,24 +72,26 @@ pub(crate) fn check_url(
     checks: &mut Checks,
     field: impl Into<String>,
     text: &str,
+    schemes: &[&str],
     rules: &dyn UrlRules,
 ) -> Option<Url> {
-    let url = usable_url(text, rules);
+    let url = usable_url(text, schemes, rules);
     url.map_err(|refusal| checks.fail(field, "invalid_url", refusal))
         .ok()
 }
 
 /// A URL that requests may go to; otherwise a sentence that says why not.
-fn usable_url(text: &str, rules: &dyn UrlRules) -> Result<Url, String> {
+fn usable_url(text: &str, schemes: &[&str], rules: &dyn UrlRules) -> Result<Url, String> {
     if text.len() > MAX_URL_BYTES {
         return Err(format!("a URL has at most {MAX_URL_BYTES} bytes"));
     }
     let mut url = Url::parse(text).map_err(|error| format!("this is no URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("the URL must begin with https:// or http://".into());
+    if !schemes.contains(&url.scheme()) {
+        let known: Vec<_> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+        return Err(format!("the URL must begin with {}", known.join(" or ")));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the URL must not contain a user name or password; use a header".into());
+        return Err("the URL must not contain a user name or password; they have fields of their own, or go into a header".into());
     }
     url.set_fragment(None);
     rules.check(&url)?;
@@ -344,7 +346,9 @@ mod tests {
 
     #[test]
     fn only_plain_http_addresses_are_urls_of_webhooks() {
-        let refused = |text: &str| is_refused(|checks| drop(check_url(checks, "url", text, &AnyUrl)));
+        let refused = |text: &str| {
+            is_refused(|checks| drop(check_url(checks, "url", text, &["https", "http"], &AnyUrl)))
+        };
         let bad = [
             "ftp://a/",
             "nothing",

@@ -19,6 +19,8 @@ use renderer::Turn;
 
 /// The name under which a secret URL is kept among the secret options.
 const URL: &str = "url";
+/// The schemes of a URL that HTTP requests go to.
+const WEB: &[&str] = &["https", "http"];
 /// What stands for the path of a secret URL.
 const SEEN_PATH: &str = "/***";
 
@@ -111,7 +113,7 @@ impl OptionsCheck<'_> {
     /// An address that requests go to must be one that they may go to, whichever field it stands in.
     fn check_address(&self, checks: &mut Checks, field: &Field, text: &str) {
         if field.input == Input::Url && !text.is_empty() {
-            check_url(checks, field_name(field.name), text, self.rules);
+            check_url(checks, field_name(field.name), text, WEB, self.rules);
         }
     }
 
@@ -128,13 +130,17 @@ impl OptionsCheck<'_> {
         let is_kept = url.is_none() && self.before.is_some();
         match (typed, self.adapter.description().url) {
             (Some(text), UrlField::Secret { .. }) => {
-                if let Some(url) = check_url(checks, URL, text, self.rules) {
+                if let Some(url) = check_url(checks, URL, text, WEB, self.rules) {
                     settings.url = seen_part(&url);
                     changes.insert(URL.to_owned(), Some(SecretText::new(text)));
                 }
             }
             (Some(text), UrlField::Open { .. } | UrlField::Root { .. }) => {
-                settings.url = check_url(checks, URL, text, self.rules).unwrap_or(settings.url.clone());
+                settings.url = check_url(checks, URL, text, WEB, self.rules).unwrap_or(settings.url.clone());
+            }
+            (Some(text), UrlField::Server { schemes, .. }) => {
+                settings.url =
+                    check_url(checks, URL, text, schemes, self.rules).unwrap_or(settings.url.clone());
             }
             (None, _) if is_kept => {}
             (None, _) => match self.default_url(settings, changes) {
@@ -157,7 +163,7 @@ impl OptionsCheck<'_> {
     /// Tokens were given for one host: another is not to get them just because the address changes.
     fn check_move(&self, checks: &mut Checks, settings: &WebhookSettings, changes: &SecretChanges) {
         let Some(before) = self.before else { return };
-        let is_elsewhere = before.webhook.settings.url.origin() != settings.url.origin();
+        let is_elsewhere = server(&before.webhook.settings.url) != server(&settings.url);
         let fields = self.adapter.description().fields.iter();
         let kept = fields.filter(|field| {
             let is_set = before.secrets.options.contains_key(field.name);
@@ -303,6 +309,11 @@ fn field_name(name: &str) -> String {
         URL | "headers" => name.to_owned(),
         option => format!("options.{option}"),
     }
+}
+
+/// Where a URL leads, whatever its path: the library knows no origin of a scheme that is not the web's.
+fn server(url: &Url) -> (&str, Option<&str>, Option<u16>) {
+    (url.scheme(), url.host_str(), url.port_or_known_default())
 }
 
 /// Of a URL that is a secret, what may be seen.

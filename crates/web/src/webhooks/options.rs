@@ -190,7 +190,10 @@ pub fn url_view(about: &KindDescription, saved: Option<&Webhook>, typed: &str) -
     let is_saved = saved.is_some();
     let has_substitute = about.fields.iter().any(|field| field.input == Input::Secret);
     match about.url {
-        UrlField::Open { placeholder, hint } => UrlView {
+        UrlField::Open { placeholder, hint }
+        | UrlField::Server {
+            placeholder, hint, ..
+        } => UrlView {
             label: "URL",
             hint: hint.to_owned(),
             placeholder: placeholder.to_owned(),
