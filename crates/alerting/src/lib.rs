@@ -3,6 +3,7 @@
 
 pub mod alertmanager;
 mod answer;
+pub mod email;
 pub mod ntfy;
 pub mod opsgenie;
 pub mod pagerduty;

@@ -21,6 +21,7 @@ const ADAPTERS: &[&dyn Adapter] = &[
     &alerting::opsgenie::Opsgenie,
     &alerting::alertmanager::Alertmanager,
     &alerting::ntfy::Ntfy,
+    &alerting::email::Email,
     &chat::custom::Custom,
 ];
 

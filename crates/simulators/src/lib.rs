@@ -6,6 +6,7 @@ mod alertmanager;
 mod code_host;
 mod custom;
 mod discord;
+mod email;
 mod form;
 mod github;
 mod gitlab;
@@ -22,10 +23,10 @@ mod teams;
 mod telegram;
 
 pub use crate::message::Message;
-pub use crate::simulator::{Callback, Fault, Request, Response, Simulator};
+pub use crate::simulator::{Callback, Dialogue, Fault, Request, Response, Simulator, Turn};
 
 /// The kinds that can be simulated, in the order in which people choose.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "slack",
     "teams",
     "google_chat",
@@ -39,6 +40,7 @@ const KINDS: [&str; 14] = [
     "opsgenie",
     "alertmanager",
     "ntfy",
+    "email",
     "custom",
 ];
 
@@ -63,6 +65,7 @@ pub fn simulator(kind: &str) -> Option<Box<dyn Simulator>> {
         "opsgenie" => Box::<opsgenie::Opsgenie>::default(),
         "alertmanager" => Box::<alertmanager::Alertmanager>::default(),
         "ntfy" => Box::<ntfy::Ntfy>::default(),
+        "email" => Box::<email::Email>::default(),
         "custom" => Box::<custom::Custom>::default(),
         _ => return None,
     })

@@ -99,7 +99,61 @@ pub trait Simulator: Send {
 
     /// The URL to give a webhook, below its address (without a slash at its end); for a root, the address itself.
     fn url(&self, address: &str) -> String;
+
+    /// Whether the platform speaks lines and no HTTP.
+    fn speaks_lines(&self) -> bool {
+        false
+    }
+
+    /// A connection that was just opened, if the platform speaks lines and no HTTP. A fault that is due meets it.
+    fn dialogue(&self) -> Option<Box<dyn Dialogue>> {
+        None
+    }
 }
 
 /// The most messages that a simulator keeps; the oldest go first.
 pub const MAX_MESSAGES: usize = 1000;
+
+/// One connection to a platform that speaks no HTTP, but lines. It shares the platform's memory.
+pub trait Dialogue: Send {
+    /// What it says first.
+    fn greeting(&mut self) -> Turn;
+
+    /// What it says to a line, given with its end.
+    fn hear(&mut self, line: &[u8]) -> Turn;
+}
+
+/// What a platform says to a line.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// With the line's end; empty if it waits for more.
+    pub said: String,
+    /// Whether it hangs up then.
+    pub is_end: bool,
+    /// What was asked for with all the lines up to here, in the words of HTTP, and what came of it; nothing before that is
+    /// complete.
+    pub request: Option<(http::Request<Vec<u8>>, Response)>,
+}
+
+impl Turn {
+    /// A line.
+    pub(crate) fn say(line: impl Into<String>) -> Self {
+        Self {
+            said: format!("{}\r\n", line.into()),
+            ..Self::default()
+        }
+    }
+
+    /// The last line.
+    pub(crate) fn end(line: &str) -> Self {
+        Self {
+            is_end: true,
+            ..Self::say(line)
+        }
+    }
+
+    /// Nothing yet.
+    pub(crate) fn silent() -> Self {
+        Self::default()
+    }
+}

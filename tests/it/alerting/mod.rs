@@ -1,6 +1,7 @@
 //! Alerting services from edge to edge: an event comes in over HTTP, an alert stands in the service. What holds for every kind
 //! is in [`crate::chat`].
 
+mod email;
 mod judges;
 mod life;
 
@@ -19,6 +20,9 @@ pub fn needed(kind: &str) -> Value {
         "pagerduty" => json!({"routingKey": ROUTING_KEY}),
         "opsgenie" => json!({"apiKey": API_KEY}),
         "ntfy" => json!({"topic": TOPIC}),
+        "email" => {
+            json!({"from": "opsknight@example.com", "to": "oncall@example.com", "encryption": "optional"})
+        }
         _ => json!({}),
     }
 }

@@ -12,11 +12,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufStream};
+use tokio::net::{TcpListener, TcpStream};
 
 use clock::Env;
 use model::time::Timestamp;
-use simulators::{Callback, Message, Simulator};
+use simulators::{Callback, Dialogue, Message, Simulator};
 
 use crate::support::described;
 
@@ -133,8 +134,37 @@ impl Platform {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let platform = self.clone();
+            let dialogue = self.state().simulator.dialogue();
+            if let Some(dialogue) = dialogue {
+                tokio::spawn(platform.talk(stream, dialogue));
+                continue;
+            }
             let service = service_fn(move |request| platform.clone().answer(request));
             tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    }
+
+    /// Speaks lines, for platforms that speak no HTTP.
+    async fn talk(self, stream: TcpStream, mut dialogue: Box<dyn Dialogue>) {
+        let mut stream = BufStream::new(stream);
+        let mut turn = dialogue.greeting();
+        loop {
+            if let Some((request, _)) = turn.request {
+                self.state().seen.push(Seen {
+                    method: request.method().to_string(),
+                    target: request.uri().to_string(),
+                    headers: request.headers().clone(),
+                    body: String::from_utf8_lossy(request.body()).into_owned(),
+                });
+            }
+            let is_said =
+                stream.write_all(turn.said.as_bytes()).await.is_ok() && stream.flush().await.is_ok();
+            let mut line = Vec::new();
+            let is_over = turn.is_end || !is_said;
+            if is_over || stream.read_until(b'\n', &mut line).await.unwrap_or(0) == 0 {
+                return;
+            }
+            turn = dialogue.hear(&line);
         }
     }
 

@@ -12,7 +12,7 @@ use super::{Desk, KINDS};
 use crate::support::platform::Platform;
 
 /// The environment that `./check` makes; nothing if it said that it could not.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let python = target.join("judges/bin/python");
@@ -28,12 +28,16 @@ fn python() -> Option<PathBuf> {
     None
 }
 
+/// Where a judge is.
+pub fn script(name: &str) -> PathBuf {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    root.join("tests/judges").join(name)
+}
+
 /// Runs a judge and says what it said.
 pub async fn judge(script: &str, arguments: &[&str]) {
     let Some(python) = python() else { return };
-    let script = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-        .join("tests/judges")
-        .join(script);
+    let script = self::script(script);
     let output = tokio::process::Command::new(python)
         .arg(&script)
         .args(arguments)

@@ -26,7 +26,7 @@ use super::report::Report;
 /// The longest body that is taken.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 /// How long `slow` takes.
-const SLOW: Duration = Duration::from_secs(5);
+pub(super) const SLOW: Duration = Duration::from_secs(5);
 /// Between two bytes of `drip`.
 const DRIP: Duration = Duration::from_secs(1);
 const DRIPPED: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n";
@@ -126,7 +126,7 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
 }
 
 /// What HTTP has no words for. Errors mean that the sender hung up, which ends it as well.
-async fn misbehave(mut stream: TcpStream, fault: Fault) {
+pub(super) async fn misbehave(mut stream: TcpStream, fault: Fault) {
     match fault {
         Fault::Timeout => {
             let mut ignored = [0; 1024];

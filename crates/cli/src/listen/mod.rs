@@ -3,6 +3,7 @@
 mod calls;
 mod connection;
 mod fault;
+mod lines;
 mod platform;
 mod report;
 
@@ -47,7 +48,7 @@ pub struct Arguments {
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
     /// Play a platform (discord, slack, teams, google_chat, telegram, jira, servicenow, github, gitlab, pagerduty, opsgenie,
-    /// alertmanager, ntfy, custom): its rules, its answers, its messages, tickets or alerts.
+    /// alertmanager, ntfy, email, custom): its rules, its answers, its messages, tickets or alerts.
     #[arg(long = "as", value_name = "KIND")]
     platform: Option<String>,
     /// The webhook's secret, to verify signatures; OPSKNIGHT_LISTEN_SECRET_FILE names a file that holds it.
@@ -124,7 +125,11 @@ async fn listen(arguments: Arguments, is_json: bool) -> Result<(), Failure> {
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection::serve(stream, Arc::clone(&shared)));
+                    let shared = Arc::clone(&shared);
+                    match shared.platform.as_ref().is_some_and(Platform::speaks_lines) {
+                        true => connections.spawn(lines::serve(stream, shared)),
+                        false => connections.spawn(connection::serve(stream, shared)),
+                    };
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },

@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_body_util::Full;
 use model::time::Timestamp;
-use simulators::{Request, Simulator};
+use simulators::{Dialogue, Request, Simulator};
 
 use super::super::failure::Failure;
 use super::fault::Fault;
@@ -91,6 +91,20 @@ impl Platform {
             body,
             now,
         })
+    }
+
+    /// A connection that was just opened, if the platform speaks lines and no HTTP; with a fault of its own if one is due.
+    pub fn dialogue(&self, fault: Fault) -> Option<Box<dyn Dialogue>> {
+        let mut simulator = self.simulator();
+        if let Fault::Platform(name) = fault {
+            simulator.fail_next(name);
+        }
+        simulator.dialogue()
+    }
+
+    /// Whether it speaks lines and no HTTP.
+    pub fn speaks_lines(&self) -> bool {
+        self.simulator().speaks_lines()
     }
 
     fn simulator(&self) -> std::sync::MutexGuard<'_, Box<dyn Simulator>> {
