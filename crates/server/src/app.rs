@@ -37,7 +37,6 @@ use engine::pruner::KeepFor;
 use engine::scheduler::SchedulerLimits;
 use engine::ticket_poller::TicketPoller;
 use engine::{alert_timer, auditor, escalator, fallback_timer, pruner, publisher, rescuer};
-use inbound::{self, InboundState};
 use limit::Limit;
 use limit::shared::SharedLimits;
 use model::capacity::Capacity;
@@ -458,7 +457,9 @@ fn start_timers(
     timers.spawn(watch().watch("escalator", escalator::run(to, at, lease)));
     let (to, at, lease) = parts();
     timers.spawn(watch().watch("alert timer", alert_timer::run(to, at, lease)));
+    let (to, at, lease) = parts();
     timers.spawn(watch().watch("fallback timer", fallback_timer::run(to, at, lease)));
+    let (to, at, lease) = parts();
     timers.spawn(watch().watch("publisher", publisher::run(to, at, lease)));
     let (to, at, lease) = parts();
     let prune = pruner::run(to, at, lease, keep_for);

@@ -28,9 +28,10 @@ use model::audit::Actor;
 use model::delivery::NextStep;
 use model::event::{Event, EventName};
 use model::exchange::{FailureCode, PhaseTimings};
-use model::id::WebhookId;
+use model::id::{ServiceId, SourceId, WebhookId};
 use model::incident::{IncidentAction, Severity};
 use model::secret::SecretText;
+use model::source::{RequestResult, SourceRequest};
 use model::ticket::TicketLink;
 use model::user::User;
 use renderer::Renderer;
@@ -41,6 +42,7 @@ use store::deliveries::DeliveryDetail;
 use store::incidents::Committed;
 use store::queue::{AttemptRecord, ClaimRequest};
 use store::seal::{MasterKey, Sealer};
+use store::sources::Arrival;
 use store::tickets::PollOutcome;
 
 /// A text that does harm wherever it is not escaped.
@@ -248,7 +250,9 @@ async fn furnish(actions: &Actions, store: &Store, source: &Env, user: &User) ->
         body_is_truncated: false,
     };
     actions.keep_in_inbox(inbox.id, arrival).await.unwrap();
+    let alerts = create_source(actions, store, source, service.id, user).await;
     vec![
+        ("/settings/sources/", alerts.to_string()),
         ("/act/", format!("{chat}/{token}")),
         ("/incidents/", incident.id.to_string()),
         ("/services/", service.id.to_string()),
@@ -258,6 +262,44 @@ async fn furnish(actions: &Actions, store: &Store, source: &Env, user: &User) ->
         ("/settings/integrations/", webhook.id.to_string()),
         ("/settings/inbox/", inbox.id.to_string()),
     ]
+}
+
+/// An alert source with a request that was refused.
+async fn create_source(
+    actions: &Actions,
+    store: &Store,
+    source: &Env,
+    service: ServiceId,
+    user: &User,
+) -> SourceId {
+    let draft = serde_json::from_value(serde_json::json!({
+        "serviceId": service, "kind": "generic", "name": HOSTILE,
+    }));
+    let created = actions
+        .create_source(actor_of(user), draft.unwrap())
+        .await
+        .unwrap();
+    let at = source.now();
+    let request = SourceRequest {
+        id: source.new_source_request_id(),
+        source_id: created.id,
+        at,
+        method: "POST".into(),
+        path: format!("/{HOSTILE}"),
+        remote_address: "192.0.2.1".into(),
+        body: Bytes::from_static(HOSTILE.as_bytes()),
+        body_is_truncated: false,
+        status: 400,
+        result: RequestResult::default(),
+    };
+    let arrival = Arrival {
+        source_id: created.id,
+        at,
+        signals: Vec::new(),
+        request: Some(request),
+    };
+    store.sources.receive(arrival).await.unwrap();
+    created.id
 }
 
 /// A chat that gets no events, and the key of its links.

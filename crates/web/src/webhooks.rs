@@ -1,5 +1,6 @@
 //! Webhooks: the list, one of them, and the form that makes and changes one.
 
+mod event_choices;
 pub mod facts;
 pub mod form;
 pub mod list;

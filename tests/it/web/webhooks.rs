@@ -109,7 +109,7 @@ async fn every_mistake_stands_beside_its_field_and_nothing_typed_is_lost() {
     browser.fill("Name", "Display").await;
     browser.fill("URL", "https://user:pass@example.com/").await;
     browser
-        .press("Advanced: filters, headers, retries, rate, certificates")
+        .press("Advanced: filters, headers, retries, fallback, certificates")
         .await;
     browser.fill("Filter", "severity = oops").await;
     browser.fill("Retry schedule", "1m, soon").await;
@@ -139,7 +139,7 @@ async fn a_filter_is_tried_on_the_latest_events_while_it_is_typed() {
     let browser = Browser::open_as(&app, Role::Admin).await;
     browser.goto("/settings/integrations/new/generic").await;
     browser
-        .press("Advanced: filters, headers, retries, rate, certificates")
+        .press("Advanced: filters, headers, retries, fallback, certificates")
         .await;
     browser.fill("Filter", "title.contains(\"Disk\")").await;
     browser.wait_for_text("Chooses 2 of the last 3 events").await;

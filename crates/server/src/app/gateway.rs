@@ -22,6 +22,7 @@ use model::event::Event;
 use model::exchange::{BODY_CAP_BYTES, ConnectionUse, OutboundRequest};
 use model::id::WebhookId;
 use model::ticket::TicketLink;
+use model::transport::Transport;
 use outbound::Client;
 use renderer::Renderer;
 use store::Store;
@@ -85,6 +86,7 @@ struct GuardedFetcher(Client);
 impl Fetcher for GuardedFetcher {
     async fn get(&self, url: &Url) -> Result<Bytes, String> {
         let request = OutboundRequest {
+            transport: Transport::Http,
             method: Method::GET,
             url: url.clone(),
             headers: HeaderMap::new(),

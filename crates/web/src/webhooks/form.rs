@@ -6,7 +6,6 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::deliveries::attempt::{event_meaning, operational_meaning};
 use crate::layout::choices::{Choice, all_services};
 use crate::layout::error::{FieldErrors, PageError, PageResult};
 use crate::layout::form::Form;
@@ -14,6 +13,9 @@ use crate::layout::query::PathId;
 use crate::layout::{Layout, Nav, go, render, render_refused};
 use crate::session::UserSession;
 use crate::state::WebState;
+use crate::webhooks::event_choices::{
+    EventChoice, event_choices, is_told_of_webhooks, operational_choices, severity_boxes,
+};
 use crate::webhooks::options::{KindFields, Shown, options_draft};
 use crate::webhooks::outage_fields::{self, OutageFields};
 use actions::checks::Checks;
@@ -21,24 +23,14 @@ use actions::webhooks::choice_preview::ChoicePreview;
 use actions::webhooks::draft::{TlsDraft, WebhookDraft};
 use actions::{ActionError, Patch};
 use destination::about::{KindDescription, UrlField};
-use model::event::{EventName, EventType};
+use model::event::EventType;
 use model::id::WebhookId;
 use model::incident::Severity;
-use model::operational::OperationalName;
 use model::time::format_duration;
 use model::webhook::{Ordering, Webhook, WebhookKind, WhenDisabled};
 
 /// Empty rows for headers that a form without a script offers.
 const SPARE_HEADERS: usize = 3;
-
-/// A choice of events with what it means.
-pub struct EventChoice {
-    pub event: &'static str,
-    /// What it means.
-    pub meaning: &'static str,
-    /// Whether it is ticked.
-    pub is_chosen: bool,
-}
 
 /// The fields of a webhook, as typed.
 pub struct WebhookFields {
@@ -217,41 +209,6 @@ impl WebhookFields {
 
 fn chosen(id: &str) -> Choice {
     Choice::new(id, id, id)
-}
-
-fn event_choices(is_chosen: impl Fn(EventName) -> bool) -> Vec<EventChoice> {
-    let choice = |event: EventName| EventChoice {
-        event: event.as_str(),
-        meaning: event_meaning(event),
-        is_chosen: is_chosen(event),
-    };
-    EventName::ALL.iter().copied().map(choice).collect()
-}
-
-/// A ticket system gets neither canaries nor operational events: each would make a ticket.
-fn is_told_of_webhooks(kind: WebhookKind) -> bool {
-    kinds::adapter_or_unknown(kind).ticketing().is_none()
-}
-
-fn operational_choices(kind: WebhookKind, is_chosen: impl Fn(OperationalName) -> bool) -> Vec<EventChoice> {
-    if !is_told_of_webhooks(kind) {
-        return Vec::new();
-    }
-    let choice = |event: OperationalName| EventChoice {
-        event: event.as_str(),
-        meaning: operational_meaning(event),
-        is_chosen: is_chosen(event),
-    };
-    OperationalName::ALL.iter().copied().map(choice).collect()
-}
-
-fn severity_boxes(chosen: &[Severity]) -> Vec<Choice> {
-    let choice = |severity: Severity| Choice {
-        value: severity.as_str().into(),
-        name: severity.as_str().into(),
-        is_chosen: chosen.contains(&severity),
-    };
-    Severity::ALL.iter().copied().map(choice).collect()
 }
 
 /// The headers of a form: rows of name and value, the empty ones left out.

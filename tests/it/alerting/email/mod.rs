@@ -16,7 +16,7 @@ fn header(mail: &Seen, name: &str) -> Option<String> {
         .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
 }
 
-fn with(changes: Value) -> Value {
+fn with(changes: &Value) -> Value {
     let mut options = needed("email");
     options
         .as_object_mut()
@@ -133,7 +133,7 @@ async fn an_attempt_shows_the_mail_and_what_the_server_replied_but_no_action_tok
 
 #[tokio::test]
 async fn without_encryption_a_mail_that_wants_it_is_held_until_somebody_puts_that_right() {
-    let chat = Chat::start("email", with(json!({"encryption": "required"}))).await;
+    let chat = Chat::start("email", with(&json!({"encryption": "required"}))).await;
     chat.app.trigger("Disk full").await;
     let first = chat.delivery(1).await;
     assert_eq!(first["attempts"][0]["failure"]["code"], "tls_not_offered");
@@ -176,7 +176,7 @@ async fn where_mails_may_go_is_checked_when_it_is_saved() {
 async fn a_webhook_of_mail_is_renamed_without_its_password() {
     let chat = Chat::start(
         "email",
-        with(json!({"username": "ada", "password": "good-password"})),
+        with(&json!({"username": "ada", "password": "good-password"})),
     )
     .await;
     let url = chat.shown().await["url"].clone();

@@ -160,7 +160,7 @@ impl Sender {
         let data = tempfile::tempdir().unwrap();
         let app = TestApp::start(data.path()).await;
         app.create_service().await;
-        let options = with(json!({
+        let options = with(&json!({
             "to": to,
             "encryption": "required",
             "username": "ada",
