@@ -1,5 +1,5 @@
 //! Resolves alerts whose time has come: those that their sender says end at some time, and those that flapped and are quiet
-//! now.
+//! now. And tells of sources that are silent.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::lease::Lease;
 use clock::Env;
 use model::audit::Actor;
+use model::time::Timestamp;
 use store::Store;
+use store::StoreResult;
 use store::log_store_failure;
 use store::sources::{Arrival, NewSignal, Said};
 
@@ -17,29 +19,45 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How many alerts one look resolves at most; more follow at once.
 const BATCH: u32 = 500;
 
+/// How long senders have, after we were away, to say that their alerts still fire: Prometheus says so each minute.
+const GRACE: Duration = Duration::from_secs(180);
+
 /// Runs until the task is dropped, while this node leads. Two nodes that did so at once would only get in each other's way.
 pub async fn run(store: Store, source: Env, lease: Arc<Lease>) {
+    // Since when requests can have come: silence of before was our own.
+    let mut listening_since = None;
     loop {
-        let resolved = match lease.leads(source.monotonic_millis()) {
-            true => resolve_due(&store, &source).await,
-            false => 0,
-        };
+        let mut resolved = 0;
+        if lease.leads(source.monotonic_millis()) {
+            let since = *listening_since.get_or_insert_with(|| source.now());
+            match tend(&store, &source, since).await {
+                Ok(count) => resolved = count,
+                Err(error) => {
+                    log_store_failure!(error, "alerts that are due could not be looked for; trying again");
+                    listening_since = None;
+                }
+            }
+        } else {
+            listening_since = None;
+        }
         if resolved < BATCH {
             tokio::time::sleep(INTERVAL).await;
         }
     }
 }
 
+async fn tend(store: &Store, source: &Env, since: Timestamp) -> StoreResult<u32> {
+    store.sources.tell_silent(source.now(), since).await?;
+    match since.plus(GRACE) <= source.now() {
+        true => resolve_due(store, source).await,
+        false => Ok(0),
+    }
+}
+
 /// Resolves one batch of due alerts; says how many. The store decides again inside its transaction: one that was sent again
 /// meanwhile goes on.
-pub async fn resolve_due(store: &Store, source: &Env) -> u32 {
-    let due = match store.sources.due_alerts(source.now(), BATCH).await {
-        Ok(due) => due,
-        Err(error) => {
-            log_store_failure!(error, "due alerts could not be read; trying again");
-            return 0;
-        }
-    };
+async fn resolve_due(store: &Store, source: &Env) -> StoreResult<u32> {
+    let due = store.sources.due_alerts(source.now(), BATCH).await?;
     let mut by_source: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for (source_id, key) in due {
         by_source.entry(source_id).or_default().push(key);
@@ -59,12 +77,8 @@ pub async fn resolve_due(store: &Store, source: &Env) -> u32 {
             signals: keys.into_iter().map(new_signal).collect(),
             request: None,
         };
-        match store.sources.receive(arrival).await {
-            Ok(_) => resolved += count,
-            Err(error) => {
-                log_store_failure!(error, %source_id, "due alerts could not be resolved; trying again");
-            }
-        }
+        store.sources.receive(arrival).await?;
+        resolved += count;
     }
-    resolved
+    Ok(resolved)
 }

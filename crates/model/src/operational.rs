@@ -12,7 +12,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use crate::audit::Actor;
 use crate::digest::sha256;
 use crate::event::{Event, EventName};
-use crate::id::{EventId, IncidentId, ServiceId, WebhookId};
+use crate::id::{EventId, IncidentId, ServiceId, SourceId, WebhookId};
 use crate::incident::{Incident, IncidentStatus, Severity};
 use crate::service::ServiceRef;
 use crate::time::Timestamp;
@@ -105,6 +105,15 @@ pub struct Subject {
 impl Subject {
     /// A webhook.
     pub fn webhook(id: WebhookId, name: impl Into<String>) -> Self {
+        Self {
+            key: *id.as_bytes(),
+            id: id.to_string(),
+            name: name.into(),
+        }
+    }
+
+    /// An alert source.
+    pub fn source(id: SourceId, name: impl Into<String>) -> Self {
         Self {
             key: *id.as_bytes(),
             id: id.to_string(),

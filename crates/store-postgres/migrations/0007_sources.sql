@@ -16,6 +16,7 @@ CREATE TABLE sources (
     is_enabled         BOOLEAN NOT NULL,
     created_at         BIGINT NOT NULL,
     last_request_at    BIGINT,
+    silence_told_at    BIGINT,
     window_at          BIGINT,
     window_count       BIGINT NOT NULL DEFAULT 0,
     storm_until        BIGINT,
@@ -46,7 +47,7 @@ CREATE TABLE source_alerts (
 
 CREATE INDEX source_alerts_incident ON source_alerts (incident_id, is_firing);
 CREATE INDEX source_alerts_last ON source_alerts (source_id, last_at);
-CREATE INDEX source_alerts_old ON source_alerts (last_at) WHERE NOT is_firing;
+CREATE INDEX source_alerts_old ON source_alerts (last_at);
 CREATE INDEX source_alerts_due ON source_alerts (resolve_at) WHERE resolve_at IS NOT NULL;
 
 CREATE TABLE source_requests (

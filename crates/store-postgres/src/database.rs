@@ -24,6 +24,7 @@ use super::fleet::Progress;
 use super::group_commit::GroupCommit;
 use super::migrate::{Migrator, present_version};
 use super::prune::PruneRound;
+use super::source_arrivals::SourceTurns;
 use super::subscriptions::Subscriptions;
 use super::terms::Terms;
 use super::timelines::{self, Timelines};
@@ -76,6 +77,7 @@ pub struct Database {
     prune_round: Mutex<PruneRound>,
     group_commit: GroupCommit,
     webhook_watch: WebhookWatch,
+    source_turns: SourceTurns,
     /// Apart from the others, so that no load keeps a heartbeat waiting.
     lease_pool: Pool,
     /// By how much this node's clock was ahead of the database's at the last heartbeat.
@@ -198,6 +200,7 @@ impl Database {
         Self {
             group_commit: GroupCommit::start(&shared),
             webhook_watch: WebhookWatch::default(),
+            source_turns: SourceTurns::default(),
             lease_pool: opening.lease_pool,
             clock_ahead_ms: AtomicI64::new(0),
             shared,
@@ -262,6 +265,11 @@ impl Database {
     /// What this node knows of the webhooks.
     pub(super) fn webhook_watch(&self) -> &WebhookWatch {
         &self.webhook_watch
+    }
+
+    /// Where requests of one alert source wait for each other.
+    pub(super) fn source_turns(&self) -> &SourceTurns {
+        &self.source_turns
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

@@ -281,8 +281,9 @@ async fn delete_small_things(connection: &Connection, retention: Retention) -> S
         ),
         (
             "DELETE FROM source_alerts WHERE (source_id, key) IN
-                 (SELECT source_id, key FROM source_alerts WHERE NOT is_firing AND last_at < $1 ORDER BY last_at LIMIT $2
-                  FOR UPDATE SKIP LOCKED)",
+                 (SELECT a.source_id, a.key FROM source_alerts a JOIN incidents i ON i.id = a.incident_id
+                  WHERE a.last_at < $1 AND (NOT a.is_firing OR i.status = 'resolved')
+                  ORDER BY a.last_at LIMIT $2 FOR UPDATE OF a SKIP LOCKED)",
             retention.alerts_before,
         ),
         (

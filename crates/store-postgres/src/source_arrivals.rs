@@ -4,9 +4,10 @@
 //! The source is locked first and its alerts' incidents next, so that two nodes that hear of one alert make one incident, and
 //! nobody waits for an incident while holding the feed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use model::id::IncidentId;
+use model::id::{IncidentId, SourceId};
 use model::source::RequestResult;
 use store::StoreError;
 use store::StoreResult;
@@ -21,6 +22,19 @@ use super::source_rows::{
 use super::ticket_changes::write_note;
 use super::transitions::{Request, commit_all};
 use super::writer::WriteContext;
+
+/// Where this node's requests of one source wait for each other: at its row, each would take a connection away meanwhile.
+#[derive(Default)]
+pub struct SourceTurns(Mutex<HashMap<SourceId, Arc<tokio::sync::Mutex<()>>>>);
+
+impl SourceTurns {
+    /// Whoever is before at a source, while it is held.
+    pub fn of(&self, id: SourceId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(id).or_default())
+    }
+}
 
 /// Does what is said of alerts and keeps the request.
 pub async fn receive(context: &mut WriteContext, arrival: &Arrival) -> StoreResult<RequestResult> {

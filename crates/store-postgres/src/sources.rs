@@ -8,14 +8,16 @@ use model::source::{Alert, MAX_SOURCE_REQUESTS, MAX_SOURCES, RequestResult, Sour
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
+use store::operational::of_silence;
 use store::sealed::{seal, source_place};
 use store::setting_changes;
 use store::sources::{Arrival, SourceEdit, Sources};
 
 use super::audit;
-use super::columns::{bytes, number, value};
-use super::connection::{Connection, ConstraintRefusal};
+use super::columns::{bytes, number, time, value};
+use super::connection::{Connection, ConstraintRefusal, Params};
 use super::database::Database;
+use super::operational;
 use super::source_arrivals;
 use super::source_rows::{
     SealedSource, alert_from_row, lock_source, millis, request_from_row, select_sources,
@@ -75,6 +77,8 @@ impl Sources for Database {
     }
 
     async fn receive(&self, arrival: Arrival) -> StoreResult<RequestResult> {
+        let turn = self.source_turns().of(arrival.source_id);
+        let _turn = turn.lock().await;
         self.write(arrival, |context, arrival| {
             Box::pin(source_arrivals::receive(context, arrival))
         })
@@ -131,22 +135,51 @@ impl Sources for Database {
             .await
     }
 
-    async fn silent(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Source>> {
-        let sql = select_sources!(
-            "WHERE s.is_enabled AND s.silent_after_ms IS NOT NULL
-                 AND coalesce(s.last_request_at, s.created_at) + s.silent_after_ms <= $1
-             ORDER BY s.id LIMIT $2"
-        );
-        let connection = self.connection().await?;
-        let rows = connection
-            .read_all(
-                sql,
-                &[&now.as_millis(), &i64::from(limit)],
-                SealedSource::from_row,
-            )
-            .await?;
-        rows.into_iter().map(|row| row.open(self.sealer())).collect()
+    async fn tell_silent(&self, now: Timestamp, listening_since: Timestamp) -> StoreResult<u32> {
+        let silent = silent(&self.connection().await?, (now, listening_since), "").await?;
+        match silent.is_empty() {
+            true => Ok(0),
+            false => {
+                self.write((now, listening_since), |context, times| {
+                    Box::pin(tell_silent(context, *times))
+                })
+                .await
+            }
+        }
     }
+}
+
+/// Those of which nobody has been told yet, with their names, and since when.
+async fn silent(
+    connection: &Connection,
+    (now, listening_since): (Timestamp, Timestamp),
+    lock: &str,
+) -> StoreResult<Vec<(SourceId, String, Timestamp)>> {
+    let sql = format!(
+        "SELECT id, name, coalesce(last_request_at, created_at) AS since FROM sources
+         WHERE is_enabled AND greatest(coalesce(last_request_at, created_at), $2) + silent_after_ms <= $1
+             AND coalesce(silence_told_at, 0) <= coalesce(last_request_at, created_at)
+         ORDER BY id {lock}"
+    );
+    connection
+        .read_all(&sql, &[&now.as_millis(), &listening_since.as_millis()], |row| {
+            let id = SourceId::from_bytes(bytes(row, "id")?);
+            Ok((id, value(row, "name")?, time(row, "since")?))
+        })
+        .await
+}
+
+async fn tell_silent(context: &mut WriteContext, times: (Timestamp, Timestamp)) -> StoreResult<u32> {
+    let (now, _) = times;
+    let mut told = 0;
+    for (id, name, since) in silent(&context.connection, times, "FOR UPDATE").await? {
+        let sql = "UPDATE sources SET silence_told_at = $2 WHERE id = $1";
+        let values: Params<'_> = &[&&id.as_bytes()[..], &now.as_millis()];
+        context.connection.execute(sql, values).await?;
+        operational::note(context, &of_silence(id, &name, since, now)).await?;
+        told += 1;
+    }
+    Ok(told)
 }
 
 async fn create(context: &mut WriteContext, source: &Source, change: &Change) -> StoreResult<Source> {

@@ -16,6 +16,7 @@ CREATE TABLE sources (
     is_enabled         INTEGER NOT NULL CHECK (is_enabled IN (0, 1)),
     created_at         INTEGER NOT NULL,
     last_request_at    INTEGER,
+    silence_told_at    INTEGER,
     window_at          INTEGER,
     window_count       INTEGER NOT NULL DEFAULT 0,
     storm_until        INTEGER,
@@ -46,7 +47,7 @@ CREATE TABLE source_alerts (
 
 CREATE INDEX source_alerts_incident ON source_alerts (incident_id, is_firing);
 CREATE INDEX source_alerts_last ON source_alerts (source_id, last_at);
-CREATE INDEX source_alerts_old ON source_alerts (last_at) WHERE is_firing = 0;
+CREATE INDEX source_alerts_old ON source_alerts (last_at);
 CREATE INDEX source_alerts_due ON source_alerts (resolve_at) WHERE resolve_at IS NOT NULL;
 
 CREATE TABLE source_requests (

@@ -228,8 +228,9 @@ fn delete_alerts(connection: &Connection, before: Timestamp) -> StoreResult<usiz
     execute(
         connection,
         "DELETE FROM source_alerts WHERE (source_id, key) IN
-             (SELECT source_id, key FROM source_alerts WHERE is_firing = 0 AND last_at < ?1
-              ORDER BY last_at LIMIT ?2)",
+             (SELECT a.source_id, a.key FROM source_alerts a JOIN incidents i ON i.id = a.incident_id
+              WHERE a.last_at < ?1 AND (a.is_firing = 0 OR i.status = 'resolved')
+              ORDER BY a.last_at LIMIT ?2)",
         (before.as_millis(), PRUNE_BATCH),
     )
 }

@@ -9,17 +9,20 @@ use model::source::{Alert, MAX_SOURCE_REQUESTS, MAX_SOURCES, RequestResult, Sour
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
+use store::operational::of_silence;
 use store::seal::Sealer;
 use store::sealed::{seal, source_place};
 use store::setting_changes;
 use store::sources::{Arrival, SourceEdit, Sources};
 
 use super::audit;
+use super::columns::time;
 use super::database::Database;
+use super::operational;
 use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::source_arrivals;
 use super::source_rows::{SealedSource, alert_from_row, millis, request_from_row, select_sources};
-use super::statements::{read_all, read_one};
+use super::statements::{execute, read_all, read_one};
 use super::writer::WriteContext;
 
 pub(super) const NOT_FOUND: StoreError = StoreError::NotFound { what: "alert source" };
@@ -27,7 +30,7 @@ pub(super) const NOT_FOUND: StoreError = StoreError::NotFound { what: "alert sou
 #[async_trait]
 impl Sources for Database {
     async fn create(&self, source: Source, change: Change) -> StoreResult<Source> {
-        self.write(move |context| create(context, source, &change)).await
+        self.write(move |context| create(context, &source, &change)).await
     }
 
     async fn list(&self) -> StoreResult<Vec<Source>> {
@@ -101,22 +104,54 @@ impl Sources for Database {
         .await
     }
 
-    async fn silent(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Source>> {
-        let sealer = self.sealer().clone();
-        self.read(move |connection| {
-            let sql = select_sources!(
-                "WHERE s.is_enabled = 1 AND s.silent_after_ms IS NOT NULL
-                     AND coalesce(s.last_request_at, s.created_at) + s.silent_after_ms <= ?1
-                 ORDER BY s.id LIMIT ?2"
-            );
-            let rows = read_all(connection, sql, (now.as_millis(), limit), SealedSource::from_row)?;
-            rows.into_iter().map(|row| row.open(&sealer)).collect()
-        })
-        .await
+    async fn tell_silent(&self, now: Timestamp, listening_since: Timestamp) -> StoreResult<u32> {
+        let look = move |connection: &Connection| silent(connection, now, listening_since);
+        match self.read(look).await?.is_empty() {
+            true => Ok(0),
+            false => {
+                self.write(move |context| tell_silent(context, now, listening_since))
+                    .await
+            }
+        }
     }
 }
 
-fn create(context: &WriteContext<'_>, source: Source, change: &Change) -> StoreResult<Source> {
+/// Those of which nobody has been told yet, with their names, and since when.
+fn silent(
+    connection: &Connection,
+    now: Timestamp,
+    listening_since: Timestamp,
+) -> StoreResult<Vec<(SourceId, String, Timestamp)>> {
+    read_all(
+        connection,
+        "SELECT id, name, coalesce(last_request_at, created_at) AS since FROM sources
+         WHERE is_enabled = 1 AND max(coalesce(last_request_at, created_at), ?2) + silent_after_ms <= ?1
+             AND coalesce(silence_told_at, 0) <= coalesce(last_request_at, created_at)
+         ORDER BY id",
+        (now.as_millis(), listening_since.as_millis()),
+        |row| {
+            let id = SourceId::from_bytes(row.get("id")?);
+            Ok((id, row.get("name")?, time(row, "since")?))
+        },
+    )
+}
+
+fn tell_silent(
+    context: &mut WriteContext<'_>,
+    now: Timestamp,
+    listening_since: Timestamp,
+) -> StoreResult<u32> {
+    let mut told = 0;
+    for (id, name, since) in silent(context.connection, now, listening_since)? {
+        let sql = "UPDATE sources SET silence_told_at = ?2 WHERE id = ?1";
+        execute(context.connection, sql, (id.as_bytes(), now.as_millis()))?;
+        operational::note(context, &of_silence(id, &name, since, now))?;
+        told += 1;
+    }
+    Ok(told)
+}
+
+fn create(context: &WriteContext<'_>, source: &Source, change: &Change) -> StoreResult<Source> {
     let connection = context.connection;
     let count = read_one(connection, "SELECT count(*) FROM sources", (), |row| {
         row.get::<_, u32>(0)
@@ -139,7 +174,7 @@ fn create(context: &WriteContext<'_>, source: Source, change: &Change) -> StoreR
         ),
         REFUSAL,
     )?;
-    write_settings(context, &source)?;
+    write_settings(context, source)?;
     let detail = format!("created \"{}\"", source.settings.name);
     audit::write(connection, change, "source.create", source.id, &detail)?;
     get(connection, context.sealer, source.id)

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use crate::StoreResult;
 use crate::queue::AttemptRecord;
 use model::delivery::NextStep;
-use model::id::WebhookId;
+use model::id::{SourceId, WebhookId};
 use model::operational::{DEAD_INTERVAL, OperationalName, OperationalNotice, Subject};
 use model::time::Timestamp;
 use model::webhook::{Degraded, Webhook};
@@ -86,6 +86,17 @@ pub fn of_breaker(
     }
 }
 
+/// What a source that says nothing gives to tell.
+pub fn of_silence(id: SourceId, name: &str, since: Timestamp, at: Timestamp) -> OperationalNotice {
+    OperationalNotice {
+        detail: Some(format!(
+            "no request came since {}: look whether its sender still runs and reaches this server",
+            since.to_rfc3339_seconds()
+        )),
+        ..OperationalNotice::new(OperationalName::SourceSilent, Subject::source(id, name), at)
+    }
+}
+
 /// What an attempt that disabled its webhook gives to tell. That of an operational event says nothing of itself.
 pub fn of_disabling(
     record: &AttemptRecord,
@@ -108,8 +119,7 @@ pub fn of_deaths<'a>(
     at: Timestamp,
 ) -> Vec<OperationalNotice> {
     let mut notices: std::collections::BTreeMap<WebhookId, OperationalNotice> = Default::default();
-    let dead = records
-        .filter(|record| record.next_step == NextStep::Dead && !record.is_test && !record.is_operational);
+    let dead = records.filter(|record| record.next_step == NextStep::Dead && record.is_of_incident());
     for record in dead {
         let notice = notices
             .entry(record.webhook_id)

@@ -97,6 +97,13 @@ pub struct AttemptRecord {
     pub disable_webhook: Option<String>,
 }
 
+impl AttemptRecord {
+    /// Whether its event is something that really happened to an incident.
+    pub fn is_of_incident(&self) -> bool {
+        !self.is_test && !self.is_operational
+    }
+}
+
 /// What recording an attempt did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {

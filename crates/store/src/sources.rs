@@ -102,6 +102,7 @@ pub trait Sources: Send + Sync {
     /// Alerts whose time to be resolved has come, the longest due first.
     async fn due_alerts(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<(SourceId, String)>>;
 
-    /// Sources that say nothing for longer than they may, at most so many.
-    async fn silent(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Source>>;
+    /// Leaves a notice of each source that says nothing for longer than it may, once for each silence; says of how many. Only
+    /// what it does not say since a time counts.
+    async fn tell_silent(&self, now: Timestamp, listening_since: Timestamp) -> StoreResult<u32>;
 }

@@ -118,3 +118,29 @@ async fn a_test_goes_the_way_of_a_sender_and_says_what_became_of_it() {
         assert_eq!(outcome("resolve").await, "resolved", "{kind}");
     }
 }
+
+#[tokio::test]
+async fn a_source_from_which_nothing_comes_any_more_is_told_of_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let mut watcher = Receiver::start(&[OK]).await;
+    app.create_webhook(
+        &format!("http://{}/", watcher.address),
+        json!({"name": "Watcher", "events": ["source.silent"]}),
+    )
+    .await;
+    let source = create_source(&app, "pagerduty", json!({"silentAfterSeconds": 600})).await;
+    send(&app, "/v2/enqueue", event(&source.key, "trigger", "db"))
+        .await
+        .expect(202);
+    app.advance(Duration::from_secs(601));
+    let told = watcher.next_request().await;
+    assert!(told.contains("x-opsknight-event: source.silent"), "{told}");
+    assert!(told.contains(&source.id), "{told}");
+    app.advance(Duration::from_secs(3600));
+    app.quiesce().await;
+    let told = app.wait_for("event=source.silent&status=delivered", 1).await;
+    assert_eq!(told.len(), 1);
+    assert!(!watcher.has_further_requests());
+}

@@ -196,7 +196,11 @@ cases! {
         receive(world, source.id, 3, all(&Resolve)).await;
         assert_eq!(status(world, storm).await, IncidentStatus::Triggered);
         let last = receive(world, source.id, 4, vec![said(Resolve, "late")]).await;
-        assert_eq!(last, [SignalOutcome::Resolved { incident_id: storm }]);
+        assert_eq!(last, [SignalOutcome::ResolvedInStorm { incident_id: storm }], "it may grow again");
+        let due = world.store().sources.due_alerts(world.at(60_003), 10).await.unwrap();
+        assert_eq!(due, [(source.id, "late".to_owned())]);
+        let ended = receive(world, source.id, 60_003, vec![Said::ByTimer { key: "late".into() }]).await;
+        assert_eq!(ended, [SignalOutcome::Resolved { incident_id: storm }]);
         assert_eq!(status(world, storm).await, IncidentStatus::Resolved);
     }
 
@@ -255,13 +259,15 @@ cases! {
         assert!(kept.is_sorted_by_key(|request| std::cmp::Reverse(request.at)));
     }
 
-    async fn a_source_that_says_nothing_for_too_long_is_silent(world: &mut World) {
+    async fn a_source_that_says_nothing_for_too_long_is_told_of_once_for_each_silence(world: &mut World) {
         let source = create(world, "k").await;
         let sources = &world.store().sources;
-        assert_eq!(sources.silent(world.at(299_999), 10).await, Ok(vec![]));
-        assert_eq!(sources.silent(world.at(300_000), 10).await.unwrap()[0].id, source.id);
-        receive(world, source.id, 200_000, vec![]).await;
-        assert_eq!(sources.silent(world.at(300_000), 10).await, Ok(vec![]));
-        assert_eq!(sources.silent(world.at(500_000), 10).await.unwrap().len(), 1);
+        assert_eq!(sources.tell_silent(world.at(299_999), world.at(0)).await, Ok(0));
+        assert_eq!(sources.tell_silent(world.at(300_000), world.at(0)).await, Ok(1));
+        assert_eq!(sources.tell_silent(world.at(900_000), world.at(0)).await, Ok(0));
+        receive(world, source.id, 1_000_000, vec![]).await;
+        assert_eq!(sources.tell_silent(world.at(1_200_000), world.at(0)).await, Ok(0));
+        assert_eq!(sources.tell_silent(world.at(1_300_000), world.at(1_100_000)).await, Ok(0));
+        assert_eq!(sources.tell_silent(world.at(1_300_000), world.at(0)).await, Ok(1));
     }
 }
