@@ -1,9 +1,11 @@
 //! What becomes of the alerts of a source: pure rules from the rows that are there to what is written. Dedup, storm control
 //! and flap damping are decided here; which event a transition makes decides the state machine of incidents.
 
-use std::collections::HashMap;
-use std::time::Duration;
+mod changes;
 
+use std::collections::HashMap;
+
+use self::changes::{changes_now, count_change};
 use crate::incidents::{ServiceKey, TransitionRequest, Trigger};
 use crate::source_texts::{dedup_key, describe_alert, describe_storm, flapping_note, storm_title};
 use crate::sources::{NewSignal, Said};
@@ -417,12 +419,28 @@ impl Planner {
         self.close(place, signal)
     }
 
+    /// Until when a storm's incident that has one firing alert left waits for others; nothing if it is over, or no storm's.
+    fn storm_goes_on(&self, incident_id: IncidentId) -> Option<Timestamp> {
+        let is_storms = self.plan.storm.incident_id == Some(incident_id) && self.is_open(incident_id);
+        let is_last = self.firing.get(&incident_id).is_none_or(|firing| *firing <= 1);
+        self.plan
+            .storm
+            .until
+            .filter(|until| is_storms && is_last && *until > self.now)
+    }
+
     /// An alert fires no more: its incident is over if it was the last one.
     fn close(&mut self, place: usize, signal: &NewSignal) -> SignalOutcome {
+        let incident_id = self.alerts[place].0.incident_id;
+        if let Some(until) = self.storm_goes_on(incident_id) {
+            // The last one of a storm that may grow again keeps it open: else it would be opened anew with each alert.
+            let (alert, is_changed) = &mut self.alerts[place];
+            (alert.resolve_at, *is_changed) = (Some(until), true);
+            return SignalOutcome::ResolvedInStorm { incident_id };
+        }
         let (alert, is_changed) = &mut self.alerts[place];
         (alert.is_firing, alert.is_flapping, alert.resolve_at) = (false, false, None);
         *is_changed = true;
-        let incident_id = alert.incident_id;
         let left = self.firing.entry(incident_id).or_insert(1);
         *left = left.saturating_sub(1);
         if *left > 0 {
@@ -465,22 +483,6 @@ fn ignored(reason: &str) -> SignalOutcome {
     SignalOutcome::Ignored {
         reason: reason.to_owned(),
     }
-}
-
-/// How often an alert changed within the present window.
-fn changes_now(alert: &Alert, now: Timestamp, window: Duration) -> u32 {
-    match alert.changes_at.plus(window) <= now {
-        true => 0,
-        false => alert.changes,
-    }
-}
-
-fn count_change(alert: &mut Alert, now: Timestamp, window: Duration) {
-    let before = changes_now(alert, now, window);
-    if before == 0 {
-        alert.changes_at = now;
-    }
-    alert.changes = before.saturating_add(1);
 }
 
 #[cfg(test)]
