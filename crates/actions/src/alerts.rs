@@ -216,10 +216,7 @@ impl Actions {
             return reply;
         };
         let result = RequestResult {
-            refusal: Some(RequestRefusal {
-                code: refused.refusal.code().to_owned(),
-                sentence: refused.sentence,
-            }),
+            refusal: Some(RequestRefusal::new(refused.refusal.code(), &refused.sentence)),
             ..RequestResult::default()
         };
         if let Err(error) = self
@@ -264,12 +261,28 @@ impl Actions {
             method: call.method.to_string(),
             path,
             remote_address: call.remote_address.clone(),
-            body: call.body.slice(..call.body.len().min(MAX_KEPT_BODY_BYTES)),
+            body: without_key(&call.body, source.key.reveal()),
             body_is_truncated: call.body.len() > MAX_KEPT_BODY_BYTES,
             status: status.as_u16(),
             result,
         }
     }
+}
+
+/// The first bytes of a body, with stars where the source's key stands: PagerDuty's clients write it into each.
+fn without_key(body: &Bytes, key: &str) -> Bytes {
+    let kept = body.slice(..body.len().min(MAX_KEPT_BODY_BYTES));
+    let seen = &body[..body.len().min(MAX_KEPT_BODY_BYTES + key.len())];
+    let places = || (0..seen.len()).filter(|place| seen[*place..].starts_with(key.as_bytes()));
+    if key.is_empty() || places().next().is_none() {
+        return kept;
+    }
+    let mut masked = seen.to_vec();
+    for place in places() {
+        masked[place..place + key.len()].fill(b'*');
+    }
+    masked.truncate(kept.len());
+    masked.into()
 }
 
 /// How a refusal looks at a door: as the sender's own interface shows one, if it is known.

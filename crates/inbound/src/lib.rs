@@ -1,6 +1,7 @@
 //! Calls of platforms to us: `POST /inbound/{kind}/{webhook}`, and the alerts of senders ([`source_door`]). Whom to believe and what to do say the adapter and the
 //! action; here only lives what HTTP needs: limits, statuses. Must answer quickly: Slack gives it three seconds.
 
+mod shares;
 pub mod source_door;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::source_door::{Fetcher, SourceDoors};
 use actions::Actions;
@@ -87,7 +88,7 @@ async fn receive(
             "the call is packed (Content-Encoding): send it as it is\n",
         );
     }
-    let Some(body) = read(body, MAX_CALL_BYTES, CALL_DEADLINE).await else {
+    let Ok(body) = read(body, MAX_CALL_BYTES, CALL_DEADLINE).await else {
         return say(
             StatusCode::PAYLOAD_TOO_LARGE,
             "the call is too large or too slow\n",
@@ -120,10 +121,20 @@ async fn receive(
     }
 }
 
-async fn read(body: Body, max_bytes: usize, deadline: Duration) -> Option<Bytes> {
+/// Why a body was not read.
+enum Unread {
+    TooLarge,
+    /// It took too long, or broke off.
+    Broken,
+}
+
+async fn read(body: Body, max_bytes: usize, deadline: Duration) -> Result<Bytes, Unread> {
     let collected = Limited::new(body, max_bytes).collect();
-    let collected = tokio::time::timeout(deadline, collected).await.ok()?;
-    Some(collected.ok()?.to_bytes())
+    match tokio::time::timeout(deadline, collected).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Ok(Err(_)) | Err(_) => Err(Unread::Broken),
+    }
 }
 
 fn refuse(refusal: &CallRefusal) -> Response {

@@ -3,7 +3,7 @@
 //! what is fetched from elsewhere on the way.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,12 +14,12 @@ use axum::routing::any;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
-use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{InboundState, read};
+use super::shares::Shares;
+use super::{InboundState, Unread, read};
 use actions::alerts::{Fetched, SourceCall, SourceReply, refuse};
-use model::client_address::ClientAddress;
+use model::client_address::{ClientAddress, ClientNetwork};
 use sources::request::{Answer, Refusal, Refused};
 use sources::{Format, MAX_BODY_BYTES};
 
@@ -27,10 +27,14 @@ use sources::{Format, MAX_BODY_BYTES};
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a request may take until all of it is kept; its sender tries again after that, which does no harm.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
-/// How many requests whose key is known are in hand at a time.
+/// How many requests whose key is known are in hand at a time, and how many of one source.
 const MAX_KNOWN: usize = 64;
-/// How many requests whose key is not known yet are in hand at a time.
-const MAX_UNKNOWN: usize = 32;
+const MAX_OF_SOURCE: usize = 16;
+/// How many requests whose key is not known yet are in hand at a time, and how many of one client.
+const MAX_UNKNOWN: usize = 128;
+const MAX_OF_CLIENT: usize = 8;
+/// How long a request waits until there is room for it.
+const ROOM_WAIT: Duration = Duration::from_secs(2);
 /// How many things may be fetched for one request: a certificate, a confirmation.
 const MAX_FETCHES: u32 = 2;
 /// How many certificates are remembered.
@@ -48,8 +52,8 @@ pub trait Fetcher: Send + Sync {
 /// What bounds the doors of senders, and what they remember.
 pub(crate) struct SourceDoors {
     fetcher: Box<dyn Fetcher>,
-    known: Semaphore,
-    unknown: Semaphore,
+    known: Arc<Shares<String>>,
+    unknown: Arc<Shares<ClientNetwork>>,
     certificates: Mutex<HashMap<Url, Bytes>>,
 }
 
@@ -57,8 +61,8 @@ impl SourceDoors {
     pub(crate) fn new(fetcher: Box<dyn Fetcher>) -> Self {
         Self {
             fetcher,
-            known: Semaphore::new(MAX_KNOWN),
-            unknown: Semaphore::new(MAX_UNKNOWN),
+            known: Shares::new(MAX_KNOWN, MAX_OF_SOURCE, ROOM_WAIT),
+            unknown: Shares::new(MAX_UNKNOWN, MAX_OF_CLIENT, ROOM_WAIT),
             certificates: Mutex::default(),
         }
     }
@@ -97,13 +101,14 @@ async fn receive_at_key(
         Ok(format) => format,
         Err(reply) => return answer(&state, ClientAddress::of(request.extensions()), reply),
     };
-    let Ok(_permit) = state.0.sources.known.try_acquire() else {
+    let Some(share) = state.0.sources.known.take(key.clone()).await else {
         return overloaded(Some(format));
     };
     // Behind the second segment: what the sender puts there, as it was written.
     let path = request.uri().path();
     let rest = path.splitn(4, '/').nth(3).map(|rest| format!("/{rest}"));
-    receive(&state, Some(key), rest.unwrap_or_default(), Some(format), request).await
+    let place = (Some(key), rest.unwrap_or_default(), format);
+    receive(&state, place, share, request).await
 }
 
 async fn receive_at_root(State(state): State<InboundState>, request: Request) -> Response {
@@ -112,17 +117,18 @@ async fn receive_at_root(State(state): State<InboundState>, request: Request) ->
         let reply = refuse(None, &Refusal::UnknownPath.into());
         return answer(&state, ClientAddress::of(request.extensions()), reply);
     };
-    let Ok(_permit) = state.0.sources.unknown.try_acquire() else {
+    let client = ClientAddress::of(request.extensions()).network();
+    let Some(share) = state.0.sources.unknown.take(client).await else {
         return overloaded(Some(format));
     };
-    receive(&state, None, path, Some(format), request).await
+    receive(&state, (None, path, format), share, request).await
 }
 
+/// Takes a request for which there is room, until it is done with.
 async fn receive(
     state: &InboundState,
-    key: Option<String>,
-    path: String,
-    format: Option<&'static dyn Format>,
+    (key, path, format): (Option<String>, String, &'static dyn Format),
+    share: impl Send + 'static,
     request: Request,
 ) -> Response {
     let client = ClientAddress::of(request.extensions());
@@ -130,11 +136,26 @@ async fn receive(
     let is_packed = |encoding: &HeaderValue| encoding != "identity";
     if parts.headers.get(CONTENT_ENCODING).is_some_and(is_packed) {
         let sentence = "the request is packed (Content-Encoding): send it as it is";
-        return answer(state, client, refuse(format, &Refused::unreadable(sentence)));
+        return answer(
+            state,
+            client,
+            refuse(Some(format), &Refused::unreadable(sentence)),
+        );
     }
-    let most = format.map_or(MAX_BODY_BYTES, |format| format.description().max_body_bytes);
-    let Some(body) = read(body, most.min(MAX_BODY_BYTES), BODY_DEADLINE).await else {
-        return answer(state, client, refuse(format, &Refusal::RequestTooLarge.into()));
+    let most = format.description().max_body_bytes.min(MAX_BODY_BYTES);
+    let body = match read(body, most, BODY_DEADLINE).await {
+        Ok(body) => body,
+        Err(Unread::TooLarge) => {
+            return answer(
+                state,
+                client,
+                refuse(Some(format), &Refusal::RequestTooLarge.into()),
+            );
+        }
+        // Its sender may try again.
+        Err(Unread::Broken) => {
+            return answer(state, client, refuse(Some(format), &Refusal::Unavailable.into()));
+        }
     };
     let is_head = parts.method == Method::HEAD;
     let call = SourceCall {
@@ -148,11 +169,14 @@ async fn receive(
         remote_address: client.to_string(),
     };
     // A task of its own: what has begun to be kept is kept, though the sender goes away.
-    let (working, answering) = (state.clone(), format);
-    let work = tokio::spawn(async move { take(&working, &call).await });
+    let working = state.clone();
+    let work = tokio::spawn(async move {
+        let _share = share;
+        take(&working, &call).await
+    });
     match tokio::time::timeout(ANSWER_DEADLINE, work).await {
         Ok(Ok(reply)) => answer(state, client, reply),
-        Ok(Err(_)) | Err(_) => answer(state, client, refuse(answering, &Refusal::Unavailable.into())),
+        Ok(Err(_)) | Err(_) => answer(state, client, refuse(Some(format), &Refusal::Unavailable.into())),
     }
 }
 

@@ -169,12 +169,22 @@ pub struct RequestResult {
 
 impl RequestResult {
     /// Counts what became of one more alert.
-    pub fn add(&mut self, key: String, title: String, outcome: SignalOutcome) {
+    pub fn add(&mut self, key: String, title: String, mut outcome: SignalOutcome) {
+        if let SignalOutcome::Ignored { reason } = &mut outcome {
+            *reason = cut(reason);
+        }
         *self.counts.entry(outcome.as_str().to_owned()).or_default() += 1;
         if self.alerts.len() < MAX_KEPT_OUTCOMES {
             self.alerts.push(AlertResult { key, title, outcome });
         }
     }
+}
+
+/// The longest sentence that is kept of why nothing was done, in characters: a sender's own words may be in it.
+const MAX_REASON_LENGTH: usize = 300;
+
+fn cut(sentence: &str) -> String {
+    sentence.chars().take(MAX_REASON_LENGTH).collect()
 }
 
 /// What became of one alert of a request.
@@ -214,6 +224,16 @@ pub enum SignalOutcome {
     Kept,
     /// Nothing was done.
     Ignored { reason: String },
+}
+
+impl RequestRefusal {
+    /// A refusal with its sentence, of which only so much is kept.
+    pub fn new(code: &str, sentence: &str) -> Self {
+        Self {
+            code: code.to_owned(),
+            sentence: cut(sentence),
+        }
+    }
 }
 
 impl SignalOutcome {

@@ -225,7 +225,16 @@ impl Mapping {
                 sentence: format!("the request has more than {MAX_MAPPED_ALERTS} alerts: send fewer at once"),
             });
         }
-        alerts.iter().map(|alert| self.signal(&scope, alert)).collect()
+        let signals = alerts.iter().map(|alert| self.signal(&scope, alert));
+        let signals: Vec<Result<Signal, Refused>> = signals.collect();
+        if signals.iter().any(Result::is_ok) {
+            // One that says too little is no reason to drop the others.
+            return Ok(signals
+                .into_iter()
+                .map(|signal| signal.unwrap_or_else(left_out))
+                .collect());
+        }
+        signals.into_iter().collect()
     }
 
     fn alerts(&self, scope: &Scope) -> Result<Vec<Value>, Refused> {
@@ -319,6 +328,12 @@ pub fn preview(about: &'static SourceDescription, mapping: &Mapping, request: &S
         fields: scope.map(previewed).unwrap_or_default(),
         signals,
     }
+}
+
+/// An alert of a list of which nothing says which one it is: on record, and nothing else.
+fn left_out(refused: Refused) -> Signal {
+    let action = SignalAction::Ignore(refused.sentence);
+    Signal::new(action, AlertKey::unnamed(), "Alert without a key")
 }
 
 /// What expressions may name.
