@@ -81,7 +81,11 @@ async fn end_after_outage(
         return Ok(());
     }
     let webhooks = context.subscriptions().await?;
-    let claimed: Vec<_> = rows.iter().map(DueDelivery::just_claimed).collect();
+    let claimed: Vec<_> = rows
+        .iter()
+        .filter(|row| !row.is_test)
+        .map(DueDelivery::just_claimed)
+        .collect();
     let ended = outages::end_among(&context.connection, &webhooks, &claimed, now).await?;
     rows.retain(|row| !ended.contains(&row.id));
     Ok(())
@@ -92,6 +96,7 @@ struct DueDelivery {
     incident_id: IncidentId,
     /// Since when it waits.
     since: Timestamp,
+    is_test: bool,
     webhook_id: WebhookId,
     event_sequence: i64,
     attempts_made: u32,
@@ -122,6 +127,7 @@ impl DueDelivery {
             claim: Claim(number(row, "claim")?),
             incident_id: IncidentId::from_bytes(bytes(row, "incident_id")?),
             since: time(row, "since")?,
+            is_test: value(row, "is_test")?,
         })
     }
 
@@ -170,7 +176,7 @@ async fn claim(
                WHERE d.id = ANY(ARRAY(SELECT id FROM due)) AND d.state = 'scheduled'
                RETURNING d.id, d.webhook_id, d.event_sequence, d.attempts_made, d.schedule_attempts, d.follow_ups,
                    d.waited_ms, d.refusals, d.steps, d.progress, d.created_at, d.due_at, d.claim, d.incident_id,
-                   coalesce(d.replayed_at, d.created_at) AS since";
+                   coalesce(d.replayed_at, d.created_at) AS since, d.is_test";
     let webhook_ids = ids_of(requests);
     let claim = context.new_answered_claim();
     let wanted: Vec<i64> = requests.iter().map(|request| i64::from(request.limit)).collect();

@@ -38,7 +38,7 @@ pub struct Undelivered {
 
 /// Those of a batch whose fallback takes over if they die of their attempts. Their incidents are to be locked.
 pub async fn of_batch(context: &WriteContext, records: &[AttemptRecord]) -> StoreResult<Vec<Undelivered>> {
-    let dies = |record: &&AttemptRecord| record.next_step == NextStep::Dead && !record.is_test;
+    let dies = |record: &&AttemptRecord| record.next_step == NextStep::Dead && record.is_of_incident();
     if !records.iter().any(|record| dies(&record)) {
         return Ok(Vec::new());
     }
@@ -244,7 +244,8 @@ async fn look_at(
     webhook_id: WebhookId,
     (after, until): (DeliveryId, DeliveryId),
 ) -> StoreResult<Option<Look>> {
-    let sql = "SELECT id, incident_id, state, is_test OR taken_over_by IS NOT NULL AS is_settled,
+    let sql = "SELECT id, incident_id, state, is_test OR taken_over_by IS NOT NULL
+                   OR EXISTS (SELECT 1 FROM events e WHERE e.sequence = event_sequence AND e.operational IS NOT NULL) AS is_settled,
                    last_failure IS NOT DISTINCT FROM $5 AS was_given_up
                FROM deliveries WHERE webhook_id = $1 AND id > $2 AND id < $3 ORDER BY id LIMIT $4";
     let found = connection

@@ -208,6 +208,8 @@ async fn update(
     write_settings(context, id, edit, &plan.secrets, change).await?;
     if plan.has_new_fallback {
         fallbacks::check(&context.connection, edit.settings.fallback).await?;
+    }
+    if plan.begins_to_look {
         fallbacks::begin(&context.connection, id, change.at).await?;
     }
     if plan.must_forget {

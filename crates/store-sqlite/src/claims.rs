@@ -57,7 +57,8 @@ fn claim_of_webhook(
     let mut deliveries = Vec::with_capacity(due.len());
     for row in due {
         let lane = (row.incident_id, webhook_id);
-        if outages::end_before(context.connection, policy, &row.waiting(), lane, now)? {
+        let may_end = !row.is_test;
+        if may_end && outages::end_before(context.connection, policy, &row.waiting(), lane, now)? {
             continue;
         }
         let claim = Claim(context.new_claim());
@@ -92,6 +93,7 @@ struct DueDelivery {
     progress: Option<String>,
     created_at: Timestamp,
     due_at: Timestamp,
+    is_test: bool,
 }
 
 impl DueDelivery {
@@ -112,6 +114,7 @@ impl DueDelivery {
             due_at: Timestamp::from_millis(row.get(5)?),
             incident_id: IncidentId::from_bytes(row.get(11)?),
             since: Timestamp::from_millis(row.get(12)?),
+            is_test: row.get(13)?,
         })
     }
 
@@ -146,7 +149,7 @@ fn due_deliveries(
     read_all(
         connection,
         "SELECT id, event_sequence, attempts_made, schedule_attempts, created_at, due_at, follow_ups, waited_ms, progress, refusals,
-             steps, incident_id, coalesce(replayed_at, created_at)
+             steps, incident_id, coalesce(replayed_at, created_at), is_test
          FROM deliveries INDEXED BY deliveries_open
          WHERE webhook_id = ?1 AND state = 'scheduled' AND finished_at IS NULL AND due_at <= ?2
          ORDER BY due_at, id LIMIT ?3",

@@ -183,7 +183,8 @@ fn look_at(
 ) -> StoreResult<Option<Look>> {
     let found = read_all(
         connection,
-        "SELECT id, incident_id, state, is_test OR taken_over_by IS NOT NULL, last_failure IS ?5
+        "SELECT id, incident_id, state, is_test OR taken_over_by IS NOT NULL
+             OR EXISTS (SELECT 1 FROM events e WHERE e.sequence = event_sequence AND e.operational IS NOT NULL), last_failure IS ?5
          FROM deliveries INDEXED BY deliveries_webhook
          WHERE webhook_id = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?4",
         (

@@ -10,7 +10,7 @@ use store::StoreResult;
 use store::outage_plan::{MAX_LANE_LOOK, Waiting, ending};
 
 use super::lanes;
-use super::statements::{execute, read_all};
+use super::statements::{execute, read_all, read_one};
 
 /// Ends what its webhook wants no more of the lane of a delivery that is due; says whether that is among it.
 pub fn end_before(
@@ -34,9 +34,13 @@ pub fn end_before(
     if !ending.is_empty() {
         lanes::promote(connection, incident_id, webhook_id, now)?;
     }
-    // One that waits no more has ended with another of its lane.
-    let waits = lane.iter().any(|waiting| waiting.id == due.id);
-    Ok(!waits || ending.iter().any(|(id, _)| *id == due.id))
+    has_ended(connection, due.id)
+}
+
+/// By itself, or with another of its lane that came before it.
+fn has_ended(connection: &Connection, id: DeliveryId) -> StoreResult<bool> {
+    let sql = "SELECT 1 FROM deliveries WHERE id = ?1 AND state = 'dead'";
+    Ok(read_one(connection, sql, [id.as_bytes()], |_| Ok(()))?.is_some())
 }
 
 fn waiting(

@@ -96,7 +96,7 @@ fn record_one(
     {
         learn(context, record.webhook_id, learned)?;
     }
-    if record.next_step == NextStep::Dead && !record.is_test {
+    if record.next_step == NextStep::Dead && record.is_of_incident() {
         let original = Undelivered {
             id: record.delivery_id,
             webhook_id: record.webhook_id,

@@ -191,6 +191,8 @@ fn update(
     expect_one(updated)?;
     if plan.has_new_fallback {
         fallbacks::check(context.connection, edit.settings.fallback)?;
+    }
+    if plan.begins_to_look {
         fallbacks::begin(context.connection, id, change.at)?;
     }
     if plan.must_forget {

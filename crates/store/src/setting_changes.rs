@@ -5,6 +5,7 @@ use model::access::Role;
 use model::escalation::{EscalationPolicy, EscalationStep};
 use model::id::UserId;
 use model::inbox::Inbox;
+use model::outage::Fallback;
 use model::service::Service;
 use model::source::Source;
 use model::user::User;
@@ -115,8 +116,10 @@ pub struct WebhookPlan {
     pub secrets: WebhookSecrets,
     /// Whether what was learned of it, and its messages, may be those of somebody else now.
     pub must_forget: bool,
-    /// Whether from now on another webhook takes over: only of what is made from now on.
+    /// Whether who takes over, or when, is another.
     pub has_new_fallback: bool,
+    /// Whether late deliveries are looked for only among those that are made from now on.
+    pub begins_to_look: bool,
     /// The sentence for the audit log.
     pub detail: String,
 }
@@ -142,8 +145,15 @@ pub fn of_webhook(
         secrets: edited,
         must_forget,
         has_new_fallback: before.settings.fallback != edit.settings.fallback,
+        begins_to_look: begins_to_look(before.settings.fallback, edit.settings.fallback),
         detail,
     }))
+}
+
+/// A time that is made shorter or longer holds for what waits already.
+fn begins_to_look(before: Option<Fallback>, after: Option<Fallback>) -> bool {
+    let looks = |of: Option<Fallback>| of.filter(|of| of.late_after.is_some()).map(|of| of.webhook_id);
+    looks(before) != looks(after)
 }
 
 /// Whether messages that were posted under the settings before may be out of reach, or those of somebody else.

@@ -24,6 +24,13 @@ pub(crate) fn apply_outages(
 ) {
     settings.after_outage = after_outage(checks, settings.after_outage, draft);
     settings.fallback = fallback(checks, settings.fallback, draft);
+    if let (Some(fallback), Some(expiry)) = (settings.fallback, settings.after_outage.expire_after())
+        && fallback.late_after.is_none_or(|late_after| late_after >= expiry)
+    {
+        let detail = "what expires is taken over by nobody: let the fallback take over before that (fallbackAfter shorter than \
+                      expireAfter)";
+        checks.fail("fallbackAfter", "conflict", detail);
+    }
     if settings.after_outage != AfterOutage::Everything && !adapter.events_stand_alone() {
         let detail = "what this kind makes of an event depends on the events before it, none of which may be left out: keep \
                       everything";

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use model::audit::Actor;
 use model::delivery::DeliveryState::{
     self, Claimed, Dead, Delivered, Expired, Held, Queued, Scheduled, Superseded,
 };
 use model::delivery::{Delivery, NextStep};
+use model::event::{Event, EventName};
 use model::exchange::FailureCode;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use model::incident::IncidentAction;
@@ -89,6 +91,21 @@ fn disabled(world: &World) -> WebhookState {
 
 cases! {
     engine::outages;
+
+    async fn a_test_that_its_node_left_behind_neither_ends_nor_is_in_the_way(world: &mut World) {
+        let incident = world.trigger("one").await;
+        let at = world.at(1);
+        let sample = Event::new(world.event_id(at), EventName::Resolved, &incident, Actor::System, at);
+        world.store().queue.begin_test(world.ordered, sample).await.unwrap();
+        let ordered = world.ordered;
+        keep(world, ordered, AfterOutage::Expire { after: Duration::from_secs(60) }).await;
+        world.restart_as(77, async |_| ()).await;
+        world.store().queue.rescue(world.at(10 * MINUTE)).await.unwrap();
+        world.trigger("two").await;
+        let claimed = world.claim(ordered, 9, world.at(10 * MINUTE)).await;
+        assert!(claimed.deliveries.iter().all(|of| of.event.is_test), "{claimed:?}");
+        assert_eq!(claimed.deliveries.len(), 1);
+    }
 
     async fn what_is_dead_is_taken_over_once_and_both_name_each_other(world: &mut World) {
         let (from, to) = (world.ordered, world.loose);
