@@ -162,13 +162,13 @@ fn basic_credentials(encoded: &str) -> Vec<String> {
 pub fn made_for(rendered: &Rendered, has_templated_url: bool, event_body: &[u8]) -> Vec<String> {
     let values = rendered.headers.values().filter(|value| value.is_sensitive());
     let mut all: Vec<_> = values.flat_map(|value| credentials_in(&text_of(value))).collect();
-    if let Transport::Smtp(envelope) = &rendered.transport {
-        all.extend(
-            envelope
-                .account
-                .as_ref()
-                .map(|account| STANDARD.encode(account.password.reveal())),
-        );
+    if let Transport::Smtp(envelope) = &rendered.transport
+        && let Some(account) = &envelope.account
+    {
+        let password = account.password.reveal();
+        // As AUTH LOGIN and AUTH PLAIN write it.
+        all.push(STANDARD.encode(password));
+        all.push(STANDARD.encode(format!("\0{}\0{password}", account.name)));
     }
     if has_templated_url {
         all.extend(secret_parts_of(&rendered.url));

@@ -112,7 +112,7 @@ fn head(task: &Task<'_>, addresses: &Addresses, id: &str) -> MessageBuilder {
         ),
         (
             HeaderName::new_from_ascii_str("X-OpsKnight-Event"),
-            task.event.name.as_str().to_owned(),
+            task.event.event_type().as_str().to_owned(),
         ),
         (
             HeaderName::new_from_ascii_str("X-OpsKnight-Delivery"),

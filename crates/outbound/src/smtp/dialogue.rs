@@ -1,5 +1,7 @@
 //! Lines to a mail server and its replies, with a record of both. A line of ours never holds a line break.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
@@ -171,6 +173,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Dialogue<'a, S> {
             Ok(Err(_)) => Err(closed("while it was spoken to")),
             Err(_) => Err(late("what it was told")),
         }
+    }
+
+    /// From now on the server has at least this long.
+    pub(super) fn wait_longer(&mut self, time: Duration) {
+        self.deadline = self.deadline.max(Instant::now() + time);
     }
 
     /// Hears the reply to something.

@@ -7,6 +7,7 @@ mod dialogue;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +27,9 @@ use model::transport::{
 
 /// The most of a reply that a response's headers quote, in bytes.
 const MAX_QUOTE_BYTES: usize = 300;
+/// How long the server has once it has the message: many look at it before they take it, and a mail that is given up on here
+/// comes a second time. RFC 5321 (4.5.3.2.6) would have it be ten minutes.
+const AFTER_MESSAGE: Duration = Duration::from_secs(120);
 
 /// A mail to be sent.
 #[derive(Clone, Copy)]
@@ -308,6 +312,7 @@ async fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
         return Err(refused_by(MailStage::Message, reply, refused));
     }
     progress.may_be_sent = true;
+    dialogue.wait_longer(AFTER_MESSAGE);
     let reply = dialogue.send_message(mail.message).await?;
     match reply.code {
         250 => Ok(Taken { reply, refused }),
