@@ -231,7 +231,7 @@ async fn tables(connection: &Connection) -> StoreResult<Vec<Finding>> {
                             OR 'autovacuum_enabled=off' = ANY(c.reloptions), FALSE) AS is_left_alone
                FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid
                WHERE s.schemaname = current_schema()
-               ORDER BY s.n_dead_tup DESC LIMIT $1";
+               ORDER BY is_left_alone DESC, s.n_dead_tup DESC LIMIT $1";
     let found = connection
         .read_all(sql, &[&MAX_TOLD], |row| {
             Ok(table_in_bad_shape(
