@@ -116,13 +116,15 @@ async fn a_command_that_another_got_in_the_way_of_is_run_again() {
         );
         created.await.unwrap();
     }
+    // On a slow machine either may have waited longer, as PostgreSQL sees it.
+    world.execute("SET deadlock_timeout = '30s'").await;
     world
         .execute("BEGIN; SELECT 1 FROM webhooks WHERE name = 'second' FOR UPDATE")
         .await;
     let (store, change) = (Arc::clone(&world.store), world.change());
     let rekeyed = tokio::spawn(async move { store.rekey(change).await });
     world.until_blocked().await;
-    // The store holds the first and waits for the second, and PostgreSQL ends the one that has waited longer.
+    // The store holds the first and waits for the second, and is the one that PostgreSQL ends.
     world
         .execute("SELECT 1 FROM webhooks WHERE name = 'first' FOR UPDATE; COMMIT")
         .await;
