@@ -7,12 +7,12 @@ use std::collections::{BTreeSet, HashSet};
 use tokio_postgres::Row;
 
 use model::exchange::FailureCode;
-use model::id::{DeliveryId, WebhookId};
-use model::outage::{AfterOutage, EndedAs};
+use model::id::DeliveryId;
+use model::outage::EndedAs;
 use model::time::Timestamp;
 use model::webhook::Webhook;
 use store::StoreResult;
-use store::outage_plan::{MAX_LANE_LOOK, Waiting, ending};
+use store::outage_plan::{MAX_LANE_LOOK, Waiting, ending, policy_of};
 
 use super::columns::{bytes, number, time};
 use super::connection::Connection;
@@ -51,13 +51,6 @@ pub async fn end_among(
     let next = lanes::lock_next(connection, &shortened).await?;
     lanes::promote(connection, &next, now).await?;
     Ok(ended)
-}
-
-fn policy_of(webhooks: &[Webhook], id: WebhookId) -> AfterOutage {
-    let found = webhooks.binary_search_by_key(&id, |webhook| webhook.id);
-    found.map_or(AfterOutage::Everything, |index| {
-        webhooks[index].settings.after_outage
-    })
 }
 
 async fn waiting(connection: &Connection, (incident_id, webhook_id): Lane) -> StoreResult<Vec<Waiting>> {

@@ -12,11 +12,10 @@ use rusqlite::{Connection, Row};
 use model::delivery::{Claim, ClaimedDelivery, Spending};
 use model::event::Event;
 use model::id::{DeliveryId, IncidentId, WebhookId};
-use model::outage::AfterOutage;
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
-use store::outage_plan::Waiting;
+use store::outage_plan::{Waiting, policy_of};
 use store::queue::{ClaimRequest, Claimed};
 
 use super::events;
@@ -52,7 +51,7 @@ fn claim_of_webhook(
             next_due_at: None,
         });
     }
-    let policy = policy_of(context, webhook_id)?;
+    let policy = policy_of(&context.subscriptions()?, webhook_id);
     let due = due_deliveries(context.connection, request, now)?;
     let mut deliveries = Vec::with_capacity(due.len());
     for row in due {
@@ -71,15 +70,6 @@ fn claim_of_webhook(
         deliveries,
         next_due_at: next_due_at(context.connection, webhook_id)?,
     })
-}
-
-/// Which of the events that waited through an outage a webhook still gets.
-fn policy_of(context: &mut WriteContext<'_>, webhook_id: WebhookId) -> StoreResult<AfterOutage> {
-    let subscriptions = context.subscriptions()?;
-    let found = subscriptions.binary_search_by_key(&webhook_id, |webhook| webhook.id);
-    Ok(found.map_or(AfterOutage::Everything, |index| {
-        subscriptions[index].settings.after_outage
-    }))
 }
 
 struct DueDelivery {

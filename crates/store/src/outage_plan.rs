@@ -6,9 +6,10 @@
 
 use model::delivery::DeliveryState;
 use model::exchange::FailureCode;
-use model::id::DeliveryId;
+use model::id::{DeliveryId, WebhookId};
 use model::outage::{AfterOutage, EndedAs};
 use model::time::Timestamp;
+use model::webhook::Webhook;
 
 /// The most deliveries of one lane that are looked at together, the oldest first.
 pub const MAX_LANE_LOOK: u32 = 1000;
@@ -20,6 +21,14 @@ pub struct Waiting {
     pub event_sequence: i64,
     /// Since it was made, or replayed last: a replay is somebody's wish.
     pub since: Timestamp,
+}
+
+/// Which of the events that waited a webhook still gets, among webhooks in the order of their ids; all, if it is not there.
+pub fn policy_of(webhooks: &[Webhook], id: WebhookId) -> AfterOutage {
+    let found = webhooks.binary_search_by_key(&id, |webhook| webhook.id);
+    found.map_or(AfterOutage::Everything, |index| {
+        webhooks[index].settings.after_outage
+    })
 }
 
 /// Those of a lane that end now, and how.
