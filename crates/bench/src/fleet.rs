@@ -16,6 +16,10 @@ const MASTER_KEY: &str = "6f70736b6e696768742062656e6368206d6173746572206b657920
 /// What counts the round trips to the database.
 const ROUND_TRIPS: &str = "opsknight_store_round_trips_total ";
 
+/// How long servers that share a database take to hear of each other, and to agree on who serves what. Until then they leave
+/// webhooks alone, as at every change of a fleet; a round measures what comes after.
+const SETTLING: Duration = Duration::from_secs(6);
+
 /// See the module.
 pub struct Fleet {
     servers: Vec<Server>,
@@ -45,7 +49,12 @@ impl Fleet {
             fleet.database = Some(FreshDatabase::create(cluster).await?);
         }
         match fleet.start_servers(setting) {
-            Ok(()) => Ok(fleet),
+            Ok(()) => {
+                if fleet.servers.len() > 1 {
+                    tokio::time::sleep(SETTLING).await;
+                }
+                Ok(fleet)
+            }
             Err(error) => {
                 fleet.stop().await?;
                 Err(error)
