@@ -78,7 +78,7 @@ async fn lock_rows(
 }
 
 /// Writes rows that are locked.
-pub fn write(tally: &Tally, node: i64) -> Option<LastStatement> {
+pub fn write(tally: &Tally, node: i64) -> Option<LastStatement<'static>> {
     let changed: Vec<&Activity> = tally.changed().collect();
     if changed.is_empty() {
         return None;

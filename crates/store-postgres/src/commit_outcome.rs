@@ -82,7 +82,7 @@ pub async fn find_out(shared: &Shared, transaction: &UnansweredTransaction) -> O
 
 /// Waits until it is known, and does then what follows. The caller has heard that it failed: what only the answer would have
 /// named is given back.
-pub async fn settle_later(shared: Arc<Shared>, transaction: UnansweredTransaction, effects: Effects) {
+pub async fn settle_later(shared: Arc<Shared>, transaction: UnansweredTransaction, mut effects: Effects) {
     for _ in 0..MAX_LOOKS {
         tokio::time::sleep(PAUSE).await;
         let is_committed = match look(&shared, &transaction).await {
@@ -92,7 +92,10 @@ pub async fn settle_later(shared: Arc<Shared>, transaction: UnansweredTransactio
         if give_back(&shared, effects.answered_claims()).await.is_err() {
             continue;
         }
-        effects.settle(is_committed, shared.delivery_sink.as_ref());
+        if is_committed && effects.look_up_places(&shared).await.is_err() {
+            continue;
+        }
+        effects.settle(is_committed, &shared);
         return;
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool};
+use futures_util::future::join_all;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, SimpleQueryMessage};
 
@@ -23,17 +24,20 @@ pub type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// How much longer than PostgreSQL we wait for its answer, which says more than our own giving up.
 const GRACE: Duration = Duration::from_secs(2);
-/// A statement with which a transaction ends.
-pub struct LastStatement {
+/// A value of a statement, kept until that is sent.
+pub type Value<'a> = Box<dyn ToSql + Sync + Send + 'a>;
+
+/// A statement with which a transaction ends: it is sent together with the COMMIT. What it expects it must check itself.
+pub struct LastStatement<'a> {
     pub sql: &'static str,
-    pub values: Vec<Box<dyn ToSql + Sync + Send>>,
+    pub values: Vec<Value<'a>>,
 }
 
 /// How long a transaction may wait for its node: much shorter than a lease, so that others can take over.
 const MAX_IDLE: Duration = Duration::from_secs(4);
 /// A commit that waits for a replica must not be ended by the limit of a statement's time: PostgreSQL would call that a
 /// success, although a failover would lose it.
-const COMMIT: &str = "SET LOCAL statement_timeout = 0; COMMIT";
+const UNLIMITED: &str = "SET LOCAL statement_timeout = 0";
 
 /// What a refused statement means.
 pub struct ConstraintRefusal {
@@ -225,11 +229,11 @@ impl Connection {
 
     /// Ends the transaction.
     pub async fn commit(&mut self) -> StoreResult<()> {
-        self.commit_with(&[]).await
+        self.commit_with(&[]).await.map(|_| ())
     }
 
-    /// Runs statements that change rows, and ends the transaction, without waiting in between.
-    pub async fn commit_with(&mut self, mut last: &[LastStatement]) -> StoreResult<()> {
+    /// Runs statements, and ends the transaction, without waiting in between. Answers with the rows of each.
+    pub async fn commit_with(&mut self, last: &[LastStatement<'_>]) -> StoreResult<Vec<Vec<Row>>> {
         if *self.has_failed.get_mut() {
             // PostgreSQL would answer this COMMIT with success, and undo everything.
             return Err(StoreError::Corrupt(
@@ -238,28 +242,30 @@ impl Connection {
         }
         if last.is_empty() && self.is_unsent() {
             self.is_in_transaction = false;
-            return Ok(());
+            return Ok(Vec::new());
         }
-        if self.is_unsent() {
+        let (first, last) = match self.is_unsent() {
             // Its number must be known before it can be on disk.
-            self.run_all(std::mem::take(&mut last)).await?;
-        }
+            true => (self.run_all(last).await?, &[][..]),
+            false => (Vec::new(), last),
+        };
         self.prepare(last).await?;
         self.is_commit_unanswered = true;
-        let (changed, ended) = tokio::join!(
+        let (rows, _, ended) = tokio::join!(
             biased;
             self.run_all(last),
-            self.execute_batch(COMMIT),
+            // Refused where a statement before it was. The COMMIT is not: it ends the transaction, and undoes everything.
+            self.execute_batch(UNLIMITED),
+            self.execute_batch("COMMIT"),
         );
         self.is_commit_unanswered = ended.is_err();
         ended?;
         self.is_in_transaction = false;
-        // One that was refused made the COMMIT undo everything.
-        changed
+        rows.map(|rows| first.into_iter().chain(rows).collect())
     }
 
     /// What is not known to the server yet would be run behind what is sent after it.
-    async fn prepare(&self, statements: &[LastStatement]) -> StoreResult<()> {
+    async fn prepare(&self, statements: &[LastStatement<'_>]) -> StoreResult<()> {
         if self.terms.prepares == Prepares::Nothing {
             return Ok(());
         }
@@ -272,19 +278,20 @@ impl Connection {
     }
 
     /// One statement follows the other on the way, and so do the answers.
-    async fn run_all(&self, statements: &[LastStatement]) -> StoreResult<()> {
-        match statements {
-            [] => Ok(()),
-            [one] => self.run(one).await.map(|_| ()),
-            [one, other] => tokio::try_join!(biased; self.run(one), self.run(other)).map(|_| ()),
-            _ => Err(StoreError::Corrupt("too many last statements".into())),
+    async fn run_all(&self, statements: &[LastStatement<'_>]) -> StoreResult<Vec<Vec<Row>>> {
+        if !statements.is_empty() {
+            self.has_changed.store(true, Ordering::Relaxed);
         }
+        let rows = join_all(statements.iter().map(|statement| self.run(statement))).await;
+        rows.into_iter().collect()
     }
 
-    async fn run(&self, statement: &LastStatement) -> StoreResult<u64> {
+    async fn run(&self, statement: &LastStatement<'_>) -> StoreResult<Vec<Row>> {
         let values: Vec<&(dyn ToSql + Sync)> =
             statement.values.iter().map(|value| value.as_ref() as _).collect();
-        self.execute(statement.sql, &values).await
+        self.query(statement.sql, &values)
+            .await
+            .map_err(|error| self.told(error))
     }
 
     /// The number of a transaction that may be on disk although [`Connection::commit`] failed.

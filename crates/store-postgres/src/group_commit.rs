@@ -130,7 +130,7 @@ async fn commit_range(
 ) -> Result<Vec<StoreResult<Committed>>, Undone> {
     let input = (Arc::clone(requests), range);
     try_write(shared, input, |context, (requests, range)| {
-        Box::pin(transitions::commit_all(context, &requests[range.clone()]))
+        Box::pin(transitions::commit_last(context, &requests[range.clone()]))
     })
     .await
 }

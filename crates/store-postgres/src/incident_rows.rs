@@ -11,7 +11,7 @@ use store::StoreError;
 use store::StoreResult;
 
 use super::columns::{bytes, number, optional_id, optional_time, parsed, time, value};
-use super::connection::{Connection, ConstraintRefusal};
+use super::connection::{Connection, ConstraintRefusal, LastStatement};
 
 /// What [`incident_from_row`] and [`stored_from_row`] read.
 macro_rules! select_incidents {
@@ -64,37 +64,45 @@ pub async fn load_open(connection: &Connection, dedup_keys: &[&str]) -> StoreRes
 
 /// Writes new incidents and says which: one whose dedup key an open incident has is left out.
 pub async fn insert(connection: &Connection, incidents: &[&Incident]) -> StoreResult<Vec<IncidentId>> {
+    let statement = insertion(incidents);
+    let values: Vec<_> = statement.values.iter().map(|value| value.as_ref() as _).collect();
+    connection
+        .read_all(statement.sql, &values, |row| {
+            bytes(row, "id").map(IncidentId::from_bytes)
+        })
+        .await
+}
+
+/// The statement that writes new incidents.
+pub fn insertion<'a>(incidents: &[&'a Incident]) -> LastStatement<'a> {
     let columns = Columns::new(incidents);
     let service_ids: Vec<&[u8]> = incidents.iter().map(|of| &of.service.id.as_bytes()[..]).collect();
     let dedup_keys: Vec<Option<&str>> = incidents.iter().map(|of| of.dedup_key.as_deref()).collect();
     let created_at: Vec<i64> = incidents.iter().map(|of| of.created_at.as_millis()).collect();
-    connection
-        .read_all(
-            "INSERT INTO incidents (id, title, description, status, severity, assignee_id, escalation_steps_fired,
+    LastStatement {
+        sql: "INSERT INTO incidents (id, title, description, status, severity, assignee_id, escalation_steps_fired,
                  escalate_at, updated_at, acknowledged_at, resolved_at, service_id, dedup_key, created_at)
              SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
                  $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::text[], $14::bigint[])
              ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL AND status <> 'resolved' DO NOTHING
              RETURNING id",
-            &[
-                &columns.ids,
-                &columns.titles,
-                &columns.descriptions,
-                &columns.statuses,
-                &columns.severities,
-                &columns.assignee_ids,
-                &columns.escalation_steps_fired,
-                &columns.escalate_at,
-                &columns.updated_at,
-                &columns.acknowledged_at,
-                &columns.resolved_at,
-                &service_ids,
-                &dedup_keys,
-                &created_at,
-            ],
-            |row| bytes(row, "id").map(IncidentId::from_bytes),
-        )
-        .await
+        values: vec![
+            Box::new(columns.ids),
+            Box::new(columns.titles),
+            Box::new(columns.descriptions),
+            Box::new(columns.statuses),
+            Box::new(columns.severities),
+            Box::new(columns.assignee_ids),
+            Box::new(columns.escalation_steps_fired),
+            Box::new(columns.escalate_at),
+            Box::new(columns.updated_at),
+            Box::new(columns.acknowledged_at),
+            Box::new(columns.resolved_at),
+            Box::new(service_ids),
+            Box::new(dedup_keys),
+            Box::new(created_at),
+        ],
+    }
 }
 
 /// Writes what transitions and edits change of incidents that are locked, each with the status it is expected to have.

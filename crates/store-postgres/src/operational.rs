@@ -102,10 +102,8 @@ async fn publish(context: &mut WriteContext, notice: OperationalNotice) -> Store
         subscribers: Subscribers::OfNotice(notice),
         history: LaneHistory::Possible,
     };
-    let mut outbox = Outbox::fill(context, &subscriptions, vec![publication]).await?;
-    outbox.write(context).await?;
-    outbox.announce(context);
-    Ok(())
+    let outbox = Outbox::fill(context, &subscriptions, vec![publication]).await?;
+    outbox.write(context).await
 }
 
 /// Takes a notice away, or lets it count on.

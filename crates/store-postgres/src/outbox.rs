@@ -4,20 +4,26 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tokio_postgres::Row;
+
 use model::delivery::Claim;
 use model::event::Event;
 use model::id::{DeliveryId, WebhookId};
 use model::incident::Incident;
 use model::operational::{OperationalName, OperationalNotice};
 use model::webhook::Webhook;
+use store::DeliverySink;
 use store::StoreError;
 use store::StoreResult;
 use store::cross_checks::event_digest;
 pub use store::delivery_plan::{InitialState, delivery_id};
 use store::delivery_plan::{NewDelivery, keeps_order};
 
-use super::columns::{bytes, number};
+use super::columns::{bytes, number, value};
+use super::connection::{Connection, LastStatement};
+use super::incident_rows;
 use super::lanes::{self, Lane};
+use super::timelines::Timelines;
 use super::writer::WriteContext;
 
 /// Whether an incident can have open deliveries of earlier events.
@@ -46,6 +52,8 @@ pub struct Publication<'a> {
 
 /// Events with a delivery for every webhook that wants one, of which nothing is written yet.
 pub struct Outbox {
+    /// New incidents that nothing can be in the way of: they are written just before their events.
+    incidents: Vec<Incident>,
     events: Vec<Event>,
     deliveries: Vec<(usize, NewDelivery)>,
 }
@@ -74,25 +82,93 @@ impl Outbox {
             context.makes_event(first.event.id);
         }
         Ok(Self {
+            incidents: Vec::new(),
             events: publications.into_iter().map(|of| of.event).collect(),
             deliveries,
         })
     }
 
-    /// Writes all of it.
-    pub async fn write(&mut self, context: &WriteContext) -> StoreResult<()> {
-        match self.events.is_empty() {
-            true => Ok(()),
-            false => insert(context, &mut self.events, &self.deliveries).await,
+    /// The same, with the incidents of the events, which have no dedup key.
+    pub fn with_new(self, incidents: Vec<Incident>) -> Self {
+        Self { incidents, ..self }
+    }
+
+    /// Writes all of it, and hands over after the commit what this node has room for. More may follow in the transaction.
+    pub async fn write(mut self, context: &mut WriteContext) -> StoreResult<()> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        if !self.incidents.is_empty() {
+            let incidents: Vec<&Incident> = self.incidents.iter().collect();
+            incident_rows::insert(&context.connection, &incidents).await?;
+        }
+        insert(context, &mut self.events, &self.deliveries).await?;
+        context.announce_after_commit(self);
+        Ok(())
+    }
+
+    /// The statements that write all of it; the last one says the places of the events.
+    pub fn statements(&self, node: i64) -> Vec<LastStatement<'_>> {
+        let incidents: Vec<&Incident> = self.incidents.iter().collect();
+        let mut statements = Vec::with_capacity(2);
+        if !incidents.is_empty() {
+            statements.push(incident_rows::insertion(&incidents));
+        }
+        if !self.events.is_empty() {
+            statements.push(insertion(&self.events, &self.deliveries, node));
+        }
+        statements
+    }
+
+    /// Takes in what those statements answered.
+    pub fn take_answers(&mut self, answers: &[Vec<Row>]) -> StoreResult<()> {
+        let before = usize::from(!self.incidents.is_empty());
+        let row = answers.get(before).and_then(|rows| rows.first());
+        match row.filter(|_| !self.events.is_empty()) {
+            Some(row) => place(&mut self.events, &value::<Vec<i64>>(row, "places")?),
+            None => place(&mut self.events, &[]),
         }
     }
 
-    /// Hands over, after the commit, what this node has room for.
-    pub fn announce(self, context: &mut WriteContext) {
-        if !self.events.is_empty() {
-            announce(context, self.events, self.deliveries);
+    /// Asks where the events are in the feed: the transaction is on disk, and its answer was lost.
+    pub async fn look_up_places(&mut self, connection: &Connection) -> StoreResult<()> {
+        let ids: Vec<&[u8]> = self.events.iter().map(|of| &of.id.as_bytes()[..]).collect();
+        let sql = "SELECT sequence FROM events WHERE id = ANY($1::bytea[]) ORDER BY sequence";
+        let places = connection
+            .read_all(sql, &[&ids], |row| number(row, "sequence"))
+            .await?;
+        place(&mut self.events, &places)
+    }
+
+    /// Tells the dispatcher and whoever reads the feed, once all is on disk.
+    pub fn announce(self, delivery_sink: &dyn DeliverySink, timelines: &Timelines) {
+        let events: Vec<Arc<Event>> = self.events.into_iter().map(Arc::new).collect();
+        if let Some(last) = events.iter().map(|event| event.sequence).max() {
+            timelines.committed(last);
+        }
+        for (position, delivery) in self.deliveries {
+            let event = &events[position];
+            if let Some(claimed) = delivery.claimed(event) {
+                delivery_sink.take(claimed);
+            } else if delivery.is_due {
+                delivery_sink.wake(delivery.webhook_id, event.at);
+            }
+        }
+        for event in &events {
+            delivery_sink.events_up_to(event.sequence);
         }
     }
+}
+
+/// Says each event its place: they are written in their order.
+fn place(events: &mut [Event], places: &[i64]) -> StoreResult<()> {
+    if places.len() != events.len() {
+        return Err(StoreError::Corrupt("an event was not written".into()));
+    }
+    for (event, sequence) in events.iter_mut().zip(places) {
+        event.sequence = *sequence;
+    }
+    Ok(())
 }
 
 fn wanting<'a>(subscriptions: &'a [Webhook], publication: &Publication<'_>) -> Vec<&'a Webhook> {
@@ -132,28 +208,6 @@ fn new_delivery(
     })
 }
 
-/// What the dispatcher and whoever reads the feed hear once all is on disk.
-fn announce(context: &mut WriteContext, events: Vec<Event>, deliveries: Vec<(usize, NewDelivery)>) {
-    let events: Vec<Arc<Event>> = events.into_iter().map(Arc::new).collect();
-    let timelines = context.timelines();
-    context.after_commit(move |delivery_sink| {
-        if let Some(last) = events.iter().map(|event| event.sequence).max() {
-            timelines.committed(last);
-        }
-        for (position, delivery) in deliveries {
-            let event = &events[position];
-            if let Some(claimed) = delivery.claimed(event) {
-                delivery_sink.take(claimed);
-            } else if delivery.is_due {
-                delivery_sink.wake(delivery.webhook_id, event.at);
-            }
-        }
-        for event in &events {
-            delivery_sink.events_up_to(event.sequence);
-        }
-    });
-}
-
 /// Writes events at the end of the feed, with their deliveries, and says their places. Whoever does so holds the feed's row
 /// until the commit; so nothing but the commit should follow.
 pub async fn insert(
@@ -161,12 +215,29 @@ pub async fn insert(
     events: &mut [Event],
     deliveries: &[(usize, NewDelivery)],
 ) -> StoreResult<()> {
-    let new = EventColumns::new(events);
-    let of = DeliveryColumns::new(deliveries, context.node());
-    let written = context
+    let statement = insertion(events, deliveries, context.node());
+    let values: Vec<_> = statement.values.iter().map(|value| value.as_ref() as _).collect();
+    let places = context
         .connection
-        .read_all(
-            "WITH place AS (SELECT id FROM feed FOR UPDATE),
+        .read_one(statement.sql, &values, |row| value::<Vec<i64>>(row, "places"))
+        .await?;
+    drop(values);
+    drop(statement);
+    place(events, &places.unwrap_or_default())
+}
+
+/// The statement that writes events and their deliveries, or fails. PostgreSQL has no assertions: where one is missing, it
+/// divides by zero.
+fn insertion<'a>(
+    events: &'a [Event],
+    deliveries: &'a [(usize, NewDelivery)],
+    node: i64,
+) -> LastStatement<'a> {
+    let new = EventColumns::new(events);
+    let of = DeliveryColumns::new(deliveries, node);
+    let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    LastStatement {
+        sql: "WITH place AS (SELECT id FROM feed FOR UPDATE),
              new_events AS (
                  INSERT INTO events (id, incident_id, name, at, actor, is_test, body, digest, operational)
                  SELECT e.* FROM place, unnest($1::bytea[], $2::bytea[], $3::text[], $4::bigint[], $5::text[],
@@ -182,37 +253,30 @@ pub async fn insert(
                      AS d (id, webhook_id, position, state, node, claim)
                      JOIN placed p ON p.position = d.position
                  RETURNING 1)
-             SELECT sequence, (SELECT count(*) FROM new_deliveries) AS deliveries FROM placed ORDER BY sequence",
-            &[
-                &new.ids,
-                &new.incident_ids,
-                &new.names,
-                &new.at,
-                &new.actors,
-                &new.is_test,
-                &new.bodies,
-                &new.digests,
-                &of.ids,
-                &of.webhook_ids,
-                &of.positions,
-                &of.states,
-                &of.nodes,
-                &of.claims,
-                &new.operational,
-            ],
-            |row| Ok((number(row, "sequence")?, number::<usize>(row, "deliveries")?)),
-        )
-        .await?;
-    let all_there = written.iter().all(|(_, count)| *count == deliveries.len());
-    if written.len() != events.len() || !all_there {
-        return Err(StoreError::Corrupt(
-            "an event or a delivery was not written".into(),
-        ));
+             SELECT array_agg(sequence ORDER BY sequence) AS places,
+                 1 / (CASE WHEN count(*) = $16 AND (SELECT count(*) FROM new_deliveries) = $17 THEN 1 ELSE 0 END)
+                     AS are_all_there
+             FROM placed",
+        values: vec![
+            Box::new(new.ids),
+            Box::new(new.incident_ids),
+            Box::new(new.names),
+            Box::new(new.at),
+            Box::new(new.actors),
+            Box::new(new.is_test),
+            Box::new(new.bodies),
+            Box::new(new.digests),
+            Box::new(of.ids),
+            Box::new(of.webhook_ids),
+            Box::new(of.positions),
+            Box::new(of.states),
+            Box::new(of.nodes),
+            Box::new(of.claims),
+            Box::new(new.operational),
+            Box::new(count(events.len())),
+            Box::new(count(deliveries.len())),
+        ],
     }
-    for (event, (sequence, _)) in events.iter_mut().zip(written) {
-        event.sequence = sequence;
-    }
-    Ok(())
 }
 
 /// Events as the columns of their rows.

@@ -94,11 +94,32 @@ pub async fn transition(context: &mut WriteContext, request: TransitionRequest) 
 }
 
 /// Does what is asked, and answers in the order of the requests. No two may be about one incident, or have the same
-/// idempotency key.
+/// idempotency key. More may follow in the transaction.
 pub async fn commit_all(
     context: &mut WriteContext,
     requests: &[Request],
 ) -> StoreResult<Vec<StoreResult<Committed>>> {
+    let (results, outbox) = prepare_all(context, requests).await?;
+    outbox.write(context).await?;
+    Ok(results)
+}
+
+/// The same as the end of a transaction: the events are sent together with the COMMIT, so that other nodes wait for the feed no
+/// longer than PostgreSQL itself takes.
+pub async fn commit_last(
+    context: &mut WriteContext,
+    requests: &[Request],
+) -> StoreResult<Vec<StoreResult<Committed>>> {
+    let (results, outbox) = prepare_all(context, requests).await?;
+    context.write_last(outbox);
+    Ok(results)
+}
+
+/// Does all but writing events, and the new incidents that nothing can be in the way of.
+async fn prepare_all(
+    context: &mut WriteContext,
+    requests: &[Request],
+) -> StoreResult<(Vec<StoreResult<Committed>>, Outbox)> {
     let with_receipt = requests.iter().filter_map(|of| Some((of.receipt()?, of.at())));
     let mut receipts = Receipts::reserve(context, with_receipt.collect()).await?;
     let mut answered = Vec::with_capacity(requests.len());
@@ -139,30 +160,12 @@ pub async fn commit_all(
         Some((request.receipt()?, answer, request.at()))
     });
     receipts.keep(context, &done.collect::<Vec<_>>()).await?;
-    let mut outbox = Outbox::fill(context, &subscriptions, publications(requests, &steps)).await?;
-    // Last: other nodes wait for the feed.
-    if are_plain {
-        tokio::try_join!(
-            biased;
-            insert_plain(context, &steps),
-            outbox.write(context),
-        )?;
-    } else {
-        outbox.write(context).await?;
-    }
-    outbox.announce(context);
-    Ok(results)
-}
-
-/// Writes new incidents that nothing can be in the way of.
-async fn insert_plain(context: &WriteContext, steps: &[Step]) -> StoreResult<()> {
-    let new: Vec<&Incident> = steps.iter().filter_map(Step::new_incident).collect();
-    if new.is_empty() {
-        return Ok(());
-    }
-    let inserted = incident_rows::insert(&context.connection, &new).await?;
-    let missing = || StoreError::Corrupt("a new incident was not written".into());
-    (inserted.len() == new.len()).then_some(()).ok_or_else(missing)
+    let outbox = Outbox::fill(context, &subscriptions, publications(requests, &steps)).await?;
+    let incidents = match are_plain {
+        true => steps.into_iter().filter_map(Step::into_new_incident).collect(),
+        false => Vec::new(),
+    };
+    Ok((results, outbox.with_new(incidents)))
 }
 
 fn decide(request: &Request, references: &References) -> Step {
@@ -311,6 +314,13 @@ impl Step {
     }
 
     fn new_incident(&self) -> Option<&Incident> {
+        match self {
+            Self::Create(incident) => Some(incident),
+            Self::Answered(_) | Self::Change { .. } => None,
+        }
+    }
+
+    fn into_new_incident(self) -> Option<Incident> {
         match self {
             Self::Create(incident) => Some(incident),
             Self::Answered(_) | Self::Change { .. } => None,

@@ -19,7 +19,7 @@ use super::activity;
 use super::commit_outcome::{self, UnansweredTransaction};
 use super::connection::{Connection, LastStatement};
 use super::database::{Database, Shared};
-use super::timelines::Timelines;
+use super::outbox::Outbox;
 
 /// How often a command is run before its caller hears that others were in its way.
 const MAX_TRIES: u32 = 8;
@@ -49,6 +49,10 @@ pub struct WriteContext {
 #[derive(Default)]
 pub struct Effects {
     answered_claims: Vec<i64>,
+    /// Written in the transaction, to be told of.
+    announced: Vec<Outbox>,
+    /// The same, but written last.
+    last: Option<Outbox>,
     after_commit: Vec<Effect>,
     after_rollback: Vec<Effect>,
 }
@@ -64,11 +68,6 @@ impl WriteContext {
         self.shared.node
     }
 
-    /// Where the high-water mark is.
-    pub fn timelines(&self) -> Arc<Timelines> {
-        Arc::clone(&self.shared.timelines)
-    }
-
     /// Takes born-claimed deliveries: ask it for room here, hand over after the commit.
     pub fn delivery_sink(&self) -> &dyn DeliverySink {
         self.shared.delivery_sink.as_ref()
@@ -82,6 +81,16 @@ impl WriteContext {
     /// Runs something if the transaction is undone, before the command is run again too.
     pub fn after_rollback(&mut self, effect: impl FnOnce(&dyn DeliverySink) + Send + Sync + 'static) {
         self.effects.after_rollback.push(Box::new(effect));
+    }
+
+    /// Tells of events once the transaction is on disk.
+    pub fn announce_after_commit(&mut self, outbox: Outbox) {
+        self.effects.announced.push(outbox);
+    }
+
+    /// The same of events that are written together with the COMMIT: nothing else may follow in the transaction.
+    pub fn write_last(&mut self, outbox: Outbox) {
+        self.effects.last = Some(outbox);
     }
 
     /// Names an event that the transaction makes: if it is there, all is.
@@ -125,32 +134,23 @@ impl WriteContext {
     pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
         self.after_commit(move |delivery_sink| delivery_sink.webhook_changed(webhook_id));
     }
+}
 
-    /// What is written last: rows that other nodes wait for.
-    fn last_statements(&self) -> Vec<LastStatement> {
-        let activity = self
-            .activity
-            .as_ref()
-            .and_then(|tally| activity::write(tally, self.node()));
-        activity.into_iter().chain(self.ledger()).collect()
+/// New deliveries for the ledger.
+fn ledger(accepted: &BTreeMap<WebhookId, i64>) -> Option<LastStatement<'static>> {
+    if accepted.is_empty() {
+        return None;
     }
-
-    fn ledger(&self) -> Option<LastStatement> {
-        if self.accepted.is_empty() {
-            return None;
-        }
-        let counts = self
-            .accepted
-            .iter()
-            .map(|(id, count)| (id.as_bytes().to_vec(), *count));
-        let (ids, counts): (Vec<Vec<u8>>, Vec<i64>) = counts.unzip();
-        Some(LastStatement {
-            sql: "INSERT INTO ledger AS l (webhook_id, accepted)
-                  SELECT id, count FROM unnest($1::bytea[], $2::bigint[]) AS new (id, count)
-                  ON CONFLICT (webhook_id) DO UPDATE SET accepted = l.accepted + excluded.accepted",
-            values: vec![Box::new(ids), Box::new(counts)],
-        })
-    }
+    let counts = accepted
+        .iter()
+        .map(|(id, count)| (id.as_bytes().to_vec(), *count));
+    let (ids, counts): (Vec<Vec<u8>>, Vec<i64>) = counts.unzip();
+    Some(LastStatement {
+        sql: "INSERT INTO ledger AS l (webhook_id, accepted)
+              SELECT id, count FROM unnest($1::bytea[], $2::bigint[]) AS new (id, count)
+              ON CONFLICT (webhook_id) DO UPDATE SET accepted = l.accepted + excluded.accepted",
+        values: vec![Box::new(ids), Box::new(counts)],
+    })
 }
 
 impl Database {
@@ -267,7 +267,7 @@ async fn attempt<I, T>(
     } = context;
     match result {
         Ok(value) => {
-            effects.settle(true, shared.delivery_sink.as_ref());
+            effects.settle(true, shared);
             shared.committed(started.elapsed(), connection.has_changed(), shows);
             Ok(value)
         }
@@ -275,18 +275,36 @@ async fn attempt<I, T>(
     }
 }
 
-/// Commits; that the answer is lost does not matter if it is known soon what it would have been.
+/// Commits, with what is written last: rows that other nodes wait for. That the answer is lost does not matter if it is known
+/// soon what it would have been.
 async fn commit(context: &mut WriteContext) -> Result<(), Uncommitted> {
-    let last = context.last_statements();
-    let Err(error) = context.connection.commit_with(&last).await else {
-        return Ok(());
+    let node = context.node();
+    let mut last = match &context.effects.last {
+        Some(outbox) => outbox.statements(node),
+        None => Vec::new(),
+    };
+    let activity = context.activity.as_ref();
+    last.extend(activity.and_then(|tally| activity::write(tally, node)));
+    last.extend(ledger(&context.accepted));
+    let committed = context.connection.commit_with(&last).await;
+    drop(last);
+    let error = match committed {
+        Ok(answers) => {
+            let outbox = context.effects.last.as_mut();
+            let taken = outbox.map_or(Ok(()), |outbox| outbox.take_answers(&answers));
+            return taken.map_err(Uncommitted::Undone);
+        }
+        Err(error) => error,
     };
     let Some(number) = context.connection.unanswered_commit() else {
         return Err(Uncommitted::Undone(error));
     };
     let transaction = UnansweredTransaction::new(number, context.event_id);
     match commit_outcome::find_out(&context.shared, &transaction).await {
-        Some(true) => Ok(()),
+        Some(true) => {
+            let looked_up = context.effects.look_up_places(&context.shared).await;
+            looked_up.map_err(|error| Uncommitted::Unknown(error, transaction))
+        }
         Some(false) => Err(Uncommitted::Undone(error)),
         None => Err(Uncommitted::Unknown(error, transaction)),
     }
@@ -305,7 +323,7 @@ async fn undo(
             if connection.unanswered_commit().is_none() {
                 connection.rollback().await;
             }
-            effects.settle(false, shared.delivery_sink.as_ref());
+            effects.settle(false, shared);
             if is_transient {
                 return Undone::Transient(error);
             }
@@ -330,15 +348,28 @@ impl Effects {
         &self.answered_claims
     }
 
-    /// Does what follows from the result.
-    pub fn settle(self, is_committed: bool, delivery_sink: &dyn DeliverySink) {
-        let effects = if is_committed {
-            self.after_commit
-        } else {
-            self.after_rollback
-        };
-        for effect in effects {
-            effect(delivery_sink);
+    /// Learns where the events are in the feed whose transaction is on disk, although its answer was lost.
+    pub async fn look_up_places(&mut self, shared: &Shared) -> StoreResult<()> {
+        match &mut self.last {
+            Some(outbox) => outbox.look_up_places(&shared.connection().await?).await,
+            None => Ok(()),
         }
+    }
+
+    /// Does what follows from the result.
+    pub fn settle(self, is_committed: bool, shared: &Shared) {
+        let delivery_sink = shared.delivery_sink.as_ref();
+        if !is_committed {
+            return self
+                .after_rollback
+                .into_iter()
+                .for_each(|effect| effect(delivery_sink));
+        }
+        for outbox in self.announced.into_iter().chain(self.last) {
+            outbox.announce(delivery_sink, &shared.timelines);
+        }
+        self.after_commit
+            .into_iter()
+            .for_each(|effect| effect(delivery_sink));
     }
 }
