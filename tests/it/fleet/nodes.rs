@@ -25,6 +25,8 @@ const OF_THE_TESTS: [&str; 6] = [
     "replica_asynchronous",
     "no_synchronous_replica",
 ];
+/// States of a delivery that has not ended.
+const OPEN: [&str; 4] = ["scheduled", "queued", "claimed", "held"];
 /// How long everything may take to be delivered in the end, before the test says that it never will be.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// How often it is looked whether something is so.
@@ -230,20 +232,26 @@ pub fn environment(url: &str) -> Vec<(String, String)> {
 
 /// Waits until no delivery is open any more.
 pub async fn settle(api: &ApiClient) {
+    let mut last = Value::Null;
     let settled = async {
         loop {
             let answer = api.get("/api/v1/system").await;
-            let counts = answer.json()["deliveries"].clone();
-            let open = ["scheduled", "queued", "claimed", "held"].map(|state| counts[state].as_u64());
-            if answer.status == 200 && open == [Some(0); 4] {
-                assert_eq!(counts["dead"], Value::from(0), "nothing dies in this test");
+            last = answer.json()["deliveries"].clone();
+            let open = OPEN.map(|state| last[state].as_u64());
+            if answer.status == 200 && open == [Some(0); OPEN.len()] {
+                assert_eq!(last["dead"], Value::from(0), "nothing dies in this test");
                 return;
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
     };
-    let settled = tokio::time::timeout(SETTLE_LIMIT, settled).await;
-    settled.expect("everything accepted is delivered in the end");
+    if tokio::time::timeout(SETTLE_LIMIT, settled).await.is_err() {
+        for state in OPEN {
+            let open = api.get(&format!("/api/v1/deliveries?status={state}&limit=3")).await;
+            println!("{state}: {}", open.json()["items"]);
+        }
+        panic!("not everything accepted is delivered in the end: {last}");
+    }
 }
 
 /// Waits until something is so.

@@ -63,20 +63,19 @@ impl History {
     }
 
     async fn analyze(&self) {
-        self.client
-            .batch_execute("VACUUM (ANALYZE) deliveries")
-            .await
-            .unwrap();
+        for sql in ["VACUUM (ANALYZE) deliveries", "CHECKPOINT"] {
+            self.client.batch_execute(sql).await.unwrap();
+        }
     }
 
     /// Claims that took so long in all, with the deliveries claimed.
-    async fn claim(&self) -> (Duration, usize) {
+    async fn claim(&self, times: u32) -> (Duration, usize) {
         let request = ClaimRequest {
             webhook_id: self.world.ordered,
             limit: CLAIMED,
         };
         let (began_at, mut count) = (Instant::now(), 0);
-        for _ in 0..CLAIMS {
+        for _ in 0..times {
             let now = Timestamp::from_millis(1_705_000_000_000);
             let claimed = self.store.queue.claim_due(vec![request], now).await.unwrap();
             count += claimed[0].deliveries.len();
@@ -126,7 +125,7 @@ async fn what_is_asked_all_the_time_reads_indexes_however_long_the_history_is() 
         let plan = plan(&history.client, parameters, values, sql).await;
         assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
     }
-    let (_, count) = history.claim().await;
+    let (_, count) = history.claim(CLAIMS).await;
     assert_eq!(count, 500);
 }
 
@@ -135,19 +134,27 @@ async fn claims_take_no_longer_with_ten_million_finished_deliveries() {
     if std::env::var_os("CHECK_LONG").is_none() {
         return;
     }
-    let mut rates = Vec::new();
+    let mut histories = Vec::new();
     for size in [10_000, 10_000_000] {
         let history = History::new().await;
         history.add("delivered", size).await;
         history.add("scheduled", CLAIMED * CLAIMS).await;
         history.analyze().await;
-        let (took, count) = history.claim().await;
-        assert_eq!(count, (CLAIMED * CLAIMS) as usize);
-        rates.push(f64::from(CLAIMED * CLAIMS) / took.as_secs_f64());
-        println!(
-            "{size:>10} finished: {:.0} claims/s, {CLAIMED} at a time",
-            rates[rates.len() - 1]
-        );
+        histories.push((size, history, Duration::ZERO));
+    }
+    // In turn: whatever else the machine does meets both.
+    for _ in 0..CLAIMS {
+        for (_, history, took) in &mut histories {
+            let (once, count) = history.claim(1).await;
+            assert_eq!(count, CLAIMED as usize);
+            *took += once;
+        }
+    }
+    let mut rates = Vec::new();
+    for (size, _, took) in histories {
+        let rate = f64::from(CLAIMED * CLAIMS) / took.as_secs_f64();
+        println!("{size:>10} finished: {rate:.0} claims/s, {CLAIMED} at a time");
+        rates.push(rate);
     }
     assert!(rates[1] > rates[0] / 2.0, "{rates:?}");
 }
