@@ -2,8 +2,9 @@
 //! PostgreSQL is asked by the transaction's number until it knows. Claims that were taken in it must not stay in the hand of
 //! a node that lives and does not know of them.
 //!
-//! A number means nothing on another timeline, where it may be another transaction's, and little after a crash. There only
-//! what the transaction itself has written tells: its event.
+//! A number means nothing on another timeline, nor after the server was started anew: a transaction that did not get to disk
+//! leaves its number to the next one. There only what the transaction itself has written tells: its event. Whatever has none
+//! counts as undone, and whoever asked for it asks again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,14 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_LOOKS: u32 = 24 * 3600;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between a transaction's number and the timeline on which it has it.
+/// Between a transaction's number and the run of the server that gave it.
 const SEPARATOR: char = '@';
 
 /// A transaction that may be on disk.
 pub struct UnansweredTransaction {
     number: String,
-    /// Where that number was given; empty on a database that does not say.
-    timeline: String,
+    /// The run in which that number was given; empty on a database that does not say.
+    run: String,
     /// An event that it has made.
     event_id: Option<EventId>,
 }
@@ -39,29 +40,32 @@ pub struct UnansweredTransaction {
 impl UnansweredTransaction {
     /// Reads what [`read_number`] has answered.
     pub fn new(number: &str, event_id: Option<EventId>) -> Self {
-        let (number, timeline) = number.split_once(SEPARATOR).unwrap_or((number, ""));
+        let (number, run) = number.split_once(SEPARATOR).unwrap_or((number, ""));
         Self {
             number: number.to_owned(),
-            timeline: timeline.to_owned(),
+            run: run.to_owned(),
             event_id,
         }
     }
 }
 
-/// The statement that says a transaction's number, with the timeline if the database knows of such.
+/// The statement that says a transaction's number, with the run of the server if the database knows of timelines.
 pub fn read_number(knows_timelines: bool) -> String {
     match knows_timelines {
-        true => format!("SELECT pg_current_xact_id()::text || '{SEPARATOR}' || {TIMELINE}"),
+        true => format!("SELECT pg_current_xact_id()::text || '{SEPARATOR}' || {RUN}"),
         false => "SELECT pg_current_xact_id()::text".to_owned(),
     }
 }
 
-const TIMELINE: &str = "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
+/// A run: the timeline, when the postmaster began, and when it last began to count anew, which it does too when it recovers
+/// from the crash of one of its processes without beginning again.
+const RUN: &str = "concat_ws('/', substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), \
+    extract(epoch FROM pg_postmaster_start_time()), extract(epoch FROM pg_stat_get_bgwriter_stat_reset_time()))";
 
 enum Outcome {
     Committed,
     Undone,
-    /// It is not under way, and nobody can say more.
+    /// It is not under way, and nobody can say more. What has no proof of its own is done again.
     Unknowable,
 }
 
@@ -104,13 +108,12 @@ pub async fn settle_later(shared: Arc<Shared>, transaction: UnansweredTransactio
 async fn look(shared: &Shared, transaction: &UnansweredTransaction) -> StoreResult<Option<Outcome>> {
     let connection = shared.connection().await?;
     let sql = format!(
-        "SELECT CASE WHEN $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'elsewhere'
-                     WHEN $2::text = '' THEN pg_xact_status($1::text::xid8)
-                     WHEN {TIMELINE} <> $2 THEN 'elsewhere'
+        "SELECT CASE WHEN $2::text <> '' AND {RUN} <> $2 THEN 'elsewhere'
+                     WHEN $2 = '' AND $1::text::xid8 >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'elsewhere'
                      ELSE pg_xact_status($1::text::xid8) END AS status"
     );
     let status: Option<String> = connection
-        .read_one(&sql, &[&transaction.number, &transaction.timeline], |row| {
+        .read_one(&sql, &[&transaction.number, &transaction.run], |row| {
             value(row, "status")
         })
         .await?

@@ -9,18 +9,23 @@ use store_postgres::{Database, Settings};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-use super::server::{server, settings};
+use super::server::{Server, server, settings};
 
 pub struct PostgresBackend {
+    server: &'static Server,
     database: String,
 }
 
 impl PostgresBackend {
     /// A new, empty store.
     pub fn new() -> Self {
-        Self {
-            database: server().new_database(),
-        }
+        Self::on(server())
+    }
+
+    /// The same on some server.
+    pub fn on(server: &'static Server) -> Self {
+        let database = server.new_database();
+        Self { server, database }
     }
 
     pub fn database(&self) -> &str {
@@ -28,12 +33,12 @@ impl PostgresBackend {
     }
 
     pub fn url(&self) -> String {
-        server().url(&self.database)
+        self.server.url(&self.database)
     }
 
     /// A connection beside the store's own.
     pub async fn connection(&self) -> Client {
-        server().connect(&self.database).await
+        self.server.connect(&self.database).await
     }
 }
 

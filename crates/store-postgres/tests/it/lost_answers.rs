@@ -1,8 +1,8 @@
 //! The database does as it was told, and the answer never comes: whatever stands between breaks the connection.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::delivery::{DeliveryState, NextStep};
@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::backend::{PostgresBackend, open_database};
+use super::server::{Server, server};
 
 /// How long something that must happen is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,14 +25,23 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// How long a request is on its way before the connection breaks, so that the database gets it.
 const ON_ITS_WAY: Duration = Duration::from_millis(100);
 
+/// What happens at the next COMMIT.
+enum Fault {
+    /// It is passed on, and the connection breaks before its answer.
+    Unanswered,
+    /// It is not, since the server crashes.
+    Crash(&'static Server),
+}
+
 /// Stands between a node and the database.
 struct Between {
     folder: tempfile::TempDir,
-    /// The next COMMIT is passed on, and the connection broken before its answer.
-    breaks_at_commit: Arc<AtomicBool>,
+    next_fault: NextFault,
     /// Nobody is connected any more.
     is_shut: Arc<AtomicBool>,
 }
+
+type NextFault = Arc<Mutex<Option<Fault>>>;
 
 impl Between {
     fn new(url: &str) -> Self {
@@ -44,16 +54,16 @@ impl Between {
         let server = Path::new(word("host=")).join(&socket);
         let between = Self {
             folder: tempfile::tempdir().unwrap(),
-            breaks_at_commit: Arc::default(),
+            next_fault: Arc::default(),
             is_shut: Arc::default(),
         };
         let listener = UnixListener::bind(between.folder.path().join(&socket)).unwrap();
-        let breaks = Arc::clone(&between.breaks_at_commit);
+        let next_fault = Arc::clone(&between.next_fault);
         let is_shut = Arc::clone(&between.is_shut);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if !is_shut.load(Ordering::SeqCst) {
-                    tokio::spawn(pass_on(client, server.clone(), Arc::clone(&breaks)));
+                    tokio::spawn(pass_on(client, server.clone(), Arc::clone(&next_fault)));
                 }
             }
         });
@@ -61,27 +71,40 @@ impl Between {
     }
 
     fn break_at_next_commit(&self) {
-        self.breaks_at_commit.store(true, Ordering::SeqCst);
+        self.at_next_commit(Fault::Unanswered);
+    }
+
+    fn at_next_commit(&self, fault: Fault) {
+        *self.next_fault.lock().unwrap() = Some(fault);
     }
 }
 
-async fn pass_on(client: UnixStream, server: PathBuf, breaks: Arc<AtomicBool>) {
+async fn pass_on(client: UnixStream, server: PathBuf, next_fault: NextFault) {
+    // Nobody listens there while the server begins anew.
+    let Ok(to_server) = UnixStream::connect(server).await else {
+        return;
+    };
     let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = UnixStream::connect(server).await.unwrap().into_split();
+    let (mut from_server, mut to_server) = to_server.into_split();
     let answers = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
     let mut bytes = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
         let is_commit = bytes[..count].windows(7).any(|word| word == b"COMMIT\0");
-        let is_broken = is_commit && breaks.swap(false, Ordering::SeqCst);
-        if is_broken {
-            // No answer gets through any more, but the database hears it.
+        let fault = is_commit.then(|| next_fault.lock().unwrap().take()).flatten();
+        if fault.is_some() {
+            // No answer gets through any more.
             answers.abort();
             while !answers.is_finished() {
                 tokio::task::yield_now().await;
             }
         }
-        to_server.write_all(&bytes[..count]).await.unwrap();
-        if is_broken {
+        if let Some(Fault::Crash(server)) = fault {
+            return tokio::task::block_in_place(|| server.crash());
+        }
+        if to_server.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+        if fault.is_some() {
             tokio::time::sleep(ON_ITS_WAY).await;
             return;
         }
@@ -95,7 +118,18 @@ async fn broken_node() -> (
     Store,
     Between,
 ) {
-    let backend = Arc::new(PostgresBackend::new());
+    broken_node_on(server()).await
+}
+
+async fn broken_node_on(
+    server: &'static Server,
+) -> (
+    World,
+    Arc<store_conformance::engine::RecordingHandOver>,
+    Store,
+    Between,
+) {
+    let backend = Arc::new(PostgresBackend::on(server));
     let world = World::new(Arc::clone(&backend) as Arc<dyn Backend>).await;
     let url = backend.url();
     let between = Between::new(&url);
@@ -158,4 +192,52 @@ async fn claims_whose_answer_is_lost_for_long_are_given_back() {
     };
     tokio::time::timeout(PATIENCE, given_back).await.unwrap();
     assert_eq!(dispatcher.woken(), [(world.ordered, world.at(0))]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_whose_number_went_to_another_one_in_a_crash_is_not_taken_for_that_one() {
+    let server: &'static Server = Box::leak(Box::new(Server::start()));
+    let (world, dispatcher, node, between) = broken_node_on(server).await;
+    dispatcher.make_room(9);
+    let committed = node.incidents.trigger(world.new_trigger("one")).await.unwrap();
+    let Committed::Created(incident) = committed else {
+        panic!("{committed:?}")
+    };
+    let taken = std::mem::take(&mut *dispatcher.taken.lock().unwrap());
+    let delivery = taken.iter().find(|of| of.webhook_id == world.ordered).unwrap();
+    let record = world.attempt(delivery, NextStep::Delivered, world.at(1));
+    between.at_next_commit(Fault::Crash(server));
+    let (first, ()) = tokio::join!(
+        node.queue.record(vec![record.clone()], world.at(1)),
+        take_numbers(server, &between),
+    );
+    // As the recorder does: until the store says that it is done.
+    let recorded = match first {
+        Ok(recorded) => recorded,
+        Err(_) => node.queue.record(vec![record], world.at(1)).await.unwrap(),
+    };
+    assert_eq!(recorded, [Recorded::Applied]);
+    assert_eq!(
+        world.states(world.ordered, incident.id).await,
+        [DeliveryState::Delivered]
+    );
+}
+
+/// Commits other transactions as soon as the server is there again: they get the numbers of those that were lost.
+async fn take_numbers(server: &Server, between: &Between) {
+    while between.next_fault.lock().unwrap().is_some() {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    let client = loop {
+        match tokio_postgres::connect(&server.url("postgres"), tokio_postgres::NoTls).await {
+            Ok((client, connection)) => {
+                tokio::spawn(connection);
+                break client;
+            }
+            Err(_) => tokio::time::sleep(LOOK_INTERVAL / 10).await,
+        }
+    };
+    for _ in 0..50 {
+        client.batch_execute("SELECT pg_current_xact_id()").await.unwrap();
+    }
 }

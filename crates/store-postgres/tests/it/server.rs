@@ -1,12 +1,12 @@
 //! A PostgreSQL of the machine, started once per test process, with a fresh database for each case.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use store::seal::{MasterKey, Sealer};
@@ -21,23 +21,31 @@ const OWNERS: [&str; 2] = ["postgres", "nobody"];
 /// The database that every other one is a copy of.
 const TEMPLATE: &str = "migrated";
 
-/// Ends the server, however this process ends: its standard input closes then.
+/// Each line of its standard input is a crash of the server, which then begins anew. The end of it is the server's, however
+/// this process ends.
 const RUN: &str = r#"
 set -e
 cd "$1"
 "$2/initdb" -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
 { echo 'host all guarded 127.0.0.1/32 scram-sha-256'; cat data/pg_hba.conf; } >hba && mv hba data/pg_hba.conf
-"$2/postgres" -D data -k "$1" -p "$3" -c listen_addresses=127.0.0.1 -c ssl=on -c ssl_cert_file="$1/server.pem" \
-    -c ssl_key_file="$1/server.key" -c max_connections=300 -c fsync=off -c full_page_writes=off \
-    -c shared_buffers=64MB -c max_wal_size=256MB -c autovacuum=off >server.log 2>&1 </dev/null &
-server=$!
-for _ in $(seq 300); do
-    "$2/pg_isready" -q -h "$1" -p "$3" && break
-    kill -0 $server || { cat server.log; exit 1; }
-    sleep 0.1
+begin() {
+    "$2/postgres" -D data -k "$1" -p "$3" -c listen_addresses=127.0.0.1 -c ssl=on -c ssl_cert_file="$1/server.pem" \
+        -c ssl_key_file="$1/server.key" -c max_connections=300 -c fsync=off -c full_page_writes=off \
+        -c shared_buffers=64MB -c max_wal_size=256MB -c wal_writer_delay=10s -c autovacuum=off >>server.log 2>&1 </dev/null &
+    server=$!
+    for _ in $(seq 300); do
+        "$2/pg_isready" -q -h "$1" -p "$3" && break
+        kill -0 $server || { cat server.log; exit 1; }
+        sleep 0.1
+    done
+    echo ready
+}
+begin "$@"
+while read -r _; do
+    kill -QUIT $server
+    wait $server || true
+    begin "$@"
 done
-echo ready
-cat >/dev/null
 kill -QUIT $server
 wait $server || true
 rm -rf "$1"
@@ -48,7 +56,7 @@ pub struct Server {
     folder: PathBuf,
     port: u16,
     databases: AtomicU32,
-    _run: Child,
+    run: Mutex<Child>,
 }
 
 /// The server, started by whoever asks first.
@@ -58,7 +66,8 @@ pub fn server() -> &'static Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    /// Another one, which nobody else uses.
+    pub fn start() -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new()
             .prefix("opsknight-pg-")
@@ -82,21 +91,22 @@ impl Server {
             run.uid(user).gid(group);
         }
         let mut run = run.spawn().unwrap();
-        let mut said = String::new();
-        let mut output = BufReader::new(run.stdout.take().unwrap());
-        output.read_line(&mut said).unwrap();
-        if said != "ready\n" {
-            output.read_to_string(&mut said).unwrap();
-            panic!("PostgreSQL of {} does not start: {said}", programs.display());
-        }
+        await_ready(&mut run);
         let server = Self {
             folder,
             port,
             databases: AtomicU32::new(0),
-            _run: run,
+            run: Mutex::new(run),
         };
         server.make_template();
         server
+    }
+
+    /// Ends at once, as if its machine had died, and begins anew.
+    pub fn crash(&self) {
+        let mut run = self.run.lock().unwrap();
+        run.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        await_ready(&mut run);
     }
 
     /// A new database with the schema in it, and nothing else.
@@ -144,6 +154,17 @@ impl Server {
 
     fn run_in(&self, database: &str, sql: &str) {
         on_a_runtime(async { self.connect(database).await.batch_execute(sql).await.unwrap() });
+    }
+}
+
+/// Waits for its word. There is nothing behind it before the next crash.
+fn await_ready(run: &mut Child) {
+    let mut said = String::new();
+    let mut output = BufReader::new(run.stdout.as_mut().unwrap());
+    output.read_line(&mut said).unwrap();
+    if said != "ready\n" {
+        output.read_to_string(&mut said).unwrap();
+        panic!("PostgreSQL does not start: {said}");
     }
 }
 
