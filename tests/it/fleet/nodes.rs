@@ -28,7 +28,7 @@ const OF_THE_TESTS: [&str; 6] = [
 /// States of a delivery that has not ended.
 const OPEN: [&str; 4] = ["scheduled", "queued", "claimed", "held"];
 /// How long everything may take to be delivered in the end, before the test says that it never will be.
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+const SETTLE_LIMIT: Duration = Duration::from_secs(300);
 /// How often it is looked whether something is so.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a node may take to say that it is ready again.
@@ -247,7 +247,9 @@ pub async fn settle(api: &ApiClient) {
     };
     if tokio::time::timeout(SETTLE_LIMIT, settled).await.is_err() {
         for state in OPEN {
-            let open = api.get(&format!("/api/v1/deliveries?status={state}&limit=3")).await;
+            let open = api
+                .get(&format!("/api/v1/deliveries?status={state}&limit=3"))
+                .await;
             println!("{state}: {}", open.json()["items"]);
         }
         panic!("not everything accepted is delivered in the end: {last}");
