@@ -17,6 +17,12 @@ use destination::template::{Made, Order};
 /// How long the system may take to tell how a worker ended.
 const END_WAIT: Duration = Duration::from_secs(5);
 
+/// Has the allocator take memory as it is used, and not in blocks of which a few would be all that a worker may have.
+const SMALL_HEAP: [(&str, &str); 2] = [
+    ("MIMALLOC_ARENA_EAGER_COMMIT", "0"),
+    ("MIMALLOC_EAGER_COMMIT", "0"),
+];
+
 /// One worker.
 pub(super) struct Worker {
     child: Child,
@@ -40,6 +46,7 @@ impl Worker {
             .arg0("opsknight")
             .arg(COMMAND)
             .env_clear()
+            .envs(SMALL_HEAP)
             .current_dir("/")
             .process_group(0)
             .stdin(Stdio::piped())
