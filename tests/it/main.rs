@@ -21,6 +21,7 @@ mod renderer;
 mod server;
 mod simulation;
 mod sources;
+mod streams;
 mod support;
 mod tickets;
 mod tidy;

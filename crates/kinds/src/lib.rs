@@ -22,6 +22,7 @@ const ADAPTERS: &[&dyn Adapter] = &[
     &alerting::alertmanager::Alertmanager,
     &alerting::ntfy::Ntfy,
     &alerting::email::Email,
+    &streams::sqs::Sqs,
     &chat::custom::Custom,
 ];
 

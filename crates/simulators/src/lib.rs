@@ -3,6 +3,7 @@
 //! product may use this one, but for the command line.
 
 mod alertmanager;
+mod aws;
 mod code_host;
 mod custom;
 mod discord;
@@ -19,6 +20,7 @@ mod pagerduty;
 mod servicenow;
 mod simulator;
 mod slack;
+mod sqs;
 mod teams;
 mod telegram;
 
@@ -26,7 +28,7 @@ pub use crate::message::Message;
 pub use crate::simulator::{Callback, Dialogue, Fault, Request, Response, Simulator, Turn};
 
 /// The kinds that can be simulated, in the order in which people choose.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "slack",
     "teams",
     "google_chat",
@@ -41,6 +43,7 @@ const KINDS: [&str; 15] = [
     "alertmanager",
     "ntfy",
     "email",
+    "sqs",
     "custom",
 ];
 
@@ -66,6 +69,7 @@ pub fn simulator(kind: &str) -> Option<Box<dyn Simulator>> {
         "alertmanager" => Box::<alertmanager::Alertmanager>::default(),
         "ntfy" => Box::<ntfy::Ntfy>::default(),
         "email" => Box::<email::Email>::default(),
+        "sqs" => Box::<sqs::Sqs>::default(),
         "custom" => Box::<custom::Custom>::default(),
         _ => return None,
     })

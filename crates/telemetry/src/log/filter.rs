@@ -25,6 +25,7 @@ pub const CRATES: &[&str] = &[
     "store_conformance",
     "store_postgres",
     "store_sqlite",
+    "streams",
     "supervisor",
     "telemetry",
     "tickets",

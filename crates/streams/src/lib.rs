@@ -1,0 +1,4 @@
+//! Kinds that take events as data, for other programs to read: a folder per kind.
+
+mod aws;
+pub mod sqs;

@@ -1,0 +1,17 @@
+//! Kinds that take events as data, from edge to edge. What holds for every kind is in [`crate::chat`].
+
+mod sqs;
+
+use serde_json::{Value, json};
+
+/// What each kind needs beside its URL.
+pub fn needed(kind: &str) -> Value {
+    match kind {
+        "sqs" => json!({
+            "accessKeyId": "AKIDEXAMPLE",
+            "secretAccessKey": "made/up/secret/access/key/of/forty/chars",
+            "region": "us-east-1",
+        }),
+        _ => json!({}),
+    }
+}
