@@ -4,11 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::problem::{Code, Problem};
+use model::id::{AttemptId, DeliveryId};
 
 /// First byte of a cursor into a list: 16 bytes of an id follow.
 const LIST_1: u8 = 1;
 /// First byte of a cursor into the event feed: 8 bytes of a sequence follow.
 const FEED_1: u8 = 2;
+/// First byte of a cursor into attempts: 16 bytes of the delivery's id and 16 of its own follow.
+const ATTEMPT_1: u8 = 3;
 
 /// The cursor after the row with this id.
 pub fn list_cursor(id: &[u8; 16]) -> String {
@@ -42,6 +45,26 @@ pub fn parse_feed_cursor(text: &str) -> Result<i64, Problem> {
     }
 }
 
+/// The cursor after an attempt of a delivery.
+pub fn attempt_cursor(delivery: &[u8; 16], attempt: &[u8; 16]) -> String {
+    let mut bytes = [ATTEMPT_1; 33];
+    bytes[1..17].copy_from_slice(delivery);
+    bytes[17..].copy_from_slice(attempt);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The attempt that a cursor stands for, behind its delivery.
+pub fn parse_attempt_cursor(text: &str) -> Result<(DeliveryId, AttemptId), Problem> {
+    let bytes: Option<[u8; 33]> = decode(text);
+    let Some([ATTEMPT_1, ids @ ..]) = bytes else {
+        return Err(Problem::plain(Code::InvalidCursor));
+    };
+    let (mut delivery, mut attempt) = ([0; 16], [0; 16]);
+    delivery.copy_from_slice(&ids[..16]);
+    attempt.copy_from_slice(&ids[16..]);
+    Ok((DeliveryId::from_bytes(delivery), AttemptId::from_bytes(attempt)))
+}
+
 fn decode<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
@@ -55,18 +78,21 @@ mod tests {
     fn a_cursor_of_a_list_is_none_of_the_feed() {
         assert!(parse_feed_cursor(&list_cursor(&[7; 16])).is_err());
         assert!(parse_list_cursor(&feed_cursor(7)).is_err());
+        assert!(parse_attempt_cursor(&list_cursor(&[7; 16])).is_err());
     }
 
     proptest! {
         #[test]
-        fn cursors_read_back(id: [u8; 16], sequence: i64) {
+        fn cursors_read_back(id: [u8; 16], other: [u8; 16], sequence: i64) {
+            let attempt = parse_attempt_cursor(&attempt_cursor(&id, &other)).ok();
+            prop_assert_eq!(attempt, Some((DeliveryId::from_bytes(id), AttemptId::from_bytes(other))));
             prop_assert_eq!(parse_list_cursor(&list_cursor(&id)).ok(), Some(id));
             prop_assert_eq!(parse_feed_cursor(&feed_cursor(sequence)).ok(), Some(sequence));
         }
 
         #[test]
         fn no_text_makes_the_parsers_panic(text in ".*") {
-            let _ = (parse_list_cursor(&text), parse_feed_cursor(&text));
+            let _ = (parse_list_cursor(&text), parse_feed_cursor(&text), parse_attempt_cursor(&text));
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::{ApiResult, list as list_answer, ok};
+use crate::problem::Problem;
 use crate::query::{PathId, QueryOf, page, parse_parameter};
 use crate::state::ApiState;
 use crate::webhooks::milliseconds;
@@ -202,28 +203,43 @@ pub struct HeaderView<'a> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeliveryQuery {
     /// Only this webhook's, by id.
-    webhook: Option<String>,
+    pub(super) webhook: Option<String>,
     /// Only this incident's, by id.
-    incident: Option<String>,
+    pub(super) incident: Option<String>,
     /// Only this event's, by name.
     #[param(value_type = Option<EventType>)]
-    event: Option<String>,
+    pub(super) event: Option<String>,
     /// Only in this status.
     #[param(value_type = Option<DeliveryState>)]
-    status: Option<String>,
+    pub(super) status: Option<String>,
     /// Only those whose last attempt failed with this code.
     #[param(value_type = Option<FailureCode>)]
-    cause: Option<String>,
+    pub(super) cause: Option<String>,
     /// Only made at or after this time.
     #[param(format = DateTime)]
-    since: Option<String>,
+    pub(super) since: Option<String>,
     /// Only made before this time.
     #[param(format = DateTime)]
-    until: Option<String>,
+    pub(super) until: Option<String>,
     /// How many at most.
-    limit: Option<String>,
+    pub(super) limit: Option<String>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
+}
+
+impl DeliveryQuery {
+    /// What it asks for.
+    pub fn filter(&self) -> Result<DeliveryFilter, Problem> {
+        Ok(DeliveryFilter {
+            webhook_id: parse_parameter("webhook", self.webhook.as_deref(), |text| text.parse().ok())?,
+            incident_id: parse_parameter("incident", self.incident.as_deref(), |text| text.parse().ok())?,
+            event: parse_parameter("event", self.event.as_deref(), EventType::parse)?,
+            state: parse_parameter("status", self.status.as_deref(), DeliveryState::parse)?,
+            cause: parse_parameter("cause", self.cause.as_deref(), FailureCode::parse)?,
+            since: parse_parameter("since", self.since.as_deref(), |text| text.parse().ok())?,
+            until: parse_parameter("until", self.until.as_deref(), |text| text.parse().ok())?,
+        })
+    }
 }
 
 impl From<&Delivery> for DeliveryView {
@@ -334,15 +350,7 @@ fn header_lines(text: &str) -> Vec<HeaderView<'_>> {
 /// `GET /deliveries`
 pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<DeliveryQuery>) -> ApiResult {
     let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
-    let filter = DeliveryFilter {
-        webhook_id: parse_parameter("webhook", query.webhook.as_deref(), |text| text.parse().ok())?,
-        incident_id: parse_parameter("incident", query.incident.as_deref(), |text| text.parse().ok())?,
-        event: parse_parameter("event", query.event.as_deref(), EventType::parse)?,
-        state: parse_parameter("status", query.status.as_deref(), DeliveryState::parse)?,
-        cause: parse_parameter("cause", query.cause.as_deref(), FailureCode::parse)?,
-        since: parse_parameter("since", query.since.as_deref(), |text| text.parse().ok())?,
-        until: parse_parameter("until", query.until.as_deref(), |text| text.parse().ok())?,
-    };
+    let filter = query.filter()?;
     let rows = state.store.deliveries.list(filter, page).await?;
     list_answer(&rows, page, |row| row.id.as_bytes(), DeliveryView::from)
 }

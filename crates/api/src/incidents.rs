@@ -110,19 +110,42 @@ pub struct TimelineView<'a> {
 pub struct IncidentQuery {
     /// Only these statuses, separated by commas.
     #[param(value_type = Option<Vec<IncidentStatus>>, style = Form, explode = false)]
-    status: Option<String>,
+    pub(super) status: Option<String>,
     /// Only this severity.
     #[param(value_type = Option<Severity>)]
-    severity: Option<String>,
+    pub(super) severity: Option<String>,
     /// Only this service, by id.
-    service: Option<String>,
+    pub(super) service: Option<String>,
     /// Only titles that contain this text, whatever the case.
     #[param(max_length = 500)]
-    q: Option<String>,
+    pub(super) q: Option<String>,
+    /// Only triggered at or after this time.
+    #[param(format = DateTime)]
+    pub(super) since: Option<String>,
+    /// Only triggered before this time.
+    #[param(format = DateTime)]
+    pub(super) until: Option<String>,
     /// How many at most.
-    limit: Option<String>,
+    pub(super) limit: Option<String>,
     /// `nextCursor` of the page before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
+}
+
+impl IncidentQuery {
+    /// What it asks for.
+    pub fn filter(&self) -> Result<IncidentFilter, Problem> {
+        let parse_statuses = |text: &str| text.split(',').map(IncidentStatus::parse).collect();
+        let parse_text = |text: &str| (text.len() <= MAX_SEARCH_BYTES).then(|| text.to_owned());
+        let statuses: Option<Vec<_>> = parse_parameter("status", self.status.as_deref(), parse_statuses)?;
+        Ok(IncidentFilter {
+            statuses: statuses.unwrap_or_default(),
+            severity: parse_parameter("severity", self.severity.as_deref(), Severity::parse)?,
+            service_id: parse_parameter("service", self.service.as_deref(), |text| text.parse().ok())?,
+            text: parse_parameter("q", self.q.as_deref(), parse_text)?,
+            since: parse_parameter("since", self.since.as_deref(), |text| text.parse().ok())?,
+            until: parse_parameter("until", self.until.as_deref(), |text| text.parse().ok())?,
+        })
+    }
 }
 
 impl<'a> From<&'a Incident> for IncidentView<'a> {
@@ -241,15 +264,7 @@ async fn transition(
 /// `GET /incidents`
 pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<IncidentQuery>) -> ApiResult {
     let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
-    let parse_statuses = |text: &str| text.split(',').map(IncidentStatus::parse).collect();
-    let parse_text = |text: &str| (text.len() <= MAX_SEARCH_BYTES).then(|| text.to_owned());
-    let statuses: Option<Vec<_>> = parse_parameter("status", query.status.as_deref(), parse_statuses)?;
-    let filter = IncidentFilter {
-        statuses: statuses.unwrap_or_default(),
-        severity: parse_parameter("severity", query.severity.as_deref(), Severity::parse)?,
-        service_id: parse_parameter("service", query.service.as_deref(), |text| text.parse().ok())?,
-        text: parse_parameter("q", query.q.as_deref(), parse_text)?,
-    };
+    let filter = query.filter()?;
     let rows = state.store.incidents.list(filter, page).await?;
     list_answer(&rows, page, |row| row.id.as_bytes(), IncidentView::from)
 }

@@ -13,6 +13,8 @@ mod deliveries;
 mod escalation_policies;
 mod events;
 mod examples;
+mod export_routes;
+pub mod exports;
 mod failures;
 mod guard;
 mod health;

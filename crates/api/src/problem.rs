@@ -112,6 +112,8 @@ define_problems! {
         "wait as long as Retry-After says, and check the key"
     TooManyStreams "too_many_streams" TOO_MANY_REQUESTS "the server has as many event streams open as it may"
         "close a stream, or wait as long as Retry-After says"
+    TooManyExports "too_many_exports" SERVICE_UNAVAILABLE "the server writes as many exports as it may"
+        "wait as long as Retry-After says, or until another export has ended"
     Internal "internal_error" INTERNAL_SERVER_ERROR "something went wrong in the server"
         "try again; if it stays, look at the server's log"
     StoreUnavailable "store_unavailable" SERVICE_UNAVAILABLE "the store cannot be used now"

@@ -22,8 +22,8 @@ use crate::users::{SignInLinkView, UserView};
 use crate::webhook_view::WebhookView;
 use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::{
-    api_keys, audit, deliveries, escalation_policies, events, health, incident_routes, metrics, recovery,
-    services, source_routes, stream, system, ticket_routes, users, webhooks,
+    api_keys, audit, deliveries, escalation_policies, events, export_routes, health, incident_routes,
+    metrics, recovery, services, source_routes, stream, system, ticket_routes, users, webhooks,
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
@@ -44,6 +44,7 @@ pub fn all() -> Vec<Route> {
         source_routes::all(),
         delivery_routes(),
         event_routes(),
+        export_routes::all(),
         access_routes(),
         system_routes(),
     ];

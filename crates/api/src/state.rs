@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use url::Url;
 
 use crate::auth::KeyCache;
+use crate::exports::Exports;
 use crate::health::Pinged;
 use crate::metrics::Scrapes;
 use actions::Actions;
@@ -103,6 +104,8 @@ pub struct Inner {
     pub failures: Arc<Limiter<ClientNetwork>>,
     /// Room for event streams.
     pub streams: Arc<Semaphore>,
+    /// What keys export.
+    pub exports: Exports,
     /// When the metrics were last read from the store.
     pub scrapes: Scrapes,
     /// Whether the store answered when it was last asked.
@@ -120,6 +123,7 @@ impl ApiState {
             key_limits: limits.limiter("API requests", settings.key_limit, MAX_COUNTED),
             failures: limits.limiter("API failures", settings.failure_limit, MAX_COUNTED),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
+            exports: Exports::new(parts.store.clone(), parts.stopping.clone()),
             scrapes: Scrapes::default(),
             pinged: Pinged::default(),
             openapi: OnceLock::new(),

@@ -5,6 +5,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::exports::Format;
 use crate::health;
 use crate::problem::Code;
 use crate::webhook_view;
@@ -33,6 +34,7 @@ word_schemas! {
     AttemptOutcome, "AttemptOutcome", "What an attempt came to.", Outcome::NAMES;
     ActorKind, "ActorKind", "Who or what acts.", Actor::KINDS;
     TicketLinkState, "TicketLinkState", "Intended: whether there is a ticket is being found out.", LinkState::NAMES;
+    ExportFormat, "ExportFormat", "How an export is written.", Format::NAMES;
     HealthStatus, "HealthStatus", "Whether the server serves.", health::STATUSES;
     Code, "ProblemCode", "What went wrong; codes never change their meaning.", Code::ALL.iter().map(|code| code.as_str());
 }
@@ -70,6 +72,7 @@ pub fn all() -> Vec<Named> {
         FindingState,
         SourceKind,
         AlertUnit,
+        ExportFormat,
         HealthStatus,
         Code
     ];
@@ -85,6 +88,8 @@ pub enum AttemptOutcome {}
 pub enum ActorKind {}
 /// See [`LinkState::NAMES`].
 pub enum TicketLinkState {}
+/// See [`Format::NAMES`].
+pub enum ExportFormat {}
 /// See [`health::STATUSES`].
 pub enum HealthStatus {}
 

@@ -12,6 +12,7 @@ mod database_doctor;
 mod deliveries;
 mod doctor;
 mod events;
+mod export;
 mod failure;
 mod keys;
 mod listen;
@@ -91,6 +92,8 @@ enum Command {
     Recover(Remote<recover::Arguments>),
     /// Read the feed of events.
     Events(Remote<events::Arguments>),
+    /// Write incidents, events, deliveries or attempts into a file, as JSON or CSV.
+    Export(Remote<export::Arguments>),
     /// Services: what incidents are about.
     Services(RemoteGroup<services::Command>),
     /// Alert sources: where alerts come from.
@@ -177,6 +180,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Replay(remote) => replay::run(&open(remote.server)?, &remote.arguments),
         Command::Recover(remote) => recover::run(&open(remote.server)?, &remote.arguments),
         Command::Events(remote) => events::run(&open(remote.server)?, remote.arguments),
+        Command::Export(remote) => export::run(&open(remote.server)?, &remote.arguments),
         Command::Services(group) => services::run(&open(group.server)?, group.command),
         Command::Sources(group) => alert_sources::run(&open(group.server)?, group.command),
         Command::Users(group) => users::run(&open(group.server)?, group.command),

@@ -18,6 +18,22 @@ pub fn sha256<const PARTS: usize>(parts: [&[u8]; PARTS]) -> [u8; DIGEST_BYTES] {
     hasher.finalize().into()
 }
 
+/// The SHA-256 of what comes bit by bit.
+#[derive(Debug, Clone, Default)]
+pub struct RunningDigest(Sha256);
+
+impl RunningDigest {
+    /// Takes in more.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest so far, in hexadecimal digits.
+    pub fn to_hex(&self) -> String {
+        hex::encode(self.0.clone().finalize())
+    }
+}
+
 /// The HMAC-SHA-256 of some parts, one after another, under a key of any length.
 pub fn hmac_sha256<const PARTS: usize>(key: &[u8], parts: [&[u8]; PARTS]) -> [u8; DIGEST_BYTES] {
     let mut mac = keyed(key);
@@ -51,6 +67,11 @@ mod tests {
             hex::encode(sha256([b"a", b"bc"])),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+        let mut running = RunningDigest::default();
+        [&b"a"[..], b"bc"]
+            .into_iter()
+            .for_each(|part| running.update(part));
+        assert_eq!(running.to_hex(), hex::encode(sha256([b"abc"])));
         assert_eq!(
             hex::encode(hmac_sha256(b"Jefe", [b"what do ya want ", b"for nothing?"])),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"

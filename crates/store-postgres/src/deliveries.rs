@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use model::attempt::Attempt;
 use model::audit::Change;
 use model::delivery::Delivery;
 use model::exchange::FailureCode;
@@ -10,8 +11,8 @@ use model::time::Timestamp;
 use store::Page;
 use store::StoreResult;
 use store::deliveries::{
-    Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, MAX_ATTEMPTS_SHOWN, RecoverStep, Replayed,
-    WebhookCounts, WebhookStats,
+    AttemptPage, Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, MAX_ATTEMPTS_SHOWN, RecoverStep,
+    Replayed, WebhookCounts, WebhookStats,
 };
 
 use super::connection::Connection;
@@ -35,6 +36,11 @@ impl Deliveries for Database {
         let detail = detail(&connection, id).await?;
         connection.commit().await?;
         Ok(detail)
+    }
+
+    async fn list_attempts(&self, page: AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
+        let connection = self.connection().await?;
+        delivery_rows::list_attempts(&connection, &page).await
     }
 
     async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed> {

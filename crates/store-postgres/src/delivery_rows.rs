@@ -15,6 +15,7 @@ use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
 use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
+use store::deliveries::AttemptPage;
 use store::outage_plan::{DeathColumns, shown};
 
 use super::columns::{
@@ -66,6 +67,32 @@ pub async fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) 
         .await?;
     attempts.reverse();
     Ok(attempts)
+}
+
+/// Reads attempts with the deliveries that they belong to, the latest first.
+pub async fn list_attempts(
+    connection: &Connection,
+    page: &AttemptPage,
+) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
+    // The second bound of the delivery says nothing new, but to the planner: which partitions need not be read.
+    let sql =
+        "SELECT id, number, started_at, outcome, failure, failure_detail, retry_after_ms, status, dns_us, connect_us,
+             tls_us, first_byte_us, total_us, remote_address, request_head, response_head, response_body,
+             response_body_truncated, remedy, request_body, note, delivery_id
+         FROM attempts WHERE (delivery_id, id) < ($1, $2) AND delivery_id >= $3 AND delivery_id <= $1
+         ORDER BY delivery_id DESC, id DESC LIMIT $4";
+    let (since, (before, before_id)) = page.bounds();
+    let (before, before_id, since) = (before.as_bytes(), before_id.as_bytes(), since.as_bytes());
+    connection
+        .read_all(
+            sql,
+            &[&&before[..], &&before_id[..], &&since[..], &i64::from(page.limit)],
+            |row| {
+                let delivery_id = DeliveryId::from_bytes(bytes(row, "delivery_id")?);
+                Ok((delivery_id, attempt_from_row(row)?))
+            },
+        )
+        .await
 }
 
 /// Reads a delivery.

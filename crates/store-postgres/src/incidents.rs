@@ -100,6 +100,12 @@ async fn list(connection: &Connection, filter: &IncidentFilter, page: Page) -> S
     if let Some(before) = page.before {
         restrict(" AND i.id < ?", Box::new(before.to_vec()));
     }
+    if let Some(until) = filter.until.map(IncidentId::lower_bound) {
+        restrict(" AND i.id < ?", Box::new(until.as_bytes().to_vec()));
+    }
+    if let Some(since) = filter.since.map(IncidentId::lower_bound) {
+        restrict(" AND i.id >= ?", Box::new(since.as_bytes().to_vec()));
+    }
     if let Some(service_id) = filter.service_id {
         restrict(" AND i.service_id = ?", Box::new(service_id.as_bytes().to_vec()));
     }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use model::attempt::Attempt;
 use model::audit::Change;
 use model::delivery::Delivery;
 use model::exchange::FailureCode;
@@ -11,8 +12,8 @@ use model::time::Timestamp;
 use store::Page;
 use store::StoreResult;
 use store::deliveries::{
-    Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, MAX_ATTEMPTS_SHOWN, RecoverStep, Replayed,
-    WebhookCounts, WebhookStats,
+    AttemptPage, Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, MAX_ATTEMPTS_SHOWN, RecoverStep,
+    Replayed, WebhookCounts, WebhookStats,
 };
 
 use super::database::Database;
@@ -49,6 +50,11 @@ impl Deliveries for Database {
             })
         })
         .await
+    }
+
+    async fn list_attempts(&self, page: AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
+        self.read(move |connection| delivery_rows::list_attempts(connection, &page))
+            .await
     }
 
     async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed> {

@@ -16,6 +16,7 @@ use model::time::Timestamp;
 use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
+use store::deliveries::AttemptPage;
 use store::outage_plan::{DeathColumns, shown};
 
 use super::columns::unexpected;
@@ -59,6 +60,26 @@ pub fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> Sto
     )?;
     attempts.reverse();
     Ok(attempts)
+}
+
+/// Reads attempts with the deliveries that they belong to, the latest first.
+pub fn list_attempts(connection: &Connection, page: &AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
+    let (since, before) = page.bounds();
+    read_all(
+        connection,
+        "SELECT id, number, started_at, outcome, failure, failure_detail, retry_after_ms, status, dns_us, connect_us,
+             tls_us, first_byte_us, total_us, remote_address, request_head, response_head, response_body,
+             response_body_truncated, remedy, request_body, note, delivery_id
+         FROM attempts WHERE (delivery_id, id) < (?1, ?2) AND delivery_id >= ?3
+         ORDER BY delivery_id DESC, id DESC LIMIT ?4",
+        (
+            before.0.as_bytes(),
+            before.1.as_bytes(),
+            since.as_bytes(),
+            page.limit,
+        ),
+        |row| Ok((DeliveryId::from_bytes(row.get(21)?), attempt_from_row(row)?)),
+    )
 }
 
 fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {

@@ -116,9 +116,17 @@ fn list(connection: &Connection, filter: &IncidentFilter, page: Page) -> StoreRe
 fn list_statement(filter: &IncidentFilter, page: Page) -> (String, Vec<Value>) {
     let mut sql = select_incidents!("WHERE TRUE").to_owned();
     let mut values = Vec::new();
-    if let Some(before) = page.before {
+    let until = filter
+        .until
+        .map(|until| *IncidentId::lower_bound(until).as_bytes());
+    // One bound is enough: of two, SQLite would seek to either and walk from there.
+    if let Some(upper) = [until, page.before].into_iter().flatten().min() {
         sql.push_str(" AND i.id < ?");
-        values.push(Value::Blob(before.to_vec()));
+        values.push(Value::Blob(upper.to_vec()));
+    }
+    if let Some(since) = filter.since {
+        sql.push_str(" AND i.id >= ?");
+        values.push(Value::Blob(IncidentId::lower_bound(since).as_bytes().to_vec()));
     }
     if let Some(service_id) = filter.service_id {
         sql.push_str(" AND i.service_id = ?");

@@ -10,7 +10,7 @@ use model::audit::Change;
 use model::delivery::{Delivery, DeliveryState};
 use model::event::EventType;
 use model::exchange::FailureCode;
-use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
 use model::time::Timestamp;
 
 /// The most attempts of one delivery that are shown: the latest.
@@ -56,6 +56,38 @@ impl DeliveryDetail {
     pub fn is_delivered_by_fallback(&self) -> bool {
         let taken_over_by = self.taken_over_by.as_ref();
         taken_over_by.is_some_and(|delivery| delivery.state == DeliveryState::Delivered)
+    }
+}
+
+/// Which attempts are read: those of deliveries made in a period, the latest delivery first, and of each the latest attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptPage {
+    /// Only of deliveries made at or after.
+    pub since: Option<Timestamp>,
+    /// Only of deliveries made before.
+    pub until: Option<Timestamp>,
+    /// Only those behind this one: the last of the page before.
+    pub before: Option<(DeliveryId, AttemptId)>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+impl AttemptPage {
+    /// As bounds of a query: deliveries from the first on, and only what comes before the second.
+    pub fn bounds(&self) -> (DeliveryId, (DeliveryId, AttemptId)) {
+        let first_of = |delivery| (delivery, AttemptId::from_bytes([0; 16]));
+        let last = (
+            DeliveryId::from_bytes([0xff; 16]),
+            AttemptId::from_bytes([0xff; 16]),
+        );
+        let until = self
+            .until
+            .map_or(last, |until| first_of(DeliveryId::lower_bound(until)));
+        let before = self.before.map_or(until, |before| before.min(until));
+        let since = self
+            .since
+            .map_or(DeliveryId::from_bytes([0; 16]), DeliveryId::lower_bound);
+        (since, before)
     }
 }
 
@@ -165,6 +197,9 @@ pub trait Deliveries: Send + Sync {
 
     /// One delivery with its attempts.
     async fn get(&self, id: DeliveryId) -> StoreResult<DeliveryDetail>;
+
+    /// Attempts with the deliveries that they belong to, for an export.
+    async fn list_attempts(&self, page: AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>>;
 
     /// Starts a fresh schedule for a delivery that is delivered or dead; its history stays.
     async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed>;

@@ -100,6 +100,10 @@ pub struct IncidentFilter {
     pub service_id: Option<ServiceId>,
     /// Only titles that contain this text, whatever the case.
     pub text: Option<String>,
+    /// Only triggered at or after.
+    pub since: Option<Timestamp>,
+    /// Only triggered before.
+    pub until: Option<Timestamp>,
 }
 
 /// One line of an incident's timeline, oldest first.

@@ -4,6 +4,7 @@ pub mod assets;
 pub mod choices;
 pub mod error;
 pub mod error_page;
+pub mod export;
 pub mod form;
 pub mod live;
 pub mod not_found;

@@ -26,6 +26,7 @@ mod webhooks;
 use axum::Router;
 use axum::middleware::from_fn;
 
+pub use layout::export::PageExports;
 pub use route::{PageVerb, RoutePolicy};
 pub use state::{WebParts, WebSettings, WebState};
 

@@ -1,6 +1,6 @@
 //! Every page and every form, in one list: the router is made of it, and the tests walk it.
 
-use crate::layout::{assets, live};
+use crate::layout::{assets, export, live};
 use crate::route::{PageRoute, RoutePolicy};
 use crate::{alert_sources, deliveries, inboxes, incidents, overview, people, reference, settings, webhooks};
 use model::access::Scope;
@@ -73,6 +73,7 @@ fn incident_pages() -> Vec<PageRoute> {
     vec![
         Route::page("/", RoutePolicy::SignedIn, overview::dashboard::page),
         Route::page("/incidents", RoutePolicy::SignedIn, incidents::list::page),
+        Route::page("/incidents/export", RoutePolicy::SignedIn, export::incidents),
         Route::page("/incidents/new", INCIDENTS, incidents::new::page),
         Route::form("/incidents/new", INCIDENTS, incidents::new::trigger),
         Route::page("/incidents/{id}", RoutePolicy::SignedIn, incidents::page::page),
@@ -147,6 +148,7 @@ fn delivery_pages() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
         Route::page("/deliveries", RoutePolicy::SignedIn, deliveries::list::page),
+        Route::page("/deliveries/export", RoutePolicy::SignedIn, export::deliveries),
         Route::page("/deliveries/{id}", RoutePolicy::SignedIn, deliveries::page::page),
         Route::form("/deliveries/{id}/replay", REPLAY, deliveries::page::replay),
         Route::form("/deliveries/{id}/retry-now", REPLAY, deliveries::page::retry_now),

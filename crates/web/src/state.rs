@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use url::Url;
 
+use crate::layout::export::PageExports;
 use crate::layout::live::Watchers;
 use actions::Actions;
 use actions::access::SetupToken;
@@ -81,6 +82,8 @@ pub struct WebParts {
     pub setup: SetupToken,
     /// Makes the API's own description: needed too seldom to be kept in memory.
     pub openapi: fn() -> serde_json::Value,
+    /// What pages export: the API's own, which they may not know.
+    pub exports: PageExports,
     /// Becomes true when the server stops: live pages end.
     pub stopping: watch::Receiver<bool>,
 }

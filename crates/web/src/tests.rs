@@ -124,6 +124,7 @@ impl House {
             limits: limit::shared::SharedLimits::default(),
             setup: SetupToken::none(),
             openapi: api::openapi_document,
+            exports: crate::PageExports::none(),
             stopping,
         });
         Self {
@@ -373,7 +374,7 @@ fn page_routes() -> Vec<&'static str> {
         .filter(|route| route.verb == PageVerb::Get);
     pages
         .map(|route| route.path)
-        .filter(|path| !NO_PAGES.contains(path))
+        .filter(|path| !NO_PAGES.contains(path) && !path.ends_with("/export"))
         .collect()
 }
 

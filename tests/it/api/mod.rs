@@ -3,6 +3,7 @@
 mod access;
 mod deliveries;
 mod events;
+mod exports;
 mod generated_client;
 mod idempotency;
 mod idempotency_faults;

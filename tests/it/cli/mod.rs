@@ -1,6 +1,7 @@
 //! The command line: the real program against a scripted API, and `listen` under real requests.
 
 mod commands;
+mod exports;
 mod failures;
 mod fake_api;
 mod listen;

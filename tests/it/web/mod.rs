@@ -7,6 +7,7 @@ mod chromedriver;
 mod counts;
 mod doors;
 mod error_codes;
+mod exports;
 mod forms;
 mod hostile_text;
 mod incidents;

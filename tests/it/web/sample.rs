@@ -21,7 +21,12 @@ const STREAMS: [&str; 2] = ["/live", "/wall/live"];
 /// The longest description of an incident.
 const MAX_DESCRIPTION_BYTES: usize = 10_000;
 /// Addresses that are no pages of the server's own.
-const FILES: [&str; 2] = ["/assets/{version}/{name}", "/in/{id}"];
+const FILES: [&str; 4] = [
+    "/assets/{version}/{name}",
+    "/in/{id}",
+    "/incidents/export",
+    "/deliveries/export",
+];
 
 /// What stands behind `/act/` in a link that resolves an incident: of a chat that gets no events.
 pub async fn act_path(app: &TestApp, incident: &str) -> String {

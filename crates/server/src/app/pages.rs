@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::set_up_token;
 use actions::Actions;
 use actions::access::SetupToken;
+use api::exports::Exports;
 use clock::Env;
 use config::Config;
 use limit::Limit;
@@ -21,7 +22,7 @@ use store::Store;
 use store::wakeup::Commits;
 use supervisor::{HowEnded, Supervisor, VitalEnd};
 use telemetry::Metrics;
-use web::{WebParts, WebSettings, WebState};
+use web::{PageExports, WebParts, WebSettings, WebState};
 
 /// How many accounts' failures to sign in one address may have: it may be that of a whole office.
 const ACCOUNTS_PER_ADDRESS: f64 = 10.0;
@@ -62,6 +63,7 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
         backup_directory: super::open_store::backup_directory(config),
         max_streams: shared.capacity.live_pages,
     };
+    let exports = page_exports(&shared);
     let state = WebState::new(WebParts {
         actions: shared.actions,
         store: shared.store,
@@ -71,9 +73,26 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
         limits: shared.limits,
         setup,
         openapi: api::openapi_document,
+        exports,
         stopping: shared.stopping,
     });
     Ok((web::router(state), token))
+}
+
+/// The API's exports, with room of their own: no key's exports are in the way of people's.
+fn page_exports(shared: &Shared) -> PageExports {
+    let exports = Arc::new(Exports::new(shared.store.clone(), shared.stopping.clone()));
+    let of_deliveries = Arc::clone(&exports);
+    PageExports {
+        incidents: Arc::new(move |uri, may_read| {
+            let exports = Arc::clone(&exports);
+            Box::pin(async move { exports.incidents_for_page(&uri, may_read).await })
+        }),
+        deliveries: Arc::new(move |uri, may_read| {
+            let exports = Arc::clone(&of_deliveries);
+            Box::pin(async move { exports.deliveries_for_page(&uri, may_read).await })
+        }),
+    }
 }
 
 async fn first_admin(

@@ -191,6 +191,27 @@ cases! {
         assert_eq!(list(resolved, page).await, [third.id]);
     }
 
+    async fn incidents_are_listed_by_when_they_were_triggered(world: &mut World) {
+        let mut ids = Vec::new();
+        for ms in [10, 20, 30] {
+            let mut trigger = world.new_trigger("some");
+            (trigger.incident_id, trigger.change) = (IncidentId::new(world.at(ms), [9; 10]), world.change(world.at(ms)));
+            ids.push(created(world.store().incidents.trigger(trigger).await.unwrap()).id);
+        }
+        let list = async |since: Option<i64>, until: Option<i64>, before: Option<IncidentId>| {
+            let [since, until] = [since, until].map(|ms| ms.map(|ms| world.at(ms)));
+            let filter = IncidentFilter { since, until, service_id: Some(world.service), ..IncidentFilter::default() };
+            let page = Page { limit: 50, before: before.map(|id| *id.as_bytes()) };
+            let incidents = world.store().incidents.list(filter, page).await.unwrap();
+            incidents.into_iter().map(|incident| incident.id).collect::<Vec<_>>()
+        };
+        assert_eq!(list(Some(10), Some(30), None).await, [ids[1], ids[0]]);
+        assert_eq!(list(Some(11), None, None).await, [ids[2], ids[1]]);
+        assert_eq!(list(None, Some(10), None).await, []);
+        assert_eq!(list(Some(10), Some(31), Some(ids[1])).await, [ids[0]]);
+        assert_eq!(list(Some(10), Some(20), Some(ids[2])).await, [ids[0]]);
+    }
+
     async fn a_webhook_that_drops_while_disabled_gets_nothing(world: &mut World) {
         let (id, service) = (model::id::WebhookId::new(world.at(0), [50; 10]), world.service);
         world

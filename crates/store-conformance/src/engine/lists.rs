@@ -8,7 +8,7 @@ use model::id::DeliveryId;
 use model::incident::IncidentAction;
 use store::Page;
 use store::StoreError;
-use store::deliveries::DeliveryFilter;
+use store::deliveries::{AttemptPage, DeliveryFilter};
 
 fn ids(deliveries: &[Delivery]) -> Vec<DeliveryId> {
     deliveries.iter().map(|delivery| delivery.id).collect()
@@ -42,6 +42,32 @@ cases! {
         assert_eq!(world.list(period(1, 10)).await, []);
         assert_eq!(world.list(period(10, 11)).await, lane[1..]);
         assert_eq!(world.list(period(0, 10)).await.len(), 2);
+    }
+
+    async fn attempts_are_listed_by_when_their_deliveries_were_made(world: &mut World) {
+        let mut expected = Vec::new();
+        for ms in [1, 10] {
+            world.trigger("one").await;
+            let retry = NextStep::Retry { at: world.at(ms + 1) };
+            expected.push(world.finish_next(world.ordered, retry, world.at(ms)).await.id);
+            world.finish_next(world.ordered, NextStep::Delivered, world.at(ms + 1)).await;
+        }
+        let list = async |page: AttemptPage| world.store().deliveries.list_attempts(page).await.unwrap();
+        let all = AttemptPage { since: Some(world.at(0)), until: None, before: None, limit: 50 };
+        let found = list(all).await;
+        let places: Vec<_> = found.iter().map(|(delivery, attempt)| (*delivery, attempt.id)).collect();
+        expected.sort_unstable_by(|a, b| b.cmp(a));
+        let of_two = [expected[0], expected[0], expected[1], expected[1]];
+        assert_eq!(places.iter().map(|place| place.0).collect::<Vec<_>>(), of_two);
+        assert_eq!(found.iter().map(|(_, attempt)| attempt.number).collect::<Vec<_>>(), [2, 1, 2, 1]);
+        for (index, place) in places.iter().enumerate().take(3) {
+            let next = list(AttemptPage { before: Some(*place), limit: 1, ..all }).await;
+            assert_eq!(next, found[index + 1..index + 2]);
+        }
+        let of_nothing = AttemptPage { until: Some(world.at(0)), ..all };
+        assert_eq!(list(of_nothing).await, []);
+        let detail = world.store().deliveries.get(found[0].0).await.unwrap();
+        assert!(detail.attempts.contains(&found[0].1));
     }
 
     async fn states_are_found_with_and_without_a_webhook(world: &mut World) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::incidents::page::attempts_in_words;
 use crate::layout::choices::Choice;
 use crate::layout::error::{PageError, PageResult};
-use crate::layout::paging::{Pager, page_of};
+use crate::layout::paging::{Pager, address, page_of};
 use crate::layout::query::Query;
 use crate::layout::show::{self, Markup};
 use crate::layout::{Layout, Nav, render};
@@ -167,6 +167,8 @@ struct DeliveriesPage {
     times: Vec<Choice>,
     incident: String,
     is_filtered: bool,
+    /// Where what is listed can be had as a file.
+    export: String,
     pager: Pager,
 }
 
@@ -184,6 +186,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     };
     let incident = filter.incident_id.map(|id| id.to_string()).unwrap_or_default();
     let page = page_of(query.text("before"));
+    let export = export_address(&filter);
     let deliveries = state.store.deliveries.list(filter, page).await?;
     let filters = ["webhook", "incident", "event", "status", "since"].map(|name| (name, query.text(name)));
     let last_id = deliveries.last().map(|delivery| delivery.id.as_bytes());
@@ -194,10 +197,27 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         webhooks: webhook_choices(&state, "Any webhook", query.text("webhook")).await?,
         times: since_choices(query.text("since")),
         is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
+        export,
         pager: Pager::new("/deliveries", &filters, page, deliveries.len(), last_id),
         deliveries: delivery_rows(&state, &deliveries, now).await?,
         incident,
     })
+}
+
+/// Where all of what is listed can be had as a file.
+fn export_address(filter: &DeliveryFilter) -> String {
+    let webhook = filter.webhook_id.map(|id| id.to_string()).unwrap_or_default();
+    let incident = filter.incident_id.map(|id| id.to_string()).unwrap_or_default();
+    let since = filter.since.map(|since| since.to_string()).unwrap_or_default();
+    let filters = [
+        ("format", "csv"),
+        ("webhook", &webhook),
+        ("incident", &incident),
+        ("event", filter.event.map_or("", |event| event.as_str())),
+        ("status", filter.state.map_or("", |state| state.as_str())),
+        ("since", &since),
+    ];
+    address("/deliveries/export", &filters, None)
 }
 
 /// The badge of a delivery's state. What a platform only queued is not called delivered: whether it is shown is not told.

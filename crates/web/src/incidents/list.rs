@@ -5,7 +5,7 @@ use axum::extract::State;
 
 use crate::layout::choices::{Choice, service_choices, severity_choices};
 use crate::layout::error::PageResult;
-use crate::layout::paging::{Pager, page_of};
+use crate::layout::paging::{Pager, address, page_of};
 use crate::layout::query::Query;
 use crate::layout::show::{self, Markup};
 use crate::layout::{Layout, Nav, render};
@@ -57,6 +57,8 @@ struct IncidentsPage {
     services: Vec<Choice>,
     text: String,
     is_filtered: bool,
+    /// Where what is listed can be had as a file.
+    export: String,
     pager: Pager,
 }
 
@@ -70,8 +72,10 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         severity: Severity::parse(severity),
         service_id,
         text: text.clone(),
+        ..IncidentFilter::default()
     };
     let page = page_of(query.text("before"));
+    let export = export_address(&filter);
     let incidents = state.store.incidents.list(filter, page).await?;
     let text = text.unwrap_or_default();
     let filters = [
@@ -99,9 +103,28 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         severities: severity_choices("Any severity", severity),
         services: service_choices(&state, "Any service", query.text("service")).await?,
         is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
+        export,
         pager: Pager::new("/incidents", &filters, page, incidents.len(), last_id),
         text,
     })
+}
+
+/// Where all of what is listed can be had as a file.
+fn export_address(filter: &IncidentFilter) -> String {
+    let statuses = filter.statuses.iter().map(|status| status.as_str());
+    let statuses = statuses.collect::<Vec<_>>().join(",");
+    let service = filter.service_id.map(|id| id.to_string()).unwrap_or_default();
+    let filters = [
+        ("format", "csv"),
+        ("status", &statuses),
+        (
+            "severity",
+            filter.severity.map_or("", |severity| severity.as_str()),
+        ),
+        ("service", &service),
+        ("q", filter.text.as_deref().unwrap_or_default()),
+    ];
+    address("/incidents/export", &filters, None)
 }
 
 fn statuses_of(text: &str) -> Vec<IncidentStatus> {

@@ -1,0 +1,60 @@
+//! The routes of [`super::exports`], a part of the one list in [`super::routes`].
+
+use crate::events::NDJSON;
+use crate::exports::{
+    self, AttemptExportQuery, CSV, DeliveryExportQuery, EventExportQuery, IncidentExportQuery,
+};
+use crate::problem::Code::TooManyExports;
+use crate::route::Route;
+use crate::route::Verb::Get;
+use model::access::Scope;
+
+/// Every route of exports.
+pub fn all() -> Vec<Route> {
+    let export = |route: Route| {
+        let route = route.fails(&[TooManyExports]);
+        route.gives_text(NDJSON).gives_text(CSV)
+    };
+    vec![
+        export(
+            Route::new(
+                Get,
+                "/api/v1/export/incidents",
+                Scope::IncidentsRead,
+                "Export incidents, newest first",
+                exports::incidents,
+            )
+            .asks::<IncidentExportQuery>(),
+        ),
+        export(
+            Route::new(
+                Get,
+                "/api/v1/export/events",
+                Scope::EventsRead,
+                "Export events, oldest first",
+                exports::events,
+            )
+            .asks::<EventExportQuery>(),
+        ),
+        export(
+            Route::new(
+                Get,
+                "/api/v1/export/deliveries",
+                Scope::DeliveriesRead,
+                "Export deliveries, newest first",
+                exports::deliveries,
+            )
+            .asks::<DeliveryExportQuery>(),
+        ),
+        export(
+            Route::new(
+                Get,
+                "/api/v1/export/attempts",
+                Scope::DeliveriesRead,
+                "Export attempts, those of the newest delivery first; secrets are masked",
+                exports::attempts,
+            )
+            .asks::<AttemptExportQuery>(),
+        ),
+    ]
+}

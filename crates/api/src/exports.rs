@@ -1,0 +1,171 @@
+//! Exports: a whole list as one answer, as lines of JSON or as CSV. It is read page by page while its reader takes it, so that
+//! neither memory nor a connection of the store is held for all of it. Nothing here decides who may; it is asked before each page.
+
+mod columns;
+mod pages;
+mod queries;
+mod writing;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Uri};
+use tokio::sync::{Semaphore, watch};
+
+use crate::answer::ApiResult;
+use crate::auth::{Caller, find};
+use crate::problem::{Code, Problem};
+use crate::query::QueryOf;
+use crate::state::ApiState;
+use model::access::Scope;
+use pages::Selection;
+use store::Store;
+use writing::Writing;
+
+pub use queries::{
+    AttemptExportQuery, CSV, DeliveryExportQuery, EventExportQuery, Format, IncidentExportQuery,
+};
+
+/// How many exports of one kind of reader are written at once: those of keys, and those of pages.
+const MAX_EXPORTS: usize = 4;
+/// How long a refused reader should wait, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 10;
+
+/// Says whether the reader may still have it.
+pub type MayRead = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
+/// Room for exports, and what they read.
+pub struct Exports {
+    store: Store,
+    /// Becomes true when the server stops: exports break off.
+    stopping: watch::Receiver<bool>,
+    room: Arc<Semaphore>,
+}
+
+impl Exports {
+    /// Nothing is exported yet.
+    pub fn new(store: Store, stopping: watch::Receiver<bool>) -> Self {
+        Self {
+            store,
+            stopping,
+            room: Arc::new(Semaphore::new(MAX_EXPORTS)),
+        }
+    }
+
+    /// Answers a page's link to an export of incidents; its parameters are those of the API.
+    pub async fn incidents_for_page(&self, uri: &Uri, may_read: MayRead) -> Response {
+        let query = Query::<IncidentExportQuery>::try_from_uri(uri);
+        let wanted = query
+            .map_err(|rejection| Problem::new(Code::InvalidQuery, rejection.body_text()))
+            .and_then(|Query(query)| query.selection());
+        self.answer(wanted, may_read).await
+    }
+
+    /// The same for deliveries.
+    pub async fn deliveries_for_page(&self, uri: &Uri, may_read: MayRead) -> Response {
+        let query = Query::<DeliveryExportQuery>::try_from_uri(uri);
+        let wanted = query
+            .map_err(|rejection| Problem::new(Code::InvalidQuery, rejection.body_text()))
+            .and_then(|Query(query)| query.selection());
+        self.answer(wanted, may_read).await
+    }
+
+    async fn answer(&self, wanted: Result<(Selection, Format), Problem>, may_read: MayRead) -> Response {
+        let opened = match wanted {
+            Ok((selection, format)) => self.open(selection, format, may_read).await,
+            Err(problem) => Err(problem),
+        };
+        opened.unwrap_or_else(IntoResponse::into_response)
+    }
+
+    /// An answer that begins with the first page; what is wrong before that is a problem.
+    async fn open(&self, selection: Selection, format: Format, may_read: MayRead) -> ApiResult {
+        let room = Arc::clone(&self.room).try_acquire_owned();
+        let room = room.map_err(|_| Problem::plain(Code::TooManyExports).retry_after(RETRY_AFTER_SECONDS))?;
+        let headers = headers(&selection, format);
+        let writing = Writing {
+            store: self.store.clone(),
+            selection,
+            format,
+            may_read,
+            stopping: self.stopping.clone(),
+            _room: room,
+        };
+        Ok((headers, Body::from_stream(writing.begin().await?)).into_response())
+    }
+}
+
+fn headers(selection: &Selection, format: Format) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    let name = format!(
+        "attachment; filename=\"{}.{}\"",
+        selection.name(),
+        format.as_str()
+    );
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        headers.insert(CONTENT_DISPOSITION, name);
+    }
+    headers
+}
+
+/// `GET /export/incidents`
+pub async fn incidents(
+    State(state): State<ApiState>,
+    caller: Caller,
+    QueryOf(query): QueryOf<IncidentExportQuery>,
+) -> ApiResult {
+    let (selection, format) = query.selection()?;
+    let may_read = key_may_read(&state, caller, Scope::IncidentsRead);
+    state.exports.open(selection, format, may_read).await
+}
+
+/// `GET /export/events`
+pub async fn events(
+    State(state): State<ApiState>,
+    caller: Caller,
+    QueryOf(query): QueryOf<EventExportQuery>,
+) -> ApiResult {
+    let up_to = state.store.events.latest_sequence().await?;
+    let (selection, format) = query.selection(up_to)?;
+    let may_read = key_may_read(&state, caller, Scope::EventsRead);
+    state.exports.open(selection, format, may_read).await
+}
+
+/// `GET /export/deliveries`
+pub async fn deliveries(
+    State(state): State<ApiState>,
+    caller: Caller,
+    QueryOf(query): QueryOf<DeliveryExportQuery>,
+) -> ApiResult {
+    let (selection, format) = query.selection()?;
+    let may_read = key_may_read(&state, caller, Scope::DeliveriesRead);
+    state.exports.open(selection, format, may_read).await
+}
+
+/// `GET /export/attempts`
+pub async fn attempts(
+    State(state): State<ApiState>,
+    caller: Caller,
+    QueryOf(query): QueryOf<AttemptExportQuery>,
+) -> ApiResult {
+    let (selection, format) = query.selection()?;
+    let may_read = key_may_read(&state, caller, Scope::DeliveriesRead);
+    state.exports.open(selection, format, may_read).await
+}
+
+/// A key that was revoked meanwhile, or has expired, reads no further page.
+fn key_may_read(state: &ApiState, caller: Caller, scope: Scope) -> MayRead {
+    let (state, hash) = (state.clone(), caller.0.hash);
+    Box::new(move || {
+        let state = state.clone();
+        Box::pin(async move {
+            let found = find(&state, hash).await;
+            matches!(found, Ok(Some(caller)) if caller.must_have(scope).is_ok())
+        })
+    })
+}
