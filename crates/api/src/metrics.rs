@@ -13,9 +13,11 @@ use crate::accept::prefers;
 use crate::answer::ApiResult;
 use crate::problem::Problem;
 use crate::state::ApiState;
+use store::Page;
 use store::deliveries::StateCounts;
 use store::upkeep::{Balance, TROUBLE_CODES};
 use telemetry::StateLabel;
+use telemetry::incidents::OpenOfService;
 
 /// How long counts from the store hold.
 const COUNTS_HOLD_MS: i64 = 1000;
@@ -110,7 +112,46 @@ async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
     }
     let oldest_due = counts.oldest_due_at.map(|at| now.since(at).as_secs_f64());
     state.metrics.oldest_due_seconds.set(oldest_due.unwrap_or(0.0));
+    refresh_incidents(state).await
+}
+
+/// Names of services are for those who have a key: never while everybody may scrape.
+async fn refresh_incidents(state: &ApiState) -> Result<(), Problem> {
+    let open = state.store.overview.open_incidents().await?;
+    state.metrics.incidents.show_open(|severity| {
+        let of_it = open.iter().filter(|open| open.severity == severity);
+        of_it.map(|open| open.count).sum()
+    });
+    if state.settings.metrics_are_public {
+        return Ok(());
+    }
+    let mut counts = state.store.overview.open_by_service().await?;
+    let services = state.store.services.list(services_shown()).await?;
+    let mut shown: Vec<OpenOfService> = services
+        .into_iter()
+        .filter_map(|service| {
+            Some(OpenOfService {
+                count: counts.remove(&service.id)?,
+                id: service.id.to_string(),
+                name: service.name,
+            })
+        })
+        .collect();
+    shown.extend(counts.into_iter().map(|(id, count)| OpenOfService {
+        id: id.to_string(),
+        name: id.to_string(),
+        count,
+    }));
+    state.metrics.incidents.show_services(shown);
     Ok(())
+}
+
+/// The services whose names are read: the latest.
+fn services_shown() -> Page {
+    Page {
+        limit: Page::MAX_LIMIT,
+        before: None,
+    }
 }
 
 /// What ended because it waited through an outage is counted with the balance: there is no index of it.

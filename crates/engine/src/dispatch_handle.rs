@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use crate::lease::Lease;
 use crate::scheduler::{Scheduler, SchedulerLimits};
 use model::delivery::ClaimedDelivery;
+use model::event::Event;
 use model::id::WebhookId;
 use model::time::Timestamp;
 use store::DeliverySink;
@@ -95,5 +96,10 @@ impl DeliverySink for DispatchHandle {
     fn events_up_to(&self, sequence: i64) {
         self.metrics.events_accepted.inc();
         self.wakeup.events_up_to(sequence);
+    }
+
+    fn incident_moved(&self, event: &Event) {
+        let after = event.at.since(event.incident_id.made_at());
+        self.metrics.incidents.moved(event.name, after);
     }
 }

@@ -48,6 +48,13 @@ macro_rules! define_id {
                 Self(Uuid::from_bytes(bytes))
             }
 
+            /// When it was made.
+            pub fn made_at(&self) -> Timestamp {
+                let mut millis = [0; 8];
+                millis[2..].copy_from_slice(&self.as_bytes()[..6]);
+                Timestamp::from_millis(i64::from_be_bytes(millis))
+            }
+
             /// The smallest id made at or after a time: a bound for range queries by time.
             pub fn lower_bound(at: Timestamp) -> Self {
                 let mut bytes = [0; 16];
@@ -122,6 +129,7 @@ mod tests {
         fn an_id_reads_back_as_it_was_printed(millis in 0i64..(1 << 47), random: [u8; 10]) {
             let id = DeliveryId::new(Timestamp::from_millis(millis), random);
             prop_assert_eq!(id.to_string().parse::<DeliveryId>(), Ok(id));
+            prop_assert_eq!(id.made_at(), Timestamp::from_millis(millis));
         }
 
         #[test]

@@ -155,6 +155,9 @@ impl Outbox {
             }
         }
         for event in &events {
+            if event.operational.is_none() {
+                delivery_sink.incident_moved(event);
+            }
             delivery_sink.events_up_to(event.sequence);
         }
     }

@@ -75,6 +75,9 @@ fn publish_to(
         for delivery in claimed {
             delivery_sink.take(delivery);
         }
+        if event.operational.is_none() {
+            delivery_sink.incident_moved(&event);
+        }
         delivery_sink.events_up_to(sequence);
     });
     Ok(())

@@ -1,6 +1,7 @@
 //! The way from a commit straight to the sender: deliveries that are born claimed need not be read back.
 
 use model::delivery::ClaimedDelivery;
+use model::event::Event;
 use model::id::WebhookId;
 use model::time::Timestamp;
 
@@ -24,6 +25,9 @@ pub trait DeliverySink: Send + Sync {
 
     /// Says that one more event is on disk, with its place in the feed.
     fn events_up_to(&self, sequence: i64);
+
+    /// Says that an incident's event is on disk: for metrics.
+    fn incident_moved(&self, _: &Event) {}
 }
 
 /// No dispatcher: everything stays in the store until somebody claims it.

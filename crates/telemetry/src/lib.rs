@@ -1,5 +1,6 @@
 //! Metrics in the Prometheus text format, and the program's log.
 
+pub mod incidents;
 pub mod log;
 pub mod webhooks;
 
@@ -16,6 +17,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::incidents::IncidentMetrics;
 use crate::webhooks::WebhookMetrics;
 use model::attempt::Outcome;
 use model::capacity::Capacity;
@@ -85,6 +87,7 @@ pub struct Metrics {
     /// Connections that were closed at once, by whose share was used up.
     pub clients_refused: Family<StateLabel, Counter>,
     log_lines_dropped: Counter,
+    pub incidents: IncidentMetrics,
     /// Webhook by webhook.
     pub webhooks: WebhookMetrics,
 }
@@ -116,6 +119,7 @@ impl Metrics {
             client_connections: Gauge::default(),
             clients_refused: Family::default(),
             log_lines_dropped: Counter::default(),
+            incidents: IncidentMetrics::default(),
             webhooks: WebhookMetrics::default(),
         };
         metrics.register();
@@ -173,6 +177,7 @@ impl Metrics {
             "Requests to the API by class of status",
             self.api_requests.clone(),
         );
+        self.incidents.register(registry);
         self.webhooks.register(registry);
     }
 

@@ -35,6 +35,35 @@ async fn metrics_show_what_the_store_holds_and_may_be_public() {
         "{text}"
     );
     assert!(text.contains("opsknight_balance_missing 0"));
+    assert!(
+        text.contains("opsknight_incidents_open{severity=\"error\"} 1"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("opsknight_service_incidents_open{"),
+        "a service is named to everybody"
+    );
+}
+
+#[tokio::test]
+async fn metrics_name_the_services_of_open_incidents_to_those_with_a_key() {
+    let server = Server::start().await;
+    server.service("API").await;
+    server.service("Idle").await;
+    let incident = server.incident("Down").await;
+    let of_services = async || {
+        let text = server.get("/metrics").await.text();
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("opsknight_service_incidents_open{"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let named = of_services().await;
+    assert!(
+        named.len() == 1 && named[0].ends_with("name=\"API\"} 1"),
+        "{named:?}"
+    );
+    assert!(!incident.is_empty());
 }
 
 #[tokio::test]

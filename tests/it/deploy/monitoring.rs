@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -89,6 +90,27 @@ async fn every_metric_that_alerts_and_dashboard_name_is_told_by_a_server() {
         let named = named(&text(path));
         let unknown: Vec<_> = named.difference(&told).collect();
         assert!(!named.is_empty() && unknown.is_empty(), "{path}: {unknown:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_to_acknowledge_and_to_resolve_is_counted_from_the_trigger() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let incident = app.trigger("Down").await;
+    app.advance(Duration::from_secs(60));
+    app.act(&incident, "acknowledge").await;
+    app.advance(Duration::from_secs(240));
+    app.act(&incident, "resolve").await;
+    let told = app.api.get("/metrics").await.expect(200).text;
+    for sample in [
+        "opsknight_incident_acknowledge_seconds_sum 60.0",
+        "opsknight_incident_acknowledge_seconds_count 1",
+        "opsknight_incident_resolve_seconds_sum 300.0",
+        "opsknight_incidents_open{severity=\"critical\"} 0",
+    ] {
+        assert!(told.lines().any(|line| line == sample), "{sample}: {told}");
     }
 }
 

@@ -33,6 +33,8 @@ cases! {
         assert_eq!(world.lane(world.loose, incident.id).await.len(), 1);
         assert_eq!(world.backend.accepted(world.ordered).await, 1);
         assert_eq!(*world.dispatcher.latest_event.lock().unwrap(), events[0].sequence);
+        let moved = world.dispatcher.moved.lock().unwrap().clone();
+        assert_eq!(moved, [(EventName::Triggered, incident.id)]);
     }
 
     async fn an_open_incident_with_the_dedup_key_is_returned_without_an_event(world: &mut World) {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use model::attempt::{Attempt, Failure, Outcome};
 use model::audit::{Actor, Change};
 use model::delivery::{ClaimedDelivery, Delivery, DeliveryState, NextStep, Spending};
+use model::event::{Event, EventName};
 use model::exchange::{FailureCode, PhaseTimings};
 use model::id::{AttemptId, AuditId, EventId, IncidentId, PolicyId, ServiceId, UserId, WebhookId};
 use model::incident::{Incident, IncidentAction, Severity};
@@ -327,6 +328,8 @@ pub struct RecordingHandOver {
     pub woken: Mutex<Vec<(WebhookId, Timestamp)>>,
     pub changed: Mutex<Vec<WebhookId>>,
     pub latest_event: Mutex<i64>,
+    /// Events of incidents, in their order.
+    pub moved: Mutex<Vec<(EventName, IncidentId)>>,
 }
 
 impl RecordingHandOver {
@@ -344,6 +347,7 @@ impl RecordingHandOver {
         self.reserved.lock().unwrap().clear();
         self.cancelled.lock().unwrap().clear();
         self.changed.lock().unwrap().clear();
+        self.moved.lock().unwrap().clear();
     }
 }
 
@@ -376,5 +380,9 @@ impl DeliverySink for RecordingHandOver {
 
     fn events_up_to(&self, sequence: i64) {
         *self.latest_event.lock().unwrap() = sequence;
+    }
+
+    fn incident_moved(&self, event: &Event) {
+        self.moved.lock().unwrap().push((event.name, event.incident_id));
     }
 }
