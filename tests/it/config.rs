@@ -100,6 +100,10 @@ fn a_wrong_setting_is_named_with_its_origin_and_what_to_write() {
         error.contains("\"proxy.example\" is no network: write"),
         "{error}"
     );
+    for origin in ["*", "https://a.example/", "a.example", "https://a.example:443"] {
+        let error = load("", &[("OPSKNIGHT_API_CORS_ORIGINS", origin)], &[]).unwrap_err();
+        assert!(error.contains("not an origin: write"), "{origin}: {error}");
+    }
     let error = load("[limits]\nmax_in_flight = 0", &[], &[]).unwrap_err();
     assert!(error.contains("limits.max_in_flight (in "), "{error}");
     assert!(error.contains("must be from 1 to"), "{error}");

@@ -8,6 +8,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod body;
+mod cors;
 mod cursor;
 mod deliveries;
 mod escalation_policies;
@@ -79,9 +80,13 @@ pub fn router(state: ApiState, others: Router) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state.clone())
         .layer(CatchPanicLayer::custom(panicked));
-    match state.settings.public_url {
-        Some(_) => router.layer(from_fn_with_state(state, lead_home)),
+    let router = match state.settings.public_url {
+        Some(_) => router.layer(from_fn_with_state(state.clone(), lead_home)),
         None => router,
+    };
+    match state.settings.cors_origins.is_empty() {
+        true => router,
+        false => router.layer(from_fn_with_state(state, cors::share)),
     }
 }
 

@@ -35,6 +35,8 @@ pub struct ApiSettings {
     pub failure_limit: Limit,
     /// Whether `/metrics` needs no key.
     pub metrics_are_public: bool,
+    /// The origins whose pages may read the feed and its stream.
+    pub cors_origins: Vec<String>,
     /// How many event streams are open at once.
     pub max_streams: usize,
     /// The folder that backups are written to; without one, there are none over the API.
@@ -57,6 +59,7 @@ impl Default for ApiSettings {
                 burst: 30.0,
             },
             metrics_are_public: false,
+            cors_origins: Vec::new(),
             max_streams: 256,
             backup_directory: None,
             capacity: None,

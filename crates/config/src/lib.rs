@@ -166,6 +166,9 @@ pub struct ApiConfig {
     pub requests_per_second: u32,
     /// Requests without a valid key, per minute and address; ten times as many failed sign-ins.
     pub failed_sign_ins_per_minute: u32,
+    /// The origins whose pages may read the event feed and its stream: `https://status.example`.
+    #[serde(with = "values::origins")]
+    pub cors_origins: Vec<String>,
 }
 
 /// Addresses on this server that keep what is sent to them.
@@ -230,6 +233,7 @@ impl Default for ApiConfig {
         Self {
             requests_per_second: 50_000,
             failed_sign_ins_per_minute: 30,
+            cors_origins: Vec::new(),
         }
     }
 }

@@ -130,6 +130,34 @@ pub(super) mod networks {
     }
 }
 
+/// Origins as browsers write them: scheme, host, and a port that is not the scheme's own.
+pub(super) mod origins {
+    use serde::{Deserialize, Serialize};
+    use url::Url;
+
+    use super::{Deserializer, Error as _, Serializer};
+
+    pub fn serialize<S: Serializer>(origins: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+        origins.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+        let texts = Vec::<String>::deserialize(deserializer)?;
+        let refusal = "not an origin: write \"https://status.example\", without a path; * for every site is not offered";
+        match texts.iter().all(|text| is_origin(text)) {
+            true => Ok(texts),
+            false => Err(D::Error::custom(refusal)),
+        }
+    }
+
+    fn is_origin(text: &str) -> bool {
+        Url::parse(text).is_ok_and(|url| {
+            let is_web = ["http", "https"].contains(&url.scheme());
+            is_web && url.origin().ascii_serialization() == text
+        })
+    }
+}
+
 /// A setting that is absent when its text is empty.
 pub(super) mod optional_url {
     use url::Url;

@@ -389,6 +389,7 @@ fn api_settings(config: &Config, capacity: Capacity) -> ApiSettings {
         metrics_are_public: config.metrics_public,
         backup_directory: backup_directory(config),
         public_url: config.public_url.clone(),
+        cors_origins: config.api.cors_origins.clone(),
         max_streams: capacity.event_streams,
         capacity: Some(capacity),
     }

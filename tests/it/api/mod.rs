@@ -1,6 +1,7 @@
 //! The HTTP API from outside: a real server over a real store, one file per area.
 
 mod access;
+mod cors;
 mod deliveries;
 mod events;
 mod exports;
