@@ -82,6 +82,15 @@ impl Severity {
     /// The same in the API's words.
     pub const NAMES: &'static [&'static str] = <Self as VariantNames>::VARIANTS;
 
+    /// The worse of two.
+    pub fn worst(self, other: Self) -> Self {
+        // They are declared worst first.
+        match (self as u8) < other as u8 {
+            true => self,
+            false => other,
+        }
+    }
+
     /// The severity as the API and the store write it.
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -102,7 +102,7 @@ pub struct Signal {
     pub links: Vec<SignalLink>,
     /// What else the sender says, in its own order.
     pub details: Vec<(String, String)>,
-    /// When it began, over there.
+    /// When it began to fire, over there: the same each time that it is sent again until it is over.
     pub started_at: Option<Timestamp>,
     /// When it is over unless it is said again.
     pub resolve_at: Option<Timestamp>,

@@ -133,6 +133,10 @@ pub struct Alert {
     pub changes_at: Timestamp,
     /// It changed too often: its incident stays open until it is quiet.
     pub is_flapping: bool,
+    /// Its sender said last that it is over, and its incident waits: who says so again says nothing new.
+    pub is_quiet: bool,
+    /// When it last began to fire, as its sender says.
+    pub started_at: Option<Timestamp>,
     /// When it is resolved unless it is sent again.
     pub resolve_at: Option<Timestamp>,
 }

@@ -10,6 +10,7 @@ use crate::severity::severity;
 use crate::{
     Format, MAX_BODY_BYTES, Sample, SampleContext, SampleMoment, json_headers, only_post, prometheus_alert,
 };
+use model::incident::Severity;
 use model::signal::{AlertKey, Signal, SignalAction};
 use model::source_kind::{AlertUnit, SourceKind};
 use model::time::Timestamp;
@@ -134,13 +135,13 @@ fn group(notification: &Value, alerts: &[Value]) -> Result<Signal, Refused> {
     };
     let titled = Signal::new(signal.action.clone(), signal.key.clone(), &said);
     signal.title = titled.title;
-    // Severities are listed worst first.
     signal.severity = firing
         .iter()
         .filter_map(|alert| alert.severity)
-        .min_by_key(|severity| *severity as usize)
+        .reduce(Severity::worst)
         .or_else(|| severity(text(&common["labels"], "severity")));
-    signal.started_at = firing.iter().filter_map(|alert| alert.started_at).min();
+    // A group begins anew with each alert that joins it.
+    signal.started_at = firing.iter().filter_map(|alert| alert.started_at).max();
     signal.add_link("Alertmanager", text(notification, "externalURL"));
     let mut lines: Vec<String> = firing
         .iter()
@@ -200,7 +201,6 @@ pub(crate) fn notification(moment: SampleMoment, now: Timestamp) -> Value {
 mod tests {
     use super::*;
     use crate::testing::{Given, answer, now, signals};
-    use model::incident::Severity;
 
     fn two_alerts() -> Value {
         let mut body = notification(SampleMoment::Fire, now());

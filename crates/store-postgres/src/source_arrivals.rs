@@ -11,10 +11,11 @@ use model::id::{IncidentId, SourceId};
 use model::source::RequestResult;
 use store::StoreError;
 use store::StoreResult;
-use store::incidents::Committed;
-use store::source_plan::{Before, Effect, Plan, plan};
+use store::incidents::{Committed, IncidentEdit};
+use store::source_plan::{Before, Effect, Plan, Raise, plan};
 use store::sources::Arrival;
 
+use super::incident_edits;
 use super::incident_rows::{self, StoredIncident};
 use super::source_rows::{
     count_firing, insert_request, load_alerts, load_storm, lock_source, write_alerts, write_storm,
@@ -45,6 +46,9 @@ pub async fn receive(context: &mut WriteContext, arrival: &Arrival) -> StoreResu
         describe(context, incidents, incident_id, text).await?;
     }
     run_effects(context, &mut plan).await?;
+    for raise in &plan.raises {
+        raise_severity(context, raise).await?;
+    }
     let connection = &context.connection;
     for note in &plan.notes {
         let change = &note.change;
@@ -103,6 +107,20 @@ async fn describe(
     let mut incident = found.ok_or(StoreError::NotFound { what: "incident" })?.incident;
     incident.description = Some(text);
     incident_rows::update(&context.connection, &[&incident], &[incident.status]).await
+}
+
+/// An incident that is as bad already stays as it is. It is locked since it was read, or new.
+async fn raise_severity(context: &mut WriteContext, raise: &Raise) -> StoreResult<()> {
+    let id = raise.incident_id;
+    let found = incident_rows::lock(&context.connection, &[id]).await?.pop();
+    let incident = found.ok_or(StoreError::NotFound { what: "incident" })?.incident;
+    let edit = IncidentEdit {
+        severity: Some(raise.severity.worst(incident.severity)),
+        ..IncidentEdit::default()
+    };
+    incident_edits::edit(context, id, &edit, &raise.change)
+        .await
+        .map(|_| ())
 }
 
 /// Runs effects in as few rounds as there can be. No round is about an incident twice, or both resolves and triggers: new

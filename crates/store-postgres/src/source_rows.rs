@@ -176,15 +176,16 @@ pub async fn write_alerts(connection: &Connection, id: SourceId, alerts: &[Alert
     connection
         .execute(
             "INSERT INTO source_alerts (source_id, key, title, severity, incident_id, is_in_storm, is_firing, count,
-                 first_at, last_at, changes, changes_at, is_flapping, resolve_at)
+                 first_at, last_at, changes, changes_at, is_flapping, resolve_at, is_quiet, started_at)
              SELECT $1::bytea, new.* FROM unnest($2::text[], $3::text[], $4::text[], $5::bytea[], $6::boolean[],
                  $7::boolean[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::boolean[],
-                 $14::bigint[]) AS new
+                 $14::bigint[], $15::boolean[], $16::bigint[]) AS new
              ON CONFLICT (source_id, key) DO UPDATE SET title = excluded.title, severity = excluded.severity,
                  incident_id = excluded.incident_id, is_in_storm = excluded.is_in_storm,
                  is_firing = excluded.is_firing, count = excluded.count, first_at = excluded.first_at,
                  last_at = excluded.last_at, changes = excluded.changes, changes_at = excluded.changes_at,
-                 is_flapping = excluded.is_flapping, resolve_at = excluded.resolve_at",
+                 is_flapping = excluded.is_flapping, resolve_at = excluded.resolve_at,
+                 is_quiet = excluded.is_quiet, started_at = excluded.started_at",
             &[
                 &&id.as_bytes()[..],
                 &column(alerts, |alert| alert.key.as_str()),
@@ -200,6 +201,8 @@ pub async fn write_alerts(connection: &Connection, id: SourceId, alerts: &[Alert
                 &column(alerts, |alert| alert.changes_at.as_millis()),
                 &column(alerts, |alert| alert.is_flapping),
                 &column(alerts, |alert| alert.resolve_at.map(Timestamp::as_millis)),
+                &column(alerts, |alert| alert.is_quiet),
+                &column(alerts, |alert| alert.started_at.map(Timestamp::as_millis)),
             ],
         )
         .await
@@ -221,6 +224,8 @@ pub fn alert_from_row(row: &Row) -> StoreResult<Alert> {
         changes: number(row, "changes")?,
         changes_at: time(row, "changes_at")?,
         is_flapping: value(row, "is_flapping")?,
+        is_quiet: value(row, "is_quiet")?,
+        started_at: optional_time(row, "started_at")?,
         resolve_at: optional_time(row, "resolve_at")?,
     })
 }

@@ -6,10 +6,11 @@ use std::collections::{BTreeSet, HashSet};
 use model::id::IncidentId;
 use model::source::RequestResult;
 use store::StoreResult;
-use store::incidents::Committed;
-use store::source_plan::{Before, Effect, Plan, plan};
+use store::incidents::{Committed, IncidentEdit};
+use store::source_plan::{Before, Effect, Plan, Raise, plan};
 use store::sources::Arrival;
 
+use super::incident_edits;
 use super::incident_rows;
 use super::source_rows::{
     count_firing, insert_request, load_alert, load_status, load_storm, write_alert, write_storm,
@@ -31,6 +32,9 @@ pub fn receive(context: &mut WriteContext<'_>, arrival: Arrival) -> StoreResult<
         incident_rows::update(context.connection, &incident, incident.status)?;
     }
     run_effects(context, &mut plan)?;
+    for raise in &plan.raises {
+        raise_severity(context, raise)?;
+    }
     for note in &plan.notes {
         let change = &note.change;
         let actor = change.actor.encode();
@@ -86,6 +90,16 @@ fn load(context: &WriteContext<'_>, arrival: &Arrival) -> StoreResult<Before> {
         statuses,
         firing,
     })
+}
+
+/// An incident that is as bad already stays as it is.
+fn raise_severity(context: &mut WriteContext<'_>, raise: &Raise) -> StoreResult<()> {
+    let incident = incident_rows::load(context.connection, raise.incident_id)?.incident;
+    let edit = IncidentEdit {
+        severity: Some(raise.severity.worst(incident.severity)),
+        ..IncidentEdit::default()
+    };
+    incident_edits::edit(context, raise.incident_id, edit, &raise.change).map(|_| ())
 }
 
 fn run_effects(context: &mut WriteContext<'_>, plan: &mut Plan) -> StoreResult<()> {

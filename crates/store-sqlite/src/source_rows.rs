@@ -152,13 +152,13 @@ pub fn write_alert(connection: &Connection, id: SourceId, alert: &Alert) -> Stor
     execute(
         connection,
         "INSERT INTO source_alerts (source_id, key, title, severity, incident_id, is_in_storm, is_firing, count, first_at,
-             last_at, changes, changes_at, is_flapping, resolve_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+             last_at, changes, changes_at, is_flapping, resolve_at, is_quiet, started_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
          ON CONFLICT (source_id, key) DO UPDATE SET title = excluded.title, severity = excluded.severity,
              incident_id = excluded.incident_id, is_in_storm = excluded.is_in_storm, is_firing = excluded.is_firing,
              count = excluded.count, first_at = excluded.first_at, last_at = excluded.last_at,
              changes = excluded.changes, changes_at = excluded.changes_at, is_flapping = excluded.is_flapping,
-             resolve_at = excluded.resolve_at",
+             resolve_at = excluded.resolve_at, is_quiet = excluded.is_quiet, started_at = excluded.started_at",
         (
             id.as_bytes(),
             &alert.key,
@@ -174,6 +174,8 @@ pub fn write_alert(connection: &Connection, id: SourceId, alert: &Alert) -> Stor
             alert.changes_at.as_millis(),
             alert.is_flapping,
             alert.resolve_at.map(Timestamp::as_millis),
+            alert.is_quiet,
+            alert.started_at.map(Timestamp::as_millis),
         ),
     )
     .map(|_| ())
@@ -194,6 +196,8 @@ pub fn alert_from_row(row: &Row<'_>) -> Result<Alert> {
         changes: row.get("changes")?,
         changes_at: time(row, "changes_at")?,
         is_flapping: row.get("is_flapping")?,
+        is_quiet: row.get("is_quiet")?,
+        started_at: optional_time(row, "started_at")?,
         resolve_at: optional_time(row, "resolve_at")?,
     })
 }

@@ -2,18 +2,19 @@
 //! and flap damping are decided here; which event a transition makes decides the state machine of incidents.
 
 mod changes;
+mod written;
 
 use std::collections::HashMap;
 
 use self::changes::{changes_now, count_change};
+pub use self::written::{Effect, Note, Plan, Raise};
 use crate::incidents::{ServiceKey, TransitionRequest, Trigger};
 use crate::source_texts::{dedup_key, describe_alert, describe_storm, flapping_note, storm_title};
 use crate::sources::{NewSignal, Said};
-use model::audit::Change;
 use model::id::IncidentId;
 use model::incident::{IncidentAction, IncidentStatus, Severity};
 use model::signal::{Signal, SignalAction};
-use model::source::{Alert, MAX_STORM_TITLES, RequestResult, SignalOutcome, Source};
+use model::source::{Alert, MAX_STORM_TITLES, SignalOutcome, Source};
 use model::time::Timestamp;
 
 /// How bad an alert is whose sender does not say.
@@ -49,100 +50,6 @@ pub struct Before {
     pub firing: Vec<(IncidentId, u32)>,
 }
 
-/// What is done to incidents, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    Trigger(Trigger),
-    Transition(TransitionRequest),
-}
-
-impl Effect {
-    /// The incident that it is about, under the id it has in the plan.
-    pub fn incident_id(&self) -> IncidentId {
-        match self {
-            Self::Trigger(trigger) => trigger.incident_id,
-            Self::Transition(request) => request.incident_id,
-        }
-    }
-}
-
-/// A line on an incident's timeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    pub incident_id: IncidentId,
-    pub sentence: String,
-    pub change: Change,
-}
-
-/// What is written.
-#[derive(Debug)]
-pub struct Plan {
-    pub storm: StormState,
-    /// Every alert that changed.
-    pub alerts: Vec<Alert>,
-    /// A storm that was there before has grown: its description, to be written before the effects.
-    pub storm_description: Option<(IncidentId, String)>,
-    pub effects: Vec<Effect>,
-    /// To be written after the effects.
-    pub notes: Vec<Note>,
-    /// What became of each signal: its key, its title, its outcome.
-    pub outcomes: Vec<(String, String, SignalOutcome)>,
-}
-
-impl Plan {
-    /// Takes up that a trigger found an open incident with its dedup key instead of opening one.
-    pub fn found(&mut self, planned: IncidentId, open: IncidentId) {
-        for alert in self
-            .alerts
-            .iter_mut()
-            .filter(|alert| alert.incident_id == planned)
-        {
-            alert.incident_id = open;
-        }
-        for effect in &mut self.effects {
-            if let Effect::Transition(request) = effect
-                && request.incident_id == planned
-            {
-                request.incident_id = open;
-            }
-        }
-        for note in &mut self.notes {
-            if note.incident_id == planned {
-                note.incident_id = open;
-            }
-        }
-        if self.storm.incident_id == Some(planned) {
-            self.storm.incident_id = Some(open);
-        }
-        for (_, _, outcome) in &mut self.outcomes {
-            match outcome {
-                SignalOutcome::Opened { incident_id } if *incident_id == planned => {
-                    *outcome = SignalOutcome::Counted { incident_id: open };
-                }
-                SignalOutcome::Counted { incident_id }
-                | SignalOutcome::Resolved { incident_id }
-                | SignalOutcome::ResolvedInStorm { incident_id }
-                | SignalOutcome::Acknowledged { incident_id }
-                | SignalOutcome::Damped { incident_id }
-                    if *incident_id == planned =>
-                {
-                    *incident_id = open;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// What became of the signals, as the request's record says it.
-    pub fn result(&self) -> RequestResult {
-        let mut result = RequestResult::default();
-        for (key, title, outcome) in &self.outcomes {
-            result.add(key.clone(), title.clone(), outcome.clone());
-        }
-        result
-    }
-}
-
 /// Decides what becomes of signals, in their order.
 pub fn plan(before: Before, signals: &[NewSignal], now: Timestamp) -> Plan {
     let mut planner = Planner {
@@ -164,6 +71,7 @@ pub fn plan(before: Before, signals: &[NewSignal], now: Timestamp) -> Plan {
             alerts: Vec::new(),
             storm_description: None,
             effects: Vec::new(),
+            raises: Vec::new(),
             notes: Vec::new(),
             outcomes: Vec::with_capacity(signals.len()),
         },
@@ -217,13 +125,22 @@ impl Planner {
             && self.alerts[place].0.is_firing
             && self.is_open(self.alerts[place].0.incident_id)
         {
-            let (alert, is_changed) = &mut self.alerts[place];
-            alert.count = alert.count.saturating_add(1);
-            alert.last_at = now;
-            alert.resolve_at = said.resolve_at;
-            *is_changed = true;
+            self.count_again(place, said);
+            let alert = &mut self.alerts[place].0;
             let incident_id = alert.incident_id;
+            let worst = said.severity.unwrap_or(alert.severity).worst(alert.severity);
+            if std::mem::replace(&mut alert.severity, worst) != worst {
+                self.plan.raise(incident_id, worst, &signal.change);
+            }
             return SignalOutcome::Counted { incident_id };
+        }
+        if let Some(place) = place
+            && goes_on(&self.alerts[place].0, said)
+        {
+            self.count_again(place, said);
+            return ignored(
+                "its incident was resolved by hand: it opens another one when it begins to fire again",
+            );
         }
         let (incident_id, is_in_storm, outcome) = self.open(said, signal);
         *self.firing.entry(incident_id).or_default() += 1;
@@ -241,6 +158,8 @@ impl Planner {
             changes: 0,
             changes_at: now,
             is_flapping: false,
+            is_quiet: false,
+            started_at: said.started_at,
             resolve_at: said.resolve_at,
         };
         match place {
@@ -260,6 +179,17 @@ impl Planner {
             }
         }
         outcome
+    }
+
+    /// An alert is sent again that fires already.
+    fn count_again(&mut self, place: usize, said: &Signal) {
+        let (alert, is_changed) = &mut self.alerts[place];
+        alert.count = alert.count.saturating_add(1);
+        alert.last_at = self.now;
+        alert.resolve_at = said.resolve_at;
+        alert.is_quiet = false;
+        alert.started_at = said.started_at.max(alert.started_at);
+        *is_changed = true;
     }
 
     /// The incident of an alert that begins to fire: its own, or the storm's.
@@ -286,6 +216,8 @@ impl Planner {
         }
         let open = self.plan.storm.incident_id.filter(|id| self.is_open(*id));
         let incident_id = open.unwrap_or_else(|| self.open_storm(said, signal));
+        let severity = said.severity.unwrap_or(DEFAULT_SEVERITY);
+        self.plan.raise(incident_id, severity, &signal.change);
         let storm = &mut self.plan.storm;
         storm.count = storm.count.saturating_add(1);
         if storm.titles.len() < MAX_STORM_TITLES {
@@ -384,7 +316,7 @@ impl Planner {
         let (now, damping) = (self.now, self.source.settings.flapping);
         let is_open = self.is_open(self.alerts[place].0.incident_id);
         let (alert, is_changed) = &mut self.alerts[place];
-        if !alert.is_firing {
+        if !alert.is_firing || alert.is_quiet {
             return ignored("the alert is resolved already");
         }
         *is_changed = true;
@@ -392,7 +324,7 @@ impl Planner {
         let is_damped =
             is_open && (alert.is_flapping || changes_now(alert, now, damping.window) >= damping.max_changes);
         if is_damped {
-            alert.resolve_at = Some(now.plus(damping.window));
+            (alert.resolve_at, alert.is_quiet) = (Some(now.plus(damping.window)), true);
             let incident_id = alert.incident_id;
             if !std::mem::replace(&mut alert.is_flapping, true) {
                 self.plan.notes.push(Note {
@@ -435,11 +367,12 @@ impl Planner {
         if let Some(until) = self.storm_goes_on(incident_id) {
             // The last one of a storm that may grow again keeps it open: else it would be opened anew with each alert.
             let (alert, is_changed) = &mut self.alerts[place];
-            (alert.resolve_at, *is_changed) = (Some(until), true);
+            (alert.resolve_at, alert.is_quiet, *is_changed) = (Some(until), true, true);
             return SignalOutcome::ResolvedInStorm { incident_id };
         }
         let (alert, is_changed) = &mut self.alerts[place];
-        (alert.is_firing, alert.is_flapping, alert.resolve_at) = (false, false, None);
+        (alert.is_firing, alert.is_flapping, alert.is_quiet) = (false, false, false);
+        alert.resolve_at = None;
         *is_changed = true;
         let left = self.firing.entry(incident_id).or_insert(1);
         *left = left.saturating_sub(1);
@@ -477,6 +410,12 @@ impl Planner {
         self.plan.alerts = changed.map(|(alert, _)| alert).collect();
         self.plan
     }
+}
+
+/// Whether an alert that fires is only sent again: of one that says since when it does, a person resolved this very firing.
+fn goes_on(alert: &Alert, said: &Signal) -> bool {
+    let is_same = |(known, said): (Timestamp, Timestamp)| said <= known;
+    alert.is_firing && alert.started_at.zip(said.started_at).is_some_and(is_same)
 }
 
 fn ignored(reason: &str) -> SignalOutcome {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use model::id::{IncidentId, SourceId, SourceRequestId};
-use model::incident::{IncidentAction, IncidentStatus};
+use model::incident::{IncidentAction, IncidentStatus, Severity};
 use model::secret::SecretText;
 use model::service::ServiceRef;
 use model::signal::{AlertKey, Signal, SignalAction};
@@ -70,6 +70,12 @@ fn said(action: SignalAction, key: &str) -> Said {
     let key = AlertKey::new(key).unwrap();
     let title = format!("{} is down", key.as_str());
     Said::BySender(Signal::new(action, key, &title))
+}
+
+fn fires_since(world: &World, ms: i64) -> Said {
+    let mut signal = Signal::new(Fire, AlertKey::new("db").unwrap(), "db");
+    signal.started_at = Some(world.at(ms));
+    Said::BySender(signal)
 }
 
 fn request(world: &World, source: SourceId, at: Timestamp) -> SourceRequest {
@@ -226,6 +232,8 @@ cases! {
         let opened = receive(world, source.id, 1, steps.to_vec()).await[2].incident_id().unwrap();
         let damped = receive(world, source.id, 2, vec![said(Resolve, "db")]).await;
         assert_eq!(damped, [SignalOutcome::Damped { incident_id: opened }]);
+        let repeated = receive(world, source.id, 3, vec![said(Resolve, "db")]).await;
+        assert_eq!(repeated[0].as_str(), "ignored");
         let timeline = world.store().incidents.timeline(opened).await.unwrap();
         let notes = format!("{timeline:?}");
         assert!(notes.contains("is flapping"), "{notes}");
@@ -238,6 +246,36 @@ cases! {
         assert_eq!(result.counts["resolved"], 1);
         assert_eq!(status(world, opened).await, IncidentStatus::Resolved);
         assert_eq!(sources.due_alerts(world.at(700_000), 10).await, Ok(vec![]));
+    }
+
+    async fn the_same_firing_does_not_open_what_a_person_resolved(world: &mut World) {
+        let source = create(world, "k").await;
+        let opened = receive(world, source.id, 1, vec![fires_since(world, 1)]).await[0].incident_id().unwrap();
+        world.act(opened, IncidentAction::Resolve, world.at(2)).await;
+        let again = receive(world, source.id, 3, vec![fires_since(world, 1)]).await;
+        assert_eq!(again[0].as_str(), "ignored");
+        let alerts = world.store().sources.alerts(source.id, None, 10).await.unwrap();
+        assert_eq!((alerts[0].count, alerts[0].started_at), (2, Some(world.at(1))));
+        let anew = receive(world, source.id, 5, vec![fires_since(world, 4)]).await;
+        assert_eq!(anew[0].as_str(), "opened");
+    }
+
+    async fn an_alert_that_gets_worse_raises_its_incident_without_an_event(world: &mut World) {
+        let source = create(world, "k").await;
+        let fires = |severity| {
+            let mut signal = Signal::new(Fire, AlertKey::new("db").unwrap(), "db");
+            signal.severity = Some(severity);
+            vec![Said::BySender(signal)]
+        };
+        let opened = receive(world, source.id, 1, fires(Severity::Warning)).await[0].incident_id().unwrap();
+        receive(world, source.id, 2, fires(Severity::Critical)).await;
+        receive(world, source.id, 3, fires(Severity::Info)).await;
+        receive(world, source.id, 4, fires(Severity::Critical)).await;
+        assert_eq!(world.store().incidents.get(opened).await.unwrap().severity, Severity::Critical);
+        assert_eq!(world.lane(world.ordered, opened).await.len(), 1);
+        let timeline = format!("{:?}", world.store().incidents.timeline(opened).await.unwrap());
+        assert_eq!(timeline.matches("changed the severity from warning to critical").count(), 1, "{timeline}");
+        assert_eq!(timeline.matches("changed the severity").count(), 1, "{timeline}");
     }
 
     async fn the_last_requests_are_kept_with_what_became_of_them(world: &mut World) {
