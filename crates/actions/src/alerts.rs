@@ -6,10 +6,12 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use crate::Actions;
+use limit::{Limit, Limiter};
 use model::audit::Actor;
+use model::id::SourceId;
 use model::signal::Signal;
 use model::source::{
-    MAX_KEPT_BODY_BYTES, RequestRefusal, RequestResult, SignalOutcome, Source, SourceRequest,
+    MAX_KEPT_BODY_BYTES, MAX_SOURCES, RequestRefusal, RequestResult, SignalOutcome, Source, SourceRequest,
 };
 use sources::Format;
 use sources::request::{self, Answer, Certificate, MAX_SIGNALS, Reading, Refusal, Refused};
@@ -18,6 +20,21 @@ use store::{StoreError, log_store_failure};
 
 /// The longest path that is kept, in bytes.
 const MAX_KEPT_PATH_BYTES: usize = 500;
+/// How many refusals of a kind are kept of one source: a few at once, then one each minute. They push out requests that say more.
+const TOLD_LIMIT: Limit = Limit {
+    per_second: 1.0 / 60.0,
+    burst: 3.0,
+};
+/// Of how many kinds of refusals it is known how often they were kept: some of every source.
+const MAX_TOLD: usize = 4 * MAX_SOURCES as usize;
+
+/// How often which refusal was kept of which source.
+pub(crate) type ToldRefusals = Limiter<(SourceId, &'static str)>;
+
+/// None was kept yet.
+pub(crate) fn told_refusals() -> ToldRefusals {
+    Limiter::new(TOLD_LIMIT, MAX_TOLD)
+}
 
 /// A request that came to a door of sources.
 #[derive(Debug, Clone)]
@@ -81,6 +98,25 @@ impl Actions {
         }
     }
 
+    /// Sends a request away that a door does not take in. If it names a source, people see so on the source's page.
+    pub async fn refuse_at_door(
+        &self,
+        format: &dyn Format,
+        call: &SourceCall,
+        refused: Refused,
+    ) -> SourceReply {
+        let key_at_root = || format.key_at_root(&call.headers, &call.body);
+        let Some(key) = call.key.clone().or_else(key_at_root) else {
+            return refuse(Some(format), &refused);
+        };
+        match self.store.sources.find(Source::key_hash(&key)).await {
+            Ok(source) if source.kind == format.description().kind => {
+                self.keep_some_refused(&source, format, call, refused).await
+            }
+            Ok(_) | Err(_) => refuse(Some(format), &refused),
+        }
+    }
+
     /// Takes a request of a sender. All that it says is kept before it is answered; the same request twice opens nothing new.
     pub async fn receive_alerts(&self, call: &SourceCall, fetched: &Fetched) -> SourceReply {
         let at_root = match call.key {
@@ -103,7 +139,8 @@ impl Actions {
             return refuse(at_root, &Refusal::UnknownPath.into());
         }
         if !source.settings.is_enabled {
-            return refuse(Some(format), &Refusal::SourceDisabled.into());
+            let refused = Refusal::SourceDisabled.into();
+            return self.keep_some_refused(&source, format, call, refused).await;
         }
         match self.read(&source, format, call, fetched) {
             Ok(Reading::Question(answer)) => accept(answer),
@@ -119,7 +156,11 @@ impl Actions {
             Ok(Reading::Signals { signals, answer }) => {
                 self.keep(&source, format, call, signals, answer).await
             }
-            Err(refused) => self.keep_refused(&source, format, call, refused).await,
+            // Each says what is wrong with it: whoever sets a sender up looks at that.
+            Err(refused) if refused.refusal == Refusal::RequestUnreadable => {
+                self.keep_refused(&source, format, call, refused).await
+            }
+            Err(refused) => self.keep_some_refused(&source, format, call, refused).await,
         }
     }
 
@@ -201,6 +242,21 @@ impl Actions {
                 |error| refuse(Some(format), &unavailable(&error)),
                 |()| accept(answer),
             )
+    }
+
+    /// Keeps a request that is not taken, unless enough of them say the same.
+    async fn keep_some_refused(
+        &self,
+        source: &Source,
+        format: &dyn Format,
+        call: &SourceCall,
+        refused: Refused,
+    ) -> SourceReply {
+        let kind = (source.id, refused.refusal.code());
+        match self.told_refusals.take(kind, self.source.monotonic_millis()) {
+            Ok(()) => self.keep_refused(source, format, call, refused).await,
+            Err(_) => refuse(Some(format), &refused),
+        }
     }
 
     /// Keeps a request that is not taken, so that people see it on the source's page.

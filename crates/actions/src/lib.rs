@@ -22,6 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use url::Url;
 
+use crate::alerts::ToldRefusals;
 use crate::password::Passwords;
 use clock::Env;
 use model::event::Event;
@@ -56,6 +57,7 @@ pub struct Actions {
     desk: Arc<dyn TicketGateway>,
     passwords: Passwords,
     renderer: Renderer,
+    told_refusals: ToldRefusals,
 }
 
 impl Actions {
@@ -76,6 +78,7 @@ impl Actions {
             tester,
             desk,
             renderer,
+            told_refusals: alerts::told_refusals(),
         }
     }
 }

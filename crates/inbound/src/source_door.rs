@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
@@ -97,76 +99,79 @@ async fn receive_at_key(
     request: Request,
 ) -> Response {
     let key = parameters.get("key").cloned().unwrap_or_default();
+    let (parts, body) = request.into_parts();
+    let client = ClientAddress::of(&parts.extensions);
     let format = match state.0.actions.format_of_key(&key).await {
         Ok(format) => format,
-        Err(reply) => return answer(&state, ClientAddress::of(request.extensions()), reply),
-    };
-    let Some(share) = state.0.sources.known.take(key.clone()).await else {
-        return overloaded(Some(format));
+        Err(reply) => return answer(&state, client, reply),
     };
     // Behind the second segment: what the sender puts there, as it was written.
-    let path = request.uri().path();
-    let rest = path.splitn(4, '/').nth(3).map(|rest| format!("/{rest}"));
-    let place = (Some(key), rest.unwrap_or_default(), format);
-    receive(&state, place, share, request).await
+    let rest = parts.uri.path().splitn(4, '/').nth(3);
+    let path = rest.map(|rest| format!("/{rest}")).unwrap_or_default();
+    let call = new_call(parts, Some(key.clone()), path, client);
+    match state.0.sources.known.take(key).await {
+        Some(share) => receive(&state, format, call, body, client, share).await,
+        None => send_away(&state, format, &call, Refusal::Overloaded.into()).await,
+    }
 }
 
 async fn receive_at_root(State(state): State<InboundState>, request: Request) -> Response {
-    let path = request.uri().path().to_owned();
+    let (parts, body) = request.into_parts();
+    let client = ClientAddress::of(&parts.extensions);
+    let path = parts.uri.path().to_owned();
     let Some(format) = sources::format_at_root(&path) else {
-        let reply = refuse(None, &Refusal::UnknownPath.into());
-        return answer(&state, ClientAddress::of(request.extensions()), reply);
+        return answer(&state, client, refuse(None, &Refusal::UnknownPath.into()));
     };
-    let client = ClientAddress::of(request.extensions()).network();
-    let Some(share) = state.0.sources.unknown.take(client).await else {
-        return overloaded(Some(format));
-    };
-    receive(&state, (None, path, format), share, request).await
+    let call = new_call(parts, None, path, client);
+    match state.0.sources.unknown.take(client.network()).await {
+        Some(share) => receive(&state, format, call, body, client, share).await,
+        None => send_away(&state, format, &call, Refusal::Overloaded.into()).await,
+    }
 }
 
-/// Takes a request for which there is room, until it is done with.
-async fn receive(
-    state: &InboundState,
-    (key, path, format): (Option<String>, String, &'static dyn Format),
-    share: impl Send + 'static,
-    request: Request,
-) -> Response {
-    let client = ClientAddress::of(request.extensions());
-    let (parts, body) = request.into_parts();
-    let is_packed = |encoding: &HeaderValue| encoding != "identity";
-    if parts.headers.get(CONTENT_ENCODING).is_some_and(is_packed) {
-        let sentence = "the request is packed (Content-Encoding): send it as it is";
-        return answer(
-            state,
-            client,
-            refuse(Some(format), &Refused::unreadable(sentence)),
-        );
-    }
-    let most = format.description().max_body_bytes.min(MAX_BODY_BYTES);
-    let body = match read(body, most, BODY_DEADLINE).await {
-        Ok(body) => body,
-        Err(Unread::TooLarge) => {
-            return answer(
-                state,
-                client,
-                refuse(Some(format), &Refusal::RequestTooLarge.into()),
-            );
-        }
-        // Its sender may try again.
-        Err(Unread::Broken) => {
-            return answer(state, client, refuse(Some(format), &Refusal::Unavailable.into()));
-        }
-    };
+/// A call whose body is not read yet.
+fn new_call(parts: Parts, key: Option<String>, path: String, client: ClientAddress) -> SourceCall {
     let is_head = parts.method == Method::HEAD;
-    let call = SourceCall {
+    SourceCall {
         key,
         // What answers to GET answers to HEAD.
         method: if is_head { Method::GET } else { parts.method },
         path,
         query: parts.uri.query().unwrap_or_default().to_owned(),
         headers: parts.headers,
-        body,
+        body: Bytes::new(),
         remote_address: client.to_string(),
+    }
+}
+
+/// Takes a request for which there is room, until it is done with.
+async fn receive(
+    state: &InboundState,
+    format: &'static dyn Format,
+    mut call: SourceCall,
+    body: Body,
+    client: ClientAddress,
+    share: impl Send + 'static,
+) -> Response {
+    let is_packed = |encoding: &HeaderValue| encoding != "identity";
+    if call.headers.get(CONTENT_ENCODING).is_some_and(is_packed) {
+        let sentence = "the request is packed (Content-Encoding): send it as it is";
+        return send_away(state, format, &call, Refused::unreadable(sentence)).await;
+    }
+    let most = format.description().max_body_bytes.min(MAX_BODY_BYTES);
+    call.body = match read(body, most, BODY_DEADLINE).await {
+        Ok(body) => body,
+        Err(Unread::TooLarge) => {
+            return send_away(state, format, &call, Refusal::RequestTooLarge.into()).await;
+        }
+        // Its sender may try again.
+        Err(Unread::Broken) => {
+            let refused = Refused {
+                refusal: Refusal::Unavailable,
+                sentence: "the request broke off, or took too long to arrive: send it again".into(),
+            };
+            return send_away(state, format, &call, refused).await;
+        }
     };
     // A task of its own: what has begun to be kept is kept, though the sender goes away.
     let working = state.clone();
@@ -178,6 +183,20 @@ async fn receive(
         Ok(Ok(reply)) => answer(state, client, reply),
         Ok(Err(_)) | Err(_) => answer(state, client, refuse(Some(format), &Refusal::Unavailable.into())),
     }
+}
+
+/// Refuses a request before it is read. That this is noted on the source's page keeps its sender waiting only so long.
+async fn send_away(
+    state: &InboundState,
+    format: &'static dyn Format,
+    call: &SourceCall,
+    refused: Refused,
+) -> Response {
+    let wait_seconds = (refused.refusal == Refusal::Overloaded).then_some(RETRY_SECONDS);
+    let plain = refuse(Some(format), &refused);
+    let noted = state.0.actions.refuse_at_door(format, call, refused);
+    let reply = tokio::time::timeout(ROOM_WAIT, noted).await.unwrap_or(plain);
+    respond(reply.into_answer(), wait_seconds)
 }
 
 /// Has the request taken; fetches what it needs for that.
@@ -213,11 +232,6 @@ fn answer(state: &InboundState, client: ClientAddress, reply: SourceReply) -> Re
         }
     }
     respond(reply.into_answer(), None)
-}
-
-fn overloaded(format: Option<&'static dyn Format>) -> Response {
-    let reply = refuse(format, &Refusal::Overloaded.into());
-    respond(reply.into_answer(), Some(RETRY_SECONDS))
 }
 
 fn respond(answer: Answer, wait_seconds: Option<u32>) -> Response {

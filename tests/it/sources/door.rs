@@ -1,9 +1,16 @@
 //! Who may send, and what a sender is answered that may not, or whose request cannot be read.
 
-use serde_json::json;
+use std::time::Duration;
 
-use super::{create_source, event, incidents, requests, send};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::{TestSource, create_source, event, incidents, requests, send};
 use crate::support::test_app::{TestApp, text};
+
+/// How many requests of one source are in hand at a time.
+const MAX_OF_SOURCE: usize = 16;
 
 #[tokio::test]
 async fn only_the_present_key_of_an_enabled_source_is_believed() {
@@ -137,4 +144,90 @@ async fn mistakes_of_a_source_are_named() {
     let unknown =
         json!({ "serviceId": "svc_0190b6c88f3e7d2a8e4c5f6a7b8c9d01", "kind": "generic", "name": "x" });
     app.api.post("/api/v1/sources", unknown).await.expect(422);
+}
+
+/// The codes of the refusals that a source has kept, newest first.
+async fn refusals(app: &TestApp, source: &TestSource) -> Vec<String> {
+    let kept = requests(app, source).await;
+    kept.iter()
+        .map(|request| text(&request["refusal"]["code"]))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_a_door_sends_away_unread_is_shown_a_few_times_and_then_once_a_minute() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let source = create_source(&app, "generic", json!({})).await;
+    let path = format!("/sources/{}", source.key);
+    let packed = async || {
+        let headers = [("content-encoding", "gzip")];
+        let answer = app.api.send_as("POST", &path, Some(json!({})), &headers).await;
+        answer.unwrap().expect(400);
+    };
+    for _ in 0..10 {
+        packed().await;
+    }
+    let kept = requests(&app, &source).await;
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert!(text(&kept[0]["refusal"]["detail"]).contains("packed"));
+    let large = json!({ "title": "x".repeat(300 * 1024) });
+    send(&app, &path, large).await.expect(413);
+    app.advance(Duration::from_secs(60));
+    packed().await;
+    packed().await;
+    let shown = ["request_unreadable", "request_too_large", "request_unreadable"];
+    assert_eq!(refusals(&app, &source).await[..3], shown);
+    assert_eq!(requests(&app, &source).await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_wrong_signature_and_a_source_that_is_off_are_shown_without_pushing_out_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let source = create_source(&app, "grafana", json!({})).await;
+    let one = format!("/api/v1/sources/{}", source.id);
+    let change = async |change: Value| {
+        let answer = app.api.send("PATCH", &one, Some(change), &[]).await;
+        answer.unwrap().expect(200);
+    };
+    change(json!({ "secret": "a grafana secret" })).await;
+    let path = format!("/sources/{}", source.key);
+    for _ in 0..10 {
+        send(&app, &path, json!({ "alerts": [] })).await.expect(401);
+    }
+    change(json!({ "settings": { "enabled": false } })).await;
+    send(&app, &path, json!({ "alerts": [] })).await.expect(403);
+    let expected = [
+        "source_disabled",
+        "signature_invalid",
+        "signature_invalid",
+        "signature_invalid",
+    ];
+    assert_eq!(refusals(&app, &source).await, expected);
+}
+
+#[tokio::test]
+async fn a_sender_that_finds_no_room_is_told_to_come_again_and_its_source_shows_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let source = create_source(&app, "generic", json!({})).await;
+    let address = app.base().replace("http://", "");
+    let mut slow = Vec::new();
+    for _ in 0..MAX_OF_SOURCE {
+        let mut stream = TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST /sources/{} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n",
+            source.key
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    let path = format!("/sources/{}", source.key);
+    let answer = send(&app, &path, json!({})).await.expect(503);
+    assert_eq!(answer.header("retry-after"), "5");
+    assert_eq!(refusals(&app, &source).await, ["overloaded"]);
 }
