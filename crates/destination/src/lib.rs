@@ -21,13 +21,15 @@ use crate::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use crate::template::Templates;
 use crate::ticketing::{Ticketing, Tokens};
 use http::HeaderValue;
-use model::exchange::Response;
+use model::attempt::{Failure, Outcome};
+use model::exchange::{Exchange, Response};
+use model::time::Timestamp;
 use model::webhook::DEFAULT_TIMEOUT;
 use std::time::Duration;
 use url::Url;
 
 /// One kind of webhook: what every kind is. What only some are is asked for by [`Adapter::previews`], [`Adapter::callbacks`],
-/// [`Adapter::tokens`] and [`Adapter::ticketing`].
+/// [`Adapter::tokens`], [`Adapter::ticketing`] and [`Adapter::refreshing`].
 pub trait Adapter: Send + Sync {
     /// How it presents itself.
     fn description(&self) -> &'static KindDescription;
@@ -110,6 +112,24 @@ pub trait Adapter: Send + Sync {
     fn callbacks(&self) -> Option<&dyn Callbacks> {
         None
     }
+
+    /// How its receiver is told again of what it would forget; nothing if it forgets nothing.
+    fn refreshing(&self) -> Option<&'static dyn Refreshing> {
+        None
+    }
+}
+
+/// A kind whose receiver forgets an incident that is open, unless it is told of it again and again.
+pub trait Refreshing: Send + Sync {
+    /// How often it is told again.
+    fn interval(&self) -> Duration;
+
+    /// One request that tells again what the messages of these tasks tell. Should it be late and cross one that tells of the
+    /// end, its receiver must forget it by itself.
+    fn request(&self, target: &Target, tasks: &[Task<'_>]) -> Result<Rendered, Failure>;
+
+    /// What the answer means for the webhook; `task` is one of those that were told.
+    fn outcome(&self, task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Outcome;
 }
 
 /// A kind whose requests people see as messages or tickets.

@@ -2,6 +2,7 @@
 
 mod canary;
 mod in_flight;
+mod refresh;
 mod send_test;
 
 use std::collections::HashMap;

@@ -433,6 +433,8 @@ fn start_senders(
     timers.spawn(supervisor.clone().watch("dispatcher", dispatching));
     let canaries = dispatcher.clone().run_canaries();
     timers.spawn(supervisor.clone().watch("sender of canaries", canaries));
+    let refreshes = dispatcher.clone().run_refreshes();
+    timers.spawn(supervisor.clone().watch("refresher of receivers", refreshes));
     timers.spawn(supervisor.clone().watch("reader of tickets", reading));
 }
 

@@ -6,18 +6,19 @@ use tokio_postgres::Row;
 use model::id::{IncidentId, WebhookId};
 use model::operational::Subject;
 use model::time::Timestamp;
-use model::webhook::{Degraded, Endpoint, WebhookSecrets};
+use model::webhook::{Degraded, Endpoint, WebhookKind, WebhookSecrets};
 use store::StoreError;
 use store::StoreResult;
 use store::operational::of_breaker;
 use store::seal::Sealer;
 use store::texts::plain;
 use store::webhook_columns::SealedSecrets;
-use store::webhooks::{Endpoints, MessageRef};
+use store::webhooks::{Endpoints, MessageRef, OpenMessage};
 
-use super::columns::{WEBHOOK_COLUMNS, optional_time, value, webhook_from_row};
+use super::columns::{WEBHOOK_COLUMNS, bytes, optional_time, value, webhook_from_row};
 use super::connection::Connection;
 use super::database::Database;
+use super::events::event_from_row;
 use super::operational;
 use super::writer::WriteContext;
 
@@ -66,6 +67,44 @@ impl Endpoints for Database {
                     text: value(row, "memory")?,
                     event_sequence: value(row, "event_sequence")?,
                 })
+            })
+            .await
+    }
+
+    async fn open_messages(
+        &self,
+        id: WebhookId,
+        after: Option<IncidentId>,
+        limit: u32,
+    ) -> StoreResult<Vec<OpenMessage>> {
+        let sql = "SELECT e.sequence, e.id, e.name, e.at, e.incident_id, e.actor, e.is_test, e.body, m.memory
+                   FROM incidents i
+                   JOIN memories m ON m.webhook_id = $1 AND m.incident_id = i.id
+                   JOIN events e ON e.sequence = m.event_sequence
+                   WHERE i.status <> 'resolved' AND i.id > $2 ORDER BY i.id LIMIT $3";
+        let after = after.as_ref().map_or([0; 16], |id| *id.as_bytes());
+        let connection = self.connection().await?;
+        connection
+            .read_all(
+                sql,
+                &[&&id.as_bytes()[..], &&after[..], &i64::from(limit)],
+                |row| {
+                    Ok(OpenMessage {
+                        event: event_from_row(row)?,
+                        text: value(row, "memory")?,
+                    })
+                },
+            )
+            .await
+    }
+
+    async fn enabled_of(&self, kind: WebhookKind, limit: u32) -> StoreResult<Vec<WebhookId>> {
+        let sql = "SELECT id FROM webhooks WHERE kind = $1 AND disabled_since IS NULL AND deleted_at IS NULL
+                   ORDER BY id LIMIT $2";
+        let connection = self.connection().await?;
+        connection
+            .read_all(sql, &[&kind.as_str(), &i64::from(limit)], |row| {
+                bytes(row, "id").map(WebhookId::from_bytes)
             })
             .await
     }

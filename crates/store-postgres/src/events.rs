@@ -56,7 +56,8 @@ pub fn gone(sequence: i64) -> StoreError {
     StoreError::Corrupt(format!("a delivery's event {sequence} is gone"))
 }
 
-fn event_from_row(row: &Row) -> StoreResult<Event> {
+/// An event.
+pub fn event_from_row(row: &Row) -> StoreResult<Event> {
     let event_type = parsed(row, "name", EventType::parse)?;
     Ok(Event {
         sequence: number(row, "sequence")?,

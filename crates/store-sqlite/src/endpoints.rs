@@ -6,18 +6,19 @@ use rusqlite::{Connection, Row};
 use model::id::{IncidentId, WebhookId};
 use model::operational::Subject;
 use model::time::Timestamp;
-use model::webhook::{Degraded, Endpoint, WebhookSecrets};
+use model::webhook::{Degraded, Endpoint, WebhookKind, WebhookSecrets};
 use store::StoreError;
 use store::StoreResult;
 use store::operational::of_breaker;
 use store::seal::Sealer;
 use store::webhook_columns::SealedSecrets;
-use store::webhooks::{Endpoints, MessageRef};
+use store::webhooks::{Endpoints, MessageRef, OpenMessage};
 
 use super::columns::{WEBHOOK_COLUMNS, optional_time, webhook_from_row};
 use super::database::Database;
+use super::events::event_from_row;
 use super::operational;
-use super::statements::{execute, read_one};
+use super::statements::{execute, read_all, read_one};
 use super::writer::WriteContext;
 
 /// What [`sealed_from_row`] reads.
@@ -47,6 +48,43 @@ impl Endpoints for Database {
                     })
                 },
             )
+        })
+        .await
+    }
+
+    async fn open_messages(
+        &self,
+        id: WebhookId,
+        after: Option<IncidentId>,
+        limit: u32,
+    ) -> StoreResult<Vec<OpenMessage>> {
+        self.read(move |connection| {
+            // `CROSS JOIN` keeps the incidents the outer table: few are open of many that have messages.
+            let sql =
+                "SELECT e.sequence, e.id, e.name, e.at, e.incident_id, e.actor, e.is_test, e.body, m.memory
+                       FROM incidents i
+                       CROSS JOIN memories m ON m.webhook_id = ?1 AND m.incident_id = i.id
+                       CROSS JOIN events e ON e.sequence = m.event_sequence
+                       WHERE i.status <> 'resolved' AND i.id > ?2 ORDER BY i.id LIMIT ?3";
+            let after = after.as_ref().map_or([0; 16], |id| *id.as_bytes());
+            read_all(connection, sql, (id.as_bytes(), after, limit), |row| {
+                Ok(OpenMessage {
+                    event: event_from_row(row)?,
+                    text: row.get("memory")?,
+                })
+            })
+        })
+        .await
+    }
+
+    async fn enabled_of(&self, kind: WebhookKind, limit: u32) -> StoreResult<Vec<WebhookId>> {
+        self.read(move |connection| {
+            let sql =
+                "SELECT id FROM webhooks WHERE kind = ?1 AND disabled_since IS NULL AND deleted_at IS NULL
+                       ORDER BY id LIMIT ?2";
+            read_all(connection, sql, (kind.as_str(), limit), |row| {
+                row.get(0).map(WebhookId::from_bytes)
+            })
         })
         .await
     }

@@ -47,7 +47,8 @@ pub fn load(connection: &Connection, sequence: i64) -> StoreResult<Event> {
         .ok_or_else(|| StoreError::Corrupt(format!("a delivery's event {sequence} is gone")))
 }
 
-fn event_from_row(row: &Row<'_>) -> Result<Event> {
+/// An event: its columns in the order in which [`load`] reads them.
+pub fn event_from_row(row: &Row<'_>) -> Result<Event> {
     let event_type = EventType::parse(row.get_ref(2)?.as_str()?).ok_or_else(|| unexpected("event"))?;
     Ok(Event {
         sequence: row.get(0)?,

@@ -8,11 +8,14 @@ use async_trait::async_trait;
 use crate::Page;
 use crate::StoreResult;
 use model::audit::Change;
+use model::event::Event;
 use model::exchange::TlsProfile;
 use model::id::{IncidentId, WebhookId};
 use model::secret::SecretText;
 use model::time::Timestamp;
-use model::webhook::{Degraded, Endpoint, Webhook, WebhookSecrets, WebhookSettings, WebhookState};
+use model::webhook::{
+    Degraded, Endpoint, Webhook, WebhookKind, WebhookSecrets, WebhookSettings, WebhookState,
+};
 
 /// Changes of a webhook. Absent fields stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +72,15 @@ pub struct MessageRef {
     pub event_sequence: i64,
 }
 
+/// What the message of an open incident tells at a webhook.
+#[derive(Debug, Clone)]
+pub struct OpenMessage {
+    /// The latest event that it tells of.
+    pub event: Event,
+    /// What is remembered of it, in the adapter's own words.
+    pub text: String,
+}
+
 /// Webhooks.
 #[async_trait]
 pub trait Webhooks: Send + Sync {
@@ -119,6 +131,17 @@ pub trait Endpoints: Send + Sync {
         id: WebhookId,
         incident_id: IncidentId,
     ) -> StoreResult<Option<MessageRef>>;
+
+    /// The messages of open incidents at a webhook, in the order of the incidents' ids, after one of them.
+    async fn open_messages(
+        &self,
+        id: WebhookId,
+        after: Option<IncidentId>,
+        limit: u32,
+    ) -> StoreResult<Vec<OpenMessage>>;
+
+    /// Enabled webhooks of a kind, the oldest first.
+    async fn enabled_of(&self, kind: WebhookKind, limit: u32) -> StoreResult<Vec<WebhookId>>;
 
     /// When its platform last called us for a webhook, with a proof that was believed.
     async fn last_call_at(&self, id: WebhookId) -> StoreResult<Option<Timestamp>>;

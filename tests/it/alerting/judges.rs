@@ -12,7 +12,7 @@ use super::{API_KEY, ROUTING_KEY, needed};
 use crate::chat::Chat;
 use crate::support::api_client::ApiClient;
 use crate::support::platform::Platform;
-use crate::support::programs::program;
+use crate::support::programs::{ALERTMANAGERS, program};
 use crate::support::receiver::{OK, Receiver};
 use crate::support::test_app::{PATIENCE, TestApp, text};
 use crate::tickets::judges::judge;
@@ -46,9 +46,20 @@ async fn a_foreign_client_sees_our_alert_as_we_mean_it() {
     say("closed").await;
 }
 
-/// A real Alertmanager that sends on what it is told, and its address; nothing if there is none on this machine.
-async fn alertmanager(folder: &std::path::Path, receiver: &Receiver) -> Option<(Child, String)> {
-    let program = program("prometheus-alertmanager")?;
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A real Alertmanager of a name that sends on what it is told, and its address; nothing if this machine lacks it.
+async fn alertmanager(
+    name: &str,
+    folder: &std::path::Path,
+    receiver: &Receiver,
+    port: u16,
+) -> Option<(Child, String)> {
+    let program = program(name)?;
     let settings = format!(
         "route:\n  receiver: us\n  group_by: ['...']\n  group_wait: 0s\n  group_interval: 1s\n\
          receivers:\n- name: us\n  webhook_configs:\n  - url: http://{}/\n",
@@ -56,12 +67,6 @@ async fn alertmanager(folder: &std::path::Path, receiver: &Receiver) -> Option<(
     );
     let file = folder.join("alertmanager.yml");
     std::fs::write(&file, settings).unwrap();
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
     let address = format!("127.0.0.1:{port}");
     let child = Command::new(program)
         .arg(format!("--config.file={}", file.display()))
@@ -94,11 +99,10 @@ async fn wait_for(api: &ApiClient, path: &str, is_so: impl Fn(&Value) -> bool) -
         .expect("Alertmanager says so")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_real_alertmanager_fires_and_resolves_with_the_incident() {
+async fn fires_and_resolves_with_the_incident(name: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mut receiver = Receiver::start(&[OK]).await;
-    let Some((_child, address)) = alertmanager(folder.path(), &receiver).await else {
+    let Some((_child, address)) = alertmanager(name, folder.path(), &receiver, free_port()).await else {
         return;
     };
     let api = ApiClient::new(&address, "");
@@ -141,4 +145,60 @@ async fn a_real_alertmanager_fires_and_resolves_with_the_incident() {
     tokio::time::timeout(PATIENCE, told)
         .await
         .expect("it tells its receiver of both");
+}
+
+/// How far the server's clock is behind at first: an alert that ends now must be over by the clock on the wall.
+const BEHIND: Duration = Duration::from_secs(150);
+/// When what is open is told again, and a little more.
+const REFRESH: Duration = Duration::from_secs(125);
+
+async fn has_its_alerts_back_after_a_restart(name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start(&[OK]).await;
+    let port = free_port();
+    let Some((mut child, address)) = alertmanager(name, folder.path(), &receiver, port).await else {
+        return;
+    };
+    let api = ApiClient::new(&address, "");
+    wait_for(&api, "/api/v2/status", |status| status.is_object()).await;
+    let data = tempfile::tempdir().unwrap();
+    let app = TestApp::start(data.path()).await;
+    app.advance(Env::system().now().since(app.source().now()) - BEHIND);
+    app.create_service().await;
+    app.create_webhook(&address, json!({"kind": "alertmanager"}))
+        .await;
+    let open = app.trigger("Disk full").await;
+    let over = app.trigger("Over").await;
+    app.act(&over, "resolve").await;
+    app.wait_for("status=delivered", 3).await;
+    wait_for(&api, "/api/v2/alerts", |alerts| {
+        alerts[0]["labels"]["incident"] == open.as_str()
+    })
+    .await;
+    child.kill().await.unwrap();
+    let (_child, _) = alertmanager(name, folder.path(), &receiver, port).await.unwrap();
+    wait_for(&api, "/api/v2/status", |status| status.is_object()).await;
+    app.advance(REFRESH);
+    let back = wait_for(&api, "/api/v2/alerts", |alerts| alerts[0].is_object()).await;
+    assert_eq!(back[0]["labels"]["incident"], open.as_str());
+    assert_eq!(back[0]["annotations"]["summary"], "Disk full");
+    assert!(back[1].is_null(), "what is over is told no more: {back}");
+    assert_eq!(app.deliveries("").await.len(), 3, "these are no deliveries");
+    app.act(&open, "resolve").await;
+    app.wait_for("status=delivered", 4).await;
+    wait_for(&api, "/api/v2/alerts", |alerts| alerts == &json!([])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_alertmanager_fires_and_resolves_with_the_incident() {
+    for name in ALERTMANAGERS {
+        fires_and_resolves_with_the_incident(name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_alertmanager_that_was_restarted_has_its_alerts_back_until_they_are_over() {
+    for name in ALERTMANAGERS {
+        has_its_alerts_back_after_a_restart(name).await;
+    }
 }

@@ -4,6 +4,7 @@
 mod email;
 mod judges;
 mod life;
+mod refresh;
 
 use serde_json::{Value, json};
 

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::{TestSource, create_source, incidents};
 use crate::support::api_client::ApiClient;
-use crate::support::programs::program;
+use crate::support::programs::{ALERTMANAGERS, program};
 use crate::support::test_app::{PATIENCE, TestApp, text};
 use crate::tickets::judges::judge;
 
@@ -75,9 +75,9 @@ async fn opsgenies_own_client_alerts_through_us() {
     live("opsgenie_source.py", "opsgenie").await;
 }
 
-/// A real Alertmanager with one receiver, and its address; nothing if there is none on this machine.
-async fn alertmanager(folder: &Path, receiver: &str) -> Option<(Child, String)> {
-    let program = program("prometheus-alertmanager")?;
+/// A real Alertmanager of a name with one receiver, and its address; nothing if this machine lacks it.
+async fn alertmanager(name: &str, folder: &Path, receiver: &str) -> Option<(Child, String)> {
+    let program = program(name)?;
     let settings = format!(
         "global:\n  resolve_timeout: 1s\nroute:\n  receiver: us\n  group_by: ['...']\n  group_wait: 0s\n  group_interval: 1s\n\
          receivers:\n- name: us\n  {receiver}\n"
@@ -130,14 +130,20 @@ async fn tell(address: &str, seconds: i64) {
     answer.expect(200);
 }
 
-/// Fired, sent again, resolved and fired again by a real Alertmanager with a receiver of a kind.
+/// Fired, sent again, resolved and fired again by real Alertmanagers with a receiver of a kind.
 async fn by_alertmanager(kind: &str, receiver: impl Fn(&str, &TestSource) -> String) {
+    for name in ALERTMANAGERS {
+        live_in_alertmanager(name, kind, &receiver).await;
+    }
+}
+
+async fn live_in_alertmanager(name: &str, kind: &str, receiver: impl Fn(&str, &TestSource) -> String) {
     let data = tempfile::tempdir().unwrap();
     let app = server(data.path()).await;
     let source = create_source(&app, kind, json!({})).await;
     let folder = tempfile::tempdir().unwrap();
     let settings = receiver(&app.base(), &source);
-    let Some((_child, address)) = alertmanager(folder.path(), &settings).await else {
+    let Some((_child, address)) = alertmanager(name, folder.path(), &settings).await else {
         return;
     };
     tell(&address, 600).await;

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 /// Where Debian has what only root runs, which is not in everybody's path.
 const ALSO: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
+/// Alertmanagers: Debian's, and the newest one.
+pub const ALERTMANAGERS: [&str; 2] = ["prometheus-alertmanager", "alertmanager"];
+
 /// The top of the repository.
 pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))

@@ -4,6 +4,7 @@
 mod answer;
 mod form;
 mod preview;
+mod refresh;
 mod render;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use destination::about::{KindDescription, Problem};
 use destination::preview::Preview;
 use destination::task::{Classification, Rendered, Step, Target, Task};
-use destination::{Adapter, Previews};
+use destination::{Adapter, Previews, Refreshing};
 use model::attempt::Outcome;
 use model::exchange::Response;
 use model::patch::Patch;
@@ -77,6 +78,10 @@ impl Adapter for Alertmanager {
 
     fn previews(&self) -> Option<&dyn Previews> {
         Some(self)
+    }
+
+    fn refreshing(&self) -> Option<&'static dyn Refreshing> {
+        Some(&refresh::Refresh)
     }
 }
 

@@ -11,6 +11,7 @@ use destination::card::Card;
 use destination::task::{Rendered, Target, Task};
 use model::attempt::Failure;
 use model::incident::IncidentStatus;
+use model::time::Timestamp;
 
 /// The longest title that is sent whole, in characters.
 const MAX_SUMMARY: usize = 1000;
@@ -61,11 +62,28 @@ impl Labels {
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>, wording: Wording, labels: &Labels) -> Result<Rendered, Failure> {
+    let alert = alert(task, wording, labels, task.event.at.plus(OPEN_FOR))?;
+    post_alerts(task.target, vec![alert])
+}
+
+/// The request that tells a target of alerts.
+pub(super) fn post_alerts(target: &Target, alerts: Vec<Value>) -> Result<Rendered, Failure> {
+    let url = below(&target.url, "/api/v2/alerts");
+    post(url, &Credentials::new(target), &alerts.into())
+}
+
+/// The alert of a task's incident, which fires until a time unless that is over.
+pub(super) fn alert(
+    task: &Task<'_>,
+    wording: Wording,
+    labels: &Labels,
+    open_until: Timestamp,
+) -> Result<Value, Failure> {
     let card = Card::new(task)?.cut(usize::MAX, MAX_NAME);
     // An alert must not end before it begins, and both are told in whole seconds.
     let ends_at = match card.status {
         IncidentStatus::Resolved => card.at.max(card.since),
-        IncidentStatus::Triggered | IncidentStatus::Acknowledged => card.at.plus(OPEN_FOR),
+        IncidentStatus::Triggered | IncidentStatus::Acknowledged => open_until,
     };
     let mut alert = json!({
         "labels": labels.0,
@@ -84,8 +102,7 @@ pub(super) fn render(task: &Task<'_>, wording: Wording, labels: &Labels) -> Resu
             alert["generatorURL"] = link.as_str().into();
         }
     }
-    let url = below(&task.target.url, "/api/v2/alerts");
-    post(url, &Credentials::new(task.target), &json!([alert]))
+    Ok(alert)
 }
 
 /// The labels in the settings; nothing if they are not as they may be.

@@ -5,6 +5,7 @@ use crate::simulated::World;
 use model::attempt::Disposition;
 use model::event::EventName;
 use model::incident::Severity;
+use model::time::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -88,6 +89,59 @@ fn an_alert_keeps_its_labels_whatever_is_changed_about_the_incident() {
     );
     world.send();
     assert_eq!(world.texts().len(), 1);
+}
+
+/// Tells the service again of a world's incident, and gives what stands there then.
+fn refresh(world: &mut World) -> Vec<String> {
+    let refreshing = Alertmanager.refreshing().unwrap();
+    let (sample, target) = (&world.sample, &world.sample.target);
+    let rendered = refreshing
+        .request(target, &[sample.task(), sample.task()])
+        .unwrap();
+    let answer = world.service.answer(&simulators::Request {
+        method: &rendered.method,
+        target: rendered.url.path(),
+        headers: &rendered.headers,
+        body: &rendered.body,
+        now: world.sample.now,
+    });
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    world
+        .texts()
+        .iter()
+        .filter_map(|text| text.lines().last().map(str::to_owned))
+        .collect()
+}
+
+/// Whether an alert fires after so many seconds.
+fn fires_after(world: &mut World, seconds: i64) -> bool {
+    let now = Timestamp::from_millis(world.sample.now.as_millis() + seconds * 1000);
+    let answer = world.service.answer(&simulators::Request {
+        method: &Method::GET,
+        target: "/api/v2/alerts",
+        headers: &http::HeaderMap::new(),
+        body: b"",
+        now,
+    });
+    answer.body.contains("active")
+}
+
+#[test]
+fn what_is_told_again_is_the_same_alert_and_ends_no_earlier() {
+    let mut world = world(EventName::Triggered);
+    world.send();
+    assert_eq!(refresh(&mut world), ["firing"]);
+    assert!(fires_after(&mut world, 30 * 24 * 3600));
+}
+
+#[test]
+fn an_alertmanager_that_has_forgotten_an_alert_has_it_for_as_long_as_it_is_told_again() {
+    let mut world = world(EventName::Triggered);
+    world.send();
+    world.service = simulators::simulator("alertmanager").unwrap();
+    assert_eq!(refresh(&mut world), ["firing"]);
+    assert!(fires_after(&mut world, 359));
+    assert!(!fires_after(&mut world, 360));
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Scheduler {
         (self.webhooks.len() - open, open)
     }
 
-    /// A receiver was not reached outside of the queue, by a canary: its breaker opens, unless it is open already.
+    /// A receiver was not reached outside of the queue, by a canary or when it was told again: its breaker opens, unless it is open already.
     pub fn unreached(&mut self, webhook_id: WebhookId, degraded: Degraded, now: Timestamp) {
         let entry = self.webhooks.entry(webhook_id).or_default();
         if entry.breaker.degraded().is_some() {

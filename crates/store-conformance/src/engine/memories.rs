@@ -40,6 +40,37 @@ cases! {
         assert_eq!(endpoints.load_message_ref(world.loose, incident.id).await, Ok(None));
     }
 
+    async fn messages_of_open_incidents_are_read_with_the_event_that_they_tell_of(world: &mut World) {
+        let mut open = Vec::new();
+        for title in ["one", "two", "three", "resolved", "never told"] {
+            open.push(world.trigger(title).await.id);
+        }
+        let never_told = open.pop();
+        let claimed = world.claim(world.ordered, 5, world.at(1)).await.deliveries;
+        for delivery in claimed.iter().filter(|delivery| Some(delivery.event.incident_id) != never_told) {
+            let state_updates = remembering(&format!("of {}", delivery.event.sequence));
+            let record = AttemptRecord { state_updates, ..world.attempt(delivery, NextStep::Delivered, world.at(2)) };
+            world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        }
+        world.act(open.pop().unwrap(), IncidentAction::Resolve, world.at(3)).await;
+        world.act(open[0], IncidentAction::Acknowledge, world.at(3)).await;
+        open.sort();
+        let endpoints = &world.store().endpoints;
+        let first = endpoints.open_messages(world.ordered, None, 2).await.unwrap();
+        let rest = endpoints.open_messages(world.ordered, Some(first[1].event.incident_id), 2).await.unwrap();
+        let read: Vec<_> = first.iter().chain(&rest).collect();
+        let ids: Vec<_> = read.iter().map(|message| message.event.incident_id).collect();
+        assert_eq!(ids, open);
+        for message in read {
+            assert_eq!(message.text, format!("of {}", message.event.sequence));
+            let told = claimed.iter().find(|delivery| delivery.event.incident_id == message.event.incident_id);
+            let told = &told.unwrap().event;
+            assert_eq!((message.event.id, message.event.sequence), (told.id, told.sequence));
+            assert_eq!((message.event.name, &message.event.body), (told.name, &told.body));
+        }
+        assert!(endpoints.open_messages(world.loose, None, 10).await.unwrap().is_empty());
+    }
+
     async fn a_memory_changes_and_goes_and_a_late_attempt_leaves_none(world: &mut World) {
         let incident = world.trigger("one").await;
         world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await;

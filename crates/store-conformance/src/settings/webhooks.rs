@@ -5,7 +5,7 @@ use model::exchange::FailureCode;
 use model::id::WebhookId;
 use model::outage::{Fallback, MIN_FALLBACK_AFTER};
 use model::secret::SecretText;
-use model::webhook::{Degraded, Webhook, WebhookSecrets, WebhookState};
+use model::webhook::{Degraded, Webhook, WebhookKind, WebhookSecrets, WebhookSettings, WebhookState};
 use store::StoreError;
 use store::webhooks::WebhookEdit;
 
@@ -253,6 +253,25 @@ cases! {
             ["webhook.disable", "webhook.enable"]
         );
         assert_eq!(fixture.see(&bystanders).await, bystanders);
+    }
+
+    async fn webhooks_of_a_kind_are_those_that_are_enabled(fixture: Fixture) {
+        let kind = WebhookKind::new("alertmanager");
+        let mut ids = Vec::new();
+        for name in ["first", "off", "gone", "last"] {
+            let settings = WebhookSettings { kind, ..samples::settings(name, Vec::new()) };
+            let created = fixture.webhooks().create(
+                fixture.source.new_webhook_id(), settings, samples::secrets("s"), samples::enabled(), change(&fixture),
+            );
+            ids.push(created.await.unwrap().id);
+        }
+        create(&fixture, "another kind").await;
+        fixture.webhooks().set_state(ids[1], samples::disabled(), change(&fixture)).await.unwrap();
+        fixture.webhooks().delete(ids[2], change(&fixture)).await.unwrap();
+        let endpoints = fixture.endpoints();
+        assert_eq!(endpoints.enabled_of(kind, 10).await, Ok(vec![ids[0], ids[3]]));
+        assert_eq!(endpoints.enabled_of(kind, 1).await, Ok(vec![ids[0]]));
+        assert_eq!(endpoints.enabled_of(WebhookKind::new("email"), 10).await, Ok(vec![]));
     }
 
     async fn after_a_rotation_the_secret_before_signs_until_the_given_time(fixture: Fixture) {
