@@ -55,7 +55,11 @@ impl From<&Outcome> for HealthSignal {
     fn from(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Delivered | Outcome::Accepted | Outcome::Step => Self::Succeeded,
-            Outcome::Gone(failure) => Self::Failed(failure.code),
+            // It disables its webhook: once somebody enables that again, what is taken first is told as a recovery.
+            Outcome::Gone(failure) => Self::Refused {
+                code: failure.code,
+                detail: failure.detail.clone(),
+            },
             Outcome::Failed(failure) => match failure.disposition {
                 Disposition::Backoff | Disposition::VerifyFirst => Self::Failed(failure.code),
                 Disposition::NeedsOperator => Self::Refused {

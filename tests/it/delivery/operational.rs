@@ -103,6 +103,35 @@ async fn a_webhook_that_its_receiver_disabled_is_told_with_the_documented_body()
 }
 
 #[tokio::test]
+async fn a_webhook_that_was_disabled_and_is_enabled_by_hand_is_told_as_recovered_once_it_delivers() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let (mut receiver_of_two, gone_url) = receiver(&[GONE, OK]).await;
+    let (mut watcher, url) = receiver(&[OK, OK]).await;
+    app.create_service().await;
+    let id = app
+        .create_webhook(&gone_url, json!({"name": "Status display"}))
+        .await;
+    let events = json!(["webhook.recovered"]);
+    app.create_webhook(&url, json!({"name": "Watcher", "events": events}))
+        .await;
+    app.trigger("one").await;
+    app.wait_for("status=dead", 1).await;
+    receiver_of_two.next_request().await;
+    app.quiesce().await;
+    let enable = format!("/api/v1/webhooks/{id}/enable");
+    app.api.post(&enable, json!({})).await.expect(200);
+    app.quiesce().await;
+    assert!(!watcher.has_further_requests(), "it has delivered nothing yet");
+    app.trigger("two").await;
+    receiver_of_two.next_request().await;
+    let told = watcher.next_request().await;
+    assert_eq!(header(&told, "x-opsknight-event"), Some("webhook.recovered"));
+    app.quiesce().await;
+    assert!(!watcher.has_further_requests());
+}
+
+#[tokio::test]
 async fn what_was_to_be_told_when_the_server_stopped_is_told_after_its_start() {
     let directory = tempfile::tempdir().unwrap();
     let app = TestApp::start(directory.path()).await;
