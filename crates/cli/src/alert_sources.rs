@@ -3,11 +3,13 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::apply;
 use super::client::segment;
 use super::failure::Failure;
-use super::output::{Column, text};
+use super::output::{self, Column, text};
 use super::services::Page;
 use super::session::Session;
+use super::source_file;
 
 const PATH: &str = "/api/v1/sources";
 const COLUMNS: [Column; 5] = [
@@ -33,6 +35,10 @@ pub enum Command {
     RotateKey(Which),
     /// Delete an alert source; its incidents stay.
     Delete(Which),
+    /// Print all alert sources as a file for `apply`, without keys and secrets.
+    Export,
+    /// Make the server's alert sources be as a file says.
+    Apply(apply::sources::Arguments),
 }
 
 /// A new alert source.
@@ -108,5 +114,10 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             let answer = session.api.delete(&which.path())?;
             session.print(&answer, |_| format!("deleted {}", which.source))
         }
+        Command::Export => {
+            let file = source_file::write(&session.list_all(PATH)?);
+            output::print(file.trim_end())
+        }
+        Command::Apply(arguments) => apply::sources::run(session, &arguments),
     }
 }

@@ -4,13 +4,15 @@
 //! created only; header values are sent when anything else differs, or with `--send-headers`.
 
 mod fallbacks;
+pub mod sources;
+mod steps;
 
 use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use model::time::parse_duration;
 
@@ -19,8 +21,14 @@ use super::failure::Failure;
 use super::output::{self, text};
 use super::session::{Session, secret_in_environment};
 use super::webhook_file::{self, Declared};
+use steps::{Difference, Step};
 
 const LIST: &str = "/api/v1/webhooks";
+/// How a plan of webhooks is shown.
+const WORDS: steps::Words = steps::Words {
+    title: "WEBHOOK",
+    not_compared: "secrets and header values",
+};
 /// Fields that the server never tells.
 const WRITE_ONLY: [&str; 3] = ["secret", "headers", "options"];
 /// Fields in which the order says nothing.
@@ -42,33 +50,6 @@ pub struct Arguments {
     /// they do.
     #[arg(long)]
     send_headers: bool,
-}
-
-/// What has to be done for one webhook.
-#[derive(Debug, Clone, PartialEq)]
-enum Step {
-    Create {
-        name: String,
-        body: Map<String, Value>,
-    },
-    Change {
-        id: String,
-        name: String,
-        body: Map<String, Value>,
-        differences: Vec<Difference>,
-    },
-    Delete {
-        id: String,
-        name: String,
-    },
-}
-
-/// A field that is not as the file says.
-#[derive(Debug, Clone, PartialEq)]
-struct Difference {
-    field: String,
-    from: String,
-    to: String,
 }
 
 /// How thorough a plan is.
@@ -115,14 +96,14 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|reason| Failure::Usage(format!("{path}: {reason}")))?;
     let steps = plan(&declared, &present, choices).map_err(Failure::Other)?;
     if !session.is_json {
-        output::print(&in_words(&steps))?;
+        output::print(&steps::in_words(&steps, &WORDS))?;
     }
     let mut results: Vec<Value> = Vec::new();
     for step in steps.iter().filter(|_| !arguments.dry_run) {
         results.push(carry_out(session, step, &results)?);
     }
     if session.is_json {
-        let steps: Vec<Value> = steps.iter().map(in_json).collect();
+        let steps: Vec<Value> = steps.iter().map(Step::json).collect();
         let plan = json!({ "steps": steps, "isApplied": !arguments.dry_run, "webhooks": results });
         return output::print_json(&plan.to_string());
     }
@@ -317,47 +298,6 @@ fn carry_out(session: &Session, step: &Step, before: &[Value]) -> Result<Value, 
             Ok(session.api.patch(&path, &fallbacks::with_id(body, before))?.value)
         }
         Step::Delete { id, .. } => Ok(session.api.delete(&format!("{LIST}/{}", segment(id)))?.value),
-    }
-}
-
-fn in_words(steps: &[Step]) -> String {
-    if steps.is_empty() {
-        return "nothing to do: the server is as the file says (secrets and header values cannot be compared)".into();
-    }
-    let rows = steps.iter().flat_map(|step| match step {
-        Step::Create { name, .. } => vec![row("create", name, "", "", "")],
-        Step::Delete { name, .. } => vec![row("delete", name, "", "", "")],
-        Step::Change {
-            name, differences, ..
-        } => {
-            let rows = differences.iter();
-            rows.map(|d| row("change", name, &d.field, &d.from, &d.to))
-                .collect()
-        }
-    });
-    output::table(&["DO", "WEBHOOK", "FIELD", "FROM", "TO"], rows.collect())
-}
-
-fn row(action: &str, name: &str, field: &str, from: &str, to: &str) -> Vec<String> {
-    [action, name, field, from, to].map(str::to_owned).into()
-}
-
-fn in_json(step: &Step) -> Value {
-    match step {
-        Step::Create { name, .. } => json!({ "do": "create", "name": name }),
-        Step::Delete { id, name } => json!({ "do": "delete", "name": name, "id": id }),
-        Step::Change {
-            id,
-            name,
-            differences,
-            ..
-        } => {
-            let differences: Vec<Value> = differences
-                .iter()
-                .map(|d| json!({ "field": d.field, "from": d.from, "to": d.to }))
-                .collect();
-            json!({ "do": "change", "name": name, "id": id, "differences": differences })
-        }
     }
 }
 

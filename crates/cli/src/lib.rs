@@ -29,6 +29,7 @@ mod send;
 mod serve;
 mod services;
 mod session;
+mod source_file;
 mod tickets;
 mod users;
 mod webhook_file;

@@ -109,7 +109,7 @@ fn read_webhook(
 }
 
 /// A secret: a text, or `{ env = "NAME" }`.
-fn revealed(value: &toml::Value, environment: &impl Fn(&str) -> Option<String>) -> Result<Value, String> {
+pub fn revealed(value: &toml::Value, environment: &impl Fn(&str) -> Option<String>) -> Result<Value, String> {
     let table = match value {
         toml::Value::String(text) => return Ok(Value::from(text.as_str())),
         toml::Value::Table(table) if table.len() == 1 => table,

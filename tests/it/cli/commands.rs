@@ -148,6 +148,37 @@ fn apply_shows_its_plan_and_with_dry_run_only_that() {
 }
 
 #[test]
+fn sources_are_exported_without_keys_and_made_as_a_file_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let sources = r#"{"items":[{"id":"src_1","name":"Prod","kind":"grafana","service":{"id":"svc_1","name":"API"},
+        "key":"k3y","hasSecret":false,"settings":{"alertUnit":"alert","mapping":{},"stormAlerts":30}}],"nextCursor":null}"#;
+    let services = r#"{"items":[{"id":"svc_1","name":"API"}],"nextCursor":null}"#;
+    let created = r#"{"id":"src_2","key":"n3w"}"#;
+    let answers = [
+        (200, sources),
+        (200, services),
+        (200, sources),
+        (200, "{}"),
+        (201, created),
+    ];
+    let api = FakeApi::answering(&answers);
+    let exported = run(&api, &["sources", "export"]);
+    assert!(!exported.out.contains("k3y"), "{exported:?}");
+    let changed = exported.out.replace("storm_alerts = 30", "storm_alerts = 5");
+    let new = "\n[[source]]\nname = \"New\"\nkind = \"sns\"\nservice = \"API\"\n";
+    let path = file(&folder, "sources.toml", &(changed + new));
+    let applied = run(&api, &["sources", "apply", "-f", &path]);
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert!(applied.out.contains("key of New: n3w"), "{applied:?}");
+    assert_eq!(
+        api.lines()[3..],
+        ["PATCH /api/v1/sources/src_1", "POST /api/v1/sources"]
+    );
+    assert_eq!(api.body(3), json!({ "settings": { "stormAlerts": 5 } }));
+    assert_eq!(api.body(4)["serviceId"], "svc_1");
+}
+
+#[test]
 fn recover_counts_and_then_asks_until_it_is_done() {
     let answers = [
         (200, r#"{"count":700,"isDone":true}"#),

@@ -96,7 +96,7 @@ fn header_values_are_sent_when_asked_and_never_shown() {
         ..Choices::default()
     };
     let steps = plan(&declared(SAME), &[present()], send_headers).unwrap();
-    let shown = format!("{} {}", in_words(&steps), in_json(&steps[0]));
+    let shown = format!("{} {}", steps::in_words(&steps, &WORDS), steps[0].json());
     let [Step::Change { body, .. }] = steps.as_slice() else {
         panic!("expected one change, got {steps:?}");
     };
