@@ -3,6 +3,7 @@
 mod door;
 mod judges;
 mod life;
+mod newcomer;
 mod storms;
 
 use serde_json::{Value, json};
