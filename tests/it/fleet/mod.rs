@@ -1,5 +1,6 @@
 //! Several servers share one PostgreSQL: real processes, a real database.
 
+mod alerts;
 mod clocks;
 mod cluster;
 mod database_fails;

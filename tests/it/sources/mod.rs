@@ -2,8 +2,10 @@
 
 mod door;
 mod judges;
+mod killed;
 mod life;
 mod newcomer;
+mod prometheus;
 mod storms;
 
 use serde_json::{Value, json};
