@@ -123,6 +123,8 @@ pub struct AttemptView<'a> {
     /// What the attempt was for or found out, if the webhook's kind tells.
     #[schema(required)]
     note: Option<&'a str>,
+    /// Whether its request carried further deliveries, as `note` says: then its bodies tell of those too.
+    is_joint: bool,
     /// The response's status: of HTTP, or the code of a mail server's reply.
     #[schema(required)]
     status: Option<u16>,
@@ -308,6 +310,7 @@ impl<'a> From<&'a Attempt> for AttemptView<'a> {
                 retry_after_seconds: failure.retry_after.map(|wait| wait.as_secs()),
             }),
             note: attempt.note.as_deref(),
+            is_joint: attempt.is_joint(),
             status: attempt.status,
             timings: TimingsView {
                 dns_ms: timings.dns_us.map(milliseconds),

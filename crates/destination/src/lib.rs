@@ -4,6 +4,7 @@
 pub mod about;
 pub mod callback;
 pub mod card;
+pub mod joint;
 pub mod mapping;
 pub mod preview;
 pub mod sample;
@@ -16,6 +17,7 @@ pub mod waits;
 
 use crate::about::{KindDescription, Problem, UrlField};
 use crate::callback::{Call, Received, Refused, Reply};
+use crate::joint::Joint;
 use crate::preview::Preview;
 use crate::task::{Bucket, Classification, Rendered, Step, Target, Task};
 use crate::template::Templates;
@@ -28,8 +30,8 @@ use model::webhook::DEFAULT_TIMEOUT;
 use std::time::Duration;
 use url::Url;
 
-/// One kind of webhook: what every kind is. What only some are is asked for by [`Adapter::previews`], [`Adapter::callbacks`],
-/// [`Adapter::tokens`], [`Adapter::ticketing`] and [`Adapter::refreshing`].
+/// One kind of webhook: what every kind is. What only some are is asked for by [`Adapter::joint`], [`Adapter::previews`],
+/// [`Adapter::callbacks`], [`Adapter::tokens`], [`Adapter::ticketing`] and [`Adapter::refreshing`].
 pub trait Adapter: Send + Sync {
     /// How it presents itself.
     fn description(&self) -> &'static KindDescription;
@@ -101,6 +103,11 @@ pub trait Adapter: Send + Sync {
     /// what a later one moves, none may.
     fn events_stand_alone(&self) -> bool {
         self.ticketing().is_none()
+    }
+
+    /// How several of its deliveries leave in one request; nothing if each leaves alone.
+    fn joint(&self) -> Option<&dyn Joint> {
+        None
     }
 
     /// What people see of its requests; nothing if the kind has no form of its own.

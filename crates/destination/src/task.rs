@@ -233,6 +233,8 @@ pub struct Rendered {
     /// Headers of the kind's own, such as `Content-Type`. Those that are marked sensitive are masked in the log.
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// The body as people can read it, if it is packed.
+    pub shown_body: Option<Bytes>,
     /// What is written down before the request leaves, so that it is known after a crash that it may have.
     pub intent: Option<Intention>,
     /// How much of the answer is read, in bytes; see [`model::exchange::BODY_CAP_BYTES`].
@@ -251,6 +253,7 @@ impl Rendered {
             shown_url: None,
             headers,
             body,
+            shown_body: None,
             intent: None,
             body_cap: BODY_CAP_BYTES,
             recording: Recording::Whole,

@@ -76,6 +76,17 @@ impl From<&Outcome> for HealthSignal {
 }
 
 impl HealthSignal {
+    /// What the attempts of one request say together: whoever took one of them is well.
+    pub fn together(signals: Vec<Self>) -> Self {
+        let rank = |signal: &Self| match signal {
+            Self::Succeeded => 0,
+            Self::Refused { .. } => 1,
+            Self::Failed(_) => 2,
+            Self::Neutral => 3,
+        };
+        signals.into_iter().min_by_key(rank).unwrap_or(Self::Neutral)
+    }
+
     /// What is left of it if failures open no breaker: those of an operational event would make another one.
     pub fn without_failure(self) -> Self {
         match self {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
@@ -199,13 +200,28 @@ impl Deliverer {
         &self,
         prepared: &Prepared,
         delivery: &ClaimedDelivery,
-        mut rendered: Rendered,
+        rendered: Rendered,
         started_at: Timestamp,
     ) -> (SentRequest, Exchange) {
+        let build = |rendered| build_request(prepared, delivery, rendered, started_at);
+        self.send(prepared, &delivery.event.body, rendered, started_at, build)
+            .await
+    }
+
+    /// Sends the request that `build` makes of what was rendered. What is `told` anyway is no secret, and not kept once more.
+    pub(crate) async fn send(
+        &self,
+        prepared: &Prepared,
+        told: &Bytes,
+        mut rendered: Rendered,
+        started_at: Timestamp,
+        build: impl FnOnce(Rendered) -> OutboundRequest,
+    ) -> (SentRequest, Exchange) {
         let shown_url = rendered.shown_url.take();
+        let shown_body = rendered.shown_body.take();
         let recording = rendered.recording;
-        let secrets = masking::made_for(&rendered, prepared.has_templated_url, &delivery.event.body);
-        let request = build_request(prepared, delivery, rendered, started_at);
+        let secrets = masking::made_for(&rendered, prepared.has_templated_url, told);
+        let request = build(rendered);
         let shown_url = match (shown_url, prepared.adapter.ticketing()) {
             (Some(shown_url), _) => Cow::Owned(shown_url),
             // Which ticket it was about is worth to be seen; its address holds no secret.
@@ -213,8 +229,8 @@ impl Deliverer {
             (None, None) => Cow::Borrowed(prepared.shown_url.as_str()),
         };
         let request_head = masking::request_head(&request, &shown_url, &prepared.headers);
-        let is_kept = recording == Recording::Whole && request.body != delivery.event.body;
-        let sent_body = is_kept.then(|| request.body.clone());
+        let is_kept = recording == Recording::Whole && request.body != *told;
+        let sent_body = is_kept.then(|| shown_body.unwrap_or_else(|| request.body.clone()));
         let exchange = self.client.send(request).await;
         let sent = SentRequest {
             started_at,

@@ -250,7 +250,12 @@ impl Dispatcher {
         drop(scheduler);
         let next_tick_at = effects.next_tick_at;
         for delivery in std::mem::take(&mut effects.start) {
-            self.start_attempt(delivery, lease);
+            self.start_attempt(delivery.webhook_id, vec![delivery], lease);
+        }
+        for deliveries in std::mem::take(&mut effects.start_together) {
+            if let Some(webhook_id) = deliveries.first().map(|first| first.webhook_id) {
+                self.start_attempt(webhook_id, deliveries, lease);
+            }
         }
         self.run_effects(effects);
         next_tick_at
@@ -287,11 +292,11 @@ impl Dispatcher {
         }
     }
 
-    fn start_attempt(&self, delivery: ClaimedDelivery, lease: Option<u64>) {
-        let prepared = self.prepared(delivery.webhook_id);
+    fn start_attempt(&self, webhook_id: WebhookId, deliveries: Vec<ClaimedDelivery>, lease: Option<u64>) {
+        let prepared = self.prepared(webhook_id);
         let in_flight = InFlight {
             dispatcher: self.clone(),
-            delivery: Some(delivery),
+            deliveries,
             lease,
         };
         match prepared {

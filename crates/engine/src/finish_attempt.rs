@@ -37,6 +37,7 @@ pub struct RawAttempt {
 }
 
 /// What was sent, and what came back.
+#[derive(Clone)]
 pub struct SentRequest {
     /// When the attempt began.
     pub started_at: Timestamp,
@@ -66,12 +67,41 @@ impl RawAttempt {
     }
 }
 
+/// When attempts ended, and how their next ones are spread. Attempts of one request have the same, so that what left together is
+/// due together again.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending {
+    at: Timestamp,
+    share: f64,
+}
+
+impl Ending {
+    /// Now.
+    pub fn new(source: &Env) -> Self {
+        Self {
+            at: source.now(),
+            share: source.random_share(),
+        }
+    }
+}
+
 /// Decides what follows an attempt that ended now.
 pub fn finish_attempt(
     source: &Env,
     prepared: &Prepared,
     delivery: &ClaimedDelivery,
+    made: RawAttempt,
+) -> AttemptResult {
+    finish_one_of(source, prepared, delivery, made, Ending::new(source))
+}
+
+/// The same for one of several attempts that ended together.
+pub fn finish_one_of(
+    source: &Env,
+    prepared: &Prepared,
+    delivery: &ClaimedDelivery,
     mut made: RawAttempt,
+    ending: Ending,
 ) -> AttemptResult {
     let masks = Masks::new(&prepared.credentials, std::mem::take(&mut made.sent.secrets));
     let Classification {
@@ -92,8 +122,8 @@ pub fn finish_attempt(
         true => &none,
         false => &prepared.webhook.settings.retry_schedule,
     };
-    let share = source.random_share();
-    let (next_step, spent) = NextStep::after_attempt(&outcome, schedule, delivery.spent, source.now(), share);
+    let Ending { at, share } = ending;
+    let (next_step, spent) = NextStep::after_attempt(&outcome, schedule, delivery.spent, at, share);
     let next_step = match is_test && !goes_on_at_once(&outcome, next_step) {
         true => end_of_test(next_step),
         false => next_step,

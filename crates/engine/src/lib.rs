@@ -8,6 +8,7 @@ pub mod alert_timer;
 pub mod auditor;
 pub mod breaker;
 pub mod deliver;
+pub mod deliver_together;
 pub mod delivery_context;
 pub mod dispatch_handle;
 pub mod dispatcher;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use destination::joint::AlonePace;
 use limit::pace::Spent;
 use model::time::Timestamp;
 use model::webhook::{Rate, RateUnit};
@@ -20,6 +21,21 @@ impl Pace {
     /// Sets the rate; what was spent stays spent.
     pub fn set_rate(&mut self, rate: Option<Rate>) {
         self.pace = rate.map(pace_of);
+    }
+
+    /// The same for a time between two requests, and so many at once after a rest.
+    pub fn set_burst(&mut self, pace: Option<AlonePace>) {
+        self.pace = pace.map(|pace| {
+            let burst = pace.interval.saturating_mul(pace.burst);
+            limit::pace::Pace::new(in_micros(pace.interval), in_micros(burst))
+        });
+    }
+
+    /// Whether after a request now another one may follow at once; never without a pace.
+    pub fn has_another(&self, now: Timestamp) -> bool {
+        let mut after = self.clone();
+        after.spend(now);
+        self.pace.is_some() && after.blocked_until(now).is_none()
     }
 
     /// Forgets what was spent: the clock was set back, and its old times mean nothing now.
@@ -45,9 +61,12 @@ fn micros(at: Timestamp) -> i64 {
     at.as_millis().saturating_mul(1000)
 }
 
+fn in_micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// At least one request, at most what the rate gives in [`BURST`].
 fn pace_of(rate: Rate) -> limit::pace::Pace {
-    let in_micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     let burst = match rate.per {
         RateUnit::Second => BURST,
         RateUnit::Minute => rate.interval(),

@@ -125,6 +125,7 @@ impl Prepared {
             concurrency: usize::from(self.webhook.settings.concurrency),
             rate: self.webhook.settings.rate,
             buckets: self.adapter.buckets(&self.target),
+            joint: self.adapter.joint().map(|joint| joint.limits(&self.target)),
             degraded: self.webhook.degraded.clone(),
         }
     }

@@ -2,23 +2,26 @@
 //! in, decisions go out.
 //!
 //! Webhooks take runs. Each has at most `concurrency` deliveries in flight; its breaker and its pace hold back only
-//! itself. A lane (webhook and incident) never has two deliveries here: the store gives out a lane's next one only when
-//! the one before is finished. Memory is bounded: what finds no room stays in the store.
+//! itself. Where deliveries leave together ([`groups`]), a group is one of those. A lane (webhook and incident) never has two
+//! deliveries here: the store gives out a lane's next one only when the one before is finished. Memory is bounded: what finds no
+//! room stays in the store.
 
 mod buckets;
 mod entry;
+mod groups;
 mod leases;
 mod members;
 mod shares;
 mod standing;
+mod starting;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::breaker::{Breaker, HealthSignal};
 use crate::scheduler::buckets::Buckets;
-use crate::scheduler::entry::{Blocked, Entry};
+use crate::scheduler::entry::Entry;
 use crate::scheduler::members::Members;
 use crate::scheduler::shares::Share;
 use destination::task::Bucket;
@@ -50,6 +53,8 @@ pub struct Scheduler {
     /// Who is looked at when; of several at the same time, whoever was served longest ago comes first.
     alarms: BinaryHeap<Reverse<(Timestamp, u64, WebhookId)>>,
     buckets: Buckets,
+    /// Whose deliveries wait for more to leave together with.
+    collecting: HashSet<WebhookId>,
     effects: Effects,
     ready: usize,
     reserved: usize,
@@ -78,14 +83,15 @@ impl Scheduler {
 
     /// Keeps room for one delivery that is about to be committed, if there is room and nothing older waits in the store.
     pub fn reserve(&mut self, webhook_id: WebhookId) -> bool {
-        if self.is_stopping || self.is_fenced || self.capacity() == 0 {
+        let room = self.capacity();
+        if self.is_stopping || self.is_fenced || room == 0 {
             return false;
         }
         let entry = self.webhooks.entry(webhook_id).or_default();
         let is_open = entry.limits.as_ref().is_none_or(|limits| limits.is_enabled);
         let has_backlog =
             entry.asked.is_some() || entry.due_at.is_some_and(|due_at| due_at <= self.last_look_at);
-        let has_room = entry.ready.len() + entry.reserved < entry.ready_limit();
+        let has_room = entry.ready.len() + entry.reserved < entry.hold_limit(room);
         if !is_open
             || has_backlog
             || !has_room
@@ -147,6 +153,9 @@ impl Scheduler {
             entry.breaker = Breaker::resume(limits.degraded.clone(), now);
         }
         entry.pace.set_rate(limits.rate);
+        entry
+            .alone_pace
+            .set_burst(limits.joint.and_then(|joint| joint.alone));
         let is_enabled = limits.is_enabled;
         if is_enabled && std::mem::take(&mut entry.was_disabled) {
             entry.breaker.probe_now(now);
@@ -177,6 +186,7 @@ impl Scheduler {
                 concurrency: 0,
                 rate: None,
                 buckets: Vec::new(),
+                joint: None,
                 degraded: None,
             });
         }
@@ -363,6 +373,8 @@ impl Scheduler {
         for (webhook_id, entry) in &mut self.webhooks {
             entry.breaker.follow_clock_back(now);
             entry.pace.forget_spent();
+            entry.alone_pace.forget_spent();
+            entry.alarm_at = None;
             entry.due_at = entry.due_at.map(|_| now);
             self.alarms.push(Reverse((now, entry.served, *webhook_id)));
         }
@@ -374,6 +386,9 @@ impl Scheduler {
                 return;
             }
             self.alarms.pop();
+            if let Some(entry) = self.webhooks.get_mut(&webhook_id) {
+                entry.alarm_at.take_if(|alarm_at| *alarm_at <= now);
+            }
             self.grow_share(webhook_id, now);
             self.enqueue_run(webhook_id);
             self.consider_claim(webhook_id, now);
@@ -397,6 +412,7 @@ impl Scheduler {
             return self.load(webhook_id);
         };
         let held = entry.ready.len() + entry.reserved;
+        let hold_limit = entry.hold_limit(room);
         let limit = match entry.breaker.probe_at() {
             _ if !limits.is_enabled || entry.share.now == Share::Nothing => 0,
             Some(probe_at) if probe_at > now => {
@@ -405,8 +421,9 @@ impl Scheduler {
             }
             Some(_) => 1_usize.saturating_sub(held + entry.in_flight),
             None if held >= entry.ready_limit() / 2 => 0,
-            None if held == 0 => entry.ready_limit().min(room.max(OWN_SHARE)),
-            None => (entry.ready_limit() - held).min(room),
+            None if held == 0 => hold_limit.min(room.max(entry.own_share())),
+            None if entry.joint().is_some() => hold_limit.saturating_sub(held),
+            None => (hold_limit - held).min(room),
         };
         if limit > 0 {
             entry.asked = Some(limit);
@@ -416,60 +433,10 @@ impl Scheduler {
             self.effects.claim.push(ClaimRequest { webhook_id, limit });
         }
     }
-
-    fn start_ready(&mut self, now: Timestamp) {
-        while !self.is_stopping
-            && !self.is_fenced
-            && self.in_flight < self.limits.max_in_flight
-            && self.unrecorded < self.limits.max_unrecorded
-        {
-            let Some(webhook_id) = self.turns.pop_front() else {
-                return;
-            };
-            let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
-                continue;
-            };
-            match entry.blocked(&self.buckets, now) {
-                Some(blocked) => {
-                    entry.is_in_run_queue = false;
-                    if let Blocked::Until(at) = blocked {
-                        self.alarms.push(Reverse((at, entry.served, webhook_id)));
-                    }
-                }
-                None => self.start_one(webhook_id, now),
-            }
-        }
-    }
-
-    fn start_one(&mut self, webhook_id: WebhookId, now: Timestamp) {
-        let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
-            return;
-        };
-        let Some(delivery) = entry.ready.pop_front() else {
-            return;
-        };
-        entry.in_flight += 1;
-        entry.pace.spend(now);
-        if let Some(limits) = &entry.limits {
-            self.buckets.spend(&limits.buckets, now);
-        }
-        entry.is_in_run_queue = !entry.ready.is_empty();
-        if entry.is_in_run_queue {
-            self.turns.push_back(webhook_id);
-        }
-        self.served += 1;
-        entry.served = self.served;
-        let runs_low = entry.ready.len() < entry.ready_limit() / 2 && entry.due_at.is_some();
-        self.ready -= 1;
-        self.in_flight += 1;
-        self.unrecorded += 1;
-        self.effects.start.push(delivery);
-        if runs_low {
-            self.consider_claim(webhook_id, now);
-        }
-    }
 }
 
+#[cfg(test)]
+mod group_tests;
 #[cfg(test)]
 mod lease_tests;
 #[cfg(test)]

@@ -136,6 +136,17 @@ pub struct StateUpdates {
     pub ticket: Option<LinkUpdate>,
 }
 
+/// How the note of an attempt begins whose request carried further deliveries.
+pub const SENT_TOGETHER: &str = "sent together with ";
+
+impl Attempt {
+    /// Whether its request carried further deliveries: then its bodies tell of other incidents too.
+    pub fn is_joint(&self) -> bool {
+        let note = self.note.as_deref().unwrap_or_default();
+        note.starts_with(SENT_TOGETHER)
+    }
+}
+
 /// One attempt as it is kept. Header texts are lines of `name: value`; secrets in them are masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {

@@ -68,8 +68,12 @@ impl Addresses {
                 password: SecretText::new(target.secret("password")),
             }),
             sender: self.from.email.to_string(),
-            recipients: self.to.iter().map(|mailbox| mailbox.email.to_string()).collect(),
+            recipients: self.recipients(),
         }
+    }
+
+    pub(super) fn recipients(&self) -> Vec<String> {
+        self.to.iter().map(|mailbox| mailbox.email.to_string()).collect()
     }
 }
 

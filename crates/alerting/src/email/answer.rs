@@ -6,6 +6,7 @@ use http::header::HeaderValue;
 use crate::email::address::key_of;
 use crate::email::render::Thread;
 use crate::wording::{BARE, Wording};
+use destination::joint::{ALONE, refused};
 use destination::status;
 use destination::task::{Classification, Task};
 use destination::text::{Unit, cut, one_line};
@@ -42,7 +43,7 @@ impl<'a> Continuation<'a> {
     }
 
     fn text(wording: Wording, left: &[String]) -> String {
-        let bare = (wording == Wording::Bare).then(|| BARE.to_owned());
+        let bare = (wording == Wording::Bare).then(|| format!("{BARE} {ALONE}"));
         let left = (!left.is_empty()).then(|| format!("{LEFT}{}", left.join(",")));
         bare.into_iter().chain(left).collect::<Vec<_>>().join(" ")
     }
@@ -52,7 +53,10 @@ impl<'a> Continuation<'a> {
 pub(super) struct Sent {
     pub(super) wording: Wording,
     pub(super) recipients: Vec<String>,
-    pub(super) thread: Thread,
+    /// The thread that it belongs to; a digest belongs to none.
+    pub(super) thread: Option<Thread>,
+    /// Of how many events it tells.
+    pub(super) events: usize,
 }
 
 /// Judges what became of it.
@@ -129,7 +133,10 @@ fn taken(sent: &Sent, response: &Response) -> Classification {
         .flatten()
         .collect();
     Classification {
-        message_ref: Patch::Set(sent.thread.text()),
+        message_ref: sent
+            .thread
+            .as_ref()
+            .map_or(Patch::Keep, |thread| Patch::Set(thread.text())),
         continuation: match left.is_empty() {
             true => Patch::Keep,
             false => Patch::Set(Continuation::text(sent.wording, &left)),
@@ -139,12 +146,14 @@ fn taken(sent: &Sent, response: &Response) -> Classification {
     }
 }
 
-/// A refused mail is made anew at once as bare text: some filters dislike HTML, and a plain mail is better than none.
+/// A refused mail is made anew at once as bare text: some filters dislike HTML, and a plain mail is better than none. A digest goes
+/// again in parts.
 fn refused_message(sent: &Sent, response: &Response) -> Classification {
     let detail = format!("the mail server refuses this mail{}", quote(sent, response));
     let failure = Failure::new(FailureCode::MessageRefused, detail);
     let left: Vec<_> = sent.recipients.iter().map(|address| key_of(address)).collect();
     match sent.wording {
+        _ if sent.events > 1 => refused(sent.events, failure),
         Wording::Full => Classification {
             continuation: Patch::Set(Continuation::text(Wording::Bare, &left)),
             ..failure.with(Disposition::Immediate).into()

@@ -1,8 +1,9 @@
-//! Mails over SMTP, one per event, in one thread per incident. A repeat after a lost reply has the same Message-ID, by which
+//! Mails over SMTP, one per event, in one thread per incident; in a storm one for many. A repeat after a lost reply has the same Message-ID, by which
 //! most receivers fold two into one.
 
 mod address;
 mod answer;
+mod digest;
 mod encode;
 mod form;
 mod preview;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use destination::about::{KindDescription, Problem};
+use destination::joint::Joint;
 use destination::preview::Preview;
 use destination::task::{Classification, Rendered, Step, Target, Task};
 use destination::{Adapter, Previews};
@@ -58,11 +60,7 @@ impl Adapter for Email {
     }
 
     fn step(&self, task: &Task<'_>) -> Step {
-        let addresses = Addresses::new(task.target).ok_or_else(|| {
-            let detail = "the webhook names no sender or no recipient that can be read";
-            Failure::new(FailureCode::SettingsRefused, detail).with(Disposition::NeedsOperator)
-        });
-        match addresses.and_then(|addresses| step(task, addresses)) {
+        match addresses(task.target).and_then(|addresses| step(task, addresses)) {
             Ok(step) => step,
             Err(failure) => Step::done(failure),
         }
@@ -77,9 +75,20 @@ impl Adapter for Email {
         answer::refuses(response)
     }
 
+    fn joint(&self) -> Option<&dyn Joint> {
+        Some(self)
+    }
+
     fn previews(&self) -> Option<&dyn Previews> {
         Some(self)
     }
+}
+
+fn addresses(target: &Target) -> Result<Addresses, Failure> {
+    Addresses::new(target).ok_or_else(|| {
+        let detail = "the webhook names no sender or no recipient that can be read";
+        Failure::new(FailureCode::SettingsRefused, detail).with(Disposition::NeedsOperator)
+    })
 }
 
 fn step(task: &Task<'_>, addresses: Addresses) -> Result<Step, Failure> {
@@ -88,12 +97,9 @@ fn step(task: &Task<'_>, addresses: Addresses) -> Result<Step, Failure> {
     let mail = render::render(task, continuation.wording, &addresses)?;
     let sent = Sent {
         wording: continuation.wording,
-        recipients: addresses
-            .to
-            .iter()
-            .map(|mailbox| mailbox.email.to_string())
-            .collect(),
-        thread: mail.thread,
+        recipients: addresses.recipients(),
+        thread: Some(mail.thread),
+        events: 1,
     };
     let classify =
         move |_: &Task<'_>, exchange: &_, now| -> Classification { answer::classify(&sent, exchange, now) };

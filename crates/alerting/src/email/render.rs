@@ -56,40 +56,30 @@ pub(super) fn render(task: &Task<'_>, wording: Wording, addresses: &Addresses) -
     let id = format!("<{}@{}>", task.delivery_id, addresses.from.email.domain());
     let before = task.message_ref.and_then(Thread::read);
     let subject = subject(&card, task, before.as_ref());
-    let mut builder = head(task, addresses, &id).subject(subject.as_str());
+    let own = [
+        ("X-OpsKnight-Event", task.event.event_type().as_str().to_owned()),
+        ("X-OpsKnight-Delivery", task.delivery_id.to_string()),
+    ];
+    let mut builder = head(task, addresses, &id, own).subject(subject.as_str());
     if let Some(first) = &before {
         builder = builder.in_reply_to(first.id.clone()).references(first.id.clone());
     }
-    let text = part(ContentType::TEXT_PLAIN, &text(&card, task));
-    let message = match wording {
-        Wording::Bare => builder.singlepart(text),
-        Wording::Full => {
-            // No line of quoted-printable begins like this.
-            let both = MultiPart::builder()
-                .kind(MultiPartKind::Alternative)
-                .boundary(format!("=_{}", task.delivery_id));
-            builder.multipart(
-                both.singlepart(text)
-                    .singlepart(part(ContentType::TEXT_HTML, &html(&card, task))),
-            )
-        }
-    };
-    let message = message.map_err(|error| {
-        let detail = format!("the mail cannot be put together: {error}");
-        Failure::new(FailureCode::RequestInvalid, detail).with(Disposition::NeedsOperator)
-    })?;
+    let html = (wording == Wording::Full).then(|| html(&card, task));
+    let message = message(builder, &text(&card, task), html, &task.delivery_id.to_string())?;
     let envelope = addresses.envelope(task.target);
     Ok(Mail {
-        rendered: Rendered::mail(
-            task.target.url.clone(),
-            envelope,
-            Bytes::from(message.formatted()),
-        ),
+        rendered: Rendered::mail(task.target.url.clone(), envelope, message),
         thread: before.unwrap_or(Thread { id, subject }),
     })
 }
 
-fn head(task: &Task<'_>, addresses: &Addresses, id: &str) -> MessageBuilder {
+/// What every mail begins with, and two headers of its own.
+pub(super) fn head<const COUNT: usize>(
+    task: &Task<'_>,
+    addresses: &Addresses,
+    id: &str,
+    own: [(&'static str, String); COUNT],
+) -> MessageBuilder {
     let millis = u64::try_from(task.now.as_millis()).unwrap_or(0);
     let mut builder = Message::builder()
         .date(SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
@@ -100,29 +90,44 @@ fn head(task: &Task<'_>, addresses: &Addresses, id: &str) -> MessageBuilder {
     if let Some(mailbox) = &addresses.reply_to {
         builder = builder.reply_to(mailbox.clone());
     }
-    let own = [
+    let common = [
         // Nobody's absence is told to a program (RFC 3834); the second is Exchange's word for it.
-        (
-            HeaderName::new_from_ascii_str("Auto-Submitted"),
-            "auto-generated".to_owned(),
-        ),
-        (
-            HeaderName::new_from_ascii_str("X-Auto-Response-Suppress"),
-            "All".to_owned(),
-        ),
-        (
-            HeaderName::new_from_ascii_str("X-OpsKnight-Event"),
-            task.event.event_type().as_str().to_owned(),
-        ),
-        (
-            HeaderName::new_from_ascii_str("X-OpsKnight-Delivery"),
-            task.delivery_id.to_string(),
-        ),
+        ("Auto-Submitted", "auto-generated".to_owned()),
+        ("X-Auto-Response-Suppress", "All".to_owned()),
     ];
-    for (name, value) in own {
+    for (name, value) in common.into_iter().chain(own) {
+        let name = HeaderName::new_from_ascii_str(name);
         builder = builder.raw_header(HeaderValue::new(name, value));
     }
     builder.message_id(Some(id.to_owned()))
+}
+
+/// The bytes of a mail with this text, and the same as HTML if there is such. `key` is its own.
+pub(super) fn message(
+    builder: MessageBuilder,
+    text: &str,
+    html: Option<String>,
+    key: &str,
+) -> Result<Bytes, Failure> {
+    let text = part(ContentType::TEXT_PLAIN, text);
+    let message = match html {
+        None => builder.singlepart(text),
+        Some(html) => {
+            // No line of quoted-printable begins like this.
+            let both = MultiPart::builder()
+                .kind(MultiPartKind::Alternative)
+                .boundary(format!("=_{key}"));
+            builder.multipart(
+                both.singlepart(text)
+                    .singlepart(part(ContentType::TEXT_HTML, &html)),
+            )
+        }
+    };
+    let message = message.map_err(|error| {
+        let detail = format!("the mail cannot be put together: {error}");
+        Failure::new(FailureCode::RequestInvalid, detail).with(Disposition::NeedsOperator)
+    })?;
+    Ok(Bytes::from(message.formatted()))
 }
 
 /// The severity and the title; of later mails as their thread began, or with what happened.
@@ -167,7 +172,7 @@ fn acts(card: &Card) -> impl Iterator<Item = (&'static str, &str)> {
     acts.filter_map(|act| Some((act_label(act.action), act.page.as_deref()?)))
 }
 
-fn footer(task: &Task<'_>) -> String {
+pub(super) fn footer(task: &Task<'_>) -> String {
     let name = cut(&one_line(&task.webhook.settings.name), MAX_NAME, Unit::Characters);
     match name.as_str() {
         "" => "Sent by OpsKnight.".to_owned(),
@@ -218,27 +223,35 @@ fn html(card: &Card, task: &Task<'_>) -> String {
             )
         })
         .collect();
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>{subject}</title></head>\n\
-         <body style=\"margin:0;padding:16px;font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif\">\n\
-         <div style=\"max-width:600px;padding-left:16px;border-left:4px solid #{colour:06x}\">\n\
+    let body = format!(
+        "<div style=\"max-width:600px;padding-left:16px;border-left:4px solid #{colour:06x}\">\n\
          <p style=\"margin:0\">{mark} {summary}</p>\n\
          <h1 style=\"margin:4px 0 12px;font-size:20px;line-height:1.3\">{title}</h1>\n\
          <table role=\"presentation\" style=\"border-collapse:collapse;margin-bottom:16px\">\n{facts}</table>\n\
          {buttons}</div>\n\
-         <p style=\"margin:16px 0 0;font-size:13px;opacity:.7\">{footer}</p>\n</body></html>",
-        subject = escape(&headline(card, MAX_TITLE)),
+         ",
         colour = card.colour(),
         mark = card.mark(),
         summary = escape(&summary(card)),
         facts = facts.concat(),
+    );
+    page(&headline(card, MAX_TITLE), &body, task)
+}
+
+/// A mail's HTML around its body.
+pub(super) fn page(title: &str, body: &str, task: &Task<'_>) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>{title}</title></head>\n\
+         <body style=\"margin:0;padding:16px;font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif\">\n\
+         {body}<p style=\"margin:16px 0 0;font-size:13px;opacity:.7\">{footer}</p>\n</body></html>",
+        title = escape(title),
         footer = escape(&footer(task)),
     )
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -7,6 +7,7 @@ use crate::pace::Pace;
 use crate::scheduler::buckets::Buckets;
 use crate::scheduler::members::OwnShare;
 use crate::scheduler::{READY_PER_PACED_WEBHOOK, READY_PER_WEBHOOK};
+use destination::joint::JointLimits;
 use destination::task::Bucket;
 use model::delivery::{Claim, ClaimedDelivery};
 use model::id::{DeliveryId, WebhookId};
@@ -40,12 +41,14 @@ impl Default for SchedulerLimits {
 pub struct WebhookLimits {
     /// Whether it gets deliveries at all.
     pub is_enabled: bool,
-    /// Deliveries in flight at once.
+    /// Requests in flight at once.
     pub concurrency: usize,
     /// Requests per time.
     pub rate: Option<Rate>,
     /// The platform's rate limits that its requests count against, shared with other webhooks.
     pub buckets: Vec<Bucket>,
+    /// How many of its deliveries leave in one request; nothing if each leaves alone.
+    pub joint: Option<JointLimits>,
     /// Since when and why its breaker is open, as the store knows it: where an earlier run left off.
     pub degraded: Option<Degraded>,
 }
@@ -55,6 +58,8 @@ pub struct WebhookLimits {
 pub struct Effects {
     /// Start sending these; each was counted as in flight.
     pub start: Vec<ClaimedDelivery>,
+    /// Start sending each of these groups in one request; a group was counted as one in flight.
+    pub start_together: Vec<Vec<ClaimedDelivery>>,
     /// Claim these from the store, then call [`Scheduler::claimed`](super::Scheduler::claimed).
     pub claim: Vec<ClaimRequest>,
     /// Give these claims back. Whoever does it wakes the scheduler once they are due in the store.
@@ -70,7 +75,8 @@ pub struct Effects {
 impl Effects {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let claims = self.start.len() + self.claim.len() + self.release.len();
+        let starts = self.start.len() + self.start_together.len();
+        let claims = starts + self.claim.len() + self.release.len();
         claims + self.load.len() + self.health.len() == 0
     }
 }
@@ -93,6 +99,10 @@ pub struct Entry {
     pub in_flight: usize,
     pub breaker: Breaker,
     pub pace: Pace,
+    /// How long its deliveries leave one by one; see [`JointLimits::alone`].
+    pub alone_pace: Pace,
+    /// When it is looked at again, if its deliveries collect until then.
+    pub alarm_at: Option<Timestamp>,
     /// When something in the store is due, as far as known.
     pub due_at: Option<Timestamp>,
     /// How many the store was asked for, if it was.
@@ -111,11 +121,17 @@ pub enum Blocked {
     Otherwise,
     /// A time must come.
     Until(Timestamp),
+    /// The same, or more deliveries.
+    Collecting(Timestamp),
 }
 
 impl Entry {
     /// How many of its deliveries may wait here.
     pub fn ready_limit(&self) -> usize {
+        if let Some(joint) = self.joint() {
+            // While one request is collected the next one's deliveries can be claimed.
+            return READY_PER_WEBHOOK.max(2 * joint.max_count);
+        }
         let buckets = self.limits.iter().flat_map(|limits| &limits.buckets);
         let is_paced = buckets.into_iter().any(|bucket| bucket.rate.is_some());
         if is_paced {
@@ -125,8 +141,8 @@ impl Entry {
         }
     }
 
-    /// Why it cannot start a delivery now, if it cannot.
-    pub fn blocked(&self, buckets: &Buckets, now: Timestamp) -> Option<Blocked> {
+    /// Why it cannot start a request now, if it cannot, on a node with room for so many more deliveries.
+    pub fn blocked(&self, buckets: &Buckets, now: Timestamp, room: usize) -> Option<Blocked> {
         let Some(limits) = &self.limits else {
             return Some(Blocked::Otherwise);
         };
@@ -145,7 +161,9 @@ impl Entry {
         let probe_at = self.breaker.probe_at().filter(|at| *at > now);
         probe_at
             .or_else(|| self.pace.blocked_until(now))
+            .or_else(|| self.alone_pace.blocked_until(now))
             .or_else(|| buckets.blocked_until(&limits.buckets, now))
             .map(Blocked::Until)
+            .or_else(|| self.collects_until(now, room).map(Blocked::Collecting))
     }
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::tests::{at, board_of, delivery, enabled, webhook};
 use super::*;
+use destination::joint::{AlonePace, JointLimits};
 use model::exchange::FailureCode;
 use model::id::DeliveryId;
 
@@ -17,6 +18,29 @@ const LIMITS: SchedulerLimits = SchedulerLimits {
 const WEBHOOKS: u8 = 4;
 const DELIVERIES: u32 = 60;
 const MAX_STEPS: u32 = 60_000;
+
+/// The third webhook's deliveries wait for each other, the fourth's leave alone while that is not too fast.
+fn joint(webhook_id: WebhookId) -> Option<JointLimits> {
+    let waiting = JointLimits {
+        max_count: 4,
+        max_bytes: 1_000,
+        max_wait: Duration::from_millis(40),
+        alone: None,
+    };
+    let pace = AlonePace {
+        interval: Duration::from_secs(5),
+        burst: 3,
+    };
+    let paced = JointLimits {
+        max_count: 6,
+        max_wait: Duration::ZERO,
+        alone: Some(pace),
+        ..waiting
+    };
+    [(webhook(3), waiting), (webhook(4), paced)]
+        .into_iter()
+        .find_map(|(id, limits)| (id == webhook_id).then_some(limits))
+}
 
 /// A generator of the simplest kind (splitmix64): proptest gives the seed.
 struct Rng(u64);
@@ -63,7 +87,7 @@ struct World {
     rows: Vec<(WebhookId, Row)>,
     is_enabled: HashMap<WebhookId, bool>,
     reserved: Vec<u32>,
-    in_flight: Vec<ClaimedDelivery>,
+    in_flight: Vec<Vec<ClaimedDelivery>>,
     unrecorded: Vec<(ClaimedDelivery, HealthSignal)>,
     under_way: Vec<Errand>,
     next_look_at: Option<Timestamp>,
@@ -111,10 +135,14 @@ impl World {
     fn look(&mut self) {
         let effects = self.scheduler.tick(self.now);
         self.next_look_at = effects.next_tick_at;
-        for delivery in &effects.start {
-            assert!(self.scheduler.webhooks[&delivery.webhook_id].in_flight <= 3);
+        let alone = effects.start.into_iter().map(|delivery| vec![delivery]);
+        for group in alone.chain(effects.start_together) {
+            let webhook_id = group[0].webhook_id;
+            let most = joint(webhook_id).map_or(1, |joint| joint.max_count);
+            assert!(self.scheduler.webhooks[&webhook_id].in_flight <= 3);
+            assert!(group.len() <= most && group.iter().all(|delivery| delivery.webhook_id == webhook_id));
+            self.in_flight.push(group);
         }
-        self.in_flight.extend(effects.start);
         self.under_way
             .extend(effects.claim.into_iter().map(Errand::Claim));
         self.under_way.extend(effects.load.into_iter().map(Errand::Load));
@@ -164,11 +192,12 @@ impl World {
         if self.in_flight.is_empty() {
             return;
         }
-        let delivery = self.in_flight.swap_remove(self.rng.roll(self.in_flight.len()));
+        let group = self.in_flight.swap_remove(self.rng.roll(self.in_flight.len()));
         let signal = self.rng.signal();
         self.scheduler
-            .finished(delivery.webhook_id, signal.clone(), self.now);
-        self.unrecorded.push((delivery, signal));
+            .finished(group[0].webhook_id, signal.clone(), self.now);
+        let ended = group.into_iter().map(|delivery| (delivery, signal.clone()));
+        self.unrecorded.extend(ended);
     }
 
     fn record(&mut self) {
@@ -198,6 +227,7 @@ impl World {
             Errand::Load(webhook_id) => {
                 let limits = WebhookLimits {
                     is_enabled: self.is_enabled[&webhook_id],
+                    joint: joint(webhook_id),
                     ..enabled(3)
                 };
                 self.scheduler.set_limits(webhook_id, limits, self.now);

@@ -37,6 +37,7 @@ impl Share {
         let has_home = is_degraded
             || limits.rate.is_some()
             || !limits.buckets.is_empty()
+            || limits.joint.is_some()
             || limits.concurrency < nodes.len();
         // The broadest bucket comes last: whoever shares a narrower one shares this one too.
         let key = match limits.buckets.last() {
@@ -103,6 +104,7 @@ mod tests {
             concurrency,
             rate: None,
             buckets: Vec::new(),
+            joint: None,
             degraded: None,
         }
     }

@@ -58,6 +58,7 @@ pub fn enabled(concurrency: usize) -> WebhookLimits {
         concurrency,
         rate: None,
         buckets: Vec::new(),
+        joint: None,
         degraded: None,
     }
 }

@@ -1,6 +1,7 @@
 //! Mails from edge to edge: an event comes in over HTTP, a mail lies in a mailbox. What holds for every kind is in
 //! [`crate::chat`]; real servers are in [`servers`].
 
+mod digest;
 mod servers;
 
 use serde_json::{Value, json};
