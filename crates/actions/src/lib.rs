@@ -11,6 +11,7 @@ pub mod deliveries;
 pub mod error;
 pub mod inboxes;
 pub mod incidents;
+pub mod insights;
 pub mod password;
 pub mod people;
 pub mod system;
@@ -20,9 +21,11 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::alerts::ToldRefusals;
+use crate::insights::MAX_INSIGHTS_AT_ONCE;
 use crate::password::Passwords;
 use clock::Env;
 use model::event::Event;
@@ -58,6 +61,8 @@ pub struct Actions {
     passwords: Passwords,
     renderer: Renderer,
     told_refusals: ToldRefusals,
+    /// Who may compute insights now.
+    insights: Semaphore,
 }
 
 impl Actions {
@@ -79,6 +84,7 @@ impl Actions {
             desk,
             renderer,
             told_refusals: alerts::told_refusals(),
+            insights: Semaphore::new(MAX_INSIGHTS_AT_ONCE),
         }
     }
 }

@@ -21,6 +21,7 @@ mod guard;
 mod health;
 mod incident_routes;
 mod incidents;
+mod insights;
 mod metrics;
 mod openapi;
 mod outgoing;

@@ -8,6 +8,7 @@ use crate::escalation_policies::PolicyView;
 use crate::events::{FeedQuery, FeedView, NDJSON};
 use crate::guard::Access;
 use crate::health::HealthView;
+use crate::insights::{InsightsQuery, InsightsView};
 use crate::problem::Code::{
     self, AlreadyExists, Conflict, InUse, InvalidFields, NotWaiting, SetupRefused, StillOpen, TooManyStreams,
     UnknownPolicy, UnknownService, UnknownUser,
@@ -23,7 +24,7 @@ use crate::webhook_view::WebhookView;
 use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::{
     api_keys, audit, deliveries, escalation_policies, events, export_routes, health, incident_routes,
-    metrics, recovery, services, source_routes, stream, system, ticket_routes, users, webhooks,
+    insights, metrics, recovery, services, source_routes, stream, system, ticket_routes, users, webhooks,
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
@@ -35,6 +36,7 @@ use model::access::Scope;
 pub fn all() -> Vec<Route> {
     let groups = [
         incident_routes::all(),
+        insight_routes(),
         ticket_routes::all(),
         service_routes(),
         user_routes(),
@@ -49,6 +51,18 @@ pub fn all() -> Vec<Route> {
         system_routes(),
     ];
     groups.into_iter().flatten().collect()
+}
+
+fn insight_routes() -> Vec<Route> {
+    let summary = "What was counted of incidents in a period: by day, by hour of the week, by service";
+    let route = Route::new(
+        Get,
+        "/api/v1/insights",
+        Scope::IncidentsRead,
+        summary,
+        insights::get,
+    );
+    vec![route.asks::<InsightsQuery>().gives::<InsightsView>(200)]
 }
 
 fn service_routes() -> Vec<Route> {

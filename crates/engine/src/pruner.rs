@@ -1,5 +1,5 @@
-//! Deletes what is older than it must be kept, in small batches, and lets deliveries of deleted webhooks die. One node does
-//! it, the leader; it does no harm that two do it for a while.
+//! Deletes what is older than it must be kept, in small batches, folds what was counted into days, and lets deliveries of
+//! deleted webhooks die. One node does it, the leader; it does no harm that two do it for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,7 @@ pub async fn run(store: Store, source: Env, lease: Arc<Lease>, keep_for: KeepFor
             alerts_before: now.minus(ALERT_LIFETIME),
             expired_by: now,
         };
+        while leads() && goes_on(store.upkeep.fold_insights().await).await {}
         while leads() && goes_on(store.upkeep.prune(retention).await).await {}
     }
 }
@@ -70,7 +71,7 @@ async fn goes_on(deleted: StoreResult<u64>) -> bool {
             true
         }
         Err(error) => {
-            log_store_failure!(error, "old rows could not be deleted; trying again later");
+            log_store_failure!(error, "old rows could not be cleared away; trying again later");
             false
         }
     }

@@ -26,6 +26,7 @@ macro_rules! conformance {
         $crate::deliveries!();
         $crate::events!();
         $crate::incidents!();
+        $crate::insights!();
         $crate::lanes!();
         $crate::lists!();
         $crate::memories!();

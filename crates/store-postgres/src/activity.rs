@@ -12,16 +12,16 @@ use store::activity_plan::Tally;
 use super::columns::{bytes, number, time, value};
 use super::connection::{Connection, LastStatement};
 
-/// Every webhook's rows since a time, oldest first.
-pub async fn list(connection: &Connection, since: Timestamp) -> StoreResult<Vec<Activity>> {
+/// Every webhook's rows of a time, oldest first.
+pub async fn list(connection: &Connection, since: Timestamp, until: Timestamp) -> StoreResult<Vec<Activity>> {
     let sql =
         "SELECT period_at, webhook_id, delivered, retried, dead, attempt_times, delivery_times FROM activity_of_nodes
-         WHERE period_at >= $1
+         WHERE period_at >= $1 AND period_at < $2
          UNION ALL
          SELECT period_at, webhook_id, delivered, retried, dead, attempt_times, delivery_times FROM activity
-         WHERE period_at >= $1 ORDER BY period_at, webhook_id";
+         WHERE period_at >= $1 AND period_at < $2 ORDER BY period_at, webhook_id";
     let rows = connection
-        .read_all(sql, &[&since.as_millis()], activity_from_row)
+        .read_all(sql, &[&since.as_millis(), &until.as_millis()], activity_from_row)
         .await?;
     Ok(add_up(rows))
 }

@@ -7,6 +7,7 @@ use store::StoreError;
 use store::StoreResult;
 use store::incident_plan;
 use store::incidents::IncidentEdit;
+use store::insight_plan;
 use store::ticket_plan::TicketsNeedTelling;
 
 use super::audit;
@@ -47,6 +48,8 @@ pub async fn edit(
     )
     .await?;
     audit::write(connection, change, "incident.edit", id, &sentence).await?;
+    let counted = insight_plan::of_edit(&had, &incident);
+    context.count_insights(*change.audit_id.as_bytes(), counted);
     if let Some(news) = TicketsNeedTelling::after(&had, &incident) {
         ticket_requests::tell_linked(context, id, news, change.at).await?;
     }

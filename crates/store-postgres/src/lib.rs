@@ -38,6 +38,7 @@ mod incident_edits;
 mod incident_references;
 mod incident_rows;
 mod incidents;
+mod insights;
 mod lanes;
 mod mark;
 mod migrate;

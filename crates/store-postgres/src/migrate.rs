@@ -23,7 +23,7 @@ struct Migration {
 }
 
 /// Every migration in order.
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     Migration {
         sql: include_str!("../migrations/0001_schema.sql"),
         min_program: 1,
@@ -62,6 +62,10 @@ const MIGRATIONS: [Migration; 10] = [
     },
     Migration {
         sql: include_str!("../migrations/0010_watch.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0011_insights.sql"),
         min_program: 1,
     },
 ];

@@ -8,6 +8,7 @@ use tokio_postgres::Row;
 use model::activity::Activity;
 use model::id::{IncidentId, ServiceId, WebhookId};
 use model::incident::{Incident, IncidentStatus, Severity};
+use model::insight::InsightDay;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth};
@@ -19,6 +20,7 @@ use super::database::Database;
 use super::delivery_rows::optional_failure_code;
 use super::delivery_stats::{Counts, counts};
 use super::incident_rows::{incident_from_row, select_incidents};
+use super::insights;
 
 /// How many of a webhook's latest deliveries are searched for those that were delivered.
 const LATEST_SEARCHED: i64 = 100;
@@ -56,8 +58,20 @@ impl Overview for Database {
         most_urgent(&self.connection().await?, service_id, limit).await
     }
 
-    async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>> {
-        activity::list(&self.connection().await?, since).await
+    async fn activity_between(&self, since: Timestamp, until: Timestamp) -> StoreResult<Vec<Activity>> {
+        activity::list(&self.connection().await?, since, until).await
+    }
+
+    async fn insight_days(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        service_id: Option<ServiceId>,
+    ) -> StoreResult<Vec<InsightDay>> {
+        let mut connection = self.snapshot().await?;
+        let days = insights::days(&connection, since, until, service_id).await?;
+        connection.commit().await?;
+        Ok(days)
     }
 
     async fn webhook_health(&self) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {

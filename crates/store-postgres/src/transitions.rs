@@ -6,12 +6,13 @@
 use model::audit::Change;
 use model::event::{Event, EventName};
 use model::id::{EventId, IncidentId};
-use model::incident::{Incident, IncidentAction, IncidentStatus, Transition};
+use model::incident::{Incident, IncidentAction, Transition};
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
 use store::incident_plan::new_incident;
 use store::incidents::{Committed, TransitionRequest, Trigger};
+use store::insight_plan;
 use store::receipts::Receipt;
 
 use super::answers::Receipts;
@@ -80,7 +81,7 @@ enum Step {
     Answered(StoreResult<Committed>),
     Create(Incident),
     Change {
-        before: IncidentStatus,
+        before: Box<Incident>,
         incident: Incident,
         event: EventName,
     },
@@ -160,6 +161,7 @@ async fn prepare_all(
         Some((request.receipt()?, answer, request.at()))
     });
     receipts.keep(context, &done.collect::<Vec<_>>()).await?;
+    count(context, requests, &steps);
     let outbox = Outbox::fill(context, &subscriptions, publications(requests, &steps)).await?;
     let incidents = match are_plain {
         true => steps.into_iter().filter_map(Step::into_new_incident).collect(),
@@ -205,7 +207,7 @@ fn after(before: &Incident, transition: Transition) -> Step {
         Transition::Unchanged => Step::Answered(Ok(Committed::Unchanged(before.clone()))),
         Transition::Refused => Step::Answered(Ok(Committed::Refused(before.clone()))),
         Transition::Changed { incident, event } => Step::Change {
-            before: before.status,
+            before: Box::new(before.clone()),
             incident: *incident,
             event,
         },
@@ -272,11 +274,27 @@ async fn update(context: &WriteContext, steps: &mut [Step]) -> StoreResult<()> {
         }
     }
     let changes = steps.iter().filter_map(|step| match step {
-        Step::Change { before, incident, .. } => Some((incident, *before)),
+        Step::Change { before, incident, .. } => Some((incident, before.status)),
         Step::Answered(_) | Step::Create(_) => None,
     });
     let (incidents, before): (Vec<_>, Vec<_>) = changes.unzip();
     incident_rows::update(&context.connection, &incidents, &before).await
+}
+
+/// Counts what was decided, for insights.
+fn count(context: &mut WriteContext, requests: &[Request], steps: &[Step]) {
+    for (request, step) in requests.iter().zip(steps) {
+        let changes = match step {
+            Step::Answered(_) => continue,
+            Step::Create(incident) => insight_plan::of_new(incident),
+            Step::Change {
+                before,
+                incident,
+                event,
+            } => insight_plan::of_transition(before, incident, *event, request.at()),
+        };
+        context.count_insights(*request.event_id().as_bytes(), changes);
+    }
 }
 
 fn publications<'a>(requests: &[Request], steps: &'a [Step]) -> Vec<Publication<'a>> {

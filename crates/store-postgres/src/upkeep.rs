@@ -20,7 +20,7 @@ use store::upkeep::{Balance, Finding, Loss, Retention, StoreInfo, UnwellWebhook,
 use super::columns::{bytes, number, value};
 use super::connection::Connection;
 use super::database::Database;
-use super::{backup, condition, examine, migrate, nodes, prune, rekey, timelines, unwell_webhooks};
+use super::{backup, condition, examine, insights, migrate, nodes, prune, rekey, timelines, unwell_webhooks};
 
 /// How many deliveries of deleted webhooks one call lets die.
 const BURY_BATCH: i64 = 500;
@@ -34,6 +34,16 @@ impl Upkeep for Database {
     async fn bury_deleted(&self, now: Timestamp) -> StoreResult<u64> {
         self.write(now, |context, now| {
             Box::pin(bury_deleted(&context.connection, *now))
+        })
+        .await
+    }
+
+    async fn fold_insights(&self) -> StoreResult<u64> {
+        self.write((), |context, ()| {
+            Box::pin(async move {
+                context.shows_nothing();
+                insights::fold_batch(&context.connection).await
+            })
         })
         .await
     }

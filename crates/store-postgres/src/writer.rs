@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use model::id::{EventId, WebhookId};
+use model::insight::InsightChange;
 use model::webhook::Webhook;
 use store::DeliverySink;
 use store::StoreError;
@@ -19,6 +20,7 @@ use super::activity;
 use super::commit_outcome::{self, UnansweredTransaction};
 use super::connection::{Connection, LastStatement};
 use super::database::{Database, Shared};
+use super::insights;
 use super::outbox::Outbox;
 
 /// How often a command is run before its caller hears that others were in its way.
@@ -41,6 +43,8 @@ pub struct WriteContext {
     activity: Option<Tally>,
     /// New deliveries for the ledger, likewise; sorted, so that two transactions never wait for each other's rows.
     accepted: BTreeMap<WebhookId, i64>,
+    /// What is counted of incidents, likewise: by whom, and which of its changes.
+    insights: Vec<([u8; 16], i64, InsightChange)>,
     /// By which the transaction is recognised if its COMMIT is not answered.
     event_id: Option<EventId>,
 }
@@ -101,6 +105,13 @@ impl WriteContext {
     /// Counts a new delivery into the ledger, which is written last in the transaction.
     pub fn count_accepted(&mut self, webhook_id: WebhookId) {
         *self.accepted.entry(webhook_id).or_default() += 1;
+    }
+
+    /// Counts what an event, or an entry in the audit log, changes of incidents; it is written last in the transaction.
+    pub fn count_insights(&mut self, id: [u8; 16], changes: Vec<InsightChange>) {
+        let parts = (0..).zip(changes);
+        self.insights
+            .extend(parts.map(|(part, change)| (id, part, change)));
     }
 
     /// A claim unlike any other of this run.
@@ -252,6 +263,7 @@ async fn attempt<I, T>(
         effects: Effects::default(),
         activity: None,
         accepted: BTreeMap::new(),
+        insights: Vec::new(),
         event_id: None,
         shows: true,
     };
@@ -286,6 +298,7 @@ async fn commit(context: &mut WriteContext) -> Result<(), Uncommitted> {
     let activity = context.activity.as_ref();
     last.extend(activity.and_then(|tally| activity::write(tally, node)));
     last.extend(ledger(&context.accepted));
+    last.extend(insights::insertion(&context.insights));
     let committed = context.connection.commit_with(&last).await;
     drop(last);
     let error = match committed {

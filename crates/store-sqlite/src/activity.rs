@@ -66,13 +66,13 @@ fn write(connection: &Connection, activity: &Activity) -> StoreResult<()> {
     .map(|_| ())
 }
 
-/// Every webhook's rows since a time, oldest first.
-pub fn list(connection: &Connection, since: Timestamp) -> StoreResult<Vec<Activity>> {
+/// Every webhook's rows of a time, oldest first.
+pub fn list(connection: &Connection, since: Timestamp, until: Timestamp) -> StoreResult<Vec<Activity>> {
     read_all(
         connection,
         "SELECT period_at, webhook_id, delivered, retried, dead, attempt_times, delivery_times FROM activity
-         WHERE period_at >= ?1 ORDER BY period_at, webhook_id",
-        [since.as_millis()],
+         WHERE period_at >= ?1 AND period_at < ?2 ORDER BY period_at, webhook_id",
+        (since.as_millis(), until.as_millis()),
         activity_from_row,
     )
 }

@@ -6,10 +6,12 @@ use model::incident::Incident;
 use store::StoreResult;
 use store::incident_plan;
 use store::incidents::IncidentEdit;
+use store::insight_plan;
 use store::ticket_plan::TicketsNeedTelling;
 
 use super::audit;
 use super::incident_rows;
+use super::insights;
 use super::statements::execute;
 use super::ticket_requests;
 use super::writer::WriteContext;
@@ -31,6 +33,8 @@ pub fn edit(
         return Ok(incident);
     };
     incident_rows::update(context.connection, &incident, incident.status)?;
+    let counted = insight_plan::of_edit(&had, &incident);
+    insights::write(context.connection, change.audit_id.as_bytes(), &counted)?;
     execute(
         context.connection,
         "INSERT INTO notes (incident_id, id, at, actor, sentence) VALUES (?1, ?2, ?3, ?4, ?5)",

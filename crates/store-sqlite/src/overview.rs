@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row};
 use model::activity::Activity;
 use model::id::{IncidentId, ServiceId, WebhookId};
 use model::incident::{Incident, IncidentStatus, Severity};
+use model::insight::InsightDay;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth};
@@ -19,6 +20,7 @@ use super::database::Database;
 use super::delivery_rows::parse_failure_code;
 use super::delivery_stats::{count_dead, count_open};
 use super::incident_rows;
+use super::insights;
 use super::statements::{read_all, read_one, snapshot};
 
 /// How many of a webhook's latest deliveries are searched for those that were delivered.
@@ -42,8 +44,19 @@ impl Overview for Database {
         .await
     }
 
-    async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>> {
-        self.read(move |connection| activity::list(connection, since))
+    async fn activity_between(&self, since: Timestamp, until: Timestamp) -> StoreResult<Vec<Activity>> {
+        self.read(move |connection| activity::list(connection, since, until))
+            .await
+    }
+
+    async fn insight_days(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        service_id: Option<ServiceId>,
+    ) -> StoreResult<Vec<InsightDay>> {
+        // A long period reads many of them: one such walk at a time leaves readers for everybody else.
+        self.read_long(move |connection| insights::days(connection, since, until, service_id))
             .await
     }
 

@@ -11,10 +11,12 @@ use store::StoreError;
 use store::StoreResult;
 use store::incident_plan::new_incident;
 use store::incidents::{Committed, TransitionRequest, Trigger};
+use store::insight_plan;
 
 use super::answers::answer_once;
 use super::incident_references as references;
 use super::incident_rows;
+use super::insights;
 use super::outbox::{LaneHistory, publish};
 use super::writer::WriteContext;
 
@@ -75,6 +77,8 @@ fn create(context: &mut WriteContext<'_>, trigger: Trigger) -> StoreResult<Commi
     let policy = references::policy(context.connection, policy_id)?;
     let incident = new_incident(&trigger, service, assignee, policy.as_ref());
     incident_rows::insert(context.connection, &incident)?;
+    let counted = insight_plan::of_new(&incident);
+    insights::write(context.connection, trigger.event_id.as_bytes(), &counted)?;
     let event = Event::new(
         trigger.event_id,
         EventName::Triggered,
@@ -103,6 +107,8 @@ fn commit(
         refuse_second_open(context.connection, &incident)?;
     }
     incident_rows::update(context.connection, &incident, before.status)?;
+    let counted = insight_plan::of_transition(&before, &incident, name, change.at);
+    insights::write(context.connection, event_id.as_bytes(), &counted)?;
     let event = Event::new(event_id, name, &incident, change.actor, change.at);
     publish(context, event, &incident, LaneHistory::Possible)?;
     Ok(Committed::Changed(incident))

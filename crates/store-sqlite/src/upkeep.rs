@@ -18,7 +18,7 @@ use super::columns::id_bytes;
 use super::condition::disk_space;
 use super::database::{Database, unavailable};
 use super::statements::{execute, read_all};
-use super::{PAGE_BYTES, audit, backup, examine, prune, rekey, unwell_webhooks};
+use super::{PAGE_BYTES, audit, backup, examine, insights, prune, rekey, unwell_webhooks};
 
 /// How many deliveries of deleted webhooks one call lets die.
 const BURY_BATCH: u32 = 500;
@@ -33,6 +33,11 @@ impl Upkeep for Database {
 
     async fn bury_deleted(&self, now: Timestamp) -> StoreResult<u64> {
         self.write(move |context| bury_deleted(context.connection, now))
+            .await
+    }
+
+    async fn fold_insights(&self) -> StoreResult<u64> {
+        self.write(|context| insights::fold_batch(context.connection))
             .await
     }
 

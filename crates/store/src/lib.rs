@@ -24,6 +24,7 @@ pub mod high_water_mark;
 pub mod inboxes;
 pub mod incident_plan;
 pub mod incidents;
+pub mod insight_plan;
 pub mod operational;
 pub mod outage_plan;
 pub mod overview;

@@ -9,6 +9,7 @@ use model::activity::Activity;
 use model::exchange::FailureCode;
 use model::id::{IncidentId, ServiceId, WebhookId};
 use model::incident::{Incident, IncidentStatus, Severity};
+use model::insight::InsightDay;
 use model::time::Timestamp;
 use model::webhook::{Degraded, WebhookState};
 
@@ -51,7 +52,22 @@ pub trait Overview: Send + Sync {
     async fn most_urgent(&self, service_id: Option<ServiceId>, limit: u32) -> StoreResult<Vec<Incident>>;
 
     /// What every webhook's attempts came to, in the periods that begin at or after a time, oldest first.
-    async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>>;
+    async fn activity(&self, since: Timestamp) -> StoreResult<Vec<Activity>> {
+        self.activity_between(since, Timestamp::from_millis(i64::MAX))
+            .await
+    }
+
+    /// The same up to a time.
+    async fn activity_between(&self, since: Timestamp, until: Timestamp) -> StoreResult<Vec<Activity>>;
+
+    /// What was counted of incidents on the days (UTC) that begin within a time, of one service or of all, by day and
+    /// service. Every change counts at once, whether it is folded into its day or not.
+    async fn insight_days(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        service_id: Option<ServiceId>,
+    ) -> StoreResult<Vec<InsightDay>>;
 
     /// How each webhook does that is not deleted; when it last delivered only as far as its latest 100 deliveries tell.
     /// Tests are left out.

@@ -31,7 +31,7 @@ impl Table {
 }
 
 /// Every table that is moved, each behind those that its rows refer to.
-pub static TABLES: [Table; 24] = [
+pub static TABLES: [Table; 26] = [
     Table::new("policies", &["id"]),
     Table::new("users", &["id"]),
     Table::new("policy_steps", &["policy_id", "position"]),
@@ -76,6 +76,8 @@ pub static TABLES: [Table; 24] = [
     Table::new("source_alerts", &["source_id", "key"]),
     Table::new("source_requests", &["source_id", "id"]),
     Table::new("activity", &["period_at", "webhook_id"]),
+    Table::new("insight_changes", &["id", "part"]),
+    Table::new("insight_days", &["day_at", "service_id"]),
     Table::new("memories", &["webhook_id", "incident_id"]),
     Table::new("ticket_links", &["webhook_id", "incident_id"]),
 ];

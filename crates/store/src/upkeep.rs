@@ -218,6 +218,9 @@ pub trait Upkeep: Send + Sync {
     /// Lets a small batch of open deliveries of deleted webhooks die; says how many.
     async fn bury_deleted(&self, now: Timestamp) -> StoreResult<u64>;
 
+    /// Folds a small batch of what was counted of incidents into days; says how many changes. Nobody sees a difference.
+    async fn fold_insights(&self) -> StoreResult<u64>;
+
     /// The balance of every webhook.
     async fn balance(&self) -> StoreResult<Vec<Balance>>;
 

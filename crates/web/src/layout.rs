@@ -32,6 +32,7 @@ pub enum Nav {
     Users,
     /// Escalation policies.
     Policies,
+    Insights,
     Deliveries,
     /// Dead deliveries.
     Dead,
@@ -212,6 +213,7 @@ impl Layout {
             group(
                 "Insights",
                 vec![
+                    link(Nav::Insights, "/insights", "Insights", "bars"),
                     link(Nav::Deliveries, "/deliveries", "Deliveries", "send"),
                     link(Nav::Dead, "/dead", "Dead", "cross"),
                 ],

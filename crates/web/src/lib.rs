@@ -10,6 +10,7 @@ mod form_nonce;
 mod guard;
 mod inboxes;
 mod incidents;
+mod insights;
 mod layout;
 mod overview;
 mod people;

@@ -2,7 +2,9 @@
 
 use crate::layout::{assets, export, live};
 use crate::route::{PageRoute, RoutePolicy};
-use crate::{alert_sources, deliveries, inboxes, incidents, overview, people, reference, settings, webhooks};
+use crate::{
+    alert_sources, deliveries, inboxes, incidents, insights, overview, people, reference, settings, webhooks,
+};
 use model::access::Scope;
 
 /// Every route of the pages.
@@ -147,6 +149,8 @@ fn catalog_pages() -> Vec<PageRoute> {
 fn delivery_pages() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
+        Route::page("/insights", RoutePolicy::SignedIn, insights::page::page),
+        Route::page("/insights/{file}", RoutePolicy::SignedIn, insights::file::page),
         Route::page("/deliveries", RoutePolicy::SignedIn, deliveries::list::page),
         Route::page("/deliveries/export", RoutePolicy::SignedIn, export::deliveries),
         Route::page("/deliveries/{id}", RoutePolicy::SignedIn, deliveries::page::page),

@@ -366,7 +366,12 @@ async fn fail_its_delivery(store: &Store, source: &Env, webhook_id: WebhookId) -
 }
 
 /// Pages that are no HTML, or end only with their session.
-const NO_PAGES: [&str; 3] = ["/assets/{version}/{name}", "/live", "/wall/live"];
+const NO_PAGES: [&str; 4] = [
+    "/assets/{version}/{name}",
+    "/live",
+    "/wall/live",
+    "/insights/{file}",
+];
 
 fn page_routes() -> Vec<&'static str> {
     let pages = routes::all()
@@ -409,6 +414,26 @@ async fn what_is_not_there_has_a_page_that_says_so() {
         let (status, html) = house.get(path).await;
         assert_eq!(status, StatusCode::NOT_FOUND);
         assert!(html.contains("not_found") && html.contains("OpsKnight"), "{html}");
+    }
+}
+
+#[tokio::test]
+async fn insights_are_refused_with_a_sentence_and_their_files_are_named() {
+    let house = House::build().await;
+    let (status, html) = house.get("/insights?from=2026-02-30&to=2026-03-01").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(html.contains("This is no day in the form 2026-01-31"), "{html}");
+    let (status, _) = house.get("/insights/severities.csv?zone=Nowhere").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    for name in ["nothing.csv", "severities", "severities.txt"] {
+        let (status, _) = house.get(&format!("/insights/{name}")).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{name}");
+    }
+    for name in crate::insights::charts::ChartName::ALL {
+        let (status, csv) = house
+            .get(&format!("/insights/{}.csv?days=7", name.as_str()))
+            .await;
+        assert_eq!((status, csv.starts_with('"')), (StatusCode::OK, true));
     }
 }
 

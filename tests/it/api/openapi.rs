@@ -92,6 +92,7 @@ async fn reading_answers_as_the_document_says() {
         "audit",
         "events",
         "system",
+        "insights",
     ];
     let mut mistakes = Vec::new();
     for name in lists {

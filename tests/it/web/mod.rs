@@ -11,6 +11,7 @@ mod exports;
 mod forms;
 mod hostile_text;
 mod incidents;
+mod insights;
 mod looks;
 pub mod people;
 pub mod sample;

@@ -21,11 +21,12 @@ const STREAMS: [&str; 2] = ["/live", "/wall/live"];
 /// The longest description of an incident.
 const MAX_DESCRIPTION_BYTES: usize = 10_000;
 /// Addresses that are no pages of the server's own.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "/assets/{version}/{name}",
     "/in/{id}",
     "/incidents/export",
     "/deliveries/export",
+    "/insights/{file}",
 ];
 
 /// What stands behind `/act/` in a link that resolves an incident: of a chat that gets no events.
@@ -139,7 +140,9 @@ impl Sample {
             .find(|(beginning, _)| pattern.starts_with(beginning));
         let key = format!("/wall?key={}", self.app.api.key());
         let pattern = if pattern == "/wall" { &key } else { pattern };
-        let address = pattern.replace("{kind}", "generic");
+        let address = pattern
+            .replace("{kind}", "generic")
+            .replace("{file}", "noisiest.csv");
         let address = address.replace("{webhook}/{token}", "{id}");
         let hook = self
             .ids

@@ -82,7 +82,14 @@ fn pictured() -> Vec<&'static str> {
     let pages = routes::all()
         .into_iter()
         .filter(|route| route.verb == PageVerb::Get);
-    let unseen = ["/setup", "/sign-in", "/welcome", "/live", "/wall/live"];
+    let unseen = [
+        "/setup",
+        "/sign-in",
+        "/welcome",
+        "/live",
+        "/wall/live",
+        "/insights/{file}",
+    ];
     let paths = pages.map(|route| route.path);
     paths
         .filter(|path| !unseen.contains(path) && !path.starts_with("/assets"))

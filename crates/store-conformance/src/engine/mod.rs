@@ -12,6 +12,7 @@ pub mod canaries;
 pub mod deliveries;
 pub mod events;
 pub mod incidents;
+pub mod insights;
 pub mod lanes;
 pub mod lists;
 pub mod memories;

@@ -7,6 +7,7 @@ mod backend;
 mod condition;
 mod contention;
 mod faults;
+mod insights;
 mod leases;
 mod lost_answers;
 mod nodes;

@@ -5,7 +5,10 @@ use std::path::Path;
 use model::attempt::Disposition;
 use model::digest::sha256;
 use model::id::{DeliveryId, IncidentId, UserId, WebhookId};
+use model::incident::Severity;
+use model::insight::Counted;
 use model::ticket::{LinkState, TicketPhase};
+use model::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error};
 use store::catalog::Users;
@@ -135,7 +138,7 @@ async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
     drop(write_version(1, folder.path()));
     let database = open(folder.path());
-    assert_eq!(database.info().await.unwrap().schema_version, 15);
+    assert_eq!(database.info().await.unwrap().schema_version, 16);
     let ada = Users::get(&database, UserId::from_bytes(id(1))).await.unwrap();
     assert_eq!(ada.name, "Ada");
     assert_eq!(database.has_passwords().await, Ok(false));
@@ -144,6 +147,23 @@ async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     let dead = database.dead_groups().await.unwrap();
     let dead: Vec<_> = dead.iter().map(|group| (group.webhook_id, group.count)).collect();
     assert_eq!(dead, [(WebhookId::from_bytes(id(3)), 1)]);
+    let until = Timestamp::from_millis(1000);
+    let days = database
+        .insight_days(Timestamp::EPOCH, until, None)
+        .await
+        .unwrap();
+    let counted: Vec<_> = days[0]
+        .counts
+        .iter()
+        .map(|(_, what, count)| (what, count))
+        .collect();
+    let opened = |severity| (Counted::Opened(severity), 1);
+    let expected = [
+        opened(Severity::Critical),
+        opened(Severity::Info),
+        (Counted::Escalated, 1),
+    ];
+    assert_eq!(counted, expected);
 }
 
 /// The outcomes of a delivery's attempts, what helps against those that failed, and what they were for.
