@@ -1,7 +1,6 @@
 //! Calls of platforms to us: `POST /inbound/{kind}/{webhook}`, and the alerts of senders ([`source_door`]). Whom to believe and what to do say the adapter and the
 //! action; here only lives what HTTP needs: limits, statuses. Must answer quickly: Slack gives it three seconds.
 
-mod shares;
 pub mod source_door;
 
 use std::sync::Arc;

@@ -18,9 +18,9 @@ use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
-use super::shares::Shares;
 use super::{InboundState, Unread, read};
 use actions::alerts::{Fetched, SourceCall, SourceReply, refuse};
+use limit::shares::Shares;
 use model::client_address::{ClientAddress, ClientNetwork};
 use sources::request::{Answer, Refusal, Refused};
 use sources::{Format, MAX_BODY_BYTES};

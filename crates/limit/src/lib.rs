@@ -4,6 +4,7 @@
 pub mod bounded_map;
 pub mod pace;
 pub mod shared;
+pub mod shares;
 
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};

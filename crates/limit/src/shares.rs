@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// See the module; `K` tells callers apart.
-pub(crate) struct Shares<K: Eq + Hash + Clone> {
+pub struct Shares<K: Eq + Hash + Clone> {
     all: Arc<Semaphore>,
     each: usize,
     wait: Duration,
@@ -17,7 +17,7 @@ pub(crate) struct Shares<K: Eq + Hash + Clone> {
 }
 
 /// The room of one request.
-pub(crate) struct Share<K: Eq + Hash + Clone> {
+pub struct Share<K: Eq + Hash + Clone> {
     shares: Arc<Shares<K>>,
     caller: K,
     permits: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
@@ -25,7 +25,7 @@ pub(crate) struct Share<K: Eq + Hash + Clone> {
 
 impl<K: Eq + Hash + Clone> Shares<K> {
     /// Room for so many in all, and so many of each caller; a request waits for it for so long.
-    pub(crate) fn new(all: usize, each: usize, wait: Duration) -> Arc<Self> {
+    pub fn new(all: usize, each: usize, wait: Duration) -> Arc<Self> {
         Arc::new(Self {
             all: Arc::new(Semaphore::new(all)),
             each,
@@ -35,7 +35,7 @@ impl<K: Eq + Hash + Clone> Shares<K> {
     }
 
     /// Room for a request of a caller; nothing if there is none in time.
-    pub(crate) async fn take(self: &Arc<Self>, caller: K) -> Option<Share<K>> {
+    pub async fn take(self: &Arc<Self>, caller: K) -> Option<Share<K>> {
         let own = Arc::clone(
             self.callers()
                 .entry(caller.clone())
