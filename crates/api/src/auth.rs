@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
 use limit::bounded_map::BoundedMap;
-use model::access::{KeyHash, Scope, ScopeSet};
+use model::access::{ApiKey, KeyHash, Scope, ScopeSet};
 use model::audit::Actor;
 use model::client_address::ClientAddress;
 use model::id::KeyId;
@@ -151,18 +151,24 @@ pub async fn find(state: &ApiState, hash: KeyHash) -> Result<Option<Caller>, Pro
     let Some(key) = found.filter(|key| key.is_usable(now)) else {
         return Ok(None);
     };
+    Ok(Some(remember(state, key)))
+}
+
+/// Believes a key that is usable for a moment.
+pub fn remember(state: &ApiState, key: ApiKey) -> Caller {
+    let now_ms = state.source.monotonic_millis();
     let key = Arc::new(CallerKey {
+        hash: key.hash,
         id: key.id,
         actor: Actor::Key {
             id: key.id,
             name: key.name,
         },
         scopes: key.scopes,
-        hash,
         expires_at: key.expires_at,
     });
     state.keys.put(&key, now_ms);
-    Ok(Some(Caller(key)))
+    Caller(key)
 }
 
 fn bearer_token(headers: &HeaderMap) -> Option<&str> {

@@ -29,7 +29,7 @@ pub fn of(route: &Route) -> Vec<Code> {
     match route.rule.access {
         Access::Open => {}
         Access::OwnToken => codes.extend(OF_TOKENS),
-        Access::Scope(_) | Access::Metrics(_) => codes.extend(OF_KEYS),
+        Access::Scope(_) | Access::Stream(_) | Access::Metrics(_) => codes.extend(OF_KEYS),
     }
     if route.path.contains('{') {
         codes.push(Code::NotFound);

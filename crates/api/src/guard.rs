@@ -16,6 +16,7 @@ use crate::auth::{authenticate, count_failure};
 use crate::body::{MAX_BODY_BYTES, read};
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
+use crate::stream_tokens;
 use model::access::Scope;
 use model::client_address::ClientAddress;
 use store::incidents::Committed;
@@ -39,6 +40,8 @@ pub enum Access {
     OwnToken,
     /// Keys with a scope.
     Scope(Scope),
+    /// Keys with a scope, and tokens that were made with one.
+    Stream(Scope),
     /// Keys with a scope, or everybody if the settings say so.
     Metrics(Scope),
 }
@@ -149,9 +152,20 @@ async fn authorize(
     let scope = match rule.access {
         Access::Open | Access::OwnToken => return Ok(Admitted::Through(request)),
         Access::Metrics(_) if state.settings.metrics_are_public => return Ok(Admitted::Through(request)),
-        Access::Scope(scope) | Access::Metrics(scope) => scope,
+        Access::Scope(scope) | Access::Stream(scope) | Access::Metrics(scope) => scope,
     };
-    let caller = authenticate(state, request.headers(), client).await?;
+    let token = match rule.access {
+        Access::Stream(_) => stream_tokens::given(request.uri()),
+        Access::Open | Access::OwnToken | Access::Scope(_) | Access::Metrics(_) => None,
+    };
+    let caller = match token {
+        Some(text) => {
+            let (caller, token) = stream_tokens::authenticate(state, &text, client).await?;
+            request.extensions_mut().insert(token);
+            caller
+        }
+        None => authenticate(state, request.headers(), client).await?,
+    };
     caller.must_have(scope)?;
     let limited = state
         .key_limits

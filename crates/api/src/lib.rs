@@ -34,6 +34,7 @@ mod services;
 mod source_routes;
 mod state;
 mod stream;
+mod stream_tokens;
 mod system;
 mod ticket_routes;
 mod tickets;

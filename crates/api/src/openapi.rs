@@ -80,7 +80,7 @@ fn operation(route: &Route) -> Value {
     }
     match route.rule.access {
         Access::Open | Access::OwnToken => operation["security"] = json!([]),
-        Access::Scope(scope) | Access::Metrics(scope) => {
+        Access::Scope(scope) | Access::Stream(scope) | Access::Metrics(scope) => {
             operation["security"] = json!([{ "apiKey": [scope.as_str()] }]);
         }
     }

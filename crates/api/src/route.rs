@@ -130,6 +130,18 @@ impl Route {
         self
     }
 
+    /// Lets tokens in too that were made with a key of this scope.
+    pub fn takes_stream_tokens(mut self, scope: Scope) -> Self {
+        self.rule.access = Access::Stream(scope);
+        self
+    }
+
+    /// Keeps no answers: what it answers is a secret, and asking again makes another.
+    pub fn not_kept(mut self) -> Self {
+        self.rule.repetition = Repetition::NotKept;
+        self
+    }
+
     /// May answer with these problems too.
     pub fn fails(mut self, codes: &[Code]) -> Self {
         self.fails.extend(codes);

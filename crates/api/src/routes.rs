@@ -18,13 +18,15 @@ use crate::route::Route;
 use crate::route::Verb::{Delete, Get, Patch, Post, Put};
 use crate::services::{PageQuery, ServiceView};
 use crate::stream::StreamQuery;
+use crate::stream_tokens::{StreamTokenBody, StreamTokenView};
 use crate::system::{BackupBody, LossView, RekeyedView, SystemQuery, SystemView};
 use crate::users::{SignInLinkView, UserView};
 use crate::webhook_view::WebhookView;
 use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::{
     api_keys, audit, deliveries, escalation_policies, events, export_routes, health, incident_routes,
-    insights, metrics, recovery, services, source_routes, stream, system, ticket_routes, users, webhooks,
+    insights, metrics, recovery, services, source_routes, stream, stream_tokens, system, ticket_routes, users,
+    webhooks,
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
@@ -352,9 +354,21 @@ fn event_routes() -> Vec<Route> {
             "Follow the event feed; resumes from Last-Event-ID without a gap",
             stream::stream,
         )
+        .takes_stream_tokens(READ)
         .asks::<StreamQuery>()
         .fails(&[TooManyStreams])
         .gives_text("text/event-stream"),
+        Route::new(
+            Post,
+            "/api/v1/stream-tokens",
+            READ,
+            "Make a token that opens the stream for an hour at most, for browsers",
+            stream_tokens::create,
+        )
+        .not_kept()
+        .may_take::<StreamTokenBody>()
+        .fails(&[InvalidFields])
+        .gives::<StreamTokenView<'_>>(201),
     ]
 }
 

@@ -3,8 +3,9 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use url::Url;
 
 use crate::auth::KeyCache;
@@ -15,6 +16,7 @@ use actions::Actions;
 use actions::access::SetupToken;
 use clock::Env;
 use limit::shared::SharedLimits;
+use limit::shares::Shares;
 use limit::{Limit, Limiter};
 use model::capacity::Capacity;
 use model::client_address::ClientNetwork;
@@ -105,8 +107,8 @@ pub struct Inner {
     pub key_limits: Arc<Limiter<KeyId>>,
     /// Requests without a usable key, by address.
     pub failures: Arc<Limiter<ClientNetwork>>,
-    /// Room for event streams.
-    pub streams: Arc<Semaphore>,
+    /// Room for event streams, of which no key takes all.
+    pub streams: Arc<Shares<KeyId>>,
     /// What keys export.
     pub exports: Exports,
     /// When the metrics were last read from the store.
@@ -117,6 +119,11 @@ pub struct Inner {
     pub openapi: OnceLock<Vec<u8>>,
 }
 
+/// How many streams one key may have of all: half, so that there are some for others.
+fn share_of_streams(max_streams: usize) -> usize {
+    max_streams.div_ceil(2)
+}
+
 impl ApiState {
     /// The state of an API made of these parts.
     pub fn new(parts: ApiParts) -> Self {
@@ -125,7 +132,11 @@ impl ApiState {
             keys: KeyCache::default(),
             key_limits: limits.limiter("API requests", settings.key_limit, MAX_COUNTED),
             failures: limits.limiter("API failures", settings.failure_limit, MAX_COUNTED),
-            streams: Arc::new(Semaphore::new(settings.max_streams)),
+            streams: Shares::new(
+                settings.max_streams,
+                share_of_streams(settings.max_streams),
+                Duration::ZERO,
+            ),
             exports: Exports::new(parts.store.clone(), parts.stopping.clone()),
             scrapes: Scrapes::default(),
             pinged: Pinged::default(),

@@ -3,16 +3,16 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
 use futures_util::stream::unfold;
 use http::HeaderMap;
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use utoipa::IntoParams;
 
 use crate::answer::ApiResult;
@@ -22,7 +22,10 @@ use crate::events::line;
 use crate::problem::{Code, Problem};
 use crate::query::QueryOf;
 use crate::state::ApiState;
+use limit::shares::Share;
 use model::event::Event;
+use model::id::KeyId;
+use model::stream_token::StreamToken;
 
 /// How long a stream waits for a wake-up before it looks by itself.
 const POLL: Duration = Duration::from_secs(5);
@@ -40,17 +43,21 @@ pub struct StreamQuery {
     /// A cursor: only events after it. From now on if neither this nor the header `Last-Event-ID` is there, or if that
     /// header is none of this feed.
     after: Option<String>,
+    /// A token of `POST /stream-tokens`, in place of a key.
+    #[serde(rename = "token")]
+    _token: Option<String>,
 }
 
 /// `GET /events/stream`
 pub async fn stream(
     State(state): State<ApiState>,
     caller: Caller,
+    token: Option<Extension<StreamToken>>,
     headers: HeaderMap,
     QueryOf(query): QueryOf<StreamQuery>,
 ) -> ApiResult {
-    let permit = Arc::clone(&state.streams).try_acquire_owned();
-    let permit = permit.map_err(|_| Problem::plain(Code::TooManyStreams).retry_after(RETRY_AFTER_SECONDS))?;
+    let share = state.streams.take(caller.0.id).await;
+    let share = share.ok_or_else(|| Problem::plain(Code::TooManyStreams).retry_after(RETRY_AFTER_SECONDS))?;
     let after = start(&state, &headers, query.after.as_deref()).await?;
     let feed = Feed {
         // Subscribing before the first look: what is committed in between is not slept through.
@@ -58,9 +65,10 @@ pub async fn stream(
         stopping: state.stopping.clone(),
         state,
         caller,
+        token: token.map(|Extension(token)| token),
         after,
         read: VecDeque::new(),
-        _permit: permit,
+        _share: share,
     };
     let events = unfold(feed, |mut feed| async move {
         let event = feed.next().await?;
@@ -91,15 +99,16 @@ async fn start(state: &ApiState, headers: &HeaderMap, after: Option<&str>) -> Re
 struct Feed {
     state: ApiState,
     caller: Caller,
+    token: Option<StreamToken>,
     news: watch::Receiver<i64>,
     stopping: watch::Receiver<bool>,
     after: i64,
     read: VecDeque<Event>,
-    _permit: OwnedSemaphorePermit,
+    _share: Share<KeyId>,
 }
 
 impl Feed {
-    /// The next event; nothing when the stream ends: the server stops, the key was revoked, or the store failed. The
+    /// The next event; nothing when the stream ends: the server stops, key or token hold no more, or the store failed. The
     /// client comes back with its last id.
     async fn next(&mut self) -> Option<Event> {
         while self.read.is_empty() {
@@ -107,15 +116,15 @@ impl Feed {
                 return None;
             }
             self.news.mark_unchanged();
-            let page = self.state.store.events.list_after(self.after, PAGE).await;
-            self.read.extend(page.ok()?);
-            if self.read.is_empty() {
-                self.wait().await;
+            let page = self.state.store.events.list_after(self.after, PAGE).await.ok()?;
+            match page.last() {
+                Some(last) => self.after = last.sequence,
+                None => self.wait().await,
             }
+            let is_shown = |event: &Event| self.token.is_none_or(|token| token.events.contains(event.name));
+            self.read.extend(page.into_iter().filter(is_shown));
         }
-        let event = self.read.pop_front()?;
-        self.after = event.sequence;
-        Some(event)
+        self.read.pop_front()
     }
 
     async fn wait(&mut self) {
@@ -128,6 +137,10 @@ impl Feed {
     }
 
     async fn is_still_allowed(&self) -> bool {
+        let now = self.state.source.now();
+        if self.token.is_some_and(|token| now >= token.expires_at) {
+            return false;
+        }
         matches!(find(&self.state, self.caller.0.hash).await, Ok(Some(_)))
     }
 }

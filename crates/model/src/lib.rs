@@ -38,6 +38,7 @@ pub mod signal;
 pub mod source;
 pub mod source_kind;
 pub mod standard_secret;
+pub mod stream_token;
 pub mod ticket;
 pub mod time;
 pub mod transport;

@@ -50,6 +50,14 @@ impl Access for Database {
         connection.read_one(sql, &[&&hash.0[..]], key_from_row).await
     }
 
+    async fn get_key(&self, id: KeyId) -> StoreResult<Option<ApiKey>> {
+        let sql = "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE id = $1";
+        let connection = self.connection().await?;
+        connection
+            .read_one(sql, &[&&id.as_bytes()[..]], key_from_row)
+            .await
+    }
+
     async fn revoke_key(&self, id: KeyId, change: Change) -> StoreResult<ApiKey> {
         self.write((id, change), |context, (id, change)| {
             Box::pin(revoke_key(&context.connection, *id, change))

@@ -43,6 +43,10 @@ impl Access for Database {
         self.read(move |connection| find_key(connection, hash)).await
     }
 
+    async fn get_key(&self, id: KeyId) -> StoreResult<Option<ApiKey>> {
+        self.read(move |connection| get_key(connection, id)).await
+    }
+
     async fn revoke_key(&self, id: KeyId, change: Change) -> StoreResult<ApiKey> {
         self.write(move |context| revoke_key(context.connection, id, &change))
             .await
@@ -95,6 +99,15 @@ fn list_keys(connection: &Connection, page: Page) -> StoreResult<Vec<ApiKey>> {
         "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys
          WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page.bounds(),
+        key_from_row,
+    )
+}
+
+fn get_key(connection: &Connection, id: KeyId) -> StoreResult<Option<ApiKey>> {
+    read_one(
+        connection,
+        "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE id = ?1",
+        [id.as_bytes()],
         key_from_row,
     )
 }

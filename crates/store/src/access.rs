@@ -23,6 +23,9 @@ pub trait Access: Send + Sync {
     /// The key with this hash, usable or not.
     async fn find_key(&self, hash: KeyHash) -> StoreResult<Option<ApiKey>>;
 
+    /// One key, usable or not.
+    async fn get_key(&self, id: KeyId) -> StoreResult<Option<ApiKey>>;
+
     /// Revokes a key. Doing so twice changes nothing.
     async fn revoke_key(&self, id: KeyId, change: Change) -> StoreResult<ApiKey>;
 

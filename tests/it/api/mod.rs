@@ -12,5 +12,6 @@ mod incidents;
 mod openapi;
 mod problems;
 mod server;
+mod stream_tokens;
 mod system;
 mod webhooks;

@@ -20,4 +20,5 @@ mod sessions;
 mod set_up;
 mod showroom;
 mod sources;
+mod stream_page;
 mod webhooks;

@@ -22,6 +22,11 @@ cases! {
         );
         assert_eq!(fixture.access().find_key(key.hash).await, Ok(Some(key)));
         assert_eq!(fixture.access().find_key(KeyHash::new("other")).await, Ok(None));
+        let id = fixture.access().list_keys(store::Page::first()).await.unwrap()[0].id;
+        let found = fixture.access().get_key(id).await.unwrap();
+        assert_eq!(found.map(|key| key.id), Some(id));
+        let nobody = model::id::KeyId::from_bytes([1; 16]);
+        assert_eq!(fixture.access().get_key(nobody).await, Ok(None));
         assert_eq!(fixture.see(&bystanders).await, bystanders);
     }
 
