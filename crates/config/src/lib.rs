@@ -70,6 +70,8 @@ pub struct Config {
     pub log: String,
     /// Whether `/metrics` answers without a key.
     pub metrics_public: bool,
+    /// The services, by name, whose badges everybody may see.
+    pub badges: Vec<String>,
     /// Beyond this many bytes the server accepts no new incidents; no bound if absent.
     #[serde(rename = "max_database_size", with = "values::optional_size")]
     pub max_database_bytes: Option<u64>,
@@ -196,6 +198,7 @@ impl Default for Config {
             dev: false,
             log: "info".into(),
             metrics_public: false,
+            badges: Vec::new(),
             max_database_bytes: None,
             stop_delay: Duration::ZERO,
             stop_grace: Duration::from_secs(20),

@@ -1,5 +1,6 @@
 //! What is going on, at a glance.
 
+pub mod badges;
 pub mod chart;
 pub mod dashboard;
 pub mod wall;

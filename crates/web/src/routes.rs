@@ -65,6 +65,7 @@ fn entrance() -> Vec<PageRoute> {
             incidents::act::page,
         ),
         Route::form("/act/{webhook}/{token}", RoutePolicy::Public, incidents::act::act),
+        Route::page("/badges/{file}", RoutePolicy::Public, overview::badges::badge),
         Route::page("/wall", RoutePolicy::Public, overview::wall::page),
         Route::page("/wall/live", RoutePolicy::Public, overview::wall::stream),
     ]

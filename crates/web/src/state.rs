@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::layout::export::PageExports;
 use crate::layout::live::Watchers;
+use crate::overview::badges::Badges;
 use actions::Actions;
 use actions::access::SetupToken;
 use clock::Env;
@@ -55,6 +56,8 @@ pub struct WebSettings {
     pub is_dev: bool,
     /// Whether there are inboxes.
     pub has_inboxes: bool,
+    /// The services, by name, whose badges everybody may see.
+    pub badges: Vec<String>,
     /// Where the server reaches itself: webhooks to its own inboxes go there.
     pub own_address: SocketAddr,
     /// How often one address may fail to sign in, over all accounts.
@@ -103,6 +106,8 @@ pub struct Inner {
     pub inbox_arrivals: Arc<Limiter<&'static str>>,
     /// Live pages by whom they belong to.
     pub watchers: Watchers,
+    /// What badges say.
+    pub badges: Badges,
     /// Room for live pages.
     pub streams: Arc<Semaphore>,
 }
@@ -116,6 +121,7 @@ impl WebState {
             inbox_senders: limits.limiter("inbox senders", INBOX_SENDER_LIMIT, MAX_COUNTED),
             inbox_arrivals: limits.limiter("inbox arrivals", INBOX_LIMIT, 1),
             watchers: Watchers::default(),
+            badges: Badges::default(),
             streams: Arc::new(Semaphore::new(settings.max_streams)),
             parts,
         }))

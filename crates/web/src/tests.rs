@@ -166,6 +166,7 @@ fn settings(directory: &Path) -> WebSettings {
         public_url: None,
         is_dev: true,
         has_inboxes: true,
+        badges: Vec::new(),
         own_address: ([127, 0, 0, 1], 8080).into(),
         failure_limit: Limit {
             per_second: 1.0,
@@ -379,7 +380,7 @@ fn page_routes() -> Vec<&'static str> {
         .filter(|route| route.verb == PageVerb::Get);
     pages
         .map(|route| route.path)
-        .filter(|path| !NO_PAGES.contains(path) && !path.ends_with("/export"))
+        .filter(|path| !NO_PAGES.contains(path) && !path.ends_with("/export") && !path.contains("{file}"))
         .collect()
 }
 

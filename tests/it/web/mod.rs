@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod answers;
+mod badges;
 mod browser;
 mod chromedriver;
 mod counts;

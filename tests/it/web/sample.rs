@@ -21,7 +21,8 @@ const STREAMS: [&str; 2] = ["/live", "/wall/live"];
 /// The longest description of an incident.
 const MAX_DESCRIPTION_BYTES: usize = 10_000;
 /// Addresses that are no pages of the server's own.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
+    "/badges/{file}",
     "/assets/{version}/{name}",
     "/in/{id}",
     "/incidents/export",

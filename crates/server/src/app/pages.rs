@@ -55,6 +55,7 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
         public_url: config.public_url.clone(),
         is_dev: config.dev,
         has_inboxes: config.inbox.enabled,
+        badges: config.badges.clone(),
         own_address: shared.own_address,
         failure_limit: Limit {
             per_second: failures_per_minute / 60.0,
