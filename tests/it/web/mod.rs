@@ -22,4 +22,5 @@ mod set_up;
 mod showroom;
 mod sources;
 mod stream_page;
+mod wall;
 mod webhooks;

@@ -1,6 +1,8 @@
 //! A wallboard: what is open, large enough to be read across a room, live for weeks, opened by an API key in its address
 //! instead of a session. Shows this and nothing else, and changes nothing.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -20,14 +22,16 @@ use crate::session::{RequestContext, Theme};
 use crate::state::WebState;
 use model::access::{ApiKey, KeyHash, Scope};
 use model::client_address::ClientAddress;
-use model::id::IncidentId;
+use model::id::{IncidentId, ServiceId};
 use model::incident::{Incident, Severity};
 use model::time::Timestamp;
 use model::webhook::WebhookState;
-use store::overview::OpenIncidents;
+use store::overview::{OpenIncidents, WebhookHealth};
 
 /// Incidents that fit on a screen.
 const SHOWN_INCIDENTS: u32 = 12;
+/// Webhooks that are named at the foot.
+const SHOWN_FAILING: usize = 4;
 /// How often a browser without JavaScript loads the page anew, in seconds.
 const RELOAD_SECONDS: u32 = 30;
 /// The same for a wallboard that is not let in: each time counts as a failure.
@@ -62,7 +66,25 @@ struct Overview {
     retried: String,
     dead: String,
     degraded: String,
+    /// Webhooks that keep failing or have dead deliveries, for keys that may see webhooks.
+    failing: String,
     is_well: bool,
+}
+
+/// In which order incidents are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// The most urgent first.
+    Urgency,
+    /// The same, but those of one service together, behind its name.
+    Service,
+}
+
+/// A key that was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Admission {
+    hash: KeyHash,
+    sees_webhooks: bool,
 }
 
 struct SeverityCount {
@@ -72,6 +94,8 @@ struct SeverityCount {
 }
 
 struct Row {
+    /// The line before it that names its service; empty if there is none.
+    heading: String,
     id: IncidentId,
     class: &'static str,
     severity: Markup,
@@ -136,8 +160,12 @@ pub async fn page(
         refusal: None,
     };
     match authorize(&state, origin.address, &query, context.now).await? {
-        Ok(_) => {
-            let overview = Overview::load(&state, context.now).await?;
+        Ok(admission) => {
+            let order = match query.text("by") {
+                "service" => Order::Service,
+                _ => Order::Urgency,
+            };
+            let overview = Overview::load(&state, admission, order, context.now).await?;
             page.title.clone_from(&overview.verdict.title);
             page.overview = Some(overview);
             Ok(private(render_with(StatusCode::OK, &page)))
@@ -158,7 +186,7 @@ pub async fn stream(
     query: Query,
 ) -> PageResult {
     match authorize(&state, origin.address, &query, context.now).await? {
-        Ok(hash) => follow(state, Watcher::Key(hash)).map(private),
+        Ok(admission) => follow(state, Watcher::Key(admission.hash)).map(private),
         Err(refusal) => Ok(refused(refusal.status().into_response(), refusal)),
     }
 }
@@ -169,21 +197,23 @@ async fn authorize(
     client: ClientAddress,
     query: &Query,
     now: Timestamp,
-) -> Result<Result<KeyHash, Refusal>, PageError> {
+) -> Result<Result<Admission, Refusal>, PageError> {
     let key = query.text("key");
     if key.is_empty() {
         return Ok(Err(Refusal::NoKey));
     }
     let now_ms = state.source.monotonic_millis();
     let hash = KeyHash::new(key);
-    let verdict = judge(state.store.access.find_key(hash).await?.as_ref(), now);
+    let found = state.store.access.find_key(hash).await?;
+    let verdict = judge(found.as_ref(), now);
     if verdict == Err(Refusal::WrongKey)
         && let Err(limit) = state.link_failures.take(client.network(), now_ms)
     {
         let wait_seconds = limit.wait_seconds;
         return Ok(Err(Refusal::TooMany { wait_seconds }));
     }
-    Ok(verdict.map(|()| hash))
+    let sees_webhooks = found.is_some_and(|key| key.scopes.contains(Scope::WebhooksRead));
+    Ok(verdict.map(|()| Admission { hash, sees_webhooks }))
 }
 
 fn judge(key: Option<&ApiKey>, now: Timestamp) -> Result<(), Refusal> {
@@ -213,13 +243,25 @@ fn refused(response: Response, refusal: Refusal) -> Response {
 }
 
 impl Overview {
-    async fn load(state: &WebState, now: Timestamp) -> Result<Self, PageError> {
+    async fn load(
+        state: &WebState,
+        admission: Admission,
+        order: Order,
+        now: Timestamp,
+    ) -> Result<Self, PageError> {
         let store = &state.store;
         let open = store.overview.open_incidents().await?;
         let counts = store.deliveries.counts().await?;
         let activity = store.overview.activity(chart_start(now)).await?;
         let health = store.overview.webhook_health().await?;
         let incidents = store.overview.most_urgent(None, SHOWN_INCIDENTS).await?;
+        let rows = match order {
+            Order::Urgency => incidents.iter().map(|incident| Row::new(incident, now)).collect(),
+            Order::Service => {
+                let open = store.overview.open_by_service().await?;
+                rows_by_service(&incidents, &open, now)
+            }
+        };
         let degraded = health
             .values()
             .filter(|health| health.state == WebhookState::Enabled && health.degraded.is_some())
@@ -229,15 +271,65 @@ impl Overview {
         Ok(Self {
             verdict: verdict(&open, degraded_in_words(degraded), &counts, now),
             severities: severities(&open),
-            more: more_in_words(total.saturating_sub(incidents.len() as u64)),
-            incidents: incidents.iter().map(|incident| Row::new(incident, now)).collect(),
+            more: more_in_words(total.saturating_sub(rows.len() as u64)),
+            incidents: rows,
             delivered: show::count(day.delivered()),
             retried: show::count(day.retried()),
             dead: show::count(day.dead()),
             degraded: show::count(degraded),
+            failing: match admission.sees_webhooks {
+                true => failing_in_words(health.values()),
+                false => String::new(),
+            },
             is_well: degraded == 0 && day.dead() == 0,
         })
     }
+}
+
+/// The rows with those of one service together, the service of the most urgent first; as many lines as fit on the screen.
+fn rows_by_service(incidents: &[Incident], open: &HashMap<ServiceId, u64>, now: Timestamp) -> Vec<Row> {
+    let mut services: Vec<ServiceId> = Vec::new();
+    for incident in incidents {
+        if !services.contains(&incident.service.id) {
+            services.push(incident.service.id);
+        }
+    }
+    let (mut rows, mut lines) = (Vec::new(), 0);
+    for service in services {
+        let of_service = incidents.iter().filter(|incident| incident.service.id == service);
+        let mut is_first = true;
+        for incident in of_service {
+            lines += if is_first { 2 } else { 1 };
+            if lines > SHOWN_INCIDENTS {
+                return rows;
+            }
+            let mut row = Row::new(incident, now);
+            if std::mem::take(&mut is_first) {
+                let count = open.get(&service).copied().unwrap_or(0);
+                row.heading = format!("{}: {} open", incident.service.name, show::count(count));
+            }
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+/// Which webhooks do not get what they should, those with the most dead deliveries first.
+fn failing_in_words<'a>(health: impl Iterator<Item = &'a WebhookHealth>) -> String {
+    let is_failing = |health: &&WebhookHealth| health.degraded.is_some() || health.dead > 0;
+    let mut failing: Vec<_> = health.filter(is_failing).collect();
+    failing.sort_by(|a, b| b.dead.cmp(&a.dead).then_with(|| a.name.cmp(&b.name)));
+    let more = failing.len().saturating_sub(SHOWN_FAILING);
+    let mut words: Vec<String> = failing
+        .iter()
+        .take(SHOWN_FAILING)
+        .map(|health| match health.dead {
+            0 => health.name.clone(),
+            dead => format!("{} ({} dead)", health.name, show::count(dead)),
+        })
+        .collect();
+    words.extend((more > 0).then(|| more_in_words(more as u64)));
+    words.join(", ")
 }
 
 /// `12:05 UTC`, until a script shows the time of the place.
@@ -284,6 +376,7 @@ impl Row {
     fn new(incident: &Incident, now: Timestamp) -> Self {
         let assignee = incident.assignee.as_ref();
         Self {
+            heading: String::new(),
             id: incident.id,
             class: incident.severity.as_str(),
             severity: show::severity_badge(incident.severity),
