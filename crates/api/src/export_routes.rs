@@ -21,7 +21,7 @@ pub fn all() -> Vec<Route> {
                 Get,
                 "/api/v1/export/incidents",
                 Scope::IncidentsRead,
-                "Export incidents, newest first",
+                "Export incidents",
                 exports::incidents,
             )
             .asks::<IncidentExportQuery>(),
@@ -31,7 +31,7 @@ pub fn all() -> Vec<Route> {
                 Get,
                 "/api/v1/export/events",
                 Scope::EventsRead,
-                "Export events, oldest first",
+                "Export events",
                 exports::events,
             )
             .asks::<EventExportQuery>(),
@@ -41,7 +41,7 @@ pub fn all() -> Vec<Route> {
                 Get,
                 "/api/v1/export/deliveries",
                 Scope::DeliveriesRead,
-                "Export deliveries, newest first",
+                "Export deliveries",
                 exports::deliveries,
             )
             .asks::<DeliveryExportQuery>(),
@@ -51,7 +51,7 @@ pub fn all() -> Vec<Route> {
                 Get,
                 "/api/v1/export/attempts",
                 Scope::DeliveriesRead,
-                "Export attempts, those of the newest delivery first; secrets are masked",
+                "Export attempts; secrets are masked",
                 exports::attempts,
             )
             .asks::<AttemptExportQuery>(),

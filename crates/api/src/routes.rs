@@ -362,7 +362,7 @@ fn event_routes() -> Vec<Route> {
             Post,
             "/api/v1/stream-tokens",
             READ,
-            "Make a token that opens the stream for an hour at most, for browsers",
+            "Make a token for the stream, for browsers",
             stream_tokens::create,
         )
         .not_kept()

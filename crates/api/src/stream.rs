@@ -43,7 +43,7 @@ pub struct StreamQuery {
     /// A cursor: only events after it. From now on if neither this nor the header `Last-Event-ID` is there, or if that
     /// header is none of this feed.
     after: Option<String>,
-    /// A token of `POST /stream-tokens`, in place of a key.
+    /// In place of a key.
     #[serde(rename = "token")]
     _token: Option<String>,
 }

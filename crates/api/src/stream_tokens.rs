@@ -24,10 +24,10 @@ pub const TOKEN_PARAMETER: &str = "token";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = NewStreamToken)]
 pub struct StreamTokenBody {
-    /// For how long it holds; an hour at most, and if absent.
+    /// An hour at most, and if absent.
     #[schema(minimum = 1, maximum = 3600)]
     seconds: Option<u32>,
-    /// The only events that it shows; all if absent.
+    /// All if absent.
     #[schema(value_type = Option<Vec<EventName>>, min_items = 1)]
     events: Option<Vec<String>>,
 }

@@ -102,6 +102,7 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
         BTreeSet::from([
             "/act/{webhook}/{token}",
             "/assets/{version}/{name}",
+            "/badges/{file}",
             "/docs/errors",
             "/setup",
             "/sign-in",

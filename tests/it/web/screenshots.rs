@@ -91,8 +91,10 @@ fn pictured() -> Vec<&'static str> {
         "/insights/{file}",
     ];
     let paths = pages.map(|route| route.path);
+    let is_file =
+        |path: &str| path.starts_with("/assets") || path.ends_with("/export") || path.ends_with("{file}");
     paths
-        .filter(|path| !unseen.contains(path) && !path.starts_with("/assets"))
+        .filter(|path| !unseen.contains(path) && !is_file(path))
         .chain(CHAT_FORMS)
         .collect()
 }

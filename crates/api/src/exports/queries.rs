@@ -19,7 +19,9 @@ use model::incident::{IncidentStatus, Severity};
 use model::time::Timestamp;
 
 /// The media type of CSV.
-pub const CSV: &str = "text/csv; charset=utf-8";
+pub const CSV: &str = "text/csv";
+/// The same with its encoding.
+const CSV_IN_UTF_8: &str = "text/csv; charset=utf-8";
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr, VariantNames)]
@@ -45,7 +47,7 @@ impl Format {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Ndjson => NDJSON,
-            Self::Csv => CSV,
+            Self::Csv => CSV_IN_UTF_8,
         }
     }
 
@@ -59,27 +61,22 @@ impl Format {
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IncidentExportQuery {
-    /// Only these statuses, separated by commas.
+    /// As in the list, like the others.
     #[param(value_type = Option<Vec<IncidentStatus>>, style = Form, explode = false)]
     status: Option<String>,
-    /// Only this severity.
     #[param(value_type = Option<Severity>)]
     severity: Option<String>,
-    /// Only this service, by id.
     service: Option<String>,
-    /// Only titles that contain this text, whatever the case.
     #[param(max_length = 500)]
     q: Option<String>,
-    /// Only triggered at or after this time.
     #[param(format = DateTime)]
     since: Option<String>,
-    /// Only triggered before this time.
     #[param(format = DateTime)]
     until: Option<String>,
-    /// How it is written; lines of JSON if absent.
+    /// Lines of JSON if absent.
     #[param(value_type = Option<ExportFormat>)]
     format: Option<String>,
-    /// `cursor` of the last one that was read: only what follows it, in CSV without the line of names.
+    /// Of a row: only what follows it.
     cursor: Option<String>,
 }
 
@@ -107,29 +104,23 @@ impl IncidentExportQuery {
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeliveryExportQuery {
-    /// Only this webhook's, by id.
+    /// As in the list, like the others.
     webhook: Option<String>,
-    /// Only this incident's, by id.
     incident: Option<String>,
-    /// Only this event's, by name.
     #[param(value_type = Option<EventType>)]
     event: Option<String>,
-    /// Only in this status.
     #[param(value_type = Option<DeliveryState>)]
     status: Option<String>,
-    /// Only those whose last attempt failed with this code.
     #[param(value_type = Option<FailureCode>)]
     cause: Option<String>,
-    /// Only made at or after this time.
     #[param(format = DateTime)]
     since: Option<String>,
-    /// Only made before this time.
     #[param(format = DateTime)]
     until: Option<String>,
-    /// How it is written; lines of JSON if absent.
+    /// Lines of JSON if absent.
     #[param(value_type = Option<ExportFormat>)]
     format: Option<String>,
-    /// `cursor` of the last one that was read: only what follows it, in CSV without the line of names.
+    /// Of a row: only what follows it.
     cursor: Option<String>,
 }
 
@@ -158,16 +149,15 @@ impl DeliveryExportQuery {
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttemptExportQuery {
-    /// Only of deliveries made at or after this time.
+    /// Only of deliveries made since.
     #[param(format = DateTime)]
     since: Option<String>,
-    /// Only of deliveries made before this time.
     #[param(format = DateTime)]
     until: Option<String>,
-    /// How it is written; lines of JSON if absent.
+    /// Lines of JSON if absent.
     #[param(value_type = Option<ExportFormat>)]
     format: Option<String>,
-    /// `cursor` of the last one that was read: only what follows it, in CSV without the line of names.
+    /// Of a row: only what follows it.
     cursor: Option<String>,
 }
 
@@ -185,16 +175,14 @@ impl AttemptExportQuery {
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EventExportQuery {
-    /// Only those that happened at or after this time.
     #[param(format = DateTime)]
     since: Option<String>,
-    /// Only those that happened before this time.
     #[param(format = DateTime)]
     until: Option<String>,
-    /// How it is written; lines of JSON if absent.
+    /// Lines of JSON if absent.
     #[param(value_type = Option<ExportFormat>)]
     format: Option<String>,
-    /// `cursor` of the last one that was read: only what follows it, in CSV without the line of names.
+    /// Of a row: only what follows it.
     cursor: Option<String>,
 }
 

@@ -85,6 +85,10 @@ pub struct Reference {
     pub body_problems: Vec<String>,
     /// Those that every POST with a key has.
     pub post_problems: Vec<String>,
+    /// Those that every route with a query has.
+    pub query_problems: Vec<String>,
+    /// Those that every list has.
+    pub list_problems: Vec<String>,
 }
 
 impl Group {
@@ -132,6 +136,16 @@ impl Reference {
             body_problems: share_problems(&mut groups, |operation| operation.takes_body),
             post_problems: share_problems(&mut groups, |operation| {
                 operation.scope.is_some() && operation.methods.iter().any(|method| method == "POST")
+            }),
+            query_problems: share_problems(&mut groups, |operation| !operation.parameters.is_empty()),
+            list_problems: share_problems(&mut groups, |operation| {
+                let has = |name| {
+                    operation
+                        .parameters
+                        .iter()
+                        .any(|parameter| parameter.name == name)
+                };
+                has("limit") && (has("cursor") || has("after"))
             }),
             id_problems: share_problems(&mut groups, |operation| operation.path.contains("{id}")),
             schemas: schemas_of(document, wanted_of(&groups)),
