@@ -25,8 +25,8 @@ use crate::webhook_view::WebhookView;
 use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::{
     api_keys, audit, deliveries, escalation_policies, events, export_routes, health, incident_routes,
-    insights, metrics, recovery, services, source_routes, stream, stream_tokens, system, ticket_routes, users,
-    webhooks,
+    insights, metrics, recovery, services, source_routes, stream, stream_tokens, system, ticket_routes,
+    users, webhooks,
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
