@@ -348,6 +348,12 @@ impl Planner {
         if !is_due || !alert.is_firing {
             return ignored("the alert was sent again");
         }
+        if alert.started_at.is_some() && !self.is_open(alert.incident_id) {
+            // Its sender is silent and has not said that it is over: should it come back, a person resolved this very firing.
+            let (alert, is_changed) = &mut self.alerts[place];
+            (alert.resolve_at, *is_changed) = (None, true);
+            return ignored("the incident is resolved already");
+        }
         self.close(place, signal)
     }
 
