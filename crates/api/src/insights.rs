@@ -46,7 +46,7 @@ pub struct InsightsView {
     #[schema(value_type = String)]
     step: &'static str,
     total: SumsView,
-    steps: Vec<StepView>,
+    steps: Vec<InsightStepView>,
     /// Incidents by weekday from Monday on, and hour.
     hours: Vec<Vec<u64>>,
     /// By service, those with the most incidents first.
@@ -57,7 +57,7 @@ pub struct InsightsView {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = InsightStep)]
-pub struct StepView {
+pub struct InsightStepView {
     /// Its first day; of a week, the Monday.
     from: String,
     sums: SumsView,
@@ -131,7 +131,7 @@ impl From<&Durations> for TimesView {
 impl From<&InsightReport> for InsightsView {
     fn from(report: &InsightReport) -> Self {
         let period = &report.period;
-        let step = |(date, sums): (String, &InsightSums)| StepView {
+        let step = |(date, sums): (String, &InsightSums)| InsightStepView {
             from: date,
             sums: sums.into(),
         };

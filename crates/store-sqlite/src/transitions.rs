@@ -77,8 +77,6 @@ fn create(context: &mut WriteContext<'_>, trigger: Trigger) -> StoreResult<Commi
     let policy = references::policy(context.connection, policy_id)?;
     let incident = new_incident(&trigger, service, assignee, policy.as_ref());
     incident_rows::insert(context.connection, &incident)?;
-    let counted = insight_plan::of_new(&incident);
-    insights::write(context.connection, trigger.event_id.as_bytes(), &counted)?;
     let event = Event::new(
         trigger.event_id,
         EventName::Triggered,
@@ -87,6 +85,8 @@ fn create(context: &mut WriteContext<'_>, trigger: Trigger) -> StoreResult<Commi
         trigger.change.at,
     );
     publish(context, event, &incident, LaneHistory::None)?;
+    let counted = insight_plan::of_new(&incident);
+    insights::write(context.connection, trigger.event_id.as_bytes(), &counted)?;
     Ok(Committed::Created(incident))
 }
 
@@ -108,9 +108,9 @@ fn commit(
     }
     incident_rows::update(context.connection, &incident, before.status)?;
     let counted = insight_plan::of_transition(&before, &incident, name, change.at);
-    insights::write(context.connection, event_id.as_bytes(), &counted)?;
     let event = Event::new(event_id, name, &incident, change.actor, change.at);
     publish(context, event, &incident, LaneHistory::Possible)?;
+    insights::write(context.connection, event_id.as_bytes(), &counted)?;
     Ok(Committed::Changed(incident))
 }
 

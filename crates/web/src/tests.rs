@@ -418,26 +418,6 @@ async fn what_is_not_there_has_a_page_that_says_so() {
     }
 }
 
-#[tokio::test]
-async fn insights_are_refused_with_a_sentence_and_their_files_are_named() {
-    let house = House::build().await;
-    let (status, html) = house.get("/insights?from=2026-02-30&to=2026-03-01").await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(html.contains("This is no day in the form 2026-01-31"), "{html}");
-    let (status, _) = house.get("/insights/severities.csv?zone=Nowhere").await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
-    for name in ["nothing.csv", "severities", "severities.txt"] {
-        let (status, _) = house.get(&format!("/insights/{name}")).await;
-        assert_eq!(status, StatusCode::NOT_FOUND, "{name}");
-    }
-    for name in crate::insights::charts::ChartName::ALL {
-        let (status, csv) = house
-            .get(&format!("/insights/{}.csv?days=7", name.as_str()))
-            .await;
-        assert_eq!((status, csv.starts_with('"')), (StatusCode::OK, true));
-    }
-}
-
 fn templates() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
     let name = |path: &Path| path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();

@@ -149,6 +149,13 @@ async fn a_new_server_says_that_nothing_was_counted_and_a_wrong_period_is_named(
         (&problem["code"], &problem["errors"][0]["field"]),
         (&json!("invalid_query"), &json!("step"))
     );
+    for name in ["nothing.csv", "severities", "severities.txt"] {
+        viewer.get(&format!("/insights/{name}")).await.expect(404);
+    }
+    viewer
+        .get("/insights/severities.csv?zone=Nowhere")
+        .await
+        .expect(400);
     let by_week = insights(&app, "from=2020-01-01&to=2021-06-01").await;
     assert_eq!(
         (&by_week["step"], &by_week["steps"][0]["from"]),

@@ -8,7 +8,7 @@ use crate::insights::drawing::{About, Bar, heat_map, layered, lying, stacked};
 use crate::insights::report_rows::{
     ReportNames, coloured_services, dates, openings_by_service, table, webhooks,
 };
-use crate::insights::table::{Table, took_in_words};
+use crate::insights::table::{Cell, Table, took_in_words};
 use crate::layout::show::{self, Markup};
 use model::id::ServiceId;
 use model::insight::Durations;
@@ -116,10 +116,11 @@ pub struct Chart {
 /// A chart of a report.
 pub fn chart(name: ChartName, report: &InsightReport, names: &ReportNames) -> Chart {
     let mut table = table(name, report, names);
-    table.rows.truncate(match name {
-        ChartName::Noisiest | ChartName::Deliveries => SHOWN_ROWS,
-        _ => usize::MAX,
-    });
+    // The file has the days on which nothing happened too, and all services.
+    table.rows.retain(|row| row.iter().any(Cell::is_counted));
+    if matches!(name, ChartName::Noisiest | ChartName::Deliveries) {
+        table.rows.truncate(SHOWN_ROWS);
+    }
     Chart {
         name,
         title: name.title(),

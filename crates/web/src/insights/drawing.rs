@@ -12,7 +12,7 @@ const WIDTH: u64 = 960;
 const HEIGHT: u64 = 160;
 /// The size of a cell of the heat map.
 const CELL: u64 = 40;
-/// How many shades the heat map has besides none.
+/// How many shades the heat map has.
 const SHADES: u64 = 5;
 const WEEKDAYS: [&str; 7] = [
     "Monday",
@@ -68,7 +68,8 @@ pub fn layered(about: About<'_>, bars: &[Bar]) -> Markup {
 fn drawn(about: About<'_>, bars: &[Bar], draw: impl Fn(&mut String, &Bar, (u64, u64))) -> Markup {
     let mut svg = beginning(about, "chart large steps", (WIDTH, HEIGHT));
     let count = (bars.len() as u64).max(1);
-    for (index, bar) in (0u64..).zip(bars) {
+    let counted = |(_, bar): &(u64, &Bar)| bar.parts.iter().any(|value| *value > 0);
+    for (index, bar) in (0u64..).zip(bars).filter(counted) {
         let (x, end) = (index * WIDTH / count, (index + 1) * WIDTH / count);
         let gap = ((end - x) / 5).min(12);
         let _ = write!(svg, "<g><title>{}</title>", bar.title);
@@ -103,16 +104,20 @@ pub fn heat_map(about: About<'_>, hours: &[[u64; 24]; 7]) -> Markup {
     let most = hours.iter().flatten().copied().max().unwrap_or(0).max(1);
     let mut svg = beginning(about, "chart heat", (24 * CELL, 7 * CELL));
     for (row, (weekday, day)) in (0u64..).zip(WEEKDAYS.iter().zip(hours)) {
-        for (hour, count) in (0u64..).zip(day) {
+        let (wide, tall) = (24 * CELL, CELL - 3);
+        let _ = write!(
+            svg,
+            "<rect y=\"{}\" width=\"{wide}\" height=\"{tall}\"/>",
+            row * CELL
+        );
+        for (hour, count) in (0u64..).zip(day).filter(|(_, count)| **count > 0) {
             let shade = (count * SHADES).div_ceil(most);
             let _ = write!(
                 svg,
-                "<rect class=\"shade-{shade}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{weekday}, {hour}:00: \
-                 {}</title></rect>",
+                "<rect class=\"shade-{shade}\" x=\"{}\" y=\"{}\" width=\"{tall}\" height=\"{tall}\"><title>{weekday}, \
+                 {hour}:00: {}</title></rect>",
                 hour * CELL,
                 row * CELL,
-                CELL - 3,
-                CELL - 3,
                 show::count(*count)
             );
         }
@@ -188,7 +193,7 @@ mod tests {
     fn a_drawing_of_nothing_divides_by_nothing() {
         assert!(!stacked(ABOUT, &[]).0.contains("<g>"));
         assert!(!layered(ABOUT, &[bar(&[0, 0])]).0.contains("<rect"));
-        assert!(heat_map(ABOUT, &[[0; 24]; 7]).0.contains("shade-0"));
+        assert!(!heat_map(ABOUT, &[[0; 24]; 7]).0.contains("shade-"));
         assert!(!lying(&[0], 0).0.contains("part-"));
     }
 

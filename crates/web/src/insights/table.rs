@@ -27,9 +27,13 @@ impl Cell {
         }
     }
 
-    /// Whether it is a number, which stands at the right.
-    pub fn is_number(&self) -> bool {
-        !matches!(self, Self::Text(_))
+    /// Whether it tells of something that happened.
+    pub fn is_counted(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Count(count) | Self::Share(_, count) => *count > 0,
+            Self::Took(took) => took.is_some(),
+        }
     }
 
     /// For programs: durations in seconds, shares between 0 and 1, nothing where nothing is known.
