@@ -2,7 +2,7 @@
 //! in, decisions go out.
 //!
 //! Webhooks take runs. Each has at most `concurrency` deliveries in flight; its breaker and its pace hold back only
-//! itself. Where deliveries leave together ([`groups`]), a group is one of those. A lane (webhook and incident) never has two
+//! itself. Where deliveries leave together (`groups`), a group is one of those. A lane (webhook and incident) never has two
 //! deliveries here: the store gives out a lane's next one only when the one before is finished. Memory is bounded: what finds no
 //! room stays in the store.
 

@@ -23,6 +23,7 @@ const ADAPTERS: &[&dyn Adapter] = &[
     &alerting::ntfy::Ntfy,
     &alerting::email::Email,
     &streams::sqs::Sqs,
+    &streams::batch::Batch,
     &chat::custom::Custom,
 ];
 

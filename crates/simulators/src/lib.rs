@@ -4,6 +4,7 @@
 
 mod alertmanager;
 mod aws;
+mod batch;
 mod code_host;
 mod custom;
 mod discord;
@@ -28,7 +29,7 @@ pub use crate::message::Message;
 pub use crate::simulator::{Callback, Dialogue, Fault, Request, Response, Simulator, Turn};
 
 /// The kinds that can be simulated, in the order in which people choose.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 17] = [
     "slack",
     "teams",
     "google_chat",
@@ -43,6 +44,7 @@ const KINDS: [&str; 16] = [
     "alertmanager",
     "ntfy",
     "email",
+    "batch",
     "sqs",
     "custom",
 ];
@@ -69,6 +71,7 @@ pub fn simulator(kind: &str) -> Option<Box<dyn Simulator>> {
         "alertmanager" => Box::<alertmanager::Alertmanager>::default(),
         "ntfy" => Box::<ntfy::Ntfy>::default(),
         "email" => Box::<email::Email>::default(),
+        "batch" => Box::<batch::Batch>::default(),
         "sqs" => Box::<sqs::Sqs>::default(),
         "custom" => Box::<custom::Custom>::default(),
         _ => return None,

@@ -1,5 +1,6 @@
 //! Kinds that take events as data, from edge to edge. What holds for every kind is in [`crate::chat`].
 
+mod batch;
 mod sqs;
 
 use serde_json::{Value, json};

@@ -101,11 +101,8 @@ fn pictured() -> Vec<&'static str> {
 
 /// Kinds whose messages have a form of their own.
 fn kinds_with_messages() -> Vec<&'static str> {
-    let kinds = kinds::all().iter().map(|adapter| adapter.description());
-    kinds
-        .filter(|about| !about.fields.is_empty())
-        .map(|about| about.kind)
-        .collect()
+    let kinds = kinds::all().iter().filter(|adapter| adapter.previews().is_some());
+    kinds.map(|adapter| adapter.description().kind).collect()
 }
 
 /// A kind's messages about one incident: triggered, acknowledged, resolved.

@@ -105,7 +105,8 @@ impl Actions {
             shown: adapter
                 .previews()
                 .and_then(|previews| previews.preview(&rendered.body)),
-            body: String::from_utf8_lossy(&rendered.body).into_owned(),
+            body: String::from_utf8_lossy(rendered.shown_body.as_ref().unwrap_or(&rendered.body))
+                .into_owned(),
             problems: problems.map(|problem| problem.detail).collect(),
         })
     }

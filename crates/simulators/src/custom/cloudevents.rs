@@ -45,6 +45,11 @@ pub(super) fn check_structured(content_type: &str, body: &[u8]) -> Result<(), St
     }
     let event: Value =
         serde_json::from_slice(body).map_err(|error| format!("the event is no JSON: {error}"))?;
+    check_event(&event)
+}
+
+/// Checks a CloudEvent in JSON.
+pub(crate) fn check_event(event: &Value) -> Result<(), String> {
     let event = event.as_object().ok_or("the event is no JSON object")?;
     if event.contains_key("data") && event.contains_key("data_base64") {
         return Err("data and data_base64 exclude each other".into());

@@ -1,7 +1,7 @@
 //! A receiver that takes whatever fits its own content type: JSON that can be read, CloudEvents that keep their rules
 //! ([`self::cloudevents`]), text that is UTF-8. It stands for no vendor.
 
-mod cloudevents;
+pub(crate) mod cloudevents;
 
 use http::Method;
 
