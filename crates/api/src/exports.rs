@@ -120,7 +120,7 @@ pub async fn incidents(
     QueryOf(query): QueryOf<IncidentExportQuery>,
 ) -> ApiResult {
     let (selection, format) = query.selection()?;
-    let may_read = key_may_read(&state, caller, Scope::IncidentsRead);
+    let may_read = key_may_read(&state, &caller, Scope::IncidentsRead);
     state.exports.open(selection, format, may_read).await
 }
 
@@ -132,7 +132,7 @@ pub async fn events(
 ) -> ApiResult {
     let up_to = state.store.events.latest_sequence().await?;
     let (selection, format) = query.selection(up_to)?;
-    let may_read = key_may_read(&state, caller, Scope::EventsRead);
+    let may_read = key_may_read(&state, &caller, Scope::EventsRead);
     state.exports.open(selection, format, may_read).await
 }
 
@@ -143,7 +143,7 @@ pub async fn deliveries(
     QueryOf(query): QueryOf<DeliveryExportQuery>,
 ) -> ApiResult {
     let (selection, format) = query.selection()?;
-    let may_read = key_may_read(&state, caller, Scope::DeliveriesRead);
+    let may_read = key_may_read(&state, &caller, Scope::DeliveriesRead);
     state.exports.open(selection, format, may_read).await
 }
 
@@ -154,12 +154,12 @@ pub async fn attempts(
     QueryOf(query): QueryOf<AttemptExportQuery>,
 ) -> ApiResult {
     let (selection, format) = query.selection()?;
-    let may_read = key_may_read(&state, caller, Scope::DeliveriesRead);
+    let may_read = key_may_read(&state, &caller, Scope::DeliveriesRead);
     state.exports.open(selection, format, may_read).await
 }
 
 /// A key that was revoked meanwhile, or has expired, reads no further page.
-fn key_may_read(state: &ApiState, caller: Caller, scope: Scope) -> MayRead {
+fn key_may_read(state: &ApiState, caller: &Caller, scope: Scope) -> MayRead {
     let (state, hash) = (state.clone(), caller.0.hash);
     Box::new(move || {
         let state = state.clone();

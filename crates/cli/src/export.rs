@@ -99,7 +99,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
         let query = query(&asked, since.as_deref(), until.as_deref(), None);
         return to_output(session, &query, &asked);
     }
-    let mut target = Target::open(&arguments.to, &asked, since, until)?;
+    let mut target = Target::open(&arguments.to, &asked, since.as_deref(), until.as_deref())?;
     let bar = progress();
     let fetched = fetch(session, &asked, &mut target, &bar);
     bar.finish_and_clear();

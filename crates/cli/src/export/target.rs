@@ -55,8 +55,8 @@ impl Target {
     pub fn open(
         to: &Path,
         asked: &Request<'_>,
-        since: Option<String>,
-        until: Option<String>,
+        since: Option<&str>,
+        until: Option<&str>,
     ) -> Result<Self, Failure> {
         let name = file_name(to, asked);
         if name.exists() {
