@@ -59,7 +59,7 @@ impl Simulator for Batch {
             Some("sign_in") => return Response::page(200, "Sign in", "sent a web page".to_owned()),
             Some(_) | None => {}
         }
-        let response = self.take(request).unwrap_or_else(|response| response);
+        let response = self.take(request).unwrap_or_else(|refused| *refused);
         Response {
             is_lost: fault == Some("lost"),
             ..response
@@ -86,9 +86,9 @@ impl Simulator for Batch {
 }
 
 impl Batch {
-    fn take(&mut self, request: &Request<'_>) -> Result<Response, Response> {
+    fn take(&mut self, request: &Request<'_>) -> Result<Response, Refused> {
         if request.method != Method::POST {
-            return Err(refusal(405, "batches are posted"));
+            return Err(refused(405, "batches are posted"));
         }
         let body = read::unpacked(request, MAX_BODY_BYTES)?;
         let content_type = request.headers.get(CONTENT_TYPE);
@@ -124,6 +124,13 @@ impl Batch {
 /// Whether an event is one that is refused.
 fn is_poison(event: &Value) -> bool {
     event.to_string().contains("poison")
+}
+
+/// A request that was refused, and the answer to it.
+type Refused = Box<Response>;
+
+fn refused(status: u16, why: &str) -> Refused {
+    Box::new(refusal(status, why))
 }
 
 fn refusal(status: u16, why: &str) -> Response {

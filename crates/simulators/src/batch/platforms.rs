@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
-use super::{is_poison, read, refusal};
+use super::{Refused, is_poison, read, refused};
 use crate::custom::cloudevents::check_event;
 use crate::simulator::Response;
 
@@ -37,7 +37,7 @@ impl Taken {
 }
 
 /// Takes a batch as the platform does whose path it came to.
-pub(super) fn take(call: &Call<'_>, ids: &mut Vec<String>) -> Result<Taken, Response> {
+pub(super) fn take(call: &Call<'_>, ids: &mut Vec<String>) -> Result<Taken, Refused> {
     let (path, query) = call.target.split_once('?').unwrap_or((call.target, ""));
     match path {
         _ if path.ends_with("/_bulk") => elasticsearch(call, ids),
@@ -49,10 +49,10 @@ pub(super) fn take(call: &Call<'_>, ids: &mut Vec<String>) -> Result<Taken, Resp
     }
 }
 
-fn wants(call: &Call<'_>, content_types: &[&str]) -> Result<(), Response> {
+fn wants(call: &Call<'_>, content_types: &[&str]) -> Result<(), Refused> {
     match content_types.contains(&call.content_type) {
         true => Ok(()),
-        false => Err(refusal(415, &format!("{} is not taken here", call.content_type))),
+        false => Err(refused(415, &format!("{} is not taken here", call.content_type))),
     }
 }
 
@@ -61,12 +61,12 @@ fn authorization<'a>(call: &Call<'a>) -> &'a str {
     value.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn bad(why: impl AsRef<str>) -> Response {
-    refusal(400, why.as_ref())
+fn bad(why: impl AsRef<str>) -> Refused {
+    refused(400, why.as_ref())
 }
 
 /// Vector takes lines and Fluent Bit an array, both of objects; both refuse all of it for one mistake.
-fn pipeline(call: &Call<'_>) -> Result<Taken, Response> {
+fn pipeline(call: &Call<'_>) -> Result<Taken, Refused> {
     wants(
         call,
         &[
@@ -92,13 +92,15 @@ fn pipeline(call: &Call<'_>) -> Result<Taken, Response> {
 }
 
 /// An INSERT of one block: all of it or nothing.
-fn clickhouse(call: &Call<'_>, query: &str) -> Result<Taken, Response> {
-    let exception = |status, code: u32, why: &str| Response {
-        status,
-        headers: vec![("x-clickhouse-exception-code", code.to_string())],
-        body: format!("Code: {code}. DB::Exception: {why}"),
-        sentence: format!("refused: {why}"),
-        ..Response::default()
+fn clickhouse(call: &Call<'_>, query: &str) -> Result<Taken, Refused> {
+    let exception = |status, code: u32, why: &str| {
+        Box::new(Response {
+            status,
+            headers: vec![("x-clickhouse-exception-code", code.to_string())],
+            body: format!("Code: {code}. DB::Exception: {why}"),
+            sentence: format!("refused: {why}"),
+            ..Response::default()
+        })
     };
     if authorization(call) == "Bearer wrong" {
         return Err(exception(403, 516, "Authentication failed"));
@@ -124,12 +126,12 @@ fn clickhouse(call: &Call<'_>, query: &str) -> Result<Taken, Response> {
 }
 
 /// Lines in pairs, each with its own result; a status of 200 says nothing of them.
-fn elasticsearch(call: &Call<'_>, ids: &mut Vec<String>) -> Result<Taken, Response> {
+fn elasticsearch(call: &Call<'_>, ids: &mut Vec<String>) -> Result<Taken, Refused> {
     wants(call, &["application/x-ndjson", "application/json"])?;
     if !authorization(call).is_empty()
         && !["ApiKey good", "Basic YWRhOmdvb2Q="].contains(&authorization(call))
     {
-        return Err(refusal(401, "security_exception"));
+        return Err(refused(401, "security_exception"));
     }
     if !call.body.ends_with(b"\n") {
         return Err(bad("The bulk request must be terminated by a newline [\\n]"));
@@ -147,16 +149,16 @@ fn elasticsearch(call: &Call<'_>, ids: &mut Vec<String>) -> Result<Taken, Respon
         let (Some(_), Some(id)) = (create.get("_index").and_then(Value::as_str), create.get("_id")) else {
             return Err(bad("an index is missing"));
         };
-        let refused =
+        let failed =
             |status: u16, kind: &str| json!({ "status": status, "error": { "type": kind, "reason": "no" } });
         let result = match event {
-            _ if event.get("@timestamp").is_none() => refused(400, "document_parsing_exception"),
-            _ if is_poison(event) => refused(400, "document_parsing_exception"),
+            _ if event.get("@timestamp").is_none() => failed(400, "document_parsing_exception"),
+            _ if is_poison(event) => failed(400, "document_parsing_exception"),
             _ if event.to_string().contains("rejected once") && !ids.contains(&format!("seen {id}")) => {
                 ids.push(format!("seen {id}"));
-                refused(429, "es_rejected_execution_exception")
+                failed(429, "es_rejected_execution_exception")
             }
-            _ if ids.contains(&id.to_string()) => refused(409, "version_conflict_engine_exception"),
+            _ if ids.contains(&id.to_string()) => failed(409, "version_conflict_engine_exception"),
             _ => {
                 ids.push(id.to_string());
                 events.push(event.clone());
@@ -174,9 +176,14 @@ fn elasticsearch(call: &Call<'_>, ids: &mut Vec<String>) -> Result<Taken, Respon
 }
 
 /// Objects one after another. It keeps those before the first that is wrong.
-fn splunk(call: &Call<'_>) -> Result<Taken, Response> {
-    let say =
-        |status, text: &str, code: u32| Response::json(status, &json!({ "text": text, "code": code }), text);
+fn splunk(call: &Call<'_>) -> Result<Taken, Refused> {
+    let say = |status, text: &str, code: u32| {
+        Box::new(Response::json(
+            status,
+            &json!({ "text": text, "code": code }),
+            text,
+        ))
+    };
     match authorization(call) {
         "" => return Err(say(401, "Token is required", 2)),
         "Splunk good" => {}
@@ -203,7 +210,7 @@ fn splunk(call: &Call<'_>) -> Result<Taken, Response> {
 }
 
 /// Streams of lines. What is good is kept even if it answers 400.
-fn loki(call: &Call<'_>) -> Result<Taken, Response> {
+fn loki(call: &Call<'_>) -> Result<Taken, Refused> {
     wants(call, &["application/json"])?;
     let body: Value = serde_json::from_slice(call.body).map_err(|error| bad(error.to_string()))?;
     let streams = body["streams"]
@@ -240,16 +247,16 @@ fn loki(call: &Call<'_>) -> Result<Taken, Response> {
     })
 }
 
-fn datadog(call: &Call<'_>) -> Result<Taken, Response> {
+fn datadog(call: &Call<'_>) -> Result<Taken, Refused> {
     wants(call, &["application/json"])?;
     let key = call.headers.get("dd-api-key").map(|value| value.as_bytes());
     if key != Some(b"good") {
         let errors = json!({ "errors": [{ "status": "403", "title": "Forbidden" }] });
-        return Err(Response::json(
+        return Err(Box::new(Response::json(
             403,
             &errors,
             "refused: the key is missing or wrong",
-        ));
+        )));
     }
     let logs: Vec<Value> = serde_json::from_slice(call.body).map_err(|error| bad(error.to_string()))?;
     if logs.len() > MAX_DATADOG_LOGS
@@ -257,7 +264,7 @@ fn datadog(call: &Call<'_>) -> Result<Taken, Response> {
             .iter()
             .any(|log| log.to_string().len() > MAX_DATADOG_LOG_BYTES)
     {
-        return Err(refusal(413, "Payload too big"));
+        return Err(refused(413, "Payload too big"));
     }
     match logs
         .iter()

@@ -6,23 +6,23 @@ use flate2::read::GzDecoder;
 use http::header::CONTENT_ENCODING;
 use serde_json::Value;
 
-use super::refusal;
-use crate::simulator::{Request, Response};
+use super::{Refused, refused};
+use crate::simulator::Request;
 
 /// The body without its packing; a refusal if it is too large, or packed as nobody takes it.
-pub(super) fn unpacked(request: &Request<'_>, max_bytes: usize) -> Result<Vec<u8>, Response> {
+pub(super) fn unpacked(request: &Request<'_>, max_bytes: usize) -> Result<Vec<u8>, Refused> {
     let encoding = request.headers.get(CONTENT_ENCODING);
     let mut body = Vec::new();
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX) + 1;
     let read = match encoding.map(|value| value.as_bytes()) {
         None | Some(b"identity") => request.body.take(limit).read_to_end(&mut body),
         Some(b"gzip") => GzDecoder::new(request.body).take(limit).read_to_end(&mut body),
-        Some(_) => return Err(refusal(415, "that packing is not known")),
+        Some(_) => return Err(refused(415, "that packing is not known")),
     };
     match read {
-        Err(_) => Err(refusal(400, "the body is not what its packing says")),
-        Ok(bytes) if bytes > max_bytes => Err(refusal(413, "the body is too large")),
-        Ok(0) => Err(refusal(400, "the body is empty")),
+        Err(_) => Err(refused(400, "the body is not what its packing says")),
+        Ok(bytes) if bytes > max_bytes => Err(refused(413, "the body is too large")),
+        Ok(0) => Err(refused(400, "the body is empty")),
         Ok(_) => Ok(body),
     }
 }
