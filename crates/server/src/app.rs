@@ -43,9 +43,8 @@ use model::capacity::Capacity;
 use model::client_address::TrustedProxies;
 use outbound::{Client, Resolve, SystemResolver};
 use renderer::Renderer;
-use store::Store;
-use store::log_store_failure;
 use store::wakeup::Wakeup;
+use store::{Store, log_store_failure};
 use supervisor::Supervisor;
 use telemetry::Metrics;
 

@@ -23,7 +23,7 @@ use super::{PAGE_BYTES, audit, backup, examine, insights, prune, rekey, unwell_w
 /// How many deliveries of deleted webhooks one call lets die.
 const BURY_BATCH: u32 = 500;
 /// How much a probe writes: several pages, as a change with its deliveries does.
-const PROBE_BYTES: u32 = 32 * 1024;
+const PROBE_BYTES: u32 = 64 * 1024;
 
 #[async_trait]
 impl Upkeep for Database {

@@ -5,15 +5,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
+use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::route::PageVerb;
-use crate::{WebParts, WebSettings, WebState, routes};
+use crate::{WebParts, WebSettings, WebState, route::PageVerb, routes};
 use actions::access::SetupToken;
 use actions::incidents::{IncidentDraft, ServiceChoice};
 use actions::people::{FirstAdmin, NewPassword, Origin, actor_of};

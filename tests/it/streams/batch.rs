@@ -39,7 +39,9 @@ impl Stream {
         }
     }
 
+    /// Lets time pass once what came before has arrived.
     async fn pass(&self, time: Duration) {
+        self.app.quiesce().await;
         self.app.advance(time);
         self.app.quiesce().await;
     }

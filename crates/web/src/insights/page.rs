@@ -21,7 +21,7 @@ use model::insight_report::InsightReport;
 use model::time::Timestamp;
 
 /// The choice of a period whose days are named.
-const CUSTOM: &str = "custom";
+const CUSTOM: &str = "between";
 /// Zones that are offered; any other of the IANA's list can be typed.
 const ZONES: [&str; 24] = [
     "UTC",

@@ -12,6 +12,10 @@ use crate::reference::openapi_schema::{
 const PROBLEM: &str = "Problem";
 /// What stands before the name in a reference to a response.
 const RESPONSES: &str = "#/components/responses/";
+/// What a route answers with whose answers are kept for whoever sends the same again.
+const IDEMPOTENCY_IN_PROGRESS: &str = "idempotency_in_progress";
+/// What a list takes to be read page by page.
+const PAGING: [&str; 2] = ["limit", "cursor"];
 /// Methods in the order in which they are shown.
 const METHODS: [&str; 5] = ["get", "post", "patch", "put", "delete"];
 
@@ -51,6 +55,10 @@ impl Operation {
     /// Whether a command says more than method and path do: a body shows how, and so does the first of all.
     pub fn is_worth_a_command(&self) -> bool {
         !self.body.is_empty() || self.body_as.is_some()
+    }
+
+    fn has_parameter(&self, name: &str) -> bool {
+        self.parameters.iter().any(|parameter| parameter.name == name)
     }
 }
 
@@ -135,24 +143,31 @@ impl Reference {
             shared_problems: share_problems(&mut groups, |operation| operation.scope.is_some()),
             body_problems: share_problems(&mut groups, |operation| operation.takes_body),
             post_problems: share_problems(&mut groups, |operation| {
-                operation.scope.is_some() && operation.methods.iter().any(|method| method == "POST")
+                // All but those whose answers must not be kept.
+                let codes = &operation.problems;
+                codes.iter().any(|code| code == IDEMPOTENCY_IN_PROGRESS)
             }),
             query_problems: share_problems(&mut groups, |operation| !operation.parameters.is_empty()),
             list_problems: share_problems(&mut groups, |operation| {
-                let has = |name| {
-                    operation
-                        .parameters
-                        .iter()
-                        .any(|parameter| parameter.name == name)
-                };
-                has("limit") && (has("cursor") || has("after"))
+                operation.has_parameter("limit")
+                    && (operation.has_parameter("cursor") || operation.has_parameter("after"))
             }),
             id_problems: share_problems(&mut groups, |operation| operation.path.contains("{id}")),
             schemas: schemas_of(document, wanted_of(&groups)),
             problems: problems_of(document),
-            groups,
+            groups: without_paging(groups),
         }
     }
+}
+
+/// What every list takes to be read page by page is said once for all of them.
+fn without_paging(mut groups: Vec<Group>) -> Vec<Group> {
+    let operations = groups.iter_mut().flat_map(|group| &mut group.operations);
+    for operation in operations.filter(|operation| PAGING.iter().all(|name| operation.has_parameter(name))) {
+        let is_own = |parameter: &Field| !PAGING.contains(&parameter.name.as_str());
+        operation.parameters.retain(is_own);
+    }
+    groups
 }
 
 /// The tag of a path's first operation, with a capital: all operations of a path are about the same thing.
