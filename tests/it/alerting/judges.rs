@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 
 use super::{API_KEY, ROUTING_KEY, needed};
 use crate::chat::Chat;
+use crate::fleet::postgres::free_port;
 use crate::support::api_client::ApiClient;
 use crate::support::platform::Platform;
 use crate::support::programs::{ALERTMANAGERS, program};
@@ -44,12 +45,6 @@ async fn a_foreign_client_sees_our_alert_as_we_mean_it() {
     chat.app.act(&incident, "resolve").await;
     chat.settle(3).await;
     say("closed").await;
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// A real Alertmanager of a name that sends on what it is told, and its address; nothing if this machine lacks it.

@@ -101,18 +101,17 @@ fn status(answer: &str) -> String {
     answer.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
-async fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+fn free_address() -> SocketAddr {
+    ([127, 0, 0, 1], postgres::free_port()).into()
 }
 
 /// nginx with the example, in which only addresses, the certificate and TLS are other ones.
 async fn nginx(nodes: &[SocketAddr; 2]) -> Option<Proxy> {
     let program = program("nginx")?;
-    let (folder, address) = (tempfile::tempdir().unwrap(), free_address().await);
+    let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
     let example = text("deploy/nginx.conf")
         .replace("listen 443 ssl http2;", &format!("listen {address};"))
-        .replace("listen 80;", &format!("listen {};", free_address().await))
+        .replace("listen 80;", &format!("listen {};", free_address()))
         .replace("127.0.0.1:8081", &nodes[0].to_string())
         .replace("127.0.0.1:8082", &nodes[1].to_string());
     let is_for_tls = |line: &&str| line.trim_start().starts_with("ssl_");
@@ -143,7 +142,7 @@ fn write_nginx(folder: &Path, example: &str) -> PathBuf {
 /// Caddy with the example as it is: addresses are variables of it.
 async fn caddy(nodes: &[SocketAddr; 2]) -> Option<Proxy> {
     let program = program("caddy")?;
-    let (folder, address) = (tempfile::tempdir().unwrap(), free_address().await);
+    let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
     let path = folder.path().join("Caddyfile");
     let example = text("deploy/Caddyfile");
     std::fs::write(&path, format!("{{\n\tadmin off\n}}\n{example}")).unwrap();

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use super::{TestSource, create_source, incidents};
+use crate::fleet::postgres::free_port;
 use crate::support::api_client::ApiClient;
 use crate::support::programs::{ALERTMANAGERS, program};
 use crate::support::test_app::{PATIENCE, TestApp, text};
@@ -84,10 +85,7 @@ async fn alertmanager(name: &str, folder: &Path, receiver: &str) -> Option<(Chil
     );
     let file = folder.join("alertmanager.yml");
     std::fs::write(&file, settings).unwrap();
-    // A port that was free a moment ago.
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = format!("127.0.0.1:{}", free_port());
     let child = Command::new(program)
         .arg(format!("--config.file={}", file.display()))
         .arg(format!("--storage.path={}", folder.join("data").display()))

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::process::{Child, Command};
 
 use super::{create_source, incidents, requests};
+use crate::fleet::postgres::free_port;
 use crate::support::api_client::ApiClient;
 use crate::support::programs::program;
 use crate::support::test_app::{PATIENCE, TestApp, text};
@@ -35,9 +36,7 @@ impl<'a> Prometheus<'a> {
         );
         std::fs::write(folder.join("prometheus.yml"), settings).unwrap();
         write_rule(folder, FIRES);
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = free_port();
         let child = run(folder, port);
         let prometheus = Self { folder, port, child };
         prometheus.is_ready().await;

@@ -182,9 +182,22 @@ pub fn settings(url: &str) -> Settings {
     }
 }
 
+/// Ports that the system gives to nobody who does not ask for one of them.
+const PORTS: std::ops::Range<u32> = 10_000..30_000;
+
+/// A port on which nobody listens, and which no connection is given before its server does.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Test programs that run side by side begin at different ones.
+    let first = std::process::id().wrapping_mul(131);
+    loop {
+        let next = first.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + next % (PORTS.end - PORTS.start);
+        let port = u16::try_from(port).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// A certificate for `localhost`, and who vouches for it; says where the key is, which its owner alone may read.

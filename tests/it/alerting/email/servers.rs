@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::with;
+use crate::fleet::postgres::free_port;
 use crate::support::certificates::Authority;
 use crate::support::platform::Platform;
 use crate::support::programs::{judges, program};
@@ -76,11 +77,7 @@ async fn exim(folder: &Path, authority: &Authority) -> Option<(Child, u16)> {
         eprintln!("not judged: only root can run Exim");
         return None;
     }
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     for (name, text) in [
         ("passwd", PASSWD.to_owned()),
         ("group", GROUP.to_owned()),
