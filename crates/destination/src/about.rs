@@ -131,6 +131,8 @@ pub enum Input {
     Line,
     /// A line that is an address which requests go to: it must be one that they may go to.
     Url,
+    /// A line of servers beside the URL's, which get what is secret as it does.
+    Servers,
     /// A line that is a secret.
     Secret,
     /// A text of several lines, such as a template.

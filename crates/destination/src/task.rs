@@ -9,6 +9,7 @@ use url::{Position, Url};
 
 use crate::template::Templates;
 use model::attempt::{Failure, Outcome};
+use model::broker::BrokerMessage;
 use model::event::Event;
 use model::exchange::{BODY_CAP_BYTES, Exchange};
 use model::id::DeliveryId;
@@ -264,7 +265,15 @@ impl Rendered {
     pub fn mail(url: Url, envelope: Envelope, message: Bytes) -> Self {
         Self {
             transport: Transport::Smtp(Box::new(envelope)),
-            ..Self::new(mail_method(), url, HeaderMap::new(), message)
+            ..Self::new(word("MAIL"), url, HeaderMap::new(), message)
+        }
+    }
+
+    /// A message to a broker; see [`Transport::Broker`].
+    pub fn message(url: Url, message: BrokerMessage, body: Bytes) -> Self {
+        Self {
+            transport: Transport::Broker(Box::new(message)),
+            ..Self::new(word("PUBLISH"), url, HeaderMap::new(), body)
         }
     }
 
@@ -277,9 +286,9 @@ impl Rendered {
     }
 }
 
-/// What a mail's line says in the place of a method.
-fn mail_method() -> Method {
-    Method::from_bytes(b"MAIL").unwrap_or_default()
+/// What the first line of a request that is not HTTP says in the place of a method.
+fn word(word: &str) -> Method {
+    Method::from_bytes(word.as_bytes()).unwrap_or_default()
 }
 
 /// What is written down before a request leaves.

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
 
 use destination::task::{Rendered, Target, secret_parts_of};
+use model::broker::{BrokerAddress, BrokerMessage};
 use model::exchange::OutboundRequest;
 use model::transport::Transport;
 
@@ -197,12 +198,31 @@ pub fn request_head(request: &OutboundRequest, shown_url: &str, own_headers: &He
         return head;
     }
     let _ = writeln!(head, "{} {shown_url}", request.method);
+    if let Transport::Broker(message) = &request.transport {
+        write_message_head(&mut head, message);
+        return head;
+    }
     for (name, value) in &request.headers {
         let is_secret = value.is_sensitive() || own_headers.contains_key(name);
         let text = String::from_utf8_lossy(value.as_bytes());
         let _ = writeln!(head, "{name}: {}", if is_secret { MASK } else { &text });
     }
     head
+}
+
+/// Where a message to a broker goes, and its headers.
+fn write_message_head(head: &mut String, message: &BrokerMessage) {
+    let _ = match &message.address {
+        BrokerAddress::Subject { name, .. } => writeln!(head, "subject: {name}"),
+        BrokerAddress::Exchange { name, routing_key } => {
+            writeln!(head, "exchange: {name}\nrouting-key: {routing_key}")
+        }
+        BrokerAddress::Topic { name, key } => writeln!(head, "topic: {name}\nkey: {key}"),
+    };
+    let _ = writeln!(head, "content-type: {}", message.content_type);
+    for (name, value) in &message.headers {
+        let _ = writeln!(head, "{name}: {value}");
+    }
 }
 
 /// Headers as lines.

@@ -23,6 +23,9 @@ const ADAPTERS: &[&dyn Adapter] = &[
     &alerting::ntfy::Ntfy,
     &alerting::email::Email,
     &streams::sqs::Sqs,
+    &streams::kafka::Kafka,
+    &streams::nats::Nats,
+    &streams::amqp::Amqp,
     &streams::batch::Batch,
     &chat::custom::Custom,
 ];

@@ -123,7 +123,7 @@ pub struct PhaseTimings {
 /// A response, its body cut at the cap.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// The HTTP status, or the code of a mail server's reply.
+    /// The HTTP status, or the code of a mail server's or broker's reply; 200 is what a broker has.
     pub status: u16,
     /// The response headers; of a mail see [`crate::transport::STAGE`].
     pub headers: HeaderMap,
@@ -170,7 +170,7 @@ pub enum FailureCode {
     TlsTimeout,
     /// The webhook's own TLS settings cannot be used.
     TlsSettingsInvalid,
-    /// The mail server offers no encryption, and the webhook wants it.
+    /// The mail server or broker offers no encryption, and the webhook wants it.
     TlsNotOffered,
     /// No response head within the timeout.
     ResponseTimeout,
@@ -266,14 +266,14 @@ impl FailureCode {
             Self::Http2Only => "let the receiver, or the proxy before it, speak HTTP/1.1 as well",
             Self::TlsSettingsInvalid => "check the PEM texts in the webhook's TLS settings",
             Self::TlsNotOffered => {
-                "let the mail server offer STARTTLS, use smtps, or allow mails without encryption in the webhook's settings"
+                "let the mail server or broker offer encryption, or allow the webhook to go without, in its settings"
             }
             Self::Deferred => {
                 "nothing at first: it is sent again; if it stays, do what the mail server's words say"
             }
             Self::ResponseTimeout => "answer 2xx first and work later, or raise the webhook's timeout",
             Self::ConnectionClosed | Self::ResponseInvalid => {
-                "check that the receiver speaks HTTP at this URL, or SMTP if it is a mail server"
+                "check that the receiver speaks HTTP at this URL, or its own protocol if it is a mail server or a broker"
             }
             Self::Redirect => "redirects are not followed: give the webhook the final URL",
             Self::Gone => "the receiver said 410: enable the webhook again once the receiver is back",

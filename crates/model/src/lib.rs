@@ -8,6 +8,7 @@ pub mod action_link;
 pub mod activity;
 pub mod attempt;
 pub mod audit;
+pub mod broker;
 pub mod capacity;
 pub mod client_address;
 pub mod delivery;

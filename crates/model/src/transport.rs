@@ -1,5 +1,5 @@
-//! By what a request goes: HTTP, or mail. What only one of them needs stands here; method and headers of a request are HTTP's
-//! alone. A broker to come is a further variant, and a file beside `crates/outbound/src/smtp/`.
+//! By what a request goes: HTTP, mail, or a broker. What only one of them needs stands here and in [`crate::broker`]; method and
+//! headers of a request are HTTP's alone.
 
 use std::net::IpAddr;
 
@@ -7,6 +7,7 @@ use http::HeaderName;
 use strum::IntoStaticStr;
 use url::{Host, Url};
 
+use crate::broker::BrokerMessage;
 use crate::secret::SecretText;
 
 /// By what a request goes.
@@ -18,6 +19,8 @@ pub enum Transport {
     /// A mail: the request's body is the message as RFC 5322 writes it. Without a body nothing is sent; the server is only asked
     /// whether it would take one.
     Smtp(Box<Envelope>),
+    /// A message to a broker, whose protocol the scheme of the request's URL names.
+    Broker(Box<BrokerMessage>),
 }
 
 /// Who sends a mail to whom, and how the server is spoken to. The host and port are those of the request's URL.
@@ -78,18 +81,30 @@ pub const REPLY: HeaderName = HeaderName::from_static("reply");
 /// Where it names a recipient that was not taken: address and reply, one header each.
 pub const REFUSED_RECIPIENT: HeaderName = HeaderName::from_static("refused-recipient");
 
-/// The ports of mail: by STARTTLS from a program, with TLS from the first byte, and between servers.
-pub const MAIL_PORTS: [u16; 3] = [587, 465, 25];
+/// Servers that are no web servers: the schemes of their URLs, each with the ports that it may name though they belong to other
+/// protocols than HTTP. The first is meant where a URL names none.
+const SERVERS: [(&str, &[u16]); 8] = [
+    // By STARTTLS from a program, with TLS from the first byte, and between servers.
+    ("smtp", &[587, 465, 25]),
+    ("smtps", &[465, 587, 25]),
+    ("nats", &[4222]),
+    ("tls", &[4222]),
+    ("amqp", &[5672]),
+    ("amqps", &[5671]),
+    ("kafka", &[9092]),
+    ("kafka+ssl", &[9093, 9092]),
+];
 
-/// The port of a URL of mail.
-pub fn mail_port(url: &Url) -> u16 {
-    let [submission, submissions, _] = MAIL_PORTS;
-    let default = if url.scheme() == "smtps" {
-        submissions
-    } else {
-        submission
-    };
-    url.port().unwrap_or(default)
+/// The ports that belong to a scheme; nothing if no server that is none of the web's has it.
+pub fn server_ports(scheme: &str) -> Option<&'static [u16]> {
+    let (_, ports) = SERVERS.iter().find(|(name, _)| *name == scheme)?;
+    Some(ports)
+}
+
+/// The port of a URL of such a server.
+pub fn server_port(url: &Url) -> u16 {
+    let ports = server_ports(url.scheme()).unwrap_or_default();
+    url.port().or(ports.first().copied()).unwrap_or_default()
 }
 
 /// The host of a URL whatever its scheme, read as a browser would: of a scheme that it does not know, the library leaves the host
@@ -132,7 +147,15 @@ mod tests {
 
     #[test]
     fn each_scheme_has_its_port() {
-        let port = |text: &str| mail_port(&Url::parse(text).unwrap());
-        assert_eq!(["smtp://a", "smtps://a", "smtp://a:25"].map(port), [587, 465, 25]);
+        let port = |text: &str| server_port(&Url::parse(text).unwrap());
+        let urls = [
+            "smtp://a",
+            "smtps://a",
+            "smtp://a:25",
+            "nats://a",
+            "amqps://a/b",
+            "kafka+ssl://a",
+        ];
+        assert_eq!(urls.map(port), [587, 465, 25, 4222, 5671, 9093]);
     }
 }

@@ -1,5 +1,5 @@
 //! Sends requests and reads the answers: one request, one [`Exchange`], whatever happens. Here over HTTP/1.1; mails go by
-//! `crates/outbound/src/smtp/`.
+//! `crates/outbound/src/smtp/`, messages to brokers by `crates/outbound/src/broker/`.
 //!
 //! Connections are kept alive between requests. Redirects are answers like any other, bodies are cut at
 //! what each request asks for and never decompressed. The sentences of failures name hosts and addresses, but never paths,
@@ -21,7 +21,8 @@ use url::{Position, Url};
 
 use super::address::LoopbackRule;
 use super::allow_list::AllowList;
-use super::connector::{Connector, PhaseLimits, Progress, failure, micros_since};
+use super::broker::{Brokers, Dialer};
+use super::connector::{Connector, PhaseLimits, Progress, failure, micros_since, without_alpn};
 use super::head::HeadError;
 use super::pool::{Connection, Pool};
 use super::proxy::Proxy;
@@ -30,6 +31,7 @@ use super::shortage::{ShortageCounts, Shortages};
 use super::smtp::{self, Mail};
 use super::tls::{self, TlsConfigs};
 use super::tls_words::{self, ClientCertificate, Stage};
+use super::url_rules::dialled;
 use model::exchange::{
     ConnectionUse, Exchange, FailureCode, MAX_BODY_CAP_BYTES, OutboundRequest, Reach, Response, SendFailure,
 };
@@ -57,7 +59,8 @@ pub struct Client(Arc<Parts>);
 
 struct Parts {
     connector: Connector,
-    pool: Arc<Pool>,
+    pool: Arc<Pool<Connection>>,
+    brokers: Brokers,
     shortages: Shortages,
 }
 
@@ -77,6 +80,7 @@ impl Client {
         Self(Arc::new(Parts {
             connector,
             pool,
+            brokers: Brokers::default(),
             shortages,
         }))
     }
@@ -96,6 +100,11 @@ impl Client {
             Transport::Http => self.exchange(request, started_at, &mut progress).await,
             // Seldom, and larger: it has its own place in memory.
             Transport::Smtp(_) => Box::pin(self.send_mail(&request, started_at, &mut progress)).await,
+            Transport::Broker(message) => {
+                let dialer = Dialer::new(self, &request, message);
+                let publication = self.0.brokers.publish(&dialer, started_at, &mut progress);
+                Box::pin(publication).await
+            }
         };
         progress.timings.total_us = micros_since(started_at);
         Exchange {
@@ -217,8 +226,8 @@ impl Client {
             return Err(failure(FailureCode::RequestInvalid, "the request is no mail"));
         };
         let connector = &self.0.connector;
-        let url = smtp::dialled(&request.url)?;
-        let tls = smtp::without_alpn(connector.tls_parts(&url, request.tls.as_ref())?);
+        let url = dialled(&request.url)?;
+        let tls = without_alpn(connector.tls_parts(&url, request.tls.as_ref())?);
         let deadline = started_at + request.timeout;
         let (stream, deadline) = self.connect(&url, request.timeout, deadline, progress).await?;
         let mail = Mail {
@@ -229,8 +238,13 @@ impl Client {
         smtp::send(connector, mail, stream, tls, deadline, progress).await
     }
 
+    /// What opens the connections.
+    pub(super) fn connector(&self) -> &Connector {
+        &self.0.connector
+    }
+
     /// A connection, and the deadline of what is asked on it. A want of our own is no failure of the request: it waits.
-    async fn connect(
+    pub(super) async fn connect(
         &self,
         url: &Url,
         time_limit: Duration,

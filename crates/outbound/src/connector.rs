@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -40,6 +41,9 @@ pub const TLS_LIMIT: Duration = Duration::from_secs(5);
 pub const BODY_LIMIT: Duration = Duration::from_secs(5);
 /// How many addresses of a name are tried.
 const DIAL_LIMIT: usize = 8;
+
+/// The most of a server's words that a response's headers quote, in bytes.
+const MAX_QUOTE_BYTES: usize = 300;
 
 /// How long each phase of a request may take; the request's own timeout bounds all but the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -391,6 +395,19 @@ pub(super) fn failure(code: FailureCode, detail: impl Into<String>) -> SendFailu
         code,
         detail: detail.into(),
     }
+}
+
+/// A server's words as a header of a response, cut.
+pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
+    let end = text.floor_char_boundary(MAX_QUOTE_BYTES);
+    HeaderValue::from_bytes(text.get(..end)?.as_bytes()).ok()
+}
+
+/// The settings of a handshake without HTTP's name in them: some servers refuse what they do not speak.
+pub(super) fn without_alpn((config, name): TlsParts) -> TlsParts {
+    let mut config = (*config).clone();
+    config.alpn_protocols.clear();
+    (Arc::new(config), name)
 }
 
 /// Whole microseconds since a moment.

@@ -7,6 +7,7 @@
 pub mod address;
 pub mod allow_list;
 mod answer_stream;
+mod broker;
 pub mod client;
 pub mod connector;
 mod head;

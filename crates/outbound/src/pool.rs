@@ -53,44 +53,65 @@ impl Drop for Connection {
     }
 }
 
-/// The idle connections.
-pub(super) struct Pool(Mutex<Shelf>);
+/// A connection as the pool sees it.
+pub(super) trait Kept: Send + 'static {
+    fn opened_at(&self) -> Instant;
 
-#[derive(Default)]
-struct Shelf {
+    /// Whether the other side has closed it, as far as that is known.
+    fn is_closed(&self) -> bool;
+
+    /// Whether the next request may be sent on it at once.
+    fn is_ready(&self) -> bool;
+}
+
+impl Kept for Connection {
+    fn opened_at(&self) -> Instant {
+        self.opened_at
+    }
+
+    fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+}
+
+/// The idle connections of one sort.
+pub(super) struct Pool<C>(Mutex<Shelf<C>>);
+
+struct Shelf<C> {
     /// Idle connections kept in all: each is a file descriptor.
     idle_limit: usize,
-    by_origin: HashMap<Box<str>, Vec<Idle>>,
+    by_origin: HashMap<Box<str>, Vec<Idle<C>>>,
     idle_count: usize,
     sweeper_is_running: bool,
 }
 
-struct Idle {
-    connection: Connection,
+struct Idle<C> {
+    connection: C,
     tls: Option<Arc<TlsProfile>>,
     idle_since: Instant,
 }
 
-impl Pool {
+impl<C: Kept> Pool<C> {
     /// Nothing yet, and never more than so many.
     pub(super) fn new(idle_limit: usize) -> Self {
         Self(Mutex::new(Shelf {
             idle_limit,
-            ..Shelf::default()
+            by_origin: HashMap::new(),
+            idle_count: 0,
+            sweeper_is_running: false,
         }))
     }
 
     /// The connection used last that fits and is still alive.
-    pub(super) fn take(
-        &self,
-        origin: &str,
-        tls: Option<&Arc<TlsProfile>>,
-        now: Instant,
-    ) -> Option<Connection> {
+    pub(super) fn take(&self, origin: &str, tls: Option<&Arc<TlsProfile>>, now: Instant) -> Option<C> {
         let mut shelf = self.lock();
         let idle = shelf.by_origin.get_mut(origin)?;
         let fits =
-            |idle: &Idle| idle.tls.as_ref() == tls && idle.is_fresh(now) && idle.connection.sender.is_ready();
+            |idle: &Idle<C>| idle.tls.as_ref() == tls && idle.is_fresh(now) && idle.connection.is_ready();
         let position = idle.iter().rposition(fits)?;
         let found = idle.remove(position);
         shelf.idle_count -= 1;
@@ -102,7 +123,7 @@ impl Pool {
         self: &Arc<Self>,
         origin: &str,
         tls: Option<Arc<TlsProfile>>,
-        connection: Connection,
+        connection: C,
         now: Instant,
     ) {
         let idle = Idle {
@@ -120,14 +141,14 @@ impl Pool {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shelf> {
+    fn lock(&self) -> MutexGuard<'_, Shelf<C>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shelf {
+impl<C: Kept> Shelf<C> {
     /// Whether there was room.
-    fn add(&mut self, origin: &str, idle: Idle) -> bool {
+    fn add(&mut self, origin: &str, idle: Idle<C>) -> bool {
         if self.idle_count >= self.idle_limit {
             return false;
         }
@@ -151,16 +172,16 @@ impl Shelf {
     }
 }
 
-impl Idle {
+impl<C: Kept> Idle<C> {
     fn is_fresh(&self, now: Instant) -> bool {
         let idle_time = now.saturating_duration_since(self.idle_since);
-        let age = now.saturating_duration_since(self.connection.opened_at);
-        idle_time < IDLE_TIME_LIMIT && age < AGE_LIMIT && !self.connection.sender.is_closed()
+        let age = now.saturating_duration_since(self.connection.opened_at());
+        idle_time < IDLE_TIME_LIMIT && age < AGE_LIMIT && !self.connection.is_closed()
     }
 }
 
 /// Closes expired connections until none is left or the pool is gone.
-async fn sweep(pool: Weak<Pool>) {
+async fn sweep<C: Kept>(pool: Weak<Pool<C>>) {
     loop {
         tokio::time::sleep(SWEEP_INTERVAL).await;
         let Some(pool) = pool.upgrade() else { return };

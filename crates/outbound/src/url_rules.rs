@@ -7,7 +7,9 @@ use url::{Host, Url};
 
 use super::address::{self, AddressRefusal, LoopbackRule};
 use super::allow_list::AllowList;
-use model::transport::{MAIL_PORTS, address_of, host_of, mail_port};
+use super::connector::failure;
+use model::exchange::{FailureCode, SendFailure};
+use model::transport::{address_of, host_of, server_port, server_ports};
 
 /// Ports on which something other than HTTP listens: the Fetch standard's bad ports, plus mail, file sharing,
 /// databases, queues and remote desktops. A request sent there could be read as that protocol's commands.
@@ -23,7 +25,10 @@ const REFUSED_PORTS: [u16; 100] = [
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlRefusal {
     /// None that requests go by.
-    #[error("the URL must begin with https:// or http://, that of a mail server with smtps:// or smtp://")]
+    #[error(
+        "the URL must begin with https:// or http://, that of a mail server with smtps:// or smtp://, that of a broker with \
+         tls://, nats://, amqps://, amqp://, kafka+ssl:// or kafka://"
+    )]
     Scheme,
     /// A user name or a password in the URL, where logs and pages would show it.
     #[error("the URL must not hold a user name or a password: use a header of the webhook instead")]
@@ -54,20 +59,19 @@ impl UrlRefusal {
 
 /// Checks a webhook's URL as far as that is possible without a look-up.
 pub fn check_url(url: &Url, allow: &AllowList, loopback: LoopbackRule) -> Result<(), UrlRefusal> {
-    let is_mail = match url.scheme() {
-        "http" | "https" => false,
-        "smtp" | "smtps" => true,
-        _ => return Err(UrlRefusal::Scheme),
+    let own_ports = match url.scheme() {
+        "http" | "https" => None,
+        scheme => Some(server_ports(scheme).ok_or(UrlRefusal::Scheme)?),
     };
     if !url.username().is_empty() || url.password().is_some() {
         return Err(UrlRefusal::Credentials);
     }
     let host = host_of(url).ok_or(UrlRefusal::NoHost)?;
-    let port = match is_mail {
-        true => mail_port(url),
-        false => url.port_or_known_default().unwrap_or(0),
+    let port = match own_ports {
+        Some(_) => server_port(url),
+        None => url.port_or_known_default().unwrap_or(0),
     };
-    if REFUSED_PORTS.contains(&port) && !(is_mail && MAIL_PORTS.contains(&port)) {
+    if REFUSED_PORTS.contains(&port) && !own_ports.is_some_and(|ports| ports.contains(&port)) {
         return Err(UrlRefusal::Port(port));
     }
     if allow.own_inbox(url).is_some() {
@@ -77,6 +81,21 @@ pub fn check_url(url: &Url, allow: &AllowList, loopback: LoopbackRule) -> Result
         return Ok(());
     };
     address::check(address, &host.to_string(), allow, loopback).map_err(UrlRefusal::Address)
+}
+
+/// The URL of a server that is no web server as it is dialled and tested: with the host as a browser reads it, and always with
+/// its port.
+pub(super) fn dialled(url: &Url) -> Result<Url, SendFailure> {
+    let invalid = |detail| failure(FailureCode::RequestInvalid, detail);
+    if server_ports(url.scheme()).is_none() {
+        return Err(invalid("the URL's scheme is none that requests go by"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("the URL holds a user name or a password"));
+    }
+    let host = host_of(url).ok_or_else(|| invalid("the URL names no host"))?;
+    let dialled = Url::parse(&format!("http://{host}:{}/", server_port(url)));
+    dialled.map_err(|_| invalid("the host of the URL cannot be used"))
 }
 
 /// The address of a host that needs no look-up: an IP literal, or `localhost` (RFC 6761).
@@ -165,6 +184,21 @@ mod tests {
             Some("url_credentials_not_allowed")
         );
         assert_eq!(judge("smtp:mail.example"), Some("url_host_missing"));
+    }
+
+    #[test]
+    fn a_broker_has_a_port_of_its_own_and_no_other_address() {
+        let accepted = [
+            "nats://queue.example",
+            "tls://queue.example:4222",
+            "amqp://queue.example:5672/events",
+            "kafka://queue.example:9092",
+        ];
+        assert_eq!(accepted.map(judge), [None; 4]);
+        assert_eq!(judge("kafka://127.1:9092"), Some("address_not_allowed"));
+        assert_eq!(judge("nats://queue.example:6379"), Some("url_port_not_allowed"));
+        assert_eq!(judge("https://queue.example:9092"), Some("url_port_not_allowed"));
+        assert_eq!(judge("mqtt://queue.example"), Some("url_scheme_not_allowed"));
     }
 
     #[test]

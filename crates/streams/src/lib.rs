@@ -1,5 +1,13 @@
 //! Kinds that take events as data, for other programs to read: a folder per kind.
 
+pub mod amqp;
 mod aws;
 pub mod batch;
+mod broker;
+mod cloud_event;
+mod format;
+pub mod kafka;
+pub mod nats;
 pub mod sqs;
+#[cfg(test)]
+mod testing;

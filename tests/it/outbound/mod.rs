@@ -16,6 +16,7 @@ use outbound::resolver::ResolveError;
 use outbound::{AllowList, Client, LoopbackRule, OutboundSettings, PhaseLimits, Resolve, SystemResolver};
 
 mod answers;
+mod brokers;
 mod failures;
 mod guard;
 mod kept_alive;

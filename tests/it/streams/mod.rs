@@ -1,6 +1,10 @@
 //! Kinds that take events as data, from edge to edge. What holds for every kind is in [`crate::chat`].
 
+mod amqp;
 mod batch;
+mod brokers;
+mod kafka;
+mod nats;
 mod sqs;
 
 use serde_json::{Value, json};

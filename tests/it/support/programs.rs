@@ -1,4 +1,4 @@
-//! Foreign programs that judge what we ship: nginx, Caddy, promtool, helm. `./check` fetches them and says which it cannot; in CI a
+//! Foreign programs that judge what we ship and send: nginx, Caddy, promtool, helm, brokers. `./check` fetches them and says which it cannot; in CI a
 //! missing one that it did not name fails.
 
 use std::path::{Path, PathBuf};

@@ -163,8 +163,11 @@ impl OptionsCheck<'_> {
     /// Tokens were given for one host: another is not to get them just because the address changes.
     fn check_move(&self, checks: &mut Checks, settings: &WebhookSettings, changes: &SecretChanges) {
         let Some(before) = self.before else { return };
-        let is_elsewhere = server(&before.webhook.settings.url) != server(&settings.url);
+        let former = &before.webhook.settings;
         let fields = self.adapter.description().fields.iter();
+        let mut servers = fields.clone().filter(|field| field.input == Input::Servers);
+        let is_elsewhere = server(&former.url) != server(&settings.url)
+            || servers.any(|field| former.options.get(field.name) != settings.options.get(field.name));
         let kept = fields.filter(|field| {
             let is_set = before.secrets.options.contains_key(field.name);
             field.is_secret() && is_set && !changes.contains_key(field.name)
@@ -258,7 +261,9 @@ pub(crate) fn problems(adapter: &dyn Adapter, target: &Target, templates: &Templ
 fn tidy(field: &Field, text: &str) -> String {
     match field.input {
         Input::Lines => text.replace("\r\n", "\n"),
-        Input::Line | Input::Url | Input::Secret | Input::Choice(_) => text.trim().to_owned(),
+        Input::Line | Input::Url | Input::Servers | Input::Secret | Input::Choice(_) => {
+            text.trim().to_owned()
+        }
     }
 }
 
@@ -269,7 +274,7 @@ fn check_value(checks: &mut Checks, field: &Field, text: &str) {
         return checks.fail(name, "too_long", detail);
     }
     match field.input {
-        Input::Line | Input::Url | Input::Secret if text.chars().any(char::is_control) => {
+        Input::Line | Input::Url | Input::Servers | Input::Secret if text.chars().any(char::is_control) => {
             checks.fail(name, "invalid_character", "this contains a control character");
         }
         Input::Lines if text.contains('\0') => {
@@ -279,7 +284,7 @@ fn check_value(checks: &mut Checks, field: &Field, text: &str) {
             let known: Vec<_> = choices.iter().map(|(value, _)| *value).collect();
             checks.fail(name, "invalid_value", format!("this takes {}", known.join(", ")));
         }
-        Input::Line | Input::Url | Input::Secret | Input::Lines | Input::Choice(_) => {}
+        Input::Line | Input::Url | Input::Servers | Input::Secret | Input::Lines | Input::Choice(_) => {}
     }
 }
 

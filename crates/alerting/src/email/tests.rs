@@ -49,7 +49,7 @@ fn header<'a>(message: &'a str, name: &str) -> Option<&'a str> {
 fn envelope(sample: &Sample) -> Envelope {
     match rendered(sample).transport {
         Transport::Smtp(envelope) => *envelope,
-        Transport::Http => panic!("a mail goes by SMTP"),
+        Transport::Http | Transport::Broker(_) => panic!("a mail goes by SMTP"),
     }
 }
 

@@ -6,7 +6,6 @@
 mod dialogue;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,17 +15,12 @@ use http::{HeaderMap, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use url::Url;
 
 use self::dialogue::{Dialogue, Offers, Reply, Transcript};
-use super::connector::{Connector, Progress, TlsParts, failure, micros_since};
+use super::connector::{Connector, Progress, TlsParts, failure, header_value, micros_since};
 use model::exchange::{FailureCode, Response, SendFailure};
-use model::transport::{
-    Envelope, MailAccount, MailSecurity, MailStage, REFUSED_RECIPIENT, REPLY, STAGE, host_of, mail_port,
-};
+use model::transport::{Envelope, MailAccount, MailSecurity, MailStage, REFUSED_RECIPIENT, REPLY, STAGE};
 
-/// The most of a reply that a response's headers quote, in bytes.
-const MAX_QUOTE_BYTES: usize = 300;
 /// How long the server has once it has the message: many look at it before they take it, and a mail that is given up on here
 /// comes a second time. RFC 5321 (4.5.3.2.6) would have it be ten minutes.
 const AFTER_MESSAGE: Duration = Duration::from_secs(120);
@@ -76,27 +70,6 @@ enum Secrecy {
     Open,
 }
 
-/// The URL of a mail server as it is dialled and tested: with the host as a browser reads it, and always with its port.
-pub(super) fn dialled(url: &Url) -> Result<Url, SendFailure> {
-    let invalid = |detail| failure(FailureCode::RequestInvalid, detail);
-    if !matches!(url.scheme(), "smtp" | "smtps") {
-        return Err(invalid("the URL is not one of a mail server"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("the URL holds a user name or a password"));
-    }
-    let host = host_of(url).ok_or_else(|| invalid("the URL names no host"))?;
-    let dialled = Url::parse(&format!("http://{host}:{}/", mail_port(url)));
-    dialled.map_err(|_| invalid("the host of the URL cannot be used"))
-}
-
-/// The settings of a handshake without HTTP's name in them: some servers refuse what they do not speak.
-pub(super) fn without_alpn((config, name): TlsParts) -> TlsParts {
-    let mut config = (*config).clone();
-    config.alpn_protocols.clear();
-    (Arc::new(config), name)
-}
-
 /// Hands a mail over on a connection that was just made. What the server last replied is the response.
 pub(super) async fn send(
     connector: &Connector,
@@ -134,11 +107,6 @@ pub(super) async fn send(
         body_is_truncated: transcript.is_cut(),
         body: Bytes::from(transcript.into_text()),
     })
-}
-
-fn header_value(text: &str) -> Option<HeaderValue> {
-    let end = text.floor_char_boundary(MAX_QUOTE_BYTES);
-    HeaderValue::from_bytes(text.get(..end)?.as_bytes()).ok()
 }
 
 async fn submit(

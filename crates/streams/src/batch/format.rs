@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::cloud_event::envelope;
 use destination::joint::batch_id;
 use destination::task::{Target, Task};
 use model::attempt::{Disposition, Failure};
@@ -122,7 +123,7 @@ impl Format {
         Ok(match self {
             Self::Ndjson | Self::ClickHouse => lines(write(|_, task| record(task, ""))?),
             Self::Json => array(write(|_, task| record(task, ""))?),
-            Self::CloudEvents => array(write(|_, task| cloud_event(task))?),
+            Self::CloudEvents => array(write(|_, task| envelope(task))?),
             Self::Elasticsearch => lines(write(bulk_item)?),
             Self::Splunk => lines(write(splunk_event)?),
             Self::Datadog => array(write(|_, task| datadog_log(task))?),
@@ -153,22 +154,6 @@ fn unreadable() -> Failure {
 
 fn time(task: &Task<'_>) -> String {
     task.event.at.to_rfc3339_seconds()
-}
-
-fn cloud_event(task: &Task<'_>) -> Result<String, Failure> {
-    let incident = task.event.incident().ok_or_else(unreadable)?;
-    let event = json!({
-        "specversion": "1.0",
-        "id": task.event.id.to_string(),
-        "source": format!("/opsknight/services/{}", incident.service.id),
-        "type": format!("com.opsknight.{}", task.event.event_type().as_str()),
-        "subject": task.event.incident_id.to_string(),
-        "time": time(task),
-        "datacontenttype": "application/json",
-    });
-    let data = std::str::from_utf8(&task.event.body).map_err(|_| unreadable())?;
-    let event = event.to_string();
-    Ok(format!("{},\"data\":{data}}}", event.trim_end_matches('}')))
 }
 
 /// Created under the event's id, so that a repeat is refused and not there twice; data streams take nothing else.
