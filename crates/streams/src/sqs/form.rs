@@ -3,6 +3,7 @@
 use destination::about::{Confirmation, KindDescription, Signature, UrlField};
 
 use crate::aws::{ACCESS_KEY, REGION, SECRET_KEY};
+use crate::format::FORMAT;
 
 /// What the pages, the API and the documents say about this kind.
 pub static ABOUT: KindDescription = KindDescription {
@@ -13,7 +14,7 @@ pub static ABOUT: KindDescription = KindDescription {
         placeholder: "https://sqs.eu-central-1.amazonaws.com/123456789012/incidents.fifo",
         hint: "The queue's URL, as its page in the console shows it.",
     },
-    fields: &[ACCESS_KEY, SECRET_KEY, REGION],
+    fields: &[ACCESS_KEY, SECRET_KEY, REGION, FORMAT],
     steps: &[
         "In the SQS console, create a queue of type FIFO, and copy its URL into URL.",
         "In IAM, create a user whose only permission is sqs:SendMessage on that queue's ARN.",

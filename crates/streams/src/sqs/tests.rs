@@ -73,6 +73,26 @@ fn only_a_fifo_queue_is_told_of_groups() {
 }
 
 #[test]
+fn a_cloud_event_is_an_envelope_or_stands_in_attributes() {
+    let message = |format: &str| -> Value {
+        let sample = sample(Sqs.sample_url()).with_option("format", format);
+        let rendered = Sqs.step(&sample.task()).into_request().unwrap();
+        serde_json::from_slice(&rendered.body).unwrap()
+    };
+    let structured = message("cloudevents");
+    let envelope: Value = serde_json::from_str(structured["MessageBody"].as_str().unwrap()).unwrap();
+    assert_eq!(envelope["type"], "com.opsknight.incident.triggered");
+    assert_eq!(envelope["data"]["event"], "incident.triggered");
+    let binary = message("cloudevents_binary");
+    assert_eq!(
+        binary["MessageAttributes"]["ce_specversion"]["StringValue"],
+        "1.0"
+    );
+    let body: Value = serde_json::from_str(binary["MessageBody"].as_str().unwrap()).unwrap();
+    assert_eq!(body["event"], "incident.triggered");
+}
+
+#[test]
 fn the_signature_names_date_region_and_service_and_never_the_secret() {
     let sample = sample(Sqs.sample_url());
     let rendered = Sqs.step(&sample.task()).into_request().unwrap();
