@@ -20,7 +20,7 @@ use url::Url;
 use self::amqp::AmqpSession;
 use self::kafka::{KafkaSession, Unsettled};
 use self::nats::NatsSession;
-use self::wire::Wire;
+use self::wire::{Wire, closed};
 use super::client::Client;
 use super::connector::{Progress, failure, header_value, micros_since, without_alpn};
 use super::pool::{Kept, Pool};
@@ -199,7 +199,7 @@ impl Brokers {
                     (kept, result)
                 }
                 Err(End::Answered(answer)) => return Ok(answer.into_response(request.body_cap)),
-                Err(End::Failed(failure)) => return Err(failure),
+                Err(End::Failed(failure)) => return Err(told(failure, progress)),
             },
         };
         match result {
@@ -208,7 +208,7 @@ impl Brokers {
                 Ok(answer.into_response(request.body_cap))
             }
             Err(End::Answered(answer)) => Ok(answer.into_response(request.body_cap)),
-            Err(End::Failed(failure)) => Err(failure),
+            Err(End::Failed(failure)) => Err(told(failure, progress)),
         }
     }
 
@@ -263,6 +263,14 @@ impl Brokers {
     }
 }
 
+/// A message that may be out was tried, whatever this server lacked afterwards.
+fn told(failure: SendFailure, progress: &Progress) -> SendFailure {
+    match progress.may_be_sent && failure.code.is_our_own() {
+        true => closed("the broker closed the connection, and this server could not open another"),
+        false => failure,
+    }
+}
+
 /// Under what a session is found again: server, account, and what else it was opened with. Secrets only as a digest.
 fn origin(request: &OutboundRequest, message: &BrokerMessage) -> String {
     let mut digest = Sha256::new();
@@ -272,6 +280,11 @@ fn origin(request: &OutboundRequest, message: &BrokerMessage) -> String {
     };
     for server in &message.further {
         add(server.as_str());
+    }
+    // A Kafka's session counts its records by partition of one topic.
+    if let BrokerAddress::Topic { name, .. } = &message.address {
+        add("topic");
+        add(name);
     }
     match &message.account {
         BrokerAccount::Nobody => add("nobody"),

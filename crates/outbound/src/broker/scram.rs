@@ -9,6 +9,8 @@ use super::super::connector::failure;
 use super::wire::invalid;
 use model::exchange::{FailureCode, SendFailure};
 
+/// The fewest rounds (RFC 7677): fewer would let somebody in between guess the password cheaply.
+const MIN_ITERATIONS: u32 = 4096;
 /// The most rounds that a broker may ask for: each is work of this server.
 const MAX_ITERATIONS: u32 = 200_000;
 /// Random bytes in what is said first.
@@ -91,7 +93,7 @@ impl Scram {
             .ok_or_else(broken)?;
         let iterations = part("i=")
             .and_then(|count| count.parse::<NonZeroU32>().ok())
-            .filter(|count| count.get() <= MAX_ITERATIONS)
+            .filter(|count| (MIN_ITERATIONS..=MAX_ITERATIONS).contains(&count.get()))
             .ok_or_else(broken)?;
         let length = self.hash.digest().output_len();
         let mut salted = vec![0; length];

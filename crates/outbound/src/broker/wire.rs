@@ -67,6 +67,10 @@ impl Wire {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
+        // A server that is always ready would never let the timer have its turn.
+        if Instant::now() >= self.deadline {
+            return Err(late());
+        }
         match timeout_at(self.deadline, writing).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.broken(&error)),
@@ -105,6 +109,9 @@ impl Wire {
     }
 
     async fn read_more(&mut self) -> Result<(), SendFailure> {
+        if Instant::now() >= self.deadline {
+            return Err(late());
+        }
         let reading = self.stream.read_buf(&mut self.unread);
         match timeout_at(self.deadline, reading).await {
             Ok(Ok(0)) if self.certificate == ClientCertificate::Missing => Err(failure(
@@ -112,7 +119,11 @@ impl Wire {
                 tls_words::refused(self.certificate, None),
             )),
             Ok(Ok(0)) => Err(closed("the broker closed the connection")),
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                // Who says something after the handshake took us as we are.
+                self.certificate = ClientCertificate::NotAsked;
+                Ok(())
+            }
             Ok(Err(error)) => Err(self.broken(&error)),
             Err(_) => Err(late()),
         }

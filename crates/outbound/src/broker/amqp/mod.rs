@@ -126,7 +126,11 @@ impl AmqpSession {
             let (method, mut values) = self.hear(BrokerStage::Message).await?;
             match method {
                 RETURN => {
-                    let code = values.u16()?;
+                    // Whatever it says, what comes back was not taken.
+                    let code = match values.u16()? {
+                        TAKEN => NACKED,
+                        code => code,
+                    };
                     returned = Some(Answer::new(BrokerStage::Message, code, values.short()?));
                 }
                 ACK if self.is_about_last(&mut values)? => {
@@ -184,7 +188,8 @@ impl AmqpSession {
             }
             return Err(match code {
                 // CONNECTION_FORCED: the server stops, and nothing is wrong with what it was told.
-                320 => closed(format!("the AMQP server ended the connection ({words})")).into(),
+                // So does one that says good-bye as if all were well (reply-success).
+                320 | TAKEN => closed(format!("the AMQP server ended the connection ({words})")).into(),
                 code => End::Answered(Answer::new(stage, code, words)),
             });
         }

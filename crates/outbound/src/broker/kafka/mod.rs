@@ -38,6 +38,10 @@ const MAX_PRODUCER_TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Connections of a session; one for each broker that leads a partition.
 const MAX_CONNECTIONS: usize = 32;
+/// The longest name of a host (RFC 1035), in bytes: the address of a partition's leader is kept for each partition.
+const MAX_HOST_BYTES: usize = 255;
+/// The longest name of a cluster that is told apart from others; Kafka's own have 22. In bytes.
+const MAX_CLUSTER_BYTES: usize = 64;
 /// Records of which it is not known whether they were written: the last ones.
 const MAX_UNSETTLED: usize = 10_000;
 /// What a broker may take for the replicas, at most, in milliseconds; our own deadline comes first.
@@ -70,8 +74,13 @@ impl Unsettled {
     }
 }
 
-/// What is known of a topic: the leader of each partition, in the order of their numbers.
-struct TopicLeaders(Vec<Url>);
+/// What is known of a topic.
+struct TopicLeaders {
+    /// The cluster that it is in, which handed out the producer's number.
+    cluster: String,
+    /// The leader of each partition, in the order of their numbers.
+    leaders: Vec<Url>,
+}
 
 /// A producer: its id, and how many records it has written to each partition.
 struct Producer {
@@ -121,12 +130,19 @@ impl KafkaSession {
         unsettled: &Unsettled,
         progress: &mut Progress,
     ) -> Result<Answer, End> {
-        let (_, key) = topic_and_key(dialer)?;
-        let id = &dialer.message.id;
-        let mut earlier = unsettled.find(id);
+        let (name, key) = topic_and_key(dialer)?;
         let mut last = 0;
         for _ in 0..MAX_TRIES {
             self.learn_topic(dialer, progress).await?;
+            let cluster = self
+                .topic
+                .as_ref()
+                .map_or("", |(_, topic)| topic.cluster.as_str());
+            let id = &format!("{} {name} {cluster}", dialer.message.id);
+            // A partition that is gone took with it whatever was written there.
+            let earlier = unsettled
+                .find(id)
+                .filter(|placed| self.leader(placed.partition).is_ok());
             let placed = match earlier {
                 Some(placed) => placed,
                 None => self.place_anew(dialer, key, progress).await?,
@@ -150,7 +166,6 @@ impl KafkaSession {
                 }
                 Fate::ProducerLost => {
                     unsettled.settle(id);
-                    earlier = None;
                     self.producer = None;
                 }
                 Fate::Unknown => return Err(refused(BrokerStage::Message, code)),
@@ -170,7 +185,7 @@ impl KafkaSession {
         key: &str,
         progress: &mut Progress,
     ) -> Result<Placed, End> {
-        let partitions = self.topic.as_ref().map_or(0, |(_, topic)| topic.0.len());
+        let partitions = self.topic.as_ref().map_or(0, |(_, topic)| topic.leaders.len());
         let partition = partition_of(key, i32::try_from(partitions).unwrap_or(i32::MAX));
         let producer = match self.producer.take() {
             Some(producer) => producer,
@@ -224,7 +239,7 @@ impl KafkaSession {
     }
 
     fn leader(&self, partition: i32) -> Result<Url, SendFailure> {
-        let topic = self.topic.as_ref().map(|(_, topic)| &topic.0);
+        let topic = self.topic.as_ref().map(|(_, topic)| &topic.leaders);
         let index = usize::try_from(partition).unwrap_or(usize::MAX);
         topic
             .and_then(|leaders| leaders.get(index).cloned())
@@ -329,7 +344,10 @@ fn topic_leaders(answer: &mut AnswerReader, scheme: &str) -> Result<TopicLeaders
         })?
         .into_iter()
         .collect();
-    let _cluster = answer.text()?;
+    let cluster = answer.text()?;
+    if cluster.len() > MAX_CLUSTER_BYTES {
+        return Err(invalid("Kafka names a cluster that is none").into());
+    }
     let _controller = answer.i32()?;
     let mut topics = answer.list(|topic| {
         let code = topic.i16()?;
@@ -355,7 +373,7 @@ fn topic_leaders(answer: &mut AnswerReader, scheme: &str) -> Result<TopicLeaders
     let leaders = partitions.iter().map(|(_, leader)| brokers.get(leader).cloned());
     let leaders: Option<Vec<_>> = leaders.collect();
     match leaders {
-        Some(leaders) if !leaders.is_empty() => Ok(TopicLeaders(leaders)),
+        Some(leaders) if !leaders.is_empty() => Ok(TopicLeaders { cluster, leaders }),
         // LEADER_NOT_AVAILABLE: of one partition at least, for now.
         _ => Err(refused(BrokerStage::Connection, 5)),
     }
@@ -363,6 +381,9 @@ fn topic_leaders(answer: &mut AnswerReader, scheme: &str) -> Result<TopicLeaders
 
 /// The URL of a broker that Kafka names.
 fn server(scheme: &str, host: &str, port: i32) -> Result<Url, SendFailure> {
+    if host.len() > MAX_HOST_BYTES {
+        return Err(invalid("Kafka names a broker that is no host and port"));
+    }
     let host = match host.contains(':') {
         true => format!("[{host}]"),
         false => host.to_owned(),

@@ -15,6 +15,8 @@ use super::{Answer, Dialer, End, TAKEN};
 use model::broker::{BrokerAccount, BrokerAddress, BrokerMessage, BrokerStage};
 use model::exchange::{FailureCode, SendFailure};
 
+/// How much of a server's words is shown, in characters.
+const MAX_WORDS: usize = 300;
 /// The header by which a stream knows a repeat.
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// The header that names the stream which must take the message.
@@ -130,7 +132,7 @@ impl NatsSession {
             }
             "PONG" => Heard::Pong,
             "+OK" | "INFO" => Heard::Other,
-            "-ERR" => Heard::Error(rest.trim().trim_matches('\'').to_owned()),
+            "-ERR" => Heard::Error(shown(rest.trim().trim_matches('\''))),
             "MSG" => self.hear_message(rest, 1).await?,
             "HMSG" => self.hear_message(rest, 2).await?,
             _ => return Err(invalid("what answers is no NATS server")),
@@ -234,6 +236,14 @@ fn publication(message: &BrokerMessage, body: &[u8], subscription: u64) -> Resul
     said.extend_from_slice(body);
     said.extend_from_slice(b"\r\n");
     Ok(said)
+}
+
+/// As much of a server's words as is shown, on one line.
+fn shown(words: &str) -> String {
+    let words = words.chars().take(MAX_WORDS);
+    words
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect()
 }
 
 /// What a stream's word says; a status without one is the server's own.
