@@ -370,7 +370,11 @@ impl Scheduler {
     fn follow_clock_back(&mut self, now: Timestamp) {
         self.alarms.clear();
         self.buckets.forget_spent();
+        let latest = self.members.follow_clock_back(now);
         for (webhook_id, entry) in &mut self.webhooks {
+            if let Some(at) = entry.share.follow_clock_back(latest) {
+                self.alarms.push(Reverse((at, entry.served, *webhook_id)));
+            }
             entry.breaker.follow_clock_back(now);
             entry.pace.forget_spent();
             entry.alone_pace.forget_spent();

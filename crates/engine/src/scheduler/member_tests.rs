@@ -213,3 +213,25 @@ fn what_becomes_of_requests_at_another_nodes_webhook_says_nothing_to_its_breaker
     scheduler.finished(webhook(number), HealthSignal::Succeeded, at(1));
     assert_eq!(scheduler.tick(at(1)).health, []);
 }
+
+#[test]
+fn a_home_whose_clock_was_ahead_serves_soon_after_it_was_set_right() {
+    const AHEAD: i64 = 3_600_000;
+    let mut scheduler = Scheduler::new(SchedulerLimits::default());
+    scheduler.follow_lease(Some(1));
+    scheduler.follow_members(&[OWN, OTHER], OWN, at(AHEAD));
+    let number = webhook_at(OWN);
+    know(&mut scheduler, number, enabled(1), at(AHEAD));
+    scheduler.wake(webhook(number), at(0));
+    assert_eq!(scheduler.tick(at(0)).claim, [], "it waits for the others");
+    let later = scheduler.tick(at(4_000)).claim;
+    assert_eq!(later.len(), 1);
+    // So it is with a webhook that is loaded after that.
+    let next = (number + 1..=u8::MAX).find(|next| {
+        let share = Share::of(webhook(*next), &enabled(1), false, &[OWN, OTHER], OWN);
+        share == Share::Whole
+    });
+    let next = next.unwrap();
+    know(&mut scheduler, next, enabled(1), at(4_000));
+    assert!(scheduler.reserve(webhook(next)));
+}

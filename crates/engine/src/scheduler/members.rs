@@ -31,6 +31,13 @@ impl Members {
     pub fn are_several(&self) -> bool {
         !self.nodes.is_empty() && self.nodes != [self.own]
     }
+
+    /// The clock was set back: who is there is settled by its new time. Gives the latest time that anything still waits for.
+    pub(super) fn follow_clock_back(&mut self, now: Timestamp) -> Timestamp {
+        let latest = now.plus(MEMBERS_WAIT);
+        self.settled_at = self.settled_at.min(latest);
+        latest
+    }
 }
 
 /// What this node serves of a webhook.
@@ -43,6 +50,15 @@ pub struct OwnShare {
     grows: Option<(Timestamp, Share)>,
     /// Whether the webhook was degraded when it was last loaded: others may note that too.
     was_degraded: bool,
+}
+
+impl OwnShare {
+    /// The clock was set back: what grows does so by then. Gives the time, if anything grows.
+    pub(super) fn follow_clock_back(&mut self, latest: Timestamp) -> Option<Timestamp> {
+        let (at, _) = self.grows.as_mut()?;
+        *at = latest.min(*at);
+        Some(*at)
+    }
 }
 
 impl Scheduler {
