@@ -109,7 +109,14 @@ impl Deliverer {
             let failure = made.classification.outcome.failure();
             failure.is_some_and(|failure| failure.disposition == Disposition::NeedsOperator)
         };
-        let place = made.iter().position(needs_operator).unwrap_or(0);
+        // The one that was refused most often is looked at: the first refusal of one is none of the webhook yet.
+        let refused = made
+            .iter()
+            .enumerate()
+            .filter(|(_, made)| needs_operator(made))
+            .map(|(place, _)| place);
+        let refusals = |place: &usize| deliveries.get(*place).map(|delivery| delivery.spent.refusals);
+        let place = refused.max_by_key(refusals).unwrap_or(0);
         let (Some(first), Some(delivery)) = (made.get_mut(place), deliveries.get(place)) else {
             return;
         };

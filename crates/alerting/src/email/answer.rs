@@ -153,12 +153,24 @@ fn refused_message(sent: &Sent, response: &Response) -> Classification {
     let failure = Failure::new(FailureCode::MessageRefused, detail);
     let left: Vec<_> = sent.recipients.iter().map(|address| key_of(address)).collect();
     match sent.wording {
-        _ if sent.events > 1 => refused(sent.events, failure),
+        _ if sent.events > 1 => in_parts(refused(sent.events, failure), &left),
         Wording::Full => Classification {
             continuation: Patch::Set(Continuation::text(Wording::Bare, &left)),
             ..failure.with(Disposition::Immediate).into()
         },
         Wording::Bare => failure.with(Disposition::Permanent).into(),
+    }
+}
+
+/// The parts go to whom the whole did not reach, and nobody twice.
+fn in_parts(refused: Classification, left: &[String]) -> Classification {
+    let continuation = match refused.continuation {
+        Patch::Set(text) => Patch::Set(format!("{text} {LEFT}{}", left.join(","))),
+        other => other,
+    };
+    Classification {
+        continuation,
+        ..refused
     }
 }
 

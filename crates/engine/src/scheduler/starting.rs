@@ -41,7 +41,10 @@ impl Scheduler {
 
     /// One request of a webhook.
     fn start_next(&mut self, webhook_id: WebhookId, now: Timestamp) {
-        let most = self.limits.max_unrecorded - self.unrecorded;
+        // What carries many leaves the room that requests of one delivery need.
+        let kept = self.limits.max_in_flight.min(self.limits.max_unrecorded / 2);
+        let free = self.limits.max_unrecorded - self.unrecorded;
+        let most = free.saturating_sub(kept).max(1);
         let Some(entry) = self.webhooks.get_mut(&webhook_id) else {
             return;
         };

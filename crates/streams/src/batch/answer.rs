@@ -51,6 +51,8 @@ pub(super) fn classify(tasks: &[Task<'_>], exchange: &Exchange, now: Timestamp) 
         400 | 422 if answer.is_about_settings() => all(answer.settings_refused().into()),
         400 | 422 => match answer.first_refused() {
             Some(place) if place < count => answer.refused_at(place, count),
+            // One that is alone at a receiver whose words nobody knows: as any other request.
+            Some(_) | None if count == 1 && !format.is_a_platform() => plain(),
             Some(_) | None => all(refused(count, answer.message_refused())),
         },
         413 => all(refused(count, answer.message_refused())),
@@ -173,10 +175,11 @@ impl<'a> Answer<'a> {
             match number.cmp(&place) {
                 std::cmp::Ordering::Less => Outcome::Delivered.into(),
                 std::cmp::Ordering::Equal => self.message_refused().with(Disposition::Permanent).into(),
-                std::cmp::Ordering::Greater => self
-                    .failure(FailureCode::MessageRefused, "stopped at an event before this one")
-                    .with(Disposition::Immediate)
-                    .into(),
+                // In parts, or each round would find only one of several bad ones.
+                std::cmp::Ordering::Greater => refused(
+                    count,
+                    self.failure(FailureCode::MessageRefused, "stopped at an event before this one"),
+                ),
             }
         };
         (0..count).map(each).collect()

@@ -138,7 +138,7 @@ fn what_is_sent_in_lines_is_the_event_with_its_id() {
 }
 
 #[test]
-fn a_batch_with_a_bad_event_goes_again_in_parts_and_the_bad_one_dies_alone() {
+fn a_batch_with_a_bad_event_goes_again_in_parts_and_the_bad_one_is_left_alone() {
     for format in FORMATS {
         let mut platform = simulator("batch").unwrap();
         let two = samples(format, &["poison", "good"]);
@@ -155,9 +155,14 @@ fn a_batch_with_a_bad_event_goes_again_in_parts_and_the_bad_one_dies_alone() {
         assert!(!has_parts || came.iter().all(is_in_parts), "{format}");
         let alone = samples(format, &["poison"]);
         let (_, came) = send(platform.as_mut(), &tasks(&alone));
-        assert_eq!(dispositions(&came), [Some(Disposition::Permanent)], "{format}");
-        let code = came[0].outcome.failure().map(|failure| failure.code);
-        assert_eq!(code, Some(FailureCode::MessageRefused), "{format}");
+        let expected = match format {
+            // What an unknown receiver means by 400 nobody knows.
+            "ndjson" | "json" | "cloudevents" => (FailureCode::ClientError, Disposition::Backoff),
+            _ => (FailureCode::MessageRefused, Disposition::Permanent),
+        };
+        let failure = came[0].outcome.failure();
+        let failure = failure.map(|failure| (failure.code, failure.disposition));
+        assert_eq!(failure, Some(expected), "{format}");
     }
 }
 
