@@ -5,7 +5,8 @@
 pub(super) enum Fate {
     /// It stands in the log: now, or since an earlier attempt.
     Taken,
-    /// It does not: another broker leads the partition by now.
+    /// Another broker leads the partition by now: it is sent there under the same numbers, so that it stands once even if it
+    /// stands already.
     Elsewhere,
     /// It does not: the brokers do not know the producer, or where it stands.
     ProducerLost,
