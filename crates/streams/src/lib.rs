@@ -7,7 +7,9 @@ mod broker;
 mod cloud_event;
 mod format;
 pub mod kafka;
+mod lines;
 pub mod nats;
+mod size;
 pub mod sqs;
 #[cfg(test)]
 mod testing;

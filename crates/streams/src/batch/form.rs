@@ -1,5 +1,6 @@
 //! How batches present themselves to whoever sets up a webhook.
 
+use crate::size::{GROUP, MAX_EVENTS, MAX_KILOBYTES, MAX_SECONDS, Size};
 use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
 /// What the pages, the API and the documents say about this kind.
@@ -90,36 +91,13 @@ const COMPRESSION: Field = Field {
     hint: "All platforms in the list take gzip.",
     input: Input::Choice(&[("none", "None"), ("gzip", "gzip")]),
     default: "none",
-    collapsed_group: "Size of a batch",
+    collapsed_group: GROUP,
     ..Field::LINE
 };
 
-/// The most events of a batch.
-pub(super) const MAX_EVENTS: Field = Field {
-    name: "maxEvents",
-    label: "Most events",
-    hint: "1 to 1000.",
-    default: "100",
-    collapsed_group: "Size of a batch",
-    ..Field::LINE
-};
-
-/// The most of their bodies.
-pub(super) const MAX_KILOBYTES: Field = Field {
-    name: "maxKilobytes",
-    label: "Most kilobytes of events",
-    hint: "1 to 4096, before they take the receiver's form and are packed.",
-    default: "512",
-    collapsed_group: "Size of a batch",
-    ..Field::LINE
-};
-
-/// How long the first event of a batch waits for others.
-pub(super) const MAX_SECONDS: Field = Field {
-    name: "maxSeconds",
-    label: "Longest wait in seconds",
-    hint: "0 to 300: how long an event waits for others.",
-    default: "5",
-    collapsed_group: "Size of a batch",
-    ..Field::LINE
+/// How large batches become.
+pub(super) const SIZE: Size = Size {
+    events: MAX_EVENTS,
+    kilobytes: MAX_KILOBYTES,
+    seconds: MAX_SECONDS,
 };

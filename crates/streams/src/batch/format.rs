@@ -1,7 +1,4 @@
 //! The receivers that batches are written for: where each takes them, how it is told who sends, and how its body is made.
-//!
-//! An event is the default format's body with the event's id in front, whatever stands around it: an id that comes
-//! again is a repeat.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +6,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::cloud_event::envelope;
+use crate::lines::{lines, record, unreadable};
 use destination::joint::batch_id;
 use destination::task::{Target, Task};
-use model::attempt::{Disposition, Failure};
-use model::exchange::FailureCode;
+use model::attempt::Failure;
 use model::incident::Severity;
 
 /// What a receiver takes.
@@ -118,14 +115,13 @@ impl Format {
         let write = |each: fn(&Target, &Task<'_>) -> Result<String, Failure>| -> Result<Vec<_>, Failure> {
             tasks.iter().map(|task| each(target, task)).collect()
         };
-        let lines = |written: Vec<String>| written.join("\n") + "\n";
         let array = |written: Vec<String>| format!("[{}]", written.join(",\n"));
         Ok(match self {
-            Self::Ndjson | Self::ClickHouse => lines(write(|_, task| record(task, ""))?),
+            Self::Ndjson | Self::ClickHouse => lines(&write(|_, task| record(task, ""))?),
             Self::Json => array(write(|_, task| record(task, ""))?),
             Self::CloudEvents => array(write(|_, task| envelope(task))?),
-            Self::Elasticsearch => lines(write(bulk_item)?),
-            Self::Splunk => lines(write(splunk_event)?),
+            Self::Elasticsearch => lines(&write(bulk_item)?),
+            Self::Splunk => lines(&write(splunk_event)?),
             Self::Datadog => array(write(|_, task| datadog_log(task))?),
             Self::Loki => loki_push(tasks)?,
         })
@@ -138,18 +134,6 @@ fn index<'a>(target: &'a Target, default: &'a str) -> &'a str {
         "" => default,
         name => name,
     }
-}
-
-/// An event as JSON, with further members in front.
-fn record(task: &Task<'_>, members: &str) -> Result<String, Failure> {
-    let body = std::str::from_utf8(&task.event.body).ok();
-    let rest = body.and_then(|body| body.strip_prefix('{'));
-    let rest = rest.filter(|rest| !rest.contains('\n')).ok_or_else(unreadable)?;
-    Ok(format!("{{\"id\":\"{}\",{members}{rest}", task.event.id))
-}
-
-fn unreadable() -> Failure {
-    Failure::new(FailureCode::RequestInvalid, "the event cannot be read").with(Disposition::Permanent)
 }
 
 fn time(task: &Task<'_>) -> String {

@@ -11,8 +11,6 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use destination::Adapter;
 use destination::about::{KindDescription, Problem};
 use destination::joint::{Joint, JointLimits, step_alone};
@@ -48,13 +46,7 @@ impl Adapter for Batch {
 
 impl Joint for Batch {
     fn limits(&self, target: &Target) -> JointLimits {
-        let number = |field| usize::try_from(check::number(target, field)).unwrap_or(usize::MAX);
-        JointLimits {
-            max_count: number(&form::MAX_EVENTS),
-            max_bytes: number(&form::MAX_KILOBYTES).saturating_mul(1024),
-            max_wait: Duration::from_secs(check::number(target, &form::MAX_SECONDS)),
-            alone: None,
-        }
+        form::SIZE.limits(target)
     }
 
     fn request(&self, tasks: &[Task<'_>]) -> Result<Rendered, Failure> {

@@ -1,16 +1,13 @@
 //! Events made into one request: address, headers, and the body, packed if the webhook says so.
 
-use std::io::Write;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::batch::format::Format;
+use crate::lines::{gzip, no_event};
 use destination::joint::batch_id;
 use destination::task::{Rendered, Target, Task};
 use model::attempt::{Disposition, Failure};
@@ -46,10 +43,6 @@ pub(super) fn render(tasks: &[Task<'_>]) -> Result<Rendered, Failure> {
     })
 }
 
-fn no_event() -> Failure {
-    Failure::new(FailureCode::RequestInvalid, "there is no event to send").with(Disposition::Permanent)
-}
-
 fn credentials(format: Format, target: &Target) -> Result<Option<(HeaderName, HeaderValue)>, Failure> {
     let (name, text) = match (target.secret("token"), target.option("username")) {
         ("", "") => return Ok(None),
@@ -68,12 +61,4 @@ fn credentials(format: Format, target: &Target) -> Result<Option<(HeaderName, He
     })?;
     value.set_sensitive(true);
     Ok(Some((name, value)))
-}
-
-/// The same bytes give the same bytes: the head holds no time.
-fn gzip(body: &[u8]) -> Result<Bytes, Failure> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::default());
-    let packed = encoder.write_all(body).and_then(|()| encoder.finish());
-    let failure = |_| Failure::new(FailureCode::RequestInvalid, "the batch cannot be packed");
-    packed.map(Bytes::from).map_err(failure)
 }
