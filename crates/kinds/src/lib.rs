@@ -27,6 +27,7 @@ const ADAPTERS: &[&dyn Adapter] = &[
     &streams::nats::Nats,
     &streams::amqp::Amqp,
     &streams::batch::Batch,
+    &streams::s3::S3,
     &chat::custom::Custom,
 ];
 

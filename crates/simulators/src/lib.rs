@@ -18,6 +18,7 @@ mod message;
 mod ntfy;
 mod opsgenie;
 mod pagerduty;
+mod s3;
 mod servicenow;
 mod simulator;
 mod slack;
@@ -29,7 +30,7 @@ pub use crate::message::Message;
 pub use crate::simulator::{Callback, Dialogue, Fault, Request, Response, Simulator, Turn};
 
 /// The kinds that can be simulated, in the order in which people choose.
-const KINDS: [&str; 17] = [
+const KINDS: [&str; 18] = [
     "slack",
     "teams",
     "google_chat",
@@ -45,6 +46,7 @@ const KINDS: [&str; 17] = [
     "ntfy",
     "email",
     "batch",
+    "s3",
     "sqs",
     "custom",
 ];
@@ -72,6 +74,7 @@ pub fn simulator(kind: &str) -> Option<Box<dyn Simulator>> {
         "ntfy" => Box::<ntfy::Ntfy>::default(),
         "email" => Box::<email::Email>::default(),
         "batch" => Box::<batch::Batch>::default(),
+        "s3" => Box::<s3::S3>::default(),
         "sqs" => Box::<sqs::Sqs>::default(),
         "custom" => Box::<custom::Custom>::default(),
         _ => return None,

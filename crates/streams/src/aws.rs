@@ -3,10 +3,13 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
 use aws_sigv4::sign::v4::SigningParams;
 use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::{Host, Url};
 
 use destination::about::{Field, Input, Need, Problem};
@@ -46,9 +49,42 @@ pub(crate) const REGION: Field = Field {
 
 /// The longest name of a region, in bytes.
 const MAX_REGION_BYTES: usize = 64;
+/// Begins the headers that a service reads: all of them must be signed.
+const SERVICES_HEADER: &str = "x-amz-";
+
+/// Those of them that signing makes.
+const MADE_BY_SIGNING: [&str; 2] = ["x-amz-content-sha256", "x-amz-date"];
+
+/// A service that is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Sqs,
+    S3,
+}
+
+impl Service {
+    /// Its name in signatures and addresses.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sqs => "sqs",
+            Self::S3 => "s3",
+        }
+    }
+
+    fn signing_settings(self) -> SigningSettings {
+        let mut settings = SigningSettings::default();
+        if self == Self::S3 {
+            // S3 alone takes a path as it is, and wants the body's digest in a header.
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+            settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        }
+        settings
+    }
+}
 
 /// What is wrong with keys and region of a target of this service.
-pub(crate) fn problems(target: &Target, service: &str) -> Vec<Problem> {
+pub(crate) fn problems(target: &Target, service: Service) -> Vec<Problem> {
     let region = match region(target, service) {
         None => Some("the address does not name its region: fill it in, such as eu-central-1"),
         Some(region) if !is_plain(&region) => {
@@ -77,7 +113,7 @@ pub(crate) fn problems(target: &Target, service: &str) -> Vec<Problem> {
 
 /// The region of a target: as it is set, or as Amazon's addresses name it (`sqs.eu-central-1.amazonaws.com`,
 /// `bucket.s3.eu-central-1.amazonaws.com`).
-pub(crate) fn region(target: &Target, service: &str) -> Option<String> {
+pub(crate) fn region(target: &Target, service: Service) -> Option<String> {
     let set = target.option("region");
     if !set.is_empty() {
         return Some(set.to_owned());
@@ -89,6 +125,7 @@ pub(crate) fn region(target: &Target, service: &str) -> Option<String> {
         .strip_suffix(".amazonaws.com")
         .or_else(|| host.strip_suffix(".amazonaws.com.cn"))?;
     let (before, region) = name.rsplit_once('.')?;
+    let service = service.name();
     let is_service = before == service || before.ends_with(&format!(".{service}"));
     is_service.then(|| region.to_owned())
 }
@@ -98,12 +135,12 @@ fn is_plain(region: &str) -> bool {
     (1..=MAX_REGION_BYTES).contains(&region.len()) && region.bytes().all(is_part)
 }
 
-/// The same request with the headers that prove who sends it. All of its own headers are signed; those that are added later are
-/// not, and need not be.
+/// The same request with the headers that prove who sends it. All of its own headers are signed, and those of the user's that the
+/// service reads; others that are added later are not, and need not be.
 pub(crate) fn signed(
     mut rendered: Rendered,
     target: &Target,
-    service: &'static str,
+    service: Service,
     now: Timestamp,
 ) -> Result<Rendered, Failure> {
     let unsignable = || {
@@ -123,16 +160,17 @@ pub(crate) fn signed(
     let params = SigningParams::builder()
         .identity(&identity)
         .region(&region)
-        .name(service)
+        .name(service.name())
         .time(UNIX_EPOCH + Duration::from_millis(now))
-        .settings(SigningSettings::default())
+        .settings(service.signing_settings())
         .build()
         .map_err(|_| unsignable())?
         .into();
-    let headers = rendered
-        .headers
-        .iter()
-        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let own = rendered.headers.iter();
+    let own = own.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let users: Vec<_> = users_headers(target, &rendered.headers).collect();
+    let users = users.iter().map(|(name, value)| (name.as_str(), *value));
+    let headers = own.chain(users);
     let body = SignableBody::Bytes(&rendered.body);
     let request = SignableRequest::new(rendered.method.as_str(), rendered.url.as_str(), headers, body)
         .map_err(|_| unsignable())?;
@@ -148,6 +186,14 @@ pub(crate) fn signed(
     Ok(rendered)
 }
 
+/// Headers of the user's own that the service reads, but for those that signing makes.
+fn users_headers<'a>(target: &'a Target, own: &HeaderMap) -> impl Iterator<Item = (String, &'a str)> {
+    let is_made = |name: &str| own.contains_key(name) || MADE_BY_SIGNING.contains(&name);
+    let headers = target.headers.iter();
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.reveal()));
+    headers.filter(move |(name, _)| name.starts_with(SERVICES_HEADER) && !is_made(name))
+}
+
 /// The origin of an address with another path and no query.
 pub(crate) fn at_path(url: &Url, path: &str) -> Url {
     let mut url = url.clone();
@@ -160,8 +206,11 @@ pub(crate) fn at_path(url: &Url, path: &str) -> Url {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use destination::sample::Sample;
+    use http::Method;
     use model::event::EventName;
+    use model::secret::SecretText;
     use model::webhook::WebhookKind;
 
     fn target(url: &str) -> Target {
@@ -176,8 +225,25 @@ mod tests {
     }
 
     #[test]
+    fn a_header_of_the_users_that_the_service_reads_is_signed_too() {
+        let mut target = target("https://incidents.s3.eu-central-1.amazonaws.com");
+        target
+            .options
+            .insert("accessKeyId".to_owned(), "AKIDEXAMPLE".to_owned());
+        let header = |name: &str| (name.to_owned(), SecretText::new("x".to_owned()));
+        target.headers = ["X-Amz-Storage-Class", "X-Amz-Date", "Cache-Control"]
+            .map(header)
+            .to_vec();
+        let rendered = Rendered::new(Method::PUT, target.url.clone(), HeaderMap::new(), Bytes::new());
+        let signed = signed(rendered, &target, Service::S3, Timestamp::EPOCH).unwrap();
+        let header = signed.headers[AUTHORIZATION].to_str().unwrap();
+        let names = "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-storage-class,";
+        assert!(header.contains(names), "{header}");
+    }
+
+    #[test]
     fn amazons_addresses_name_their_region_and_others_do_not() {
-        let read = |url: &str| region(&target(url), "sqs");
+        let read = |url: &str| region(&target(url), Service::Sqs);
         let frankfurt = Some("eu-central-1".to_owned());
         assert_eq!(read("https://sqs.eu-central-1.amazonaws.com/1/q"), frankfurt);
         assert_eq!(

@@ -9,6 +9,7 @@ mod format;
 pub mod kafka;
 mod lines;
 pub mod nats;
+pub mod s3;
 mod size;
 pub mod sqs;
 #[cfg(test)]

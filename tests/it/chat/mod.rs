@@ -100,7 +100,7 @@ pub fn needed(kind: &str) -> Value {
     match kind {
         "telegram" => json!({"token": TELEGRAM_TOKEN, "chat": "4711"}),
         "jira" | "servicenow" | "github" | "gitlab" => crate::tickets::needed(kind),
-        "sqs" => crate::streams::needed(kind),
+        "s3" | "sqs" => crate::streams::needed(kind),
         _ => crate::alerting::needed(kind),
     }
 }

@@ -3,8 +3,11 @@
 mod amqp;
 mod batch;
 mod brokers;
+mod judge_server;
 mod kafka;
 mod nats;
+mod s3;
+mod s3_gateway;
 mod sqs;
 
 use serde_json::{Value, json};
@@ -12,7 +15,7 @@ use serde_json::{Value, json};
 /// What each kind needs beside its URL.
 pub fn needed(kind: &str) -> Value {
     match kind {
-        "sqs" => json!({
+        "s3" | "sqs" => json!({
             "accessKeyId": "AKIDEXAMPLE",
             "secretAccessKey": "made/up/secret/access/key/of/forty/chars",
             "region": "us-east-1",

@@ -1,16 +1,12 @@
 //! Messages of a queue: against the simulated service, and read back by Amazon's own client from moto, which checks signatures.
 
-use std::process::Stdio;
-
 use clock::Env;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use super::judge_server::JudgeServer;
 use super::needed;
 use crate::chat::Chat;
-use crate::support::test_app::{PATIENCE, TestApp};
-use crate::tickets::judges::{python, script};
+use crate::support::test_app::TestApp;
 
 #[tokio::test]
 async fn a_fifo_queue_gets_an_incidents_events_as_a_group_in_their_order() {
@@ -81,55 +77,9 @@ async fn a_url_of_no_queue_and_an_address_without_a_region_are_refused() {
     }
 }
 
-/// The server that a judge runs, and its line to it.
-struct Moto {
-    _child: Child,
-    input: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
-    set_up: Value,
-}
-
-impl Moto {
-    /// Nothing if this machine has no judges.
-    async fn start() -> Option<Self> {
-        let mut child = Command::new(python()?)
-            .arg(script("sqs_server.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let input = child.stdin.take().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let set_up = next_json(&mut lines).await;
-        Some(Self {
-            _child: child,
-            input,
-            lines,
-            set_up,
-        })
-    }
-
-    /// What was sent since it was last asked.
-    async fn received(&mut self) -> Value {
-        self.input.write_all(b"\n").await.unwrap();
-        next_json(&mut self.lines).await
-    }
-}
-
-async fn next_json(lines: &mut Lines<BufReader<ChildStdout>>) -> Value {
-    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-    let line = line
-        .expect("the judge answers")
-        .unwrap()
-        .expect("the judge lives");
-    serde_json::from_str(&line).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn amazons_own_client_reads_what_a_server_took_that_checks_signatures() {
-    let Some(mut moto) = Moto::start().await else {
+    let Some(mut moto) = JudgeServer::start("sqs_server.py").await else {
         return;
     };
     let data = tempfile::tempdir().unwrap();

@@ -48,7 +48,7 @@ pub struct Arguments {
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: IpAddr,
     /// Play a platform (discord, slack, teams, google_chat, telegram, jira, servicenow, github, gitlab, pagerduty, opsgenie,
-    /// alertmanager, ntfy, email, batch, sqs, custom): its rules, its answers, its messages, tickets or alerts.
+    /// alertmanager, ntfy, email, batch, s3, sqs, custom): its rules, its answers, its messages, tickets or alerts.
     #[arg(long = "as", value_name = "KIND")]
     platform: Option<String>,
     /// The webhook's secret, to verify signatures; OPSKNIGHT_LISTEN_SECRET_FILE names a file that holds it.

@@ -12,10 +12,7 @@ use destination::about::{KindDescription, Problem};
 use destination::task::{Step, Target, Task};
 use url::Url;
 
-use crate::aws;
-
-/// The service's name in signatures and addresses.
-const SERVICE: &str = "sqs";
+use crate::aws::{self, Service};
 
 /// Messages of a queue.
 pub struct Sqs;
@@ -32,7 +29,9 @@ impl Adapter for Sqs {
             detail: "the queue's whole URL, such as https://sqs.eu-central-1.amazonaws.com/123456789012/incidents.fifo"
                 .to_owned(),
         });
-        path.into_iter().chain(aws::problems(target, SERVICE)).collect()
+        path.into_iter()
+            .chain(aws::problems(target, Service::Sqs))
+            .collect()
     }
 
     fn sample_url(&self) -> &'static str {

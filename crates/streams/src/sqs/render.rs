@@ -5,9 +5,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use crate::aws;
+use crate::aws::{self, Service};
 use crate::format::{Binding, format};
-use crate::sqs::{SERVICE, queue};
+use crate::sqs::queue;
 use destination::task::{Rendered, Task};
 use model::attempt::Failure;
 
@@ -31,7 +31,7 @@ pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
     let url = aws::at_path(&task.target.url, "/");
     let body = Bytes::from(message(task)?.to_string());
     let rendered = Rendered::new(Method::POST, url, headers, body);
-    aws::signed(rendered, task.target, SERVICE, task.now)
+    aws::signed(rendered, task.target, Service::Sqs, task.now)
 }
 
 fn message(task: &Task<'_>) -> Result<Value, Failure> {
