@@ -8,10 +8,13 @@ use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 use crate::checks::Checks;
+use crate::webhooks::fields::{check_each, check_services};
 use crate::{ActionError, Actions};
 use model::access::{ApiKey, KeyHash, Scope, ScopeSet, new_key};
 use model::audit::Actor;
-use model::id::KeyId;
+use model::event::{EventName, EventSet};
+use model::id::{KeyId, ServiceId};
+use model::restriction::Restriction;
 use model::secret::SecretText;
 use model::time::Timestamp;
 use store::StoreError;
@@ -32,6 +35,14 @@ pub struct KeyDraft {
     /// What it may do: at least one scope, and only scopes that you have.
     #[schema(value_type = Vec<Scope>, min_items = 1)]
     pub scopes: Vec<String>,
+    /// Ids: only what is about these services; of all if absent. Such a key may only read incidents, events and deliveries.
+    #[serde(default)]
+    #[schema(min_items = 1, max_items = 100)]
+    pub services: Option<Vec<String>>,
+    /// Only these events; all if absent. Such a key may only read events and deliveries.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<EventName>>, min_items = 1)]
+    pub events: Option<Vec<String>>,
     /// When it stops working; never if absent.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
@@ -102,7 +113,12 @@ impl Actions {
         if let Some(scope) = scopes.iter().find(|scope| !held.contains(*scope)) {
             return Err(ActionError::ScopeNotHeld(scope));
         }
+        let restriction = check_restriction(&draft, scopes)?;
+        for id in restriction.services() {
+            self.expect_service(*id).await?;
+        }
         let (key, secret) = self.new_key(draft.name, scopes, draft.expires_at)?;
+        let key = ApiKey { restriction, ..key };
         let change = self.source.change(actor);
         Ok((self.store.access.create_key(key, change).await?, secret))
     }
@@ -111,6 +127,14 @@ impl Actions {
     pub async fn revoke_key(&self, actor: Actor, id: KeyId) -> Result<ApiKey, ActionError> {
         let change = self.source.change(actor);
         Ok(self.store.access.revoke_key(id, change).await?)
+    }
+
+    async fn expect_service(&self, id: ServiceId) -> Result<(), ActionError> {
+        match self.store.services.get(id).await {
+            Ok(_) => Ok(()),
+            Err(StoreError::NotFound { what }) => Err(ActionError::Unknown { what }),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn new_key(
@@ -133,6 +157,7 @@ impl Actions {
             hash: KeyHash::new(secret.reveal()),
             hint,
             scopes,
+            restriction: Restriction::default(),
             created_at: now,
             expires_at,
             revoked_at: None,
@@ -159,6 +184,38 @@ fn check_scopes(texts: &[String]) -> Result<ScopeSet, ActionError> {
     })
 }
 
+/// What a key shall be restricted to. An empty list is a mistake: it must not be taken for everything.
+fn check_restriction(draft: &KeyDraft, scopes: ScopeSet) -> Result<Restriction, ActionError> {
+    let mut checks = Checks::new();
+    for (field, texts) in [("services", &draft.services), ("events", &draft.events)] {
+        if texts.as_ref().is_some_and(Vec::is_empty) {
+            checks.fail(
+                field,
+                "empty",
+                format!("name at least one of the {field}, or leave {field} away"),
+            );
+        }
+    }
+    let services = draft.services.as_deref().unwrap_or_default();
+    let services = check_services(&mut checks, services).unwrap_or_default();
+    let events = draft.events.as_deref();
+    let events =
+        events.map(|texts| check_each(&mut checks, "events", texts, EventName::parse, EventName::NAMES));
+    let restriction = Restriction::new(services, events.map(|events| EventSet::new(&events)));
+    let may_hold = restriction.scopes();
+    let wider = scopes.iter().filter(|scope| !may_hold.contains(scope));
+    for scope in wider.filter(|_| !restriction.is_none()) {
+        let known: Vec<_> = may_hold.iter().map(|scope| scope.as_str()).collect();
+        let detail = format!(
+            "a key that is restricted like this has no {}; it may have {}",
+            scope.as_str(),
+            known.join(", ")
+        );
+        checks.fail("scopes", "not_restrictable", detail);
+    }
+    checks.finish(|| restriction)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +227,65 @@ mod tests {
         token.use_up();
         assert!(!token.accepts("correct"));
         assert!(!SetupToken::none().accepts(""));
+    }
+
+    fn mistakes(
+        services: Option<&[&str]>,
+        events: Option<&[&str]>,
+        scopes: &[Scope],
+    ) -> Vec<(String, &'static str)> {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let draft = KeyDraft {
+            name: "display".to_owned(),
+            scopes: Vec::new(),
+            services: services.map(texts),
+            events: events.map(texts),
+            expires_at: None,
+        };
+        match check_restriction(&draft, ScopeSet::new(scopes)) {
+            Ok(_) => Vec::new(),
+            Err(ActionError::Invalid(errors)) => {
+                let errors = errors.into_iter();
+                errors.map(|error| (error.field, error.code)).collect()
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn a_restricted_key_only_reads_what_can_be_restricted() {
+        let service = ServiceId::from_bytes([1; 16]).to_string();
+        let services: Option<&[&str]> = Some(&[&service]);
+        let reads = [Scope::IncidentsRead, Scope::EventsRead, Scope::DeliveriesRead];
+        assert_eq!(mistakes(services, None, &reads), []);
+        assert_eq!(mistakes(None, None, Scope::ALL), []);
+        let refused = ("scopes".to_owned(), "not_restrictable");
+        assert_eq!(
+            mistakes(services, None, &[Scope::IncidentsWrite]),
+            [refused.clone()]
+        );
+        assert_eq!(mistakes(None, Some(&["incident.resolved"]), &reads), [refused]);
+    }
+
+    #[test]
+    fn an_empty_restriction_is_a_mistake_and_not_everything() {
+        let reads = [Scope::EventsRead];
+        assert_eq!(
+            mistakes(Some(&[]), None, &reads),
+            [("services".to_owned(), "empty")]
+        );
+        assert_eq!(
+            mistakes(None, Some(&[]), &reads),
+            [("events".to_owned(), "empty")]
+        );
+        let unknown = mistakes(Some(&["x"]), Some(&["webhook.degraded"]), &reads);
+        assert_eq!(
+            unknown,
+            [
+                ("services[0]".to_owned(), "invalid_value"),
+                ("events[0]".to_owned(), "invalid_value")
+            ]
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::activity::ACTIVITY_LIFETIME;
 use model::id::ServiceId;
-use model::insight::day_of;
+use model::insight::{InsightDay, day_of};
 use model::insight_period::InsightPeriod;
 use model::insight_report::InsightReport;
 
@@ -21,11 +21,12 @@ const DAYS_AT_ONCE: Duration = Duration::from_secs(7 * 24 * 3600);
 const ACTIVITY_AT_ONCE: Duration = Duration::from_secs(24 * 3600);
 
 impl Actions {
-    /// What was counted in a period, of one service or of all. Webhooks serve all of them, so that those of one have none.
+    /// What was counted in a period, of some services, or of all if none are named. Webhooks serve all of them, so that those of
+    /// some have none.
     pub async fn insights(
         &self,
         period: InsightPeriod,
-        service_id: Option<ServiceId>,
+        services: &[ServiceId],
     ) -> Result<InsightReport, ActionError> {
         let waiting = tokio::time::timeout(MAX_WAIT, self.insights.acquire()).await;
         let Ok(Ok(_permit)) = waiting else {
@@ -34,14 +35,16 @@ impl Actions {
         };
         let mut report = InsightReport::new(period);
         let (starts_at, ends_at) = (report.period.starts_at(), report.period.ends_at());
+        let one = if let [id] = services { Some(*id) } else { None };
+        let is_asked_for = |day: &&InsightDay| services.is_empty() || services.contains(&day.service_id);
         let mut since = day_of(starts_at);
         while since < ends_at {
             let until = since.plus(DAYS_AT_ONCE);
-            let days = self.store.overview.insight_days(since, until, service_id).await?;
-            days.iter().for_each(|day| report.add(day));
+            let days = self.store.overview.insight_days(since, until, one).await?;
+            days.iter().filter(is_asked_for).for_each(|day| report.add(day));
             since = until;
         }
-        if service_id.is_some() {
+        if !services.is_empty() {
             return Ok(report);
         }
         let mut since = starts_at.max(self.source.now().minus(ACTIVITY_LIFETIME));

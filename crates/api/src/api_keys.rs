@@ -12,7 +12,8 @@ use crate::services::PageQuery;
 use crate::state::ApiState;
 use actions::access::KeyDraft;
 use model::access::{ApiKey, Scope};
-use model::id::KeyId;
+use model::event::EventName;
+use model::id::{KeyId, ServiceId};
 use model::time::Timestamp;
 
 /// An API key.
@@ -27,6 +28,12 @@ pub struct KeyView<'a> {
     hint: &'a str,
     #[schema(value_type = Vec<Scope>)]
     scopes: Vec<&'a str>,
+    /// Only what is about these services is shown to it; of all if null.
+    #[schema(required, value_type = Option<Vec<String>>)]
+    services: Option<Vec<ServiceId>>,
+    /// Only these events are shown to it; all if null.
+    #[schema(required, value_type = Option<Vec<EventName>>)]
+    events: Option<Vec<&'static str>>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(required, value_type = Option<String>, format = DateTime)]
@@ -52,11 +59,15 @@ pub struct SetupBody {
 
 impl<'a> From<&'a ApiKey> for KeyView<'a> {
     fn from(key: &'a ApiKey) -> Self {
+        let restriction = &key.restriction;
+        let services = restriction.services();
         Self {
             id: key.id,
             name: &key.name,
             hint: &key.hint,
             scopes: key.scopes.iter().map(|scope| scope.as_str()).collect(),
+            services: (!services.is_empty()).then(|| services.to_vec()),
+            events: restriction.events().map(|_| restriction.event_names()),
             created_at: key.created_at,
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,

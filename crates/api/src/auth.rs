@@ -15,6 +15,7 @@ use model::access::{ApiKey, KeyHash, Scope, ScopeSet};
 use model::audit::Actor;
 use model::client_address::ClientAddress;
 use model::id::KeyId;
+use model::restriction::Restriction;
 use model::time::Timestamp;
 
 /// How long a key is believed before the store is asked again. Revoking on this node takes effect at once, on others after
@@ -35,6 +36,8 @@ pub struct CallerKey {
     pub actor: Actor,
     /// What it may do.
     pub scopes: ScopeSet,
+    /// What it is restricted to.
+    pub restriction: Restriction,
     /// Its hash, to ask again.
     pub hash: KeyHash,
     expires_at: Option<Timestamp>,
@@ -48,6 +51,11 @@ impl Caller {
     /// Who the audit log names.
     pub fn actor(&self) -> Actor {
         self.0.actor.clone()
+    }
+
+    /// What the lists shall leave out for it.
+    pub fn restriction(&self) -> Restriction {
+        self.0.restriction.clone()
     }
 
     /// Refuses if the key lacks a scope.
@@ -165,6 +173,7 @@ pub fn remember(state: &ApiState, key: ApiKey) -> Caller {
             name: key.name,
         },
         scopes: key.scopes,
+        restriction: key.restriction,
         expires_at: key.expires_at,
     });
     state.keys.put(&key, now_ms);
@@ -201,6 +210,7 @@ mod tests {
             id: KeyId::new(Timestamp::EPOCH, [1; 10]),
             actor: Actor::System,
             scopes: ScopeSet::default(),
+            restriction: Restriction::default(),
             hash: KeyHash::new("ok_good"),
             expires_at: None,
         });

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::{ApiResult, list as list_answer, ok};
+use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::query::{PathId, QueryOf, page, parse_parameter};
 use crate::state::ApiState;
@@ -18,7 +19,9 @@ use model::delivery::{Delivery, DeliveryState};
 use model::event::EventType;
 use model::exchange::FailureCode;
 use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
+use model::restriction::Restriction;
 use model::time::Timestamp;
+use store::StoreError;
 use store::deliveries::{DeliveryDetail, DeliveryFilter};
 
 /// A delivery.
@@ -230,8 +233,8 @@ pub struct DeliveryQuery {
 }
 
 impl DeliveryQuery {
-    /// What it asks for.
-    pub fn filter(&self) -> Result<DeliveryFilter, Problem> {
+    /// What it asks for, for a reader with this restriction.
+    pub fn filter(&self, restriction: Restriction) -> Result<DeliveryFilter, Problem> {
         Ok(DeliveryFilter {
             webhook_id: parse_parameter("webhook", self.webhook.as_deref(), |text| text.parse().ok())?,
             incident_id: parse_parameter("incident", self.incident.as_deref(), |text| text.parse().ok())?,
@@ -240,6 +243,7 @@ impl DeliveryQuery {
             cause: parse_parameter("cause", self.cause.as_deref(), FailureCode::parse)?,
             since: parse_parameter("since", self.since.as_deref(), |text| text.parse().ok())?,
             until: parse_parameter("until", self.until.as_deref(), |text| text.parse().ok())?,
+            restriction,
         })
     }
 }
@@ -351,15 +355,27 @@ fn header_lines(text: &str) -> Vec<HeaderView<'_>> {
 }
 
 /// `GET /deliveries`
-pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<DeliveryQuery>) -> ApiResult {
+pub async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    QueryOf(query): QueryOf<DeliveryQuery>,
+) -> ApiResult {
     let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
-    let filter = query.filter()?;
+    let filter = query.filter(caller.restriction())?;
     let rows = state.store.deliveries.list(filter, page).await?;
     list_answer(&rows, page, |row| row.id.as_bytes(), DeliveryView::from)
 }
 
 /// `GET /deliveries/{id}`
-pub async fn get(State(state): State<ApiState>, PathId(id): PathId<DeliveryId>) -> ApiResult {
-    let detail = state.store.deliveries.get(id).await?;
+pub async fn get(State(state): State<ApiState>, caller: Caller, PathId(id): PathId<DeliveryId>) -> ApiResult {
+    let mut detail = state.store.deliveries.get(id).await?;
+    let restriction = &caller.0.restriction;
+    if !restriction.admits_body(&detail.body) {
+        return Err(StoreError::NotFound { what: "delivery" }.into());
+    }
+    if !restriction.is_none() {
+        let attempts = detail.attempts.into_iter();
+        detail.attempts = attempts.map(Attempt::without_others).collect();
+    }
     ok(&DeliveryDetailView::from(&detail))
 }

@@ -10,17 +10,24 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::accept::prefers;
 use crate::answer::{ApiResult, ok};
+use crate::auth::Caller;
 use crate::cursor::{feed_cursor, parse_feed_cursor};
 use crate::outgoing::EventIncident;
 use crate::problem::{Code, Problem};
 use crate::query::{QueryOf, parse_limit};
 use crate::state::ApiState;
 use model::event::{Event, EventName};
+use store::Page;
 
 /// The media type of one line of JSON per event.
 pub const NDJSON: &str = "application/x-ndjson";
 /// The media type of a page.
 const JSON: &str = "application/json";
+
+/// The header that says where lines go on: the last of them does so too, but a restricted reader may get none.
+const NEXT_CURSOR: &str = "x-opsknight-next-cursor";
+/// How many pages of the feed one request of a restricted reader reads at most.
+const MAX_PAGES_READ: u32 = 20;
 
 /// Which page of the feed.
 #[derive(Deserialize, IntoParams)]
@@ -69,17 +76,19 @@ pub struct EventView {
 /// `GET /events`
 pub async fn list(
     State(state): State<ApiState>,
+    caller: Caller,
     headers: HeaderMap,
     QueryOf(query): QueryOf<FeedQuery>,
 ) -> ApiResult {
     let limit = parse_limit(query.limit.as_deref())?;
     let after = query.after.as_deref().map(parse_feed_cursor).transpose()?;
-    let events = state.store.events.list_after(after.unwrap_or(0), limit).await?;
+    let page = read(&state, &caller, after, limit).await?;
+    let next_cursor = page.next.map(feed_cursor);
     if prefers(&headers, NDJSON, JSON) {
-        return Ok(lines(&events));
+        return Ok(lines(&page.events, next_cursor));
     }
-    let has_more = u32::try_from(events.len()).is_ok_and(|length| length >= limit);
-    let items: Result<Vec<_>, _> = events
+    let items: Result<Vec<_>, _> = page
+        .events
         .iter()
         .map(|event| RawValue::from_string(line(event)))
         .collect();
@@ -89,13 +98,56 @@ pub async fn list(
     })?;
     ok(&FeedView {
         items,
-        next_cursor: events
-            .last()
-            .map(|event| event.sequence)
-            .or(after)
-            .map(feed_cursor),
-        has_more,
+        next_cursor,
+        has_more: page.has_more,
     })
+}
+
+/// Events, the place behind which the next ones follow, and whether there may be some already.
+struct FeedPage {
+    events: Vec<Event>,
+    next: Option<i64>,
+    has_more: bool,
+}
+
+/// Reads a page. For a restricted reader it goes on until it has one, or as far as one request may.
+async fn read(
+    state: &ApiState,
+    caller: &Caller,
+    after: Option<i64>,
+    limit: u32,
+) -> Result<FeedPage, Problem> {
+    let restriction = &caller.0.restriction;
+    let (pages, length) = match restriction.is_none() {
+        true => (1, limit),
+        false => (MAX_PAGES_READ, Page::MAX_LIMIT),
+    };
+    let mut page = FeedPage {
+        events: Vec::new(),
+        next: after,
+        has_more: true,
+    };
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    for _ in 0..pages {
+        let read = state
+            .store
+            .events
+            .list_after(page.next.unwrap_or(0), length)
+            .await?;
+        page.has_more = u32::try_from(read.len()).is_ok_and(|count| count >= length);
+        for event in read {
+            if page.events.len() >= wanted {
+                page.has_more = true;
+                return Ok(page);
+            }
+            page.next = Some(event.sequence);
+            page.events.extend(restriction.admits(&event).then_some(event));
+        }
+        if !page.has_more {
+            break;
+        }
+    }
+    Ok(page)
 }
 
 /// An event in one line: `{"id":…,"cursor":…,` and then the members of its body, byte for byte.
@@ -106,15 +158,17 @@ pub fn line(event: &Event) -> String {
     format!("{{\"id\":\"{}\",\"cursor\":\"{cursor}\",{members}", event.id)
 }
 
-fn lines(events: &[Event]) -> Response {
+fn lines(events: &[Event], next_cursor: Option<String>) -> Response {
     let mut text = String::new();
     for event in events {
         text.push_str(&line(event));
         text.push('\n');
     }
     let mut response = text.into_response();
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+    if let Some(Ok(cursor)) = next_cursor.map(HeaderValue::try_from) {
+        headers.insert(NEXT_CURSOR, cursor);
+    }
     response
 }

@@ -12,7 +12,7 @@ use model::access::Scope;
 /// Every route of exports.
 pub fn all() -> Vec<Route> {
     let export = |route: Route| {
-        let route = route.fails(&[TooManyExports]);
+        let route = route.filtered().fails(&[TooManyExports]);
         route.gives_text(NDJSON).gives_text(CSV)
     };
     vec![

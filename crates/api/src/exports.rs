@@ -22,6 +22,7 @@ use crate::problem::{Code, Problem};
 use crate::query::QueryOf;
 use crate::state::ApiState;
 use model::access::Scope;
+use model::restriction::Restriction;
 use pages::Selection;
 use store::Store;
 use writing::Writing;
@@ -61,7 +62,7 @@ impl Exports {
         let query = Query::<IncidentExportQuery>::try_from_uri(uri);
         let wanted = query
             .map_err(|rejection| Problem::new(Code::InvalidQuery, rejection.body_text()))
-            .and_then(|Query(query)| query.selection());
+            .and_then(|Query(query)| query.selection(Restriction::default()));
         self.answer(wanted, may_read).await
     }
 
@@ -70,7 +71,7 @@ impl Exports {
         let query = Query::<DeliveryExportQuery>::try_from_uri(uri);
         let wanted = query
             .map_err(|rejection| Problem::new(Code::InvalidQuery, rejection.body_text()))
-            .and_then(|Query(query)| query.selection());
+            .and_then(|Query(query)| query.selection(Restriction::default()));
         self.answer(wanted, may_read).await
     }
 
@@ -119,7 +120,7 @@ pub async fn incidents(
     caller: Caller,
     QueryOf(query): QueryOf<IncidentExportQuery>,
 ) -> ApiResult {
-    let (selection, format) = query.selection()?;
+    let (selection, format) = query.selection(caller.restriction())?;
     let may_read = key_may_read(&state, &caller, Scope::IncidentsRead);
     state.exports.open(selection, format, may_read).await
 }
@@ -131,7 +132,7 @@ pub async fn events(
     QueryOf(query): QueryOf<EventExportQuery>,
 ) -> ApiResult {
     let up_to = state.store.events.latest_sequence().await?;
-    let (selection, format) = query.selection(up_to)?;
+    let (selection, format) = query.selection(caller.restriction(), up_to)?;
     let may_read = key_may_read(&state, &caller, Scope::EventsRead);
     state.exports.open(selection, format, may_read).await
 }
@@ -142,7 +143,7 @@ pub async fn deliveries(
     caller: Caller,
     QueryOf(query): QueryOf<DeliveryExportQuery>,
 ) -> ApiResult {
-    let (selection, format) = query.selection()?;
+    let (selection, format) = query.selection(caller.restriction())?;
     let may_read = key_may_read(&state, &caller, Scope::DeliveriesRead);
     state.exports.open(selection, format, may_read).await
 }
@@ -153,7 +154,7 @@ pub async fn attempts(
     caller: Caller,
     QueryOf(query): QueryOf<AttemptExportQuery>,
 ) -> ApiResult {
-    let (selection, format) = query.selection()?;
+    let (selection, format) = query.selection(caller.restriction())?;
     let may_read = key_may_read(&state, &caller, Scope::DeliveriesRead);
     state.exports.open(selection, format, may_read).await
 }

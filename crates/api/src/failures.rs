@@ -1,7 +1,7 @@
 //! Which problems a route can answer with: those that follow from who may call it and what it takes, and its own. The tests
 //! look at every problem that any of them meets, whether it is in here.
 
-use crate::guard::{Access, Repetition};
+use crate::guard::{Access, Repetition, Restricted};
 use crate::problem::Code;
 use crate::route::{Route, Verb};
 
@@ -29,7 +29,10 @@ pub fn of(route: &Route) -> Vec<Code> {
     match route.rule.access {
         Access::Open => {}
         Access::OwnToken => codes.extend(OF_TOKENS),
-        Access::Scope(_) | Access::Stream(_) | Access::Metrics(_) => codes.extend(OF_KEYS),
+        Access::Scope(_) | Access::Stream(_) | Access::Metrics(_) => {
+            codes.extend(OF_KEYS);
+            codes.extend((route.rule.restricted == Restricted::Refused).then_some(Code::RestrictedKey));
+        }
     }
     if route.path.contains('{') {
         codes.push(Code::NotFound);

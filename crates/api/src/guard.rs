@@ -57,11 +57,22 @@ pub enum Repetition {
     KeptAround,
 }
 
+/// What becomes of a key that is restricted to services or events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restricted {
+    /// It is not let in.
+    Refused,
+    /// The route shows only what the restriction admits.
+    Filtered,
+}
+
 /// What the guard does for one route.
 #[derive(Debug, Clone, Copy)]
 pub struct RoutePolicy {
     /// Who may call it.
     pub access: Access,
+    /// What becomes of restricted keys.
+    pub restricted: Restricted,
     /// How it keeps its answers.
     pub repetition: Repetition,
     /// Where that can be read which it creates.
@@ -167,6 +178,9 @@ async fn authorize(
         None => authenticate(state, request.headers(), client).await?,
     };
     caller.must_have(scope)?;
+    if rule.restricted == Restricted::Refused && !caller.0.restriction.is_none() {
+        return Err(Problem::plain(Code::RestrictedKey));
+    }
     let limited = state
         .key_limits
         .take(caller.0.id, state.source.monotonic_millis());

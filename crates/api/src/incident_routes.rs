@@ -27,6 +27,7 @@ fn reading_and_editing() -> Vec<Route> {
     };
     vec![
         Route::new(Get, "/api/v1/incidents", READ, "List incidents", incidents::list)
+            .filtered()
             .asks::<IncidentQuery>()
             .lists::<IncidentView<'_>>(),
         Route::new(
@@ -48,6 +49,7 @@ fn reading_and_editing() -> Vec<Route> {
             "See an incident with its timeline",
             incidents::get,
         )
+        .filtered()
         .gives::<IncidentDetail<'_>>(200),
         edit(Route::new(
             Patch,

@@ -18,7 +18,9 @@ use actions::incidents::{IncidentChange, IncidentDraft};
 use model::event::EventName;
 use model::id::{IncidentId, ServiceId, UserId};
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::restriction::Restriction;
 use model::time::Timestamp;
+use store::StoreError;
 use store::incidents::{Committed, IncidentFilter, TimelineEntry, TimelineKind};
 use store::receipts::Answer;
 
@@ -132,8 +134,8 @@ pub struct IncidentQuery {
 }
 
 impl IncidentQuery {
-    /// What it asks for.
-    pub fn filter(&self) -> Result<IncidentFilter, Problem> {
+    /// What it asks for, for a reader with this restriction.
+    pub fn filter(&self, restriction: Restriction) -> Result<IncidentFilter, Problem> {
         let parse_statuses = |text: &str| text.split(',').map(IncidentStatus::parse).collect();
         let parse_text = |text: &str| (text.len() <= MAX_SEARCH_BYTES).then(|| text.to_owned());
         let statuses: Option<Vec<_>> = parse_parameter("status", self.status.as_deref(), parse_statuses)?;
@@ -144,6 +146,7 @@ impl IncidentQuery {
             text: parse_parameter("q", self.q.as_deref(), parse_text)?,
             since: parse_parameter("since", self.since.as_deref(), |text| text.parse().ok())?,
             until: parse_parameter("until", self.until.as_deref(), |text| text.parse().ok())?,
+            restriction,
         })
     }
 }
@@ -262,16 +265,23 @@ async fn transition(
 }
 
 /// `GET /incidents`
-pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<IncidentQuery>) -> ApiResult {
+pub async fn list(
+    State(state): State<ApiState>,
+    caller: Caller,
+    QueryOf(query): QueryOf<IncidentQuery>,
+) -> ApiResult {
     let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
-    let filter = query.filter()?;
+    let filter = query.filter(caller.restriction())?;
     let rows = state.store.incidents.list(filter, page).await?;
     list_answer(&rows, page, |row| row.id.as_bytes(), IncidentView::from)
 }
 
 /// `GET /incidents/{id}`
-pub async fn get(State(state): State<ApiState>, PathId(id): PathId<IncidentId>) -> ApiResult {
+pub async fn get(State(state): State<ApiState>, caller: Caller, PathId(id): PathId<IncidentId>) -> ApiResult {
     let incident = state.store.incidents.get(id).await?;
+    if !caller.0.restriction.admits_service(incident.service.id) {
+        return Err(StoreError::NotFound { what: "incident" }.into());
+    }
     let timeline = state.store.incidents.timeline(id).await?;
     let links = state.store.tickets.of_incident(id).await?;
     ok(&IncidentDetail {

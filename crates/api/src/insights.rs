@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::{ApiResult, ok};
+use crate::auth::Caller;
 use crate::problem::{Code, Problem};
 use crate::query::{QueryOf, parse_parameter};
 use crate::state::ApiState;
@@ -159,7 +160,11 @@ impl From<&InsightReport> for InsightsView {
 }
 
 /// `GET /insights`
-pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<InsightsQuery>) -> ApiResult {
+pub async fn get(
+    State(state): State<ApiState>,
+    caller: Caller,
+    QueryOf(query): QueryOf<InsightsQuery>,
+) -> ApiResult {
     let text = PeriodText {
         days: query.days.as_deref().unwrap_or_default(),
         from: query.from.as_deref().unwrap_or_default(),
@@ -167,9 +172,15 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<Insights
         zone: query.zone.as_deref().unwrap_or_default(),
         step: query.step.as_deref().unwrap_or_default(),
     };
-    let service_id = parse_parameter("service", query.service.as_deref(), |text| text.parse().ok())?;
+    let service_id: Option<ServiceId> =
+        parse_parameter("service", query.service.as_deref(), |text| text.parse().ok())?;
     let period = InsightPeriod::parse(text, state.source.now()).map_err(refused)?;
-    let report = state.actions.insights(period, service_id).await?;
+    let restriction = &caller.0.restriction;
+    let report = match service_id {
+        Some(id) if !restriction.admits_service(id) => InsightReport::new(period),
+        Some(id) => state.actions.insights(period, &[id]).await?,
+        None => state.actions.insights(period, restriction.services()).await?,
+    };
     ok(&InsightsView::from(&report))
 }
 

@@ -59,6 +59,8 @@ define_problems! {
         "send the header Authorization: Bearer ok_… with a key that is neither revoked nor expired"
     Forbidden "forbidden" FORBIDDEN "the API key lacks a scope"
         "use a key with the scope that detail names"
+    RestrictedKey "restricted_key" FORBIDDEN "the API key is restricted to services or events, and this tells of more"
+        "use a key without such a restriction"
     SetupRefused "setup_refused" FORBIDDEN "the set-up token is wrong, or the first key exists already"
         "use the token that the server printed at its start, or ask someone with an admin key"
     NotFound "not_found" NOT_FOUND "there is no such thing"

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::guard::{Access, Location, Repetition, RoutePolicy, guard};
+use crate::guard::{Access, Location, Repetition, Restricted, RoutePolicy, guard};
 use crate::problem::Code;
 use crate::state::ApiState;
 use crate::words;
@@ -102,6 +102,7 @@ impl Route {
             summary,
             rule: RoutePolicy {
                 access: Access::Scope(scope),
+                restricted: Restricted::Refused,
                 repetition,
                 location: Location::None,
             },
@@ -118,9 +119,16 @@ impl Route {
     pub fn open_to(mut self, access: Access) -> Self {
         self.rule = RoutePolicy {
             access,
+            restricted: Restricted::Refused,
             repetition: Repetition::NotKept,
             location: Location::None,
         };
+        self
+    }
+
+    /// Lets keys in that are restricted to services or events: its function shows them no more than that.
+    pub fn filtered(mut self) -> Self {
+        self.rule.restricted = Restricted::Filtered;
         self
     }
 

@@ -64,7 +64,12 @@ fn insight_routes() -> Vec<Route> {
         summary,
         insights::get,
     );
-    vec![route.asks::<InsightsQuery>().gives::<InsightsView>(200)]
+    vec![
+        route
+            .filtered()
+            .asks::<InsightsQuery>()
+            .gives::<InsightsView>(200),
+    ]
 }
 
 fn service_routes() -> Vec<Route> {
@@ -291,6 +296,7 @@ fn delivery_routes() -> Vec<Route> {
             "List deliveries",
             deliveries::list,
         )
+        .filtered()
         .asks::<DeliveryQuery>()
         .lists::<DeliveryView>(),
         Route::new(
@@ -300,6 +306,7 @@ fn delivery_routes() -> Vec<Route> {
             "See a delivery with every attempt",
             deliveries::get,
         )
+        .filtered()
         .gives::<DeliveryDetailView<'_>>(200),
         Route::new(
             Post,
@@ -344,6 +351,7 @@ fn event_routes() -> Vec<Route> {
             "Read the event feed, oldest first",
             events::list,
         )
+        .filtered()
         .asks::<FeedQuery>()
         .gives::<FeedView>(200)
         .gives_text(NDJSON),
@@ -354,6 +362,7 @@ fn event_routes() -> Vec<Route> {
             "Follow the event feed; resumes from Last-Event-ID without a gap",
             stream::stream,
         )
+        .filtered()
         .takes_stream_tokens(READ)
         .asks::<StreamQuery>()
         .fails(&[TooManyStreams])
@@ -365,6 +374,7 @@ fn event_routes() -> Vec<Route> {
             "Make a token for the stream, for browsers",
             stream_tokens::create,
         )
+        .filtered()
         .not_kept()
         .may_take::<StreamTokenBody>()
         .fails(&[InvalidFields])
@@ -386,7 +396,7 @@ fn access_routes() -> Vec<Route> {
             api_keys::create,
         )
         .takes::<KeyDraft>()
-        .fails(&[InvalidFields])
+        .fails(&[InvalidFields, UnknownService])
         .gives::<KeyView<'_>>(201),
         Route::new(
             Post,

@@ -121,7 +121,10 @@ impl Feed {
                 Some(last) => self.after = last.sequence,
                 None => self.wait().await,
             }
-            let is_shown = |event: &Event| self.token.is_none_or(|token| token.events.contains(event.name));
+            let is_shown = |event: &Event| {
+                self.token.is_none_or(|token| token.events.contains(event.name))
+                    && self.caller.0.restriction.admits(event)
+            };
             self.read.extend(page.into_iter().filter(is_shown));
         }
         self.read.pop_front()

@@ -9,11 +9,13 @@ use super::output::{Column, text};
 use super::services::Page;
 use super::session::Session;
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 9] = [
     ("ID", "/id"),
     ("NAME", "/name"),
     ("KEY", "/hint"),
     ("SCOPES", "/scopes"),
+    ("SERVICES", "/services"),
+    ("EVENTS", "/events"),
     ("CREATED", "/createdAt"),
     ("EXPIRES", "/expiresAt"),
     ("REVOKED", "/revokedAt"),
@@ -40,6 +42,12 @@ pub struct Create {
     /// What it may do, such as incidents:write; may be repeated.
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', required = true)]
     scopes: Vec<String>,
+    /// Show it only what is about this service, by name or id; may be repeated. Such a key may only read.
+    #[arg(long = "service", value_name = "NAME|ID")]
+    services: Vec<String>,
+    /// Show it only this event, such as incident.triggered; may be repeated. Such a key may only read events and deliveries.
+    #[arg(long = "event", value_name = "EVENT", value_delimiter = ',')]
+    events: Vec<String>,
     /// When it stops working, such as 2027-01-01T00:00:00Z [default: never].
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
@@ -69,7 +77,7 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::List(page) => session.print_page(&session.api.get(LIST, &page.query())?, &COLUMNS),
         Command::Create(create) => {
-            let answer = session.api.post(LIST, Some(&body(create)))?;
+            let answer = session.api.post(LIST, Some(&body(session, create)?))?;
             session.print(&answer, in_words)
         }
         Command::Revoke(which) => {
@@ -86,12 +94,20 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
     }
 }
 
-fn body(create: Create) -> Value {
+fn body(session: &Session, create: Create) -> Result<Value, Failure> {
+    let services: Result<Vec<String>, Failure> = create
+        .services
+        .iter()
+        .map(|service| session.service_id(service))
+        .collect();
+    let restrictions = [("services", services?), ("events", create.events)];
     let mut body = Map::new();
     body.insert("name".into(), create.name.into());
     body.insert("scopes".into(), create.scopes.into());
+    let restrictions = restrictions.into_iter().filter(|(_, names)| !names.is_empty());
+    body.extend(restrictions.map(|(name, names)| (name.to_owned(), names.into())));
     body.extend(create.expires.map(|at| ("expiresAt".to_owned(), at.into())));
-    Value::Object(body)
+    Ok(Value::Object(body))
 }
 
 fn in_words(key: &Value) -> String {

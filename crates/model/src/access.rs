@@ -4,6 +4,7 @@ use crate::digest::sha256;
 use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::id::KeyId;
+use crate::restriction::Restriction;
 use crate::secret::SecretText;
 use crate::time::Timestamp;
 
@@ -183,6 +184,8 @@ pub struct ApiKey {
     pub hint: String,
     /// What it may do.
     pub scopes: ScopeSet,
+    /// What it is restricted to.
+    pub restriction: Restriction,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it stops working, if ever.

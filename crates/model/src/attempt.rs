@@ -138,12 +138,39 @@ pub struct StateUpdates {
 
 /// How the note of an attempt begins whose request carried further deliveries.
 pub const SENT_TOGETHER: &str = "sent together with ";
+/// The whole note, for who may not see those.
+const SENT_TOGETHER_WITH_OTHERS: &str = "sent together with others";
 
 impl Attempt {
     /// Whether its request carried further deliveries: then its bodies tell of other incidents too.
     pub fn is_joint(&self) -> bool {
         let note = self.note.as_deref().unwrap_or_default();
         note.starts_with(SENT_TOGETHER)
+    }
+
+    /// The same without what request and answer tell of further deliveries, if it is joint: for who may not see those.
+    pub fn without_others(self) -> Self {
+        if !self.is_joint() {
+            return self;
+        }
+        let without_detail = |failure| Failure {
+            detail: String::new(),
+            ..failure
+        };
+        Self {
+            outcome: match self.outcome {
+                Outcome::Failed(failure) => Outcome::Failed(without_detail(failure)),
+                Outcome::Gone(failure) => Outcome::Gone(without_detail(failure)),
+                outcome @ (Outcome::Delivered | Outcome::Accepted | Outcome::Step) => outcome,
+            },
+            // The subject of a mail tells of all that is in it.
+            request_head: self.request_head.lines().next().unwrap_or_default().to_owned(),
+            request_body: self.request_body.map(|_| Bytes::new()),
+            response_head: String::new(),
+            response_body: Bytes::new(),
+            note: Some(SENT_TOGETHER_WITH_OTHERS.to_owned()),
+            ..self
+        }
     }
 }
 
@@ -175,4 +202,43 @@ pub struct Attempt {
     pub response_body_is_truncated: bool,
     /// What the attempt was for or found out, in a sentence, if its adapter tells.
     pub note: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(note: &str) -> Attempt {
+        let secret = || Bytes::from_static(b"other");
+        Attempt {
+            id: AttemptId::from_bytes([1; 16]),
+            number: 1,
+            started_at: Timestamp::EPOCH,
+            timings: PhaseTimings::default(),
+            remote_address: None,
+            outcome: Outcome::Failed(Failure::new(FailureCode::ServerError, "other")),
+            status: Some(500),
+            request_head: "POST /hook\nsubject: other".to_owned(),
+            request_body: Some(secret()),
+            response_head: "x: other".to_owned(),
+            response_body: secret(),
+            response_body_is_truncated: false,
+            note: Some(note.to_owned()),
+        }
+    }
+
+    #[test]
+    fn only_a_joint_attempt_hides_what_it_carried_besides() {
+        let joint = attempt("sent together with 2 others as batch other").without_others();
+        assert!(
+            joint.is_joint() && !format!("{joint:?}").contains("other\""),
+            "{joint:?}"
+        );
+        assert_eq!(
+            (joint.status, joint.request_head.as_str()),
+            (Some(500), "POST /hook")
+        );
+        let single = attempt("looked for the ticket");
+        assert_eq!(single.clone().without_others(), single);
+    }
 }

@@ -30,6 +30,7 @@ pub mod network;
 pub mod operational;
 pub mod outage;
 pub mod patch;
+pub mod restriction;
 pub mod retry;
 pub mod schema;
 pub mod secret;

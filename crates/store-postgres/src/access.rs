@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tokio_postgres::Row;
 
-use model::access::{ApiKey, KeyHash, ScopeSet};
+use model::access::{ApiKey, KeyHash};
 use model::audit::{AuditEntry, Change};
 use model::id::KeyId;
 use model::time::Timestamp;
@@ -11,6 +11,7 @@ use store::Page;
 use store::StoreError;
 use store::StoreResult;
 use store::access::Access;
+use store::key_columns::KeyColumns;
 
 use super::audit;
 use super::columns::{bytes, number, optional_time, time, value};
@@ -36,7 +37,7 @@ impl Access for Database {
 
     async fn list_keys(&self, page: Page) -> StoreResult<Vec<ApiKey>> {
         let (before, limit) = page.bounds();
-        let sql = "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys
+        let sql = "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
                    WHERE id < $1 ORDER BY id DESC LIMIT $2";
         let connection = self.connection().await?;
         connection
@@ -45,13 +46,15 @@ impl Access for Database {
     }
 
     async fn find_key(&self, hash: KeyHash) -> StoreResult<Option<ApiKey>> {
-        let sql = "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE hash = $1";
+        let sql = "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+                   WHERE hash = $1";
         let connection = self.connection().await?;
         connection.read_one(sql, &[&&hash.0[..]], key_from_row).await
     }
 
     async fn get_key(&self, id: KeyId) -> StoreResult<Option<ApiKey>> {
-        let sql = "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE id = $1";
+        let sql = "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+                   WHERE id = $1";
         let connection = self.connection().await?;
         connection
             .read_one(sql, &[&&id.as_bytes()[..]], key_from_row)
@@ -84,8 +87,10 @@ const REFUSAL: ConstraintRefusal = ConstraintRefusal {
 };
 
 async fn create_key(connection: &Connection, key: &ApiKey, change: &Change) -> StoreResult<ApiKey> {
-    let sql = "INSERT INTO api_keys (id, name, hash, hint, scopes, created_at, expires_at, revoked_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let columns = KeyColumns::new(key);
+    let sql =
+        "INSERT INTO api_keys (id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     connection
         .execute_or_refuse(
             sql,
@@ -94,7 +99,8 @@ async fn create_key(connection: &Connection, key: &ApiKey, change: &Change) -> S
                 &key.name,
                 &&key.hash.0[..],
                 &key.hint,
-                &i64::from(key.scopes.bits()),
+                &i64::from(columns.scopes),
+                &columns.restriction,
                 &key.created_at.as_millis(),
                 &key.expires_at.map(Timestamp::as_millis),
                 &key.revoked_at.map(Timestamp::as_millis),
@@ -103,7 +109,7 @@ async fn create_key(connection: &Connection, key: &ApiKey, change: &Change) -> S
         )
         .await?;
     let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-    let detail = format!("created \"{}\" with {}", key.name, scopes.join(", "));
+    let detail = format!("created \"{}\" with {}", key.name, scopes.join(", ")) + &key.restriction.in_words();
     audit::write(connection, change, "key.create", key.id, &detail).await?;
     Ok(key.clone())
 }
@@ -122,8 +128,8 @@ async fn create_first_key(context: &mut WriteContext, key: &ApiKey, change: &Cha
 
 async fn revoke_key(connection: &Connection, id: KeyId, change: &Change) -> StoreResult<ApiKey> {
     let sql =
-        "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE id = $1
-               FOR UPDATE";
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+               WHERE id = $1 FOR UPDATE";
     let key = connection
         .read_one(sql, &[&&id.as_bytes()[..]], key_from_row)
         .await?
@@ -148,12 +154,19 @@ async fn has_keys(connection: &Connection) -> StoreResult<bool> {
 }
 
 fn key_from_row(row: &Row) -> StoreResult<ApiKey> {
+    let columns = KeyColumns {
+        scopes: number(row, "scopes")?,
+        restriction: value(row, "restriction")?,
+    };
+    let unreadable = || StoreError::Corrupt("the restriction of an API key cannot be read".into());
+    let (scopes, restriction) = columns.read().ok_or_else(unreadable)?;
     Ok(ApiKey {
         id: KeyId::from_bytes(bytes(row, "id")?),
         name: value(row, "name")?,
         hash: KeyHash(bytes(row, "hash")?),
         hint: value(row, "hint")?,
-        scopes: ScopeSet::from_bits(number(row, "scopes")?),
+        scopes,
+        restriction,
         created_at: time(row, "created_at")?,
         expires_at: optional_time(row, "expires_at")?,
         revoked_at: optional_time(row, "revoked_at")?,

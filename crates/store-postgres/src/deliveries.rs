@@ -23,7 +23,7 @@ use super::{delivery_lists, delivery_rows, delivery_stats, events, giving_up, re
 impl Deliveries for Database {
     async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Vec<Delivery>> {
         // A filter without an index of its own may walk the whole table.
-        let is_plain = filter.event.is_none() && filter.cause.is_none();
+        let is_plain = filter.event.is_none() && filter.cause.is_none() && filter.restriction.is_none();
         let connection = match is_plain {
             true => self.connection().await?,
             false => self.long_connection().await?,
@@ -39,7 +39,10 @@ impl Deliveries for Database {
     }
 
     async fn list_attempts(&self, page: AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
-        let connection = self.connection().await?;
+        let connection = match page.restriction.is_none() {
+            true => self.connection().await?,
+            false => self.long_connection().await?,
+        };
         delivery_rows::list_attempts(&connection, &page).await
     }
 

@@ -13,6 +13,7 @@ use store::deliveries::DeliveryFilter;
 
 use super::connection::Connection;
 use super::delivery_rows::{from_row, select_deliveries};
+use super::restrictions::{self, EVENT, SERVICE};
 
 /// Deliveries, newest first.
 pub async fn list(
@@ -34,6 +35,8 @@ struct List {
     cause: Option<&'static str>,
     webhook: Option<Vec<u8>>,
     incident: Option<Vec<u8>>,
+    services: Option<Vec<Vec<u8>>>,
+    events: Option<Vec<&'static str>>,
     narrow: Vec<Narrow>,
 }
 
@@ -44,6 +47,8 @@ enum Narrow {
     Cause,
     Webhook,
     Incident,
+    Services,
+    Events,
 }
 
 impl List {
@@ -64,6 +69,8 @@ impl List {
             cause: filter.cause.map(|cause| cause.as_str()),
             webhook: filter.webhook_id.map(|id| id.as_bytes().to_vec()),
             incident: filter.incident_id.map(|id| id.as_bytes().to_vec()),
+            services: restrictions::services(&filter.restriction),
+            events: restrictions::events(&filter.restriction),
             narrow: Vec::new(),
         };
         list.ids = list.statement_of_ids(filter);
@@ -77,17 +84,27 @@ impl List {
                 self.narrow.push(narrow);
                 // Three values come before those that depend on the filter.
                 let place = self.narrow.len() + 3;
-                conditions.push_str(&format!(" AND {condition} = ${place}"));
+                conditions.push_str(&format!(" AND {}", condition.replace('?', &format!("${place}"))));
             }
         };
-        bind(filter.incident_id.is_some(), Narrow::Incident, "d.incident_id");
-        bind(filter.webhook_id.is_some(), Narrow::Webhook, "d.webhook_id");
+        bind(
+            filter.incident_id.is_some(),
+            Narrow::Incident,
+            "d.incident_id = ?",
+        );
+        bind(filter.webhook_id.is_some(), Narrow::Webhook, "d.webhook_id = ?");
         bind(
             filter.event.is_some(),
             Narrow::Event,
-            "(SELECT coalesce(e.operational, e.name) FROM events e WHERE e.sequence = d.event_sequence)",
+            "(SELECT coalesce(e.operational, e.name) FROM events e WHERE e.sequence = d.event_sequence) = ?",
         );
-        bind(filter.cause.is_some(), Narrow::Cause, "d.last_failure");
+        bind(filter.cause.is_some(), Narrow::Cause, "d.last_failure = ?");
+        let (of_services, of_events) = (
+            format!("{SERVICE} = ANY(?::bytea[])"),
+            format!("{EVENT} = ANY(?::text[])"),
+        );
+        bind(self.services.is_some(), Narrow::Services, &of_services);
+        bind(self.events.is_some(), Narrow::Events, &of_events);
         if filter.cause.is_some() {
             conditions.push_str(" AND d.ended_as IS NULL");
         }
@@ -119,6 +136,8 @@ impl List {
                 Narrow::Cause => &self.cause,
                 Narrow::Webhook => &self.webhook,
                 Narrow::Incident => &self.incident,
+                Narrow::Services => &self.services,
+                Narrow::Events => &self.events,
             });
         }
         params

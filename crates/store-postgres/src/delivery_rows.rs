@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use model::attempt::{Attempt, Disposition, Failure, Outcome};
 use model::audit::Actor;
@@ -22,6 +23,7 @@ use super::columns::{
     bytes, number, optional_id, optional_number, optional_time, parsed, time, unexpected, value,
 };
 use super::connection::Connection;
+use super::restrictions::{self, EVENT, SERVICE};
 
 /// What [`from_row`] reads, of `deliveries d`.
 macro_rules! select_deliveries {
@@ -74,24 +76,37 @@ pub async fn list_attempts(
     connection: &Connection,
     page: &AttemptPage,
 ) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
+    let (services, events) = (
+        restrictions::services(&page.restriction),
+        restrictions::events(&page.restriction),
+    );
+    let shown = match page.restriction.is_none() {
+        true => String::new(),
+        false => format!(
+            " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.id = attempts.delivery_id
+                  AND ($5::bytea[] IS NULL OR {SERVICE} = ANY($5)) AND ($6::text[] IS NULL OR {EVENT} = ANY($6)))"
+        ),
+    };
     // The second bound of the delivery says nothing new, but to the planner: which partitions need not be read.
-    let sql =
+    let sql = format!(
         "SELECT id, number, started_at, outcome, failure, failure_detail, retry_after_ms, status, dns_us, connect_us,
              tls_us, first_byte_us, total_us, remote_address, request_head, response_head, response_body,
              response_body_truncated, remedy, request_body, note, delivery_id
-         FROM attempts WHERE (delivery_id, id) < ($1, $2) AND delivery_id >= $3 AND delivery_id <= $1
-         ORDER BY delivery_id DESC, id DESC LIMIT $4";
+         FROM attempts WHERE (delivery_id, id) < ($1, $2) AND delivery_id >= $3 AND delivery_id <= $1{shown}
+         ORDER BY delivery_id DESC, id DESC LIMIT $4"
+    );
     let (since, (before, before_id)) = page.bounds();
     let (before, before_id, since) = (before.as_bytes(), before_id.as_bytes(), since.as_bytes());
+    let (before, before_id, since, limit) = (&before[..], &before_id[..], &since[..], i64::from(page.limit));
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&before, &before_id, &since, &limit];
+    if !page.restriction.is_none() {
+        params.extend([&services as &(dyn ToSql + Sync), &events]);
+    }
     connection
-        .read_all(
-            sql,
-            &[&&before[..], &&before_id[..], &&since[..], &i64::from(page.limit)],
-            |row| {
-                let delivery_id = DeliveryId::from_bytes(bytes(row, "delivery_id")?);
-                Ok((delivery_id, attempt_from_row(row)?))
-            },
-        )
+        .read_all(&sql, &params, |row| {
+            let delivery_id = DeliveryId::from_bytes(bytes(row, "delivery_id")?);
+            Ok((delivery_id, attempt_from_row(row)?))
+        })
         .await
 }
 

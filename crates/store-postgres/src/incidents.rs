@@ -21,6 +21,7 @@ use super::connection::Connection;
 use super::database::Database;
 use super::incident_edits;
 use super::incident_rows::{self, incident_from_row, select_incidents};
+use super::restrictions;
 use super::transitions::Request;
 
 /// How many incidents are read at a time while titles are searched.
@@ -108,6 +109,9 @@ async fn list(connection: &Connection, filter: &IncidentFilter, page: Page) -> S
     }
     if let Some(service_id) = filter.service_id {
         restrict(" AND i.service_id = ?", Box::new(service_id.as_bytes().to_vec()));
+    }
+    if let Some(services) = restrictions::services(&filter.restriction) {
+        restrict(" AND i.service_id = ANY(?::bytea[])", Box::new(services));
     }
     if let Some(severity) = filter.severity {
         restrict(" AND i.severity = ?", Box::new(severity.as_str()));

@@ -56,6 +56,7 @@ mod recording;
 mod rekey;
 mod replays;
 mod replication;
+mod restrictions;
 mod services;
 mod sessions;
 mod sign_in;

@@ -23,7 +23,7 @@ struct Migration {
 }
 
 /// Every migration in order.
-const MIGRATIONS: [Migration; 11] = [
+const MIGRATIONS: [Migration; 12] = [
     Migration {
         sql: include_str!("../migrations/0001_schema.sql"),
         min_program: 1,
@@ -66,6 +66,10 @@ const MIGRATIONS: [Migration; 11] = [
     },
     Migration {
         sql: include_str!("../migrations/0011_insights.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0012_key_restrictions.sql"),
         min_program: 1,
     },
 ];

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
-use model::access::{ApiKey, KeyHash, ScopeSet};
+use model::access::{ApiKey, KeyHash};
 use model::audit::{AuditEntry, Change};
 use model::id::KeyId;
 use model::time::Timestamp;
@@ -11,9 +11,10 @@ use store::Page;
 use store::StoreError;
 use store::StoreResult;
 use store::access::Access;
+use store::key_columns::KeyColumns;
 
 use super::audit;
-use super::columns::{id_bytes, optional_time, time};
+use super::columns::{id_bytes, optional_time, time, unexpected};
 use super::database::Database;
 use super::refusals::{ConstraintRefusal, execute_or_refuse};
 use super::statements::{execute, read_all, read_one};
@@ -71,16 +72,18 @@ const REFUSAL: ConstraintRefusal = ConstraintRefusal {
 };
 
 fn create_key(connection: &Connection, key: ApiKey, change: &Change) -> StoreResult<ApiKey> {
+    let columns = KeyColumns::new(&key);
     execute_or_refuse(
         connection,
-        "INSERT INTO api_keys (id, name, hash, hint, scopes, created_at, expires_at, revoked_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO api_keys (id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         (
             key.id.as_bytes(),
             &key.name,
             key.hash.0,
             &key.hint,
-            key.scopes.bits(),
+            columns.scopes,
+            columns.restriction,
             key.created_at.as_millis(),
             key.expires_at.map(Timestamp::as_millis),
             key.revoked_at.map(Timestamp::as_millis),
@@ -88,7 +91,7 @@ fn create_key(connection: &Connection, key: ApiKey, change: &Change) -> StoreRes
         REFUSAL,
     )?;
     let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-    let detail = format!("created \"{}\" with {}", key.name, scopes.join(", "));
+    let detail = format!("created \"{}\" with {}", key.name, scopes.join(", ")) + &key.restriction.in_words();
     audit::write(connection, change, "key.create", key.id, &detail)?;
     Ok(key)
 }
@@ -96,7 +99,7 @@ fn create_key(connection: &Connection, key: ApiKey, change: &Change) -> StoreRes
 fn list_keys(connection: &Connection, page: Page) -> StoreResult<Vec<ApiKey>> {
     read_all(
         connection,
-        "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
          WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page.bounds(),
         key_from_row,
@@ -106,7 +109,8 @@ fn list_keys(connection: &Connection, page: Page) -> StoreResult<Vec<ApiKey>> {
 fn get_key(connection: &Connection, id: KeyId) -> StoreResult<Option<ApiKey>> {
     read_one(
         connection,
-        "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE id = ?1",
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+         WHERE id = ?1",
         [id.as_bytes()],
         key_from_row,
     )
@@ -115,7 +119,8 @@ fn get_key(connection: &Connection, id: KeyId) -> StoreResult<Option<ApiKey>> {
 fn find_key(connection: &Connection, hash: KeyHash) -> StoreResult<Option<ApiKey>> {
     read_one(
         connection,
-        "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE hash = ?1",
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+         WHERE hash = ?1",
         [hash.0],
         key_from_row,
     )
@@ -124,7 +129,8 @@ fn find_key(connection: &Connection, hash: KeyHash) -> StoreResult<Option<ApiKey
 fn revoke_key(connection: &Connection, id: KeyId, change: &Change) -> StoreResult<ApiKey> {
     let key = read_one(
         connection,
-        "SELECT id, name, hash, hint, scopes, created_at, expires_at, revoked_at FROM api_keys WHERE id = ?1",
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+         WHERE id = ?1",
         [id.as_bytes()],
         key_from_row,
     )?
@@ -150,12 +156,18 @@ fn has_keys(connection: &Connection) -> StoreResult<bool> {
 }
 
 fn key_from_row(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
+    let columns = KeyColumns {
+        scopes: row.get("scopes")?,
+        restriction: row.get("restriction")?,
+    };
+    let (scopes, restriction) = columns.read().ok_or_else(|| unexpected("restriction"))?;
     Ok(ApiKey {
         id: KeyId::from_bytes(id_bytes(row, "id")?),
         name: row.get("name")?,
         hash: KeyHash(row.get("hash")?),
         hint: row.get("hint")?,
-        scopes: ScopeSet::from_bits(row.get("scopes")?),
+        scopes,
+        restriction,
         created_at: time(row, "created_at")?,
         expires_at: optional_time(row, "expires_at")?,
         revoked_at: optional_time(row, "revoked_at")?,

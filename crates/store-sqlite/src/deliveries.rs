@@ -25,7 +25,7 @@ impl Deliveries for Database {
     async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Vec<Delivery>> {
         // A filter without an index of its own may walk the whole table: one such walk at a time leaves readers for
         // everybody else.
-        let is_plain = filter.event.is_none() && filter.cause.is_none();
+        let is_plain = filter.event.is_none() && filter.cause.is_none() && filter.restriction.is_none();
         let query = move |connection: &Connection| {
             let snapshot = snapshot(connection)?;
             delivery_lists::list(&snapshot, &filter, page)
@@ -53,8 +53,13 @@ impl Deliveries for Database {
     }
 
     async fn list_attempts(&self, page: AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
-        self.read(move |connection| delivery_rows::list_attempts(connection, &page))
-            .await
+        let is_plain = page.restriction.is_none();
+        let query = move |connection: &Connection| delivery_rows::list_attempts(connection, &page);
+        if is_plain {
+            self.read(query).await
+        } else {
+            self.read_long(query).await
+        }
     }
 
     async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed> {

@@ -12,8 +12,8 @@ use store::Page;
 use store::StoreResult;
 use store::deliveries::DeliveryFilter;
 
-use super::delivery_rows;
 use super::statements::read_all;
+use super::{delivery_rows, restrictions};
 
 /// Deliveries, newest first.
 pub fn list(connection: &Connection, filter: &DeliveryFilter, page: Page) -> StoreResult<Vec<Delivery>> {
@@ -135,6 +135,7 @@ fn ids_along(
         bind(" AND d.last_failure = ?", Value::Text(cause.as_str().to_owned()));
         sql.push_str(" AND d.ended_as IS NULL");
     }
+    sql.push_str(&restrictions::of_delivery(&filter.restriction, &mut values));
     sql.push_str(filter.state.map_or("", state_condition));
     sql.push_str(" ORDER BY d.id DESC LIMIT ?");
     values.push(Value::Integer(i64::from(page.limit)));

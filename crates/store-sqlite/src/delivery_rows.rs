@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, Result, Row};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Result, Row, params_from_iter};
 
 use model::attempt::{Attempt, Disposition, Failure, Outcome};
 use model::audit::Actor;
@@ -20,6 +21,7 @@ use store::deliveries::AttemptPage;
 use store::outage_plan::{DeathColumns, shown};
 
 use super::columns::unexpected;
+use super::restrictions;
 use super::statements::{read_all, read_one};
 
 /// Reads one delivery.
@@ -65,21 +67,26 @@ pub fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> Sto
 /// Reads attempts with the deliveries that they belong to, the latest first.
 pub fn list_attempts(connection: &Connection, page: &AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
     let (since, before) = page.bounds();
-    read_all(
-        connection,
+    let bounds = [before.0.as_bytes(), before.1.as_bytes(), since.as_bytes()];
+    let mut values: Vec<_> = bounds.map(|bound| Value::Blob(bound.to_vec())).into();
+    let shown = match page.restriction.is_none() {
+        true => String::new(),
+        false => format!(
+            " AND EXISTS (SELECT 1 FROM deliveries d WHERE d.id = attempts.delivery_id{})",
+            restrictions::of_delivery(&page.restriction, &mut values)
+        ),
+    };
+    values.push(Value::Integer(page.limit.into()));
+    let sql = format!(
         "SELECT id, number, started_at, outcome, failure, failure_detail, retry_after_ms, status, dns_us, connect_us,
              tls_us, first_byte_us, total_us, remote_address, request_head, response_head, response_body,
              response_body_truncated, remedy, request_body, note, delivery_id
-         FROM attempts WHERE (delivery_id, id) < (?1, ?2) AND delivery_id >= ?3
-         ORDER BY delivery_id DESC, id DESC LIMIT ?4",
-        (
-            before.0.as_bytes(),
-            before.1.as_bytes(),
-            since.as_bytes(),
-            page.limit,
-        ),
-        |row| Ok((DeliveryId::from_bytes(row.get(21)?), attempt_from_row(row)?)),
-    )
+         FROM attempts WHERE (delivery_id, id) < (?, ?) AND delivery_id >= ?{shown}
+         ORDER BY delivery_id DESC, id DESC LIMIT ?"
+    );
+    read_all(connection, &sql, params_from_iter(values), |row| {
+        Ok((DeliveryId::from_bytes(row.get(21)?), attempt_from_row(row)?))
+    })
 }
 
 fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {

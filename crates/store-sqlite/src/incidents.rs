@@ -20,7 +20,7 @@ use super::columns::unexpected;
 use super::database::{Database, unavailable};
 use super::incident_edits;
 use super::incident_rows::{self, incident_from_row, select_incidents};
-use super::statements::{read_all, snapshot};
+use super::statements::{marks, read_all, snapshot};
 use super::transitions;
 
 #[async_trait]
@@ -70,7 +70,7 @@ impl Incidents for Database {
 
     async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Vec<Incident>> {
         // A filter may walk the whole table: one such walk at a time leaves readers for everybody else.
-        let is_plain = filter.text.is_none() && filter.severity.is_none();
+        let is_plain = filter.text.is_none() && filter.severity.is_none() && filter.restriction.is_none();
         let query = move |connection: &Connection| list(connection, &filter, page);
         if is_plain {
             self.read(query).await
@@ -132,6 +132,16 @@ fn list_statement(filter: &IncidentFilter, page: Page) -> (String, Vec<Value>) {
         sql.push_str(" AND i.service_id = ?");
         values.push(Value::Blob(service_id.as_bytes().to_vec()));
     }
+    let services = filter.restriction.services();
+    if !services.is_empty() {
+        let column = match services.len() {
+            1 => "i.service_id",
+            // Along the index of one service after the other they would have to be sorted, all of them for each page.
+            _ => "+i.service_id",
+        };
+        sql.push_str(&format!(" AND {column} IN ({})", marks(services.len())));
+        values.extend(services.iter().map(|id| Value::Blob(id.as_bytes().to_vec())));
+    }
     if let Some(severity) = filter.severity {
         sql.push_str(" AND i.severity = ?");
         values.push(Value::Text(severity.as_str().to_owned()));
@@ -141,10 +151,7 @@ fn list_statement(filter: &IncidentFilter, page: Page) -> (String, Vec<Value>) {
             // In the words of the index `incidents_open`.
             sql.push_str(" AND i.status <> 'resolved'");
         }
-        let marks = vec!["?"; filter.statuses.len()].join(", ");
-        sql.push_str(" AND i.status IN (");
-        sql.push_str(&marks);
-        sql.push(')');
+        sql.push_str(&format!(" AND i.status IN ({})", marks(filter.statuses.len())));
         let names = filter.statuses.iter().map(|status| status.as_str().to_owned());
         values.extend(names.map(Value::Text));
     }

@@ -50,6 +50,7 @@ mod recording;
 mod refusals;
 mod rekey;
 mod replays;
+mod restrictions;
 mod services;
 mod sessions;
 mod sign_in;

@@ -40,6 +40,11 @@ pub fn read_all<T>(
         .map_err(unavailable)
 }
 
+/// So many places for values, as a list: `?, ?`.
+pub fn marks(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}
+
 /// Several reads that must see the same state: the store as it is at the first of them.
 pub fn snapshot(connection: &Connection) -> StoreResult<Transaction<'_>> {
     connection.unchecked_transaction().map_err(unavailable)

@@ -11,6 +11,7 @@ use model::delivery::{Delivery, DeliveryState};
 use model::event::EventType;
 use model::exchange::FailureCode;
 use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
+use model::restriction::Restriction;
 use model::time::Timestamp;
 
 /// The most attempts of one delivery that are shown: the latest.
@@ -35,6 +36,8 @@ pub struct DeliveryFilter {
     pub since: Option<Timestamp>,
     /// Only made before.
     pub until: Option<Timestamp>,
+    /// What its reader is restricted to.
+    pub restriction: Restriction,
 }
 
 /// A delivery with everything known about it.
@@ -60,7 +63,7 @@ impl DeliveryDetail {
 }
 
 /// Which attempts are read: those of deliveries made in a period, the latest delivery first, and of each the latest attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptPage {
     /// Only of deliveries made at or after.
     pub since: Option<Timestamp>,
@@ -68,6 +71,8 @@ pub struct AttemptPage {
     pub until: Option<Timestamp>,
     /// Only those behind this one: the last of the page before.
     pub before: Option<(DeliveryId, AttemptId)>,
+    /// What its reader is restricted to.
+    pub restriction: Restriction,
     /// How many at most.
     pub limit: u32,
 }

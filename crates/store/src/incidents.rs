@@ -9,6 +9,7 @@ use model::audit::{Actor, Change};
 use model::event::EventName;
 use model::id::{EventId, IncidentId, ServiceId, UserId};
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::restriction::Restriction;
 use model::time::Timestamp;
 
 /// A new incident, as a door asks for it.
@@ -104,6 +105,8 @@ pub struct IncidentFilter {
     pub since: Option<Timestamp>,
     /// Only triggered before.
     pub until: Option<Timestamp>,
+    /// What its reader is restricted to.
+    pub restriction: Restriction,
 }
 
 /// One line of an incident's timeline, oldest first.

@@ -25,6 +25,7 @@ pub mod inboxes;
 pub mod incident_plan;
 pub mod incidents;
 pub mod insight_plan;
+pub mod key_columns;
 pub mod operational;
 pub mod outage_plan;
 pub mod overview;

@@ -11,6 +11,7 @@ mod idempotency_faults;
 mod incidents;
 mod openapi;
 mod problems;
+mod restricted_keys;
 mod server;
 mod stream_tokens;
 mod system;

@@ -46,6 +46,26 @@ impl Stream {
         self.app.quiesce().await;
     }
 
+    /// What a key sees of a delivery that is restricted to the service.
+    async fn restricted_view(&self, delivery: &Value) -> Value {
+        let services = self.app.api.get("/api/v1/services").await.expect(200).json();
+        let ids = [&services["items"][0]["id"]];
+        let body = json!({"name": "display", "scopes": ["deliveries:read"], "services": ids});
+        let key = self
+            .app
+            .api
+            .post("/api/v1/api-keys", body)
+            .await
+            .expect(201)
+            .json();
+        let api = ApiClient::new(&self.app.base(), &text(&key["key"]));
+        let path = format!("/api/v1/deliveries/{}", text(&delivery["id"]));
+        let view = api.get(&path).await.expect(200).json();
+        let exported = api.get("/api/v1/export/attempts").await.expect(200).text;
+        assert!(!exported.contains("number "), "{exported}");
+        view
+    }
+
     /// The delivery about an incident, with its attempts.
     async fn delivery(&self, incident: &str) -> Value {
         let rows = self.app.deliveries(&format!("incident={incident}")).await;
@@ -92,6 +112,15 @@ async fn what_comes_in_time_is_one_request_in_the_order_of_its_events() {
         (&delivery["status"], &attempt["isJoint"], &attempt["note"]),
         (&json!("delivered"), &json!(true), &json!(note))
     );
+    assert!(text(&attempt["request"]["body"]).contains("number 8"));
+    let restricted = stream.restricted_view(&delivery).await;
+    let attempt = &restricted["attempts"][0];
+    assert_eq!(attempt["note"], "sent together with others");
+    assert_eq!(
+        (&attempt["request"]["body"], &attempt["response"]["body"]),
+        (&json!(""), &json!(""))
+    );
+    assert!(text(&restricted["body"]).contains("number 7"));
 }
 
 #[tokio::test]

@@ -168,7 +168,7 @@ pub(crate) fn check_one_of<T>(
     parsed
 }
 
-fn check_each<T>(
+pub(crate) fn check_each<T>(
     checks: &mut Checks,
     field: &str,
     texts: &[String],

@@ -10,8 +10,10 @@ use crate::deliveries::{AttemptView, DeliveryView};
 use crate::events::line;
 use crate::incidents::IncidentView;
 use crate::problem::{Code, Problem};
+use model::attempt::Attempt;
 use model::event::Event;
 use model::id::{AttemptId, DeliveryId};
+use model::restriction::Restriction;
 use model::time::Timestamp;
 use store::deliveries::{AttemptPage, DeliveryFilter};
 use store::incidents::IncidentFilter;
@@ -38,12 +40,14 @@ pub enum Selection {
     Attempts {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
+        restriction: Restriction,
         before: Option<(DeliveryId, AttemptId)>,
     },
     /// Events, oldest first as in the feed, up to what was the latest at the beginning.
     Events {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
+        restriction: Restriction,
         after: Option<i64>,
         up_to: i64,
     },
@@ -107,30 +111,31 @@ impl Selection {
                     .map(|row| with_cursor(&DeliveryView::from(row), list_cursor(row.id.as_bytes())));
                 listed(views, rows.len(), PAGE_ROWS)
             }
-            Self::Attempts { since, until, before } => {
+            Self::Attempts {
+                since,
+                until,
+                restriction,
+                before,
+            } => {
                 let page = AttemptPage {
                     since: *since,
                     until: *until,
                     before: *before,
+                    restriction: restriction.clone(),
                     limit: PAGE_ATTEMPTS,
                 };
                 let rows = store.deliveries.list_attempts(page).await?;
                 *before = rows.last().map(|(id, row)| (*id, row.id)).or(*before);
-                let views = rows.iter().map(|(delivery_id, attempt)| {
-                    let view = ExportedAttempt {
-                        delivery_id: *delivery_id,
-                        attempt: AttemptView::from(attempt),
-                    };
-                    with_cursor(
-                        &view,
-                        attempt_cursor(delivery_id.as_bytes(), attempt.id.as_bytes()),
-                    )
-                });
-                listed(views, rows.len(), PAGE_ATTEMPTS)
+                let length = rows.len();
+                let views = rows
+                    .into_iter()
+                    .map(|(id, attempt)| attempt_row(id, attempt, restriction));
+                listed(views, length, PAGE_ATTEMPTS)
             }
             Self::Events {
                 since,
                 until,
+                restriction,
                 after,
                 up_to,
             } => {
@@ -141,6 +146,7 @@ impl Selection {
                     row.sequence <= *up_to
                         && since.is_none_or(|since| row.at >= since)
                         && until.is_none_or(|until| row.at < until)
+                        && restriction.admits(row)
                 };
                 let rows = rows.iter().filter(is_wanted).map(event_row);
                 let rows = rows.collect::<Result<_, _>>()?;
@@ -182,6 +188,26 @@ fn with_cursor(view: &impl Serialize, cursor: String) -> Result<Value, Problem> 
     let mut value = serde_json::to_value(view).map_err(|error| unwritable(&error))?;
     value["cursor"] = Value::String(cursor);
     Ok(value)
+}
+
+/// An attempt, without what a restricted reader may not see in it.
+fn attempt_row(
+    delivery_id: DeliveryId,
+    attempt: Attempt,
+    restriction: &Restriction,
+) -> Result<Value, Problem> {
+    let attempt = match restriction.is_none() {
+        true => attempt,
+        false => attempt.without_others(),
+    };
+    let view = ExportedAttempt {
+        delivery_id,
+        attempt: AttemptView::from(&attempt),
+    };
+    with_cursor(
+        &view,
+        attempt_cursor(delivery_id.as_bytes(), attempt.id.as_bytes()),
+    )
 }
 
 /// The event as the feed gives it, with the cursor at the end as everywhere here.

@@ -16,6 +16,7 @@ use model::delivery::DeliveryState;
 use model::event::EventType;
 use model::exchange::FailureCode;
 use model::incident::{IncidentStatus, Severity};
+use model::restriction::Restriction;
 use model::time::Timestamp;
 
 /// The media type of CSV.
@@ -81,8 +82,8 @@ pub struct IncidentExportQuery {
 }
 
 impl IncidentExportQuery {
-    /// What it asks for.
-    pub fn selection(self) -> Result<(Selection, Format), Problem> {
+    /// What it asks for, for a reader with this restriction.
+    pub fn selection(self, restriction: Restriction) -> Result<(Selection, Format), Problem> {
         let format = Format::parse(self.format.as_deref())?;
         let before = self.cursor.as_deref().map(parse_list_cursor).transpose()?;
         let query = IncidentQuery {
@@ -95,7 +96,7 @@ impl IncidentExportQuery {
             limit: None,
             cursor: None,
         };
-        let filter = query.filter()?;
+        let filter = query.filter(restriction)?;
         Ok((Selection::Incidents { filter, before }, format))
     }
 }
@@ -125,8 +126,8 @@ pub struct DeliveryExportQuery {
 }
 
 impl DeliveryExportQuery {
-    /// What it asks for.
-    pub fn selection(self) -> Result<(Selection, Format), Problem> {
+    /// What it asks for, for a reader with this restriction.
+    pub fn selection(self, restriction: Restriction) -> Result<(Selection, Format), Problem> {
         let format = Format::parse(self.format.as_deref())?;
         let before = self.cursor.as_deref().map(parse_list_cursor).transpose()?;
         let query = DeliveryQuery {
@@ -140,7 +141,7 @@ impl DeliveryExportQuery {
             limit: None,
             cursor: None,
         };
-        let filter = query.filter()?;
+        let filter = query.filter(restriction)?;
         Ok((Selection::Deliveries { filter, before }, format))
     }
 }
@@ -162,11 +163,16 @@ pub struct AttemptExportQuery {
 }
 
 impl AttemptExportQuery {
-    /// What it asks for.
-    pub fn selection(&self) -> Result<(Selection, Format), Problem> {
+    /// What it asks for, for a reader with this restriction.
+    pub fn selection(&self, restriction: Restriction) -> Result<(Selection, Format), Problem> {
         let (since, until) = period(self.since.as_deref(), self.until.as_deref())?;
         let before = self.cursor.as_deref().map(parse_attempt_cursor).transpose()?;
-        let selection = Selection::Attempts { since, until, before };
+        let selection = Selection::Attempts {
+            since,
+            until,
+            restriction,
+            before,
+        };
         Ok((selection, Format::parse(self.format.as_deref())?))
     }
 }
@@ -187,13 +193,14 @@ pub struct EventExportQuery {
 }
 
 impl EventExportQuery {
-    /// What it asks for, up to a place in the feed.
-    pub fn selection(&self, up_to: i64) -> Result<(Selection, Format), Problem> {
+    /// What it asks for, up to a place in the feed, for a reader with this restriction.
+    pub fn selection(&self, restriction: Restriction, up_to: i64) -> Result<(Selection, Format), Problem> {
         let (since, until) = period(self.since.as_deref(), self.until.as_deref())?;
         let after = self.cursor.as_deref().map(parse_feed_cursor).transpose()?;
         let selection = Selection::Events {
             since,
             until,
+            restriction,
             after,
             up_to,
         };

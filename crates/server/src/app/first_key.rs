@@ -12,6 +12,7 @@ use clock::Env;
 use config::Config;
 use model::access::{ApiKey, KeyHash, ScopeSet, new_key};
 use model::audit::Actor;
+use model::restriction::Restriction;
 use model::secret::SecretText;
 use store::Store;
 
@@ -59,6 +60,7 @@ async fn dev_key(directory: &Path, store: &Store, source: &Env) -> anyhow::Resul
         hash: KeyHash::new(secret.reveal()),
         hint,
         scopes: ScopeSet::all(),
+        restriction: Restriction::default(),
         created_at: source.now(),
         expires_at: None,
         revoked_at: None,

@@ -4,6 +4,7 @@ use model::audit::Actor;
 use model::event::EventName;
 use model::id::{IncidentId, ServiceId, UserId};
 use model::incident::{IncidentAction, IncidentStatus, Severity};
+use model::restriction::Restriction;
 use store::Page;
 use store::StoreError;
 use store::incidents::{Committed, IncidentEdit, IncidentFilter, ServiceKey, TimelineKind, Trigger};
@@ -191,6 +192,28 @@ cases! {
         let resolved = IncidentFilter { statuses: vec![IncidentStatus::Resolved], ..IncidentFilter::default() };
         let page = Page { limit: 1, before: None };
         assert_eq!(list(resolved, page).await, [third.id]);
+    }
+
+    async fn a_restricted_reader_is_shown_incidents_of_its_services_only(world: &mut World) {
+        let first = world.trigger("one").await.id;
+        let second = world.trigger("two").await.id;
+        let (ours, other) = (world.service, world.bystanders.service);
+        let list = async |services: Vec<ServiceId>, service_id, page| {
+            let restriction = Restriction::new(services, None);
+            let filter = IncidentFilter { service_id, restriction, ..IncidentFilter::default() };
+            let incidents = world.store().incidents.list(filter, page).await.unwrap();
+            incidents.into_iter().map(|incident| incident.id).collect::<Vec<_>>()
+        };
+        let foreign = list(vec![other], None, Page::first()).await;
+        assert!(!foreign.is_empty() && !foreign.contains(&first));
+        assert_eq!(list(vec![ours], None, Page::first()).await, [second, first]);
+        assert_eq!(list(vec![ours], Some(other), Page::first()).await, []);
+        assert_eq!(list(vec![ours, other], Some(other), Page::first()).await, foreign);
+        let page = Page { limit: 1, before: Some(*second.as_bytes()) };
+        assert_eq!(list(vec![ours], None, page).await, [first]);
+        let both = list(vec![ours, other], None, Page::first()).await;
+        assert_eq!(both[..2], [second, first]);
+        assert_eq!(both[2..], foreign);
     }
 
     async fn incidents_are_listed_by_when_they_were_triggered(world: &mut World) {

@@ -2,10 +2,11 @@
 
 use model::attempt::{Failure, Outcome};
 use model::delivery::{Delivery, DeliveryState, NextStep};
-use model::event::{EventName, EventType};
+use model::event::{EventName, EventSet, EventType};
 use model::exchange::FailureCode;
 use model::id::DeliveryId;
 use model::incident::IncidentAction;
+use model::restriction::Restriction;
 use store::Page;
 use store::StoreError;
 use store::deliveries::{AttemptPage, DeliveryFilter};
@@ -53,21 +54,64 @@ cases! {
             world.finish_next(world.ordered, NextStep::Delivered, world.at(ms + 1)).await;
         }
         let list = async |page: AttemptPage| world.store().deliveries.list_attempts(page).await.unwrap();
-        let all = AttemptPage { since: Some(world.at(0)), until: None, before: None, limit: 50 };
-        let found = list(all).await;
+        let all = AttemptPage { since: Some(world.at(0)), until: None, before: None, restriction: Restriction::default(), limit: 50 };
+        let found = list(all.clone()).await;
         let places: Vec<_> = found.iter().map(|(delivery, attempt)| (*delivery, attempt.id)).collect();
         expected.sort_unstable_by(|a, b| b.cmp(a));
         let of_two = [expected[0], expected[0], expected[1], expected[1]];
         assert_eq!(places.iter().map(|place| place.0).collect::<Vec<_>>(), of_two);
         assert_eq!(found.iter().map(|(_, attempt)| attempt.number).collect::<Vec<_>>(), [2, 1, 2, 1]);
         for (index, place) in places.iter().enumerate().take(3) {
-            let next = list(AttemptPage { before: Some(*place), limit: 1, ..all }).await;
+            let next = list(AttemptPage { before: Some(*place), limit: 1, ..all.clone() }).await;
             assert_eq!(next, found[index + 1..index + 2]);
         }
         let of_nothing = AttemptPage { until: Some(world.at(0)), ..all };
         assert_eq!(list(of_nothing).await, []);
         let detail = world.store().deliveries.get(found[0].0).await.unwrap();
         assert!(detail.attempts.contains(&found[0].1));
+    }
+
+    async fn a_restricted_reader_is_shown_its_services_and_events_only(world: &mut World) {
+        let incident = world.trigger("one").await;
+        world.act(incident.id, IncidentAction::Resolve, world.at(10)).await;
+        let first = world.finish_next(world.ordered, NextStep::Delivered, world.at(11)).await.id;
+        let second = world.finish_next(world.ordered, NextStep::Delivered, world.at(12)).await.id;
+        let bystander = world.list(DeliveryFilter {
+            webhook_id: Some(world.bystanders.webhook),
+            ..DeliveryFilter::default()
+        });
+        let foreign = ids(&bystander.await);
+        assert!(!foreign.is_empty());
+        let (ours, other) = (world.service, world.bystanders.service);
+        let resolved = Some(EventSet::new(&[EventName::Resolved]));
+        let nobodys = model::id::ServiceId::from_bytes([1; 16]);
+        for (services, events, expected) in [
+            (vec![ours], None, vec![second, first]),
+            (vec![ours, nobodys], None, vec![second, first]),
+            (vec![ours], resolved, vec![second]),
+            (vec![nobodys], None, vec![]),
+            (vec![nobodys], resolved, vec![]),
+        ] {
+            let restriction = Restriction::new(services, events);
+            let filter = DeliveryFilter {
+                webhook_id: Some(world.ordered),
+                restriction: restriction.clone(),
+                ..DeliveryFilter::default()
+            };
+            assert_eq!(ids(&world.list(filter).await), expected);
+            let page = AttemptPage { since: None, until: None, before: None, restriction, limit: 50 };
+            let attempts = world.store().deliveries.list_attempts(page).await.unwrap();
+            assert_eq!(attempts.iter().map(|(delivery, _)| *delivery).collect::<Vec<_>>(), expected);
+        }
+        let of = async |services: Vec<_>, state| {
+            let restriction = Restriction::new(services, None);
+            ids(&world.list(DeliveryFilter { state, restriction, ..DeliveryFilter::default() }).await)
+        };
+        assert_eq!(of(vec![other], None).await, foreign);
+        assert_eq!(of(vec![ours, other], None).await.len(), foreign.len() + 4);
+        assert_eq!(of(vec![ours], Some(DeliveryState::Delivered)).await, [second, first]);
+        assert_eq!(of(vec![ours], Some(DeliveryState::Queued)).await, []);
+        assert_eq!(of(vec![other], Some(DeliveryState::Queued)).await.len(), 1);
     }
 
     async fn states_are_found_with_and_without_a_webhook(world: &mut World) {

@@ -1,6 +1,8 @@
 //! API keys.
 
-use model::access::KeyHash;
+use model::access::{ApiKey, KeyHash};
+use model::event::{EventName, EventSet};
+use model::restriction::Restriction;
 use store::StoreError;
 
 use crate::cases;
@@ -28,6 +30,26 @@ cases! {
         let nobody = model::id::KeyId::from_bytes([1; 16]);
         assert_eq!(fixture.access().get_key(nobody).await, Ok(None));
         assert_eq!(fixture.see(&bystanders).await, bystanders);
+    }
+
+    async fn what_a_key_is_restricted_to_is_kept_and_told_to_the_audit_log(fixture: Fixture) {
+        let source = &fixture.source;
+        let service = source.new_service_id();
+        let events = EventSet::new(&[EventName::Resolved]);
+        let key = ApiKey {
+            restriction: Restriction::new(vec![service], Some(events)),
+            ..samples::key(source, "display")
+        };
+        let change = || source.change(samples::actor(source));
+        let access = fixture.access();
+        assert_eq!(access.create_key(key.clone(), change()).await, Ok(key.clone()));
+        assert_eq!(access.find_key(key.hash).await, Ok(Some(key.clone())));
+        assert_eq!(access.get_key(key.id).await, Ok(Some(key.clone())));
+        let audit = access.list_audit(store::Page::first()).await.unwrap();
+        assert!(audit[0].detail.ends_with(&format!(", only of {service}, only incident.resolved")), "{audit:?}");
+        let revoked = access.revoke_key(key.id, change()).await.unwrap();
+        assert_eq!(revoked.restriction, key.restriction);
+        assert_eq!(access.list_keys(samples::everything()).await, Ok(vec![revoked]));
     }
 
     async fn only_one_key_can_be_the_first(fixture: Fixture) {

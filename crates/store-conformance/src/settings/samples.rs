@@ -15,6 +15,7 @@ use model::id::{InboxId, InboxRequestId, PolicyId, ServiceId, UserId};
 use model::inbox::{Inbox, InboxAnswer, InboxRequest};
 use model::incident::Severity;
 use model::outage::AfterOutage;
+use model::restriction::Restriction;
 use model::retry::RetrySchedule;
 use model::secret::SecretText;
 use model::service::{Service, ServiceRef};
@@ -172,6 +173,7 @@ pub fn key(source: &Env, name: &str) -> ApiKey {
         hash: KeyHash::new(name),
         hint: "ok_abcdef".into(),
         scopes: ScopeSet::new(&[Scope::IncidentsRead, Scope::WebhooksTest]),
+        restriction: Restriction::default(),
         created_at: now(),
         expires_at: Some(now().plus(Duration::from_secs(60))),
         revoked_at: None,

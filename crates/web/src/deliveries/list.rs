@@ -183,6 +183,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         cause: None,
         since: since_of(query.text("since"), now),
         until: None,
+        ..DeliveryFilter::default()
     };
     let incident = filter.incident_id.map(|id| id.to_string()).unwrap_or_default();
     let page = page_of(query.text("before"));

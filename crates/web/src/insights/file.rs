@@ -31,7 +31,10 @@ pub async fn page(
         period.first(),
         period.last()
     );
-    let report = state.actions.insights(period, asked.service_id).await?;
+    let report = state
+        .actions
+        .insights(period, asked.service_id.as_slice())
+        .await?;
     let names = report_names(&state, &report).await?;
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),

@@ -160,7 +160,10 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     page.from = period.first().to_string();
     page.to = period.last().to_string();
     page.period = format!("{} to {}", period.first(), period.last());
-    let report = state.actions.insights(period, asked.service_id).await?;
+    let report = state
+        .actions
+        .insights(period, asked.service_id.as_slice())
+        .await?;
     let names = report_names(&state, &report).await?;
     page.is_empty = report.services.is_empty() && report.webhooks.is_empty();
     page.headlines = headlines(&report);

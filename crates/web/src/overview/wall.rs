@@ -115,6 +115,8 @@ enum Refusal {
     WrongKey,
     /// A key without the right.
     NoRight,
+    /// A key that is shown a part only, and the wallboard shows all.
+    Restricted,
     /// Too many wrong keys from there.
     TooMany { wait_seconds: u32 },
 }
@@ -123,7 +125,7 @@ impl Refusal {
     fn status(self) -> StatusCode {
         match self {
             Self::NoKey | Self::WrongKey => StatusCode::UNAUTHORIZED,
-            Self::NoRight => StatusCode::FORBIDDEN,
+            Self::NoRight | Self::Restricted => StatusCode::FORBIDDEN,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
     }
@@ -133,6 +135,7 @@ impl Refusal {
             Self::NoKey => "This wallboard needs a key",
             Self::WrongKey => "This key opens nothing: it is wrong, expired or revoked",
             Self::NoRight => "This key may not see incidents",
+            Self::Restricted => "This key is restricted to services or events, and a wallboard shows all",
             Self::TooMany { .. } => "Too many wrong keys came from this address",
         }
     }
@@ -219,10 +222,12 @@ async fn authorize(
 fn judge(key: Option<&ApiKey>, now: Timestamp) -> Result<(), Refusal> {
     let key = key.filter(|key| key.is_usable(now));
     let key = key.ok_or(Refusal::WrongKey)?;
-    if key.scopes.contains(Scope::IncidentsRead) {
-        Ok(())
-    } else {
+    if !key.scopes.contains(Scope::IncidentsRead) {
         Err(Refusal::NoRight)
+    } else if !key.restriction.is_none() {
+        Err(Refusal::Restricted)
+    } else {
+        Ok(())
     }
 }
 
@@ -400,6 +405,7 @@ mod tests {
     use super::*;
     use model::access::ScopeSet;
     use model::id::KeyId;
+    use model::restriction::Restriction;
 
     fn now() -> Timestamp {
         Timestamp::from_millis(1_767_614_400_000)
@@ -412,6 +418,7 @@ mod tests {
             hash: KeyHash::new("ok_1"),
             hint: "ok_1".into(),
             scopes: ScopeSet::new(scopes),
+            restriction: Restriction::default(),
             created_at: now(),
             expires_at,
             revoked_at: None,
@@ -427,6 +434,11 @@ mod tests {
         assert_eq!(judge(Some(&expired), now()), Err(Refusal::WrongKey));
         let other = key(&[Scope::IncidentsWrite, Scope::WebhooksRead], None);
         assert_eq!(judge(Some(&other), now()), Err(Refusal::NoRight));
+        let restricted = ApiKey {
+            restriction: Restriction::new(vec![ServiceId::from_bytes([1; 16])], None),
+            ..good
+        };
+        assert_eq!(judge(Some(&restricted), now()), Err(Refusal::Restricted));
         let statuses = [Refusal::NoKey, Refusal::WrongKey, Refusal::NoRight].map(|r| r.status().as_u16());
         assert_eq!(statuses, [401, 401, 403]);
     }

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use http::HeaderMap;
 
-use crate::layout::choices::Choice;
+use crate::layout::choices::{Choice, all_services};
 use crate::layout::error::{FieldErrors, PageError, PageResult};
 use crate::layout::form::Form;
 use crate::layout::paging::{Pager, page_of};
@@ -18,8 +18,11 @@ use crate::state::WebState;
 use actions::access::KeyDraft;
 use config::base_url;
 use model::access::{ApiKey, Scope, ScopeSet};
+use model::event::EventName;
 use model::id::{KeyId, ServiceId};
+use model::restriction::Restriction;
 use model::secret::SecretText;
+use model::service::Service;
 use model::time::Timestamp;
 use store::Page;
 
@@ -40,6 +43,8 @@ struct KeyRow {
     name: String,
     hint: String,
     scopes: Vec<&'static str>,
+    /// The names of the services and events that it is restricted to.
+    only: Vec<String>,
     created: Markup,
     expires: Option<Markup>,
     revoked: Option<Markup>,
@@ -100,6 +105,10 @@ struct ApiKeysPage {
     made: Option<MadeKey>,
     name: String,
     scopes: Vec<ScopeChoice>,
+    services: Vec<Choice>,
+    events: Vec<Choice>,
+    /// Whether some of those are chosen.
+    is_restricted: bool,
     lifetimes: Vec<Choice>,
     pager: Pager,
     errors: FieldErrors,
@@ -118,7 +127,9 @@ impl ApiKeysPage {
         let keys = state.store.access.list_keys(page).await?;
         let last_id = keys.last().map(|key| key.id.as_bytes());
         let pager = Pager::new("/settings/api-keys", &[], page, keys.len(), last_id);
+        let services = all_services(state).await?;
         let row = |key: ApiKey| KeyRow {
+            only: only(&key.restriction, &services),
             id: key.id,
             state: KeyState::new(&key, now),
             scopes: names_of(key.scopes),
@@ -128,7 +139,8 @@ impl ApiKeysPage {
             name: key.name,
             hint: key.hint,
         };
-        let chosen = form.all("scopes");
+        let [chosen, chosen_services, chosen_events] =
+            ["scopes", "services", "events"].map(|field| form.all(field));
         let lifetime = form.text("lifetime");
         let scope = |scope: Scope| ScopeChoice {
             value: scope.as_str(),
@@ -141,6 +153,15 @@ impl ApiKeysPage {
             made: None,
             name: form.text("name").to_owned(),
             scopes: Scope::ALL.iter().copied().map(scope).collect(),
+            is_restricted: !chosen_services.is_empty() || !chosen_events.is_empty(),
+            services: services
+                .iter()
+                .map(|service| choice(service.id.to_string(), &service.name, &chosen_services))
+                .collect(),
+            events: EventName::NAMES
+                .iter()
+                .map(|name| choice((*name).to_owned(), name, &chosen_events))
+                .collect(),
             lifetimes: LIFETIMES
                 .map(|(value, name, _)| Choice::new(value, name, lifetime))
                 .into(),
@@ -148,6 +169,29 @@ impl ApiKeysPage {
             errors,
         })
     }
+}
+
+fn choice(value: String, name: &str, chosen: &[String]) -> Choice {
+    Choice {
+        is_chosen: chosen.contains(&value),
+        value,
+        name: name.to_owned(),
+    }
+}
+
+/// What a key is restricted to, by name; a service that is gone by its id.
+fn only(restriction: &Restriction, services: &[Service]) -> Vec<String> {
+    let name = |id: &ServiceId| {
+        let service = services.iter().find(|service| service.id == *id);
+        service.map_or_else(|| id.to_string(), |service| service.name.clone())
+    };
+    let events = restriction.event_names().into_iter().map(str::to_owned);
+    restriction.services().iter().map(name).chain(events).collect()
+}
+
+/// What was ticked; nothing ticked is no restriction.
+fn ticked(form: &Form, field: &str) -> Option<Vec<String>> {
+    Some(form.all(field)).filter(|values| !values.is_empty())
 }
 
 /// The names of scopes; all of them together have a name of their own.
@@ -231,6 +275,8 @@ pub async fn create(
             let draft = KeyDraft {
                 name: form.text("name").to_owned(),
                 scopes: form.all("scopes"),
+                services: ticked(&form, "services"),
+                events: ticked(&form, "events"),
                 expires_at,
             };
             let held = session.user.role.scopes();
@@ -287,6 +333,7 @@ pub async fn revoke(
 mod tests {
     use super::*;
     use model::access::KeyHash;
+    use model::event::EventSet;
 
     fn key(expires_at: Option<Timestamp>, revoked_at: Option<Timestamp>) -> ApiKey {
         ApiKey {
@@ -295,6 +342,7 @@ mod tests {
             hash: KeyHash::new("ok_x"),
             hint: "ok_x".to_owned(),
             scopes: ScopeSet::all(),
+            restriction: Restriction::default(),
             created_at: Timestamp::EPOCH,
             expires_at,
             revoked_at,
@@ -332,6 +380,25 @@ mod tests {
         assert_eq!(
             reads_too,
             "curl 'http://x/api/v1/incidents?limit=1' \\\n  -H 'Authorization: Bearer ok_1'"
+        );
+    }
+
+    #[test]
+    fn a_restriction_is_told_by_name_and_by_id_where_the_service_is_gone() {
+        let (known, gone) = (ServiceId::from_bytes([1; 16]), ServiceId::from_bytes([2; 16]));
+        let service = Service {
+            id: known,
+            name: "API".to_owned(),
+            description: None,
+            policy_id: None,
+            created_at: Timestamp::EPOCH,
+        };
+        let events = EventSet::new(&[EventName::Resolved]);
+        let restriction = Restriction::new(vec![known, gone], Some(events));
+        let told = only(&restriction, &[service]);
+        assert_eq!(
+            told,
+            ["API".to_owned(), gone.to_string(), "incident.resolved".to_owned()]
         );
     }
 
