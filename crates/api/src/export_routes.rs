@@ -2,7 +2,7 @@
 
 use crate::events::NDJSON;
 use crate::exports::{
-    self, AttemptExportQuery, CSV, DeliveryExportQuery, EventExportQuery, IncidentExportQuery,
+    self, AttemptExportQuery, CSV, DeliveryExportQuery, EventExportQuery, IncidentExportQuery, PARQUET,
 };
 use crate::problem::Code::TooManyExports;
 use crate::route::Route;
@@ -13,7 +13,7 @@ use model::access::Scope;
 pub fn all() -> Vec<Route> {
     let export = |route: Route| {
         let route = route.filtered().fails(&[TooManyExports]);
-        route.gives_text(NDJSON).gives_text(CSV)
+        route.gives_text(NDJSON).gives_text(CSV).gives_text(PARQUET)
     };
     vec![
         export(

@@ -1,7 +1,8 @@
-//! Exports: a whole list as one answer, as lines of JSON or as CSV. It is read page by page while its reader takes it, so that
+//! Exports: a whole list as one answer, as lines of JSON, as CSV or as Parquet. It is read page by page while its reader takes it, so that
 //! neither memory nor a connection of the store is held for all of it. Nothing here decides who may; it is asked before each page.
 
-mod columns;
+mod csv;
+mod form;
 mod pages;
 mod queries;
 mod writing;
@@ -21,6 +22,7 @@ use crate::auth::{Caller, find};
 use crate::problem::{Code, Problem};
 use crate::query::QueryOf;
 use crate::state::ApiState;
+use form::Form;
 use model::access::Scope;
 use model::restriction::Restriction;
 use pages::Selection;
@@ -28,7 +30,7 @@ use store::Store;
 use writing::Writing;
 
 pub use queries::{
-    AttemptExportQuery, CSV, DeliveryExportQuery, EventExportQuery, Format, IncidentExportQuery,
+    AttemptExportQuery, CSV, DeliveryExportQuery, EventExportQuery, Format, IncidentExportQuery, PARQUET,
 };
 
 /// How many exports of one kind of reader are written at once: those of keys, and those of pages.
@@ -90,8 +92,8 @@ impl Exports {
         let headers = headers(&selection, format);
         let writing = Writing {
             store: self.store.clone(),
+            form: Form::new(format, selection.columns()),
             selection,
-            format,
             may_read,
             stopping: self.stopping.clone(),
             _room: room,

@@ -19,6 +19,7 @@ use super::output::{self, text};
 use super::replay::time;
 use super::session::Session;
 use rows::Rows;
+use tables::columns::{self, Column};
 use target::{Request, Target};
 
 /// How many interruptions without a row between them end the command.
@@ -38,7 +39,7 @@ pub struct Arguments {
     /// Before when: a time or how long ago [default: up to the last one].
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// A line of JSON for each, or CSV.
+    /// A line of JSON for each, CSV, or Parquet, which begins anew if it was broken off.
     #[arg(long, value_enum, default_value = "ndjson")]
     format: Format,
     /// The file, or the folder for WHAT.FORMAT; `-` for standard output, which cannot go on later.
@@ -63,6 +64,15 @@ impl What {
             Self::Attempts => "attempts",
         }
     }
+
+    fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Incidents => columns::INCIDENTS,
+            Self::Events => columns::EVENTS,
+            Self::Deliveries => columns::DELIVERIES,
+            Self::Attempts => columns::ATTEMPTS,
+        }
+    }
 }
 
 /// How rows are written.
@@ -70,6 +80,7 @@ impl What {
 pub enum Format {
     Ndjson,
     Csv,
+    Parquet,
 }
 
 impl Format {
@@ -78,6 +89,15 @@ impl Format {
         match self {
             Self::Ndjson => "ndjson",
             Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// The format in which rows are asked for: Parquet is made here, so that an interruption that passes is not noticed.
+    fn asked_for(self) -> Self {
+        match self {
+            Self::Ndjson | Self::Parquet => Self::Ndjson,
+            Self::Csv => Self::Csv,
         }
     }
 }
@@ -86,6 +106,7 @@ impl Format {
 pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
     let asked = Request {
         what: arguments.what.as_str(),
+        columns: arguments.what.columns(),
         format: arguments.format,
         since: arguments.since.as_deref(),
         until: arguments.until.as_deref(),
@@ -96,7 +117,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
     };
     let (since, until) = (bound("since", asked.since)?, bound("until", asked.until)?);
     if arguments.to.as_os_str() == "-" {
-        let query = query(&asked, since.as_deref(), until.as_deref(), None);
+        let query = query(asked.format, since.as_deref(), until.as_deref(), None);
         return to_output(session, &query, &asked);
     }
     let mut target = Target::open(&arguments.to, &asked, since.as_deref(), until.as_deref())?;
@@ -133,8 +154,8 @@ fn path(asked: &Request<'_>) -> String {
     format!("/api/v1/export/{}", asked.what)
 }
 
-fn query(asked: &Request<'_>, since: Option<&str>, until: Option<&str>, cursor: Option<&str>) -> Query {
-    let format = Some(asked.format.as_str());
+fn query(format: Format, since: Option<&str>, until: Option<&str>, cursor: Option<&str>) -> Query {
+    let format = Some(format.as_str());
     let all = [
         ("format", format),
         ("since", since),
@@ -175,7 +196,8 @@ fn fetch_once(
     target: &mut Target,
     bar: &ProgressBar,
 ) -> Result<Option<Failure>, Failure> {
-    let query = query(asked, target.since(), target.until(), target.cursor());
+    let format = asked.format.asked_for();
+    let query = query(format, target.since(), target.until(), target.cursor());
     let export = match session.api.open(&path(asked), &query, &[]) {
         Ok(export) => export,
         Err(failure @ Failure::Unreachable { .. }) => return Ok(Some(failure)),
@@ -185,8 +207,8 @@ fn fetch_once(
         Err(failure) => return Err(failure),
     };
     // Behind a cursor there are none.
-    let has_names = asked.format == Format::Csv && target.cursor().is_none();
-    let mut rows = Rows::new(export, asked.format);
+    let has_names = format == Format::Csv && target.cursor().is_none();
+    let mut rows = Rows::new(export, format);
     let mut is_row = !has_names;
     loop {
         match rows.next() {

@@ -10,6 +10,7 @@ mod idempotency;
 mod idempotency_faults;
 mod incidents;
 mod openapi;
+pub mod parquet;
 mod problems;
 mod restricted_keys;
 mod server;

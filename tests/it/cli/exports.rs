@@ -14,8 +14,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Run, piped, program};
+use crate::api::parquet;
 use crate::support::receiver::{OK, Receiver};
 use crate::support::test_app::{PATIENCE, TestApp};
+use tables::{Column, columns};
 
 /// How many rows the server made of a script has: more bytes than are written between two checkpoints.
 const ROWS: usize = 3000;
@@ -208,6 +210,61 @@ fn a_file_that_is_there_or_was_changed_is_left_alone() {
     assert!(refused.err.contains("is there already"), "{}", refused.err);
 }
 
+#[test]
+fn parquet_does_not_notice_an_interruption_and_begins_anew_when_it_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = ScriptedServer::start(vec![Act::StallAfter(2000), Act::BreakAfter(1000), Act::Finish]);
+    let command = || {
+        let mut command = server.command(folder.path());
+        command.args(["--format", "parquet"]);
+        command
+    };
+    let mut child = piped(&mut command()).spawn().unwrap();
+    let part = folder.path().join("incidents.parquet.part");
+    let (since, (_keep_open, never)) = (Instant::now(), mpsc::channel::<()>());
+    while server.asked().is_empty() || !part.exists() {
+        assert!(since.elapsed() < PATIENCE, "the export does not begin");
+        // Always times out: nobody sends.
+        let _ = never.recv_timeout(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(&part, "left by an earlier run").unwrap();
+    let run: Run = command().output().unwrap().into();
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let cursors = server
+        .asked()
+        .iter()
+        .map(|line| line.contains("cursor=c999"))
+        .collect::<Vec<_>>();
+    assert_eq!(cursors, [false, false, true]);
+    let manifest: Value = serde_json::from_str(&run.out).unwrap();
+    let path = folder.path().join("incidents.parquet");
+    let file = fs::read(&path).unwrap();
+    assert_eq!(
+        (&manifest["rows"], &manifest["bytes"]),
+        (&ROWS.into(), &file.len().into())
+    );
+    assert_eq!(manifest["sha256"], Sha256::digest(&file).encode_hex::<String>());
+    assert!(!part.exists());
+    if let Some(found) = parquet::read(&path) {
+        let rows: Vec<_> = whole()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        parquet::expect(&found, columns::INCIDENTS, &rows);
+    }
+}
+
+fn columns_of(what: &str) -> &'static [Column] {
+    match what {
+        "incidents" => columns::INCIDENTS,
+        "events" => columns::EVENTS,
+        "deliveries" => columns::DELIVERIES,
+        _ => columns::ATTEMPTS,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_kind_of_export_of_a_real_server_comes_whole() {
     let directory = tempfile::tempdir().unwrap();
@@ -223,7 +280,7 @@ async fn every_kind_of_export_of_a_real_server_comes_whole() {
     let (url, key) = (app.base(), app.api.key().to_owned());
     let folder = tempfile::tempdir().unwrap();
     for what in ["incidents", "events", "deliveries", "attempts"] {
-        for (format, names) in [("ndjson", 0), ("csv", 1)] {
+        for (format, names) in [("ndjson", Some(0)), ("csv", Some(1)), ("parquet", None)] {
             let mut command = program();
             command.args([
                 "export", "--url", &url, "--key", &key, "--what", what, "--format", format, "--to",
@@ -237,8 +294,18 @@ async fn every_kind_of_export_of_a_real_server_comes_whole() {
                 "{}",
                 run.out
             );
-            let file = fs::read_to_string(folder.path().join(format!("{what}.{format}"))).unwrap();
-            assert_eq!(file.lines().count(), 3 + names, "{file}");
+            let path = folder.path().join(format!("{what}.{format}"));
+            if let Some(names) = names {
+                let file = fs::read_to_string(path).unwrap();
+                assert_eq!(file.lines().count(), 3 + names, "{file}");
+            } else if let Some(found) = parquet::read(&path) {
+                let lines = fs::read_to_string(folder.path().join(format!("{what}.ndjson"))).unwrap();
+                let rows: Vec<Value> = lines
+                    .lines()
+                    .map(|line| serde_json::from_str(line).unwrap())
+                    .collect();
+                parquet::expect(&found, columns_of(what), &rows);
+            }
         }
     }
 }

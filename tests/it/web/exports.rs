@@ -38,6 +38,13 @@ async fn lists_lead_to_files_with_the_same_filters() {
         let file = exported(&viewer, path).await;
         assert_eq!(file.html.lines().count(), rows + 1, "{path}: {}", file.html);
     }
+    let page = viewer.get("/incidents?status=resolved").await.expect(200);
+    let parquet = export_link(&page).replace("format=csv", "format=parquet");
+    let parquet = parquet.replace('&', "&#38;");
+    assert!(
+        page.html.contains(&format!("href=\"{parquet}\">Parquet</a>")),
+        "{parquet}"
+    );
     let name = exported(&viewer, "/deliveries").await;
     assert_eq!(
         name.header("content-disposition"),

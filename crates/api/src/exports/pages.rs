@@ -4,7 +4,6 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::columns::{self, Column};
 use crate::cursor::{attempt_cursor, feed_cursor, list_cursor};
 use crate::deliveries::{AttemptView, DeliveryView};
 use crate::events::line;
@@ -18,6 +17,7 @@ use model::time::Timestamp;
 use store::deliveries::{AttemptPage, DeliveryFilter};
 use store::incidents::IncidentFilter;
 use store::{Page, Store};
+use tables::columns::{self, Column};
 
 /// How many rows are read at once.
 const PAGE_ROWS: u32 = Page::MAX_LIMIT;
@@ -71,7 +71,7 @@ impl Selection {
         }
     }
 
-    /// Its columns in CSV.
+    /// Its columns in CSV and in Parquet.
     pub fn columns(&self) -> &'static [Column] {
         match self {
             Self::Incidents { .. } => columns::INCIDENTS,

@@ -23,6 +23,8 @@ use model::time::Timestamp;
 pub const CSV: &str = "text/csv";
 /// The same with its encoding.
 const CSV_IN_UTF_8: &str = "text/csv; charset=utf-8";
+/// The media type of Parquet.
+pub const PARQUET: &str = "application/vnd.apache.parquet";
 
 /// How an export is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, EnumString, IntoStaticStr, VariantNames)]
@@ -33,6 +35,8 @@ pub enum Format {
     Ndjson,
     /// A line of values for each, behind a line of names.
     Csv,
+    /// Typed columns, which can be read when all of it is there.
+    Parquet,
 }
 
 impl Format {
@@ -49,6 +53,7 @@ impl Format {
         match self {
             Self::Ndjson => NDJSON,
             Self::Csv => CSV_IN_UTF_8,
+            Self::Parquet => PARQUET,
         }
     }
 

@@ -11,9 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 
 use super::MayRead;
-use super::columns;
+use super::form::Form;
 use super::pages::Selection;
-use super::queries::Format;
 use crate::problem::{Code, Problem};
 use store::Store;
 
@@ -28,7 +27,7 @@ const PAGES_AHEAD: usize = 1;
 pub struct Writing {
     pub store: Store,
     pub selection: Selection,
-    pub format: Format,
+    pub form: Form,
     pub may_read: MayRead,
     pub stopping: watch::Receiver<bool>,
     /// Its place among the exports.
@@ -44,19 +43,20 @@ enum Part {
 
 /// Why an export breaks off.
 type BrokenOff = &'static str;
+const UNWRITABLE: BrokenOff = "its rows could not be written in its format";
 
 impl Writing {
     /// Reads the first page, and goes on when it is taken.
     pub async fn begin(mut self) -> Result<impl Stream<Item = io::Result<Bytes>> + use<>, Problem> {
-        let mut text = String::new();
-        if self.format == Format::Csv && self.selection.is_from_the_beginning() {
-            columns::write_names(self.selection.columns(), &mut text);
-        }
-        let is_last = self.write_page(&mut text).await?;
+        let mut bytes = match self.selection.is_from_the_beginning() {
+            true => self.form.names().into_bytes(),
+            false => Vec::new(),
+        };
+        let is_last = self.write_page(&mut bytes).await?;
         let (sender, receiver) = mpsc::channel(PAGES_AHEAD);
         tokio::spawn(async move {
             let what = self.selection.name();
-            if let Err(reason) = self.send(sender, text, is_last).await {
+            if let Err(reason) = self.send(sender, bytes, is_last).await {
                 tracing::info!(what, reason, "an export broke off");
             }
         });
@@ -66,47 +66,45 @@ impl Writing {
     async fn send(
         mut self,
         sender: mpsc::Sender<Part>,
-        first: String,
+        first: Vec<u8>,
         is_last: bool,
     ) -> Result<(), BrokenOff> {
-        let (mut text, mut is_last) = (first, is_last);
+        let (mut bytes, mut is_last) = (first, is_last);
         loop {
-            self.send_rows(&sender, text).await?;
+            self.send_rows(&sender, bytes).await?;
             if is_last {
+                let end = self.form.end().map_err(|_| UNWRITABLE)?;
+                self.send_rows(&sender, end).await?;
                 return self.send_part(&sender, Part::End).await;
             }
             if !(self.may_read)().await {
                 return Err("its reader may not have more");
             }
-            text = String::new();
-            let page = self.write_page(&mut text).await;
+            bytes = Vec::new();
+            let page = self.write_page(&mut bytes).await;
             is_last = page.map_err(|_| "the store does not answer")?;
         }
     }
 
-    /// Adds the next page to a text; says whether it is the last.
-    async fn write_page(&mut self, text: &mut String) -> Result<bool, Problem> {
+    /// Adds the next page to what is sent; says whether it is the last.
+    async fn write_page(&mut self, bytes: &mut Vec<u8>) -> Result<bool, Problem> {
         let page = timeout(PAGE_TIMEOUT, self.selection.next(&self.store)).await;
         let page = page.map_err(|_| Problem::plain(Code::StoreUnavailable).retry_after(1))??;
-        for row in &page.rows {
-            match self.format {
-                Format::Ndjson => {
-                    text.push_str(&row.to_string());
-                    text.push('\n');
-                }
-                Format::Csv => columns::write_row(self.selection.columns(), row, text),
-            }
-        }
+        let written = self.form.write(&page.rows).map_err(|error| {
+            tracing::error!(%error, "{UNWRITABLE}");
+            Problem::plain(Code::Internal)
+        })?;
+        bytes.extend(written);
         Ok(page.is_last)
     }
 
-    async fn send_rows(&mut self, sender: &mpsc::Sender<Part>, text: String) -> Result<(), BrokenOff> {
-        match text.is_empty() {
-            // Nothing of this page was wanted. A reader that went away is noticed all the same.
+    async fn send_rows(&mut self, sender: &mpsc::Sender<Part>, bytes: Vec<u8>) -> Result<(), BrokenOff> {
+        match bytes.is_empty() {
+            // Nothing of this page was wanted, or it waits for more. A reader that went away is noticed all the same.
             true if sender.is_closed() => Err("its reader went away"),
             true if *self.stopping.borrow() => Err("the server stops"),
             true => Ok(()),
-            false => self.send_part(sender, Part::Rows(text.into())).await,
+            false => self.send_part(sender, Part::Rows(bytes.into())).await,
         }
     }
 

@@ -45,7 +45,7 @@ impl<R: Read> Rows<R> {
 /// In CSV a line may end within quotation marks, where it is a part of a text.
 fn is_whole(row: &[u8], format: Format) -> bool {
     let marks = || row.iter().filter(|byte| **byte == b'"').count();
-    row.ends_with(b"\n") && (format == Format::Ndjson || marks().is_multiple_of(2))
+    row.ends_with(b"\n") && (format != Format::Csv || marks().is_multiple_of(2))
 }
 
 /// Where to go on behind a row: its last member or column, which has letters, digits, `-` and `_` only.
@@ -53,7 +53,7 @@ pub fn cursor(row: &[u8], format: Format) -> Option<String> {
     let text = String::from_utf8_lossy(row);
     let text = text.trim_end();
     let cursor = match format {
-        Format::Ndjson => text.strip_suffix("\"}")?.rsplit_once("\"cursor\":\"")?.1,
+        Format::Ndjson | Format::Parquet => text.strip_suffix("\"}")?.rsplit_once("\"cursor\":\"")?.1,
         Format::Csv => text.rsplit_once(',')?.1,
     };
     let is_one = !cursor.is_empty()

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use model::digest::RunningDigest;
+use tables::{Column, ParquetWriter};
 
 use super::Format;
 use super::rows::cursor;
@@ -23,6 +24,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// What was asked for, as it was written.
 pub struct Request<'a> {
     pub what: &'static str,
+    pub columns: &'static [Column],
     pub format: Format,
     pub since: Option<&'a str>,
     pub until: Option<&'a str>,
@@ -39,6 +41,8 @@ pub struct Target {
     name: PathBuf,
     out: BufWriter<File>,
     format: Format,
+    /// What becomes a file when it is whole; nothing if each row is written as it comes.
+    parquet: Option<ParquetWriter>,
     digest: RunningDigest,
     /// What was asked for, and how far it came.
     manifest: Value,
@@ -92,6 +96,7 @@ impl Target {
         Ok(Self {
             out: BufWriter::new(out),
             format: asked.format,
+            parquet: (asked.format == Format::Parquet).then(|| ParquetWriter::new(asked.columns)),
             digest,
             rows: manifest["rows"].as_u64().unwrap_or(0),
             bytes,
@@ -133,7 +138,15 @@ impl Target {
 
     /// Writes a row.
     pub fn write_row(&mut self, row: &[u8]) -> Result<(), Failure> {
-        self.write(row)?;
+        match &mut self.parquet {
+            None => self.write(row)?,
+            Some(parquet) => {
+                let value = serde_json::from_slice(row).map_err(|_| no_export())?;
+                parquet.add(&value)?;
+                let ready = parquet.take();
+                self.write(&ready)?;
+            }
+        }
         self.rows += 1;
         self.rows_since_checkpoint += 1;
         self.last_row.clear();
@@ -146,13 +159,15 @@ impl Target {
     /// Puts what was written on disk, and then how far that is.
     pub fn checkpoint(&mut self) -> Result<(), Failure> {
         if self.rows_since_checkpoint > 0 {
-            let cursor = cursor(&self.last_row, self.format).ok_or_else(|| {
-                Failure::other("the server sent something else than an export; check --url")
-            })?;
+            let cursor = cursor(&self.last_row, self.format).ok_or_else(no_export)?;
             self.manifest["cursor"] = cursor.into();
             (self.rows_since_checkpoint, self.bytes_since_checkpoint) = (0, 0);
         }
-        self.save()
+        match self.parquet {
+            None => self.save(),
+            // Without its end nobody can go on with it.
+            Some(_) => Ok(()),
+        }
     }
 
     fn save(&mut self) -> Result<(), Failure> {
@@ -170,6 +185,10 @@ impl Target {
 
     /// Gives the file its name; what is in it.
     pub fn finish(mut self) -> Result<Value, Failure> {
+        if let Some(parquet) = self.parquet.take() {
+            let end = parquet.finish()?;
+            self.write(&end)?;
+        }
         fs::rename(part(&self.name), &self.name)?;
         self.manifest["isComplete"] = true.into();
         self.save()?;
@@ -184,6 +203,10 @@ impl Target {
         self.bytes_since_checkpoint += length;
         Ok(())
     }
+}
+
+fn no_export() -> Failure {
+    Failure::other("the server sent something else than an export; check --url")
 }
 
 /// A folder gets a file of its own name for each thing that is exported.

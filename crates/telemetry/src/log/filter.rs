@@ -27,6 +27,7 @@ pub const CRATES: &[&str] = &[
     "store_sqlite",
     "streams",
     "supervisor",
+    "tables",
     "telemetry",
     "tickets",
     "web",

@@ -169,6 +169,7 @@ struct DeliveriesPage {
     is_filtered: bool,
     /// Where what is listed can be had as a file.
     export: String,
+    export_parquet: String,
     pager: Pager,
 }
 
@@ -187,7 +188,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     };
     let incident = filter.incident_id.map(|id| id.to_string()).unwrap_or_default();
     let page = page_of(query.text("before"));
-    let export = export_address(&filter);
+    let [export, export_parquet] = ["csv", "parquet"].map(|format| export_address(format, &filter));
     let deliveries = state.store.deliveries.list(filter, page).await?;
     let filters = ["webhook", "incident", "event", "status", "since"].map(|name| (name, query.text(name)));
     let last_id = deliveries.last().map(|delivery| delivery.id.as_bytes());
@@ -199,6 +200,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         times: since_choices(query.text("since")),
         is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
         export,
+        export_parquet,
         pager: Pager::new("/deliveries", &filters, page, deliveries.len(), last_id),
         deliveries: delivery_rows(&state, &deliveries, now).await?,
         incident,
@@ -206,12 +208,12 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
 }
 
 /// Where all of what is listed can be had as a file.
-fn export_address(filter: &DeliveryFilter) -> String {
+fn export_address(format: &str, filter: &DeliveryFilter) -> String {
     let webhook = filter.webhook_id.map(|id| id.to_string()).unwrap_or_default();
     let incident = filter.incident_id.map(|id| id.to_string()).unwrap_or_default();
     let since = filter.since.map(|since| since.to_string()).unwrap_or_default();
     let filters = [
-        ("format", "csv"),
+        ("format", format),
         ("webhook", &webhook),
         ("incident", &incident),
         ("event", filter.event.map_or("", |event| event.as_str())),

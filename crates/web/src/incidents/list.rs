@@ -59,6 +59,7 @@ struct IncidentsPage {
     is_filtered: bool,
     /// Where what is listed can be had as a file.
     export: String,
+    export_parquet: String,
     pager: Pager,
 }
 
@@ -75,7 +76,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         ..IncidentFilter::default()
     };
     let page = page_of(query.text("before"));
-    let export = export_address(&filter);
+    let [export, export_parquet] = ["csv", "parquet"].map(|format| export_address(format, &filter));
     let incidents = state.store.incidents.list(filter, page).await?;
     let text = text.unwrap_or_default();
     let filters = [
@@ -104,18 +105,19 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         services: service_choices(&state, "Any service", query.text("service")).await?,
         is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
         export,
+        export_parquet,
         pager: Pager::new("/incidents", &filters, page, incidents.len(), last_id),
         text,
     })
 }
 
 /// Where all of what is listed can be had as a file.
-fn export_address(filter: &IncidentFilter) -> String {
+fn export_address(format: &str, filter: &IncidentFilter) -> String {
     let statuses = filter.statuses.iter().map(|status| status.as_str());
     let statuses = statuses.collect::<Vec<_>>().join(",");
     let service = filter.service_id.map(|id| id.to_string()).unwrap_or_default();
     let filters = [
-        ("format", "csv"),
+        ("format", format),
         ("status", &statuses),
         (
             "severity",
