@@ -1,5 +1,6 @@
 //! The only reader of time and randomness. Everything else takes them as arguments, so that tests decide both.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -53,12 +54,47 @@ impl Clock for SystemClock {
 /// The operating system's random generator.
 pub struct SystemEntropy;
 
+/// How many random bytes a thread takes from the system at once: a delivery needs about fifty, in five portions.
+const POOL_BYTES: usize = 1024;
+
+thread_local! {
+    static POOL: RefCell<EntropyPool> = const { RefCell::new(EntropyPool { bytes: [0; POOL_BYTES], left: 0 }) };
+}
+
+/// Random bytes of one thread, each given out once.
+struct EntropyPool {
+    bytes: [u8; POOL_BYTES],
+    left: usize,
+}
+
+impl EntropyPool {
+    fn fill(&mut self, buffer: &mut [u8]) {
+        if buffer.len() > self.left {
+            fill_from_system(&mut self.bytes);
+            self.left = POOL_BYTES;
+        }
+        let rest = self.left - buffer.len();
+        let given = &mut self.bytes[rest..self.left];
+        buffer.copy_from_slice(given);
+        // What was given out may be a secret by now.
+        given.fill(0);
+        self.left = rest;
+    }
+}
+
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        // The operating system's generator cannot fail on a system that could start this program.
-        #[expect(clippy::expect_used)]
-        getrandom::fill(buffer).expect("the system has randomness");
+        match buffer.len() <= POOL_BYTES {
+            true => POOL.with_borrow_mut(|pool| pool.fill(buffer)),
+            false => fill_from_system(buffer),
+        }
     }
+}
+
+fn fill_from_system(buffer: &mut [u8]) {
+    // The operating system's generator cannot fail on a system that could start this program.
+    #[expect(clippy::expect_used)]
+    getrandom::fill(buffer).expect("the system has randomness");
 }
 
 /// Time and randomness together: what makes ids, changes and secrets.
@@ -197,6 +233,21 @@ impl Env {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_random_byte_is_given_twice_and_large_portions_are_filled_too() {
+        let portions = [1, 16, POOL_BYTES - 17, 16, POOL_BYTES, 3 * POOL_BYTES].map(|length| {
+            let mut portion = vec![0; length];
+            SystemEntropy.fill(&mut portion);
+            portion
+        });
+        let all = portions.concat();
+        let mut blocks: Vec<_> = all.windows(16).collect();
+        let count = blocks.len();
+        blocks.sort_unstable();
+        blocks.dedup();
+        assert_eq!(blocks.len(), count);
+    }
 
     struct StandingClock(AtomicI64);
 
