@@ -75,8 +75,22 @@ pub struct InsightChange {
     pub at: Timestamp,
     pub service_id: ServiceId,
     pub measure: Measure,
-    /// One, or minus one for what does not hold any more.
+    /// So many more, or fewer of what does not hold any more.
     pub count: i64,
+}
+
+impl InsightChange {
+    /// Where it is counted in its day.
+    pub fn cell(&self) -> Cell {
+        let quarter = self.at.as_millis().rem_euclid(DAY_MILLIS) / QUARTER_MILLIS;
+        let (kind, bin) = match self.measure {
+            Measure::Opened(severity) => (0, severity_bin(severity)),
+            Measure::Escalated => (1, 0),
+            Measure::Acknowledged(took) => (2, bin_of(took)),
+            Measure::Resolved(took) => (3, bin_of(took)),
+        };
+        [u8::try_from(quarter).unwrap_or(u8::MAX), kind, bin]
+    }
 }
 
 /// What was counted of one service on one day.
@@ -98,8 +112,8 @@ pub enum Counted {
     Resolved(u8),
 }
 
-/// Quarter, kind and bin.
-type Cell = [u8; 3];
+/// Quarter of its day, kind and bin: what is counted together.
+pub type Cell = [u8; 3];
 /// A cell and its count, as the store keeps them.
 const CELL_BYTES: usize = 7;
 
@@ -110,14 +124,7 @@ pub struct DayCounts(BTreeMap<Cell, i64>);
 impl DayCounts {
     /// Counts a change that belongs to this day.
     pub fn add(&mut self, change: &InsightChange) {
-        let quarter = change.at.as_millis().rem_euclid(DAY_MILLIS) / QUARTER_MILLIS;
-        let (kind, bin) = match change.measure {
-            Measure::Opened(severity) => (0, severity_bin(severity)),
-            Measure::Escalated => (1, 0),
-            Measure::Acknowledged(took) => (2, bin_of(took)),
-            Measure::Resolved(took) => (3, bin_of(took)),
-        };
-        let cell = [u8::try_from(quarter).unwrap_or(u8::MAX), kind, bin];
+        let cell = change.cell();
         let count = self.0.entry(cell).or_default();
         *count += change.count;
         if *count == 0 {

@@ -1,5 +1,5 @@
-//! What is counted of incidents: changes, written with the event that makes them, and the days that they are folded into.
-//! A change is a new row, so that nobody waits for it; only folding, which the leader does, locks days.
+//! What is counted of incidents: changes, written in the transaction of the events that make them, and the days that they are
+//! folded into. A change is a new row, so that nobody waits for it; only folding, which the leader does, locks days.
 
 use std::time::Duration;
 
@@ -9,20 +9,21 @@ use model::id::ServiceId;
 use model::insight::{DayCounts, InsightChange, InsightDay, Measure};
 use model::time::Timestamp;
 use store::StoreResult;
-use store::insight_plan::{FOLD_BATCH, days_of, fold};
+use store::insight_plan::{FOLD_BATCH, InsightTally, days_of, fold};
 
 use super::columns::{bytes, number, parsed, time, value};
 use super::connection::{Connection, LastStatement};
 
-/// The statement that writes changes, each with the id of the event, or of the entry in the audit log, that makes it.
-pub fn insertion(changes: &[([u8; 16], i64, InsightChange)]) -> Option<LastStatement<'static>> {
-    if changes.is_empty() {
+/// The statement that writes the changes of a transaction.
+pub fn insertion(tally: &InsightTally) -> Option<LastStatement<'static>> {
+    let rows: Vec<_> = tally.rows().collect();
+    if rows.is_empty() {
         return None;
     }
-    let all = || changes.iter().map(|(_, _, change)| change);
+    let all = || rows.iter().map(|(_, _, change)| *change);
     let took_ms = |of: &InsightChange| i64::try_from(of.measure.took().as_millis()).unwrap_or(i64::MAX);
-    let ids: Vec<Vec<u8>> = changes.iter().map(|(id, _, _)| id.to_vec()).collect();
-    let parts: Vec<i64> = changes.iter().map(|(_, part, _)| *part).collect();
+    let ids: Vec<Vec<u8>> = rows.iter().map(|(id, _, _)| id.to_vec()).collect();
+    let parts: Vec<i64> = rows.iter().map(|(_, part, _)| *part).collect();
     let services: Vec<Vec<u8>> = all().map(|of| of.service_id.as_bytes().to_vec()).collect();
     let measures: Vec<&'static str> = all().map(|of| of.measure.as_str()).collect();
     Some(LastStatement {

@@ -14,6 +14,7 @@ use store::DeliverySink;
 use store::StoreError;
 use store::StoreResult;
 use store::activity_plan::Tally;
+use store::insight_plan::InsightTally;
 use store::seal::Sealer;
 
 use super::activity;
@@ -43,8 +44,8 @@ pub struct WriteContext {
     activity: Option<Tally>,
     /// New deliveries for the ledger, likewise; sorted, so that two transactions never wait for each other's rows.
     accepted: BTreeMap<WebhookId, i64>,
-    /// What is counted of incidents, likewise: by whom, and which of its changes.
-    insights: Vec<([u8; 16], i64, InsightChange)>,
+    /// What is counted of incidents, likewise.
+    insights: InsightTally,
     /// By which the transaction is recognised if its COMMIT is not answered.
     event_id: Option<EventId>,
 }
@@ -109,9 +110,7 @@ impl WriteContext {
 
     /// Counts what an event, or an entry in the audit log, changes of incidents; it is written last in the transaction.
     pub fn count_insights(&mut self, id: [u8; 16], changes: Vec<InsightChange>) {
-        let parts = (0..).zip(changes);
-        self.insights
-            .extend(parts.map(|(part, change)| (id, part, change)));
+        self.insights.count(&id, changes);
     }
 
     /// A claim unlike any other of this run.
@@ -263,7 +262,7 @@ async fn attempt<I, T>(
         effects: Effects::default(),
         activity: None,
         accepted: BTreeMap::new(),
-        insights: Vec::new(),
+        insights: InsightTally::default(),
         event_id: None,
         shows: true,
     };

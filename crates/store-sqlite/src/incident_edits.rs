@@ -11,7 +11,6 @@ use store::ticket_plan::TicketsNeedTelling;
 
 use super::audit;
 use super::incident_rows;
-use super::insights;
 use super::statements::execute;
 use super::ticket_requests;
 use super::writer::WriteContext;
@@ -34,7 +33,7 @@ pub fn edit(
     };
     incident_rows::update(context.connection, &incident, incident.status)?;
     let counted = insight_plan::of_edit(&had, &incident);
-    insights::write(context.connection, change.audit_id.as_bytes(), &counted)?;
+    context.count_insights(change.audit_id.as_bytes(), counted);
     execute(
         context.connection,
         "INSERT INTO notes (incident_id, id, at, actor, sentence) VALUES (?1, ?2, ?3, ?4, ?5)",

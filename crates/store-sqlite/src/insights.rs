@@ -1,4 +1,5 @@
-//! What is counted of incidents: changes, written with the event that makes them, and the days that they are folded into.
+//! What is counted of incidents: changes, written in the transaction of the events that make them, and the days that they are
+//! folded into.
 
 use std::time::Duration;
 
@@ -9,14 +10,14 @@ use model::id::ServiceId;
 use model::insight::{DayCounts, InsightChange, InsightDay, Measure};
 use model::time::Timestamp;
 use store::StoreResult;
-use store::insight_plan::{FOLD_BATCH, days_of, fold};
+use store::insight_plan::{FOLD_BATCH, InsightTally, days_of, fold};
 
 use super::columns::{id_bytes, time, unexpected};
 use super::statements::{execute, read_all, read_one, snapshot};
 
-/// Writes the changes of an event, or of an entry in the audit log.
-pub fn write(connection: &Connection, id: &[u8; 16], changes: &[InsightChange]) -> StoreResult<()> {
-    for (part, change) in (0i64..).zip(changes) {
+/// Writes the changes of a transaction.
+pub fn write(connection: &Connection, tally: &InsightTally) -> StoreResult<()> {
+    for (id, part, change) in tally.rows() {
         execute(
             connection,
             "INSERT INTO insight_changes (id, part, at, service_id, measure, took_ms, count)

@@ -16,7 +16,6 @@ use store::insight_plan;
 use super::answers::answer_once;
 use super::incident_references as references;
 use super::incident_rows;
-use super::insights;
 use super::outbox::{LaneHistory, publish};
 use super::writer::WriteContext;
 
@@ -86,7 +85,7 @@ fn create(context: &mut WriteContext<'_>, trigger: Trigger) -> StoreResult<Commi
     );
     publish(context, event, &incident, LaneHistory::None)?;
     let counted = insight_plan::of_new(&incident);
-    insights::write(context.connection, trigger.event_id.as_bytes(), &counted)?;
+    context.count_insights(trigger.event_id.as_bytes(), counted);
     Ok(Committed::Created(incident))
 }
 
@@ -110,7 +109,7 @@ fn commit(
     let counted = insight_plan::of_transition(&before, &incident, name, change.at);
     let event = Event::new(event_id, name, &incident, change.actor, change.at);
     publish(context, event, &incident, LaneHistory::Possible)?;
-    insights::write(context.connection, event_id.as_bytes(), &counted)?;
+    context.count_insights(event_id.as_bytes(), counted);
     Ok(Committed::Changed(incident))
 }
 

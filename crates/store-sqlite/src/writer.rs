@@ -15,15 +15,18 @@ use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot};
 
 use model::id::WebhookId;
+use model::insight::InsightChange;
 use model::webhook::Webhook;
 use store::CommitObserver;
 use store::DeliverySink;
 use store::StoreError;
 use store::StoreResult;
+use store::insight_plan::InsightTally;
 use store::seal::Sealer;
 
 use super::condition::Condition;
 use super::database::{BUSY_TIMEOUT, LOG_KEPT_BYTES, unavailable};
+use super::insights;
 use super::subscriptions;
 
 /// The most commands in one transaction.
@@ -57,6 +60,7 @@ struct Effects {
     after_commit: Vec<Effect>,
     after_rollback: Vec<Effect>,
     accepted: HashMap<WebhookId, i64>,
+    insights: InsightTally,
     /// The place of the last event.
     last_event: Option<i64>,
 }
@@ -75,6 +79,11 @@ impl WriteContext<'_> {
     /// Counts a new delivery into the ledger, which is written once per transaction.
     pub fn count_accepted(&mut self, webhook_id: WebhookId) {
         *self.effects.accepted.entry(webhook_id).or_default() += 1;
+    }
+
+    /// Counts what an event, or an entry in the audit log, changes of incidents; it is written once per transaction.
+    pub fn count_insights(&mut self, id: &[u8; 16], changes: Vec<InsightChange>) {
+        self.effects.insights.count(id, changes);
     }
 
     /// Notes the place of a new event, for the high-water mark.
@@ -278,6 +287,7 @@ impl Writer {
         let committed = self
             .check_transaction()
             .and_then(|()| self.flush_ledger())
+            .and_then(|()| insights::write(&self.connection, &self.batch.insights))
             .and_then(|()| self.condition.check_files())
             .and_then(|()| self.execute("COMMIT"));
         let took = started.elapsed();
@@ -344,8 +354,9 @@ impl Writer {
         };
         let result = catch_unwind(AssertUnwindSafe(|| command(&mut context)))
             .unwrap_or_else(|_| Err(StoreError::Corrupt("a command of the store panicked".into())));
-        let effects = context.effects;
+        let mut effects = context.effects;
         if result.is_ok() {
+            self.batch.insights.merge(std::mem::take(&mut effects.insights));
             for (webhook_id, count) in &effects.accepted {
                 *self.batch.accepted.entry(*webhook_id).or_default() += count;
             }

@@ -2,15 +2,46 @@
 //! the rows to write. Whatever an incident counts follows from its row, so that a late change takes back what it replaces.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use model::event::EventName;
 use model::id::ServiceId;
 use model::incident::Incident;
-use model::insight::{InsightChange, InsightDay, Measure, day_of};
+use model::insight::{Cell, InsightChange, InsightDay, Measure, day_of};
 use model::time::Timestamp;
 
 /// The most changes that are folded into days in one transaction.
 pub const FOLD_BATCH: u32 = 1000;
+
+/// The changes of one transaction: those that count alike are one row.
+#[derive(Default)]
+pub struct InsightTally(BTreeMap<(Timestamp, ServiceId, Cell), ([u8; 16], InsightChange)>);
+
+impl InsightTally {
+    /// Counts the changes that an event makes, or an entry in the audit log: a row is named after the first.
+    pub fn count(&mut self, id: &[u8; 16], changes: Vec<InsightChange>) {
+        for change in changes {
+            let place = (day_of(change.at), change.service_id, change.cell());
+            match self.0.entry(place) {
+                Entry::Vacant(vacant) => drop(vacant.insert((*id, change))),
+                Entry::Occupied(mut known) => known.get_mut().1.count += change.count,
+            }
+        }
+    }
+
+    /// Counts what another one has counted.
+    pub fn merge(&mut self, other: Self) {
+        for (id, change) in other.0.into_values() {
+            self.count(&id, vec![change]);
+        }
+    }
+
+    /// The rows to write: the id, which of the rows it is, and what has changed.
+    pub fn rows(&self) -> impl Iterator<Item = (&[u8; 16], i64, &InsightChange)> {
+        let changed = self.0.values().filter(|(_, change)| change.count != 0);
+        (0..).zip(changed).map(|(part, (id, change))| (id, part, change))
+    }
+}
 
 /// What a new incident counts.
 pub fn of_new(incident: &Incident) -> Vec<InsightChange> {
@@ -150,6 +181,29 @@ mod tests {
         worse.severity = Severity::Critical;
         changes.extend(of_edit(&incident, &worse));
         assert_eq!(fold(Vec::new(), &changes), fold(Vec::new(), &of_new(&worse)));
+    }
+
+    #[test]
+    fn changes_that_count_alike_are_one_row_and_those_that_undo_each_other_none() {
+        let acknowledged = after(&incident(), IncidentAction::Acknowledge, 60);
+        let mut tally = InsightTally::default();
+        for id in 0..3 {
+            tally.count(&[id; 16], of_new(&incident()));
+        }
+        let mut later = InsightTally::default();
+        later.count(&[3; 16], of_new(&incident()));
+        later.count(&[3; 16], of_edit(&incident(), &acknowledged));
+        later.count(&[4; 16], of_edit(&acknowledged, &incident()));
+        tally.merge(later);
+        let rows: Vec<_> = tally
+            .rows()
+            .map(|(id, part, change)| (id[0], part, change.count))
+            .collect();
+        assert_eq!(rows, [(0, 0, 4)]);
+        let mut one_by_one = Vec::new();
+        (0..4).for_each(|_| one_by_one.extend(of_new(&incident())));
+        let together: Vec<_> = tally.rows().map(|(_, _, change)| change.clone()).collect();
+        assert_eq!(fold(Vec::new(), &together), fold(Vec::new(), &one_by_one));
     }
 
     #[test]
