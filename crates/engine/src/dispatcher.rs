@@ -300,7 +300,8 @@ impl Dispatcher {
             lease,
         };
         match prepared {
-            Some(prepared) => drop(tokio::spawn(in_flight.run(prepared))),
+            // In its own place in memory: what waits for an answer is large, and a task moves what it is given three times.
+            Some(prepared) => drop(tokio::spawn(Box::pin(in_flight.run(prepared)))),
             // The webhook went away in this moment: dropping the guard gives the claim back.
             None => drop(in_flight),
         }

@@ -32,14 +32,14 @@ pub async fn run(
 ) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while attempts.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        record(&batch, &store, &source).await;
-        handle.scheduler().recorded(batch.len());
+        let records = Arc::from_iter(batch.drain(..));
+        record(&records, &store, &source).await;
+        handle.scheduler().recorded(records.len());
         handle.notify();
-        batch.clear();
     }
 }
 
-async fn record(batch: &[AttemptRecord], store: &Store, source: &Env) {
+async fn record(batch: &Arc<[AttemptRecord]>, store: &Store, source: &Env) {
     let results = record_within(batch, store, source).await;
     let late = results.iter().filter(|result| **result != Recorded::Applied);
     let late = late.count();
@@ -52,9 +52,9 @@ async fn record(batch: &[AttemptRecord], store: &Store, source: &Env) {
 }
 
 /// Records attempts, however often it takes. One that the store refuses for good must not keep the others waiting.
-pub async fn record_within(batch: &[AttemptRecord], store: &Store, source: &Env) -> Vec<Recorded> {
+pub async fn record_within(batch: &Arc<[AttemptRecord]>, store: &Store, source: &Env) -> Vec<Recorded> {
     loop {
-        match store.queue.record(batch.to_vec(), source.now()).await {
+        match store.queue.record(Arc::clone(batch), source.now()).await {
             Ok(results) => return results,
             Err(StoreError::Corrupt(_)) => return record_each(batch, store, source).await,
             Err(error) => {
@@ -79,9 +79,10 @@ async fn record_each(batch: &[AttemptRecord], store: &Store, source: &Env) -> Ve
 
 /// Records an attempt that may be what the store refused. If it is, it is lost, and the delivery is made again later.
 async fn record_one(record: &AttemptRecord, store: &Store, source: &Env) -> Recorded {
+    let alone = Arc::from([record.clone()]);
     let mut refusals = 0;
     loop {
-        let error = match store.queue.record(vec![record.clone()], source.now()).await {
+        let error = match store.queue.record(Arc::clone(&alone), source.now()).await {
             Ok(results) => return results.first().copied().unwrap_or(Recorded::Gone),
             Err(error) => error,
         };

@@ -35,7 +35,7 @@ impl Queue for Database {
         fallbacks::take_over_late(self, now).await
     }
 
-    async fn record(&self, records: Vec<AttemptRecord>, now: Timestamp) -> StoreResult<Vec<Recorded>> {
+    async fn record(&self, records: Arc<[AttemptRecord]>, now: Timestamp) -> StoreResult<Vec<Recorded>> {
         self.write((records, now), |context, (records, now)| {
             Box::pin(recording::record(context, records, *now))
         })

@@ -5,6 +5,7 @@
 //!
 //! A store that several nodes share measures leases by its own clock, since theirs may differ.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -129,7 +130,7 @@ pub trait Queue: Send + Sync {
     /// taken over by its webhook's fallback, once.
     /// Attempts that were applied count as activity of their webhooks, unless they are tests. Answers in the order of
     /// the records.
-    async fn record(&self, records: Vec<AttemptRecord>, now: Timestamp) -> StoreResult<Vec<Recorded>>;
+    async fn record(&self, records: Arc<[AttemptRecord]>, now: Timestamp) -> StoreResult<Vec<Recorded>>;
 
     /// Gives claims back without an attempt: the deliveries are due as before.
     async fn release(&self, claims: Vec<(DeliveryId, Claim)>) -> StoreResult<()>;

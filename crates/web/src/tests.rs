@@ -360,7 +360,7 @@ async fn fail_its_delivery(store: &Store, source: &Env, webhook_id: WebhookId) -
         is_operational: false,
         delivery_created_at: delivery.created_at,
     };
-    store.queue.record(vec![record], source.now()).await.unwrap();
+    store.queue.record([record].into(), source.now()).await.unwrap();
     delivery.id.to_string()
 }
 

@@ -71,7 +71,7 @@ impl World {
         let made = RawAttempt::without_request(at, Outcome::Delivered);
         let prepared = Prepared::new(endpoint.unwrap(), None, &WebhookMetrics::default());
         let record = finish_attempt(&self.source, &prepared, &delivery, made).record;
-        let results = self.run(async |store| store.queue.record(vec![record], at).await.unwrap());
+        let results = self.run(async |store| store.queue.record([record].into(), at).await.unwrap());
         assert_eq!(results, [Recorded::Applied]);
     }
 

@@ -297,7 +297,7 @@ impl World {
             }
             Errand::Record(record, failed_at) => {
                 let copy = record.clone();
-                let results = self.run(async |store| store.queue.record(vec![*copy], now).await.unwrap());
+                let results = self.run(async |store| store.queue.record([*copy].into(), now).await.unwrap());
                 assert_eq!(results, [Recorded::Applied]);
                 self.expectation.recorded(&record, failed_at);
                 if record.disable_webhook.is_some() {

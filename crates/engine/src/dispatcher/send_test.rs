@@ -1,5 +1,7 @@
 //! Send Test: one real attempt with a sample event, past the queue.
 
+use std::sync::Arc;
+
 use crate::breaker::HealthSignal;
 use crate::delivery_context::DeliveryContext;
 use crate::finish_attempt::AttemptResult;
@@ -35,7 +37,7 @@ impl Dispatcher {
         let endpoint = endpoint.ok_or(StoreError::NotFound { what: "webhook" })?;
         let prepared = parts.prepare(endpoint);
         let delivery = parts.store.queue.begin_test(webhook_id, sample).await?;
-        let records = self.attempt_test(prepared, delivery.clone()).await;
+        let records = Arc::from(self.attempt_test(prepared, delivery.clone()).await);
         recorder::record_within(&records, &parts.store, &parts.source).await;
         parts.store.deliveries.get(delivery.id).await
     }

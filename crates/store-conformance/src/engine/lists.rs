@@ -167,7 +167,7 @@ cases! {
             retry_after: None,
             disposition: model::attempt::Disposition::Backoff,
         });
-        world.store().queue.record(vec![record], world.at(1)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(1)).await.unwrap();
         let of = |cause| DeliveryFilter { cause: Some(cause), ..DeliveryFilter::default() };
         assert_eq!(ids(&world.list(of(FailureCode::ConnectRefused)).await), [second.id]);
         let dead = DeliveryFilter { state: Some(DeliveryState::Dead), ..of(FailureCode::ServerError) };

@@ -32,7 +32,7 @@ cases! {
             state_updates: remembering("message 5"),
             ..world.attempt(&delivery, NextStep::Delivered, world.at(2))
         };
-        world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(2)).await.unwrap();
         let endpoints = &world.store().endpoints;
         let memory = endpoints.load_message_ref(world.ordered, incident.id).await.unwrap().unwrap();
         assert_eq!((memory.text.as_str(), memory.event_sequence), ("message 5", delivery.event.sequence));
@@ -50,7 +50,7 @@ cases! {
         for delivery in claimed.iter().filter(|delivery| Some(delivery.event.incident_id) != never_told) {
             let state_updates = remembering(&format!("of {}", delivery.event.sequence));
             let record = AttemptRecord { state_updates, ..world.attempt(delivery, NextStep::Delivered, world.at(2)) };
-            world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+            world.store().queue.record([record].into(), world.at(2)).await.unwrap();
         }
         world.act(open.pop().unwrap(), IncidentAction::Resolve, world.at(3)).await;
         world.act(open[0], IncidentAction::Acknowledge, world.at(3)).await;
@@ -82,7 +82,7 @@ cases! {
             let state_updates = StateUpdates { message_ref, ..StateUpdates::default() };
             let record = AttemptRecord { state_updates, ..world.attempt(&delivery, NextStep::Delivered, world.at(9)) };
             let late = AttemptRecord { claim: Claim(9999), state_updates: remembering("late"), ..record.clone() };
-            let recorded = world.store().queue.record(vec![record, late], world.at(9)).await;
+            let recorded = world.store().queue.record([record, late].into(), world.at(9)).await;
             assert_eq!(recorded, Ok(vec![Recorded::Applied, Recorded::Late]));
             seen.push(endpoints.load_message_ref(world.ordered, incident.id).await.unwrap().map(|memory| memory.text));
         }
@@ -96,7 +96,7 @@ cases! {
         let state_updates = StateUpdates { continuation: Patch::Set("plain".into()), ..StateUpdates::default() };
         let retry = NextStep::Retry { at: world.at(5) };
         let record = AttemptRecord { spent, state_updates, ..world.attempt(&delivery, retry, world.at(2)) };
-        world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(2)).await.unwrap();
         let again = world.claim(world.ordered, 1, world.at(6)).await.deliveries.remove(0);
         assert_eq!((again.spent, again.continuation.as_deref()), (spent, Some("plain")));
         world.record(&again, NextStep::Dead, world.at(7)).await;
@@ -115,14 +115,14 @@ cases! {
             state_updates: remembering("of the resolution"),
             ..world.attempt(&second, NextStep::Delivered, world.at(3))
         };
-        world.store().queue.record(vec![record], world.at(3)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(3)).await.unwrap();
         world.store().deliveries.replay(first.id, world.change(world.at(4))).await.unwrap();
         let again = world.claim(world.ordered, 1, world.at(5)).await.deliveries.remove(0);
         let record = AttemptRecord {
             state_updates: remembering("of the trigger"),
             ..world.attempt(&again, NextStep::Delivered, world.at(5))
         };
-        world.store().queue.record(vec![record], world.at(5)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(5)).await.unwrap();
         let memory = world.store().endpoints.load_message_ref(world.ordered, incident.id).await.unwrap();
         assert_eq!(memory.map(|memory| memory.text).as_deref(), Some("of the resolution"));
     }
@@ -133,7 +133,7 @@ cases! {
         let state_updates = StateUpdates { discovered_settings: Some("elsewhere".into()), ..StateUpdates::default() };
         let retry = NextStep::Retry { at: world.at(2) };
         let record = AttemptRecord { state_updates, ..world.attempt(&delivery, retry, world.at(2)) };
-        world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(2)).await.unwrap();
         assert!(world.dispatcher.changed.lock().unwrap().contains(&world.ordered));
     }
 
@@ -145,7 +145,7 @@ cases! {
             disable_webhook: Some("no such channel".into()),
             ..world.attempt(&delivery, hold, world.at(2))
         };
-        world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(2)).await.unwrap();
         assert_eq!(world.states(world.ordered, incident.id).await, [Held]);
         assert!(world.claim(world.ordered, 1, world.at(9)).await.deliveries.is_empty());
     }

@@ -65,7 +65,7 @@ cases! {
             disable_webhook: Some("answered 410".into()),
             ..world.attempt(&delivery, NextStep::Dead, world.at(2))
         };
-        world.store().queue.record(vec![record], world.at(2)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(2)).await.unwrap();
         let feed = world.store().events.latest_sequence().await;
         assert_eq!(world.store().operational.publish_due(world.at(3)).await, Ok(2));
         assert_eq!(world.store().operational.publish_due(world.at(4)).await, Ok(0));
@@ -130,7 +130,7 @@ cases! {
             disable_webhook: Some("answered 410".into()),
             ..world.attempt(&delivery, NextStep::Dead, world.at(4))
         };
-        world.store().queue.record(vec![record], world.at(4)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(4)).await.unwrap();
         assert_eq!(world.store().operational.publish_due(world.at(5)).await, Ok(0));
         assert!(world.backend.disabled_reason(world.ordered).await.is_some());
     }

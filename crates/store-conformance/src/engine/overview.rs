@@ -91,7 +91,7 @@ cases! {
             world.attempt(&claimed[1], retry, world.at(2)),
             world.attempt(&claimed[2], NextStep::Dead, world.at(2)),
         ];
-        world.store().queue.record(records, world.at(3)).await.unwrap();
+        world.store().queue.record(records.into(), world.at(3)).await.unwrap();
         let seen = activity_of(world, world.ordered).await;
         assert_eq!(seen.iter().map(counts).collect::<Vec<_>>(), [(1, 1, 1)]);
         assert_eq!(seen[0].period_at, period_of(world.at(3)));
@@ -125,9 +125,9 @@ cases! {
         let record = world.attempt(&delivery, NextStep::Dead, world.at(2));
         let late = world.attempt(&delivery, NextStep::Delivered, world.at(3));
         let records = vec![record.clone(), record, late.clone()];
-        let recorded = world.store().queue.record(records, world.at(4)).await;
+        let recorded = world.store().queue.record(records.into(), world.at(4)).await;
         assert_eq!(recorded, Ok(vec![Recorded::Applied, Recorded::Late, Recorded::Late]));
-        world.store().queue.record(vec![late], world.at(5)).await.unwrap();
+        world.store().queue.record([late].into(), world.at(5)).await.unwrap();
         let seen = activity_of(world, world.ordered).await;
         assert_eq!(seen.iter().map(counts).collect::<Vec<_>>(), [(0, 0, 1)]);
     }
@@ -251,7 +251,7 @@ cases! {
             dying(world, &other[0], FailureCode::ServerError),
             dying(world, &test, FailureCode::DnsFailed),
         ];
-        world.store().queue.record(records, world.at(9)).await.unwrap();
+        world.store().queue.record(records.into(), world.at(9)).await.unwrap();
         let groups = world.store().overview.dead_groups().await.unwrap();
         let first = &groups[0];
         assert_eq!((first.webhook_id, first.webhook_name.as_str()), (world.ordered, "ordered"));

@@ -23,7 +23,7 @@ cases! {
         let retry = NextStep::Retry { at: world.at(60_000) };
         let failed = world.attempt(&delivery, retry, world.at(2));
         world.dispatcher.forget();
-        let recorded = world.store().queue.record(vec![failed.clone()], world.at(3)).await;
+        let recorded = world.store().queue.record([failed.clone()].into(), world.at(3)).await;
         assert_eq!(recorded, Ok(vec![Recorded::Applied]));
         assert_eq!(world.dispatcher.woken(), [(world.ordered, world.at(60_000))]);
         let detail = world.store().deliveries.get(delivery.id).await.unwrap();
@@ -49,7 +49,7 @@ cases! {
         };
         let wrong_claim = AttemptRecord { claim: Claim(9999), ..world.attempt(&delivery, NextStep::Dead, world.at(4)) };
         let records = vec![late.clone(), gone, wrong_claim, late];
-        let recorded = world.store().queue.record(records, world.at(5)).await.unwrap();
+        let recorded = world.store().queue.record(records.into(), world.at(5)).await.unwrap();
         assert_eq!(recorded, [Recorded::Late, Recorded::Gone, Recorded::Late, Recorded::Late]);
         let detail = world.store().deliveries.get(delivery.id).await.unwrap();
         assert_eq!((detail.delivery.state, detail.delivery.finished_at), (Dead, Some(world.at(2))));
@@ -68,7 +68,7 @@ cases! {
         };
         let records = vec![gone(0, "answered 410"), gone(1, "answered 410 again")];
         world.dispatcher.forget();
-        world.store().queue.record(records, world.at(3)).await.unwrap();
+        world.store().queue.record(records.into(), world.at(3)).await.unwrap();
         assert_eq!(world.backend.disabled_reason(world.ordered).await.as_deref(), Some("answered 410"));
         assert_eq!(*world.dispatcher.changed.lock().unwrap(), [world.ordered]);
         assert_eq!(world.dispatcher.woken(), []);
@@ -98,7 +98,7 @@ cases! {
             ticket: None,
         };
         record.disable_webhook = Some(NULS.into());
-        let recorded = world.store().queue.record(vec![record], world.at(2)).await;
+        let recorded = world.store().queue.record([record].into(), world.at(2)).await;
         assert_eq!(recorded, Ok(vec![Recorded::Applied]));
         let detail = world.store().deliveries.get(delivery.id).await.unwrap();
         let attempt = &detail.attempts[0];

@@ -72,7 +72,7 @@ impl World {
             state_updates: legacy,
             ..self.attempt(delivery, NextStep::Delivered, at)
         };
-        self.store().queue.record(vec![record], at).await.unwrap();
+        self.store().queue.record([record].into(), at).await.unwrap();
     }
 
     /// An incident with a linked ticket that is new, at one second.
@@ -159,13 +159,13 @@ cases! {
         let state_updates = StateUpdates { ticket: Some(failed), ..StateUpdates::default() };
         let retry = NextStep::Retry { at: world.at(3000) };
         let record = AttemptRecord { state_updates, ..world.attempt(&delivery, retry, world.at(2500)) };
-        world.store().queue.record(vec![record], world.at(2500)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(2500)).await.unwrap();
         assert_eq!(world.link(incident_id).await.unwrap().last_error.as_deref(), Some("no way"));
         let again = world.claim(world.ordered, 1, world.at(3000)).await.deliveries.remove(0);
         let mut step = world.attempt(&again, NextStep::Retry { at: world.at(3000) }, world.at(3000));
         step.attempt.outcome = Outcome::Step;
         step.state_updates = seen(ticket(1, TicketPhase::InProgress));
-        world.store().queue.record(vec![step], world.at(3000)).await.unwrap();
+        world.store().queue.record([step].into(), world.at(3000)).await.unwrap();
         let link = world.link(incident_id).await.unwrap();
         assert_eq!(link.last_error.as_deref(), Some("no way"));
         assert_eq!(link.ticket().unwrap().phase, TicketPhase::InProgress);
@@ -306,7 +306,7 @@ cases! {
         let mut retry = world.attempt(&delivery, NextStep::Retry { at: world.at(9000) }, world.at(2200));
         let about = LinkUpdate { workflow: Patch::Set(r#"{"about":"OPS-1"}"#.into()), ..LinkUpdate::default() };
         retry.state_updates.ticket = Some(about);
-        world.store().queue.record(vec![retry], world.at(2200)).await.unwrap();
+        world.store().queue.record([retry].into(), world.at(2200)).await.unwrap();
         tickets.unlink(incident_id, world.ordered, world.change(world.at(2300))).await.unwrap();
         assert_eq!(world.workflow(incident_id).await, None);
     }
@@ -329,7 +329,7 @@ cases! {
             state_updates: seen(ticket(1, TicketPhase::New)),
             ..world.attempt(&delivery, NextStep::Dead, world.at(1))
         };
-        world.store().queue.record(vec![record], world.at(1)).await.unwrap();
+        world.store().queue.record([record].into(), world.at(1)).await.unwrap();
         let due = world.store().ticket_polls.take_due(world.at(1).plus(POLL_INTERVAL), 9).await.unwrap();
         assert_eq!(due.len(), 1);
     }
@@ -345,7 +345,7 @@ cases! {
             error: None,
         };
         dead.state_updates.ticket = Some(noted);
-        world.store().queue.record(vec![dead], world.at(2100)).await.unwrap();
+        world.store().queue.record([dead].into(), world.at(2100)).await.unwrap();
         world.store().deliveries.replay(delivery.id, world.change(world.at(2200))).await.unwrap();
         assert_eq!(world.claim(world.ordered, 1, world.at(2300)).await.deliveries.len(), 1);
         assert_eq!(world.workflow(incident_id).await.as_deref(), Some(r#"{"noted":1}"#));

@@ -258,7 +258,7 @@ impl World {
 
     pub async fn record(&self, delivery: &ClaimedDelivery, next_step: NextStep, now: Timestamp) -> Recorded {
         let record = self.attempt(delivery, next_step, now);
-        self.store().queue.record(vec![record], now).await.unwrap()[0]
+        self.store().queue.record([record].into(), now).await.unwrap()[0]
     }
 
     /// Claims the one due delivery of a webhook and records what came of it.

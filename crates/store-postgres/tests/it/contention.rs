@@ -276,7 +276,7 @@ async fn meddle(
                         world.attempt(&delivery, next_step, now)
                     })
                     .collect();
-                let recorded = store.queue.record(records, now).await.unwrap();
+                let recorded = store.queue.record(records.into(), now).await.unwrap();
                 assert!(recorded.iter().all(|recorded| *recorded == Recorded::Applied));
             }
             10 => {

@@ -163,7 +163,7 @@ async fn a_commit_whose_answer_is_lost_is_asked_for_and_counts() {
     for delivery in &taken {
         let record = world.attempt(delivery, NextStep::Delivered, world.at(1));
         assert_eq!(
-            node.queue.record(vec![record], world.at(1)).await,
+            node.queue.record([record].into(), world.at(1)).await,
             Ok(vec![Recorded::Applied])
         );
     }
@@ -208,13 +208,13 @@ async fn a_transaction_whose_number_went_to_another_one_in_a_crash_is_not_taken_
     let record = world.attempt(delivery, NextStep::Delivered, world.at(1));
     between.at_next_commit(Fault::Crash(server));
     let (first, ()) = tokio::join!(
-        node.queue.record(vec![record.clone()], world.at(1)),
+        node.queue.record([record.clone()].into(), world.at(1)),
         take_numbers(server, &between),
     );
     // As the recorder does: until the store says that it is done.
     let recorded = match first {
         Ok(recorded) => recorded,
-        Err(_) => node.queue.record(vec![record], world.at(1)).await.unwrap(),
+        Err(_) => node.queue.record([record].into(), world.at(1)).await.unwrap(),
     };
     assert_eq!(recorded, [Recorded::Applied]);
     assert_eq!(

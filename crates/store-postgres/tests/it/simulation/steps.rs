@@ -170,12 +170,12 @@ impl Simulation {
         }
         let (run, now) = (self.nodes[node].run, self.world.at(self.now_ms));
         let store = self.store(node);
-        let mut recorded = store.queue.record(records.clone(), now).await;
+        let mut recorded = store.queue.record(records.clone().into(), now).await;
         for _ in 0..MAX_TRIES {
             if recorded.is_ok() {
                 break;
             }
-            recorded = store.queue.record(records.clone(), now).await;
+            recorded = store.queue.record(records.clone().into(), now).await;
         }
         for (record, recorded) in records.iter().zip(recorded.unwrap()) {
             let is_held = self.expectation.is_held(record.delivery_id, run, record.claim.0);
