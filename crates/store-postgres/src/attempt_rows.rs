@@ -20,7 +20,7 @@ pub async fn insert(
     }
     let columns: Vec<AttemptColumns<'_>> = records
         .iter()
-        .map(|of| AttemptColumns::new(&of.attempt))
+        .map(|of| AttemptColumns::new(of.delivery_id, &of.attempt))
         .collect();
     let delivery_ids: Vec<&[u8]> = records.iter().map(|of| &of.delivery_id.as_bytes()[..]).collect();
     let sql = "INSERT INTO attempts (delivery_id, id, number, started_at, outcome, failure, failure_detail, retry_after_ms,
@@ -50,8 +50,8 @@ pub async fn insert(
                 &column(&columns, |of| of.first_byte_us),
                 &column(&columns, |of| of.total_us),
                 &column(&columns, |of| of.remote_address.as_deref().map(plain)),
-                &fields(records, |of| plain(&of.request_head)),
-                &fields(records, |of| plain(&of.response_head)),
+                &column(&columns, |of| plain(&of.request_head)),
+                &column(&columns, |of| plain(&of.response_head)),
                 &fields(records, |of| &of.response_body[..]),
                 &fields(records, |of| of.response_body_is_truncated),
                 &column(&columns, |of| of.remedy),

@@ -17,6 +17,7 @@ use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
 use store::deliveries::AttemptPage;
+use store::head_text::unpack;
 use store::outage_plan::{DeathColumns, shown};
 
 use super::columns::{
@@ -65,7 +66,9 @@ pub async fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) 
              response_body_truncated, remedy, request_body, note
          FROM attempts WHERE delivery_id = $1 ORDER BY number DESC, id DESC LIMIT $2";
     let mut attempts = connection
-        .read_all(sql, &[&&id.as_bytes()[..], &i64::from(limit)], attempt_from_row)
+        .read_all(sql, &[&&id.as_bytes()[..], &i64::from(limit)], |row| {
+            attempt_from_row(row, id)
+        })
         .await?;
     attempts.reverse();
     Ok(attempts)
@@ -105,7 +108,7 @@ pub async fn list_attempts(
     connection
         .read_all(&sql, &params, |row| {
             let delivery_id = DeliveryId::from_bytes(bytes(row, "delivery_id")?);
-            Ok((delivery_id, attempt_from_row(row)?))
+            Ok((delivery_id, attempt_from_row(row, delivery_id)?))
         })
         .await
 }
@@ -141,7 +144,7 @@ pub fn from_row(row: &Row) -> StoreResult<Delivery> {
     })
 }
 
-fn attempt_from_row(row: &Row) -> StoreResult<Attempt> {
+fn attempt_from_row(row: &Row, delivery_id: DeliveryId) -> StoreResult<Attempt> {
     let remote_address: Option<&str> = value(row, "remote_address")?;
     Ok(Attempt {
         id: AttemptId::from_bytes(bytes(row, "id")?),
@@ -159,9 +162,9 @@ fn attempt_from_row(row: &Row) -> StoreResult<Attempt> {
             .transpose()?,
         outcome: outcome_from_row(row)?,
         status: optional_number(row, "status")?,
-        request_head: value(row, "request_head")?,
+        request_head: unpack(value(row, "request_head")?, delivery_id),
         request_body: value::<Option<Vec<u8>>>(row, "request_body")?.map(Bytes::from),
-        response_head: value(row, "response_head")?,
+        response_head: unpack(value(row, "response_head")?, delivery_id),
         response_body: value::<Vec<u8>>(row, "response_body")?.into(),
         response_body_is_truncated: value(row, "response_body_truncated")?,
         note: value(row, "note")?,

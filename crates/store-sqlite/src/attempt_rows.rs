@@ -11,7 +11,7 @@ use super::statements::execute;
 
 /// Writes an attempt, unless it is there already; says how many were written.
 pub fn insert(connection: &Connection, delivery_id: DeliveryId, attempt: &Attempt) -> StoreResult<usize> {
-    let columns = AttemptColumns::new(attempt);
+    let columns = AttemptColumns::new(delivery_id, attempt);
     execute(
         connection,
         "INSERT INTO attempts (delivery_id, id, number, started_at, outcome, failure, failure_detail, retry_after_ms,
@@ -35,8 +35,8 @@ pub fn insert(connection: &Connection, delivery_id: DeliveryId, attempt: &Attemp
             columns.first_byte_us,
             columns.total_us,
             columns.remote_address,
-            attempt.request_head,
-            attempt.response_head,
+            columns.request_head,
+            columns.response_head,
             &attempt.response_body[..],
             attempt.response_body_is_truncated,
             columns.remedy,

@@ -18,6 +18,7 @@ use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
 use store::deliveries::AttemptPage;
+use store::head_text::unpack;
 use store::outage_plan::{DeathColumns, shown};
 
 use super::columns::unexpected;
@@ -58,7 +59,7 @@ pub fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> Sto
              response_body_truncated, remedy, request_body, note
          FROM attempts WHERE delivery_id = ?1 ORDER BY number DESC, id DESC LIMIT ?2",
         (id.as_bytes(), limit),
-        attempt_from_row,
+        |row| attempt_from_row(row, id),
     )?;
     attempts.reverse();
     Ok(attempts)
@@ -85,7 +86,8 @@ pub fn list_attempts(connection: &Connection, page: &AttemptPage) -> StoreResult
          ORDER BY delivery_id DESC, id DESC LIMIT ?"
     );
     read_all(connection, &sql, params_from_iter(values), |row| {
-        Ok((DeliveryId::from_bytes(row.get(21)?), attempt_from_row(row)?))
+        let delivery_id = DeliveryId::from_bytes(row.get(21)?);
+        Ok((delivery_id, attempt_from_row(row, delivery_id)?))
     })
 }
 
@@ -120,7 +122,7 @@ fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {
     })
 }
 
-fn attempt_from_row(row: &Row<'_>) -> Result<Attempt> {
+fn attempt_from_row(row: &Row<'_>, delivery_id: DeliveryId) -> Result<Attempt> {
     let remote_address: Option<String> = row.get(13)?;
     Ok(Attempt {
         id: AttemptId::from_bytes(row.get(0)?),
@@ -138,9 +140,9 @@ fn attempt_from_row(row: &Row<'_>) -> Result<Attempt> {
             .transpose()?,
         outcome: outcome_from_row(row)?,
         status: row.get(7)?,
-        request_head: row.get(14)?,
+        request_head: unpack(row.get_ref(14)?.as_str()?, delivery_id),
         request_body: row.get::<_, Option<Vec<u8>>>(19)?.map(Bytes::from),
-        response_head: row.get(15)?,
+        response_head: unpack(row.get_ref(15)?.as_str()?, delivery_id),
         response_body: Bytes::copy_from_slice(row.get_ref(16)?.as_blob()?),
         response_body_is_truncated: row.get(17)?,
         note: row.get(20)?,

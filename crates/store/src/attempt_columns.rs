@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::head_text;
 use model::attempt::{Attempt, Disposition, Outcome};
 use model::exchange::FailureCode;
+use model::id::DeliveryId;
 
 /// The columns of an attempt that are not simply its fields.
 pub struct AttemptColumns<'a> {
@@ -17,13 +19,16 @@ pub struct AttemptColumns<'a> {
     pub first_byte_us: Option<i64>,
     pub total_us: i64,
     pub remote_address: Option<String>,
+    /// The heads as [`head_text::pack`] writes them.
+    pub request_head: String,
+    pub response_head: String,
     /// What helps, where it is not the schedule: the column is younger than the table.
     pub remedy: Option<&'static str>,
 }
 
 impl<'a> AttemptColumns<'a> {
     /// The columns of this attempt.
-    pub fn new(attempt: &'a Attempt) -> Self {
+    pub fn new(delivery_id: DeliveryId, attempt: &'a Attempt) -> Self {
         let failure = attempt.outcome.failure();
         let timings = &attempt.timings;
         Self {
@@ -37,6 +42,8 @@ impl<'a> AttemptColumns<'a> {
             first_byte_us: timings.first_byte_us.map(signed),
             total_us: signed(timings.total_us),
             remote_address: attempt.remote_address.map(|address| address.to_string()),
+            request_head: head_text::pack(&attempt.request_head, delivery_id),
+            response_head: head_text::pack(&attempt.response_head, delivery_id),
             remedy: remedy_name(&attempt.outcome),
         }
     }

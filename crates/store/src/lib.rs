@@ -20,6 +20,7 @@ pub mod error;
 pub mod events;
 pub mod fallback_plan;
 pub mod fleet;
+pub mod head_text;
 pub mod high_water_mark;
 pub mod inboxes;
 pub mod incident_plan;
