@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::cursor::list_cursor;
 use crate::guard::mark_as_repeated;
 use crate::problem::{Code, PROBLEM_JSON, Problem};
-use store::Page;
 use store::receipts::Answer;
+use store::{Listed, Page};
 
 /// The id of what was created, kept on the answer for whoever knows where that can be read.
 #[derive(Debug, Clone, Deserialize)]
@@ -63,6 +63,14 @@ pub fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response {
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response
+}
+
+/// A page of a list that may have more pages behind one that is not full.
+pub fn listed<'a, R, T: Serialize>(listed: &'a Listed<R>, view: impl Fn(&'a R) -> T) -> ApiResult {
+    ok(&List {
+        items: listed.rows.iter().map(view).collect(),
+        next_cursor: listed.next.as_ref().map(list_cursor),
+    })
 }
 
 /// A page of a list. A page that is not full is the last one.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::answer::{ApiResult, list as list_answer, ok};
+use crate::answer::{ApiResult, listed, ok};
 use crate::auth::Caller;
 use crate::problem::Problem;
 use crate::query::{PathId, QueryOf, page, parse_parameter};
@@ -362,8 +362,10 @@ pub async fn list(
 ) -> ApiResult {
     let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
     let filter = query.filter(caller.restriction())?;
-    let rows = state.store.deliveries.list(filter, page).await?;
-    list_answer(&rows, page, |row| row.id.as_bytes(), DeliveryView::from)
+    listed(
+        &state.store.deliveries.list(filter, page).await?,
+        DeliveryView::from,
+    )
 }
 
 /// `GET /deliveries/{id}`

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::answer::{ApiResult, answer_to_response, list as list_answer, ok, repeated};
+use crate::answer::{ApiResult, answer_to_response, listed, ok, repeated};
 use crate::auth::Caller;
 use crate::body::{JsonBody, Nothing, OptionalBody};
 use crate::guard::RequestKey;
@@ -272,8 +272,10 @@ pub async fn list(
 ) -> ApiResult {
     let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
     let filter = query.filter(caller.restriction())?;
-    let rows = state.store.incidents.list(filter, page).await?;
-    list_answer(&rows, page, |row| row.id.as_bytes(), IncidentView::from)
+    listed(
+        &state.store.incidents.list(filter, page).await?,
+        IncidentView::from,
+    )
 }
 
 /// `GET /incidents/{id}`

@@ -36,6 +36,7 @@ mod state;
 mod stream;
 mod stream_tokens;
 mod system;
+mod system_check;
 mod ticket_routes;
 mod tickets;
 mod users;

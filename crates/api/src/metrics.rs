@@ -15,12 +15,14 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 use store::Page;
 use store::deliveries::StateCounts;
-use store::upkeep::{Balance, TROUBLE_CODES};
+use store::upkeep::TROUBLE_CODES;
 use telemetry::StateLabel;
 use telemetry::incidents::OpenOfService;
 
-/// How long counts from the store hold.
+/// How long counts from the store hold, at least.
 const COUNTS_HOLD_MS: i64 = 1000;
+/// They hold for so many times as long as it took to count, so that very many open deliveries do not keep a reader busy.
+const COUNTS_REST: i64 = 20;
 /// How long the balance holds: it counts every delivery.
 const BALANCE_HOLDS_MS: i64 = 60_000;
 /// The media type of the text format of Prometheus.
@@ -40,13 +42,15 @@ pub async fn metrics(State(state): State<ApiState>, headers: HeaderMap) -> ApiRe
     let now_ms = state.source.monotonic_millis();
     if is_due(&state.scrapes.counts_ms, now_ms, COUNTS_HOLD_MS) {
         refresh_counts(&state).await?;
+        let took_ms = state.source.monotonic_millis() - now_ms;
+        put_off(&state.scrapes.counts_ms, took_ms * COUNTS_REST - COUNTS_HOLD_MS);
     }
     refresh_troubles(&state);
     if is_due(&state.scrapes.balance_ms, now_ms, BALANCE_HOLDS_MS) {
-        let balance = state.store.upkeep.balance().await?;
-        let missing = balance.iter().map(|balance| balance.missing().abs()).sum();
-        state.metrics.balance_missing.set(missing);
-        show_ended(&state, &balance);
+        // With more deliveries it is what the auditor came to.
+        if let Some(balances) = state.store.upkeep.balance_at_once().await? {
+            state.metrics.show_balance(&balances);
+        }
     }
     let text = state.metrics.render();
     let (content_type, text) = match prefers(&headers, OPEN_METRICS, TEXT) {
@@ -95,8 +99,14 @@ fn is_due(last_ms: &Mutex<Option<i64>>, now_ms: i64, holds_ms: i64) -> bool {
     is_due
 }
 
+/// Lets what was read last hold longer.
+fn put_off(last_ms: &Mutex<Option<i64>>, by_ms: i64) {
+    let mut last_ms = last_ms.lock().unwrap_or_else(PoisonError::into_inner);
+    *last_ms = last_ms.map(|last_ms| last_ms + by_ms.max(0));
+}
+
 async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
-    let mut webhooks = state.store.deliveries.counts_by_webhook().await?;
+    let mut webhooks = state.store.deliveries.counts_by_webhook(None).await?;
     let counts = webhooks
         .iter()
         .fold(StateCounts::default(), |sum, webhook| sum.plus(&webhook.counts));
@@ -117,7 +127,7 @@ async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
 
 /// Names of services are for those who have a key: never while everybody may scrape.
 async fn refresh_incidents(state: &ApiState) -> Result<(), Problem> {
-    let open = state.store.overview.open_incidents().await?;
+    let open = state.store.overview.open_incidents(None).await?;
     state.metrics.incidents.show_open(|severity| {
         let of_it = open.iter().filter(|open| open.severity == severity);
         of_it.map(|open| open.count).sum()
@@ -151,18 +161,6 @@ fn services_shown() -> Page {
     Page {
         limit: Page::MAX_LIMIT,
         before: None,
-    }
-}
-
-/// What ended because it waited through an outage is counted with the balance: there is no index of it.
-fn show_ended(state: &ApiState, balances: &[Balance]) {
-    let sum = |count: fn(&Balance) -> u64| balances.iter().map(count).sum::<u64>();
-    let superseded = sum(|balance| balance.superseded);
-    let expired = sum(|balance| balance.expired);
-    for (name, count) in [("superseded", superseded), ("expired", expired)] {
-        let label = StateLabel { state: name };
-        let gauge = state.metrics.deliveries.get_or_create(&label);
-        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 
@@ -208,5 +206,9 @@ mod tests {
         let last_ms = Mutex::new(None);
         let asked = [0, 500, 999, 1000, 1500].map(|now_ms| is_due(&last_ms, now_ms, 1000));
         assert_eq!(asked, [true, false, false, true, false]);
+        put_off(&last_ms, -7);
+        put_off(&last_ms, 4000);
+        let asked = [2000, 5999, 6000].map(|now_ms| is_due(&last_ms, now_ms, 1000));
+        assert_eq!(asked, [false, false, true]);
     }
 }

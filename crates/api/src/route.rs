@@ -200,7 +200,7 @@ impl Route {
             "additionalProperties": false,
             "properties": {
                 "items": { "type": "array", "items": self.reference::<T>() },
-                "nextCursor": { "type": ["string", "null"], "description": "For the next page; null on the last" },
+                "nextCursor": { "type": ["string", "null"], "description": "For the next page; null on the last. A page may have fewer items than `limit`, or none, and still a next one: a list of what no index knows looks at 20,000 rows at a time" },
             },
         });
         self.gives_content(200, "application/json", schema)

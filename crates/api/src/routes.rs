@@ -25,8 +25,8 @@ use crate::webhook_view::WebhookView;
 use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::{
     api_keys, audit, deliveries, escalation_policies, events, export_routes, health, incident_routes,
-    insights, metrics, recovery, services, source_routes, stream, stream_tokens, system, ticket_routes,
-    users, webhooks,
+    insights, metrics, recovery, services, source_routes, stream, stream_tokens, system, system_check,
+    ticket_routes, users, webhooks,
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
@@ -51,6 +51,7 @@ pub fn all() -> Vec<Route> {
         export_routes::all(),
         access_routes(),
         system_routes(),
+        watching_routes(),
     ];
     groups.into_iter().flatten().collect()
 }
@@ -438,6 +439,14 @@ fn system_routes() -> Vec<Route> {
         .asks::<SystemQuery>()
         .gives::<SystemView>(200),
         Route::new(
+            Get,
+            "/api/v1/system/check",
+            READ,
+            "Check everything, telling how far it has come; the last line has the findings",
+            system_check::check,
+        )
+        .gives_text(NDJSON),
+        Route::new(
             Post,
             "/api/v1/system/backup",
             ADMIN,
@@ -465,6 +474,13 @@ fn system_routes() -> Vec<Route> {
         )
         .may_take::<Nothing>()
         .gives::<RekeyedView>(200),
+    ]
+}
+
+/// What programs that watch the server ask.
+fn watching_routes() -> Vec<Route> {
+    const READ: Scope = Scope::SystemRead;
+    vec![
         Route::new(
             Get,
             "/api/v1/openapi.json",

@@ -28,9 +28,11 @@ pub struct SystemView {
     /// How much may be open at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     capacity: Option<CapacityView>,
-    /// Accepted deliveries that are nowhere: zero when nothing is lost.
-    missing: i64,
-    /// The balance of every webhook.
+    /// Accepted deliveries that are nowhere: zero when nothing is lost. Null if there are more than 20,000 deliveries and
+    /// `deep` was not asked for.
+    #[schema(required)]
+    missing: Option<i64>,
+    /// The balance of every webhook; empty where `missing` is null.
     balance: Vec<BalanceView>,
     /// What is wrong with the store, as far as it is known without the deep check.
     troubles: Vec<FindingView>,
@@ -41,7 +43,7 @@ pub struct SystemView {
     /// What it lacked last.
     #[schema(required)]
     lacked: Option<String>,
-    /// What the deep check found; only with `deep=true`.
+    /// What was found of the database server with `server=true`, and by the deep check with `deep=true`; absent without either.
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<FindingView>>,
 }
@@ -50,9 +52,13 @@ pub struct SystemView {
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SystemQuery {
-    /// Also looks for what the schema cannot forbid; this reads the whole store.
+    /// Also looks for what the schema cannot forbid; this reads the whole store. `/system/check` does so too, and tells how
+    /// far it has come.
     #[serde(default)]
     deep: bool,
+    /// Also looks at the database server that keeps the data, if there is one.
+    #[serde(default)]
+    server: bool,
 }
 
 /// Something that is not as it should be.
@@ -81,7 +87,7 @@ pub struct UnwellView {
     degraded: Option<SinceView>,
     /// Not told of one that a person has disabled.
     disabled_by_failure: Option<SinceView>,
-    /// Dead deliveries, without those of Send Test.
+    /// Dead deliveries, without those of Send Test; counted up to 10,000.
     dead: u64,
 }
 
@@ -146,7 +152,7 @@ pub struct CapacityView {
     live_pages: usize,
 }
 
-/// Open and dead deliveries by state.
+/// Open and dead deliveries by state. Each is counted up to 10,000, which means so many or more; `/metrics` counts them all.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = DeliveryCounts)]
@@ -284,23 +290,27 @@ impl From<&Balance> for BalanceView {
 pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQuery>) -> ApiResult {
     let info = state.store.upkeep.info().await?;
     let counts = state.store.deliveries.counts().await?;
-    let balance = state.store.upkeep.balance().await?;
-    let unwell = state.store.upkeep.unwell_webhooks().await?;
-    let findings = if query.deep {
-        let found = state.store.upkeep.examine(state.source.now()).await?;
-        let of_server = state.store.upkeep.examine_server(state.source.now()).await?;
-        let all = found.into_iter().chain(of_server);
-        Some(all.map(FindingView::from).collect())
-    } else {
-        None
+    let balance = match query.deep {
+        true => Some(state.store.upkeep.balance().await?),
+        false => state.store.upkeep.balance_at_once().await?,
     };
+    let unwell = state.store.upkeep.unwell_webhooks().await?;
+    let mut findings = Vec::new();
+    if query.deep {
+        findings.extend(state.store.upkeep.examine(state.source.now()).await?);
+    }
+    if query.deep || query.server {
+        findings.extend(state.store.upkeep.examine_server(state.source.now()).await?);
+    }
     ok(&SystemView {
         version: env!("CARGO_PKG_VERSION"),
         store: info.into(),
         deliveries: counts.into(),
         capacity: state.settings.capacity.map(CapacityView::from),
-        missing: balance.iter().map(Balance::missing).sum(),
-        balance: balance.iter().map(BalanceView::from).collect(),
+        missing: balance
+            .as_ref()
+            .map(|balance| balance.iter().map(Balance::missing).sum()),
+        balance: balance.iter().flatten().map(BalanceView::from).collect(),
         troubles: state
             .store
             .upkeep
@@ -311,7 +321,7 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQu
         unwell_webhooks: unwell.into_iter().map(Into::into).collect(),
         sends_waiting: u64::try_from(state.metrics.sends_waiting.get()).unwrap_or(0),
         lacked: state.metrics.lacked(),
-        findings,
+        findings: (query.deep || query.server).then(|| findings.into_iter().map(FindingView::from).collect()),
     })
 }
 

@@ -64,12 +64,13 @@ pub struct StatsQuery {
 pub struct StatsView {
     #[schema(value_type = String, format = DateTime)]
     since: Timestamp,
-    /// Deliveries made since then that were delivered.
+    /// Deliveries made since then that were delivered, among the latest 20,000.
     delivered: u64,
-    /// Deliveries made since then that are dead.
+    /// Deliveries made since then that are dead, likewise.
     dead: u64,
-    /// Open deliveries, whenever made.
+    /// Open deliveries, whenever made; counted in each state up to 10,000.
     open: u64,
+    /// Of the latest 5,000 deliveries.
     attempts_delivered: u64,
     attempts_failed: u64,
     /// Failed attempts by code, the most frequent first.

@@ -9,6 +9,7 @@ mod backup;
 mod client;
 mod completions;
 mod database_doctor;
+mod deep_check;
 mod deliveries;
 mod doctor;
 mod events;

@@ -9,22 +9,31 @@ use store::Store;
 use store::log_store_failure;
 use telemetry::Metrics;
 
-/// How often the balance is drawn.
+/// How often the balance is drawn, at most.
 const INTERVAL: Duration = Duration::from_secs(60);
+/// It looks at every delivery: it rests for so many times as long as that took, so that it costs a hundredth of a reader
+/// however many there are.
+const REST: u32 = 100;
 
 /// Draws the balance until the task is dropped, while this node leads; a metric and the log say when it does not come out
 /// even.
 pub async fn run(store: Store, source: Env, lease: Arc<Lease>, metrics: Arc<Metrics>) {
+    let mut rest = INTERVAL;
     loop {
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(rest).await;
+        rest = INTERVAL;
         if !lease.leads(source.monotonic_millis()) {
             metrics.balance_missing.set(0);
             continue;
         }
-        match store.upkeep.balance().await {
+        let began_ms = source.monotonic_millis();
+        let drawn = store.upkeep.balance().await;
+        let took_ms = source.monotonic_millis().saturating_sub(began_ms).unsigned_abs();
+        rest = rest_after(Duration::from_millis(took_ms));
+        match drawn {
             Ok(balances) => {
-                let missing: i64 = balances.iter().map(|balance| balance.missing().abs()).sum();
-                metrics.balance_missing.set(missing);
+                metrics.show_balance(&balances);
+                let missing = metrics.balance_missing.get();
                 if missing != 0 {
                     tracing::error!(
                         missing,
@@ -34,5 +43,20 @@ pub async fn run(store: Store, source: Env, lease: Arc<Lease>, metrics: Arc<Metr
             }
             Err(error) => log_store_failure!(error, "the balance could not be drawn"),
         }
+    }
+}
+
+fn rest_after(took: Duration) -> Duration {
+    INTERVAL.max(took.saturating_mul(REST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balance_of_very_many_deliveries_is_drawn_less_often() {
+        let rests = [5, 600, 4000].map(|ms| rest_after(Duration::from_millis(ms)));
+        assert_eq!(rests, [60, 60, 400].map(Duration::from_secs));
     }
 }

@@ -9,25 +9,29 @@ use model::delivery::DeliveryState;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use store::StoreResult;
 use store::cross_checks::{DeliveryFacts, DeliveryFaults, EventFacts, EventFaults, event_digest};
-use store::upkeep::Finding;
+use store::upkeep::{CheckListener, Finding, tell};
 
-use super::columns::{bytes, optional_id, parsed, value};
+use super::balances;
+use super::columns::{bytes, number, optional_id, parsed, value};
 use super::connection::Connection;
 
 /// Rows read by one statement.
 const PIECE: i64 = 2000;
 
 /// Everything that does not agree.
-pub async fn cross_check(connection: &Connection) -> StoreResult<Vec<Finding>> {
-    let mut findings = deliveries(connection).await?;
-    findings.extend(events(connection).await?);
+pub async fn cross_check(connection: &Connection, listener: &CheckListener) -> StoreResult<Vec<Finding>> {
+    let mut findings = deliveries(connection, listener).await?;
+    findings.extend(events(connection, listener).await?);
     Ok(findings)
 }
 
-async fn deliveries(connection: &Connection) -> StoreResult<Vec<Finding>> {
+async fn deliveries(connection: &Connection, listener: &CheckListener) -> StoreResult<Vec<Finding>> {
     let (mut faults, mut after) = (DeliveryFaults::default(), Vec::new());
+    let (mut done, of) = (0, balances::kept(connection).await?);
     loop {
+        tell(listener, "deliveries", done, of)?;
         let piece = read_deliveries(connection, &after).await?;
+        done += piece.len() as u64;
         piece.iter().for_each(|delivery| faults.add(delivery));
         match piece.last() {
             Some(last) => after = last.id.as_bytes().to_vec(),
@@ -65,10 +69,15 @@ fn delivery_from_row(row: &Row) -> StoreResult<DeliveryFacts> {
 }
 
 /// Incidents are never pruned: each event has one, but for those of Send Test and operational ones.
-async fn events(connection: &Connection) -> StoreResult<Vec<Finding>> {
+async fn events(connection: &Connection, listener: &CheckListener) -> StoreResult<Vec<Finding>> {
     let (mut faults, mut after) = (EventFaults::default(), 0);
+    let sql = "SELECT coalesce(max(sequence) - min(sequence) + 1, 0) AS length FROM events";
+    let length = connection.read_one(sql, &[], |row| number(row, "length")).await?;
+    let (mut done, of) = (0, length.unwrap_or(0));
     loop {
+        tell(listener, "events", done, of)?;
         let piece = read_events(connection, after).await?;
+        done += piece.len() as u64;
         piece.iter().for_each(|event| faults.add(event));
         match piece.last() {
             Some(last) => after = last.sequence,

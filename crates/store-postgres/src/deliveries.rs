@@ -8,12 +8,12 @@ use model::delivery::Delivery;
 use model::exchange::FailureCode;
 use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
-use store::Page;
 use store::StoreResult;
 use store::deliveries::{
     AttemptPage, Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, MAX_ATTEMPTS_SHOWN, RecoverStep,
     Replayed, WebhookCounts, WebhookStats,
 };
+use store::{Listed, Page};
 
 use super::connection::Connection;
 use super::database::Database;
@@ -21,14 +21,8 @@ use super::{delivery_lists, delivery_rows, delivery_stats, events, giving_up, re
 
 #[async_trait]
 impl Deliveries for Database {
-    async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Vec<Delivery>> {
-        // A filter without an index of its own may walk the whole table.
-        let is_plain = filter.event.is_none() && filter.cause.is_none() && filter.restriction.is_none();
-        let connection = match is_plain {
-            true => self.connection().await?,
-            false => self.long_connection().await?,
-        };
-        delivery_lists::list(&connection, &filter, page).await
+    async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Listed<Delivery>> {
+        delivery_lists::list(&self.connection().await?, &filter, page).await
     }
 
     async fn get(&self, id: DeliveryId) -> StoreResult<DeliveryDetail> {
@@ -93,9 +87,9 @@ impl Deliveries for Database {
         .await
     }
 
-    async fn counts_by_webhook(&self) -> StoreResult<Vec<WebhookCounts>> {
+    async fn counts_by_webhook(&self, at_most: Option<u32>) -> StoreResult<Vec<WebhookCounts>> {
         let mut connection = self.snapshot().await?;
-        let counts = delivery_stats::counts_by_webhook(&connection).await?;
+        let counts = delivery_stats::counts_by_webhook(&connection, at_most).await?;
         connection.commit().await?;
         Ok(counts)
     }

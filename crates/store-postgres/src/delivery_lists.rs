@@ -1,16 +1,19 @@
 //! Lists of deliveries: first the ids, along the index that fits the filter, then their rows, in one statement.
 //!
 //! Statements are put together from fixed pieces; every value is bound. An index condition is repeated word for word, as
-//! PostgreSQL uses a partial index for what it can prove only.
+//! PostgreSQL uses a partial index for what it can prove only. Where a filter asks for what the index does not know, no more
+//! than [`WALKED_ROWS`] of its entries are looked at.
 
 use tokio_postgres::types::ToSql;
 
 use model::delivery::{Delivery, DeliveryState};
 use model::id::DeliveryId;
-use store::Page;
 use store::StoreResult;
 use store::deliveries::DeliveryFilter;
+use store::page::{WALKED_OF_EACH, WALKED_ROWS};
+use store::{Listed, Page};
 
+use super::columns::{bytes, value};
 use super::connection::Connection;
 use super::delivery_rows::{from_row, select_deliveries};
 use super::restrictions::{self, EVENT, SERVICE};
@@ -20,14 +23,41 @@ pub async fn list(
     connection: &Connection,
     filter: &DeliveryFilter,
     page: Page,
-) -> StoreResult<Vec<Delivery>> {
-    let list = List::new(filter, page);
-    connection.read_all(&list.sql(), &list.params(), from_row).await
+) -> StoreResult<Listed<Delivery>> {
+    let mut list = List::new(filter, page);
+    if !filter.open_states().is_empty() && is_crowded(connection, filter).await? {
+        // So many are found among the latest.
+        list.way = Way::Age;
+    }
+    let walked_to = match list.is_bounded(filter) {
+        true => walk_end(connection, &list).await?,
+        false => None,
+    };
+    if let Some(walked_to) = walked_to {
+        list.lower = list.lower.max(walked_to.to_vec());
+    }
+    let sql = list.sql(filter);
+    let rows = connection.read_all(&sql, &list.params(), from_row).await?;
+    Ok(Listed::new(rows, page, walked_to, |row| *row.id.as_bytes()))
+}
+
+/// By what deliveries are found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By their age, or that of their webhook's.
+    Age,
+    /// Those of one incident.
+    Lane,
+    /// The open ones. They are in the order of their times.
+    Open,
+    /// The dead ones.
+    Dead,
 }
 
 /// A statement and its values; which values there are does not depend on the filter, so that few texts are prepared.
+#[derive(Clone)]
 struct List {
-    ids: String,
+    way: Way,
     lower: Vec<u8>,
     upper: Vec<u8>,
     limit: i64,
@@ -41,7 +71,7 @@ struct List {
 }
 
 /// A value by which a list is narrowed down.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Narrow {
     Event,
     Cause,
@@ -60,8 +90,23 @@ impl List {
         let since = filter
             .since
             .map(|since| *DeliveryId::lower_bound(since).as_bytes());
-        let mut list = Self {
-            ids: String::new(),
+        let services = restrictions::services(&filter.restriction);
+        let events = restrictions::events(&filter.restriction);
+        let narrow = [
+            (filter.incident_id.is_some(), Narrow::Incident),
+            (filter.webhook_id.is_some(), Narrow::Webhook),
+            (filter.event.is_some(), Narrow::Event),
+            (filter.cause.is_some(), Narrow::Cause),
+            (services.is_some(), Narrow::Services),
+            (events.is_some(), Narrow::Events),
+        ];
+        Self {
+            way: match () {
+                () if filter.incident_id.is_some() => Way::Lane,
+                () if !filter.open_states().is_empty() => Way::Open,
+                () if filter.is_of_dead() => Way::Dead,
+                () => Way::Age,
+            },
             lower: since.unwrap_or_default().to_vec(),
             upper: until.map_or(before, |until| until.min(before)).to_vec(),
             limit: limit.into(),
@@ -69,63 +114,94 @@ impl List {
             cause: filter.cause.map(|cause| cause.as_str()),
             webhook: filter.webhook_id.map(|id| id.as_bytes().to_vec()),
             incident: filter.incident_id.map(|id| id.as_bytes().to_vec()),
-            services: restrictions::services(&filter.restriction),
-            events: restrictions::events(&filter.restriction),
-            narrow: Vec::new(),
-        };
-        list.ids = list.statement_of_ids(filter);
-        list
+            services,
+            events,
+            narrow: narrow
+                .into_iter()
+                .filter_map(|(is_there, narrow)| is_there.then_some(narrow))
+                .collect(),
+        }
     }
 
-    fn statement_of_ids(&mut self, filter: &DeliveryFilter) -> String {
+    /// Whether following the way for a filter has to end somewhere: on the others every row fits, or there are few.
+    fn is_bounded(&self, filter: &DeliveryFilter) -> bool {
+        match self.way {
+            Way::Age | Way::Dead => !filter.is_answered_by_index(),
+            Way::Lane | Way::Open => false,
+        }
+    }
+
+    /// Whether the way's index begins with the webhook and none is named: each webhook's page is read by itself.
+    fn is_of_every_webhook(&self) -> bool {
+        matches!(self.way, Way::Open | Way::Dead) && self.webhook.is_none()
+    }
+
+    /// What the index of the way knows. Three values come before those that depend on the filter.
+    fn way_conditions(&self, mut bind: impl FnMut(Narrow) -> String) -> String {
         let mut conditions = String::from("d.id >= $1 AND d.id < $2");
-        let mut bind = |is_there: bool, narrow: Narrow, condition: &str| {
-            if is_there {
-                self.narrow.push(narrow);
-                // Three values come before those that depend on the filter.
-                let place = self.narrow.len() + 3;
-                conditions.push_str(&format!(" AND {}", condition.replace('?', &format!("${place}"))));
-            }
-        };
-        bind(
-            filter.incident_id.is_some(),
-            Narrow::Incident,
-            "d.incident_id = ?",
-        );
-        bind(filter.webhook_id.is_some(), Narrow::Webhook, "d.webhook_id = ?");
-        bind(
-            filter.event.is_some(),
-            Narrow::Event,
-            "(SELECT coalesce(e.operational, e.name) FROM events e WHERE e.sequence = d.event_sequence) = ?",
-        );
-        bind(filter.cause.is_some(), Narrow::Cause, "d.last_failure = ?");
-        let (of_services, of_events) = (
-            format!("{SERVICE} = ANY(?::bytea[])"),
-            format!("{EVENT} = ANY(?::text[])"),
-        );
-        bind(self.services.is_some(), Narrow::Services, &of_services);
-        bind(self.events.is_some(), Narrow::Events, &of_events);
+        if self.incident.is_some() {
+            conditions.push_str(&format!(" AND d.incident_id = {}", bind(Narrow::Incident)));
+        }
+        if self.webhook.is_some() {
+            conditions.push_str(&format!(" AND d.webhook_id = {}", bind(Narrow::Webhook)));
+        }
+        conditions.push_str(match self.way {
+            Way::Age | Way::Lane => "",
+            Way::Open => " AND d.finished_at IS NULL",
+            Way::Dead => " AND d.state = 'dead'",
+        });
+        conditions
+    }
+
+    /// The ids, with what no index knows.
+    fn statement_of_ids(&self, filter: &DeliveryFilter) -> String {
+        let mut conditions = self.way_conditions(|narrow| self.place_of(narrow));
+        if filter.event.is_some() {
+            conditions.push_str(&format!(
+                " AND (SELECT coalesce(e.operational, e.name) FROM events e WHERE e.sequence = d.event_sequence) = {}",
+                self.place_of(Narrow::Event)
+            ));
+        }
         if filter.cause.is_some() {
-            conditions.push_str(" AND d.ended_as IS NULL");
+            let place = self.place_of(Narrow::Cause);
+            conditions.push_str(&format!(" AND d.last_failure = {place} AND d.ended_as IS NULL"));
+        }
+        if self.services.is_some() {
+            let place = self.place_of(Narrow::Services);
+            conditions.push_str(&format!(" AND {SERVICE} = ANY({place}::bytea[])"));
+        }
+        if self.events.is_some() {
+            let place = self.place_of(Narrow::Events);
+            conditions.push_str(&format!(" AND {EVENT} = ANY({place}::text[])"));
         }
         conditions.push_str(filter.state.map_or("", state_condition));
-        let rest = "ORDER BY d.id DESC LIMIT $3";
-        let is_of_all = filter.incident_id.is_none() && filter.webhook_id.is_none();
-        if is_of_all && is_scarce(filter.state) {
-            // The indexes of scarce states begin with the webhook: each webhook's page is read by itself.
+        self.along(&conditions, "ORDER BY d.id DESC LIMIT $3")
+    }
+
+    fn along(&self, conditions: &str, rest: &str) -> String {
+        if self.is_of_every_webhook() {
             return format!(
                 "SELECT d.id FROM webhooks every CROSS JOIN LATERAL (
                      SELECT d.id FROM deliveries d WHERE d.webhook_id = every.id AND {conditions} {rest}) d
-                 {rest}"
+                 ORDER BY d.id DESC LIMIT $3"
             );
         }
         format!("SELECT d.id FROM deliveries d WHERE {conditions} {rest}")
     }
 
-    fn sql(&self) -> String {
+    fn place_of(&self, wanted: Narrow) -> String {
+        let index = self
+            .narrow
+            .iter()
+            .position(|narrow| *narrow == wanted)
+            .unwrap_or_default();
+        format!("${}", index + 4)
+    }
+
+    fn sql(&self, filter: &DeliveryFilter) -> String {
         let (before, rest) = ("WITH page AS MATERIALIZED (", ") ");
         let rows = select_deliveries!("", "JOIN page ON page.id = d.id ORDER BY d.id DESC");
-        format!("{before}{ids}{rest}{rows}", ids = self.ids)
+        format!("{before}{ids}{rest}{rows}", ids = self.statement_of_ids(filter))
     }
 
     fn params(&self) -> Vec<&(dyn ToSql + Sync)> {
@@ -144,20 +220,45 @@ impl List {
     }
 }
 
-/// Whether there are few deliveries in a state among all: those have an index of their own.
-fn is_scarce(state: Option<DeliveryState>) -> bool {
-    match state {
-        None | Some(DeliveryState::Delivered) => false,
-        Some(
-            DeliveryState::Scheduled
-            | DeliveryState::Queued
-            | DeliveryState::Claimed
-            | DeliveryState::Held
-            | DeliveryState::Dead
-            | DeliveryState::Superseded
-            | DeliveryState::Expired,
-        ) => true,
-    }
+/// The last entry of the way that is looked at; nothing if its end comes before. Of several webhooks it is the latest such
+/// entry: what lies below would be incomplete.
+async fn walk_end(connection: &Connection, list: &List) -> StoreResult<Option<[u8; 16]>> {
+    let mut of_way = list.clone();
+    of_way.limit = 1;
+    // Only what the index knows of the filter.
+    of_way
+        .narrow
+        .retain(|narrow| matches!(narrow, Narrow::Webhook | Narrow::Incident));
+    let conditions = of_way.way_conditions(|narrow| of_way.place_of(narrow));
+    let rows = match of_way.is_of_every_webhook() {
+        false => WALKED_ROWS.to_string(),
+        true => {
+            format!(
+                "(SELECT greatest({WALKED_ROWS} / greatest(count(*), 1), {WALKED_OF_EACH}) FROM webhooks)"
+            )
+        }
+    };
+    let rest = format!("ORDER BY d.id DESC LIMIT $3 OFFSET {rows} - 1");
+    let sql = of_way.along(&conditions, &rest);
+    connection
+        .read_one(&sql, &of_way.params(), |row| bytes(row, "id"))
+        .await
+}
+
+/// Whether more deliveries are open than may be put in order for one page.
+async fn is_crowded(connection: &Connection, filter: &DeliveryFilter) -> StoreResult<bool> {
+    let sql = "SELECT count(*) >= $3 AS is_crowded FROM (
+                   SELECT 1 FROM deliveries WHERE finished_at IS NULL AND state = ANY($1::text[])
+                       AND ($2::bytea IS NULL OR webhook_id = $2) LIMIT $3) open";
+    let webhook = filter.webhook_id.map(|id| id.as_bytes().to_vec());
+    let is_crowded = connection
+        .read_one(
+            sql,
+            &[&filter.open_states(), &webhook, &i64::from(WALKED_ROWS)],
+            |row| value(row, "is_crowded"),
+        )
+        .await?;
+    Ok(is_crowded.unwrap_or(false))
 }
 
 /// What a state means in rows: held is derived from the webhook.

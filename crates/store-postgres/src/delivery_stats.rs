@@ -9,14 +9,16 @@ use model::id::WebhookId;
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
-use store::deliveries::{StateCounts, WebhookCounts, WebhookStats};
+use store::deliveries::{COUNTED_AT_MOST, StateCounts, WebhookCounts, WebhookStats};
 
 use super::columns::{bytes, number, optional_number, optional_time, value};
 use super::connection::Connection;
 use super::delivery_rows::optional_failure_code;
 
-/// How many of a webhook's latest deliveries, and how many of their attempts, its stats look at.
-const STATS_SAMPLE: i64 = 50_000;
+/// How many of a webhook's latest deliveries its stats look at.
+const STATS_SAMPLE: i64 = 20_000;
+/// Of how many of these they look at the attempts, and at how many attempts.
+const ATTEMPTS_SAMPLE: i64 = 5_000;
 
 /// A webhook's open and dead deliveries, tests and those that were given up left out.
 #[derive(Clone, Copy, Default)]
@@ -30,8 +32,11 @@ pub struct Counts {
 }
 
 /// Open and dead deliveries of each webhook by state, tests left out. Of deliveries, only indexes are read.
-pub async fn counts_by_webhook(connection: &Connection) -> StoreResult<Vec<WebhookCounts>> {
-    let counts = counts(connection).await?;
+pub async fn counts_by_webhook(
+    connection: &Connection,
+    at_most: Option<u32>,
+) -> StoreResult<Vec<WebhookCounts>> {
+    let counts = counts(connection, at_most).await?;
     let sql =
         "SELECT id, name, deleted_at IS NOT NULL AS is_deleted, disabled_since IS NOT NULL AS is_disabled,
                    degraded_since IS NOT NULL AS is_degraded,
@@ -83,43 +88,48 @@ fn by_state(counted: Counts, is_enabled: bool) -> StateCounts {
     }
 }
 
-/// The counts of every webhook that has any. That a delivery is a test stands in an index of its own: reading it from the
-/// rows would take longer than everything else.
-pub async fn counts(connection: &Connection) -> StoreResult<HashMap<WebhookId, Counts>> {
-    let sql = "SELECT w.id,
-                   coalesce(open.scheduled, 0) - coalesce(tests.scheduled, 0) AS scheduled,
-                   coalesce(open.queued, 0) - coalesce(tests.queued, 0) AS queued,
-                   coalesce(open.claimed, 0) - coalesce(tests.claimed, 0) AS claimed,
-                   coalesce(died.dead, 0) AS dead, open.next_due_at
+/// The counts of every webhook that has any, each up to a number, or to the end. That a delivery is a test stands in an index
+/// of its own: reading it from the rows would take longer than everything else.
+pub async fn counts(
+    connection: &Connection,
+    at_most: Option<u32>,
+) -> StoreResult<HashMap<WebhookId, Counts>> {
+    let sql = "SELECT w.id, open.scheduled - tests.scheduled AS scheduled, open.queued - tests.queued AS queued,
+                   open.claimed - tests.claimed AS claimed, died.dead, open.next_due_at
                FROM webhooks w
-               LEFT JOIN (
-                   SELECT webhook_id, count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
-                       count(*) FILTER (WHERE state = 'queued') AS queued,
-                       count(*) FILTER (WHERE state = 'claimed') AS claimed,
-                       min(due_at) FILTER (WHERE state = 'scheduled') AS next_due_at
-                   FROM deliveries WHERE finished_at IS NULL GROUP BY webhook_id) open ON open.webhook_id = w.id
-               LEFT JOIN (
-                   SELECT webhook_id, count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
+               CROSS JOIN LATERAL (
+                   SELECT (SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id
+                               AND d.finished_at IS NULL AND d.state = 'scheduled' LIMIT $2) s) AS scheduled,
+                       (SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id
+                            AND d.finished_at IS NULL AND d.state = 'queued' LIMIT $2) q) AS queued,
+                       (SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id
+                            AND d.finished_at IS NULL AND d.state = 'claimed' LIMIT $2) c) AS claimed,
+                       (SELECT min(d.due_at) FROM deliveries d WHERE d.webhook_id = w.id
+                            AND d.finished_at IS NULL AND d.state = 'scheduled') AS next_due_at) open
+               CROSS JOIN LATERAL (
+                   SELECT count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
                        count(*) FILTER (WHERE state = 'queued') AS queued,
                        count(*) FILTER (WHERE state = 'claimed') AS claimed
-                   FROM deliveries WHERE is_test AND state IN ('scheduled', 'queued', 'claimed')
-                   GROUP BY webhook_id) tests ON tests.webhook_id = w.id
-               LEFT JOIN (
-                   SELECT webhook_id, count(*) AS dead FROM deliveries
-                   WHERE state = 'dead' AND NOT is_test AND last_failure IS DISTINCT FROM $1
-                   GROUP BY webhook_id) died ON died.webhook_id = w.id
-               WHERE open.webhook_id IS NOT NULL OR died.webhook_id IS NOT NULL";
+                   FROM deliveries d
+                   WHERE d.webhook_id = w.id AND d.is_test AND d.state IN ('scheduled', 'queued', 'claimed')) tests
+               CROSS JOIN LATERAL (
+                   SELECT count(*) AS dead FROM (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id AND d.state = 'dead'
+                       AND NOT d.is_test AND d.last_failure IS DISTINCT FROM $1 LIMIT $2) dead) died";
     let rows = connection
-        .read_all(sql, &[&FailureCode::GivenUp.as_str()], |row| {
-            let counts = Counts {
-                scheduled: number(row, "scheduled")?,
-                queued: number(row, "queued")?,
-                claimed: number(row, "claimed")?,
-                dead: number(row, "dead")?,
-                next_due_at: optional_time(row, "next_due_at")?,
-            };
-            Ok((WebhookId::from_bytes(bytes(row, "id")?), counts))
-        })
+        .read_all(
+            sql,
+            &[&FailureCode::GivenUp.as_str(), &at_most.map(i64::from)],
+            |row| {
+                let counts = Counts {
+                    scheduled: number(row, "scheduled")?,
+                    queued: number(row, "queued")?,
+                    claimed: number(row, "claimed")?,
+                    dead: number(row, "dead")?,
+                    next_due_at: optional_time(row, "next_due_at")?,
+                };
+                Ok((WebhookId::from_bytes(bytes(row, "id")?), counts))
+            },
+        )
         .await?;
     Ok(rows.into_iter().collect())
 }
@@ -164,15 +174,17 @@ pub async fn webhook_stats(
 
 /// How many open deliveries a webhook has, tests left out, and when the next scheduled one is due.
 async fn open_of(connection: &Connection, webhook_id: WebhookId) -> StoreResult<(u64, Option<Timestamp>)> {
-    let sql = "SELECT (SELECT count(*) FROM deliveries WHERE webhook_id = $1 AND finished_at IS NULL)
+    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE webhook_id = $1 AND finished_at IS NULL LIMIT $2) o)
                    - (SELECT count(*) FROM deliveries
                       WHERE webhook_id = $1 AND state IN ('scheduled', 'queued', 'claimed') AND is_test) AS open,
                    (SELECT min(due_at) FROM deliveries
                     WHERE webhook_id = $1 AND state = 'scheduled' AND finished_at IS NULL) AS next_due_at";
     let open = connection
-        .read_one(sql, &[&&webhook_id.as_bytes()[..]], |row| {
-            Ok((number(row, "open")?, optional_time(row, "next_due_at")?))
-        })
+        .read_one(
+            sql,
+            &[&&webhook_id.as_bytes()[..], &i64::from(COUNTED_AT_MOST)],
+            |row| Ok((number(row, "open")?, optional_time(row, "next_due_at")?)),
+        )
         .await?;
     Ok(open.unwrap_or_default())
 }
@@ -223,7 +235,7 @@ async fn sample_attempts(
     connection
         .read_all(
             sql,
-            &[&&webhook_id.as_bytes()[..], &since.as_millis(), &STATS_SAMPLE],
+            &[&&webhook_id.as_bytes()[..], &since.as_millis(), &ATTEMPTS_SAMPLE],
             |row: &Row| {
                 Ok(SampledAttempt {
                     total_us: optional_number(row, "total_us")?.unwrap_or(0),

@@ -5,24 +5,30 @@ use model::id::{IncidentId, WebhookId};
 use model::time::Timestamp;
 use store::StoreResult;
 use store::cross_checks::{self, blocked_lane, imbalance};
-use store::upkeep::Finding;
+use store::upkeep::{CheckListener, Finding, tell};
 
 use super::attempt_partitions;
+use super::balances;
 use super::columns::{bytes, value};
 use super::connection::Connection;
 use super::cross_checks::cross_check;
-use super::upkeep::balance;
 
 /// The most findings that are told.
 const MAX_FINDINGS: u32 = 50;
 
 /// Everything that is not as it should be.
-pub async fn examine(connection: &Connection, now: Timestamp) -> StoreResult<Vec<Finding>> {
+pub async fn examine(
+    connection: &Connection,
+    now: Timestamp,
+    listener: &CheckListener,
+) -> StoreResult<Vec<Finding>> {
+    tell(listener, "lanes", 0, 1)?;
     let mut findings = blocked_lanes(connection).await?;
     findings.extend(attempt_partitions::examine(connection, now).await?);
     findings.extend(claims_of_nobody(connection).await?);
-    findings.extend(cross_check(connection).await?);
-    findings.extend(balance(connection).await?.iter().filter_map(imbalance));
+    findings.extend(cross_check(connection, listener).await?);
+    tell(listener, "balance", 0, 1)?;
+    findings.extend(balances::draw(connection).await?.iter().filter_map(imbalance));
     findings.truncate(MAX_FINDINGS as usize);
     Ok(findings)
 }

@@ -11,7 +11,8 @@ use model::incident::{Incident, IncidentStatus, Severity};
 use model::insight::InsightDay;
 use model::time::Timestamp;
 use store::StoreResult;
-use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth};
+use store::deliveries::COUNTED_AT_MOST;
+use store::overview::{DeadGroup, GROUPED_AT_MOST, OpenIncidents, Overview, WebhookHealth};
 
 use super::activity;
 use super::columns::{bytes, degraded_from_row, number, optional_time, parsed, state_from_row, time, value};
@@ -27,12 +28,20 @@ const LATEST_SEARCHED: i64 = 100;
 
 #[async_trait]
 impl Overview for Database {
-    async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>> {
-        let sql = "SELECT severity, status, count(*) AS count FROM incidents
-                   WHERE status <> 'resolved' GROUP BY status, severity";
+    async fn open_incidents(&self, at_most: Option<u32>) -> StoreResult<Vec<OpenIncidents>> {
+        let sql = "SELECT rank.severity, rank.status, counted.count
+                   FROM unnest($1::text[], $2::text[]) AS rank (status, severity)
+                       CROSS JOIN LATERAL (
+                           SELECT count(*) FROM (
+                               SELECT 1 FROM incidents o
+                               WHERE o.status <> 'resolved' AND o.status = rank.status AND o.severity = rank.severity
+                               LIMIT $3) open) counted
+                   WHERE counted.count > 0";
+        let (statuses, severities) = open_ranks();
+        let at_most = at_most.map(i64::from);
         let connection = self.connection().await?;
         connection
-            .read_all(sql, &[], |row| {
+            .read_all(sql, &[&statuses, &severities, &at_most], |row| {
                 Ok(OpenIncidents {
                     severity: parsed(row, "severity", Severity::parse)?,
                     status: parsed(row, "status", IncidentStatus::parse)?,
@@ -83,12 +92,19 @@ impl Overview for Database {
 
     async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>> {
         let sql = "SELECT w.id, w.name, d.last_failure, count(*) AS count,
-                       min(d.created_at) AS first, max(d.created_at) AS last
-                   FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id
-                   WHERE d.state = 'dead' AND NOT d.is_test
+                       min(d.created_at) AS first, max(d.created_at) AS last,
+                       sum(count(*)) OVER () >= $1 AS is_cut
+                   FROM (SELECT w.id AS webhook_id, died.last_failure, died.created_at
+                         FROM webhooks w CROSS JOIN LATERAL (
+                             SELECT last_failure, created_at FROM deliveries
+                             WHERE webhook_id = w.id AND state = 'dead' AND NOT is_test ORDER BY id DESC LIMIT $1) died
+                         LIMIT $1) d
+                       JOIN webhooks w ON w.id = d.webhook_id
                    GROUP BY w.id, d.last_failure ORDER BY count DESC, w.id, d.last_failure";
         let connection = self.connection().await?;
-        connection.read_all(sql, &[], dead_group_from_row).await
+        connection
+            .read_all(sql, &[&i64::from(GROUPED_AT_MOST)], dead_group_from_row)
+            .await
     }
 
     async fn titles(&self, ids: Vec<IncidentId>) -> StoreResult<HashMap<IncidentId, String>> {
@@ -123,14 +139,7 @@ async fn most_urgent(
              ORDER BY rank.place, urgent.id DESC LIMIT $4) shown ON shown.id = i.id
          ORDER BY shown.place, i.id DESC"
     );
-    let (statuses, severities): (Vec<_>, Vec<_>) = [IncidentStatus::Triggered, IncidentStatus::Acknowledged]
-        .into_iter()
-        .flat_map(|status| {
-            Severity::ALL
-                .iter()
-                .map(move |severity| (status.as_str(), severity.as_str()))
-        })
-        .unzip();
+    let (statuses, severities) = open_ranks();
     let service_id = service_id.as_ref().map(|id| &id.as_bytes()[..]);
     connection
         .read_all(
@@ -141,8 +150,18 @@ async fn most_urgent(
         .await
 }
 
+/// The statuses of open incidents with each severity, in the order in which they are looked at.
+fn open_ranks() -> (Vec<&'static str>, Vec<&'static str>) {
+    let statuses = [IncidentStatus::Triggered, IncidentStatus::Acknowledged].into_iter();
+    let with_severities = |status: IncidentStatus| {
+        let severities = Severity::ALL.iter();
+        severities.map(move |severity| (status.as_str(), severity.as_str()))
+    };
+    statuses.flat_map(with_severities).unzip()
+}
+
 async fn webhook_health(connection: &Connection) -> StoreResult<HashMap<WebhookId, WebhookHealth>> {
-    let counts = counts(connection).await?;
+    let counts = counts(connection, Some(COUNTED_AT_MOST)).await?;
     let sql = "SELECT w.id, w.name, w.disabled_since, w.disabled_reason, w.degraded_since, w.degraded_code, w.degraded_detail,
                    (SELECT max(latest.finished_at)
                     FROM (SELECT state, finished_at, is_test FROM deliveries
@@ -176,6 +195,7 @@ fn dead_group_from_row(row: &Row) -> StoreResult<DeadGroup> {
         webhook_name: value(row, "name")?,
         cause: optional_failure_code(row, "last_failure")?,
         count: number(row, "count")?,
+        is_cut: value(row, "is_cut")?,
         made_between: (time(row, "first")?, time(row, "last")?),
     })
 }

@@ -6,21 +6,20 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use tokio_postgres::Row;
-
 use model::audit::Change;
 use model::exchange::FailureCode;
-use model::id::WebhookId;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::commit_health::FailingCommits;
 use store::high_water_mark::events_lost;
-use store::upkeep::{Balance, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep};
+use store::upkeep::{Balance, CheckListener, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep};
 
-use super::columns::{bytes, number, value};
+use super::columns::value;
 use super::connection::Connection;
 use super::database::Database;
-use super::{backup, condition, examine, insights, migrate, nodes, prune, rekey, timelines, unwell_webhooks};
+use super::{
+    backup, balances, condition, examine, insights, migrate, nodes, prune, rekey, timelines, unwell_webhooks,
+};
 
 /// How many deliveries of deleted webhooks one call lets die.
 const BURY_BATCH: i64 = 500;
@@ -49,11 +48,15 @@ impl Upkeep for Database {
     }
 
     async fn balance(&self) -> StoreResult<Vec<Balance>> {
-        balance(&self.long_connection().await?).await
+        balances::draw(&self.long_connection().await?).await
     }
 
-    async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
-        examine::examine(&self.long_connection().await?, now).await
+    async fn kept_deliveries(&self) -> StoreResult<u64> {
+        balances::kept(&self.connection().await?).await
+    }
+
+    async fn examine_heard(&self, now: Timestamp, listener: CheckListener) -> StoreResult<Vec<Finding>> {
+        examine::examine(&self.long_connection().await?, now, &listener).await
     }
 
     async fn examine_server(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
@@ -160,32 +163,4 @@ async fn bury_deleted(connection: &Connection, now: Timestamp) -> StoreResult<u6
     connection
         .execute(sql, &[&now.as_millis(), &cause, &BURY_BATCH])
         .await
-}
-
-/// One statement, so that the counts are of one moment.
-pub async fn balance(connection: &Connection) -> StoreResult<Vec<Balance>> {
-    let sql = "SELECT w.id, coalesce(l.accepted, 0) AS accepted, coalesce(l.pruned, 0) AS pruned,
-             count(*) FILTER (WHERE d.state = 'delivered') AS delivered,
-             count(*) FILTER (WHERE d.state IN ('scheduled', 'queued', 'claimed')) AS open,
-             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as IS NULL) AS dead,
-             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as = 'superseded') AS superseded,
-             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as = 'expired') AS expired
-         FROM webhooks w
-         LEFT JOIN ledger l ON l.webhook_id = w.id
-         LEFT JOIN deliveries d ON d.webhook_id = w.id AND NOT d.is_test
-         GROUP BY w.id, l.accepted, l.pruned ORDER BY w.id";
-    connection.read_all(sql, &[], balance_from_row).await
-}
-
-fn balance_from_row(row: &Row) -> StoreResult<Balance> {
-    Ok(Balance {
-        webhook_id: WebhookId::from_bytes(bytes(row, "id")?),
-        accepted: number(row, "accepted")?,
-        pruned: number(row, "pruned")?,
-        delivered: number(row, "delivered")?,
-        open: number(row, "open")?,
-        dead: number(row, "dead")?,
-        superseded: number(row, "superseded")?,
-        expired: number(row, "expired")?,
-    })
 }

@@ -10,26 +10,30 @@ use model::delivery::DeliveryState;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use store::StoreResult;
 use store::cross_checks::{DeliveryFacts, DeliveryFaults, EventFacts, EventFaults, event_digest};
-use store::upkeep::Finding;
+use store::upkeep::{CheckListener, Finding, tell};
 
+use super::balances;
 use super::columns::{id_bytes, unexpected};
-use super::statements::read_all;
+use super::statements::{read_all, read_one};
 
 /// Rows read by one statement.
 const PIECE: u32 = 2000;
 
 /// Everything that does not agree.
-pub fn cross_check(connection: &Connection) -> StoreResult<Vec<Finding>> {
-    let mut findings = deliveries(connection)?;
-    findings.extend(events(connection)?);
-    findings.extend(references(connection)?);
+pub fn cross_check(connection: &Connection, listener: &CheckListener) -> StoreResult<Vec<Finding>> {
+    let mut findings = deliveries(connection, listener)?;
+    findings.extend(events(connection, listener)?);
+    findings.extend(references(connection, listener)?);
     Ok(findings)
 }
 
-fn deliveries(connection: &Connection) -> StoreResult<Vec<Finding>> {
+fn deliveries(connection: &Connection, listener: &CheckListener) -> StoreResult<Vec<Finding>> {
     let (mut faults, mut after) = (DeliveryFaults::default(), Vec::new());
+    let (mut done, of) = (0, balances::kept(connection)?);
     loop {
+        tell(listener, "deliveries", done, of)?;
         let piece = read_deliveries(connection, &after)?;
+        done += piece.len() as u64;
         piece.iter().for_each(|delivery| faults.add(delivery));
         match piece.last() {
             Some(last) => after = last.id.as_bytes().to_vec(),
@@ -69,10 +73,16 @@ fn delivery_from_row(row: &Row<'_>) -> rusqlite::Result<DeliveryFacts> {
 }
 
 /// Incidents are never pruned: each event has one, but for those of Send Test and operational ones.
-fn events(connection: &Connection) -> StoreResult<Vec<Finding>> {
+fn events(connection: &Connection, listener: &CheckListener) -> StoreResult<Vec<Finding>> {
     let (mut faults, mut after) = (EventFaults::default(), 0);
+    let sql =
+        "SELECT coalesce((SELECT max(sequence) FROM events) - (SELECT min(sequence) FROM events) + 1, 0)";
+    let length: Option<i64> = read_one(connection, sql, (), |row| row.get(0))?;
+    let (mut done, of) = (0, length.unwrap_or(0).unsigned_abs());
     loop {
+        tell(listener, "events", done, of)?;
         let piece = read_events(connection, after)?;
+        done += piece.len() as u64;
         piece.iter().for_each(|event| faults.add(event));
         match piece.last() {
             Some(last) => after = last.sequence,
@@ -107,19 +117,15 @@ fn event_from_row(row: &Row<'_>) -> rusqlite::Result<EventFacts> {
 }
 
 /// The schema forbids references that lead nowhere, but a foreign tool need not ask it.
-fn references(connection: &Connection) -> StoreResult<Vec<Finding>> {
-    let tables: Vec<String> = read_all(
-        connection,
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-        (),
-        |row| row.get(0),
-    )?;
+fn references(connection: &Connection, listener: &CheckListener) -> StoreResult<Vec<Finding>> {
+    let tables = tables(connection)?;
     let mut findings = Vec::new();
-    for table in tables {
+    for (done, table) in (0..).zip(&tables) {
+        tell(listener, "references", done, tables.len() as u64)?;
         findings.extend(read_all(
             connection,
             "SELECT parent, count(*) FROM pragma_foreign_key_check(?1) GROUP BY parent",
-            [&table],
+            [table],
             |row| {
                 let (parent, count): (String, i64) = (row.get(0)?, row.get(1)?);
                 let sentence = format!("{count} rows of {table} name a row of {parent} that is not there");
@@ -128,4 +134,14 @@ fn references(connection: &Connection) -> StoreResult<Vec<Finding>> {
         )?);
     }
     Ok(findings)
+}
+
+/// The tables that are not SQLite's own.
+pub fn tables(connection: &Connection) -> StoreResult<Vec<String>> {
+    read_all(
+        connection,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+        (),
+        |row| row.get(0),
+    )
 }

@@ -1,20 +1,19 @@
 //! The people's side of deliveries.
 
 use async_trait::async_trait;
-use rusqlite::Connection;
-
 use model::attempt::Attempt;
 use model::audit::Change;
 use model::delivery::Delivery;
 use model::exchange::FailureCode;
 use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
-use store::Page;
+use rusqlite::Connection;
 use store::StoreResult;
 use store::deliveries::{
     AttemptPage, Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, MAX_ATTEMPTS_SHOWN, RecoverStep,
     Replayed, WebhookCounts, WebhookStats,
 };
+use store::{Listed, Page};
 
 use super::database::Database;
 use super::statements::snapshot;
@@ -22,19 +21,12 @@ use super::{delivery_lists, delivery_rows, delivery_stats, events, giving_up, re
 
 #[async_trait]
 impl Deliveries for Database {
-    async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Vec<Delivery>> {
-        // A filter without an index of its own may walk the whole table: one such walk at a time leaves readers for
-        // everybody else.
-        let is_plain = filter.event.is_none() && filter.cause.is_none() && filter.restriction.is_none();
-        let query = move |connection: &Connection| {
+    async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Listed<Delivery>> {
+        self.read(move |connection| {
             let snapshot = snapshot(connection)?;
             delivery_lists::list(&snapshot, &filter, page)
-        };
-        if is_plain {
-            self.read(query).await
-        } else {
-            self.read_long(query).await
-        }
+        })
+        .await
     }
 
     async fn get(&self, id: DeliveryId) -> StoreResult<DeliveryDetail> {
@@ -83,7 +75,7 @@ impl Deliveries for Database {
         since: Timestamp,
         until: Timestamp,
     ) -> StoreResult<u64> {
-        self.read(move |connection| replays::count_dead(connection, webhook_id, since, until))
+        self.read_long(move |connection| replays::count_dead(connection, webhook_id, since, until))
             .await
     }
 
@@ -99,12 +91,15 @@ impl Deliveries for Database {
             .await
     }
 
-    async fn counts_by_webhook(&self) -> StoreResult<Vec<WebhookCounts>> {
-        self.read(|connection| {
+    async fn counts_by_webhook(&self, at_most: Option<u32>) -> StoreResult<Vec<WebhookCounts>> {
+        let count = move |connection: &Connection| {
             let snapshot = snapshot(connection)?;
-            delivery_stats::counts_by_webhook(&snapshot)
-        })
-        .await
+            delivery_stats::counts_by_webhook(&snapshot, at_most)
+        };
+        match at_most {
+            Some(_) => self.read(count).await,
+            None => self.read_long(count).await,
+        }
     }
 
     async fn webhook_stats(&self, webhook_id: WebhookId, since: Timestamp) -> StoreResult<WebhookStats> {

@@ -9,16 +9,18 @@ use model::id::WebhookId;
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
-use store::deliveries::{StateCounts, WebhookCounts, WebhookStats};
+use store::deliveries::{COUNTED_AT_MOST, StateCounts, WebhookCounts, WebhookStats};
 
 use super::delivery_rows::parse_failure_code;
-use super::statements::{read_all, read_one};
+use super::statements::{read_all, read_one, row_limit};
 
-/// How many of a webhook's latest deliveries, and how many of their attempts, its stats look at.
-const STATS_SAMPLE: u32 = 50_000;
+/// How many of a webhook's latest deliveries its stats look at.
+const STATS_SAMPLE: u32 = 20_000;
+/// Of how many of these they look at the attempts, and at how many attempts.
+const ATTEMPTS_SAMPLE: u32 = 5_000;
 
 /// Open and dead deliveries of each webhook by state, tests left out. Of deliveries, only indexes are read.
-pub fn counts_by_webhook(connection: &Connection) -> StoreResult<Vec<WebhookCounts>> {
+pub fn counts_by_webhook(connection: &Connection, at_most: Option<u32>) -> StoreResult<Vec<WebhookCounts>> {
     let webhooks = read_all(
         connection,
         "SELECT id, name, deleted_at IS NOT NULL, disabled_since IS NOT NULL, degraded_since IS NOT NULL,
@@ -45,18 +47,24 @@ pub fn counts_by_webhook(connection: &Connection) -> StoreResult<Vec<WebhookCoun
             connection,
             webhook.id,
             matches!(webhook.state, "enabled" | "degraded"),
+            at_most,
         )?;
         Ok(WebhookCounts { counts, ..webhook })
     };
     webhooks.into_iter().map(count).collect()
 }
 
-fn count_states(connection: &Connection, id: WebhookId, is_enabled: bool) -> StoreResult<StateCounts> {
-    let scheduled = count_open(connection, id, "scheduled")?;
-    let queued = count_open(connection, id, "queued")?;
+fn count_states(
+    connection: &Connection,
+    id: WebhookId,
+    is_enabled: bool,
+    at_most: Option<u32>,
+) -> StoreResult<StateCounts> {
+    let scheduled = count_open(connection, id, "scheduled", at_most)?;
+    let queued = count_open(connection, id, "queued", at_most)?;
     let counts = StateCounts {
-        claimed: count_open(connection, id, "claimed")?,
-        dead: count_dead(connection, id)?,
+        claimed: count_open(connection, id, "claimed", at_most)?,
+        dead: count_dead(connection, id, at_most)?,
         ..StateCounts::default()
     };
     Ok(match is_enabled {
@@ -73,25 +81,35 @@ fn count_states(connection: &Connection, id: WebhookId, is_enabled: bool) -> Sto
     })
 }
 
-/// How many open deliveries of a webhook are in a state, tests left out.
-pub fn count_open(connection: &Connection, webhook_id: WebhookId, state: &'static str) -> StoreResult<u64> {
+/// How many open deliveries of a webhook are in a state, tests left out; counted up to a number, or to the end.
+pub fn count_open(
+    connection: &Connection,
+    webhook_id: WebhookId,
+    state: &'static str,
+    at_most: Option<u32>,
+) -> StoreResult<u64> {
     count(
         connection,
         "SELECT count(*) - (SELECT count(*) FROM deliveries INDEXED BY deliveries_test
                             WHERE webhook_id = ?1 AND state = ?2 AND is_test = 1)
-         FROM deliveries INDEXED BY deliveries_open
-         WHERE webhook_id = ?1 AND state = ?2 AND finished_at IS NULL",
-        (webhook_id.as_bytes(), state),
+         FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_open
+               WHERE webhook_id = ?1 AND state = ?2 AND finished_at IS NULL LIMIT ?3)",
+        (webhook_id.as_bytes(), state, row_limit(at_most)),
     )
 }
 
-/// How many deliveries of a webhook are dead, tests and those that were given up left out.
-pub fn count_dead(connection: &Connection, webhook_id: WebhookId) -> StoreResult<u64> {
+/// How many deliveries of a webhook are dead, tests and those that were given up left out; counted likewise.
+pub fn count_dead(connection: &Connection, webhook_id: WebhookId, at_most: Option<u32>) -> StoreResult<u64> {
     count(
         connection,
-        "SELECT count(*) FROM deliveries INDEXED BY deliveries_dead_causes
-         WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0 AND last_failure IS NOT ?2",
-        (webhook_id.as_bytes(), FailureCode::GivenUp.as_str()),
+        "SELECT count(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_dead_causes
+                               WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0 AND last_failure IS NOT ?2
+                               LIMIT ?3)",
+        (
+            webhook_id.as_bytes(),
+            FailureCode::GivenUp.as_str(),
+            row_limit(at_most),
+        ),
     )
 }
 
@@ -117,7 +135,7 @@ pub fn webhook_stats(
     }
     let mut stats = count_deliveries(connection, webhook_id, since)?;
     for state in ["scheduled", "queued", "claimed"] {
-        stats.open += count_open(connection, webhook_id, state)?;
+        stats.open += count_open(connection, webhook_id, state, Some(COUNTED_AT_MOST))?;
     }
     stats.next_due_at = super::claims::next_due_at(connection, webhook_id)?;
     let mut durations_us = Vec::new();
@@ -187,7 +205,7 @@ fn sample_attempts(
                WHERE webhook_id = ?1 ORDER BY id DESC LIMIT ?3) d
               CROSS JOIN attempts a ON a.delivery_id = d.id
          WHERE d.is_test = 0 AND a.started_at >= ?2 LIMIT ?3",
-        (webhook_id.as_bytes(), since.as_millis(), STATS_SAMPLE),
+        (webhook_id.as_bytes(), since.as_millis(), ATTEMPTS_SAMPLE),
         |row: &Row<'_>| {
             let failure: Option<String> = row.get(1)?;
             Ok(SampledAttempt {

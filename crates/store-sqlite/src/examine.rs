@@ -8,31 +8,60 @@ use model::time::Timestamp;
 use store::StoreResult;
 use store::cross_checks::{self, blocked_lane, imbalance};
 use store::high_water_mark::Progress;
-use store::upkeep::Finding;
+use store::upkeep::{CheckListener, Finding, tell};
 
-use super::cross_checks::cross_check;
+use super::balances;
+use super::cross_checks::{cross_check, tables};
 use super::mark::read_progress;
-use super::statements::read_all;
-use super::upkeep::balance;
+use super::statements::{read_all, read_one, snapshot};
 
 /// The most findings that are told.
 const MAX_FINDINGS: u32 = 50;
+/// Up to how many pages a file is checked as one: 1 GiB.
+const CHECKED_AS_ONE: u32 = 262_144;
 
 /// Everything that is not as it should be. `known` is how far the database had come when the check began.
-pub fn examine(connection: &Connection, known: Progress, now: Timestamp) -> StoreResult<Vec<Finding>> {
-    let mut findings = damaged_pages(connection)?;
+pub fn examine(
+    connection: &Connection,
+    known: Progress,
+    now: Timestamp,
+    listener: &CheckListener,
+) -> StoreResult<Vec<Finding>> {
+    let mut findings = damaged_pages(connection, listener)?;
+    tell(listener, "lanes", 0, 1)?;
     findings.extend(behind_mark(connection, known)?);
     findings.extend(blocked_lanes(connection)?);
     findings.extend(claims_of_nobody(connection, now)?);
-    findings.extend(cross_check(connection)?);
-    findings.extend(balance(connection)?.iter().filter_map(imbalance));
+    findings.extend(cross_check(connection, listener)?);
+    tell(listener, "balance", 0, 1)?;
+    findings.extend(
+        balances::draw(&*snapshot(connection)?)?
+            .iter()
+            .filter_map(imbalance),
+    );
     findings.truncate(MAX_FINDINGS as usize);
     Ok(findings)
 }
 
-fn damaged_pages(connection: &Connection) -> StoreResult<Vec<Finding>> {
-    let statement = format!("PRAGMA quick_check({MAX_FINDINGS})");
-    let sentences: Vec<String> = read_all(connection, &statement, (), |row| row.get(0))?;
+/// A file that is read in a second is checked as one. A larger one table by table, so that somebody who waits sees how far it
+/// is, and nobody has to wait to break it off; pages that are free to be used again are left out then.
+fn damaged_pages(connection: &Connection, listener: &CheckListener) -> StoreResult<Vec<Finding>> {
+    let pages: Option<u32> = read_one(connection, "PRAGMA page_count", (), |row| row.get(0))?;
+    if pages.unwrap_or(0) <= CHECKED_AS_ONE {
+        tell(listener, "pages", 0, 1)?;
+        return damaged_by(connection, &format!("PRAGMA quick_check({MAX_FINDINGS})"));
+    }
+    let tables = tables(connection)?;
+    let mut findings = Vec::new();
+    for (done, table) in (0..).zip(&tables) {
+        tell(listener, "pages", done, tables.len() as u64)?;
+        findings.extend(damaged_by(connection, &format!("PRAGMA quick_check('{table}')"))?);
+    }
+    Ok(findings)
+}
+
+fn damaged_by(connection: &Connection, statement: &str) -> StoreResult<Vec<Finding>> {
+    let sentences: Vec<String> = read_all(connection, statement, (), |row| row.get(0))?;
     let damage = sentences.into_iter().filter(|sentence| sentence != "ok");
     Ok(damage
         .map(|sentence| Finding::unexpected("integrity", sentence))

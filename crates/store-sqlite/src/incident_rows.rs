@@ -16,11 +16,16 @@ use super::statements::{execute, read_one};
 /// What [`incident_from_row`] and [`policy_id_from_row`] read. `CROSS JOIN` keeps incidents the outer table.
 macro_rules! select_incidents {
     ($rest:literal) => {
+        select_incidents!("", $rest)
+    };
+    ($index:literal, $rest:literal) => {
         concat!(
             "SELECT i.id, i.title, i.description, i.status, i.severity, i.service_id, s.name, i.assignee_id, u.name, ",
             "i.dedup_key, i.escalation_steps_fired, i.escalate_at, i.created_at, i.updated_at, i.acknowledged_at, ",
             "i.resolved_at, s.policy_id ",
-            "FROM incidents i CROSS JOIN services s ON s.id = i.service_id LEFT JOIN users u ON u.id = i.assignee_id ",
+            "FROM incidents i ",
+            $index,
+            " CROSS JOIN services s ON s.id = i.service_id LEFT JOIN users u ON u.id = i.assignee_id ",
             $rest
         )
     };

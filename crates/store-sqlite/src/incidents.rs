@@ -1,26 +1,26 @@
 //! Incidents: the contract, and reading them.
 
 use async_trait::async_trait;
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, Row};
 
 use model::audit::{Actor, Change};
 use model::event::EventName;
 use model::id::{EventId, IncidentId};
-use model::incident::{Incident, IncidentStatus};
+use model::incident::Incident;
 use model::time::Timestamp;
-use store::Page;
 use store::StoreResult;
 use store::incidents::{
     Committed, IncidentEdit, IncidentFilter, Incidents, MAX_TIMELINE, TimelineEntry, TimelineKind,
     TransitionRequest, Trigger,
 };
+use store::{Listed, Page};
 
 use super::columns::unexpected;
-use super::database::{Database, unavailable};
+use super::database::Database;
 use super::incident_edits;
-use super::incident_rows::{self, incident_from_row, select_incidents};
-use super::statements::{marks, read_all, snapshot};
+use super::incident_lists;
+use super::incident_rows;
+use super::statements::{read_all, snapshot};
 use super::transitions;
 
 #[async_trait]
@@ -68,95 +68,15 @@ impl Incidents for Database {
             .await
     }
 
-    async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Vec<Incident>> {
-        // A filter may walk the whole table: one such walk at a time leaves readers for everybody else.
-        let is_plain = filter.text.is_none() && filter.severity.is_none() && filter.restriction.is_none();
-        let query = move |connection: &Connection| list(connection, &filter, page);
-        if is_plain {
-            self.read(query).await
-        } else {
-            self.read_long(query).await
-        }
+    async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Listed<Incident>> {
+        self.read(move |connection| incident_lists::list(connection, &filter, page))
+            .await
     }
 
     async fn timeline(&self, id: IncidentId) -> StoreResult<Vec<TimelineEntry>> {
         self.read(move |connection| timeline(&*snapshot(connection)?, id))
             .await
     }
-}
-
-/// The statement is put together from fixed pieces; what users say is bound. Titles are searched here rather than in
-/// SQL, because SQLite knows the case of ASCII letters only.
-fn list(connection: &Connection, filter: &IncidentFilter, page: Page) -> StoreResult<Vec<Incident>> {
-    let (sql, values) = list_statement(filter, page);
-    let wanted = filter.text.as_ref().map(|text| text.to_lowercase());
-    let is_wanted = |row: &Row<'_>| -> rusqlite::Result<bool> {
-        let Some(text) = &wanted else {
-            return Ok(true);
-        };
-        Ok(row.get_ref(1)?.as_str()?.to_lowercase().contains(text.as_str()))
-    };
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let read = || {
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params_from_iter(values))?;
-        let mut incidents = Vec::new();
-        while incidents.len() < limit
-            && let Some(row) = rows.next()?
-        {
-            if is_wanted(row)? {
-                incidents.push(incident_from_row(row)?);
-            }
-        }
-        Ok(incidents)
-    };
-    read().map_err(unavailable)
-}
-
-fn list_statement(filter: &IncidentFilter, page: Page) -> (String, Vec<Value>) {
-    let mut sql = select_incidents!("WHERE TRUE").to_owned();
-    let mut values = Vec::new();
-    let until = filter
-        .until
-        .map(|until| *IncidentId::lower_bound(until).as_bytes());
-    // One bound is enough: of two, SQLite would seek to either and walk from there.
-    if let Some(upper) = [until, page.before].into_iter().flatten().min() {
-        sql.push_str(" AND i.id < ?");
-        values.push(Value::Blob(upper.to_vec()));
-    }
-    if let Some(since) = filter.since {
-        sql.push_str(" AND i.id >= ?");
-        values.push(Value::Blob(IncidentId::lower_bound(since).as_bytes().to_vec()));
-    }
-    if let Some(service_id) = filter.service_id {
-        sql.push_str(" AND i.service_id = ?");
-        values.push(Value::Blob(service_id.as_bytes().to_vec()));
-    }
-    let services = filter.restriction.services();
-    if !services.is_empty() {
-        let column = match services.len() {
-            1 => "i.service_id",
-            // Along the index of one service after the other they would have to be sorted, all of them for each page.
-            _ => "+i.service_id",
-        };
-        sql.push_str(&format!(" AND {column} IN ({})", marks(services.len())));
-        values.extend(services.iter().map(|id| Value::Blob(id.as_bytes().to_vec())));
-    }
-    if let Some(severity) = filter.severity {
-        sql.push_str(" AND i.severity = ?");
-        values.push(Value::Text(severity.as_str().to_owned()));
-    }
-    if !filter.statuses.is_empty() {
-        if !filter.statuses.contains(&IncidentStatus::Resolved) {
-            // In the words of the index `incidents_open`.
-            sql.push_str(" AND i.status <> 'resolved'");
-        }
-        sql.push_str(&format!(" AND i.status IN ({})", marks(filter.statuses.len())));
-        let names = filter.statuses.iter().map(|status| status.as_str().to_owned());
-        values.extend(names.map(Value::Text));
-    }
-    sql.push_str(" ORDER BY i.id DESC");
-    (sql, values)
 }
 
 fn timeline(connection: &Connection, id: IncidentId) -> StoreResult<Vec<TimelineEntry>> {

@@ -12,24 +12,29 @@ use model::incident::{Incident, IncidentStatus, Severity};
 use model::insight::InsightDay;
 use model::time::Timestamp;
 use store::StoreResult;
-use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth};
+use store::deliveries::COUNTED_AT_MOST;
+use store::overview::{DeadGroup, GROUPED_AT_MOST, OpenIncidents, Overview, WebhookHealth};
 
 use super::activity;
-use super::columns::{degraded_from_row, id_bytes, parsed, state_from_row};
+use super::columns::{degraded_from_row, id_bytes, state_from_row};
 use super::database::Database;
 use super::delivery_rows::parse_failure_code;
 use super::delivery_stats::{count_dead, count_open};
 use super::incident_rows;
 use super::insights;
-use super::statements::{read_all, read_one, snapshot};
+use super::statements::{read_all, read_one, row_limit, snapshot};
 
 /// How many of a webhook's latest deliveries are searched for those that were delivered.
 const LATEST_SEARCHED: u32 = 100;
 
+/// The statuses of open incidents, in the order in which they are looked at.
+const OPEN: [IncidentStatus; 2] = [IncidentStatus::Triggered, IncidentStatus::Acknowledged];
+
 #[async_trait]
 impl Overview for Database {
-    async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>> {
-        self.read(open_incidents).await
+    async fn open_incidents(&self, at_most: Option<u32>) -> StoreResult<Vec<OpenIncidents>> {
+        self.read(move |connection| open_incidents(&*snapshot(connection)?, at_most))
+            .await
     }
 
     async fn open_by_service(&self) -> StoreResult<HashMap<ServiceId, u64>> {
@@ -82,20 +87,26 @@ impl Overview for Database {
     }
 }
 
-fn open_incidents(connection: &Connection) -> StoreResult<Vec<OpenIncidents>> {
-    read_all(
-        connection,
-        "SELECT severity, status, count(*) AS count FROM incidents INDEXED BY incidents_open_rank
-         WHERE status <> 'resolved' GROUP BY status, severity",
-        (),
-        |row| {
-            Ok(OpenIncidents {
-                severity: parsed(row, "severity", Severity::parse)?,
-                status: parsed(row, "status", IncidentStatus::parse)?,
-                count: row.get::<_, i64>("count")?.unsigned_abs(),
-            })
-        },
-    )
+fn open_incidents(connection: &Connection, at_most: Option<u32>) -> StoreResult<Vec<OpenIncidents>> {
+    let mut open = Vec::new();
+    for status in OPEN {
+        for severity in Severity::ALL {
+            let count: Option<i64> = read_one(
+                connection,
+                "SELECT count(*) FROM (SELECT 1 FROM incidents INDEXED BY incidents_open_rank
+                                       WHERE status <> 'resolved' AND status = ?1 AND severity = ?2 LIMIT ?3)",
+                (status.as_str(), severity.as_str(), row_limit(at_most)),
+                |row| row.get(0),
+            )?;
+            open.push(OpenIncidents {
+                severity: *severity,
+                status,
+                count: count.unwrap_or(0).unsigned_abs(),
+            });
+        }
+    }
+    open.retain(|open| open.count > 0);
+    Ok(open)
 }
 
 fn open_by_service(connection: &Connection) -> StoreResult<HashMap<ServiceId, u64>> {
@@ -122,7 +133,7 @@ fn most_urgent(
 ) -> StoreResult<Vec<Incident>> {
     let limit = limit as usize;
     let mut ids = Vec::new();
-    for status in [IncidentStatus::Triggered, IncidentStatus::Acknowledged] {
+    for status in OPEN {
         for severity in Severity::ALL {
             let room = u32::try_from(limit - ids.len()).unwrap_or(u32::MAX);
             ids.extend(read_all(
@@ -181,27 +192,37 @@ fn count_of(connection: &Connection, id: WebhookId, health: WebhookHealth) -> St
     )?;
     Ok(WebhookHealth {
         last_delivered_at: last_delivered_at.flatten().map(Timestamp::from_millis),
-        dead: count_dead(connection, id)?,
-        open: count_open(connection, id, "scheduled")?
-            + count_open(connection, id, "queued")?
-            + count_open(connection, id, "claimed")?,
+        dead: count_dead(connection, id, Some(COUNTED_AT_MOST))?,
+        open: open(connection, id)?,
         ..health
     })
+}
+
+fn open(connection: &Connection, id: WebhookId) -> StoreResult<u64> {
+    let count = |state| count_open(connection, id, state, Some(COUNTED_AT_MOST));
+    Ok(count("scheduled")? + count("queued")? + count("claimed")?)
 }
 
 fn dead_groups(connection: &Connection) -> StoreResult<Vec<DeadGroup>> {
     let webhooks = read_all(connection, "SELECT id, name FROM webhooks", (), |row| {
         Ok((WebhookId::from_bytes(row.get(0)?), row.get::<_, String>(1)?))
     })?;
-    let mut groups = Vec::new();
+    let (mut groups, mut left) = (Vec::new(), u64::from(GROUPED_AT_MOST));
     for (id, name) in webhooks {
-        groups.extend(dead_groups_of(connection, id, &name)?);
+        let of_webhook = dead_groups_of(connection, id, &name, left)?;
+        left -= of_webhook.iter().map(|group| group.count).sum::<u64>().min(left);
+        groups.extend(of_webhook);
     }
     groups.sort_by_key(|group| Reverse(group.count));
     Ok(groups)
 }
 
-fn dead_groups_of(connection: &Connection, id: WebhookId, name: &str) -> StoreResult<Vec<DeadGroup>> {
+fn dead_groups_of(
+    connection: &Connection,
+    id: WebhookId,
+    name: &str,
+    at_most: u64,
+) -> StoreResult<Vec<DeadGroup>> {
     let from_row = |row: &Row<'_>| {
         let cause: Option<String> = row.get(0)?;
         Ok(DeadGroup {
@@ -209,21 +230,25 @@ fn dead_groups_of(connection: &Connection, id: WebhookId, name: &str) -> StoreRe
             webhook_name: name.to_owned(),
             cause: cause.as_deref().map(parse_failure_code).transpose()?,
             count: row.get::<_, i64>(1)?.unsigned_abs(),
+            is_cut: false,
             made_between: (
                 Timestamp::from_millis(row.get(2)?),
                 Timestamp::from_millis(row.get(3)?),
             ),
         })
     };
-    read_all(
+    let mut groups = read_all(
         connection,
         "SELECT last_failure, count(*), min(created_at), max(created_at)
-         FROM deliveries INDEXED BY deliveries_dead_causes
-         WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0
+         FROM (SELECT last_failure, created_at FROM deliveries INDEXED BY deliveries_dead_causes
+               WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0 ORDER BY id DESC LIMIT ?2)
          GROUP BY last_failure",
-        [id.as_bytes()],
+        (id.as_bytes(), i64::try_from(at_most).unwrap_or(i64::MAX)),
         from_row,
-    )
+    )?;
+    let is_cut = groups.iter().map(|group| group.count).sum::<u64>() >= at_most;
+    groups.iter_mut().for_each(|group| group.is_cut = is_cut);
+    Ok(groups)
 }
 
 fn titles(connection: &Connection, ids: &[IncidentId]) -> StoreResult<HashMap<IncidentId, String>> {

@@ -45,6 +45,11 @@ pub fn marks(count: usize) -> String {
     vec!["?"; count].join(", ")
 }
 
+/// A `LIMIT`: a negative one is none.
+pub fn row_limit(at_most: Option<u32>) -> i64 {
+    at_most.map_or(-1, i64::from)
+}
+
 /// Several reads that must see the same state: the store as it is at the first of them.
 pub fn snapshot(connection: &Connection) -> StoreResult<Transaction<'_>> {
     connection.unchecked_transaction().map_err(unavailable)

@@ -5,20 +5,18 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use model::audit::Change;
 use model::exchange::FailureCode;
-use model::id::WebhookId;
 use model::time::Timestamp;
 use store::StoreResult;
-use store::upkeep::{Balance, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep};
+use store::upkeep::{Balance, CheckListener, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep};
 
-use super::columns::id_bytes;
 use super::condition::disk_space;
 use super::database::{Database, unavailable};
-use super::statements::{execute, read_all};
-use super::{PAGE_BYTES, audit, backup, examine, insights, prune, rekey, unwell_webhooks};
+use super::statements::{execute, snapshot};
+use super::{PAGE_BYTES, audit, backup, balances, examine, insights, prune, rekey, unwell_webhooks};
 
 /// How many deliveries of deleted webhooks one call lets die.
 const BURY_BATCH: u32 = 500;
@@ -42,13 +40,18 @@ impl Upkeep for Database {
     }
 
     async fn balance(&self) -> StoreResult<Vec<Balance>> {
-        self.read_long(balance).await
+        self.read_long(|connection| balances::draw(&*snapshot(connection)?))
+            .await
     }
 
-    async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
+    async fn kept_deliveries(&self) -> StoreResult<u64> {
+        self.read(balances::kept).await
+    }
+
+    async fn examine_heard(&self, now: Timestamp, listener: CheckListener) -> StoreResult<Vec<Finding>> {
         // Before the first look: the database only moves on meanwhile.
         let known = self.condition().progress();
-        self.read_long(move |connection| examine::examine(connection, known, now))
+        self.read_long(move |connection| examine::examine(connection, known, now, &listener))
             .await
     }
 
@@ -157,38 +160,6 @@ fn bury_deleted(connection: &Connection, now: Timestamp) -> StoreResult<u64> {
         (now.as_millis(), FailureCode::WebhookDeleted.as_str(), BURY_BATCH),
     );
     buried.map(|count| count as u64)
-}
-
-/// One statement, so that the counts are of one moment.
-pub fn balance(connection: &Connection) -> StoreResult<Vec<Balance>> {
-    read_all(
-        connection,
-        "SELECT w.id, coalesce(l.accepted, 0) AS accepted, coalesce(l.pruned, 0) AS pruned,
-             count(*) FILTER (WHERE d.state = 'delivered') AS delivered,
-             count(*) FILTER (WHERE d.state IN ('scheduled', 'queued', 'claimed')) AS open,
-             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as IS NULL) AS dead,
-             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as = 'superseded') AS superseded,
-             count(*) FILTER (WHERE d.state = 'dead' AND d.ended_as = 'expired') AS expired
-         FROM webhooks w
-         LEFT JOIN ledger l ON l.webhook_id = w.id
-         LEFT JOIN deliveries d ON d.webhook_id = w.id AND d.is_test = 0
-         GROUP BY w.id ORDER BY w.id",
-        (),
-        balance_from_row,
-    )
-}
-
-fn balance_from_row(row: &Row<'_>) -> rusqlite::Result<Balance> {
-    Ok(Balance {
-        webhook_id: WebhookId::from_bytes(id_bytes(row, "id")?),
-        accepted: row.get::<_, i64>("accepted")?.unsigned_abs(),
-        pruned: row.get::<_, i64>("pruned")?.unsigned_abs(),
-        delivered: row.get::<_, i64>("delivered")?.unsigned_abs(),
-        open: row.get::<_, i64>("open")?.unsigned_abs(),
-        dead: row.get::<_, i64>("dead")?.unsigned_abs(),
-        superseded: row.get::<_, i64>("superseded")?.unsigned_abs(),
-        expired: row.get::<_, i64>("expired")?.unsigned_abs(),
-    })
 }
 
 /// Bytes of the file, and how many of them are free to be used again.

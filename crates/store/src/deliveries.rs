@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::Page;
 use crate::StoreResult;
+use crate::{Listed, Page};
 use model::attempt::Attempt;
 use model::audit::Change;
 use model::delivery::{Delivery, DeliveryState};
@@ -18,6 +18,10 @@ use model::time::Timestamp;
 pub const MAX_ATTEMPTS_SHOWN: u32 = 100;
 /// How many deliveries one call of [`Deliveries::recover`] moves at most.
 pub const RECOVER_BATCH: u32 = 500;
+
+/// How far is counted where somebody waits for the number: so many means so many or more. Counting a million takes longer than
+/// anybody reads.
+pub const COUNTED_AT_MOST: u32 = 10_000;
 
 /// Which deliveries a list shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,6 +42,45 @@ pub struct DeliveryFilter {
     pub until: Option<Timestamp>,
     /// What its reader is restricted to.
     pub restriction: Restriction,
+}
+
+impl DeliveryFilter {
+    /// Whether every row along the index that fits it best is one of those it asks for.
+    pub fn is_answered_by_index(&self) -> bool {
+        self.event.is_none() && self.cause.is_none() && self.state.is_none() && self.restriction.is_none()
+    }
+
+    /// The states of rows in which what it asks for waits; none if it does not ask for what is open.
+    pub fn open_states(&self) -> &'static [&'static str] {
+        match self.state {
+            Some(DeliveryState::Scheduled) => &["scheduled"],
+            Some(DeliveryState::Queued) => &["queued"],
+            Some(DeliveryState::Claimed) => &["claimed"],
+            Some(DeliveryState::Held) => &["scheduled", "queued"],
+            None
+            | Some(
+                DeliveryState::Delivered
+                | DeliveryState::Dead
+                | DeliveryState::Superseded
+                | DeliveryState::Expired,
+            ) => &[],
+        }
+    }
+
+    /// Whether it asks for deliveries that ended without being delivered. They have an index of their own.
+    pub fn is_of_dead(&self) -> bool {
+        match self.state {
+            Some(DeliveryState::Dead | DeliveryState::Superseded | DeliveryState::Expired) => true,
+            None
+            | Some(
+                DeliveryState::Scheduled
+                | DeliveryState::Queued
+                | DeliveryState::Claimed
+                | DeliveryState::Held
+                | DeliveryState::Delivered,
+            ) => false,
+        }
+    }
 }
 
 /// A delivery with everything known about it.
@@ -155,6 +198,18 @@ impl StateCounts {
                 .min(),
         }
     }
+
+    /// The same with no number above one.
+    pub fn at_most(self, most: u64) -> Self {
+        Self {
+            scheduled: self.scheduled.min(most),
+            queued: self.queued.min(most),
+            claimed: self.claimed.min(most),
+            held: self.held.min(most),
+            dead: self.dead.min(most),
+            oldest_due_at: self.oldest_due_at,
+        }
+    }
 }
 
 /// The open and dead deliveries of one webhook.
@@ -178,7 +233,7 @@ pub struct WebhookStats {
     pub delivered: u64,
     /// Deliveries made since then that are dead.
     pub dead: u64,
-    /// Open deliveries, whenever made.
+    /// Open deliveries, whenever made; counted in each state up to [`COUNTED_AT_MOST`].
     pub open: u64,
     /// Attempts since then that delivered.
     pub attempts_delivered: u64,
@@ -197,8 +252,8 @@ pub struct WebhookStats {
 /// The people's side of deliveries.
 #[async_trait]
 pub trait Deliveries: Send + Sync {
-    /// Deliveries, newest first.
-    async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Vec<Delivery>>;
+    /// Deliveries, newest first; at most [`WALKED_ROWS`](crate::page::WALKED_ROWS) are looked at.
+    async fn list(&self, filter: DeliveryFilter, page: Page) -> StoreResult<Listed<Delivery>>;
 
     /// One delivery with its attempts.
     async fn get(&self, id: DeliveryId) -> StoreResult<DeliveryDetail>;
@@ -230,15 +285,16 @@ pub trait Deliveries: Send + Sync {
         change: Change,
     ) -> StoreResult<RecoverStep>;
 
-    /// Open and dead deliveries by state.
+    /// Open and dead deliveries by state, each up to [`COUNTED_AT_MOST`].
     async fn counts(&self) -> StoreResult<StateCounts> {
-        let by_webhook = self.counts_by_webhook().await?;
+        let by_webhook = self.counts_by_webhook(Some(COUNTED_AT_MOST)).await?;
         let sum = |sum: StateCounts, webhook: &WebhookCounts| sum.plus(&webhook.counts);
-        Ok(by_webhook.iter().fold(StateCounts::default(), sum))
+        let sum = by_webhook.iter().fold(StateCounts::default(), sum);
+        Ok(sum.at_most(COUNTED_AT_MOST.into()))
     }
 
-    /// The same for each webhook, deleted ones too.
-    async fn counts_by_webhook(&self) -> StoreResult<Vec<WebhookCounts>>;
+    /// The same for each webhook, deleted ones too; counted in each state up to a number, or to the end.
+    async fn counts_by_webhook(&self, at_most: Option<u32>) -> StoreResult<Vec<WebhookCounts>>;
 
     /// What a webhook did since a time.
     async fn webhook_stats(&self, webhook_id: WebhookId, since: Timestamp) -> StoreResult<WebhookStats>;

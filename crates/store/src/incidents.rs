@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::Page;
 use crate::StoreResult;
 use crate::receipts::{Answer, Receipt};
+use crate::{Listed, Page};
 use model::audit::{Actor, Change};
 use model::event::EventName;
 use model::id::{EventId, IncidentId, ServiceId, UserId};
@@ -109,6 +109,24 @@ pub struct IncidentFilter {
     pub restriction: Restriction,
 }
 
+impl IncidentFilter {
+    /// Whether it asks for open incidents only. Those have an index of their own.
+    pub fn is_open(&self) -> bool {
+        !self.statuses.is_empty() && !self.statuses.contains(&IncidentStatus::Resolved)
+    }
+
+    /// Whether every row along the index that fits it best is one of those it asks for.
+    pub fn is_answered_by_index(&self) -> bool {
+        let asks_for_every_status = self.statuses.is_empty()
+            || (self.is_open()
+                && self.statuses.contains(&IncidentStatus::Triggered)
+                && self.statuses.contains(&IncidentStatus::Acknowledged));
+        let is_of_index = self.service_id.is_none() || !self.is_open();
+        let is_plain = self.text.is_none() && self.severity.is_none() && self.restriction.is_none();
+        is_plain && asks_for_every_status && is_of_index
+    }
+}
+
 /// One line of an incident's timeline, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimelineEntry {
@@ -160,8 +178,8 @@ pub trait Incidents: Send + Sync {
     /// One incident.
     async fn get(&self, id: IncidentId) -> StoreResult<Incident>;
 
-    /// Incidents, newest first.
-    async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Vec<Incident>>;
+    /// Incidents, newest first; at most [`WALKED_ROWS`](crate::page::WALKED_ROWS) are looked at.
+    async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Listed<Incident>>;
 
     /// What happened to an incident, oldest first; at most [`MAX_TIMELINE`] lines.
     async fn timeline(&self, id: IncidentId) -> StoreResult<Vec<TimelineEntry>>;

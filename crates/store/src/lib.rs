@@ -56,7 +56,7 @@ use std::sync::Arc;
 pub use commit_observer::{CommitObserver, NoObserver};
 pub use delivery_sink::{DeliverySink, NoSink};
 pub use error::StoreError;
-pub use page::Page;
+pub use page::{Listed, Page};
 #[doc(hidden)]
 pub use tracing;
 

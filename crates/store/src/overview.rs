@@ -32,17 +32,22 @@ pub struct DeadGroup {
     pub webhook_name: String,
     /// Why their last attempt failed.
     pub cause: Option<FailureCode>,
-    /// How many.
+    /// How many, among the latest that are counted.
     pub count: u64,
-    /// When the first and the last of them were made.
+    /// Whether there are more than were counted.
+    pub is_cut: bool,
+    /// When the first and the last of those that are counted were made.
     pub made_between: (Timestamp, Timestamp),
 }
+
+/// How many dead deliveries are grouped by their cause at most, of one webhook and of all.
+pub const GROUPED_AT_MOST: u32 = 20_000;
 
 /// Counts for pages.
 #[async_trait]
 pub trait Overview: Send + Sync {
-    /// Open incidents by severity and status.
-    async fn open_incidents(&self) -> StoreResult<Vec<OpenIncidents>>;
+    /// Open incidents by severity and status, each counted up to a number, or to the end.
+    async fn open_incidents(&self, at_most: Option<u32>) -> StoreResult<Vec<OpenIncidents>>;
 
     /// Open incidents by service; services without any are left out.
     async fn open_by_service(&self) -> StoreResult<HashMap<ServiceId, u64>>;
@@ -73,7 +78,8 @@ pub trait Overview: Send + Sync {
     /// Tests are left out.
     async fn webhook_health(&self) -> StoreResult<HashMap<WebhookId, WebhookHealth>>;
 
-    /// Dead deliveries by webhook (deleted ones too) and cause, the most first; tests left out.
+    /// Dead deliveries by webhook (deleted ones too) and cause, the most first; tests left out. The latest
+    /// [`GROUPED_AT_MOST`] are looked at, webhook by webhook.
     async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>>;
 
     /// The titles of incidents; those that do not exist are left out.
@@ -90,8 +96,8 @@ pub struct WebhookHealth {
     pub degraded: Option<Degraded>,
     /// When it last delivered.
     pub last_delivered_at: Option<Timestamp>,
-    /// Its dead deliveries.
+    /// Its dead deliveries, counted up to [`COUNTED_AT_MOST`](crate::deliveries::COUNTED_AT_MOST).
     pub dead: u64,
-    /// Its open deliveries.
+    /// Its open deliveries, in each state likewise.
     pub open: u64,
 }

@@ -34,3 +34,53 @@ impl Page {
         )
     }
 }
+
+/// How many rows one page of a list looks at, at most, if its filter asks for what no index knows. A longer look would hold
+/// up everybody else, so that such a list comes in more pages rather than late.
+pub const WALKED_ROWS: u32 = 20_000;
+
+/// Of how many rows of each webhook that is at least, where they are looked at webhook by webhook.
+pub const WALKED_OF_EACH: u32 = 100;
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// Newest first. There may be fewer than were asked for, or none, and still more to come.
+    pub rows: Vec<T>,
+    /// The bound of the next page ([`Page::before`]); nothing if this is the last one.
+    pub next: Option<[u8; 16]>,
+}
+
+impl<T> Listed<T> {
+    /// What was found for a page. A full page goes on behind its last row. One that is not full goes on below `walked_to`, the
+    /// last row that was looked at, unless everything was.
+    pub fn new(rows: Vec<T>, page: Page, walked_to: Option<[u8; 16]>, id: impl Fn(&T) -> [u8; 16]) -> Self {
+        let is_full = rows.len() >= page.limit as usize;
+        let last = rows.last().filter(|_| is_full).map(id);
+        Self {
+            next: last.or(walked_to),
+            rows,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next_of(rows: &[u8], walked_to: Option<u8>) -> Option<[u8; 16]> {
+        let page = Page {
+            limit: 2,
+            before: None,
+        };
+        Listed::new(rows.to_vec(), page, walked_to.map(|id| [id; 16]), |id| [*id; 16]).next
+    }
+
+    #[test]
+    fn a_list_goes_on_behind_a_full_page_or_behind_what_was_looked_at() {
+        assert_eq!(next_of(&[9, 8], Some(3)), Some([8; 16]));
+        assert_eq!(next_of(&[9], Some(3)), Some([3; 16]));
+        assert_eq!(next_of(&[], Some(3)), Some([3; 16]));
+        assert_eq!(next_of(&[9], None), None);
+    }
+}

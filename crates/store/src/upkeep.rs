@@ -1,10 +1,12 @@
 //! Keeping the store in shape: pruning, the "nothing is lost" balance, backups, new master keys.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::StoreResult;
+use crate::{StoreError, StoreResult};
 use model::audit::Change;
 use model::id::WebhookId;
 use model::time::Timestamp;
@@ -79,6 +81,9 @@ impl Balance {
     }
 }
 
+/// Up to how many deliveries are counted for the balance while somebody waits for a page: more take their time.
+pub const BALANCED_AT_ONCE: u64 = 20_000;
+
 /// What to do about a finding for which nothing better is known.
 pub const REPORT_IT: &str = "keep the data directory as it is, make a backup, and report it";
 
@@ -113,6 +118,27 @@ impl Finding {
             sentence,
             advice: REPORT_IT,
         }
+    }
+}
+
+/// How far the deep check has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CheckProgress {
+    /// What is looked at: `pages`, `lanes`, `deliveries`, `events`, `references`, `balance`.
+    pub step: &'static str,
+    pub done: u64,
+    /// Of about how many.
+    pub of: u64,
+}
+
+/// Hears how far the deep check has come, and says whether it shall go on.
+pub type CheckListener = Arc<dyn Fn(CheckProgress) -> ControlFlow<()> + Send + Sync>;
+
+/// Tells a listener; an error if it wants no more.
+pub fn tell(listener: &CheckListener, step: &'static str, done: u64, of: u64) -> StoreResult<()> {
+    match listener(CheckProgress { step, done, of }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(StoreError::Unavailable("the check was broken off".into())),
     }
 }
 
@@ -221,11 +247,29 @@ pub trait Upkeep: Send + Sync {
     /// Folds a small batch of what was counted of incidents into days; says how many changes. Nobody sees a difference.
     async fn fold_insights(&self) -> StoreResult<u64>;
 
-    /// The balance of every webhook.
+    /// The balance of every webhook. It looks at every delivery.
     async fn balance(&self) -> StoreResult<Vec<Balance>>;
 
-    /// Looks for anything the schema cannot forbid: lanes without a head, claims of nobody, damaged pages.
-    async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>>;
+    /// How many deliveries there should be, as counted in the transactions that made and deleted them.
+    async fn kept_deliveries(&self) -> StoreResult<u64>;
+
+    /// The balance, if there are no more than [`BALANCED_AT_ONCE`] deliveries.
+    async fn balance_at_once(&self) -> StoreResult<Option<Vec<Balance>>> {
+        match self.kept_deliveries().await? {
+            0..=BALANCED_AT_ONCE => self.balance().await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Looks for anything the schema cannot forbid: lanes without a head, claims of nobody, damaged pages. It reads the whole
+    /// store.
+    async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
+        let nobody: CheckListener = Arc::new(|_| ControlFlow::Continue(()));
+        self.examine_heard(now, nobody).await
+    }
+
+    /// The same, with somebody who hears how far it has come and may break it off.
+    async fn examine_heard(&self, now: Timestamp, listener: CheckListener) -> StoreResult<Vec<Finding>>;
 
     /// Looks at the database server that keeps the data: settings that endanger what is accepted, tables and replicas in bad
     /// shape. Nothing if the store keeps the data itself.

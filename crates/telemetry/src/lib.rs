@@ -22,6 +22,7 @@ use crate::webhooks::WebhookMetrics;
 use model::attempt::Outcome;
 use model::capacity::Capacity;
 use store::CommitObserver;
+use store::upkeep::Balance;
 
 /// The outcome of an attempt, as a label: `delivered` or a failure code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -307,6 +308,21 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Metrics {
+    /// Shows what a balance came to. What ended because it waited through an outage is counted with it: there is no index of it.
+    pub fn show_balance(&self, balances: &[Balance]) {
+        let missing = balances.iter().map(|balance| balance.missing().abs()).sum();
+        self.balance_missing.set(missing);
+        let sum = |count: fn(&Balance) -> u64| balances.iter().map(count).sum::<u64>();
+        let superseded = sum(|balance| balance.superseded);
+        let expired = sum(|balance| balance.expired);
+        for (state, count) in [("superseded", superseded), ("expired", expired)] {
+            let gauge = self.deliveries.get_or_create(&StateLabel { state });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 }
 

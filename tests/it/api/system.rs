@@ -2,7 +2,7 @@
 
 use api::ApiSettings;
 use axum::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::server::Server;
 
@@ -110,6 +110,27 @@ async fn the_system_shows_that_nothing_is_lost() {
         (&system["balance"][0]["accepted"], &system["balance"][0]["open"]),
         (&json!(1), &json!(1))
     );
+}
+
+#[tokio::test]
+async fn a_check_of_everything_tells_how_far_it_is_and_ends_with_what_it_found() {
+    let server = Server::start().await;
+    server.service("API").await;
+    server.webhook().await;
+    server.incident("Down").await;
+    let answer = server.get("/api/v1/system/check").await;
+    assert_eq!(answer.status, 200);
+    let text = answer.text();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (last, before) = lines.split_last().unwrap();
+    assert_eq!(*last, json!({ "findings": [] }));
+    // Lines that the reader does not take in time are left out, but never the first ones.
+    assert_eq!(before[0], json!({ "step": "pages", "done": 0, "of": 1 }));
+    let is_progress = |line: &Value| line["step"].is_string() && line["done"].is_u64() && line["of"].is_u64();
+    assert!(before.iter().all(is_progress), "{before:?}");
 }
 
 #[tokio::test]

@@ -253,7 +253,7 @@ fn replay_of_everything_dead_works_through_all_pages() {
 fn doctor_fails_when_the_balance_misses_a_delivery() {
     let system = |missing: u8| {
         json!({ "version": "0.1.0", "store": { "backend": "SQLite 3", "schemaVersion": 1, "sizeBytes": 4096 },
-            "balance": [{ "webhookId": "whk_1", "accepted": 9, "missing": missing }], "deliveries": { "dead": 2 },
+            "missing": missing, "balance": [{ "webhookId": "whk_1", "accepted": 9, "missing": missing }], "deliveries": { "dead": 2 },
             "findings": [] })
         .to_string()
     };
@@ -291,12 +291,68 @@ fn doctor_fails_when_the_balance_misses_a_delivery() {
 }
 
 #[test]
+fn a_deep_check_is_followed_to_its_end_and_what_it_found_counts() {
+    let system =
+        r#"{"version":"0.1.0","store":{"backend":"SQLite 3"},"missing":null,"balance":[],"deliveries":{}}"#;
+    let clean = "{\"step\":\"pages\",\"done\":0,\"of\":1}\n{\"findings\":[]}\n";
+    let found =
+        r#"{"findings":[{"code":"integrity","sentence":"page 7 is damaged","advice":"restore a backup"}]}"#;
+    let broken = "{\"step\":\"deliveries\",\"done\":2000,\"of\":9000}\n";
+    let up = (200, "{}");
+    let answers = [
+        up,
+        up,
+        (200, clean),
+        (200, system),
+        up,
+        up,
+        (200, found),
+        (200, system),
+        up,
+        up,
+        (200, broken),
+    ];
+    let api = FakeApi::answering(&answers);
+    let [clean, found, broken] = [(); 3].map(|()| run(&api, &["doctor", "--deep"]));
+    assert_eq!(
+        [clean.code, found.code],
+        [Some(0), Some(1)],
+        "{} {}",
+        clean.out,
+        found.out
+    );
+    assert!(
+        clean.out.contains("ok      deep check: nothing found"),
+        "{}",
+        clean.out
+    );
+    assert!(
+        found
+            .out
+            .contains("FAILED  deep check: page 7 is damaged (integrity); restore a backup"),
+        "{}",
+        found.out
+    );
+    assert!(
+        broken.code != Some(0) && broken.err.contains("broke off"),
+        "{broken:?}"
+    );
+    let asked = [
+        "/healthz",
+        "/readyz",
+        "/api/v1/system/check",
+        "/api/v1/system?server=true",
+    ];
+    assert_eq!(api.lines()[..4], asked.map(|path| format!("GET {path}")));
+}
+
+#[test]
 fn doctor_fails_for_what_the_store_knows_and_for_webhooks_that_do_not_deliver() {
     let system = |troubles: serde_json::Value, unwell: serde_json::Value| {
         json!({ "version": "0.1.0", "store": { "backend": "SQLite 3", "schemaVersion": 1, "sizeBytes": 4096,
                 "walBytes": 2_097_152, "lastEvent": 12,
                 "disk": { "mountedAt": "/data", "freeBytes": 3_145_728, "totalBytes": 4_194_304 } },
-            "balance": [], "deliveries": { "dead": 2 }, "findings": [], "troubles": troubles, "unwellWebhooks": unwell })
+            "missing": 0, "balance": [], "deliveries": { "dead": 2 }, "findings": [], "troubles": troubles, "unwellWebhooks": unwell })
         .to_string()
     };
     let trouble =

@@ -96,7 +96,7 @@ async fn verify(server: ServerProcess) {
     let incidents = api.get("/api/v1/incidents").await.expect(200).json();
     assert_eq!(incidents["items"][0]["title"], "kept", "{incidents}");
     let output = Command::new(OPSKNIGHT)
-        .args(["doctor", "--url", &server.url, "--key", &server.key])
+        .args(["doctor", "--deep", "--url", &server.url, "--key", &server.key])
         .output();
     let output = output.await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -158,7 +158,7 @@ impl World {
             limit: 1000,
             before: None,
         };
-        let found = self.run(async |store| store.deliveries.list(filter, page).await.unwrap());
+        let found = self.run(async |store| store.deliveries.list(filter, page).await.unwrap().rows);
         let mut made: Vec<(WebhookId, DeliveryId)> = found
             .into_iter()
             .filter(|delivery| delivery.event_sequence == event.sequence)

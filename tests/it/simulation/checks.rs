@@ -38,7 +38,7 @@ impl World {
                 before: all.last().map(|delivery| *delivery.id.as_bytes()),
             };
             let filter = DeliveryFilter::default();
-            let next = self.run(async |store| store.deliveries.list(filter, page).await.unwrap());
+            let next = self.run(async |store| store.deliveries.list(filter, page).await.unwrap().rows);
             if next.is_empty() {
                 return all.into_iter().filter(|delivery| !delivery.is_test).collect();
             }

@@ -95,21 +95,29 @@ impl Selection {
         match self {
             Self::Incidents { filter, before } => {
                 let page = page(*before);
-                let rows = store.incidents.list(filter.clone(), page).await?;
-                *before = rows.last().map(|row| *row.id.as_bytes()).or(*before);
-                let views = rows
+                let listed = store.incidents.list(filter.clone(), page).await?;
+                *before = listed.next.or(*before);
+                let rows = listed
+                    .rows
                     .iter()
                     .map(|row| with_cursor(&IncidentView::from(row), list_cursor(row.id.as_bytes())));
-                listed(views, rows.len(), PAGE_ROWS)
+                Ok(Rows {
+                    rows: rows.collect::<Result<_, _>>()?,
+                    is_last: listed.next.is_none(),
+                })
             }
             Self::Deliveries { filter, before } => {
                 let page = page(*before);
-                let rows = store.deliveries.list(filter.clone(), page).await?;
-                *before = rows.last().map(|row| *row.id.as_bytes()).or(*before);
-                let views = rows
+                let listed = store.deliveries.list(filter.clone(), page).await?;
+                *before = listed.next.or(*before);
+                let rows = listed
+                    .rows
                     .iter()
                     .map(|row| with_cursor(&DeliveryView::from(row), list_cursor(row.id.as_bytes())));
-                listed(views, rows.len(), PAGE_ROWS)
+                Ok(Rows {
+                    rows: rows.collect::<Result<_, _>>()?,
+                    is_last: listed.next.is_none(),
+                })
             }
             Self::Attempts {
                 since,

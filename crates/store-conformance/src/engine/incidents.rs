@@ -175,7 +175,7 @@ cases! {
         let third = world.trigger("disk").await;
         world.act(third.id, IncidentAction::Resolve, world.at(1)).await;
         let list = async |filter: IncidentFilter, page| {
-            let incidents = world.store().incidents.list(filter, page).await.unwrap();
+            let incidents = world.store().incidents.list(filter, page).await.unwrap().rows;
             incidents.into_iter().map(|incident| incident.id).collect::<Vec<_>>()
         };
         let ours = || IncidentFilter { service_id: Some(world.service), ..IncidentFilter::default() };
@@ -227,7 +227,7 @@ cases! {
             let [since, until] = [since, until].map(|ms| ms.map(|ms| world.at(ms)));
             let filter = IncidentFilter { since, until, service_id: Some(world.service), ..IncidentFilter::default() };
             let page = Page { limit: 50, before: before.map(|id| *id.as_bytes()) };
-            let incidents = world.store().incidents.list(filter, page).await.unwrap();
+            let incidents = world.store().incidents.list(filter, page).await.unwrap().rows;
             incidents.into_iter().map(|incident| incident.id).collect::<Vec<_>>()
         };
         assert_eq!(list(Some(10), Some(30), None).await, [ids[1], ids[0]]);

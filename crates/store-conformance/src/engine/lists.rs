@@ -184,7 +184,7 @@ cases! {
         let mut before = None;
         while paged.len() < all.len() {
             let page = Page { limit: 2, before };
-            let rows = world.store().deliveries.list(DeliveryFilter::default(), page).await.unwrap();
+            let rows = world.store().deliveries.list(DeliveryFilter::default(), page).await.unwrap().rows;
             assert!((1..=2).contains(&rows.len()));
             paged.extend(ids(&rows));
             before = paged.last().map(|id| *id.as_bytes());
@@ -192,7 +192,7 @@ cases! {
         assert_eq!(paged, all);
         let scheduled = DeliveryFilter { state: Some(DeliveryState::Scheduled), ..DeliveryFilter::default() };
         let page = Page { limit: 1, before: Some(*all[2].as_bytes()) };
-        let rows = world.store().deliveries.list(scheduled, page).await.unwrap();
+        let rows = world.store().deliveries.list(scheduled, page).await.unwrap().rows;
         assert_eq!(ids(&rows), [all[3]]);
     }
 

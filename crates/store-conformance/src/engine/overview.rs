@@ -156,7 +156,7 @@ cases! {
         world.act(over.id, IncidentAction::Resolve, world.at(1)).await;
         let warning = Trigger { severity: Severity::Warning, ..world.new_trigger("five") };
         world.store().incidents.trigger(warning).await.unwrap();
-        let mut open = world.store().overview.open_incidents().await.unwrap();
+        let mut open = world.store().overview.open_incidents(None).await.unwrap();
         open.sort_by_key(|open| std::cmp::Reverse(open.count));
         open[1..].sort_by_key(|open| open.severity.as_str());
         let of = |severity, status, count| OpenIncidents { severity, status, count };
@@ -203,7 +203,7 @@ cases! {
         });
         for filter in lists {
             let page = Page { limit: 10, before: None };
-            assert_eq!(world.store().deliveries.list(filter, page).await.unwrap(), []);
+            assert_eq!(world.store().deliveries.list(filter, page).await.unwrap().rows, []);
         }
         let replayed = world.store().deliveries.replay(test.id, world.change(world.at(3))).await;
         assert!(matches!(replayed, Err(StoreError::Conflict(_))));

@@ -128,7 +128,14 @@ async fn count_incidents(world: &World) -> usize {
         limit: 200,
         before: None,
     };
-    world.store().incidents.list(filter, page).await.unwrap().len()
+    world
+        .store()
+        .incidents
+        .list(filter, page)
+        .await
+        .unwrap()
+        .rows
+        .len()
 }
 
 use SignalAction::{Acknowledge, Resolve, Trigger as Fire};

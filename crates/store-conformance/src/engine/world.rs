@@ -270,7 +270,7 @@ impl World {
 
     pub async fn list(&self, filter: DeliveryFilter) -> Vec<Delivery> {
         let page = Page::first();
-        self.store().deliveries.list(filter, page).await.unwrap()
+        self.store().deliveries.list(filter, page).await.unwrap().rows
     }
 
     /// A lane's deliveries, in the order of their events.

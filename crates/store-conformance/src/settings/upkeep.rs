@@ -1,11 +1,15 @@
 //! Pruning, the balance, the deep check, backups, new master keys.
 
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
 use model::access::KeyHash;
 use model::audit::Change;
 use model::id::WebhookId;
 use model::session::Session;
+use store::StoreError;
 use store::receipts::{Answer, ReceiptState};
-use store::upkeep::{Balance, Retention};
+use store::upkeep::{Balance, CheckListener, CheckProgress, Retention};
 
 use crate::{Opening, Value, cases};
 
@@ -56,6 +60,27 @@ async fn codes(fixture: &Fixture) -> Vec<&'static str> {
 
 cases! {
     settings::upkeep;
+
+    async fn a_deep_check_tells_what_it_looks_at_and_is_broken_off_by_who_hears_it(fixture: Fixture) {
+        fixture.plant_bystanders().await;
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listener = |wanted: usize| -> CheckListener {
+            let heard = Arc::clone(&heard);
+            Arc::new(move |progress: CheckProgress| {
+                let mut heard = heard.lock().unwrap();
+                heard.push(progress.step);
+                if heard.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })
+        };
+        assert!(fixture.upkeep().examine_heard(samples::now(), listener(usize::MAX)).await.is_ok());
+        let steps = std::mem::take(&mut *heard.lock().unwrap());
+        for step in ["lanes", "deliveries", "events", "balance"] {
+            assert!(steps.contains(&step), "{step} is not in {steps:?}");
+        }
+        let broken_off = fixture.upkeep().examine_heard(samples::now(), listener(2)).await;
+        assert!(matches!(broken_off, Err(StoreError::Unavailable(_))), "{broken_off:?}");
+        assert_eq!(heard.lock().unwrap().len(), 2);
+    }
 
     async fn pruning_takes_what_is_finished_and_old_and_nothing_else(fixture: Fixture) {
         let bystanders = fixture.plant_bystanders().await;

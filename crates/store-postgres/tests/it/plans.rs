@@ -6,9 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use model::delivery::DeliveryState;
+use model::event::EventType;
 use model::time::Timestamp;
-use store::Store;
+use store::deliveries::{COUNTED_AT_MOST, DeliveryFilter};
+use store::page::WALKED_ROWS;
 use store::queue::ClaimRequest;
+use store::{Page, Store};
 use store_conformance::engine::World;
 use store_conformance::{Backend, Opening};
 use tokio_postgres::Client;
@@ -127,6 +131,59 @@ async fn what_is_asked_all_the_time_reads_indexes_however_long_the_history_is() 
     }
     let (_, count) = history.claim(CLAIMS).await;
     assert_eq!(count, 500);
+}
+
+/// The rows of a list's pages, until the last page or so many.
+async fn pages(store: &Store, filter: &DeliveryFilter, at_most: usize) -> (Vec<usize>, bool) {
+    let (mut lengths, mut before) = (Vec::new(), None);
+    for _ in 0..at_most {
+        let page = Page { limit: 50, before };
+        let listed = store.deliveries.list(filter.clone(), page).await.unwrap();
+        assert!(listed.rows.is_sorted_by(|one, next| one.id > next.id));
+        assert!(
+            listed
+                .rows
+                .iter()
+                .all(|row| before.is_none_or(|before| *row.id.as_bytes() < before))
+        );
+        lengths.push(listed.rows.len());
+        before = listed.next;
+        if before.is_none() {
+            return (lengths, true);
+        }
+    }
+    (lengths, false)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_what_no_index_knows_goes_on_from_where_it_stopped_looking() {
+    let history = History::new().await;
+    history.add("delivered", WALKED_ROWS + 50).await;
+    history.add("scheduled", WALKED_ROWS + 50).await;
+    history.analyze().await;
+    for webhook_id in [None, Some(history.world.ordered)] {
+        let of = |event: Option<&str>, state| DeliveryFilter {
+            webhook_id,
+            event: event.and_then(EventType::parse),
+            state,
+            ..DeliveryFilter::default()
+        };
+        let reopened = pages(&history.store, &of(Some("incident.reopened"), None), 9).await;
+        assert_eq!(reopened, (vec![0, 0, 0], true));
+        let triggered = pages(&history.store, &of(Some("incident.triggered"), None), 2).await;
+        assert_eq!(triggered, (vec![50, 50], false));
+        let scheduled = pages(&history.store, &of(None, Some(DeliveryState::Scheduled)), 3).await;
+        assert_eq!(scheduled, (vec![50; 3], false));
+        let superseded = pages(&history.store, &of(None, Some(DeliveryState::Superseded)), 3).await;
+        assert_eq!(superseded, (vec![0], true));
+        let claimed = pages(&history.store, &of(None, Some(DeliveryState::Claimed)), 3).await;
+        assert_eq!(claimed, (vec![0], true));
+    }
+    let counts = history.store.deliveries.counts().await.unwrap();
+    assert_eq!(counts.scheduled, u64::from(COUNTED_AT_MOST));
+    let exact = history.store.deliveries.counts_by_webhook(None).await.unwrap();
+    let exact = exact.iter().map(|webhook| webhook.counts.scheduled).sum::<u64>();
+    assert!(exact >= u64::from(WALKED_ROWS + 50), "{exact}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,9 @@
 mod backend;
 mod condition;
 mod file;
+mod history;
 mod leases;
+mod plans;
 mod transfer;
 mod upgrade;
 

@@ -58,8 +58,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     let (webhook, cause) = (query.text("webhook"), query.text("cause"));
     let filter = dead_filter(webhook, cause);
     let page = page_of(query.text("before"));
-    let deliveries = state.store.deliveries.list(filter, page).await?;
-    let last_id = deliveries.last().map(|delivery| delivery.id);
+    let listed = state.store.deliveries.list(filter, page).await?;
     let groups = state.store.overview.dead_groups().await?;
     let kept = all_webhooks(&state).await?;
     let group = |group: DeadGroup| {
@@ -73,7 +72,10 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
             cause: code,
             advice: group.cause.map_or("", FailureCode::advice),
             is_replayable: kept.contains(&group.webhook_id) && group.cause.is_some(),
-            count: show::count(group.count),
+            count: match group.is_cut {
+                true => format!("{}+", show::count(group.count)),
+                false => show::count(group.count),
+            },
             first: show::when(group.made_between.0, now),
             last: show::when(group.made_between.1, now),
         }
@@ -84,14 +86,8 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         groups: groups.into_iter().map(group).collect(),
         webhook: webhook.to_owned(),
         cause: cause.to_owned(),
-        pager: Pager::new(
-            "/dead",
-            &filters,
-            page,
-            deliveries.len(),
-            last_id.as_ref().map(DeliveryId::as_bytes),
-        ),
-        deliveries: delivery_rows(&state, &deliveries, now).await?,
+        pager: Pager::of_listed("/dead", &filters, page, &listed),
+        deliveries: delivery_rows(&state, &listed.rows, now).await?,
     })
 }
 

@@ -189,9 +189,8 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     let incident = filter.incident_id.map(|id| id.to_string()).unwrap_or_default();
     let page = page_of(query.text("before"));
     let [export, export_parquet] = ["csv", "parquet"].map(|format| export_address(format, &filter));
-    let deliveries = state.store.deliveries.list(filter, page).await?;
+    let listed = state.store.deliveries.list(filter, page).await?;
     let filters = ["webhook", "incident", "event", "status", "since"].map(|name| (name, query.text(name)));
-    let last_id = deliveries.last().map(|delivery| delivery.id.as_bytes());
     render(&DeliveriesPage {
         layout: Layout::new(&session, "Deliveries", Nav::Deliveries),
         states: state_choices(query.text("status")),
@@ -201,8 +200,8 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
         export,
         export_parquet,
-        pager: Pager::new("/deliveries", &filters, page, deliveries.len(), last_id),
-        deliveries: delivery_rows(&state, &deliveries, now).await?,
+        pager: Pager::of_listed("/deliveries", &filters, page, &listed),
+        deliveries: delivery_rows(&state, &listed.rows, now).await?,
         incident,
     })
 }

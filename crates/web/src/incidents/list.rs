@@ -77,7 +77,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
     };
     let page = page_of(query.text("before"));
     let [export, export_parquet] = ["csv", "parquet"].map(|format| export_address(format, &filter));
-    let incidents = state.store.incidents.list(filter, page).await?;
+    let listed = state.store.incidents.list(filter, page).await?;
     let text = text.unwrap_or_default();
     let filters = [
         ("status", status),
@@ -85,10 +85,10 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         ("service", query.text("service")),
         ("q", &text),
     ];
-    let last_id = incidents.last().map(|incident| incident.id.as_bytes());
     render(&IncidentsPage {
         layout: Layout::new(&session, "Incidents", Nav::Incidents),
-        incidents: incidents
+        incidents: listed
+            .rows
             .iter()
             .map(|incident| IncidentRow::new(incident, session.context.now))
             .collect(),
@@ -106,7 +106,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
         export,
         export_parquet,
-        pager: Pager::new("/incidents", &filters, page, incidents.len(), last_id),
+        pager: Pager::of_listed("/incidents", &filters, page, &listed),
         text,
     })
 }

@@ -100,7 +100,7 @@ impl IncidentPage {
             limit: MAX_DELIVERIES,
             before: None,
         };
-        let deliveries = state.store.deliveries.list(filter, page).await?;
+        let deliveries = state.store.deliveries.list(filter, page).await?.rows;
         let assignee = incident.assignee.as_ref().map(|user| user.id.to_string());
         let mut severities = severity_choices("", incident.severity.as_str());
         severities.remove(0);

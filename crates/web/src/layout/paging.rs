@@ -1,6 +1,6 @@
 //! Long lists in pages: newest first, each page beginning after the last row of the one before.
 
-use store::Page;
+use store::{Listed, Page};
 
 /// Rows of a page.
 pub const PAGE_ROWS: u32 = 50;
@@ -26,6 +26,15 @@ pub struct Pager {
 }
 
 impl Pager {
+    /// The pager of a list that says itself where it goes on.
+    pub fn of_listed<T>(path: &str, filters: &[(&str, &str)], page: Page, listed: &Listed<T>) -> Self {
+        let next = listed.next.map(hex::encode);
+        Self {
+            first: page.before.map(|_| address(path, filters, None)),
+            older: next.map(|id| address(path, filters, Some(&id))),
+        }
+    }
+
     /// The pager of a list at `path`, with the query parameters that choose its rows.
     pub fn new(
         path: &str,

@@ -8,6 +8,7 @@ use askama::filters::Safe;
 use model::delivery::DeliveryState;
 use model::incident::{IncidentStatus, Severity};
 use model::time::Timestamp;
+use store::deliveries::COUNTED_AT_MOST;
 
 /// Finished HTML.
 pub type Markup = Safe<String>;
@@ -153,6 +154,15 @@ pub fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// The same for what is counted up to [`COUNTED_AT_MOST`] only: beyond that it is so many or more.
+pub fn counted(number: u64) -> String {
+    let most = u64::from(COUNTED_AT_MOST);
+    match number < most {
+        true => count(number),
+        false => format!("{}+", count(most)),
+    }
 }
 
 /// Bytes in the unit that suits them.

@@ -20,7 +20,7 @@ use model::incident::{IncidentStatus, Severity};
 use model::time::Timestamp;
 use model::webhook::WebhookState;
 use store::Page;
-use store::deliveries::StateCounts;
+use store::deliveries::{COUNTED_AT_MOST, StateCounts};
 use store::overview::{OpenIncidents, WebhookHealth};
 
 /// Open incidents that are shown: the most urgent.
@@ -79,7 +79,7 @@ pub struct Summary {
 pub async fn page(State(state): State<WebState>, session: UserSession) -> PageResult {
     let now = session.context.now;
     let store = &state.store;
-    let open = store.overview.open_incidents().await?;
+    let open = store.overview.open_incidents(Some(COUNTED_AT_MOST)).await?;
     let activity = store.overview.activity(chart_start(now)).await?;
     let health = store.overview.webhook_health().await?;
     let counts = store.deliveries.counts().await?;
@@ -198,14 +198,14 @@ fn failing(activity: &[Activity], now: Timestamp) -> HashSet<WebhookId> {
 fn deliveries_in_words(count: u64) -> String {
     match count {
         1 => "one delivery is".to_owned(),
-        _ => format!("{} deliveries are", show::count(count)),
+        _ => format!("{} deliveries are", show::counted(count)),
     }
 }
 
 fn incidents_in_words(count: u64) -> String {
     match count {
         1 => "1 incident is".to_owned(),
-        _ => format!("{} incidents are", show::count(count)),
+        _ => format!("{} incidents are", show::counted(count)),
     }
 }
 
@@ -263,12 +263,16 @@ pub fn verdict(open: &[OpenIncidents], webhooks: String, counts: &StateCounts, n
 impl DashboardPage {
     /// Deliveries that failed and will be tried again, or wait for such a one.
     fn waiting(&self) -> String {
-        show::count(self.counts.scheduled + self.counts.queued + self.counts.claimed)
+        show::counted(self.counts.scheduled + self.counts.queued + self.counts.claimed)
     }
 
     /// Templates pass fields by reference and results by value.
     fn number(number: impl Borrow<u64>) -> String {
         show::count(*number.borrow())
+    }
+
+    fn counted(number: impl Borrow<u64>) -> String {
+        show::counted(*number.borrow())
     }
 }
 

@@ -26,6 +26,7 @@ use model::id::{IncidentId, ServiceId};
 use model::incident::{Incident, Severity};
 use model::time::Timestamp;
 use model::webhook::WebhookState;
+use store::deliveries::COUNTED_AT_MOST;
 use store::overview::{OpenIncidents, WebhookHealth};
 
 /// Incidents that fit on a screen.
@@ -255,7 +256,7 @@ impl Overview {
         now: Timestamp,
     ) -> Result<Self, PageError> {
         let store = &state.store;
-        let open = store.overview.open_incidents().await?;
+        let open = store.overview.open_incidents(Some(COUNTED_AT_MOST)).await?;
         let counts = store.deliveries.counts().await?;
         let activity = store.overview.activity(chart_start(now)).await?;
         let health = store.overview.webhook_health().await?;
@@ -330,7 +331,7 @@ fn failing_in_words<'a>(health: impl Iterator<Item = &'a WebhookHealth>) -> Stri
         .take(SHOWN_FAILING)
         .map(|health| match health.dead {
             0 => health.name.clone(),
-            dead => format!("{} ({} dead)", health.name, show::count(dead)),
+            dead => format!("{} ({} dead)", health.name, show::counted(dead)),
         })
         .collect();
     words.extend((more > 0).then(|| more_in_words(more as u64)));
@@ -355,7 +356,7 @@ fn degraded_in_words(count: u64) -> String {
 fn more_in_words(count: u64) -> String {
     match count {
         0 => String::new(),
-        _ => format!("and {} more", show::count(count)),
+        _ => format!("and {} more", show::counted(count)),
     }
 }
 
@@ -396,7 +397,7 @@ impl Row {
 
 impl SeverityCount {
     fn shown(&self) -> String {
-        show::count(self.count)
+        show::counted(self.count)
     }
 }
 

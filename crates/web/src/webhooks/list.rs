@@ -35,7 +35,7 @@ struct Card {
     p95: String,
     last: Markup,
     sparkline: Markup,
-    dead: u64,
+    dead: String,
     canary: Option<CanaryLine>,
 }
 
@@ -127,7 +127,7 @@ fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity]
         p95: day.p95().unwrap_or_else(|| "–".into()),
         last: show::when_or_dash(health.and_then(|health| health.last_delivered_at), now),
         sparkline: day.sparkline(),
-        dead: health.map_or(0, |health| health.dead),
+        dead: show::counted(health.map_or(0, |health| health.dead)),
         canary: CanaryLine::new(webhook, now),
     }
 }

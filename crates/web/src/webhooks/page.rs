@@ -212,8 +212,9 @@ impl WebhookPage {
         crate::layout::paging::address(&format!("/settings/integrations/{}", self.id), &pairs, None)
     }
 
+    /// What is open is counted up to a number; what ended is of a sample that is smaller.
     fn count(number: &u64) -> String {
-        show::count(*number)
+        show::counted(*number)
     }
 }
 
@@ -232,12 +233,11 @@ async fn list_deliveries(
     };
     let mut page = page_of(query.text("before"));
     page.limit = 20;
-    let deliveries = state.store.deliveries.list(filter, page).await?;
+    let listed = state.store.deliveries.list(filter, page).await?;
     let filters = ["event", "status"].map(|name| (name, query.text(name)));
-    let last_id = deliveries.last().map(|delivery| delivery.id.as_bytes());
     let path = format!("/settings/integrations/{id}");
-    let pager = Pager::new(&path, &filters, page, deliveries.len(), last_id);
-    Ok((deliveries, pager))
+    let pager = Pager::of_listed(&path, &filters, page, &listed);
+    Ok((listed.rows, pager))
 }
 
 async fn test_result(
