@@ -4,10 +4,12 @@
 
 Whether the server's certificate is good is our own client's to find out."""
 import gzip
+import io
 import json
 import sys
 
 import boto3
+import pyarrow.parquet
 
 REGION = "us-east-1"
 BUCKET = "incidents"
@@ -32,12 +34,16 @@ def objects(reader):
         body = answer["Body"].read()
         if answer.get("ContentEncoding") == "gzip":
             body = gzip.decompress(body)
+        if listed["Key"].endswith(".parquet"):
+            lines = pyarrow.parquet.read_table(io.BytesIO(body)).to_pylist()
+        else:
+            lines = [json.loads(line) for line in body.decode().splitlines()]
         found.append(
             {
                 "key": listed["Key"],
                 "type": answer["ContentType"],
                 "storage": answer.get("StorageClass"),
-                "lines": [json.loads(line) for line in body.decode().splitlines()],
+                "lines": lines,
             }
         )
     return found
@@ -50,4 +56,4 @@ if __name__ == "__main__":
         bucket.create_bucket(Bucket=BUCKET)
         print("null")
     else:
-        print(json.dumps(objects(bucket)))
+        print(json.dumps(objects(bucket), default=str))

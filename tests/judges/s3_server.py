@@ -31,4 +31,4 @@ print(json.dumps({"url": f"{address}/{BUCKET}", "key": key["AccessKeyId"], "secr
 
 reader = client("s3", address, key["AccessKeyId"], key["SecretAccessKey"])
 for _ in sys.stdin:
-    print(json.dumps(objects(reader)), flush=True)
+    print(json.dumps(objects(reader), default=str), flush=True)

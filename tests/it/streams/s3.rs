@@ -178,6 +178,24 @@ async fn amazons_own_client_reads_what_a_server_took_that_checks_signatures() {
         (&objects[0]["type"], &objects[0]["storage"]),
         (&json!("application/x-ndjson"), &json!("STANDARD_IA"))
     );
+    let mut table = options.clone();
+    table["format"] = "parquet".into();
+    table["prefix"] = "tables".into();
+    let mut table = webhook(&table);
+    table["name"] = "tables".into();
+    app.create_webhook(&url, table).await;
+    app.trigger(title).await;
+    pass(&app, WAIT).await;
+    let received = moto.received().await;
+    let object = received.as_array().unwrap().last().unwrap();
+    let row = &object["lines"][0];
+    assert_eq!(object["type"], "application/vnd.apache.parquet");
+    assert!(text(&object["key"]).ends_with(".parquet"), "{received:#}");
+    assert_eq!(
+        (&row["event"], &row["title"], &row["assigneeId"]),
+        (&json!("incident.triggered"), &json!(title), &Value::Null)
+    );
+    assert!(text(&row["timestamp"]).starts_with(&day), "{row:#}");
     let mut wrong = options.clone();
     wrong["secretAccessKey"] = "another".into();
     wrong["maxSeconds"] = "0".into();
@@ -186,11 +204,11 @@ async fn amazons_own_client_reads_what_a_server_took_that_checks_signatures() {
     app.create_webhook(&url, wrong).await;
     app.trigger("refused").await;
     pass(&app, WAIT).await;
-    assert_eq!(app.deliveries("status=delivered").await.len(), 3);
+    assert_eq!(app.deliveries("status=delivered").await.len(), 6);
     let received = moto.received().await;
     assert_eq!(
         received.as_array().unwrap().len(),
-        2,
+        5,
         "only the good key puts: {received:#}"
     );
 }

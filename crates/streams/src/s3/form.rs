@@ -50,10 +50,11 @@ pub(super) const PREFIX: Field = Field {
 const FORMAT: Field = Field {
     name: "format",
     label: "Format",
-    hint: "A line of JSON for each event.",
+    hint: "A line of JSON for each event, or a table.",
     input: Input::Choice(&[
         ("ndjson", "OpsKnight's own JSON, with the event's id"),
         ("cloudevents", "CloudEvents 1.0: the JSON in an envelope"),
+        ("parquet", "Parquet: typed columns"),
     ]),
     default: "ndjson",
     ..Field::LINE
@@ -62,7 +63,7 @@ const FORMAT: Field = Field {
 const COMPRESSION: Field = Field {
     name: "compression",
     label: "Compression",
-    hint: "Packed objects end with .gz.",
+    hint: "Packed objects end with .gz; Parquet is packed in itself.",
     input: Input::Choice(&[("gzip", "gzip"), ("none", "None")]),
     default: "gzip",
     collapsed_group: GROUP,

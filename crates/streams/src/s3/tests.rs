@@ -137,6 +137,18 @@ fn an_object_has_a_line_for_each_event_packed_or_not() {
 }
 
 #[test]
+fn a_table_is_packed_in_itself_and_shown_as_lines() {
+    let samples = [sample(S3.sample_url(), 0).with_option("format", "parquet")];
+    let rendered = request(&samples);
+    assert!(rendered.url.path().ends_with(".parquet"), "{}", rendered.url);
+    assert!(!rendered.headers.contains_key(CONTENT_ENCODING));
+    assert!(rendered.body.starts_with(b"PAR1") && rendered.body.ends_with(b"PAR1"));
+    let shown = rendered.shown_body.as_ref().unwrap();
+    assert!(shown.starts_with(b"{\"id\":\"evt_"));
+    assert_eq!(request(&samples).body, rendered.body, "it is the same object");
+}
+
+#[test]
 fn the_signature_covers_what_is_said_of_the_body_and_never_the_secret() {
     let rendered = request(&[sample(S3.sample_url(), 0)]);
     let header = rendered.headers[AUTHORIZATION].to_str().unwrap();
