@@ -3,12 +3,14 @@
 mod amqp;
 mod batch;
 mod brokers;
+mod clickhouse;
 mod judge_server;
 mod kafka;
 mod nats;
 mod s3;
 mod s3_gateway;
 mod sqs;
+mod victoria_logs;
 
 use serde_json::{Value, json};
 
