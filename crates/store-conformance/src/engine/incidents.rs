@@ -201,7 +201,7 @@ cases! {
         let list = async |services: Vec<ServiceId>, service_id, page| {
             let restriction = Restriction::new(services, None);
             let filter = IncidentFilter { service_id, restriction, ..IncidentFilter::default() };
-            let incidents = world.store().incidents.list(filter, page).await.unwrap();
+            let incidents = world.store().incidents.list(filter, page).await.unwrap().rows;
             incidents.into_iter().map(|incident| incident.id).collect::<Vec<_>>()
         };
         let foreign = list(vec![other], None, Page::first()).await;
