@@ -377,7 +377,7 @@ pub async fn get(State(state): State<ApiState>, caller: Caller, PathId(id): Path
     }
     if !restriction.is_none() {
         let attempts = detail.attempts.into_iter();
-        detail.attempts = attempts.map(Attempt::without_others).collect();
+        detail.attempts = attempts.map(Attempt::for_restricted_reader).collect();
     }
     ok(&DeliveryDetailView::from(&detail))
 }

@@ -32,7 +32,11 @@ pub fn print_json(text: &str) -> Result<(), Failure> {
 pub fn page(page: &Value, columns: &[Column]) -> String {
     let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
     if items.is_empty() {
-        return "none".into();
+        return match page["nextCursor"].as_str() {
+            // As many were looked at as one page may.
+            Some(cursor) => format!("none so far\nmore: --cursor {cursor}"),
+            None => "none".into(),
+        };
     }
     let rows = items
         .iter()

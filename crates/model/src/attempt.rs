@@ -148,28 +148,39 @@ impl Attempt {
         note.starts_with(SENT_TOGETHER)
     }
 
-    /// The same without what request and answer tell of further deliveries, if it is joint: for who may not see those.
-    pub fn without_others(self) -> Self {
-        if !self.is_joint() {
-            return self;
-        }
+    /// The same for a reader who may not see what is about others. No answer: a ticket system that is asked for one ticket may
+    /// tell of all. And of a joint request only where it went.
+    pub fn for_restricted_reader(self) -> Self {
         let without_detail = |failure| Failure {
             detail: String::new(),
             ..failure
         };
-        Self {
+        let is_joint = self.is_joint();
+        let answerless = Self {
             outcome: match self.outcome {
                 Outcome::Failed(failure) => Outcome::Failed(without_detail(failure)),
                 Outcome::Gone(failure) => Outcome::Gone(without_detail(failure)),
                 outcome @ (Outcome::Delivered | Outcome::Accepted | Outcome::Step) => outcome,
             },
-            // The subject of a mail tells of all that is in it.
-            request_head: self.request_head.lines().next().unwrap_or_default().to_owned(),
-            request_body: self.request_body.map(|_| Bytes::new()),
             response_head: String::new(),
             response_body: Bytes::new(),
-            note: Some(SENT_TOGETHER_WITH_OTHERS.to_owned()),
+            note: None,
             ..self
+        };
+        if !is_joint {
+            return answerless;
+        }
+        Self {
+            // The subject of a mail tells of all that is in it.
+            request_head: answerless
+                .request_head
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            request_body: answerless.request_body.map(|_| Bytes::new()),
+            note: Some(SENT_TOGETHER_WITH_OTHERS.to_owned()),
+            ..answerless
         }
     }
 }
@@ -228,8 +239,8 @@ mod tests {
     }
 
     #[test]
-    fn only_a_joint_attempt_hides_what_it_carried_besides() {
-        let joint = attempt("sent together with 2 others as batch other").without_others();
+    fn a_restricted_reader_sees_no_answer_and_of_a_joint_request_only_where_it_went() {
+        let joint = attempt("sent together with 2 others as batch other").for_restricted_reader();
         assert!(
             joint.is_joint() && !format!("{joint:?}").contains("other\""),
             "{joint:?}"
@@ -238,7 +249,17 @@ mod tests {
             (joint.status, joint.request_head.as_str()),
             (Some(500), "POST /hook")
         );
-        let single = attempt("looked for the ticket");
-        assert_eq!(single.clone().without_others(), single);
+        let single = attempt("found 3 tickets: other").for_restricted_reader();
+        let is_blank = single.response_head.is_empty() && single.response_body.is_empty();
+        let detail = single.outcome.failure().map(|failure| failure.detail.as_str());
+        assert!(
+            is_blank && single.note.is_none() && detail == Some(""),
+            "{single:?}"
+        );
+        let own = attempt("");
+        assert_eq!(
+            (single.request_head, single.request_body),
+            (own.request_head, own.request_body)
+        );
     }
 }

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 
-use model::attempt::Attempt;
 use model::audit::Change;
 use model::delivery::Delivery;
 use model::exchange::FailureCode;
@@ -10,8 +9,8 @@ use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
 use store::StoreResult;
 use store::deliveries::{
-    AttemptPage, Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, MAX_ATTEMPTS_SHOWN, RecoverStep,
-    Replayed, WebhookCounts, WebhookStats,
+    AttemptPage, Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, ListedAttempts, MAX_ATTEMPTS_SHOWN,
+    RecoverStep, Replayed, WebhookCounts, WebhookStats,
 };
 use store::{Listed, Page};
 
@@ -32,12 +31,8 @@ impl Deliveries for Database {
         Ok(detail)
     }
 
-    async fn list_attempts(&self, page: AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
-        let connection = match page.restriction.is_none() {
-            true => self.connection().await?,
-            false => self.long_connection().await?,
-        };
-        delivery_rows::list_attempts(&connection, &page).await
+    async fn list_attempts(&self, page: AttemptPage) -> StoreResult<ListedAttempts> {
+        delivery_rows::list_attempts(&self.connection().await?, &page).await
     }
 
     async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed> {

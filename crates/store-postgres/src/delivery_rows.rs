@@ -16,9 +16,10 @@ use model::id::{AttemptId, DeliveryId, IncidentId, WebhookId};
 use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
-use store::deliveries::AttemptPage;
+use store::deliveries::{AttemptPage, ListedAttempts};
 use store::head_text::unpack;
 use store::outage_plan::{DeathColumns, shown};
+use store::page::WALKED_ROWS;
 
 use super::columns::{
     bytes, number, optional_id, optional_number, optional_time, parsed, time, unexpected, value,
@@ -75,10 +76,7 @@ pub async fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) 
 }
 
 /// Reads attempts with the deliveries that they belong to, the latest first.
-pub async fn list_attempts(
-    connection: &Connection,
-    page: &AttemptPage,
-) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
+pub async fn list_attempts(connection: &Connection, page: &AttemptPage) -> StoreResult<ListedAttempts> {
     let (services, events) = (
         restrictions::services(&page.restriction),
         restrictions::events(&page.restriction),
@@ -99,17 +97,38 @@ pub async fn list_attempts(
          ORDER BY delivery_id DESC, id DESC LIMIT $4"
     );
     let (since, (before, before_id)) = page.bounds();
+    let walked_to = match page.restriction.is_none() {
+        true => None,
+        false => walk_end(connection, since, before).await?,
+    };
+    let since = walked_to.map_or(since, |walked_to| since.max(walked_to));
     let (before, before_id, since) = (before.as_bytes(), before_id.as_bytes(), since.as_bytes());
     let (before, before_id, since, limit) = (&before[..], &before_id[..], &since[..], i64::from(page.limit));
     let mut params: Vec<&(dyn ToSql + Sync)> = vec![&before, &before_id, &since, &limit];
     if !page.restriction.is_none() {
         params.extend([&services as &(dyn ToSql + Sync), &events]);
     }
-    connection
+    let rows = connection
         .read_all(&sql, &params, |row| {
             let delivery_id = DeliveryId::from_bytes(bytes(row, "delivery_id")?);
             Ok((delivery_id, attempt_from_row(row, delivery_id)?))
         })
+        .await?;
+    Ok(ListedAttempts::new(rows, page, walked_to))
+}
+
+/// The last delivery that is looked at for a restricted reader; nothing if the end comes before.
+async fn walk_end(
+    connection: &Connection,
+    since: DeliveryId,
+    before: DeliveryId,
+) -> StoreResult<Option<DeliveryId>> {
+    let sql = format!(
+        "SELECT id FROM deliveries WHERE id <= $1 AND id >= $2 ORDER BY id DESC LIMIT 1 OFFSET {WALKED_ROWS} - 1"
+    );
+    let bounds: [&(dyn ToSql + Sync); 2] = [&&before.as_bytes()[..], &&since.as_bytes()[..]];
+    connection
+        .read_one(&sql, &bounds, |row| Ok(DeliveryId::from_bytes(bytes(row, "id")?)))
         .await
 }
 

@@ -26,6 +26,9 @@ pub async fn list(
     filter: &IncidentFilter,
     page: Page,
 ) -> StoreResult<Listed<Incident>> {
+    if filter.is_of_foreign_service() {
+        return Ok(Listed::none());
+    }
     let walked_to = match filter.is_answered_by_index() {
         true => None,
         false => walk_end(connection, filter, page).await?,

@@ -1,7 +1,6 @@
 //! The people's side of deliveries.
 
 use async_trait::async_trait;
-use model::attempt::Attempt;
 use model::audit::Change;
 use model::delivery::Delivery;
 use model::exchange::FailureCode;
@@ -10,8 +9,8 @@ use model::time::Timestamp;
 use rusqlite::Connection;
 use store::StoreResult;
 use store::deliveries::{
-    AttemptPage, Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, MAX_ATTEMPTS_SHOWN, RecoverStep,
-    Replayed, WebhookCounts, WebhookStats,
+    AttemptPage, Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, ListedAttempts, MAX_ATTEMPTS_SHOWN,
+    RecoverStep, Replayed, WebhookCounts, WebhookStats,
 };
 use store::{Listed, Page};
 
@@ -44,14 +43,12 @@ impl Deliveries for Database {
         .await
     }
 
-    async fn list_attempts(&self, page: AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
-        let is_plain = page.restriction.is_none();
-        let query = move |connection: &Connection| delivery_rows::list_attempts(connection, &page);
-        if is_plain {
-            self.read(query).await
-        } else {
-            self.read_long(query).await
-        }
+    async fn list_attempts(&self, page: AttemptPage) -> StoreResult<ListedAttempts> {
+        self.read(move |connection| {
+            let snapshot = snapshot(connection)?;
+            delivery_rows::list_attempts(&snapshot, &page)
+        })
+        .await
     }
 
     async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed> {

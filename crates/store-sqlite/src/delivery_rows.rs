@@ -17,9 +17,10 @@ use model::time::Timestamp;
 use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
-use store::deliveries::AttemptPage;
+use store::deliveries::{AttemptPage, ListedAttempts};
 use store::head_text::unpack;
 use store::outage_plan::{DeathColumns, shown};
+use store::page::WALKED_ROWS;
 
 use super::columns::unexpected;
 use super::restrictions;
@@ -66,8 +67,13 @@ pub fn load_attempts(connection: &Connection, id: DeliveryId, limit: u32) -> Sto
 }
 
 /// Reads attempts with the deliveries that they belong to, the latest first.
-pub fn list_attempts(connection: &Connection, page: &AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>> {
+pub fn list_attempts(connection: &Connection, page: &AttemptPage) -> StoreResult<ListedAttempts> {
     let (since, before) = page.bounds();
+    let walked_to = match page.restriction.is_none() {
+        true => None,
+        false => walk_end(connection, since, before.0)?,
+    };
+    let since = walked_to.map_or(since, |walked_to| since.max(walked_to));
     let bounds = [before.0.as_bytes(), before.1.as_bytes(), since.as_bytes()];
     let mut values: Vec<_> = bounds.map(|bound| Value::Blob(bound.to_vec())).into();
     let shown = match page.restriction.is_none() {
@@ -85,10 +91,25 @@ pub fn list_attempts(connection: &Connection, page: &AttemptPage) -> StoreResult
          FROM attempts WHERE (delivery_id, id) < (?, ?) AND delivery_id >= ?{shown}
          ORDER BY delivery_id DESC, id DESC LIMIT ?"
     );
-    read_all(connection, &sql, params_from_iter(values), |row| {
+    let rows = read_all(connection, &sql, params_from_iter(values), |row| {
         let delivery_id = DeliveryId::from_bytes(row.get(21)?);
         Ok((delivery_id, attempt_from_row(row, delivery_id)?))
-    })
+    })?;
+    Ok(ListedAttempts::new(rows, page, walked_to))
+}
+
+/// The last delivery that is looked at for a restricted reader; nothing if the end comes before.
+fn walk_end(
+    connection: &Connection,
+    since: DeliveryId,
+    before: DeliveryId,
+) -> StoreResult<Option<DeliveryId>> {
+    read_one(
+        connection,
+        "SELECT id FROM deliveries NOT INDEXED WHERE id <= ?1 AND id >= ?2 ORDER BY id DESC LIMIT 1 OFFSET ?3",
+        (before.as_bytes(), since.as_bytes(), WALKED_ROWS - 1),
+        |row| row.get(0).map(DeliveryId::from_bytes),
+    )
 }
 
 fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {

@@ -20,6 +20,9 @@ use super::statements::{marks, read_all};
 /// Incidents, newest first. Titles are searched here rather than in SQL, because SQLite knows the case of ASCII letters
 /// only.
 pub fn list(connection: &Connection, filter: &IncidentFilter, page: Page) -> StoreResult<Listed<Incident>> {
+    if filter.is_of_foreign_service() {
+        return Ok(Listed::none());
+    }
     let walked_to = match filter.is_answered_by_index() {
         true => None,
         false => walk_end(connection, filter, page)?,

@@ -139,6 +139,32 @@ impl AttemptPage {
     }
 }
 
+/// A page of attempts with the deliveries that they belong to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedAttempts {
+    /// The latest first. There may be fewer than were asked for, or none, and still more to come.
+    pub rows: Vec<(DeliveryId, Attempt)>,
+    /// Behind which the next page begins ([`AttemptPage::before`]); nothing if this is the last one.
+    pub next: Option<(DeliveryId, AttemptId)>,
+}
+
+impl ListedAttempts {
+    /// What was found for a page, if no deliveries below one were looked at.
+    pub fn new(rows: Vec<(DeliveryId, Attempt)>, page: &AttemptPage, walked_to: Option<DeliveryId>) -> Self {
+        let is_full = rows.len() >= page.limit as usize;
+        let last = rows
+            .last()
+            .filter(|_| is_full)
+            .map(|(id, attempt)| (*id, attempt.id));
+        // All attempts of that delivery were looked at.
+        let behind = |delivery| (delivery, AttemptId::from_bytes([0; 16]));
+        Self {
+            next: last.or(walked_to.map(behind)),
+            rows,
+        }
+    }
+}
+
 /// What replaying a delivery came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replayed {
@@ -258,8 +284,9 @@ pub trait Deliveries: Send + Sync {
     /// One delivery with its attempts.
     async fn get(&self, id: DeliveryId) -> StoreResult<DeliveryDetail>;
 
-    /// Attempts with the deliveries that they belong to, for an export.
-    async fn list_attempts(&self, page: AttemptPage) -> StoreResult<Vec<(DeliveryId, Attempt)>>;
+    /// Attempts with the deliveries that they belong to, for an export. For a restricted reader no more than
+    /// [`WALKED_ROWS`](crate::page::WALKED_ROWS) deliveries are looked at.
+    async fn list_attempts(&self, page: AttemptPage) -> StoreResult<ListedAttempts>;
 
     /// Starts a fresh schedule for a delivery that is delivered or dead; its history stays.
     async fn replay(&self, id: DeliveryId, change: Change) -> StoreResult<Replayed>;

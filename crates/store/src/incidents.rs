@@ -115,6 +115,12 @@ impl IncidentFilter {
         !self.statuses.is_empty() && !self.statuses.contains(&IncidentStatus::Resolved)
     }
 
+    /// Whether it asks for a service of which its reader is shown nothing.
+    pub fn is_of_foreign_service(&self) -> bool {
+        self.service_id
+            .is_some_and(|id| !self.restriction.admits_service(id))
+    }
+
     /// Whether every row along the index that fits it best is one of those it asks for.
     pub fn is_answered_by_index(&self) -> bool {
         let asks_for_every_status = self.statuses.is_empty()

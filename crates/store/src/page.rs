@@ -52,6 +52,14 @@ pub struct Listed<T> {
 }
 
 impl<T> Listed<T> {
+    /// No rows, and none to come.
+    pub fn none() -> Self {
+        Self {
+            rows: Vec::new(),
+            next: None,
+        }
+    }
+
     /// What was found for a page. A full page goes on behind its last row. One that is not full goes on below `walked_to`, the
     /// last row that was looked at, unless everything was.
     pub fn new(rows: Vec<T>, page: Page, walked_to: Option<[u8; 16]>, id: impl Fn(&T) -> [u8; 16]) -> Self {

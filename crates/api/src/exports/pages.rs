@@ -132,13 +132,14 @@ impl Selection {
                     restriction: restriction.clone(),
                     limit: PAGE_ATTEMPTS,
                 };
-                let rows = store.deliveries.list_attempts(page).await?;
-                *before = rows.last().map(|(id, row)| (*id, row.id)).or(*before);
-                let length = rows.len();
-                let views = rows
-                    .into_iter()
-                    .map(|(id, attempt)| attempt_row(id, attempt, restriction));
-                listed(views, length, PAGE_ATTEMPTS)
+                let listed = store.deliveries.list_attempts(page).await?;
+                *before = listed.next.or(*before);
+                let rows = listed.rows.into_iter();
+                let rows = rows.map(|(id, attempt)| attempt_row(id, attempt, restriction));
+                Ok(Rows {
+                    rows: rows.collect::<Result<_, _>>()?,
+                    is_last: listed.next.is_none(),
+                })
             }
             Self::Events {
                 since,
@@ -180,18 +181,6 @@ fn page(before: Option<[u8; 16]>) -> Page {
     }
 }
 
-/// A page that is not full is the last one.
-fn listed(
-    rows: impl Iterator<Item = Result<Value, Problem>>,
-    length: usize,
-    limit: u32,
-) -> Result<Rows, Problem> {
-    Ok(Rows {
-        rows: rows.collect::<Result<_, _>>()?,
-        is_last: u32::try_from(length).is_ok_and(|length| length < limit),
-    })
-}
-
 fn with_cursor(view: &impl Serialize, cursor: String) -> Result<Value, Problem> {
     let mut value = serde_json::to_value(view).map_err(|error| unwritable(&error))?;
     value["cursor"] = Value::String(cursor);
@@ -206,7 +195,7 @@ fn attempt_row(
 ) -> Result<Value, Problem> {
     let attempt = match restriction.is_none() {
         true => attempt,
-        false => attempt.without_others(),
+        false => attempt.for_restricted_reader(),
     };
     let view = ExportedAttempt {
         delivery_id,

@@ -79,7 +79,12 @@ impl Target {
             "since": since, "until": until,
             "file": file, "rows": 0, "bytes": 0, "sha256": null, "cursor": null, "isComplete": false,
         });
-        let manifest = match read_manifest(&name)? {
+        let earlier = match asked.format {
+            // It begins anew, whatever an earlier one has left.
+            Format::Parquet => None,
+            Format::Ndjson | Format::Csv => read_manifest(&name)?,
+        };
+        let manifest = match earlier {
             Some(manifest) if is_of_same_request(&manifest, &begun) => manifest,
             Some(_) => return Err(of_another_request(&name)),
             None => begun,
@@ -189,6 +194,9 @@ impl Target {
             let end = parquet.finish()?;
             self.write(&end)?;
         }
+        // What has this name is whole, and on disk.
+        self.out.flush()?;
+        self.out.get_ref().sync_data()?;
         fs::rename(part(&self.name), &self.name)?;
         self.manifest["isComplete"] = true.into();
         self.save()?;

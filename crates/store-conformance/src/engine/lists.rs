@@ -53,7 +53,7 @@ cases! {
             expected.push(world.finish_next(world.ordered, retry, world.at(ms)).await.id);
             world.finish_next(world.ordered, NextStep::Delivered, world.at(ms + 1)).await;
         }
-        let list = async |page: AttemptPage| world.store().deliveries.list_attempts(page).await.unwrap();
+        let list = async |page: AttemptPage| world.store().deliveries.list_attempts(page).await.unwrap().rows;
         let all = AttemptPage { since: Some(world.at(0)), until: None, before: None, restriction: Restriction::default(), limit: 50 };
         let found = list(all.clone()).await;
         let places: Vec<_> = found.iter().map(|(delivery, attempt)| (*delivery, attempt.id)).collect();
@@ -100,7 +100,7 @@ cases! {
             };
             assert_eq!(ids(&world.list(filter).await), expected);
             let page = AttemptPage { since: None, until: None, before: None, restriction, limit: 50 };
-            let attempts = world.store().deliveries.list_attempts(page).await.unwrap();
+            let attempts = world.store().deliveries.list_attempts(page).await.unwrap().rows;
             assert_eq!(attempts.iter().map(|(delivery, _)| *delivery).collect::<Vec<_>>(), expected);
         }
         let of = async |services: Vec<_>, state| {
