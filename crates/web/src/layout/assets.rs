@@ -45,19 +45,49 @@ const ASSETS: [Asset; 5] = [
     },
 ];
 
-/// The versions of the files, in their order: the first digits of their hashes.
-static VERSIONS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let version = |asset: &Asset| hex::encode(&sha256([asset.content])[..6]);
-    ASSETS.iter().map(version).collect()
-});
+/// What browsers get of the files, in their order.
+static SHIPPED: LazyLock<Vec<Shipped>> = LazyLock::new(|| ASSETS.iter().map(Shipped::new).collect());
+
+/// A file as browsers get it.
+struct Shipped {
+    /// The first digits of its hash.
+    version: String,
+    content: Vec<u8>,
+}
+
+impl Shipped {
+    fn new(asset: &Asset) -> Self {
+        let content = without_comments(asset.name, asset.content);
+        Self {
+            version: hex::encode(&sha256([&content[..]])[..6]),
+            content,
+        }
+    }
+}
+
+/// Whether a line of a file is nothing but a comment.
+fn is_comment(name: &str, line: &str) -> bool {
+    match name.rsplit_once('.') {
+        Some((_, "js")) => line.starts_with("//"),
+        Some((_, "css")) => line.starts_with("/*") && line.find("*/") == line.len().checked_sub(2),
+        Some(_) | None => false,
+    }
+}
+
+/// Comments that have a line to themselves are for who reads the source.
+fn without_comments(name: &str, content: &[u8]) -> Vec<u8> {
+    let lines = content.split_inclusive(|byte| *byte == b'\n');
+    let is_shipped = |line: &&[u8]| !is_comment(name, String::from_utf8_lossy(line).trim());
+    lines.filter(is_shipped).flatten().copied().collect()
+}
 
 /// Where a file is.
 pub fn path_of(name: &str) -> String {
     let version = ASSETS
         .iter()
-        .zip(VERSIONS.iter())
+        .zip(SHIPPED.iter())
         .find(|(asset, _)| asset.name == name)
-        .map(|(_, version)| version.as_str());
+        .map(|(_, shipped)| shipped.version.as_str());
     format!("/assets/{}/{name}", version.unwrap_or("none"))
 }
 
@@ -65,20 +95,20 @@ pub fn path_of(name: &str) -> String {
 pub async fn file(Path((version, name)): Path<(String, String)>) -> PageResult {
     let found = ASSETS
         .iter()
-        .zip(VERSIONS.iter())
+        .zip(SHIPPED.iter())
         .find(|(asset, _)| asset.name == name);
-    let (asset, present) = found.ok_or_else(|| PageError::not_found("file"))?;
-    let keep = if version == *present {
+    let (asset, shipped) = found.ok_or_else(|| PageError::not_found("file"))?;
+    let keep = if version == shipped.version {
         "public, max-age=31536000, immutable"
     } else {
         "no-cache"
     };
-    Ok(answer(asset, keep))
+    Ok(answer(asset, shipped, keep))
 }
 
-fn answer(asset: &Asset, keep: &'static str) -> Response {
+fn answer(asset: &Asset, shipped: &'static Shipped, keep: &'static str) -> Response {
     let headers = [(CONTENT_TYPE, asset.media_type), (CACHE_CONTROL, keep)];
-    (headers, asset.content).into_response()
+    (headers, &shipped.content[..]).into_response()
 }
 
 #[cfg(test)]
@@ -90,5 +120,18 @@ mod tests {
         let paths: Vec<_> = ASSETS.iter().map(|asset| path_of(asset.name)).collect();
         assert!(paths.iter().all(|path| !path.contains("/none/")));
         assert!(path_of("absent").contains("/none/"));
+    }
+
+    #[test]
+    fn only_lines_that_are_nothing_but_a_comment_stay_here() {
+        let script = b"// why\nlet a = 'http://x'; // what\n  // and so on\nb();\n";
+        assert_eq!(
+            without_comments("a.js", script),
+            b"let a = 'http://x'; // what\nb();\n"
+        );
+        let style = "/* why */\na { b: c; } /* what */\n/* d */ e { } /* f */\n/* two\nlines */\n";
+        let shipped = String::from_utf8(without_comments("a.css", style.as_bytes())).unwrap();
+        assert_eq!(shipped, style.trim_start_matches("/* why */\n"));
+        assert_eq!(without_comments("a.svg", b"// x"), b"// x");
     }
 }

@@ -12,6 +12,8 @@ use crate::reference::openapi_schema::{
 const PROBLEM: &str = "Problem";
 /// What stands before the name in a reference to a response.
 const RESPONSES: &str = "#/components/responses/";
+/// The problem of routes that let no restricted key in: said of the others that they do.
+const RESTRICTED_KEY: &str = "restricted_key";
 /// What a route answers with whose answers are kept for whoever sends the same again.
 const IDEMPOTENCY_IN_PROGRESS: &str = "idempotency_in_progress";
 /// What a list takes to be read page by page.
@@ -47,6 +49,8 @@ pub struct Operation {
     pub answers: Vec<Answer>,
     /// The codes of problems; without those that every such route has.
     pub problems: Vec<String>,
+    /// Whether it lets keys in that are restricted.
+    pub admits_restricted: bool,
     /// A command that calls it.
     pub command: String,
 }
@@ -217,6 +221,9 @@ fn operation_of(document: &Value, method: &str, path: &str, described: &Value) -
         }
         problems.extend(codes);
     }
+    let before = problems.len();
+    problems.retain(|code| code != RESTRICTED_KEY);
+    let admits_restricted = scope.is_some() && problems.len() == before;
     let example = match body["required"].as_bool() {
         Some(true) => Some(example_of(document, schema)),
         Some(false) | None => None,
@@ -235,6 +242,7 @@ fn operation_of(document: &Value, method: &str, path: &str, described: &Value) -
         takes_body: body.is_object(),
         answers,
         problems,
+        admits_restricted,
         command: command_of(method, path, scope.is_some(), example),
     }
 }
