@@ -7,6 +7,7 @@ const $$ = (selector, within = document) => [...within.querySelectorAll(selector
 
 // Where the server's paths begin: three names above this file.
 const base = new URL('../..', document.currentScript.src).pathname.slice(0, -1);
+const { shared } = document.currentScript.dataset;
 
 // Times: relative ones kept fresh, exact ones in the viewer's zone.
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -147,37 +148,59 @@ if ($('[data-live]')) {
     for (const place of $$('.live-mark')) place.textContent = mark;
     live.textContent = aloud;
   };
-  // Browsers open few connections to one server: pages that nobody sees give theirs back.
-  let stream = null;
-  const listen = () => {
-    stream?.close();
-    stream = document.hidden ? null : new EventSource(`${base}/live`);
-    document.body.classList.remove('is-live');
-    if (!stream) return;
-    stream.onopen = () => {
+  const heard = {
+    open() {
       document.body.classList.add('is-live');
       if (document.body.classList.contains('is-lost')) say('live', 'live again');
       document.body.classList.remove('is-lost');
       refresh();
-    };
-    stream.onmessage = refresh;
-    stream.onerror = () => {
+    },
+    news: refresh,
+    lost() {
       if (document.body.classList.contains('is-live')) {
         const since = new Date().toLocaleTimeString(undefined, { timeStyle: 'short' });
         say(`not live since ${since}, trying again`, 'connection lost');
         document.body.classList.add('is-lost');
       }
       document.body.classList.remove('is-live');
+    },
+    refused() { heard.lost(); refresh(); },
+  };
+  // The windows of a browser share a stream; where there is no worker to hold it (phones), each has its own.
+  let worker = null;
+  try {
+    worker = new SharedWorker(base + shared);
+    worker.port.onmessage = ({ data: word }) => heard[word]();
+    worker.onerror = () => { worker = null; listen(); };
+  } catch {}
+  let stream = null;
+  const own = () => {
+    stream = new EventSource(`${base}/live`);
+    stream.onopen = heard.open;
+    stream.onmessage = heard.news;
+    stream.onerror = () => {
       // A broken stream comes back by itself; a refused one does not.
-      if (stream.readyState !== EventSource.CLOSED) return;
-      refresh();
+      if (stream.readyState !== EventSource.CLOSED) return heard.lost();
+      heard.refused();
       setTimeout(listen, 30000);
     };
+  };
+  // Pages that nobody sees do not listen.
+  const leave = () => {
+    worker?.port.postMessage(false);
+    stream?.close();
+  };
+  const listen = () => {
+    leave();
+    document.body.classList.remove('is-live');
+    if (document.hidden) return;
+    if (worker) worker.port.postMessage(true);
+    else own();
   };
   listen();
   document.addEventListener('visibilitychange', listen);
   addEventListener('pageshow', (event) => event.persisted && listen());
-  addEventListener('pagehide', () => stream?.close());
+  addEventListener('pagehide', leave);
   news.addEventListener('click', () => {
     const part = held && document.getElementById(held[0]);
     if (part) { take(part, held[1]); part.scrollIntoView({ block: 'nearest' }); }

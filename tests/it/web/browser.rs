@@ -241,6 +241,19 @@ impl Browser {
         left
     }
 
+    /// Closes the window and goes on in another one.
+    pub async fn close_window(&self, next: WindowHandle) {
+        self.client.close_window().await.unwrap();
+        self.client.switch_to_window(next).await.unwrap();
+    }
+
+    /// Runs a script before those of each page that this window opens from now on.
+    pub async fn before_scripts(&self, script: &str) {
+        let source = json!({"source": script});
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", source)
+            .await;
+    }
+
     /// What sticks out of the page to the right.
     pub async fn too_wide(&self) -> Vec<String> {
         let width = self.size.width;

@@ -24,3 +24,4 @@ mod sources;
 mod stream_page;
 mod wall;
 mod webhooks;
+mod windows;

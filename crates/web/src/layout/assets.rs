@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 5] = [
+const ASSETS: [Asset; 6] = [
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",
@@ -27,6 +27,11 @@ const ASSETS: [Asset; 5] = [
         name: "script.js",
         media_type: "text/javascript; charset=utf-8",
         content: include_bytes!("../../assets/script.js"),
+    },
+    Asset {
+        name: "live.js",
+        media_type: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../assets/live.js"),
     },
     Asset {
         name: "wall.js",
