@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Uri};
+use serde::de::DeserializeOwned;
 use tokio::sync::{Semaphore, watch};
 
 use crate::answer::ApiResult;
@@ -61,20 +62,29 @@ impl Exports {
 
     /// Answers a page's link to an export of incidents; its parameters are those of the API.
     pub async fn incidents_for_page(&self, uri: &Uri, may_read: MayRead) -> Response {
-        let query = Query::<IncidentExportQuery>::try_from_uri(uri);
-        let wanted = query
-            .map_err(|rejection| Problem::new(Code::InvalidQuery, rejection.body_text()))
-            .and_then(|Query(query)| query.selection(Restriction::default()));
-        self.answer(wanted, may_read).await
+        self.answer(incidents_of(uri), may_read).await
     }
 
     /// The same for deliveries.
     pub async fn deliveries_for_page(&self, uri: &Uri, may_read: MayRead) -> Response {
-        let query = Query::<DeliveryExportQuery>::try_from_uri(uri);
-        let wanted = query
-            .map_err(|rejection| Problem::new(Code::InvalidQuery, rejection.body_text()))
-            .and_then(|Query(query)| query.selection(Restriction::default()));
-        self.answer(wanted, may_read).await
+        self.answer(deliveries_of(uri), may_read).await
+    }
+
+    /// Answers who has the store itself and may read all of it. What is exported has its name in the API, and the parameters of it.
+    pub async fn for_owner(&self, what: &str, uri: &Uri) -> Response {
+        let wanted = match what {
+            "incidents" => incidents_of(uri),
+            "deliveries" => deliveries_of(uri),
+            "attempts" => parse(uri).and_then(|query: AttemptExportQuery| query.selection(all())),
+            "events" => self.events_of(uri).await,
+            _ => Err(Problem::plain(Code::UnknownRoute)),
+        };
+        self.answer(wanted, Box::new(|| Box::pin(async { true }))).await
+    }
+
+    async fn events_of(&self, uri: &Uri) -> Result<(Selection, Format), Problem> {
+        let up_to = self.store.events.latest_sequence().await?;
+        parse(uri).and_then(|query: EventExportQuery| query.selection(all(), up_to))
     }
 
     async fn answer(&self, wanted: Result<(Selection, Format), Problem>, may_read: MayRead) -> Response {
@@ -100,6 +110,25 @@ impl Exports {
         };
         Ok((headers, Body::from_stream(writing.begin().await?)).into_response())
     }
+}
+
+fn incidents_of(uri: &Uri) -> Result<(Selection, Format), Problem> {
+    parse(uri).and_then(|query: IncidentExportQuery| query.selection(all()))
+}
+
+fn deliveries_of(uri: &Uri) -> Result<(Selection, Format), Problem> {
+    parse(uri).and_then(|query: DeliveryExportQuery| query.selection(all()))
+}
+
+fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    let query = Query::<T>::try_from_uri(uri);
+    let query = query.map_err(|rejection| Problem::new(Code::InvalidQuery, rejection.body_text()))?;
+    Ok(query.0)
+}
+
+/// People, and who has the store, are restricted to nothing.
+fn all() -> Restriction {
+    Restriction::default()
 }
 
 fn headers(selection: &Selection, format: Format) -> HeaderMap {

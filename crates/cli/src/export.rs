@@ -1,10 +1,11 @@
 //! `opsknight export`: writes incidents, events, deliveries or attempts of a period into a file. What broke off goes on where it was,
-//! in this run or in the next one of the same command.
+//! in this run or in the next one of the same command. The rows come from a server, or from a store without one.
 
+mod offline;
 mod rows;
 mod target;
 
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -15,10 +16,13 @@ use serde_json::Value;
 
 use super::client::Query;
 use super::failure::Failure;
+use super::migrate;
 use super::output::{self, text};
 use super::replay::time;
 use super::session::Session;
+use offline::Offline;
 use rows::Rows;
+use server::offline_export::Place;
 use tables::columns::{self, Column};
 use target::{Request, Target};
 
@@ -45,6 +49,38 @@ pub struct Arguments {
     /// The file, or the folder for WHAT.FORMAT; `-` for standard output, which cannot go on later.
     #[arg(long, value_name = "FILE|DIR", default_value = ".")]
     to: PathBuf,
+    /// Read the data directory of a server that is stopped, and ask no server.
+    #[arg(long, value_name = "DIR", conflicts_with = "database")]
+    data: Option<PathBuf>,
+    /// Read a PostgreSQL itself, and ask no server; without a URL that of OPSKNIGHT_DATABASE or OPSKNIGHT_DATABASE_FILE.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    database: Option<String>,
+}
+
+/// Who gives the rows.
+enum Origin<'a> {
+    Server(&'a Session),
+    Store(Box<Offline>),
+}
+
+impl<'a> Origin<'a> {
+    fn of(session: &'a Session, arguments: &Arguments) -> Result<Self, Failure> {
+        let place = match (&arguments.data, &arguments.database) {
+            (Some(directory), _) => Place::Directory(directory.clone()),
+            (None, Some(url)) => Place::Database(migrate::database(Some(url.clone()))?),
+            (None, None) => return Ok(Self::Server(session)),
+        };
+        Ok(Self::Store(Box::new(Offline::open(place)?)))
+    }
+
+    fn begin(&self, asked: &Request<'_>, query: &Query) -> Result<Box<dyn Read + '_>, Failure> {
+        match self {
+            Self::Server(session) => session
+                .api
+                .open(&format!("/api/v1/export/{}", asked.what), query, &[]),
+            Self::Store(store) => store.begin(asked.what, query),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,13 +152,14 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
         None => Ok(None),
     };
     let (since, until) = (bound("since", asked.since)?, bound("until", asked.until)?);
+    let origin = Origin::of(session, arguments)?;
     if arguments.to.as_os_str() == "-" {
         let query = query(asked.format, since.as_deref(), until.as_deref(), None);
-        return to_output(session, &query, &asked);
+        return to_output(&origin, &query, &asked);
     }
     let mut target = Target::open(&arguments.to, &asked, since.as_deref(), until.as_deref())?;
     let bar = progress();
-    let fetched = fetch(session, &asked, &mut target, &bar);
+    let fetched = fetch(&origin, &asked, &mut target, &bar);
     bar.finish_and_clear();
     let left_off = target.checkpoint();
     fetched?;
@@ -144,14 +181,10 @@ fn in_words(manifest: &Value) -> String {
     )
 }
 
-fn to_output(session: &Session, query: &Query, asked: &Request<'_>) -> Result<(), Failure> {
-    let mut export = session.api.open(&path(asked), query, &[])?;
+fn to_output(origin: &Origin<'_>, query: &Query, asked: &Request<'_>) -> Result<(), Failure> {
+    let mut export = origin.begin(asked, query)?;
     io::copy(&mut export, &mut io::stdout().lock())?;
     Ok(())
-}
-
-fn path(asked: &Request<'_>) -> String {
-    format!("/api/v1/export/{}", asked.what)
 }
 
 fn query(format: Format, since: Option<&str>, until: Option<&str>, cursor: Option<&str>) -> Query {
@@ -168,7 +201,7 @@ fn query(format: Format, since: Option<&str>, until: Option<&str>, cursor: Optio
 
 /// Only a refusal, a full disk, or too many interruptions end this early.
 fn fetch(
-    session: &Session,
+    origin: &Origin<'_>,
     asked: &Request<'_>,
     target: &mut Target,
     bar: &ProgressBar,
@@ -176,7 +209,7 @@ fn fetch(
     let mut tries = 0;
     loop {
         let rows_before = target.rows();
-        let interruption = match fetch_once(session, asked, target, bar)? {
+        let interruption = match fetch_once(origin, asked, target, bar)? {
             None => return Ok(()),
             Some(interruption) => interruption,
         };
@@ -191,14 +224,14 @@ fn fetch(
 
 /// Fetches until the end, or until something interrupts that may pass.
 fn fetch_once(
-    session: &Session,
+    origin: &Origin<'_>,
     asked: &Request<'_>,
     target: &mut Target,
     bar: &ProgressBar,
 ) -> Result<Option<Failure>, Failure> {
     let format = asked.format.asked_for();
     let query = query(format, target.since(), target.until(), target.cursor());
-    let export = match session.api.open(&path(asked), &query, &[]) {
+    let export = match origin.begin(asked, &query) {
         Ok(export) => export,
         Err(failure @ Failure::Unreachable { .. }) => return Ok(Some(failure)),
         Err(Failure::Refused(problem)) if problem.status == 429 || problem.status >= 500 => {

@@ -3,4 +3,5 @@
 pub mod app;
 pub mod database_check;
 pub mod master_key;
+pub mod offline_export;
 pub mod transfer;

@@ -309,3 +309,54 @@ async fn every_kind_of_export_of_a_real_server_comes_whole() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_without_a_server_is_the_same_byte_for_byte() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let receiver = Receiver::start(&[OK]).await;
+    app.create_webhook(&format!("http://{}/", receiver.address), serde_json::json!({}))
+        .await;
+    for number in 0..3 {
+        app.trigger(&format!("Down, \"again\" {number}\u{a0}")).await;
+    }
+    app.quiesce().await;
+    let data = directory.path().to_str().unwrap().to_owned();
+    let (url, key) = (app.base(), app.api.key().to_owned());
+    let export = async |from: Vec<&str>, what: &str, format: &str| {
+        let mut command = program();
+        command
+            .args(["export", "--what", what, "--format", format, "--to", "-"])
+            .args(from);
+        let run = tokio::task::spawn_blocking(move || Run::from(command.output().unwrap()));
+        run.await.unwrap()
+    };
+    let held = export(vec!["--data", &data], "incidents", "csv").await;
+    assert_eq!(held.code, Some(1));
+    assert!(held.err.contains("(source_unavailable)"), "{}", held.err);
+    let kinds = ["incidents", "events", "deliveries", "attempts"];
+    let mut asked = Vec::new();
+    for what in kinds {
+        for format in ["ndjson", "csv"] {
+            let run = export(vec!["--url", &url, "--key", &key], what, format).await;
+            assert!(run.out.contains("cursor"), "{}", run.err);
+            asked.push((what, format, run.out));
+        }
+    }
+    app.stop().await;
+    for (what, format, expected) in asked {
+        let run = export(vec!["--data", &data], what, format).await;
+        assert_eq!((run.code, run.out), (Some(0), expected), "{}", run.err);
+    }
+    let nothing = tempfile::tempdir().unwrap();
+    let absent = export(vec!["--data", nothing.path().to_str().unwrap()], "events", "csv").await;
+    assert!(absent.err.contains("(no_data)"), "{}", absent.err);
+    let wrong = export(
+        vec!["--data", &data, "--since", "1d", "--until", "never"],
+        "events",
+        "csv",
+    )
+    .await;
+    assert_eq!(wrong.code, Some(2), "{}", wrong.err);
+}

@@ -10,6 +10,7 @@ mod load;
 mod moving;
 mod nodes;
 mod nodes_fail;
+mod offline_export;
 mod pooler;
 mod proxy;
 mod receiver;

@@ -141,6 +141,11 @@ impl TestApp {
         }
     }
 
+    /// Stops softly.
+    pub async fn stop(self) {
+        assert!(self.app.stop().await, "a soft stop ends in time");
+    }
+
     /// The address of its pages, without a slash at the end.
     pub fn base(&self) -> String {
         format!("http://{}", self.app.address())
