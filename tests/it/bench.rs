@@ -73,6 +73,23 @@ fn bad_receivers_and_pending_deliveries_are_measured_too() {
 }
 
 #[test]
+fn insights_and_an_export_are_measured_while_incidents_become_many() {
+    let report = measured_with("e", &["--rows", "1000"]);
+    let parts = report["e"]["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), 10);
+    for (place, incidents) in [("/0", 100.0), ("/9", 1000.0)] {
+        let figure = |name: &str| number(&report, &format!("/e/parts{place}/{name}"));
+        assert_eq!(figure("incidents"), incidents);
+        assert!(figure("acceptedPerSecond") > 0.0 && figure("insights/p50Ms") > 0.0);
+    }
+    assert_eq!(number(&report, "/e/export/rows"), 1000.0);
+    assert!(number(&report, "/e/export/bytes") > 100_000.0);
+    assert!(number(&report, "/e/export/serverPeakMib") > 1.0);
+    assert!(number(&report, "/e/export/commandPeakMib") > 1.0);
+    assert_eq!(report["bars"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn servers_on_a_postgresql_are_measured_with_what_they_ask_of_it() {
     let report = measured_with("a", &["--database", "initdb", "--nodes", "1,2"]);
     for fleet in ["/fleets/0", "/fleets/1"] {

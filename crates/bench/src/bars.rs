@@ -15,6 +15,7 @@ const FLEET_A_ROUND_TRIPS: f64 = 0.2;
 const D_READY_MS: f64 = 50.0;
 const D_IDLE_MIB: f64 = 20.0;
 const D_PENDING_MIB: f64 = 150.0;
+const E_EXPORT_MIB: f64 = 100.0;
 
 /// A bar and what was measured against it.
 #[derive(Debug, Serialize)]
@@ -147,6 +148,11 @@ fn of_one_server(report: &Report) -> Vec<Bar> {
             "D memory pending, peak",
             d.pending_peak_mib,
         ));
+    }
+    if let Some(e) = &report.e {
+        let (server, command) = (e.export.server_peak_mib, e.export.command_peak_mib);
+        bars.push(Bar::below(E_EXPORT_MIB, "MiB", "E server, exporting", server));
+        bars.push(Bar::below(E_EXPORT_MIB, "MiB", "E command, exporting", command));
     }
     bars
 }

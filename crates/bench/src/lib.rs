@@ -13,6 +13,7 @@ mod fan_out;
 mod fleet;
 mod footprint;
 mod fresh_database;
+mod growth;
 mod ingest;
 mod isolation;
 mod latency;
@@ -38,7 +39,7 @@ pub use report::{Report, TableFormat};
 /// What to measure, and how much of it.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
-    /// What to measure; everything unless given.
+    /// What to measure; everything but E unless given.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SCENARIO")]
     scenario: Vec<Scenario>,
     /// Incidents in A; B makes a tenth of them for its ten webhooks, the baseline five times as many requests.
@@ -56,6 +57,9 @@ pub struct Arguments {
     /// Deliveries that wait while D measures the memory.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     pending: u32,
+    /// Incidents in E, each of them a row of its export.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    rows: u32,
     /// Measure A, B and C with servers that share a PostgreSQL, in databases that are made and dropped: the URL of one that
     /// is used for nothing else meanwhile, or `initdb` to start one of this machine.
     #[arg(long, value_name = "URL")]
@@ -84,6 +88,8 @@ enum Scenario {
     C,
     /// Start, idle memory, memory with a million deliveries pending.
     D,
+    /// A trigger, insights and an export while incidents become a million.
+    E,
 }
 
 /// What the scenarios share.
@@ -136,6 +142,10 @@ async fn measure_all(mut setting: Setting) -> anyhow::Result<Report> {
     if setting.wants(Scenario::D) {
         announce("D: start, idle, and many deliveries pending");
         report.d = Some(footprint::run(&setting).await?);
+    }
+    if setting.arguments.scenario.contains(&Scenario::E) {
+        announce("E: insights and an export of very many incidents");
+        report.e = Some(growth::run(&setting).await?);
     }
     Ok(report.conclude())
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::bars::{self, Bar};
 use crate::baseline::Baseline;
 use crate::footprint::Footprint;
+use crate::growth::Growth;
 use crate::isolation::Isolation;
 use crate::machine::Machine;
 use crate::round::Figures;
@@ -28,6 +29,8 @@ pub struct Report {
     pub c: Option<Isolation>,
     /// Start and memory.
     pub d: Option<Footprint>,
+    /// Insights and an export of many incidents.
+    pub e: Option<Growth>,
     /// The same with servers on one PostgreSQL, for each number of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fleets: Vec<FleetReport>,
@@ -92,6 +95,7 @@ impl Report {
             b: None,
             c: None,
             d: None,
+            e: None,
             fleets: Vec::new(),
             bars: Vec::new(),
         }
@@ -131,6 +135,7 @@ impl Report {
             self.rounds_table(table),
             self.databases_table(table),
             self.footprint_line(),
+            self.e.as_ref().map(Growth::in_words),
             self.bars_table(table),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
