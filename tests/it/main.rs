@@ -19,7 +19,6 @@ mod outbound;
 mod receivers;
 mod renderer;
 mod server;
-mod simulation;
 mod sources;
 mod streams;
 mod support;

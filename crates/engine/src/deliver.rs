@@ -25,7 +25,7 @@ use model::delivery::ClaimedDelivery;
 use model::exchange::{ConnectionUse, Exchange, FailureCode, OutboundRequest};
 use model::patch::Patch;
 use model::time::Timestamp;
-use outbound::Client;
+use outbound::RequestSender;
 use renderer::{Renderer, Turn};
 use store::Store;
 use store::log_store_failure;
@@ -51,7 +51,7 @@ static NO_TEMPLATES: Templates = Templates::none();
 #[derive(Clone)]
 pub struct Deliverer {
     /// Sends.
-    pub client: Client,
+    pub client: Arc<dyn RequestSender>,
     /// Time and randomness.
     pub source: Env,
     /// Where people reach this server, if it knows: links in messages lead there.

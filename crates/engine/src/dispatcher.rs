@@ -4,6 +4,7 @@ mod canary;
 mod in_flight;
 mod refresh;
 mod send_test;
+mod tasks;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -16,7 +16,7 @@ mod standing;
 mod starting;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::breaker::{Breaker, HealthSignal};
@@ -54,7 +54,7 @@ pub struct Scheduler {
     alarms: BinaryHeap<Reverse<(Timestamp, u64, WebhookId)>>,
     buckets: Buckets,
     /// Whose deliveries wait for more to leave together with.
-    collecting: HashSet<WebhookId>,
+    collecting: BTreeSet<WebhookId>,
     effects: Effects,
     ready: usize,
     reserved: usize,

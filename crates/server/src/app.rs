@@ -36,7 +36,6 @@ use engine::dispatcher::Dispatcher;
 use engine::pruner::KeepFor;
 use engine::scheduler::SchedulerLimits;
 use engine::ticket_poller::TicketPoller;
-use engine::{alert_timer, auditor, escalator, fallback_timer, pruner, publisher, rescuer};
 use limit::Limit;
 use limit::shared::SharedLimits;
 use model::capacity::Capacity;
@@ -167,7 +166,7 @@ impl App {
         let rules = Arc::new(OutboundRules::new(config, address)?);
         let client = Client::new(rules.settings(surroundings.resolver, capacity.idle_connections));
         let deliverer = Deliverer {
-            client: client.clone(),
+            client: Arc::new(client.clone()),
             source: source.clone(),
             public_url: public_url(config, address),
             store: store.clone(),
@@ -205,8 +204,8 @@ impl App {
         let pages = pages.merge(gateway::callers(&parts, client));
         let site = site(config, parts, pages, stop.drain.subscribe());
         let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
-        let mut timers = start_timers(config, &store, &source, &inbox, &metrics, fleet, &supervisor);
-        start_senders(&mut timers, &dispatcher, &ticket_poller, &supervisor);
+        let mut timers = dispatcher.start_tasks(&ticket_poller, keep_for(config));
+        fleet.start(&mut timers, config, &supervisor);
         let app = Self {
             schema: SchemaWatch::start(&mut timers, config, &store, &supervisor),
             address,
@@ -422,58 +421,11 @@ fn start_server(
     (open, server)
 }
 
-fn start_senders(
-    timers: &mut JoinSet<()>,
-    dispatcher: &Dispatcher,
-    ticket_poller: &TicketPoller,
-    supervisor: &Supervisor,
-) {
-    let (dispatching, reading) = (dispatcher.clone().run(), ticket_poller.clone().run());
-    timers.spawn(supervisor.clone().watch("dispatcher", dispatching));
-    let canaries = dispatcher.clone().run_canaries();
-    timers.spawn(supervisor.clone().watch("sender of canaries", canaries));
-    let refreshes = dispatcher.clone().run_refreshes();
-    timers.spawn(supervisor.clone().watch("refresher of receivers", refreshes));
-    timers.spawn(supervisor.clone().watch("reader of tickets", reading));
-}
-
-fn start_timers(
-    config: &Config,
-    store: &Store,
-    source: &Env,
-    inbox: &Arc<DispatchHandle>,
-    metrics: &Arc<Metrics>,
-    fleet: FleetWatch,
-    supervisor: &Supervisor,
-) -> JoinSet<()> {
-    let keep_for = KeepFor {
+fn keep_for(config: &Config) -> KeepFor {
+    KeepFor {
         delivered: config.retention.delivered,
         dead: config.retention.dead,
-    };
-    let mut timers = JoinSet::new();
-    let watch = || supervisor.clone();
-    let parts = || (store.clone(), source.clone(), Arc::clone(inbox.lease()));
-    let rescue = rescuer::run(store.clone(), source.clone(), Arc::clone(inbox));
-    timers.spawn(watch().watch("rescuer", rescue));
-    let (to, at, lease) = parts();
-    timers.spawn(watch().watch("escalator", escalator::run(to, at, lease)));
-    let (to, at, lease) = parts();
-    timers.spawn(watch().watch("alert timer", alert_timer::run(to, at, lease)));
-    let (to, at, lease) = parts();
-    timers.spawn(watch().watch("fallback timer", fallback_timer::run(to, at, lease)));
-    let (to, at, lease) = parts();
-    timers.spawn(watch().watch("publisher", publisher::run(to, at, lease)));
-    let (to, at, lease) = parts();
-    let prune = pruner::run(to, at, lease, keep_for);
-    timers.spawn(watch().watch("pruner", prune));
-    let (to, at, lease) = parts();
-    let reap = pruner::reap(to, at, lease);
-    timers.spawn(watch().watch("pruner of deleted webhooks", reap));
-    let (to, at, lease) = parts();
-    let audit = auditor::run(to, at, lease, Arc::clone(metrics));
-    timers.spawn(watch().watch("auditor", audit));
-    fleet.start(&mut timers, config, supervisor);
-    timers
+    }
 }
 
 /// Where this server reaches itself: an address that stands for all of the machine's holds its loopback one.

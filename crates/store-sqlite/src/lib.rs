@@ -100,31 +100,37 @@ pub fn open(settings: Settings) -> StoreResult<Store> {
 
 impl From<Database> for Store {
     fn from(database: Database) -> Self {
-        let database = Arc::new(database);
-        Self {
-            incidents: Arc::clone(&database) as _,
-            events: Arc::clone(&database) as _,
-            queue: Arc::clone(&database) as _,
-            deliveries: Arc::clone(&database) as _,
-            webhooks: Arc::clone(&database) as _,
-            endpoints: Arc::clone(&database) as _,
-            operational: Arc::clone(&database) as _,
-            canaries: Arc::clone(&database) as _,
-            tickets: Arc::clone(&database) as _,
-            ticket_polls: Arc::clone(&database) as _,
-            services: Arc::clone(&database) as _,
-            users: Arc::clone(&database) as _,
-            policies: Arc::clone(&database) as _,
-            access: Arc::clone(&database) as _,
-            receipts: Arc::clone(&database) as _,
-            budgets: Arc::clone(&database) as _,
-            fleet: Arc::clone(&database) as _,
-            sign_in: Arc::clone(&database) as _,
-            sessions: Arc::clone(&database) as _,
-            inboxes: Arc::clone(&database) as _,
-            sources: Arc::clone(&database) as _,
-            overview: Arc::clone(&database) as _,
-            upkeep: database,
+        Arc::new(database).to_store()
+    }
+}
+
+impl Database {
+    /// A handle to each contract.
+    pub fn to_store(self: &Arc<Self>) -> Store {
+        Store {
+            incidents: Arc::clone(self) as _,
+            events: Arc::clone(self) as _,
+            queue: Arc::clone(self) as _,
+            deliveries: Arc::clone(self) as _,
+            webhooks: Arc::clone(self) as _,
+            endpoints: Arc::clone(self) as _,
+            operational: Arc::clone(self) as _,
+            canaries: Arc::clone(self) as _,
+            tickets: Arc::clone(self) as _,
+            ticket_polls: Arc::clone(self) as _,
+            services: Arc::clone(self) as _,
+            users: Arc::clone(self) as _,
+            policies: Arc::clone(self) as _,
+            access: Arc::clone(self) as _,
+            receipts: Arc::clone(self) as _,
+            budgets: Arc::clone(self) as _,
+            fleet: Arc::clone(self) as _,
+            sign_in: Arc::clone(self) as _,
+            sessions: Arc::clone(self) as _,
+            inboxes: Arc::clone(self) as _,
+            sources: Arc::clone(self) as _,
+            overview: Arc::clone(self) as _,
+            upkeep: Arc::clone(self) as _,
         }
     }
 }

@@ -1,0 +1,186 @@
+//! What happens to the simulated server from outside: a script of actions, made from a seed. Each holds all that was left to
+//! chance, so that a script means the same without those before it.
+
+use serde::{Deserialize, Serialize};
+
+use super::behaviour::Behaviour;
+use super::chance::Random;
+
+/// The kinds of webhooks, the plain one most often. All of them but the plain one have a simulator. Left out are mail and
+/// brokers, which do not speak HTTP, and the kind whose templates are rendered by another process.
+pub const KINDS: [&str; 22] = [
+    "generic",
+    "generic",
+    "generic",
+    "generic",
+    "generic",
+    "generic",
+    "generic",
+    "slack",
+    "teams",
+    "google_chat",
+    "discord",
+    "telegram",
+    "jira",
+    "servicenow",
+    "github",
+    "gitlab",
+    "pagerduty",
+    "opsgenie",
+    "alertmanager",
+    "ntfy",
+    "batch",
+    "sqs",
+];
+
+/// One thing that happens. Numbers choose among what there is then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    Trigger {
+        service: usize,
+        severity: usize,
+        /// Which dedup key, if it has one.
+        key: Option<usize>,
+    },
+    /// A transition of one of the latest incidents.
+    Transition {
+        incident: usize,
+        to: usize,
+    },
+    Create(Choices),
+    Switch {
+        webhook: usize,
+    },
+    Edit {
+        webhook: usize,
+        choices: Choices,
+    },
+    Delete {
+        webhook: usize,
+    },
+    Behave {
+        webhook: usize,
+        behaviour: Behaviour,
+    },
+    Replay {
+        delivery: usize,
+    },
+    Recover {
+        webhook: usize,
+    },
+    GiveUp {
+        delivery: usize,
+    },
+    /// Time passes, with all that goes on in it.
+    Pass {
+        ms: u64,
+    },
+    /// The machine is suspended, and goes on.
+    Suspend {
+        ms: u64,
+    },
+    /// Somebody sets the wall clock.
+    Jump {
+        ms: i64,
+    },
+    Restart,
+    /// The process is killed, and started again after a while.
+    Kill {
+        pause_ms: u64,
+    },
+}
+
+/// What is chosen for a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choices {
+    pub kind: usize,
+    pub schedule: usize,
+    pub timeout: usize,
+    pub concurrency: usize,
+    pub has_rate: bool,
+    pub is_ordered: bool,
+    pub drops: bool,
+    pub takes_all: bool,
+    pub is_filtered: bool,
+    pub seed: u64,
+}
+
+/// A script of so many actions.
+pub fn script(seed: u64, length: usize) -> Vec<Action> {
+    let mut random = Random::new(seed);
+    let mut actions: Vec<_> = (0..3).map(|_| Action::Create(choices(&mut random))).collect();
+    while actions.len() < length {
+        actions.push(action(&mut random));
+    }
+    actions
+}
+
+fn action(random: &mut Random) -> Action {
+    let any = |random: &mut Random| random.below(1000);
+    match random.below(100) {
+        0..=17 => Action::Trigger {
+            service: any(random),
+            severity: any(random),
+            key: random.one_in(3).then(|| any(random)),
+        },
+        18..=39 => Action::Transition {
+            incident: any(random),
+            to: any(random),
+        },
+        40..=47 => Action::Behave {
+            webhook: any(random),
+            behaviour: match random.one_in(3) {
+                true => Behaviour::Healthy,
+                false => random.pick(&Behaviour::ALL),
+            },
+        },
+        48..=50 => Action::Create(choices(random)),
+        51..=53 => Action::Switch { webhook: any(random) },
+        54..=55 => Action::Edit {
+            webhook: any(random),
+            choices: choices(random),
+        },
+        56 => Action::Delete { webhook: any(random) },
+        57..=59 => Action::Replay {
+            delivery: any(random),
+        },
+        60 => Action::Recover { webhook: any(random) },
+        61 => Action::GiveUp {
+            delivery: any(random),
+        },
+        62..=79 => {
+            let longest = random.pick(&[20, 1_000, 5_000, 40_000]);
+            Action::Pass {
+                ms: random.below(longest) as u64,
+            }
+        }
+        80..=93 => {
+            let longest = random.pick(&[60_000, 600_000, 24 * 3_600_000, 72 * 3_600_000]);
+            Action::Suspend {
+                ms: random.below(longest) as u64,
+            }
+        }
+        94 => Action::Jump {
+            ms: random.pick(&[-3_600_000, 3_600_000, -120_000, 600_000]),
+        },
+        95..=96 => Action::Restart,
+        _ => Action::Kill {
+            pause_ms: random.pick(&[0, 1_000, 59_000, 1_000_000]),
+        },
+    }
+}
+
+fn choices(random: &mut Random) -> Choices {
+    Choices {
+        kind: random.below(KINDS.len()),
+        schedule: random.below(5),
+        timeout: random.below(3),
+        concurrency: random.below(3),
+        has_rate: random.one_in(5),
+        is_ordered: !random.one_in(4),
+        drops: random.one_in(3),
+        takes_all: !random.one_in(4),
+        is_filtered: random.one_in(4),
+        seed: random.next_u64(),
+    }
+}

@@ -1,0 +1,276 @@
+//! Performs actions: what users, receivers and the machine do.
+
+use std::time::Duration;
+
+use url::Url;
+
+use model::audit::Actor;
+use model::delivery::{Delivery, DeliveryState};
+use model::id::{EventId, WebhookId};
+use model::incident::{IncidentAction, Severity};
+use model::webhook::WebhookState;
+use store::StoreError;
+use store::deliveries::Replayed;
+use store::incidents::{Committed, ServiceKey, TransitionRequest, Trigger};
+use store::webhooks::WebhookEdit;
+
+use super::action::{Action, Choices, KINDS};
+use super::behaviour::Behaviour;
+use super::webhook::{self, Known};
+use super::world::{AWAKE, World};
+
+const MAX_WEBHOOKS: usize = 7;
+const HOUR: Duration = Duration::from_secs(3600);
+
+impl World {
+    /// Performs an action, and takes in what came of it.
+    pub fn perform(&mut self, action: Action) {
+        match action {
+            Action::Trigger {
+                service,
+                severity,
+                key,
+            } => self.trigger(service, severity, key),
+            Action::Transition { incident, to } => self.transition(incident, to),
+            Action::Create(choices) => self.create(&choices),
+            Action::Switch { webhook } => self.switch(webhook),
+            Action::Edit { webhook, choices } => self.edit(webhook, &choices),
+            Action::Delete { webhook } => self.delete(webhook),
+            Action::Behave { webhook, behaviour } => self.behave(webhook, behaviour),
+            Action::Replay { delivery } => self.replay(delivery),
+            Action::Recover { webhook } => self.recover(webhook),
+            Action::GiveUp { delivery } => self.give_up(delivery),
+            Action::Pass { ms } => self.node().pass(Duration::from_millis(ms)),
+            Action::Suspend { ms } => {
+                self.clock.suspend(Duration::from_millis(ms));
+                self.forget_paces();
+                self.node().pass(AWAKE);
+            }
+            Action::Jump { ms } => self.jump(ms),
+            Action::Restart => self.restart(),
+            Action::Kill { pause_ms } => self.kill(Duration::from_millis(pause_ms)),
+        }
+        self.synchronise();
+    }
+
+    fn trigger(&mut self, service: usize, severity: usize, key: Option<usize>) {
+        let event_id = self.source.new_event_id();
+        let number = self.events.len();
+        let trigger = Trigger {
+            incident_id: self.source.new_incident_id(),
+            event_id,
+            // No title is a part of another one, whatever a platform escapes.
+            title: format!("incident {number} here"),
+            description: None,
+            severity: chosen(Severity::ALL, severity),
+            service: ServiceKey::Name(chosen(&["api", "shop"], service).to_owned()),
+            assignee: None,
+            dedup_key: key.map(|key| chosen(&["disk", "cpu", "net"], key).to_owned()),
+            change: self.source.change(Actor::System),
+            receipt: None,
+        };
+        let committed = self.ask(async move |store| store.incidents.trigger(trigger).await);
+        self.note(event_id, committed);
+    }
+
+    fn transition(&mut self, incident: usize, to: usize) {
+        let incidents = self.recent_incidents();
+        if incidents.is_empty() {
+            return;
+        }
+        let actions = [
+            IncidentAction::Acknowledge,
+            IncidentAction::Resolve,
+            IncidentAction::Escalate,
+            IncidentAction::Reopen,
+        ];
+        let event_id = self.source.new_event_id();
+        let request = TransitionRequest {
+            incident_id: chosen(&incidents, incident),
+            action: chosen(&actions, to),
+            event_id,
+            change: self.source.change(Actor::System),
+            receipt: None,
+        };
+        let committed = self.ask(async move |store| store.incidents.transition(request).await);
+        self.note(event_id, committed);
+    }
+
+    fn note(&mut self, event_id: EventId, committed: Result<Committed, StoreError>) {
+        match committed {
+            Ok(Committed::Created(_) | Committed::Changed(_)) => self.accepted.push(event_id),
+            Ok(Committed::Unchanged(_) | Committed::Refused(_)) | Err(StoreError::Conflict(_)) => {}
+            other => panic!("a change came to {other:?}"),
+        }
+    }
+
+    fn create(&mut self, choices: &Choices) {
+        if self.living().len() >= MAX_WEBHOOKS {
+            return;
+        }
+        let id = self.source.new_webhook_id();
+        let kind = KINDS[choices.kind];
+        let host = format!("{}-{}.example", kind.replace('_', "-"), self.made.len());
+        let url = Url::parse(&self.receivers.add(&host, kind, choices.seed)).unwrap();
+        let settings = webhook::settings(choices, &url);
+        let secrets = webhook::secrets(choices, &url);
+        let change = self.source.change(Actor::System);
+        let webhook = self.ask(async move |store| {
+            let state = WebhookState::Enabled;
+            let created = store.webhooks.create(id, settings, secrets, state, change);
+            created.await.unwrap()
+        });
+        let known = Known {
+            host,
+            kind,
+            webhook,
+            is_deleted: false,
+            may_double: false,
+            last_sent_ms: None,
+            paced_since_ms: self.monotonic_ms(),
+        };
+        self.webhooks.insert(id, known);
+        self.made.push(id);
+    }
+
+    fn switch(&mut self, webhook: usize) {
+        let Some(id) = self.living_one(webhook) else {
+            return;
+        };
+        let state = match self.webhooks[&id].webhook.is_enabled() {
+            true => WebhookState::Disabled {
+                since: self.source.now(),
+                reason: "by the script".into(),
+            },
+            false => WebhookState::Enabled,
+        };
+        self.set_state(id, state);
+    }
+
+    pub fn set_state(&self, id: WebhookId, state: WebhookState) {
+        let change = self.source.change(Actor::System);
+        self.ask(async move |store| store.webhooks.set_state(id, state, change).await.unwrap());
+    }
+
+    fn edit(&mut self, webhook: usize, choices: &Choices) {
+        let Some(id) = self.living_one(webhook) else {
+            return;
+        };
+        let expected = self.webhooks[&id].webhook.settings.clone();
+        let mut settings = expected.clone();
+        settings.events = webhook::events(choices);
+        settings.filter = webhook::filter(choices);
+        let edit = WebhookEdit {
+            expected,
+            settings,
+            headers: None,
+            secret_options: Default::default(),
+            ca_pem: None,
+            identity_pem: None,
+        };
+        let change = self.source.change(Actor::System);
+        self.ask(async move |store| store.webhooks.update(id, edit, change).await.unwrap());
+    }
+
+    fn delete(&mut self, webhook: usize) {
+        let Some(id) = self.living_one(webhook) else {
+            return;
+        };
+        let change = self.source.change(Actor::System);
+        self.ask(async move |store| store.webhooks.delete(id, change).await.unwrap());
+        self.webhooks.get_mut(&id).unwrap().is_deleted = true;
+    }
+
+    fn behave(&mut self, webhook: usize, behaviour: Behaviour) {
+        let Some(id) = self.living_one(webhook) else {
+            return;
+        };
+        let known = self.webhooks.get_mut(&id).unwrap();
+        known.may_double |= behaviour.may_double();
+        self.receivers.behave(&known.host, behaviour);
+    }
+
+    fn replay(&mut self, delivery: usize) {
+        let finished = self.finished();
+        if finished.is_empty() {
+            return;
+        }
+        let id = finished[delivery % finished.len()].id;
+        let change = self.source.change(Actor::System);
+        match self.ask(async move |store| store.deliveries.replay(id, change).await) {
+            Ok(Replayed::Scheduled(delivery)) => {
+                self.expectation.replayed(id);
+                let known = self.webhooks.get_mut(&delivery.webhook_id).unwrap();
+                known.may_double = true;
+            }
+            Ok(Replayed::StillOpen(_)) | Err(StoreError::Conflict(_) | StoreError::NotFound { .. }) => {}
+            Err(error) => panic!("a replay came to {error}"),
+        }
+    }
+
+    fn recover(&mut self, webhook: usize) {
+        let Some(id) = self.living_one(webhook) else {
+            return;
+        };
+        let now = self.source.now();
+        let (since, until) = (now.minus(6 * HOUR), now.plus(HOUR));
+        let is_dead =
+            |delivery: &Delivery| delivery.webhook_id == id && delivery.state == DeliveryState::Dead;
+        let dead = self.all_deliveries().into_iter().filter(is_dead);
+        dead.for_each(|delivery| self.expectation.replayed(delivery.id));
+        self.webhooks.get_mut(&id).unwrap().may_double = true;
+        let change = self.source.change(Actor::System);
+        self.ask(async move |store| {
+            let recovering = store.deliveries.recover(id, since, until, None, change);
+            recovering.await.unwrap()
+        });
+    }
+
+    fn give_up(&mut self, delivery: usize) {
+        let open = self.all_deliveries().into_iter();
+        let open: Vec<_> = open.filter(|delivery| delivery.state.is_open()).collect();
+        if open.is_empty() {
+            return;
+        }
+        let id = open[delivery % open.len()].id;
+        let change = self.source.change(Actor::System);
+        let given_up = self.ask(async move |store| store.deliveries.give_up(id, change).await);
+        match given_up {
+            Ok(_) | Err(StoreError::Conflict(_)) => {}
+            Err(error) => panic!("giving up came to {error}"),
+        }
+    }
+
+    /// What waits by the wall clock follows it at the rescuer's next look.
+    fn jump(&mut self, by_ms: i64) {
+        self.clock.jump(by_ms);
+        self.expectation.clock_was_set();
+        self.forget_paces();
+        self.node().pass(AWAKE);
+        self.synchronise();
+        self.expectation.clock_was_set();
+        self.forget_paces();
+    }
+
+    /// The latest deliveries that are delivered or dead.
+    fn finished(&self) -> Vec<Delivery> {
+        let is_over =
+            |delivery: &Delivery| matches!(delivery.state, DeliveryState::Delivered | DeliveryState::Dead);
+        let all = self.all_deliveries().into_iter().filter(is_over);
+        all.take(50).collect()
+    }
+
+    pub fn living(&self) -> Vec<WebhookId> {
+        let living = |id: &WebhookId| !self.webhooks[id].is_deleted;
+        self.made.iter().copied().filter(living).collect()
+    }
+
+    fn living_one(&self, webhook: usize) -> Option<WebhookId> {
+        let living = self.living();
+        (!living.is_empty()).then(|| living[webhook % living.len()])
+    }
+}
+
+fn chosen<T: Copy>(choices: &[T], number: usize) -> T {
+    choices[number % choices.len()]
+}
