@@ -74,19 +74,31 @@ fn bad_receivers_and_pending_deliveries_are_measured_too() {
 
 #[test]
 fn insights_and_an_export_are_measured_while_incidents_become_many() {
-    let report = measured_with("e", &["--rows", "1000"]);
-    let parts = report["e"]["parts"].as_array().unwrap();
+    let report = measured_with("f", &["--rows", "1000"]);
+    let parts = report["f"]["parts"].as_array().unwrap();
     assert_eq!(parts.len(), 10);
     for (place, incidents) in [("/0", 100.0), ("/9", 1000.0)] {
-        let figure = |name: &str| number(&report, &format!("/e/parts{place}/{name}"));
+        let figure = |name: &str| number(&report, &format!("/f/parts{place}/{name}"));
         assert_eq!(figure("incidents"), incidents);
         assert!(figure("acceptedPerSecond") > 0.0 && figure("insights/p50Ms") > 0.0);
     }
-    assert_eq!(number(&report, "/e/export/rows"), 1000.0);
-    assert!(number(&report, "/e/export/bytes") > 100_000.0);
-    assert!(number(&report, "/e/export/serverPeakMib") > 1.0);
-    assert!(number(&report, "/e/export/commandPeakMib") > 1.0);
+    assert_eq!(number(&report, "/f/export/rows"), 1000.0);
+    assert!(number(&report, "/f/export/bytes") > 100_000.0);
+    assert!(number(&report, "/f/export/serverPeakMib") > 1.0);
+    assert!(number(&report, "/f/export/commandPeakMib") > 1.0);
     assert_eq!(report["bars"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_backlog_behind_a_long_past_goes_out_once_and_the_past_is_looked_at() {
+    let report = measured_with("b,e", &["--history", "1000"]);
+    let figure = |name: &str| number(&report, &format!("/e/{name}"));
+    assert_eq!((figure("history"), figure("pending")), (1000.0, 200.0));
+    assert_eq!(["missing", "duplicates"].map(figure), [0.0; 2]);
+    assert!(figure("readyMs") > 0.0 && figure("shareOfB") > 0.0 && figure("peakMib") > 1.0);
+    let looks = report["e"]["looks"].as_array().unwrap();
+    assert!(looks.len() > 10 && looks.iter().all(|look| look["ms"].as_f64() > Some(0.0)));
+    assert_eq!(report["sweep"], Value::Null);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::backlog::BacklogFigures;
 use crate::report::{FleetReport, Report};
 
 const A_DELIVERED_PER_SECOND: f64 = 10_000.0;
@@ -15,7 +16,11 @@ const FLEET_A_ROUND_TRIPS: f64 = 0.2;
 const D_READY_MS: f64 = 50.0;
 const D_IDLE_MIB: f64 = 20.0;
 const D_PENDING_MIB: f64 = 150.0;
-const E_EXPORT_MIB: f64 = 100.0;
+const E_READY_MS: f64 = 300.0;
+const E_SHARE_OF_B: f64 = 40.0;
+const E_MIB: f64 = 100.0;
+const E_LOOK_MS: f64 = 50.0;
+const F_EXPORT_MIB: f64 = 100.0;
 
 /// A bar and what was measured against it.
 #[derive(Debug, Serialize)]
@@ -77,9 +82,24 @@ impl Bar {
 /// The bars that apply to what was measured.
 pub fn of(report: &Report) -> Vec<Bar> {
     let mut bars = of_one_server(report);
+    bars.extend(report.e.iter().flat_map(of_backlog));
     // The bars are one server's; how more of them share a machine is only shown.
     let alone = report.fleets.iter().filter(|fleet| fleet.nodes == 1);
     bars.extend(alone.flat_map(of_database));
+    bars
+}
+
+fn of_backlog(e: &BacklogFigures) -> Vec<Bar> {
+    let slowest = e.looks.iter().map(|look| look.ms).fold(0.0, f64::max);
+    let mut bars = vec![
+        Bar::below(E_READY_MS, "ms", "E ready", e.ready_ms),
+        Bar::below(E_MIB, "MiB", "E memory, peak", e.peak_mib),
+        Bar::below(E_LOOK_MS, "ms", "E slowest look", slowest),
+    ];
+    bars.extend(
+        e.share_of_b
+            .map(|share| Bar::at_least(E_SHARE_OF_B, "%", "E drained, of B", share * 100.0)),
+    );
     bars
 }
 
@@ -149,10 +169,10 @@ fn of_one_server(report: &Report) -> Vec<Bar> {
             d.pending_peak_mib,
         ));
     }
-    if let Some(e) = &report.e {
-        let (server, command) = (e.export.server_peak_mib, e.export.command_peak_mib);
-        bars.push(Bar::below(E_EXPORT_MIB, "MiB", "E server, exporting", server));
-        bars.push(Bar::below(E_EXPORT_MIB, "MiB", "E command, exporting", command));
+    if let Some(f) = &report.f {
+        let (server, command) = (f.export.server_peak_mib, f.export.command_peak_mib);
+        bars.push(Bar::below(F_EXPORT_MIB, "MiB", "F server, exporting", server));
+        bars.push(Bar::below(F_EXPORT_MIB, "MiB", "F command, exporting", command));
     }
     bars
 }

@@ -17,8 +17,8 @@ use model::secret::SecretText;
 use outbound::signature::{Signer, SigningSecrets};
 
 use crate::Setting;
-use crate::load::{Session, title};
-use crate::receiver::{Manner, Receiver};
+use crate::load::{Session, TITLE_CHARS, title};
+use crate::receiver::{Expected, Manner, Receiver};
 use crate::usage;
 
 /// Requests for each incident of scenario A: they are quick, and a longer run is a steadier figure.
@@ -49,7 +49,12 @@ struct Sender {
 pub async fn run(setting: &Setting) -> anyhow::Result<Baseline> {
     let requests = setting.arguments.incidents * REQUESTS_PER_INCIDENT;
     let epoch = Instant::now();
-    let receiver = Receiver::start(Manner::Prompt, requests, epoch).await?;
+    let expected = Expected {
+        incidents: requests,
+        of_each: 1,
+        answer_bytes: 0,
+    };
+    let receiver = Receiver::start(Manner::Prompt, &expected, epoch).await?;
     let sender = Arc::new(Sender {
         signer: Signer::new(&SigningSecrets {
             current: SecretText::new(crate::receiver::SECRET),
@@ -74,9 +79,9 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Baseline> {
     let cpu = usage::own()?.cpu.saturating_sub(cpu_before);
     let tally = receiver.stop();
     anyhow::ensure!(
-        tally.unique_incidents() == requests && tally.signatures_invalid == 0,
+        tally.unique() == u64::from(requests) && tally.signatures_invalid == 0,
         "the baseline is broken: {} of {requests} requests arrived, {} signatures were wrong",
-        tally.unique_incidents(),
+        tally.unique(),
         tally.signatures_invalid
     );
     Ok(Baseline {
@@ -109,7 +114,7 @@ impl Sender {
             format!("inc_{}", id.as_simple()),
             format!("dlv_{}", id.as_simple()),
         );
-        let title = title(number, self.epoch);
+        let title = title(number, self.epoch.elapsed().as_nanos(), TITLE_CHARS);
         let body = format!(
             concat!(
                 r#"{{"event":"incident.triggered","timestamp":"2024-01-15T10:30:00Z","incident":{{"id":"{}","#,

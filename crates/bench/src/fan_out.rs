@@ -2,7 +2,7 @@
 
 use crate::Setting;
 use crate::receiver::Manner;
-use crate::round::{self, Figures, Plan, Target};
+use crate::round::{self, Figures, Plan, Shape, Target};
 
 /// How many webhooks there are.
 const WEBHOOKS: u32 = 10;
@@ -17,6 +17,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Figures> {
         targets: (0..WEBHOOKS).map(|_| healthy).collect(),
         incidents: (setting.arguments.incidents / WEBHOOKS).max(1),
         incidents_per_second: None,
+        shape: Shape::default(),
     };
     round::run(setting, plan).await
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use crate::Setting;
 use crate::fresh_database::{DatabaseCost, FreshDatabase};
 use crate::load::Session;
+use crate::past;
 use crate::scratch::Scratch;
 use crate::server::Server;
 use crate::usage::Usage;
@@ -60,6 +61,17 @@ impl Fleet {
                 Err(error)
             }
         }
+    }
+
+    /// Starts it on a data directory in which there was much before.
+    pub async fn start_on_past(setting: &Setting, incidents: u32) -> anyhow::Result<Self> {
+        let folder = Scratch::new(&setting.disk)?;
+        past::write(&folder, incidents).await?;
+        Ok(Self {
+            servers: vec![Server::start(folder.path(), &[])?],
+            database: None,
+            _folders: vec![folder],
+        })
     }
 
     fn start_servers(&mut self, setting: &Setting) -> anyhow::Result<()> {

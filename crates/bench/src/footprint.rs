@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::net::TcpSocket;
 
 use crate::Setting;
-use crate::load::{Load, Session};
+use crate::load::{Load, Session, TITLE_CHARS};
 use crate::scratch::Scratch;
 use crate::server::Server;
 
@@ -96,6 +96,7 @@ async fn make_pending(setting: &Setting, server: &Server) -> anyhow::Result<u64>
         incidents: setting.arguments.pending.div_ceil(WEBHOOKS),
         in_flight: setting.arguments.in_flight,
         incidents_per_second: None,
+        title_chars: TITLE_CHARS,
         epoch: Instant::now(),
     };
     let incidents = load.incidents;

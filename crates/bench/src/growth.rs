@@ -1,4 +1,4 @@
-//! Scenario E: what a trigger, insights and an export cost while incidents become many. Each tenth of them is measured by itself: cost
+//! Scenario F: what a trigger, insights and an export cost while incidents become many. Each tenth of them is measured by itself: cost
 //! that is bounded does not grow from the first to the last. Insights also read what the latest minute has not folded yet, so that they
 //! take longer under load, and not always as long.
 
@@ -191,7 +191,7 @@ impl Growth {
         let ends = ends.map(|(name, end)| format!("{name} tenth: {}", end.map(part).unwrap_or_default()));
         let export = &self.export;
         format!(
-            "E {} incidents; {}\nE export of {} rows ({} MiB) in {:.0} s: server {:.1} MiB, command {:.1} MiB at most",
+            "F {} incidents; {}\nF export of {} rows ({} MiB) in {:.0} s: server {:.1} MiB, command {:.1} MiB at most",
             self.incidents,
             ends.join("; "),
             export.rows,

@@ -2,7 +2,7 @@
 
 use crate::Setting;
 use crate::receiver::Manner;
-use crate::round::{self, Figures, Plan, Target};
+use crate::round::{self, Figures, Plan, Shape, Target};
 
 /// Runs it. The one webhook is allowed more deliveries in flight than the default, or that would be what is measured.
 pub async fn run(setting: &Setting) -> anyhow::Result<Figures> {
@@ -13,6 +13,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Figures> {
         }],
         incidents: setting.arguments.incidents,
         incidents_per_second: None,
+        shape: Shape::default(),
     };
     round::run(setting, plan).await
 }

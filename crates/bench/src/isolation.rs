@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::Setting;
 use crate::receiver::Manner;
-use crate::round::{self, Figures, Plan, Target};
+use crate::round::{self, Figures, Plan, Shape, Target};
 
 const HEALTHY: usize = 8;
 const INCIDENTS_PER_SECOND: u32 = 200;
@@ -47,5 +47,6 @@ fn plan(setting: &Setting, bad: &[Manner]) -> Plan {
         targets: manners.map(target).collect(),
         incidents: INCIDENTS_PER_SECOND * setting.arguments.seconds,
         incidents_per_second: Some(INCIDENTS_PER_SECOND),
+        shape: Shape::default(),
     }
 }

@@ -6,9 +6,11 @@
 //! stays on the loopback interface. Bars that are missed are shown and change nothing; a delivery that is missing or
 //! wrongly signed makes the command fail.
 
+mod backlog;
 mod bars;
 mod baseline;
 mod cluster;
+mod drawing;
 mod fan_out;
 mod fleet;
 mod footprint;
@@ -19,12 +21,14 @@ mod isolation;
 mod latency;
 mod load;
 mod machine;
+mod past;
 mod postmaster;
 mod receiver;
 mod report;
 mod round;
 mod scratch;
 mod server;
+mod sweep;
 mod usage;
 
 use std::path::PathBuf;
@@ -57,9 +61,16 @@ pub struct Arguments {
     /// Deliveries that wait while D measures the memory.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     pending: u32,
-    /// Incidents in E, each of them a row of its export.
+    /// Incidents that lie in E's store, each with an event, a delivery and an attempt; the latest are those that wait. The most
+    /// that --sweep goes to. A million takes 1.7 GB and a minute to write.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    history: u32,
+    /// Incidents in F, each of them a row of its export.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     rows: u32,
+    /// Measure how the rate depends on webhooks, lanes, history and sizes instead, and draw it into this file.
+    #[arg(long, value_name = "SVG", num_args = 0..=1, default_missing_value = "performance.svg", conflicts_with_all = ["scenario", "database"])]
+    sweep: Option<PathBuf>,
     /// Measure A, B and C with servers that share a PostgreSQL, in databases that are made and dropped: the URL of one that
     /// is used for nothing else meanwhile, or `initdb` to start one of this machine.
     #[arg(long, value_name = "URL")]
@@ -88,8 +99,10 @@ enum Scenario {
     C,
     /// Start, idle memory, memory with a million deliveries pending.
     D,
-    /// A trigger, insights and an export while incidents become a million.
+    /// A long past, and a webhook whose receiver comes back to a million deliveries. Only if it is asked for.
     E,
+    /// A trigger, insights and an export while incidents become a million. Only if it is asked for.
+    F,
 }
 
 /// What the scenarios share.
@@ -125,6 +138,12 @@ pub fn measure(arguments: Arguments) -> anyhow::Result<Report> {
 
 async fn measure_all(mut setting: Setting) -> anyhow::Result<Report> {
     let mut report = Report::new(machine::describe(&setting.disk)?);
+    if let Some(svg) = setting.arguments.sweep.clone() {
+        report.sweep = sweep::run(&setting, setting.arguments.history).await?;
+        let drawing = drawing::draw(&report.sweep);
+        std::fs::write(&svg, drawing).with_context(|| format!("cannot write {}", svg.display()))?;
+        return Ok(report.conclude());
+    }
     if setting.wants(Scenario::Baseline) {
         announce("baseline: signed requests straight to a receiver");
         report.baseline = Some(baseline::run(&setting).await?);
@@ -143,9 +162,13 @@ async fn measure_all(mut setting: Setting) -> anyhow::Result<Report> {
         announce("D: start, idle, and many deliveries pending");
         report.d = Some(footprint::run(&setting).await?);
     }
-    if setting.arguments.scenario.contains(&Scenario::E) {
-        announce("E: insights and an export of very many incidents");
-        report.e = Some(growth::run(&setting).await?);
+    if setting.is_asked_for(Scenario::E) {
+        announce("E: a long past, and a backlog");
+        report.e = Some(backlog::run(&setting).await?);
+    }
+    if setting.is_asked_for(Scenario::F) {
+        announce("F: insights and an export of very many incidents");
+        report.f = Some(growth::run(&setting).await?);
     }
     Ok(report.conclude())
 }
@@ -171,6 +194,11 @@ impl Setting {
     fn wants(&self, scenario: Scenario) -> bool {
         let wanted = &self.arguments.scenario;
         wanted.is_empty() || wanted.contains(&scenario)
+    }
+
+    /// The same of what takes so long that nobody gets it without naming it.
+    fn is_asked_for(&self, scenario: Scenario) -> bool {
+        self.arguments.scenario.contains(&scenario)
     }
 }
 

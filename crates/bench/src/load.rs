@@ -22,7 +22,7 @@ const SHOWN_CHARS: usize = 300;
 /// What a title of ours begins with.
 const TITLE_START: &str = "bench ";
 /// Makes an event's body about 500 bytes.
-const TITLE_CHARS: usize = 220;
+pub const TITLE_CHARS: usize = 220;
 
 /// Incidents to send.
 pub struct Load {
@@ -36,6 +36,8 @@ pub struct Load {
     pub in_flight: u16,
     /// How fast they come; as fast as they are accepted if nothing is said.
     pub incidents_per_second: Option<u32>,
+    /// How long their titles are.
+    pub title_chars: usize,
     /// What the times in the titles count from.
     pub epoch: Instant,
 }
@@ -95,7 +97,7 @@ impl Load {
             let sent_at = Instant::now();
             let body = format!(
                 r#"{{"title":"{}","severity":"error","service":{{"id":"{}"}}}}"#,
-                title(number, self.epoch),
+                title(number, self.epoch.elapsed().as_nanos(), self.title_chars),
                 self.service_id
             );
             let answer = session.post("/api/v1/incidents", body).await?;
@@ -148,13 +150,13 @@ impl Session {
         Ok(id.to_owned())
     }
 
-    /// Makes a webhook for new incidents.
+    /// Makes a webhook for new incidents; says its id.
     pub async fn create_webhook(
         &mut self,
         name: &str,
         url: &str,
         concurrency: Option<u16>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<String> {
         let mut webhook = json!({
             "name": name,
             "url": url,
@@ -165,23 +167,26 @@ impl Session {
             webhook["concurrency"] = concurrency.into();
         }
         let answer = self.post("/api/v1/webhooks", webhook.to_string()).await?;
-        answer.expect_created("a webhook")
+        answer.expect_created("a webhook")?;
+        let webhook: Value = serde_json::from_slice(&answer.body)?;
+        let id = webhook["id"].as_str().context("the new webhook has no id")?;
+        Ok(id.to_owned())
     }
 
     /// Gets what is there.
-    pub async fn get(&mut self, path: &'static str) -> anyhow::Result<Answer> {
+    pub async fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
     /// Posts JSON.
-    pub async fn post(&mut self, path: &'static str, json: String) -> anyhow::Result<Answer> {
+    pub async fn post(&mut self, path: &str, json: String) -> anyhow::Result<Answer> {
         self.ask(Method::POST, path, Bytes::from(json)).await
     }
 
-    async fn ask(&mut self, method: Method, path: &'static str, body: Bytes) -> anyhow::Result<Answer> {
+    async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = Uri::from_static(path);
+        *request.uri_mut() = Uri::try_from(path)?;
         let headers = request.headers_mut();
         headers.insert("host", self.host.clone());
         headers.insert("content-type", HeaderValue::from_static("application/json"));
@@ -222,9 +227,14 @@ impl Answer {
 }
 
 /// A title that says which incident it is and when it was sent, filled up to make an ordinary event.
-pub fn title(number: u32, epoch: Instant) -> String {
-    let start = format!("{TITLE_START}{number} {} ", epoch.elapsed().as_nanos());
-    format!("{start:x<TITLE_CHARS$}")
+pub fn title(number: u32, sent_nanos: u128, title_chars: usize) -> String {
+    let start = format!("{TITLE_START}{number} {sent_nanos} ");
+    format!("{start:x<title_chars$}")
+}
+
+/// The title of an incident of the past.
+pub fn past_title(number: u32) -> String {
+    title(number, 0, TITLE_CHARS)
 }
 
 /// The incident's number and the nanoseconds at which it was sent, out of the body of its event.
@@ -246,11 +256,10 @@ mod tests {
     fn a_title_in_a_body_is_read_back() {
         let body = format!(
             r#"{{"event":"incident.triggered","title":"{}"}}"#,
-            title(7, Instant::now())
+            title(7, 999, TITLE_CHARS)
         );
         let (number, nanos) = parse_title(body.as_bytes()).unwrap();
-        assert_eq!(number, 7);
-        assert!(nanos < 1_000_000_000);
+        assert_eq!((number, nanos), (7, 999));
     }
 
     #[test]
@@ -261,6 +270,7 @@ mod tests {
 
     #[test]
     fn all_titles_are_of_one_length() {
-        assert_eq!(title(1_000_000, Instant::now()).len(), TITLE_CHARS);
+        assert_eq!(title(1_000_000, 123_456, TITLE_CHARS).len(), TITLE_CHARS);
+        assert_eq!(past_title(1).len(), TITLE_CHARS);
     }
 }

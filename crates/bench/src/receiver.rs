@@ -27,7 +27,6 @@ const CHECK_EVERY: u64 = 100;
 const MAX_HEADERS: usize = 32;
 /// The longest request that is taken, head and body.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
-const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
 /// How a receiver answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +37,27 @@ pub enum Manner {
     Slow(Duration),
     /// Not at all.
     Never,
+}
+
+/// What comes to a receiver.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected {
+    /// Of so many incidents.
+    pub incidents: u32,
+    /// So many deliveries each: the webhooks that share the receiver.
+    pub of_each: u32,
+    /// How long the body of its answers is.
+    pub answer_bytes: usize,
+}
+
+fn answer(body_bytes: usize) -> Vec<u8> {
+    let head = match body_bytes {
+        0 => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+        length => format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n"),
+    };
+    let mut answer = head.into_bytes();
+    answer.resize(answer.len() + body_bytes, b'x');
+    answer
 }
 
 /// A running receiver.
@@ -63,13 +83,16 @@ pub struct Tally {
     pub signatures_invalid: u64,
     arrivals: u64,
     delivery_ids: HashSet<DeliveryId>,
-    seen_incidents: Vec<bool>,
-    unique_incidents: u32,
+    /// How many deliveries of each incident came.
+    seen: Vec<u32>,
+    /// How many there are of each.
+    of_each: u32,
 }
 
 /// What a receiver's connections share.
 struct Desk {
     manner: Manner,
+    answer: Vec<u8>,
     epoch: Instant,
     secret: SecretText,
     tally: Mutex<Tally>,
@@ -87,16 +110,18 @@ struct Request<'a> {
 struct Broken;
 
 impl Receiver {
-    /// Listens on a port of its own for deliveries of so many incidents, sent since `epoch`.
-    pub async fn start(manner: Manner, incidents: u32, epoch: Instant) -> anyhow::Result<Self> {
+    /// Listens on a port of its own for what is expected, of incidents sent since `epoch`.
+    pub async fn start(manner: Manner, expected: &Expected, epoch: Instant) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let tally = Tally {
-            seen_incidents: vec![false; incidents as usize],
+            seen: vec![0; expected.incidents as usize],
+            of_each: expected.of_each,
             ..Tally::default()
         };
         let desk = Arc::new(Desk {
             manner,
+            answer: answer(expected.answer_bytes),
             epoch,
             secret: SecretText::new(SECRET),
             tally: Mutex::new(tally),
@@ -109,9 +134,9 @@ impl Receiver {
         })
     }
 
-    /// How many incidents have arrived.
-    pub fn unique_incidents(&self) -> u32 {
-        self.desk.tally().unique_incidents
+    /// How many deliveries have arrived.
+    pub fn unique(&self) -> u64 {
+        self.desk.tally().unique()
     }
 
     /// Stops, and tells what arrived.
@@ -122,20 +147,20 @@ impl Receiver {
 }
 
 impl Tally {
-    /// How many incidents arrived.
-    pub fn unique_incidents(&self) -> u32 {
-        self.unique_incidents
+    /// How many deliveries arrived.
+    pub fn unique(&self) -> u64 {
+        self.delivery_ids.len() as u64
     }
 
-    /// How many deliveries came again.
+    /// How many of them came again.
     pub fn duplicates(&self) -> u64 {
-        self.arrivals - u64::from(self.unique_incidents)
+        self.arrivals - self.unique()
     }
 
     fn note(&mut self, request: &Request<'_>, desk: &Desk) {
         let now = Instant::now();
         let parsed = parse_title(request.body);
-        let parsed = parsed.filter(|(number, _)| (*number as usize) < self.seen_incidents.len());
+        let parsed = parsed.filter(|(number, _)| (*number as usize) < self.seen.len());
         let (Some((number, sent_nanos)), Some(delivery_id)) = (parsed, request.delivery_id) else {
             self.malformed += 1;
             return;
@@ -146,13 +171,11 @@ impl Tally {
             self.signatures_invalid += u64::from(!is_valid);
         }
         self.arrivals += 1;
-        let is_new_id = self.delivery_ids.insert(delivery_id);
-        let is_new_incident = !std::mem::replace(&mut self.seen_incidents[number as usize], true);
-        if is_new_id != is_new_incident {
-            self.malformed += 1;
-        }
-        if is_new_incident {
-            self.unique_incidents += 1;
+        if self.delivery_ids.insert(delivery_id) {
+            let seen = &mut self.seen[number as usize];
+            *seen += 1;
+            // There are no more of an incident than it has webhooks here.
+            self.malformed += u64::from(*seen > self.of_each);
             self.last_arrival_at = Some(now);
             let nanos = u64::try_from((now - desk.epoch).as_nanos()).unwrap_or(u64::MAX);
             self.latencies_nanos.push(nanos.saturating_sub(sent_nanos));
@@ -202,7 +225,7 @@ async fn serve(mut stream: TcpStream, desk: &Desk) -> Result<(), Broken> {
             Manner::Slow(wait) => tokio::time::sleep(wait).await,
             Manner::Never => return outwait(stream).await,
         }
-        stream.write_all(ANSWER).await.map_err(|_| Broken)?;
+        stream.write_all(&desk.answer).await.map_err(|_| Broken)?;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::backlog::BacklogFigures;
 use crate::bars::{self, Bar};
 use crate::baseline::Baseline;
 use crate::footprint::Footprint;
@@ -9,6 +10,7 @@ use crate::growth::Growth;
 use crate::isolation::Isolation;
 use crate::machine::Machine;
 use crate::round::Figures;
+use crate::sweep::Curve;
 
 /// Makes a table of headings and rows, as the caller prints tables.
 pub type TableFormat = fn(&[&str], Vec<Vec<String>>) -> String;
@@ -29,8 +31,15 @@ pub struct Report {
     pub c: Option<Isolation>,
     /// Start and memory.
     pub d: Option<Footprint>,
+    /// A long past and a backlog.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub e: Option<BacklogFigures>,
     /// Insights and an export of many incidents.
-    pub e: Option<Growth>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub f: Option<Growth>,
+    /// How the rate depends on one thing at a time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sweep: Vec<Curve>,
     /// The same with servers on one PostgreSQL, for each number of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fleets: Vec<FleetReport>,
@@ -85,6 +94,14 @@ fn rounds<'a>(
     .filter_map(|(name, figures)| Some((name, figures?)))
 }
 
+fn swept(curve: &Curve) -> impl Iterator<Item = (String, &Figures)> {
+    let name = curve.axis.name();
+    curve
+        .points
+        .iter()
+        .map(move |point| (format!("{} {name}", point.at), &point.figures))
+}
+
 impl Report {
     /// Nothing measured yet.
     pub fn new(machine: Machine) -> Self {
@@ -96,6 +113,8 @@ impl Report {
             c: None,
             d: None,
             e: None,
+            f: None,
+            sweep: Vec::new(),
             fleets: Vec::new(),
             bars: Vec::new(),
         }
@@ -103,6 +122,9 @@ impl Report {
 
     /// Compares what was measured with the baseline and with the bars.
     pub fn conclude(mut self) -> Self {
+        if let (Some(e), Some(b)) = (&mut self.e, &self.b) {
+            e.share_of_b = Some(e.drained_per_second / b.delivered_per_second);
+        }
         self.bars = bars::of(&self);
         if let Some(baseline) = &self.baseline {
             let of_fleets = self
@@ -119,7 +141,8 @@ impl Report {
     /// What makes the run a failure, if anything does.
     pub fn wrong(&self) -> Option<String> {
         let sum = |part: fn(&Figures) -> u64| self.rounds().map(|(_, figures)| part(figures)).sum::<u64>();
-        let missing = sum(|figures| figures.missing);
+        let of_backlog = self.e.as_ref().map_or(0, |e| e.missing);
+        let missing = sum(|figures| figures.missing) + of_backlog;
         let malformed = sum(|figures| figures.malformed);
         let invalid = sum(|figures| figures.signatures_invalid);
         (missing + malformed + invalid > 0).then(|| {
@@ -135,7 +158,9 @@ impl Report {
             self.rounds_table(table),
             self.databases_table(table),
             self.footprint_line(),
-            self.e.as_ref().map(Growth::in_words),
+            self.backlog_line(),
+            self.looks_table(table),
+            self.f.as_ref().map(Growth::in_words),
             self.bars_table(table),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
@@ -145,6 +170,7 @@ impl Report {
         rounds(self.a.as_ref(), self.b.as_ref(), self.c.as_ref())
             .map(|(name, figures)| (name.to_owned(), figures))
             .chain(self.fleets.iter().flat_map(FleetReport::rounds))
+            .chain(self.sweep.iter().flat_map(swept))
     }
 
     fn machine_line(&self) -> String {
@@ -247,6 +273,34 @@ impl Report {
             footprint.pending,
             footprint.pending_made_seconds
         ))
+    }
+
+    fn backlog_line(&self) -> Option<String> {
+        let e = self.e.as_ref()?;
+        let share = e
+            .share_of_b
+            .map_or_else(String::new, |share| format!(", {:.0} % of B", share * 100.0));
+        Some(format!(
+            "E ready after {:.1} ms with {} deliveries (written in {:.0} s), {} of them pending; these went out at {:.0}/s{share}, \
+             {:.1} µs of the server's processor each, in {:.1} MiB at most; {} missing, {} again",
+            e.ready_ms,
+            e.history,
+            e.written_seconds,
+            e.pending,
+            e.drained_per_second,
+            e.server_cpu_micros_per_delivery,
+            e.peak_mib,
+            e.missing,
+            e.duplicates
+        ))
+    }
+
+    fn looks_table(&self, table: TableFormat) -> Option<String> {
+        let looks = &self.e.as_ref()?.looks;
+        let rows = looks
+            .iter()
+            .map(|look| vec![look.path.to_owned(), format!("{:.1}", look.ms)]);
+        Some(table(&["looked at", "ms"], rows.collect()))
     }
 
     fn bars_table(&self, table: TableFormat) -> Option<String> {

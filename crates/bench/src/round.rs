@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::Setting;
 use crate::fleet::{Fleet, FleetCost};
 use crate::latency::Latency;
-use crate::load::{Load, LoadOutcome};
-use crate::receiver::{Manner, Receiver, Tally};
+use crate::load::{Load, LoadOutcome, TITLE_CHARS};
+use crate::receiver::{Expected, Manner, Receiver, Tally};
 use crate::usage;
 
 /// How long no delivery may arrive before the rest counts as missing: longer than the first retry's minute and its
@@ -27,6 +27,32 @@ pub struct Plan {
     pub incidents: u32,
     /// How fast they come; as fast as they are accepted if nothing is said.
     pub incidents_per_second: Option<u32>,
+    /// What else is as it is not by default.
+    pub shape: Shape,
+}
+
+/// The shape of a round's load.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// How many webhooks each receiver has.
+    pub webhooks_each: u32,
+    /// How many incidents, each with a delivery, there have been before.
+    pub history: u32,
+    /// How long titles are.
+    pub title_chars: usize,
+    /// How long the answers of receivers are.
+    pub answer_bytes: usize,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            webhooks_each: 1,
+            history: 0,
+            title_chars: TITLE_CHARS,
+            answer_bytes: 0,
+        }
+    }
 }
 
 /// A webhook and the receiver behind it.
@@ -92,11 +118,19 @@ pub struct DatabaseFigures {
 /// Runs a round.
 pub async fn run(setting: &Setting, plan: Plan) -> anyhow::Result<Figures> {
     let epoch = Instant::now();
+    let expected = Expected {
+        incidents: plan.incidents,
+        of_each: plan.shape.webhooks_each,
+        answer_bytes: plan.shape.answer_bytes,
+    };
     let mut receivers = Vec::new();
     for target in &plan.targets {
-        receivers.push(Receiver::start(target.manner, plan.incidents, epoch).await?);
+        receivers.push(Receiver::start(target.manner, &expected, epoch).await?);
     }
-    let fleet = Fleet::start(setting).await?;
+    let fleet = match plan.shape.history {
+        0 => Fleet::start(setting).await?,
+        incidents => Fleet::start_on_past(setting, incidents).await?,
+    };
     let measured = measure(setting, &plan, &fleet, &receivers, epoch).await;
     fleet.stop().await?;
     let (outcome, before, after) = measured?;
@@ -121,9 +155,10 @@ async fn measure(
     let service_id = session.create_service("Bench").await?;
     for (number, (target, receiver)) in plan.targets.iter().zip(receivers).enumerate() {
         let url = format!("http://{}/", receiver.address);
-        session
-            .create_webhook(&format!("bench {number}"), &url, target.concurrency)
-            .await?;
+        for of_receiver in 0..plan.shape.webhooks_each {
+            let name = format!("bench {number} {of_receiver}");
+            session.create_webhook(&name, &url, target.concurrency).await?;
+        }
     }
     let before = (fleet.cost().await?, usage::own()?.cpu);
     let servers = fleet.servers().iter();
@@ -135,10 +170,12 @@ async fn measure(
         incidents: plan.incidents,
         in_flight: setting.arguments.in_flight,
         incidents_per_second: plan.incidents_per_second,
+        title_chars: plan.shape.title_chars,
         epoch,
     };
     let outcome = load.run().await?;
-    wait_for_arrivals(&healthy_receivers(plan, receivers), plan.incidents).await;
+    let each = u64::from(plan.incidents) * u64::from(plan.shape.webhooks_each);
+    wait_for_arrivals(&healthy_receivers(plan, receivers), each).await;
     tokio::time::sleep(SETTLE).await;
     let after = (fleet.cost().await?, usage::own()?.cpu);
     Ok((outcome, before, after))
@@ -151,15 +188,15 @@ fn healthy_receivers<'a>(plan: &Plan, receivers: &'a [Receiver]) -> Vec<&'a Rece
 }
 
 /// Returns when everything has arrived, or nothing more does.
-async fn wait_for_arrivals(receivers: &[&Receiver], incidents: u32) {
+pub async fn wait_for_arrivals(receivers: &[&Receiver], each: u64) {
     let mut last_count = 0;
     let mut last_progress_at = Instant::now();
     loop {
-        let counts: Vec<u32> = receivers.iter().map(|one| one.unique_incidents()).collect();
-        if counts.iter().all(|count| *count >= incidents) {
+        let counts: Vec<u64> = receivers.iter().map(|one| one.unique()).collect();
+        if counts.iter().all(|count| *count >= each) {
             return;
         }
-        let count: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+        let count: u64 = counts.iter().sum();
         if count != last_count {
             last_count = count;
             last_progress_at = Instant::now();
@@ -173,8 +210,9 @@ async fn wait_for_arrivals(receivers: &[&Receiver], incidents: u32) {
 
 fn figures(plan: &Plan, outcome: LoadOutcome, tallies: Vec<Tally>, before: &Spent, after: &Spent) -> Figures {
     let sum = |part: fn(&Tally) -> u64| tallies.iter().map(part).sum::<u64>();
-    let arrived = sum(|tally| u64::from(tally.unique_incidents()));
-    let deliveries = u64::from(plan.incidents) * tallies.len() as u64;
+    let arrived = sum(Tally::unique);
+    let of_each = u64::from(plan.shape.webhooks_each);
+    let deliveries = u64::from(plan.incidents) * of_each * tallies.len() as u64;
     let last_arrival_at = tallies.iter().filter_map(|tally| tally.last_arrival_at).max();
     let seconds = last_arrival_at.map_or(f64::NAN, |at| {
         at.saturating_duration_since(outcome.first_sent_at).as_secs_f64()

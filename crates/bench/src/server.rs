@@ -49,7 +49,7 @@ impl Server {
         let mut command = Command::new(program);
         command
             .args(["serve", "--dev", "--listen", LISTEN, "--data"])
-            .arg(data.join("data"))
+            .arg(Self::data_in(data))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
@@ -81,6 +81,11 @@ impl Server {
             ready_after,
             child,
         })
+    }
+
+    /// The data directory of a server that was started on this folder.
+    pub fn data_in(folder: &Path) -> PathBuf {
+        folder.join("data")
     }
 
     /// What it has used so far.

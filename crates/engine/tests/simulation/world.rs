@@ -283,7 +283,7 @@ impl World {
                     before: all.last().map(|delivery| *delivery.id.as_bytes()),
                 };
                 let next = store.deliveries.list(DeliveryFilter::default(), page);
-                let next = next.await.unwrap();
+                let next = next.await.unwrap().rows;
                 if next.is_empty() {
                     return all;
                 }
@@ -331,7 +331,7 @@ async fn with_deliveries(
             limit: 1000,
             before: None,
         };
-        let mut deliveries = store.deliveries.list(filter, page).await?;
+        let mut deliveries = store.deliveries.list(filter, page).await?.rows;
         deliveries.retain(|delivery| delivery.event_sequence == event.sequence);
         news.push((event, deliveries));
     }
