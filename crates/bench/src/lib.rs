@@ -43,7 +43,7 @@ pub use report::{Report, TableFormat};
 /// What to measure, and how much of it.
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
-    /// What to measure; everything but E unless given.
+    /// What to measure; everything but E and F unless given.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SCENARIO")]
     scenario: Vec<Scenario>,
     /// Incidents in A; B makes a tenth of them for its ten webhooks, the baseline five times as many requests.
