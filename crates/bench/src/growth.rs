@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::Setting;
 use crate::latency::Latency;
-use crate::load::{Load, Session};
+use crate::load::{Load, Session, TITLE_CHARS};
 use crate::scratch::Scratch;
 use crate::server::Server;
 use crate::usage::{self, Usage};
@@ -78,6 +78,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Growth> {
             in_flight: setting.arguments.in_flight,
             incidents_per_second: None,
             epoch: Instant::now(),
+            title_chars: TITLE_CHARS,
         };
         let before = server.usage()?;
         let outcome = load.run().await.context("the incidents could not all be made")?;
