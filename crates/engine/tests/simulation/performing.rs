@@ -1,5 +1,6 @@
 //! Performs actions: what users, receivers and the machine do.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use url::Url;
@@ -126,7 +127,7 @@ impl World {
             webhook,
             is_deleted: false,
             may_double: false,
-            last_sent_ms: None,
+            sent_ms: BTreeSet::new(),
             paced_since_ms: self.monotonic_ms(),
         };
         self.webhooks.insert(id, known);

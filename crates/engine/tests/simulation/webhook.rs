@@ -1,6 +1,6 @@
 //! Webhooks of every kind, as the simulation makes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use url::Url;
@@ -25,8 +25,8 @@ pub struct Known {
     pub is_deleted: bool,
     /// Whether something may have been posted twice there.
     pub may_double: bool,
-    /// When a request to it was last sent, on the monotonic clock; nothing if its pace begins anew.
-    pub last_sent_ms: Option<i64>,
+    /// When requests to it were sent, on the monotonic clock; nothing if its pace begins anew.
+    pub sent_ms: BTreeSet<i64>,
     /// What was sent up to then says nothing of its pace: it may have been started long before.
     pub paced_since_ms: i64,
 }

@@ -158,7 +158,7 @@ impl World {
     pub fn forget_paces(&mut self) {
         let now_ms = self.monotonic_ms();
         for known in self.webhooks.values_mut() {
-            known.last_sent_ms = None;
+            known.sent_ms.clear();
             known.paced_since_ms = now_ms;
         }
     }
