@@ -25,9 +25,16 @@ pub async fn list(
     page: Page,
 ) -> StoreResult<Listed<Delivery>> {
     let mut list = List::new(filter, page);
-    if !filter.open_states().is_empty() && is_crowded(connection, filter).await? {
-        // So many are found among the latest.
-        list.way = Way::Age;
+    if list.way == Way::Open {
+        match count_waiting(connection, &list, filter).await? {
+            0 => {
+                return Ok(Listed::new(Vec::new(), page, None, |row: &Delivery| {
+                    *row.id.as_bytes()
+                }));
+            }
+            count if count < i64::from(WALKED_ROWS) => {}
+            _ => list.expect_crowd(),
+        }
     }
     let walked_to = match list.is_bounded(filter) {
         true => walk_end(connection, &list).await?,
@@ -52,12 +59,17 @@ enum Way {
     Open,
     /// The dead ones.
     Dead,
+    /// Those of each webhook at which something waits.
+    Waiting,
 }
 
 /// A statement and its values; which values there are does not depend on the filter, so that few texts are prepared.
 #[derive(Clone)]
 struct List {
     way: Way,
+    /// Which webhooks' deliveries may fit: whether one that waits is held says its webhook.
+    of_webhooks: &'static str,
+    open_states: &'static [&'static str],
     lower: Vec<u8>,
     upper: Vec<u8>,
     limit: i64,
@@ -107,6 +119,8 @@ impl List {
                 () if filter.is_of_dead() => Way::Dead,
                 () => Way::Age,
             },
+            of_webhooks: webhook_condition(filter.state),
+            open_states: filter.open_states(),
             lower: since.unwrap_or_default().to_vec(),
             upper: until.map_or(before, |until| until.min(before)).to_vec(),
             limit: limit.into(),
@@ -123,17 +137,25 @@ impl List {
         }
     }
 
+    /// So many are found among the latest of their webhooks.
+    fn expect_crowd(&mut self) {
+        self.way = match self.webhook {
+            Some(_) => Way::Age,
+            None => Way::Waiting,
+        };
+    }
+
     /// Whether following the way for a filter has to end somewhere: on the others every row fits, or there are few.
     fn is_bounded(&self, filter: &DeliveryFilter) -> bool {
         match self.way {
-            Way::Age | Way::Dead => !filter.is_answered_by_index(),
+            Way::Age | Way::Dead | Way::Waiting => !filter.is_answered_by_index(),
             Way::Lane | Way::Open => false,
         }
     }
 
     /// Whether the way's index begins with the webhook and none is named: each webhook's page is read by itself.
     fn is_of_every_webhook(&self) -> bool {
-        matches!(self.way, Way::Open | Way::Dead) && self.webhook.is_none()
+        matches!(self.way, Way::Open | Way::Dead | Way::Waiting) && self.webhook.is_none()
     }
 
     /// What the index of the way knows. Three values come before those that depend on the filter.
@@ -146,7 +168,7 @@ impl List {
             conditions.push_str(&format!(" AND d.webhook_id = {}", bind(Narrow::Webhook)));
         }
         conditions.push_str(match self.way {
-            Way::Age | Way::Lane => "",
+            Way::Age | Way::Lane | Way::Waiting => "",
             Way::Open => " AND d.finished_at IS NULL",
             Way::Dead => " AND d.state = 'dead'",
         });
@@ -183,10 +205,24 @@ impl List {
             return format!(
                 "SELECT d.id FROM webhooks every CROSS JOIN LATERAL (
                      SELECT d.id FROM deliveries d WHERE d.webhook_id = every.id AND {conditions} {rest}) d
-                 ORDER BY d.id DESC LIMIT $3"
+                 WHERE {every} ORDER BY d.id DESC LIMIT $3",
+                every = self.every()
             );
         }
         format!("SELECT d.id FROM deliveries d WHERE {conditions} {rest}")
+    }
+
+    /// Which webhooks' pages are read, where each webhook's is read by itself.
+    fn every(&self) -> String {
+        let of_webhooks = self.of_webhooks;
+        match self.way {
+            Way::Waiting => format!(
+                "{of_webhooks} AND EXISTS (SELECT 1 FROM deliveries waits WHERE waits.webhook_id = every.id
+                     AND waits.finished_at IS NULL AND waits.state IN ('{}'))",
+                self.open_states.join("', '")
+            ),
+            Way::Age | Way::Lane | Way::Open | Way::Dead => of_webhooks.to_owned(),
+        }
     }
 
     fn place_of(&self, wanted: Narrow) -> String {
@@ -234,7 +270,8 @@ async fn walk_end(connection: &Connection, list: &List) -> StoreResult<Option<[u
         false => WALKED_ROWS.to_string(),
         true => {
             format!(
-                "(SELECT greatest({WALKED_ROWS} / greatest(count(*), 1), {WALKED_OF_EACH}) FROM webhooks)"
+                "(SELECT greatest({WALKED_ROWS} / greatest(count(*), 1), {WALKED_OF_EACH}) FROM webhooks every WHERE {})",
+                of_way.every()
             )
         }
     };
@@ -245,20 +282,46 @@ async fn walk_end(connection: &Connection, list: &List) -> StoreResult<Option<[u
         .await
 }
 
-/// Whether more deliveries are open than may be put in order for one page.
-async fn is_crowded(connection: &Connection, filter: &DeliveryFilter) -> StoreResult<bool> {
-    let sql = "SELECT count(*) >= $3 AS is_crowded FROM (
-                   SELECT 1 FROM deliveries WHERE finished_at IS NULL AND state = ANY($1::text[])
-                       AND ($2::bytea IS NULL OR webhook_id = $2) LIMIT $3) open";
-    let webhook = filter.webhook_id.map(|id| id.as_bytes().to_vec());
-    let is_crowded = connection
-        .read_one(
-            sql,
-            &[&filter.open_states(), &webhook, &i64::from(WALKED_ROWS)],
-            |row| value(row, "is_crowded"),
+/// How many deliveries wait that may fit, counted up to as many as may be put in order for one page.
+async fn count_waiting(connection: &Connection, list: &List, filter: &DeliveryFilter) -> StoreResult<i64> {
+    let of_webhooks = list.of_webhooks;
+    let sql = |named: &str| {
+        format!(
+            "SELECT count(*) AS count FROM (
+                 SELECT 1 FROM webhooks every CROSS JOIN LATERAL (
+                     SELECT 1 FROM deliveries WHERE webhook_id = every.id AND state = ANY($1::text[])
+                         AND finished_at IS NULL LIMIT {WALKED_ROWS}) waits
+                 WHERE {of_webhooks}{named} LIMIT {WALKED_ROWS}) waiting"
         )
-        .await?;
-    Ok(is_crowded.unwrap_or(false))
+    };
+    let states = filter.open_states();
+    let read = |row: &_| value(row, "count");
+    let count = match &list.webhook {
+        None => connection.read_one(&sql(""), &[&states], read).await?,
+        Some(webhook) => {
+            let sql = sql(" AND every.id = $2");
+            connection.read_one(&sql, &[&states, webhook], read).await?
+        }
+    };
+    Ok(count.unwrap_or(0))
+}
+
+/// Which webhooks' deliveries can be in a state.
+fn webhook_condition(state: Option<DeliveryState>) -> &'static str {
+    match state {
+        Some(DeliveryState::Scheduled | DeliveryState::Queued) => {
+            "every.disabled_since IS NULL AND every.deleted_at IS NULL"
+        }
+        Some(DeliveryState::Held) => "(every.disabled_since IS NOT NULL OR every.deleted_at IS NOT NULL)",
+        None
+        | Some(
+            DeliveryState::Claimed
+            | DeliveryState::Delivered
+            | DeliveryState::Dead
+            | DeliveryState::Superseded
+            | DeliveryState::Expired,
+        ) => "TRUE",
+    }
 }
 
 /// What a state means in rows: held is derived from the webhook.

@@ -14,7 +14,6 @@ use store::deliveries::DeliveryFilter;
 use store::page::{WALKED_OF_EACH, WALKED_ROWS};
 use store::{Listed, Page};
 
-use super::claims::all_webhooks;
 use super::statements::{read_all, read_one};
 use super::{delivery_rows, restrictions};
 
@@ -68,31 +67,57 @@ fn ways(connection: &Connection, filter: &DeliveryFilter) -> StoreResult<Vec<Way
     if !is_of_open && !filter.is_of_dead() {
         return Ok(vec![by_age]);
     }
-    let webhooks = match filter.webhook_id {
-        Some(webhook) => vec![webhook],
-        None => all_webhooks(connection)?,
-    };
-    Ok(match is_of_open {
-        // So many are found among the latest.
-        true if is_crowded(connection, filter, &webhooks)? => vec![by_age],
-        true => webhooks.into_iter().map(Way::Open).collect(),
-        false => webhooks.into_iter().map(Way::Dead).collect(),
-    })
+    let webhooks = webhooks_of(connection, filter)?;
+    if !is_of_open {
+        return Ok(webhooks.into_iter().map(Way::Dead).collect());
+    }
+    let (waiting, is_crowded) = waiting(connection, filter, webhooks)?;
+    // So many are found among the latest of their webhooks.
+    let way = if is_crowded { Way::Webhook } else { Way::Open };
+    Ok(waiting.into_iter().map(way).collect())
 }
 
-/// Whether more deliveries are open than may be put in order for one page.
-fn is_crowded(connection: &Connection, filter: &DeliveryFilter, webhooks: &[WebhookId]) -> StoreResult<bool> {
-    let mut left = WALKED_ROWS;
+/// The webhooks whose deliveries may fit: whether one that waits is held says its webhook.
+fn webhooks_of(connection: &Connection, filter: &DeliveryFilter) -> StoreResult<Vec<WebhookId>> {
+    let sql = match filter.state {
+        Some(DeliveryState::Scheduled | DeliveryState::Queued) => {
+            "SELECT id FROM webhooks WHERE disabled_since IS NULL AND deleted_at IS NULL"
+        }
+        Some(DeliveryState::Held) => {
+            "SELECT id FROM webhooks WHERE disabled_since IS NOT NULL OR deleted_at IS NOT NULL"
+        }
+        None
+        | Some(
+            DeliveryState::Claimed
+            | DeliveryState::Delivered
+            | DeliveryState::Dead
+            | DeliveryState::Superseded
+            | DeliveryState::Expired,
+        ) => "SELECT id FROM webhooks",
+    };
+    let mut webhooks = read_all(connection, sql, (), |row| row.get(0).map(WebhookId::from_bytes))?;
+    webhooks.retain(|webhook| filter.webhook_id.is_none_or(|only| only == *webhook));
+    Ok(webhooks)
+}
+
+/// Those of the webhooks at which something waits, and whether that is more than may be put in order for one page.
+fn waiting(
+    connection: &Connection,
+    filter: &DeliveryFilter,
+    webhooks: Vec<WebhookId>,
+) -> StoreResult<(Vec<WebhookId>, bool)> {
+    let (mut waiting, mut left) = (Vec::new(), WALKED_ROWS);
     for webhook in webhooks {
+        let mut count = 0;
         for state in filter.open_states() {
-            let count = count_open(connection, *webhook, state, left)?;
-            if count >= left {
-                return Ok(true);
-            }
-            left -= count;
+            count += count_open(connection, webhook, state, left.max(1))?;
+        }
+        if count > 0 {
+            waiting.push(webhook);
+            left = left.saturating_sub(count);
         }
     }
-    Ok(false)
+    Ok((waiting, left == 0))
 }
 
 fn count_open(
