@@ -9,7 +9,9 @@ use model::id::WebhookId;
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
-use store::deliveries::{COUNTED_AT_MOST, StateCounts, WebhookCounts, WebhookStats};
+use store::deliveries::{
+    COUNTED_AT_MOST, DEAD_SEARCHED, StateCounts, WebhookCounts, WebhookStats, without_tests,
+};
 
 use super::columns::{bytes, number, optional_number, optional_time, value};
 use super::connection::Connection;
@@ -94,8 +96,8 @@ pub async fn counts(
     connection: &Connection,
     at_most: Option<u32>,
 ) -> StoreResult<HashMap<WebhookId, Counts>> {
-    let sql = "SELECT w.id, open.scheduled - tests.scheduled AS scheduled, open.queued - tests.queued AS queued,
-                   open.claimed - tests.claimed AS claimed, died.dead, open.next_due_at
+    let sql = "SELECT w.id, open.scheduled, open.queued, open.claimed, tests.scheduled AS scheduled_tests,
+                   tests.queued AS queued_tests, tests.claimed AS claimed_tests, died.dead, open.next_due_at
                FROM webhooks w
                CROSS JOIN LATERAL (
                    SELECT (SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id
@@ -113,17 +115,23 @@ pub async fn counts(
                    FROM deliveries d
                    WHERE d.webhook_id = w.id AND d.is_test AND d.state IN ('scheduled', 'queued', 'claimed')) tests
                CROSS JOIN LATERAL (
-                   SELECT count(*) AS dead FROM (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id AND d.state = 'dead'
-                       AND NOT d.is_test AND d.last_failure IS DISTINCT FROM $1 LIMIT $2) dead) died";
+                   SELECT count(*) AS dead FROM (
+                       SELECT 1 FROM (SELECT d.is_test, d.last_failure FROM deliveries d
+                                      WHERE d.webhook_id = w.id AND d.state = 'dead' ORDER BY d.id DESC LIMIT $3) latest
+                       WHERE NOT is_test AND last_failure IS DISTINCT FROM $1 LIMIT $2) dead) died";
+    let searched = at_most.map(|_| i64::from(DEAD_SEARCHED));
+    let counted = |row: &Row, open: &str, tests: &str| -> StoreResult<u64> {
+        Ok(without_tests(number(row, open)?, number(row, tests)?, at_most))
+    };
     let rows = connection
         .read_all(
             sql,
-            &[&FailureCode::GivenUp.as_str(), &at_most.map(i64::from)],
+            &[&FailureCode::GivenUp.as_str(), &at_most.map(i64::from), &searched],
             |row| {
                 let counts = Counts {
-                    scheduled: number(row, "scheduled")?,
-                    queued: number(row, "queued")?,
-                    claimed: number(row, "claimed")?,
+                    scheduled: counted(row, "scheduled", "scheduled_tests")?,
+                    queued: counted(row, "queued", "queued_tests")?,
+                    claimed: counted(row, "claimed", "claimed_tests")?,
                     dead: number(row, "dead")?,
                     next_due_at: optional_time(row, "next_due_at")?,
                 };
@@ -174,16 +182,19 @@ pub async fn webhook_stats(
 
 /// How many open deliveries a webhook has, tests left out, and when the next scheduled one is due.
 async fn open_of(connection: &Connection, webhook_id: WebhookId) -> StoreResult<(u64, Option<Timestamp>)> {
-    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE webhook_id = $1 AND finished_at IS NULL LIMIT $2) o)
-                   - (SELECT count(*) FROM deliveries
-                      WHERE webhook_id = $1 AND state IN ('scheduled', 'queued', 'claimed') AND is_test) AS open,
+    let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE webhook_id = $1 AND finished_at IS NULL LIMIT $2) o) AS open,
+                   (SELECT count(*) FROM deliveries
+                    WHERE webhook_id = $1 AND state IN ('scheduled', 'queued', 'claimed') AND is_test) AS tests,
                    (SELECT min(due_at) FROM deliveries
                     WHERE webhook_id = $1 AND state = 'scheduled' AND finished_at IS NULL) AS next_due_at";
     let open = connection
         .read_one(
             sql,
             &[&&webhook_id.as_bytes()[..], &i64::from(COUNTED_AT_MOST)],
-            |row| Ok((number(row, "open")?, optional_time(row, "next_due_at")?)),
+            |row| {
+                let open = without_tests(number(row, "open")?, number(row, "tests")?, Some(COUNTED_AT_MOST));
+                Ok((open, optional_time(row, "next_due_at")?))
+            },
         )
         .await?;
     Ok(open.unwrap_or_default())

@@ -12,7 +12,7 @@ use model::insight::InsightDay;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::deliveries::COUNTED_AT_MOST;
-use store::overview::{DeadGroup, GROUPED_AT_MOST, OpenIncidents, Overview, WebhookHealth};
+use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth, grouped_of_each};
 
 use super::activity;
 use super::columns::{bytes, degraded_from_row, number, optional_time, parsed, state_from_row, time, value};
@@ -91,20 +91,10 @@ impl Overview for Database {
     }
 
     async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>> {
-        let sql = "SELECT w.id, w.name, d.last_failure, count(*) AS count,
-                       min(d.created_at) AS first, max(d.created_at) AS last,
-                       sum(count(*)) OVER () >= $1 AS is_cut
-                   FROM (SELECT w.id AS webhook_id, died.last_failure, died.created_at
-                         FROM webhooks w CROSS JOIN LATERAL (
-                             SELECT last_failure, created_at FROM deliveries
-                             WHERE webhook_id = w.id AND state = 'dead' AND NOT is_test ORDER BY id DESC LIMIT $1) died
-                         LIMIT $1) d
-                       JOIN webhooks w ON w.id = d.webhook_id
-                   GROUP BY w.id, d.last_failure ORDER BY count DESC, w.id, d.last_failure";
-        let connection = self.connection().await?;
-        connection
-            .read_all(sql, &[&i64::from(GROUPED_AT_MOST)], dead_group_from_row)
-            .await
+        let mut connection = self.snapshot().await?;
+        let groups = dead_groups(&connection).await?;
+        connection.commit().await?;
+        Ok(groups)
     }
 
     async fn titles(&self, ids: Vec<IncidentId>) -> StoreResult<HashMap<IncidentId, String>> {
@@ -119,6 +109,25 @@ impl Overview for Database {
             .await?;
         Ok(rows.into_iter().collect())
     }
+}
+
+async fn dead_groups(connection: &Connection) -> StoreResult<Vec<DeadGroup>> {
+    let sql = "SELECT w.id FROM webhooks w
+               WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id AND d.state = 'dead' AND NOT d.is_test)";
+    let webhooks: Vec<[u8; 16]> = connection.read_all(sql, &[], |row| bytes(row, "id")).await?;
+    let share = i64::from(grouped_of_each(webhooks.len()));
+    let ids: Vec<&[u8]> = webhooks.iter().map(|id| &id[..]).collect();
+    let sql = "SELECT w.id, w.name, d.last_failure, count(*) AS count,
+                   min(d.created_at) AS first, max(d.created_at) AS last,
+                   sum(count(*)) OVER (PARTITION BY w.id) >= $1 AS is_cut
+               FROM webhooks w CROSS JOIN LATERAL (
+                   SELECT last_failure, created_at FROM deliveries
+                   WHERE webhook_id = w.id AND state = 'dead' AND NOT is_test ORDER BY id DESC LIMIT $1) d
+               WHERE w.id = ANY($2)
+               GROUP BY w.id, d.last_failure ORDER BY count DESC, w.id, d.last_failure";
+    connection
+        .read_all(sql, &[&share, &ids], dead_group_from_row)
+        .await
 }
 
 /// The index is walked rank by rank, so that of each no more is read than is shown.

@@ -7,7 +7,7 @@ use model::exchange::FailureCode;
 use model::id::{AuditId, WebhookId};
 use model::time::Timestamp;
 use store::StoreResult;
-use store::deliveries::COUNTED_AT_MOST;
+use store::deliveries::{COUNTED_AT_MOST, DEAD_SEARCHED};
 use store::upkeep::{MAX_UNWELL, UnwellWebhook};
 
 use super::columns::{bytes, number, optional_time, value};
@@ -21,16 +21,17 @@ const LONGEST_WAIT_MS: i64 = 24 * 3_600_000;
 pub async fn read(connection: &Connection) -> StoreResult<Vec<UnwellWebhook>> {
     let sql = "SELECT * FROM (
              SELECT id, name, degraded_since, degraded_code, disabled_since, disabled_reason,
-                 (SELECT count(*) FROM (SELECT 1 FROM deliveries d
-                                        WHERE d.webhook_id = w.id AND d.state = 'dead' AND NOT d.is_test
-                                            AND d.last_failure IS DISTINCT FROM $2 LIMIT $3) died) AS dead
+                 (SELECT count(*) FROM (
+                      SELECT 1 FROM (SELECT d.is_test, d.last_failure FROM deliveries d
+                                     WHERE d.webhook_id = w.id AND d.state = 'dead' ORDER BY d.id DESC LIMIT $4) latest
+                      WHERE NOT is_test AND last_failure IS DISTINCT FROM $2 LIMIT $3) died) AS dead
              FROM webhooks w WHERE deleted_at IS NULL) AS webhooks
          WHERE degraded_since IS NOT NULL OR disabled_since IS NOT NULL OR dead > 0
          ORDER BY id LIMIT $1";
     let given_up = FailureCode::GivenUp.as_str();
-    let (most, counted) = (i64::from(MAX_UNWELL), i64::from(COUNTED_AT_MOST));
+    let [most, counted, searched] = [MAX_UNWELL, COUNTED_AT_MOST, DEAD_SEARCHED].map(i64::from);
     let mut webhooks = connection
-        .read_all(sql, &[&most, &given_up, &counted], webhook_from_row)
+        .read_all(sql, &[&most, &given_up, &counted, &searched], webhook_from_row)
         .await?;
     for webhook in &mut webhooks {
         if let Some((since, _)) = webhook.disabled_by_failure

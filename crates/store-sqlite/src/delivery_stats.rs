@@ -9,7 +9,9 @@ use model::id::WebhookId;
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
-use store::deliveries::{COUNTED_AT_MOST, StateCounts, WebhookCounts, WebhookStats};
+use store::deliveries::{
+    COUNTED_AT_MOST, DEAD_SEARCHED, StateCounts, WebhookCounts, WebhookStats, without_tests,
+};
 
 use super::delivery_rows::parse_failure_code;
 use super::statements::{read_all, read_one, row_limit};
@@ -88,27 +90,33 @@ pub fn count_open(
     state: &'static str,
     at_most: Option<u32>,
 ) -> StoreResult<u64> {
-    count(
+    let counted = read_one(
         connection,
-        "SELECT count(*) - (SELECT count(*) FROM deliveries INDEXED BY deliveries_test
-                            WHERE webhook_id = ?1 AND state = ?2 AND is_test = 1)
+        "SELECT count(*), (SELECT count(*) FROM deliveries INDEXED BY deliveries_test
+                           WHERE webhook_id = ?1 AND state = ?2 AND is_test = 1)
          FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_open
                WHERE webhook_id = ?1 AND state = ?2 AND finished_at IS NULL LIMIT ?3)",
         (webhook_id.as_bytes(), state, row_limit(at_most)),
-    )
+        |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))),
+    )?;
+    let (open, tests) = counted.unwrap_or_default();
+    Ok(without_tests(open, tests, at_most))
 }
 
-/// How many deliveries of a webhook are dead, tests and those that were given up left out; counted likewise.
+/// How many deliveries of a webhook are dead, tests and those that were given up left out; counted likewise, among the
+/// latest [`DEAD_SEARCHED`] that ended unsent.
 pub fn count_dead(connection: &Connection, webhook_id: WebhookId, at_most: Option<u32>) -> StoreResult<u64> {
     count(
         connection,
-        "SELECT count(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_dead_causes
-                               WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0 AND last_failure IS NOT ?2
-                               LIMIT ?3)",
+        "SELECT count(*) FROM (
+             SELECT 1 FROM (SELECT is_test, last_failure FROM deliveries INDEXED BY deliveries_dead_causes
+                            WHERE webhook_id = ?1 AND state = 'dead' ORDER BY id DESC LIMIT ?4)
+             WHERE is_test = 0 AND last_failure IS NOT ?2 LIMIT ?3)",
         (
             webhook_id.as_bytes(),
             FailureCode::GivenUp.as_str(),
             row_limit(at_most),
+            row_limit(at_most.map(|_| DEAD_SEARCHED)),
         ),
     )
 }
@@ -137,6 +145,7 @@ pub fn webhook_stats(
     for state in ["scheduled", "queued", "claimed"] {
         stats.open += count_open(connection, webhook_id, state, Some(COUNTED_AT_MOST))?;
     }
+    stats.open = stats.open.min(COUNTED_AT_MOST.into());
     stats.next_due_at = super::claims::next_due_at(connection, webhook_id)?;
     let mut durations_us = Vec::new();
     let mut failures: HashMap<FailureCode, u64> = HashMap::new();

@@ -13,7 +13,7 @@ use model::insight::InsightDay;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::deliveries::COUNTED_AT_MOST;
-use store::overview::{DeadGroup, GROUPED_AT_MOST, OpenIncidents, Overview, WebhookHealth};
+use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth, grouped_of_each};
 
 use super::activity;
 use super::columns::{degraded_from_row, id_bytes, state_from_row};
@@ -204,14 +204,19 @@ fn open(connection: &Connection, id: WebhookId) -> StoreResult<u64> {
 }
 
 fn dead_groups(connection: &Connection) -> StoreResult<Vec<DeadGroup>> {
-    let webhooks = read_all(connection, "SELECT id, name FROM webhooks", (), |row| {
-        Ok((WebhookId::from_bytes(row.get(0)?), row.get::<_, String>(1)?))
-    })?;
-    let (mut groups, mut left) = (Vec::new(), u64::from(GROUPED_AT_MOST));
+    let webhooks = read_all(
+        connection,
+        "SELECT w.id, w.name FROM webhooks w
+         WHERE EXISTS (SELECT 1 FROM deliveries d INDEXED BY deliveries_dead_causes
+                       WHERE d.webhook_id = w.id AND d.state = 'dead' AND d.is_test = 0)
+         ORDER BY w.id",
+        (),
+        |row| Ok((WebhookId::from_bytes(row.get(0)?), row.get::<_, String>(1)?)),
+    )?;
+    let share = grouped_of_each(webhooks.len());
+    let mut groups = Vec::new();
     for (id, name) in webhooks {
-        let of_webhook = dead_groups_of(connection, id, &name, left)?;
-        left -= of_webhook.iter().map(|group| group.count).sum::<u64>().min(left);
-        groups.extend(of_webhook);
+        groups.extend(dead_groups_of(connection, id, &name, share)?);
     }
     groups.sort_by_key(|group| Reverse(group.count));
     Ok(groups)
@@ -221,7 +226,7 @@ fn dead_groups_of(
     connection: &Connection,
     id: WebhookId,
     name: &str,
-    at_most: u64,
+    at_most: u32,
 ) -> StoreResult<Vec<DeadGroup>> {
     let from_row = |row: &Row<'_>| {
         let cause: Option<String> = row.get(0)?;
@@ -243,10 +248,10 @@ fn dead_groups_of(
          FROM (SELECT last_failure, created_at FROM deliveries INDEXED BY deliveries_dead_causes
                WHERE webhook_id = ?1 AND state = 'dead' AND is_test = 0 ORDER BY id DESC LIMIT ?2)
          GROUP BY last_failure",
-        (id.as_bytes(), i64::try_from(at_most).unwrap_or(i64::MAX)),
+        (id.as_bytes(), at_most),
         from_row,
     )?;
-    let is_cut = groups.iter().map(|group| group.count).sum::<u64>() >= at_most;
+    let is_cut = groups.iter().map(|group| group.count).sum::<u64>() >= u64::from(at_most);
     groups.iter_mut().for_each(|group| group.is_cut = is_cut);
     Ok(groups)
 }

@@ -7,7 +7,7 @@ use model::exchange::FailureCode;
 use model::id::{AuditId, WebhookId};
 use model::time::Timestamp;
 use store::StoreResult;
-use store::deliveries::COUNTED_AT_MOST;
+use store::deliveries::{COUNTED_AT_MOST, DEAD_SEARCHED};
 use store::upkeep::{MAX_UNWELL, UnwellWebhook};
 
 use super::columns::id_bytes;
@@ -22,13 +22,19 @@ pub fn read(connection: &Connection) -> StoreResult<Vec<UnwellWebhook>> {
     let mut webhooks = read_all(
         connection,
         "SELECT id, name, degraded_since, degraded_code, disabled_since, disabled_reason,
-             (SELECT count(*) FROM (SELECT 1 FROM deliveries d INDEXED BY deliveries_dead_causes
-                                    WHERE d.webhook_id = webhooks.id AND d.state = 'dead' AND d.is_test = 0
-                                        AND d.last_failure IS NOT ?2 LIMIT ?3)) AS dead
+             (SELECT count(*) FROM (
+                  SELECT 1 FROM (SELECT d.is_test, d.last_failure FROM deliveries d INDEXED BY deliveries_dead_causes
+                                 WHERE d.webhook_id = webhooks.id AND d.state = 'dead' ORDER BY d.id DESC LIMIT ?4)
+                  WHERE is_test = 0 AND last_failure IS NOT ?2 LIMIT ?3)) AS dead
          FROM webhooks WHERE deleted_at IS NULL
              AND (degraded_since IS NOT NULL OR disabled_since IS NOT NULL OR dead > 0)
          ORDER BY id LIMIT ?1",
-        (MAX_UNWELL, FailureCode::GivenUp.as_str(), COUNTED_AT_MOST),
+        (
+            MAX_UNWELL,
+            FailureCode::GivenUp.as_str(),
+            COUNTED_AT_MOST,
+            DEAD_SEARCHED,
+        ),
         webhook_from_row,
     )?;
     for webhook in &mut webhooks {

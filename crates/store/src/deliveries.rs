@@ -23,6 +23,10 @@ pub const RECOVER_BATCH: u32 = 500;
 /// anybody reads.
 pub const COUNTED_AT_MOST: u32 = 10_000;
 
+/// Among how many of a webhook's latest deliveries that ended unsent the dead ones are counted then: the others were given up,
+/// superseded or expired, and those may be millions.
+pub const DEAD_SEARCHED: u32 = 20_000;
+
 /// Which deliveries a list shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliveryFilter {
@@ -252,6 +256,15 @@ pub struct WebhookCounts {
     pub counts: StateCounts,
 }
 
+/// How many of those that were counted are no tests. If that is as far as is counted there are so many or more: some of what
+/// was not looked at takes the place of the tests.
+pub fn without_tests(counted: u64, tests: u64, at_most: Option<u32>) -> u64 {
+    match at_most {
+        Some(at_most) if counted >= u64::from(at_most) => at_most.into(),
+        _ => counted.saturating_sub(tests),
+    }
+}
+
 /// What a webhook did since a time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WebhookStats {
@@ -259,7 +272,7 @@ pub struct WebhookStats {
     pub delivered: u64,
     /// Deliveries made since then that are dead.
     pub dead: u64,
-    /// Open deliveries, whenever made; counted in each state up to [`COUNTED_AT_MOST`].
+    /// Open deliveries, whenever made; counted up to [`COUNTED_AT_MOST`].
     pub open: u64,
     /// Attempts since then that delivered.
     pub attempts_delivered: u64,
@@ -312,7 +325,7 @@ pub trait Deliveries: Send + Sync {
         change: Change,
     ) -> StoreResult<RecoverStep>;
 
-    /// Open and dead deliveries by state, each up to [`COUNTED_AT_MOST`].
+    /// Open and dead deliveries by state, each up to [`COUNTED_AT_MOST`]; dead ones among each webhook's [`DEAD_SEARCHED`].
     async fn counts(&self) -> StoreResult<StateCounts> {
         let by_webhook = self.counts_by_webhook(Some(COUNTED_AT_MOST)).await?;
         let sum = |sum: StateCounts, webhook: &WebhookCounts| sum.plus(&webhook.counts);
@@ -325,4 +338,16 @@ pub trait Deliveries: Send + Sync {
 
     /// What a webhook did since a time.
     async fn webhook_stats(&self, webhook_id: WebhookId, since: Timestamp) -> StoreResult<WebhookStats>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_tests;
+
+    #[test]
+    fn what_was_counted_as_far_as_it_goes_stays_so_many_or_more() {
+        let counts = [(9, Some(10)), (10, Some(10)), (10, None)]
+            .map(|(counted, at_most)| without_tests(counted, 2, at_most));
+        assert_eq!(counts, [7, 10, 8]);
+    }
 }

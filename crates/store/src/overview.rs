@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 
 use crate::StoreResult;
+use crate::page::WALKED_OF_EACH;
 use model::activity::Activity;
 use model::exchange::FailureCode;
 use model::id::{IncidentId, ServiceId, WebhookId};
@@ -40,8 +41,14 @@ pub struct DeadGroup {
     pub made_between: (Timestamp, Timestamp),
 }
 
-/// How many dead deliveries are grouped by their cause at most, of one webhook and of all.
-pub const GROUPED_AT_MOST: u32 = 20_000;
+/// How many dead deliveries are grouped by their cause, of all webhooks that have any.
+const GROUPED_AT_MOST: u32 = 20_000;
+
+/// How many of each webhook's that is if so many have any: none is left out because another one has very many.
+pub fn grouped_of_each(webhooks: usize) -> u32 {
+    let webhooks = u32::try_from(webhooks).unwrap_or(u32::MAX).max(1);
+    (GROUPED_AT_MOST / webhooks).max(WALKED_OF_EACH)
+}
 
 /// Counts for pages.
 #[async_trait]
@@ -78,8 +85,8 @@ pub trait Overview: Send + Sync {
     /// Tests are left out.
     async fn webhook_health(&self) -> StoreResult<HashMap<WebhookId, WebhookHealth>>;
 
-    /// Dead deliveries by webhook (deleted ones too) and cause, the most first; tests left out. The latest
-    /// [`GROUPED_AT_MOST`] are looked at, webhook by webhook.
+    /// Dead deliveries by webhook (deleted ones too) and cause, the most first; tests left out. Of each webhook the latest
+    /// [`grouped_of_each`] are looked at.
     async fn dead_groups(&self) -> StoreResult<Vec<DeadGroup>>;
 
     /// The titles of incidents; those that do not exist are left out.
@@ -100,4 +107,15 @@ pub struct WebhookHealth {
     pub dead: u64,
     /// Its open deliveries, in each state likewise.
     pub open: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped_of_each;
+
+    #[test]
+    fn each_webhook_with_dead_deliveries_has_its_share_of_the_grouping() {
+        let shares = [0, 1, 2, 1000, usize::MAX].map(grouped_of_each);
+        assert_eq!(shares, [20_000, 20_000, 10_000, 100, 100]);
+    }
 }
