@@ -212,9 +212,14 @@ impl WebhookPage {
         crate::layout::paging::address(&format!("/settings/integrations/{}", self.id), &pairs, None)
     }
 
-    /// What is open is counted up to a number; what ended is of a sample that is smaller.
+    /// What is open is counted up to a number.
     fn count(number: &u64) -> String {
         show::counted(*number)
+    }
+
+    /// What is recovered is counted to the end, and what is dead to that of the sample.
+    fn exact(number: &u64) -> String {
+        show::count(*number)
     }
 }
 
