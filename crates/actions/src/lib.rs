@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod catalog;
 pub mod chat;
 pub mod checks;
+pub mod deep_check;
 pub mod deliveries;
 pub mod error;
 pub mod inboxes;
@@ -25,6 +26,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::alerts::ToldRefusals;
+use crate::deep_check::MAX_DEEP_CHECKS;
 use crate::insights::MAX_INSIGHTS_AT_ONCE;
 use crate::password::Passwords;
 use clock::Env;
@@ -63,6 +65,8 @@ pub struct Actions {
     told_refusals: ToldRefusals,
     /// Who may compute insights now.
     insights: Semaphore,
+    /// Who may check everything now.
+    deep_checks: Arc<Semaphore>,
 }
 
 impl Actions {
@@ -85,6 +89,7 @@ impl Actions {
             renderer,
             told_refusals: alerts::told_refusals(),
             insights: Semaphore::new(MAX_INSIGHTS_AT_ONCE),
+            deep_checks: Arc::new(Semaphore::new(MAX_DEEP_CHECKS)),
         }
     }
 }

@@ -23,6 +23,8 @@ use telemetry::incidents::OpenOfService;
 const COUNTS_HOLD_MS: i64 = 1000;
 /// They hold for so many times as long as it took to count, so that very many open deliveries do not keep a reader busy.
 const COUNTS_REST: i64 = 20;
+/// While they are counted nobody else counts, nor for so long if who asked for it goes away meanwhile.
+const COUNTING_MS: i64 = 60_000;
 /// How long the balance holds: it counts every delivery.
 const BALANCE_HOLDS_MS: i64 = 60_000;
 /// The media type of the text format of Prometheus.
@@ -30,23 +32,25 @@ pub const TEXT: &str = "text/plain";
 /// The media type of OpenMetrics.
 pub const OPEN_METRICS: &str = "application/openmetrics-text";
 
-/// When the metrics were last read from the store, in monotonic milliseconds.
+/// When the metrics are to be read from the store again, in monotonic milliseconds; nothing before they were.
 #[derive(Default)]
 pub struct Scrapes {
-    counts_ms: Mutex<Option<i64>>,
-    balance_ms: Mutex<Option<i64>>,
+    counts_due_ms: Mutex<Option<i64>>,
+    balance_due_ms: Mutex<Option<i64>>,
 }
 
 /// `GET /metrics`
 pub async fn metrics(State(state): State<ApiState>, headers: HeaderMap) -> ApiResult {
     let now_ms = state.source.monotonic_millis();
-    if is_due(&state.scrapes.counts_ms, now_ms, COUNTS_HOLD_MS) {
-        refresh_counts(&state).await?;
+    if is_due(&state.scrapes.counts_due_ms, now_ms, COUNTING_MS) {
+        let refreshed = refresh_counts(&state).await;
         let took_ms = state.source.monotonic_millis() - now_ms;
-        put_off(&state.scrapes.counts_ms, took_ms * COUNTS_REST - COUNTS_HOLD_MS);
+        let holds_ms = COUNTS_HOLD_MS.max(took_ms * COUNTS_REST);
+        put_off(&state.scrapes.counts_due_ms, now_ms + holds_ms);
+        refreshed?;
     }
     refresh_troubles(&state);
-    if is_due(&state.scrapes.balance_ms, now_ms, BALANCE_HOLDS_MS) {
+    if is_due(&state.scrapes.balance_due_ms, now_ms, BALANCE_HOLDS_MS) {
         // With more deliveries it is what the auditor came to.
         if let Some(balances) = state.store.upkeep.balance_at_once().await? {
             state.metrics.show_balance(&balances);
@@ -89,20 +93,19 @@ fn as_text_format(open_metrics: &str) -> String {
     text
 }
 
-/// Whether it is time again; if so, the next time counts from now.
-fn is_due(last_ms: &Mutex<Option<i64>>, now_ms: i64, holds_ms: i64) -> bool {
-    let mut last_ms = last_ms.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_due = last_ms.is_none_or(|last_ms| now_ms - last_ms >= holds_ms);
+/// Whether it is time; if so, it is time again after a while.
+fn is_due(due_ms: &Mutex<Option<i64>>, now_ms: i64, holds_ms: i64) -> bool {
+    let mut due_ms = due_ms.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_due = due_ms.is_none_or(|due_ms| now_ms >= due_ms);
     if is_due {
-        *last_ms = Some(now_ms);
+        *due_ms = Some(now_ms + holds_ms);
     }
     is_due
 }
 
-/// Lets what was read last hold longer.
-fn put_off(last_ms: &Mutex<Option<i64>>, by_ms: i64) {
-    let mut last_ms = last_ms.lock().unwrap_or_else(PoisonError::into_inner);
-    *last_ms = last_ms.map(|last_ms| last_ms + by_ms.max(0));
+/// It is time again then.
+fn put_off(due_ms: &Mutex<Option<i64>>, until_ms: i64) {
+    *due_ms.lock().unwrap_or_else(PoisonError::into_inner) = Some(until_ms);
 }
 
 async fn refresh_counts(state: &ApiState) -> Result<(), Problem> {
@@ -203,12 +206,11 @@ mod tests {
 
     #[test]
     fn the_store_is_asked_at_once_and_then_once_per_period() {
-        let last_ms = Mutex::new(None);
-        let asked = [0, 500, 999, 1000, 1500].map(|now_ms| is_due(&last_ms, now_ms, 1000));
+        let due_ms = Mutex::new(None);
+        let asked = [0, 500, 999, 1000, 1500].map(|now_ms| is_due(&due_ms, now_ms, 1000));
         assert_eq!(asked, [true, false, false, true, false]);
-        put_off(&last_ms, -7);
-        put_off(&last_ms, 4000);
-        let asked = [2000, 5999, 6000].map(|now_ms| is_due(&last_ms, now_ms, 1000));
+        put_off(&due_ms, 6000);
+        let asked = [2000, 5999, 6000].map(|now_ms| is_due(&due_ms, now_ms, 1000));
         assert_eq!(asked, [false, false, true]);
     }
 }

@@ -116,6 +116,8 @@ define_problems! {
         "close a stream, or wait as long as Retry-After says"
     TooManyExports "too_many_exports" SERVICE_UNAVAILABLE "the server writes as many exports as it may"
         "wait as long as Retry-After says, or until another export has ended"
+    DeepCheckRuns "deep_check_runs" TOO_MANY_REQUESTS "a deep check runs already, and there is one at a time"
+        "wait until it has ended, or as long as Retry-After says"
     Internal "internal_error" INTERNAL_SERVER_ERROR "something went wrong in the server"
         "try again; if it stays, look at the server's log"
     StoreUnavailable "store_unavailable" SERVICE_UNAVAILABLE "the store cannot be used now"

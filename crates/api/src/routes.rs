@@ -10,8 +10,8 @@ use crate::guard::Access;
 use crate::health::HealthView;
 use crate::insights::{InsightsQuery, InsightsView};
 use crate::problem::Code::{
-    self, AlreadyExists, Conflict, InUse, InvalidFields, NotWaiting, SetupRefused, StillOpen, TooManyStreams,
-    UnknownPolicy, UnknownService, UnknownUser,
+    self, AlreadyExists, Conflict, DeepCheckRuns, InUse, InvalidFields, NotWaiting, SetupRefused, StillOpen,
+    TooManyStreams, UnknownPolicy, UnknownService, UnknownUser,
 };
 use crate::recovery::{RecoverBody, RecoveredView, SelectionBody, SelectionView};
 use crate::route::Route;
@@ -437,6 +437,7 @@ fn system_routes() -> Vec<Route> {
             system::get,
         )
         .asks::<SystemQuery>()
+        .fails(&[DeepCheckRuns])
         .gives::<SystemView>(200),
         Route::new(
             Get,
@@ -445,6 +446,7 @@ fn system_routes() -> Vec<Route> {
             "Check everything, telling how far it has come; the last line has the findings",
             system_check::check,
         )
+        .fails(&[DeepCheckRuns])
         .gives_text(NDJSON),
         Route::new(
             Post,

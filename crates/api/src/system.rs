@@ -10,11 +10,12 @@ use crate::body::{JsonBody, Nothing, OptionalBody};
 use crate::problem::{Code, Problem};
 use crate::query::QueryOf;
 use crate::state::ApiState;
+use crate::system_check;
 use model::capacity::Capacity;
 use model::id::WebhookId;
 use model::time::Timestamp;
 use store::deliveries::StateCounts;
-use store::upkeep::{Balance, Finding, Loss, StoreInfo, UnwellWebhook};
+use store::upkeep::{Audited, Balance, Finding, Loss, StoreInfo, UnwellWebhook};
 
 /// The state of the installation.
 #[derive(Serialize, ToSchema)]
@@ -34,6 +35,9 @@ pub struct SystemView {
     missing: Option<i64>,
     /// The balance of every webhook; empty where `missing` is null.
     balance: Vec<BalanceView>,
+    /// What this server's own check came to last; null if another server leads, or before the first.
+    #[schema(required)]
+    audit: Option<AuditView>,
     /// What is wrong with the store, as far as it is known without the deep check.
     troubles: Vec<FindingView>,
     /// Webhooks that are degraded, disabled by failure or have dead deliveries, at most 1000.
@@ -87,7 +91,7 @@ pub struct UnwellView {
     degraded: Option<SinceView>,
     /// Not told of one that a person has disabled.
     disabled_by_failure: Option<SinceView>,
-    /// Dead deliveries, without those of Send Test; counted up to 10,000.
+    /// Dead deliveries, without those of Send Test; counted up to 10,000, among the latest 20,000 that ended unsent.
     dead: u64,
 }
 
@@ -136,6 +140,16 @@ pub struct LossView {
     deliveries: u64,
 }
 
+/// What the balance of all webhooks came to when the server drew it by itself, as the one that leads does each few minutes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Audit)]
+pub struct AuditView {
+    /// Deliveries that were missing, or too many: zero when nothing is lost.
+    off: i64,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+}
+
 /// How much may be open at once, worked out from the file descriptors that the process may have.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -152,7 +166,8 @@ pub struct CapacityView {
     live_pages: usize,
 }
 
-/// Open and dead deliveries by state. Each is counted up to 10,000, which means so many or more; `/metrics` counts them all.
+/// Open and dead deliveries by state. Each is counted up to 10,000, which means so many or more, and dead ones among each webhook's
+/// latest 20,000 that ended unsent; `/metrics` counts them all.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = DeliveryCounts)]
@@ -290,18 +305,19 @@ impl From<&Balance> for BalanceView {
 pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQuery>) -> ApiResult {
     let info = state.store.upkeep.info().await?;
     let counts = state.store.deliveries.counts().await?;
-    let balance = match query.deep {
-        true => Some(state.store.upkeep.balance().await?),
-        false => state.store.upkeep.balance_at_once().await?,
+    let (balance, findings) = match (query.deep, query.server) {
+        (true, _) => {
+            let examined = system_check::begin(&state)?.run_awaited().await?;
+            (Some(examined.balances), examined.findings)
+        }
+        (false, true) => {
+            let balance = state.store.upkeep.balance_at_once().await?;
+            let findings = state.store.upkeep.examine_server(state.source.now()).await?;
+            (balance, findings)
+        }
+        (false, false) => (state.store.upkeep.balance_at_once().await?, Vec::new()),
     };
     let unwell = state.store.upkeep.unwell_webhooks().await?;
-    let mut findings = Vec::new();
-    if query.deep {
-        findings.extend(state.store.upkeep.examine(state.source.now()).await?);
-    }
-    if query.deep || query.server {
-        findings.extend(state.store.upkeep.examine_server(state.source.now()).await?);
-    }
     ok(&SystemView {
         version: env!("CARGO_PKG_VERSION"),
         store: info.into(),
@@ -311,6 +327,10 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQu
             .as_ref()
             .map(|balance| balance.iter().map(Balance::missing).sum()),
         balance: balance.iter().flatten().map(BalanceView::from).collect(),
+        audit: state
+            .metrics
+            .audited()
+            .map(|Audited { off, at }| AuditView { off, at }),
         troubles: state
             .store
             .upkeep

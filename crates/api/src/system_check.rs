@@ -3,7 +3,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -12,17 +12,19 @@ use futures_util::stream::unfold;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 use crate::answer::ApiResult;
 use crate::events::NDJSON;
+use crate::problem::{Code, Problem};
 use crate::state::ApiState;
 use crate::system::FindingView;
-use store::StoreResult;
-use store::upkeep::{CheckListener, CheckProgress, Finding};
+use actions::deep_check::DeepCheck;
+use store::upkeep::{CheckListener, CheckProgress};
 
 /// Lines that wait for the reader; further ones are left out, but for the last.
 const LINES_AHEAD: usize = 16;
+/// How long who is refused should wait, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 30;
 
 /// How far it has come.
 #[derive(Serialize)]
@@ -40,11 +42,17 @@ struct FindingsLine {
 
 /// `GET /system/check`
 pub async fn check(State(state): State<ApiState>) -> ApiResult {
+    let deep_check = begin(&state)?;
     let (sender, receiver) = mpsc::channel(LINES_AHEAD);
     tokio::spawn(async move {
-        match examine(&state, sender.clone()).await {
-            Ok(findings) => {
-                let findings = findings.into_iter().map(FindingView::from).collect();
+        let examined = tokio::select! {
+            examined = deep_check.run(listener(&state, sender.clone())) => examined,
+            // What waits for a database's answer hears nobody.
+            () = sender.closed() => return,
+        };
+        match examined {
+            Ok(examined) => {
+                let findings = examined.findings.into_iter().map(FindingView::from).collect();
                 // A reader that went away wants no answer.
                 let _ = sender.send(Some(line(&FindingsLine { findings }))).await;
                 let _ = sender.send(None).await;
@@ -64,20 +72,31 @@ pub async fn check(State(state): State<ApiState>) -> ApiResult {
     Ok(([(CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response())
 }
 
-async fn examine(state: &ApiState, sender: mpsc::Sender<Option<Bytes>>) -> StoreResult<Vec<Finding>> {
+/// Room for a deep check, whichever way it was asked for.
+pub fn begin(state: &ApiState) -> Result<DeepCheck, Problem> {
+    let refusal = || Problem::plain(Code::DeepCheckRuns).retry_after(RETRY_AFTER_SECONDS);
+    state.actions.deep_check().ok_or_else(refusal)
+}
+
+/// Sends on what it hears, each thing once; ends the check with its reader, or with the server.
+fn listener(state: &ApiState, sender: mpsc::Sender<Option<Bytes>>) -> CheckListener {
     let stopping = state.stopping.clone();
-    let listener: CheckListener = Arc::new(move |progress: CheckProgress| {
-        let CheckProgress { step, done, of } = progress;
-        match sender.try_send(Some(line(&ProgressLine { step, done, of }))) {
-            Err(TrySendError::Closed(_)) => ControlFlow::Break(()),
-            _ if *stopping.borrow() => ControlFlow::Break(()),
-            Ok(()) | Err(TrySendError::Full(_)) => ControlFlow::Continue(()),
+    let last = Mutex::new(None);
+    Arc::new(move |progress: CheckProgress| {
+        if sender.is_closed() || *stopping.borrow() {
+            return ControlFlow::Break(());
         }
-    });
-    let upkeep = &state.store.upkeep;
-    let mut findings = upkeep.examine_heard(state.source.now(), listener).await?;
-    findings.extend(upkeep.examine_server(state.source.now()).await?);
-    Ok(findings)
+        let told = last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .replace(progress);
+        if told != Some(progress) {
+            let CheckProgress { step, done, of } = progress;
+            // Of lines that a reader does not take in time, later ones tell.
+            let _ = sender.try_send(Some(line(&ProgressLine { step, done, of })));
+        }
+        ControlFlow::Continue(())
+    })
 }
 
 fn line(value: &impl Serialize) -> Bytes {

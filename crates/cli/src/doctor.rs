@@ -8,6 +8,9 @@ use super::output::{self, text};
 use super::session::Session;
 use super::{database_doctor, deep_check, migrate};
 
+/// How far the server counts deliveries that are open or dead: so many means so many or more.
+const COUNTED_AT_MOST: u64 = 10_000;
+
 /// What counts.
 #[derive(Args)]
 pub struct Arguments {
@@ -184,9 +187,7 @@ fn balance(system: &Value, is_deep: bool) -> Check {
         return Check::well("balance", "drawn by the deep check".to_owned());
     }
     if system["missing"].is_null() {
-        let detail = "too many deliveries to count at once; --deep counts them, and the server does by itself \
-                      (opsknight_balance_missing)";
-        return Check::well("balance", detail.to_owned());
+        return audited(&system["audit"]);
     }
     let webhooks = system["balance"]
         .as_array()
@@ -212,6 +213,29 @@ fn balance(system: &Value, is_deep: bool) -> Check {
             wrong.join(", ")
         ),
     )
+}
+
+/// What the server came to by itself, of more deliveries than are counted while somebody waits.
+fn audited(audit: &Value) -> Check {
+    let at = text(audit, "/at");
+    match audit["off"].as_i64() {
+        None => {
+            let detail = "too many deliveries to count at once; --deep counts them, and the server that leads does by itself \
+                          (opsknight_balance_missing)";
+            Check::well("balance", detail.to_owned())
+        }
+        Some(0) => Check::well(
+            "balance",
+            format!("the server counted every delivery at {at}, and all were there; --deep counts them now"),
+        ),
+        Some(off) => Check::bad(
+            "balance",
+            format!(
+                "{off} deliveries did not add up when the server counted them at {at}; run `opsknight doctor --deep`, and keep a \
+                 backup of the store"
+            ),
+        ),
+    }
 }
 
 /// Being behind the mark is among the troubles. Beside a PostgreSQL there is none.
@@ -263,10 +287,19 @@ fn capacity(capacity: &Value) -> Option<Check> {
     Some(Check::well("room for", detail))
 }
 
+fn counted(number: u64) -> String {
+    match number < COUNTED_AT_MOST {
+        true => number.to_string(),
+        false => format!("{COUNTED_AT_MOST} or more"),
+    }
+}
+
 fn queue(counts: &Value) -> Check {
     let members = counts.as_object().into_iter().flatten();
-    let numbers = members.filter(|(_, value)| value.is_number());
-    let parts: Vec<String> = numbers.map(|(name, value)| format!("{value} {name}")).collect();
+    let numbers = members.filter_map(|(name, value)| Some((name, value.as_u64()?)));
+    let parts: Vec<String> = numbers
+        .map(|(name, number)| format!("{} {name}", counted(number)))
+        .collect();
     let advice = match counts["dead"].as_u64() {
         None | Some(0) => "",
         Some(_) => "; `opsknight deliveries --status dead` shows the dead ones",
@@ -291,7 +324,7 @@ fn webhook(unwell: &Value, ignored: &[Condition]) -> Check {
         ),
         (
             Condition::Dead,
-            dead.map(|dead| format!("{dead} dead deliveries")),
+            dead.map(|dead| format!("{} dead deliveries", counted(dead))),
         ),
     ];
     let is_counted = conditions
@@ -333,4 +366,34 @@ pub fn in_words(check: &Check) -> String {
         Some(trouble) => format!("FAILED  {}: {trouble}", check.name),
     };
     line.trim_end_matches([' ', ':']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_server_found_missing_by_itself_is_no_well_balance() {
+        let said = |audit: Value| balance(&json!({ "missing": null, "audit": audit }), false);
+        let at = "2026-01-05T12:00:00Z";
+        assert!(said(json!(null)).is_well() && said(json!({ "off": 0, "at": at })).is_well());
+        let bad = in_words(&said(json!({ "off": 2, "at": at })));
+        assert!(
+            bad.starts_with("FAILED  balance: 2 deliveries") && bad.contains("--deep"),
+            "{bad}"
+        );
+    }
+
+    #[test]
+    fn what_is_counted_up_to_a_number_is_no_exact_number_there() {
+        let said = in_words(&queue(
+            &json!({ "scheduled": 9999, "dead": 10_000, "oldestDueAt": null }),
+        ));
+        assert!(
+            said.starts_with("ok      deliveries: 9999 scheduled, 10000 or more dead;"),
+            "{said}"
+        );
+    }
 }

@@ -18,26 +18,29 @@ const REST: u32 = 100;
 /// Draws the balance until the task is dropped, while this node leads; a metric and the log say when it does not come out
 /// even.
 pub async fn run(store: Store, source: Env, lease: Arc<Lease>, metrics: Arc<Metrics>) {
-    let mut rest = INTERVAL;
+    let (mut rest, mut led) = (INTERVAL, false);
     loop {
         tokio::time::sleep(rest).await;
         rest = INTERVAL;
         if !lease.leads(source.monotonic_millis()) {
-            metrics.balance_missing.set(0);
+            // Only what came of leading: on a server that never led, what `/metrics` has counted stays.
+            if std::mem::take(&mut led) {
+                metrics.forget_audit();
+            }
             continue;
         }
+        led = true;
         let began_ms = source.monotonic_millis();
         let drawn = store.upkeep.balance().await;
         let took_ms = source.monotonic_millis().saturating_sub(began_ms).unsigned_abs();
         rest = rest_after(Duration::from_millis(took_ms));
         match drawn {
             Ok(balances) => {
-                metrics.show_balance(&balances);
-                let missing = metrics.balance_missing.get();
+                let missing = metrics.show_audit(&balances, source.now());
                 if missing != 0 {
                     tracing::error!(
                         missing,
-                        "deliveries are missing from the store; run `opsknight doctor`"
+                        "deliveries are missing from the store; run `opsknight doctor --deep`"
                     );
                 }
             }

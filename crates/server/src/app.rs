@@ -126,7 +126,6 @@ impl PreparedApp {
 
 /// What a server is given from outside.
 pub struct Surroundings {
-    /// Time and randomness.
     pub source: Env,
     /// Looks host names up.
     pub resolver: Arc<dyn Resolve>,
@@ -185,6 +184,7 @@ impl App {
             own_address: address_from_here(address),
             limits: limits.clone(),
             capacity,
+            metrics: Arc::clone(&metrics),
             stopping: stop.begin.subscribe(),
         };
         let (pages, set_up_token) = pages::prepare(config, shared).await?;

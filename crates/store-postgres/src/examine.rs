@@ -5,7 +5,7 @@ use model::id::{IncidentId, WebhookId};
 use model::time::Timestamp;
 use store::StoreResult;
 use store::cross_checks::{self, blocked_lane, imbalance};
-use store::upkeep::{CheckListener, Finding, tell};
+use store::upkeep::{CheckListener, Examined, Finding, tell};
 
 use super::attempt_partitions;
 use super::balances;
@@ -21,16 +21,17 @@ pub async fn examine(
     connection: &Connection,
     now: Timestamp,
     listener: &CheckListener,
-) -> StoreResult<Vec<Finding>> {
+) -> StoreResult<Examined> {
     tell(listener, "lanes", 0, 1)?;
     let mut findings = blocked_lanes(connection).await?;
     findings.extend(attempt_partitions::examine(connection, now).await?);
     findings.extend(claims_of_nobody(connection).await?);
     findings.extend(cross_check(connection, listener).await?);
     tell(listener, "balance", 0, 1)?;
-    findings.extend(balances::draw(connection).await?.iter().filter_map(imbalance));
+    let balances = balances::draw(connection).await?;
+    findings.extend(balances.iter().filter_map(imbalance));
     findings.truncate(MAX_FINDINGS as usize);
-    Ok(findings)
+    Ok(Examined { findings, balances })
 }
 
 /// A queued delivery waits for one before it in its lane; if none is scheduled or claimed, it waits for ever.

@@ -12,7 +12,9 @@ use model::time::Timestamp;
 use store::StoreResult;
 use store::commit_health::FailingCommits;
 use store::high_water_mark::events_lost;
-use store::upkeep::{Balance, CheckListener, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep};
+use store::upkeep::{
+    Balance, CheckListener, Examined, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep,
+};
 
 use super::columns::value;
 use super::connection::Connection;
@@ -55,7 +57,7 @@ impl Upkeep for Database {
         balances::kept(&self.connection().await?).await
     }
 
-    async fn examine_heard(&self, now: Timestamp, listener: CheckListener) -> StoreResult<Vec<Finding>> {
+    async fn examine_heard(&self, now: Timestamp, listener: CheckListener) -> StoreResult<Examined> {
         examine::examine(&self.long_connection().await?, now, &listener).await
     }
 

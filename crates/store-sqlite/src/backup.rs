@@ -23,7 +23,7 @@ const STEP_PAGES: i32 = 1024;
 pub async fn backup(database: &Database, to: PathBuf, change: Change) -> StoreResult<()> {
     let file = to.clone();
     database
-        .read_long(move |connection| copy_to(connection, &file))
+        .read_whole(move |connection| copy_to(connection, &file))
         .await?;
     let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let written = database.write(move |context| {

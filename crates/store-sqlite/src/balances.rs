@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use model::id::WebhookId;
-use store::StoreError;
 use store::StoreResult;
 use store::upkeep::Balance;
 
@@ -43,8 +42,9 @@ pub fn draw(connection: &Connection) -> StoreResult<Vec<Balance>> {
         let balance = places
             .get(&webhook)
             .and_then(|place: &usize| balances.get_mut(*place));
+        // One without a webhook is told by the deep check; nobody counts for it.
         let Some(balance) = balance else {
-            return Err(StoreError::Corrupt("a delivery is of no webhook".into()));
+            return Ok(());
         };
         match (state, ended_as) {
             ("delivered", _) => balance.delivered += 1,

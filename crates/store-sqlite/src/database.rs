@@ -154,7 +154,9 @@ impl Database {
         &self,
         query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        Arc::clone(&self.readers).run(query).await
+        Arc::clone(&self.readers)
+            .run(|connection| query(connection))
+            .await
     }
 
     /// Runs a query that may take long: one such at a time.
@@ -163,6 +165,14 @@ impl Database {
         query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         Arc::clone(&self.readers).run_long(query).await
+    }
+
+    /// Runs a query that reads the whole store: one such at a time.
+    pub async fn read_whole<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        Arc::clone(&self.readers).run_whole(query).await
     }
 
     /// Whether the webhooks' secrets are sealed under keys that are at hand.

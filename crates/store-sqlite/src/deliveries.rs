@@ -89,14 +89,11 @@ impl Deliveries for Database {
     }
 
     async fn counts_by_webhook(&self, at_most: Option<u32>) -> StoreResult<Vec<WebhookCounts>> {
-        let count = move |connection: &Connection| {
+        self.read(move |connection| {
             let snapshot = snapshot(connection)?;
             delivery_stats::counts_by_webhook(&snapshot, at_most)
-        };
-        match at_most {
-            Some(_) => self.read(count).await,
-            None => self.read_long(count).await,
-        }
+        })
+        .await
     }
 
     async fn webhook_stats(&self, webhook_id: WebhookId, since: Timestamp) -> StoreResult<WebhookStats> {

@@ -1,6 +1,9 @@
 //! The deep check: whatever the schema cannot forbid. It only reads, each question with a snapshot of its own, so that
 //! nobody waits for it: the writer goes on meanwhile, and the write-ahead log is folded back between two questions.
 
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use rusqlite::Connection;
 
 use model::id::{IncidentId, WebhookId};
@@ -8,10 +11,11 @@ use model::time::Timestamp;
 use store::StoreResult;
 use store::cross_checks::{self, blocked_lane, imbalance};
 use store::high_water_mark::Progress;
-use store::upkeep::{CheckListener, Finding, tell};
+use store::upkeep::{CheckListener, CheckProgress, Examined, Finding, tell};
 
 use super::balances;
 use super::cross_checks::{cross_check, tables};
+use super::database::unavailable;
 use super::mark::read_progress;
 use super::statements::{read_all, read_one, snapshot};
 
@@ -20,13 +24,72 @@ const MAX_FINDINGS: u32 = 50;
 /// Up to how many pages a file is checked as one: 1 GiB.
 const CHECKED_AS_ONE: u32 = 262_144;
 
+/// After how many steps of a statement, or pages of the file, the listener is asked again: some milliseconds.
+const STEPS_UNASKED: i32 = 10_000;
+
 /// Everything that is not as it should be. `known` is how far the database had come when the check began.
 pub fn examine(
+    connection: &mut Connection,
+    known: Progress,
+    now: Timestamp,
+    listener: &CheckListener,
+) -> StoreResult<Examined> {
+    let (heard, listener) = Heard::by(connection, listener)?;
+    look(&heard, known, now, &listener)
+}
+
+/// A connection whose statements end when a listener wants no more.
+struct Heard<'a>(&'a mut Connection);
+
+impl<'a> Heard<'a> {
+    /// With the listener that is to be told how far the check has come.
+    fn by(connection: &'a mut Connection, listener: &CheckListener) -> StoreResult<(Self, CheckListener)> {
+        let told = Arc::new(Mutex::new(CheckProgress {
+            step: "pages",
+            done: 0,
+            of: 1,
+        }));
+        let (last, asked) = (Arc::clone(&told), Arc::clone(listener));
+        let is_over = move || {
+            let last = *last.lock().unwrap_or_else(PoisonError::into_inner);
+            asked(last).is_break()
+        };
+        connection
+            .progress_handler(STEPS_UNASKED, Some(is_over))
+            .map_err(unavailable)?;
+        let listener = Arc::clone(listener);
+        let tells: CheckListener = Arc::new(move |progress| {
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+            listener(progress)
+        });
+        Ok((Self(connection), tells))
+    }
+}
+
+impl Deref for Heard<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.0
+    }
+}
+
+/// Whoever has the connection next is not heard, even if the check panicked.
+impl Drop for Heard<'_> {
+    fn drop(&mut self) {
+        let removed = self.0.progress_handler(0, None::<fn() -> bool>);
+        if let Err(error) = removed {
+            tracing::error!(%error, "a connection of the store still asks who listened to the deep check");
+        }
+    }
+}
+
+fn look(
     connection: &Connection,
     known: Progress,
     now: Timestamp,
     listener: &CheckListener,
-) -> StoreResult<Vec<Finding>> {
+) -> StoreResult<Examined> {
     let mut findings = damaged_pages(connection, listener)?;
     tell(listener, "lanes", 0, 1)?;
     findings.extend(behind_mark(connection, known)?);
@@ -34,13 +97,10 @@ pub fn examine(
     findings.extend(claims_of_nobody(connection, now)?);
     findings.extend(cross_check(connection, listener)?);
     tell(listener, "balance", 0, 1)?;
-    findings.extend(
-        balances::draw(&*snapshot(connection)?)?
-            .iter()
-            .filter_map(imbalance),
-    );
+    let balances = balances::draw(&*snapshot(connection)?)?;
+    findings.extend(balances.iter().filter_map(imbalance));
     findings.truncate(MAX_FINDINGS as usize);
-    Ok(findings)
+    Ok(Examined { findings, balances })
 }
 
 /// A file that is read in a second is checked as one. A larger one table by table, so that somebody who waits sees how far it

@@ -26,6 +26,8 @@ pub struct Readers {
     permits: Arc<Semaphore>,
     /// Room for one query that may take long, so that the others are never all taken up by such.
     long_permit: Arc<Semaphore>,
+    /// The same for one that reads the whole store. It may take minutes: nobody who waits for a page or a scrape waits for it.
+    whole_permit: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -51,15 +53,15 @@ impl Readers {
             condition: Arc::clone(condition),
             permits: Arc::new(Semaphore::new(READERS)),
             long_permit: Arc::new(Semaphore::new(1)),
+            whole_permit: Arc::new(Semaphore::new(1)),
         })
     }
 
     /// Runs a query on one that is idle; waits if none is.
     pub async fn run<T: Send + 'static>(
         self: Arc<Self>,
-        query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+        query: impl FnOnce(&mut Connection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let closed = || StoreError::Unavailable("the store is closed".into());
         let readers = Arc::clone(&self);
         let permit = Arc::clone(&self.permits)
             .acquire_owned()
@@ -69,8 +71,8 @@ impl Readers {
             // Kept until the query has ended, even if its caller goes away meanwhile.
             let _permit = permit;
             let connection = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = connection.ok_or_else(closed)?;
-            let result = catch_unwind(AssertUnwindSafe(|| query(&connection)))
+            let mut connection = connection.ok_or_else(closed)?;
+            let result = catch_unwind(AssertUnwindSafe(|| query(&mut connection)))
                 .unwrap_or_else(|_| Err(StoreError::Corrupt("a query of the store panicked".into())));
             if let Err(error @ StoreError::Unavailable(_)) = &result {
                 readers.condition.commits().cannot_read(error, Instant::now());
@@ -90,15 +92,33 @@ impl Readers {
         self: Arc<Self>,
         query: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let closed = || StoreError::Unavailable("the store is closed".into());
-        let permit = Arc::clone(&self.long_permit)
-            .acquire_owned()
-            .await
-            .map_err(|_| closed())?;
+        let permit = Arc::clone(&self.long_permit);
+        self.run_with(permit, |connection| query(connection)).await
+    }
+
+    /// Runs a query that reads the whole store: one at a time, beside those that only may take long.
+    pub async fn run_whole<T: Send + 'static>(
+        self: Arc<Self>,
+        query: impl FnOnce(&mut Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let permit = Arc::clone(&self.whole_permit);
+        self.run_with(permit, query).await
+    }
+
+    async fn run_with<T: Send + 'static>(
+        self: Arc<Self>,
+        room: Arc<Semaphore>,
+        query: impl FnOnce(&mut Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let permit = room.acquire_owned().await.map_err(|_| closed())?;
         self.run(move |connection| {
             let _permit = permit;
             query(connection)
         })
         .await
     }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".into())
 }

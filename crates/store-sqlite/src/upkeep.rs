@@ -11,7 +11,10 @@ use model::audit::Change;
 use model::exchange::FailureCode;
 use model::time::Timestamp;
 use store::StoreResult;
-use store::upkeep::{Balance, CheckListener, Finding, Loss, Retention, StoreInfo, UnwellWebhook, Upkeep};
+use store::upkeep::{
+    BALANCED_AT_ONCE, Balance, CheckListener, Examined, Finding, Loss, Retention, StoreInfo, UnwellWebhook,
+    Upkeep,
+};
 
 use super::condition::disk_space;
 use super::database::{Database, unavailable};
@@ -40,19 +43,32 @@ impl Upkeep for Database {
     }
 
     async fn balance(&self) -> StoreResult<Vec<Balance>> {
-        self.read_long(|connection| balances::draw(&*snapshot(connection)?))
+        self.read_whole(|connection| balances::draw(&*snapshot(connection)?))
             .await
+    }
+
+    /// So few are counted beside somebody who reads the whole store.
+    async fn balance_at_once(&self) -> StoreResult<Option<Vec<Balance>>> {
+        self.read(|connection| {
+            let snapshot = snapshot(connection)?;
+            match balances::kept(&snapshot)? {
+                0..=BALANCED_AT_ONCE => balances::draw(&snapshot).map(Some),
+                _ => Ok(None),
+            }
+        })
+        .await
     }
 
     async fn kept_deliveries(&self) -> StoreResult<u64> {
         self.read(balances::kept).await
     }
 
-    async fn examine_heard(&self, now: Timestamp, listener: CheckListener) -> StoreResult<Vec<Finding>> {
+    async fn examine_heard(&self, now: Timestamp, listener: CheckListener) -> StoreResult<Examined> {
         // Before the first look: the database only moves on meanwhile.
         let known = self.condition().progress();
-        self.read_long(move |connection| examine::examine(connection, known, now, &listener))
-            .await
+        let look = move |connection: &mut Connection| Ok(examine::examine(connection, known, now, &listener));
+        // Broken off is no trouble of the store's: who asked hears what came of it, and nobody else.
+        self.read_whole(look).await?
     }
 
     async fn examine_server(&self, _: Timestamp) -> StoreResult<Vec<Finding>> {

@@ -81,6 +81,15 @@ impl Balance {
     }
 }
 
+/// What the balance of all webhooks came to when a server drew it by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Audited {
+    /// How many deliveries were missing, or too many.
+    pub off: i64,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// Up to how many deliveries are counted for the balance while somebody waits for a page: more take their time.
 pub const BALANCED_AT_ONCE: u64 = 20_000;
 
@@ -121,6 +130,14 @@ impl Finding {
     }
 }
 
+/// What the deep check came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Examined {
+    pub findings: Vec<Finding>,
+    /// The balance of every webhook, which is a part of it.
+    pub balances: Vec<Balance>,
+}
+
 /// How far the deep check has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckProgress {
@@ -131,7 +148,8 @@ pub struct CheckProgress {
     pub of: u64,
 }
 
-/// Hears how far the deep check has come, and says whether it shall go on.
+/// Hears how far the deep check has come, and says whether it shall go on. It is asked with what it has heard already while a
+/// step takes long.
 pub type CheckListener = Arc<dyn Fn(CheckProgress) -> ControlFlow<()> + Send + Sync>;
 
 /// Tells a listener; an error if it wants no more.
@@ -265,11 +283,11 @@ pub trait Upkeep: Send + Sync {
     /// store.
     async fn examine(&self, now: Timestamp) -> StoreResult<Vec<Finding>> {
         let nobody: CheckListener = Arc::new(|_| ControlFlow::Continue(()));
-        self.examine_heard(now, nobody).await
+        Ok(self.examine_heard(now, nobody).await?.findings)
     }
 
-    /// The same, with somebody who hears how far it has come and may break it off.
-    async fn examine_heard(&self, now: Timestamp, listener: CheckListener) -> StoreResult<Vec<Finding>>;
+    /// The same with the balance, and with somebody who hears how far it has come and may break it off.
+    async fn examine_heard(&self, now: Timestamp, listener: CheckListener) -> StoreResult<Examined>;
 
     /// Looks at the database server that keeps the data: settings that endanger what is accepted, tables and replicas in bad
     /// shape. Nothing if the store keeps the data itself.

@@ -21,8 +21,9 @@ use crate::incidents::IncidentMetrics;
 use crate::webhooks::WebhookMetrics;
 use model::attempt::Outcome;
 use model::capacity::Capacity;
+use model::time::Timestamp;
 use store::CommitObserver;
-use store::upkeep::Balance;
+use store::upkeep::{Audited, Balance};
 
 /// The outcome of an attempt, as a label: `delivered` or a failure code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -82,6 +83,8 @@ pub struct Metrics {
     pub sends_waiting: Gauge,
     /// What was lacking last.
     lacked: Mutex<Option<String>>,
+    /// What this server's own check that nothing is lost came to.
+    audited: Mutex<Option<Audited>>,
     /// How many of what may be open at once.
     bounds: Family<BoundLabel, Gauge>,
     pub client_connections: Gauge,
@@ -116,6 +119,7 @@ impl Metrics {
             send_shortages: Counter::default(),
             sends_waiting: Gauge::default(),
             lacked: Mutex::default(),
+            audited: Mutex::default(),
             bounds: Family::default(),
             client_connections: Gauge::default(),
             clients_refused: Family::default(),
@@ -319,6 +323,30 @@ impl Metrics {
         let sum = |count: fn(&Balance) -> u64| balances.iter().map(count).sum::<u64>();
         let superseded = sum(|balance| balance.superseded);
         let expired = sum(|balance| balance.expired);
+        self.show_unsent(superseded, expired);
+    }
+
+    /// The same of a balance that this server drew by itself, as its leader; says how many are missing, or too many.
+    pub fn show_audit(&self, balances: &[Balance], at: Timestamp) -> i64 {
+        self.show_balance(balances);
+        let off = self.balance_missing.get();
+        *self.audited.lock().unwrap_or_else(PoisonError::into_inner) = Some(Audited { off, at });
+        off
+    }
+
+    /// Another server leads now: what this one came to holds no more.
+    pub fn forget_audit(&self) {
+        self.balance_missing.set(0);
+        self.show_unsent(0, 0);
+        *self.audited.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What this server's own balance came to last; nothing unless it leads and has drawn one.
+    pub fn audited(&self) -> Option<Audited> {
+        *self.audited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show_unsent(&self, superseded: u64, expired: u64) {
         for (state, count) in [("superseded", superseded), ("expired", expired)] {
             let gauge = self.deliveries.get_or_create(&StateLabel { state });
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));

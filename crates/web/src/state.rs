@@ -18,6 +18,7 @@ use limit::shared::SharedLimits;
 use limit::{Limit, Limiter};
 use model::client_address::ClientNetwork;
 use store::Store;
+use store::upkeep::Audited;
 
 /// How many addresses are counted at a time.
 const MAX_COUNTED: usize = 50_000;
@@ -87,6 +88,8 @@ pub struct WebParts {
     pub openapi: fn() -> serde_json::Value,
     /// What pages export: the API's own, which they may not know.
     pub exports: PageExports,
+    /// What the server's own check that nothing is lost came to.
+    pub audited: Box<dyn Fn() -> Option<Audited> + Send + Sync>,
     /// Becomes true when the server stops: live pages end.
     pub stopping: watch::Receiver<bool>,
 }

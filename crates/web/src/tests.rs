@@ -123,6 +123,7 @@ impl House {
             setup: SetupToken::none(),
             openapi: api::openapi_document,
             exports: crate::PageExports::none(),
+            audited: Box::new(|| None),
             stopping,
         });
         Self {

@@ -44,6 +44,7 @@ pub const SETUP_TOKEN: &str = "set-up";
 pub struct Server {
     pub address: SocketAddr,
     pub store: Store,
+    pub actions: Arc<Actions>,
     pub key: String,
     pub stop: watch::Sender<bool>,
     /// The same API without a network.
@@ -107,17 +108,17 @@ impl Server {
         .map(dress)
         .unwrap();
         let source = Env::system();
-        let actions = Actions::new(
+        let actions = Arc::new(Actions::new(
             store.clone(),
             source.clone(),
             Arc::new(NoMetadata),
             Arc::new(FakeTester),
             Arc::new(NoDesk),
             Renderer::new(env!("CARGO_BIN_EXE_opsknight").into()),
-        );
+        ));
         let (stop, stopping) = watch::channel(false);
         let state = ApiState::new(ApiParts {
-            actions: Arc::new(actions),
+            actions: Arc::clone(&actions),
             store: store.clone(),
             source,
             wakeup,
@@ -136,6 +137,7 @@ impl Server {
         let mut server = Self {
             address,
             store,
+            actions,
             key: String::new(),
             stop,
             router,

@@ -134,6 +134,22 @@ async fn a_check_of_everything_tells_how_far_it_is_and_ends_with_what_it_found()
 }
 
 #[tokio::test]
+async fn one_deep_check_runs_at_a_time_whichever_way_it_is_asked_for() {
+    let server = Server::start().await;
+    let running = server.actions.deep_check();
+    assert!(running.is_some());
+    for path in ["/api/v1/system/check", "/api/v1/system?deep=true"] {
+        let refused = server.get(path).await;
+        assert_eq!(refused.header("retry-after"), "30");
+        assert_eq!(refused.problem(), (429, "deep_check_runs".into()));
+    }
+    assert_eq!(server.get("/api/v1/system").await.status, 200);
+    drop(running);
+    assert_eq!(server.get("/api/v1/system?deep=true").await.status, 200);
+    assert_eq!(server.get("/api/v1/system?deep=true").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_backup_is_written_once_and_only_into_its_folder() {
     let server = Server::start().await;
     let back_up = async |name: &str| {

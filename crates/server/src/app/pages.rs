@@ -43,6 +43,7 @@ pub struct Shared {
     pub limits: SharedLimits,
     /// How many pages may be live at once.
     pub capacity: Capacity,
+    pub metrics: Arc<Metrics>,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
@@ -75,6 +76,7 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
         setup,
         openapi: api::openapi_document,
         exports,
+        audited: Box::new(move || shared.metrics.audited()),
         stopping: shared.stopping,
     });
     Ok((web::router(state), token))

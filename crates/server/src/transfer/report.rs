@@ -167,7 +167,7 @@ impl TransferError {
             | StoreError::Conflict(_) => Self::new(
                 "value_refused",
                 format!("the target does not take a row of {table}: {error}"),
-                "run `opsknight doctor` against the old server (`serve --force-moved`), and report what it finds",
+                "run `opsknight doctor --deep` against the old server (`serve --force-moved`), and report what it finds",
             ),
         }
     }

@@ -1,16 +1,20 @@
 //! A store with more rows than one page of a list looks at.
 
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use model::delivery::DeliveryState;
 use model::event::EventType;
 use model::exchange::FailureCode;
 use model::incident::Severity;
+use model::webhook::WebhookState;
 use store::deliveries::{COUNTED_AT_MOST, DeliveryFilter};
 use store::incidents::IncidentFilter;
 use store::page::{Listed, WALKED_ROWS};
-use store::{Page, Store};
+use store::upkeep::{CheckListener, CheckProgress};
+use store::{Page, Store, StoreError};
 use store_conformance::engine::World;
 use store_sqlite::history::{self, History};
 
@@ -96,16 +100,13 @@ async fn a_list_of_what_no_index_knows_goes_on_from_where_it_stopped_looking() {
         cause: Some(FailureCode::ServerError),
         ..DeliveryFilter::default()
     };
-    let (mut found, mut before) = (0, None);
-    for _ in 0..10 {
-        let listed = deliveries(store, &of_cause, before).await;
+    let mut listed = deliveries(store, &of_cause, None).await;
+    let mut found = listed.rows.len();
+    while listed.next.is_some() {
+        listed = deliveries(store, &of_cause, listed.next).await;
         found += listed.rows.len();
-        before = listed.next;
     }
-    assert_eq!(
-        (found, before),
-        ((WALKED_ROWS + MORE).div_ceil(100) as usize, None)
-    );
+    assert_eq!(found, (WALKED_ROWS + MORE).div_ceil(100) as usize);
 }
 
 #[tokio::test]
@@ -156,13 +157,40 @@ async fn a_backlog_that_is_too_long_to_be_put_in_order_is_listed_by_age() {
     let counts = store.deliveries.counts().await.unwrap();
     assert_eq!(counts.scheduled, u64::from(COUNTED_AT_MOST));
     let exact = store.deliveries.counts_by_webhook(None).await.unwrap();
-    let exact: u64 = exact.iter().map(|webhook| webhook.counts.scheduled).sum();
-    assert_eq!(exact, u64::from(pending));
+    let exact = exact.iter().find(|webhook| webhook.id == world.ordered).unwrap();
+    assert_eq!(exact.counts.scheduled, u64::from(pending));
     let open = store.overview.open_incidents(Some(1000)).await.unwrap();
     assert!(
         open.len() >= 4 && open.iter().all(|rank| rank.count <= 1000),
         "{open:?}"
     );
+}
+
+#[tokio::test]
+async fn a_few_old_ones_that_are_held_are_found_beside_a_long_backlog_of_another_webhook() {
+    let world = world(WALKED_ROWS + 5).await;
+    let store = world.store();
+    let held = DeliveryFilter {
+        state: Some(DeliveryState::Held),
+        ..DeliveryFilter::default()
+    };
+    let none = deliveries(store, &held, None).await;
+    assert_eq!((none.rows, none.next), (vec![], None));
+    let old = world.bystanders.webhook;
+    let state = WebhookState::Disabled {
+        since: world.at(1),
+        reason: "full".into(),
+    };
+    let change = world.change(world.at(1));
+    store.webhooks.set_state(old, state, change).await.unwrap();
+    let of_backlog = DeliveryFilter {
+        webhook_id: Some(world.ordered),
+        ..held.clone()
+    };
+    let none = deliveries(store, &of_backlog, None).await;
+    assert_eq!((none.rows, none.next), (vec![], None));
+    let held = deliveries(store, &held, None).await;
+    assert_eq!((held.rows.len(), held.next), (2, None));
 }
 
 #[tokio::test]
@@ -185,4 +213,81 @@ async fn a_written_past_is_such_as_a_server_leaves() {
         store.upkeep.kept_deliveries().await,
         Ok(u64::from(WALKED_ROWS + MORE + PLANTED))
     );
+}
+
+#[tokio::test]
+async fn who_reads_the_whole_store_is_in_nobodys_way() {
+    let world = world(100).await;
+    let store = world.store();
+    let (begun, mut begins) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let listener: CheckListener = Arc::new(move |_| {
+        let _ = begun.send(());
+        // It ends when the other side is dropped.
+        let _ = released.lock().unwrap().recv();
+        ControlFlow::Continue(())
+    });
+    let (upkeep, now) = (Arc::clone(&store.upkeep), world.at(0));
+    let check = tokio::spawn(async move { upkeep.examine_heard(now, listener).await });
+    begins.recv().await.unwrap();
+    let webhook = world.ordered;
+    let others = async {
+        store.deliveries.counts_by_webhook(None).await.unwrap();
+        store
+            .deliveries
+            .count_dead(webhook, world.at(0), world.at(1))
+            .await
+            .unwrap();
+        store
+            .deliveries
+            .webhook_stats(webhook, world.at(0))
+            .await
+            .unwrap();
+        store.overview.dead_groups().await.unwrap();
+        store.upkeep.balance_at_once().await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(10), others)
+        .await
+        .unwrap();
+    drop(release);
+    assert_eq!(check.await.unwrap().unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn a_deep_check_is_broken_off_within_a_step_and_its_connection_is_read_again() {
+    let world = world(0).await;
+    let store = world.store();
+    let last = Mutex::new(None);
+    let tired_of_hearing_it_again: CheckListener = Arc::new(move |progress: CheckProgress| {
+        match last.lock().unwrap().replace(progress) == Some(progress) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    let broken_off = store
+        .upkeep
+        .examine_heard(world.at(0), tired_of_hearing_it_again)
+        .await;
+    assert!(
+        matches!(broken_off, Err(StoreError::Unavailable(_))),
+        "{broken_off:?}"
+    );
+    assert_eq!(store.upkeep.examine(world.at(0)).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn a_delivery_without_a_webhook_hides_nobodys_balance() {
+    let backend = Arc::new(SqliteBackend::new());
+    let file = backend.directory().join("opsknight.db");
+    let mut world = World::new(backend).await;
+    let take_webhook = || {
+        let connection = rusqlite::Connection::open(&file).unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        let taken = connection.execute("DELETE FROM webhooks WHERE name = 'bystander'", ());
+        assert_eq!(taken, Ok(1));
+    };
+    world.restart_as(2, async |_| take_webhook()).await;
+    let balance = world.store().upkeep.balance().await.unwrap();
+    assert_eq!(balance.len(), 2);
 }

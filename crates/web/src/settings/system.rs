@@ -16,7 +16,7 @@ use actions::ActionError;
 use model::id::WebhookId;
 use model::time::Timestamp;
 use store::deliveries::StateCounts;
-use store::upkeep::{Balance, Finding, Loss, StoreInfo};
+use store::upkeep::{Audited, Balance, Examined, Finding, Loss, StoreInfo};
 
 /// How much of an id is shown where the whole would be too much.
 const SHORT_ID_LENGTH: usize = 6;
@@ -80,21 +80,18 @@ struct SystemPage {
     errors: FieldErrors,
 }
 
-/// How closely to look.
-enum Depth {
-    /// Only at what is known at once.
-    AtOnce,
-    /// At every delivery.
-    Everything,
-}
-
 impl SystemPage {
-    async fn load(state: &WebState, session: &UserSession, depth: Depth) -> Result<Self, PageError> {
+    /// With what the deep check came to, if there was one.
+    async fn load(
+        state: &WebState,
+        session: &UserSession,
+        examined: Option<Examined>,
+    ) -> Result<Self, PageError> {
         let now = session.context.now;
         let counts = state.store.deliveries.counts().await?;
-        let balance = match depth {
-            Depth::AtOnce => state.store.upkeep.balance_at_once().await?,
-            Depth::Everything => Some(state.store.upkeep.balance().await?),
+        let (balance, findings) = match examined {
+            Some(examined) => (Some(examined.balances), Some(examined.findings)),
+            None => (state.store.upkeep.balance_at_once().await?, None),
         };
         let health = state.store.overview.webhook_health().await?;
         let names = health.into_iter().map(|(id, health)| (id, health.name)).collect();
@@ -106,11 +103,11 @@ impl SystemPage {
             due: counts.oldest_due_at.map(|at| show::when(at, now)),
             due_name: due_name(counts.oldest_due_at, now),
             counts,
-            verdict: verdict(balance.as_deref(), state.store.upkeep.loss()),
+            verdict: verdict(balance.as_deref(), state.store.upkeep.loss(), (state.audited)()),
             troubles: state.store.upkeep.troubles(),
             is_balanced: balance.is_some(),
             balance: rows_of(balance.unwrap_or_default(), names),
-            findings: None,
+            findings,
             backups: backups.map(|folder| folder.display().to_string()),
             backup_name: backup_name(now),
             errors: FieldErrors::default(),
@@ -156,7 +153,7 @@ fn rows_of(balance: Vec<Balance>, mut names: HashMap<WebhookId, String>) -> Vec<
 
 /// Claims what can be known: the count lies in the database, and only the mark beside it tells of a database that was put
 /// back as a whole.
-fn verdict(balance: Option<&[Balance]>, loss: Loss) -> Summary {
+fn verdict(balance: Option<&[Balance]>, loss: Loss, audited: Option<Audited>) -> Summary {
     if !loss.is_nothing() {
         return Summary {
             tone: "bad",
@@ -168,15 +165,7 @@ fn verdict(balance: Option<&[Balance]>, loss: Loss) -> Summary {
         };
     }
     let Some(balance) = balance else {
-        return Summary {
-            tone: "fine",
-            icon: "shield",
-            title: "Nothing is known to be missing".to_owned(),
-            sentence: "The database is not behind its high-water mark. There are too many deliveries to count for this page: \
-                       the server counts them by itself, which takes a hundredth of its time (opsknight_balance_missing), and \
-                       Check everything counts them now."
-                .to_owned(),
-        };
+        return verdict_of_audit(audited);
     };
     let off: u64 = balance
         .iter()
@@ -184,15 +173,7 @@ fn verdict(balance: Option<&[Balance]>, loss: Loss) -> Summary {
         .sum();
     let accepted: u64 = balance.iter().map(|balance| balance.accepted).sum();
     if off > 0 {
-        return Summary {
-            tone: "bad",
-            icon: "alert",
-            title: format!("{} do not add up", deliveries_in_words(off)),
-            sentence:
-                "What was accepted is not all there. Check everything, keep the data directory as it is, and \
-                       look at the server's log."
-                    .to_owned(),
-        };
+        return off_by(off);
     }
     let sentence = match accepted {
         0 => "No delivery was accepted yet.".to_owned(),
@@ -207,6 +188,35 @@ fn verdict(balance: Option<&[Balance]>, loss: Loss) -> Summary {
         icon: "shield",
         title: "Everything adds up".to_owned(),
         sentence,
+    }
+}
+
+/// Of more deliveries than are counted for a page: what the server came to by itself.
+fn verdict_of_audit(audited: Option<Audited>) -> Summary {
+    if let Some(Audited { off, .. }) = audited
+        && off != 0
+    {
+        return off_by(off.unsigned_abs());
+    }
+    Summary {
+        tone: "fine",
+        icon: "shield",
+        title: "Nothing is known to be missing".to_owned(),
+        sentence: "The database is not behind its high-water mark. There are too many deliveries to count for this page: the \
+                   server that leads counts them by itself, which takes a hundredth of its time (opsknight_balance_missing), \
+                   and Check everything counts them now."
+            .to_owned(),
+    }
+}
+
+fn off_by(count: u64) -> Summary {
+    Summary {
+        tone: "bad",
+        icon: "alert",
+        title: format!("{} do not add up", deliveries_in_words(count)),
+        sentence: "What was accepted is not all there. Check everything, keep the data directory as it is, and look at the \
+                   server's log."
+            .to_owned(),
     }
 }
 
@@ -235,16 +245,16 @@ fn backup_name(now: Timestamp) -> String {
 
 /// `GET /settings/system`
 pub async fn page(State(state): State<WebState>, session: UserSession) -> PageResult {
-    render(&SystemPage::load(&state, &session, Depth::AtOnce).await?)
+    render(&SystemPage::load(&state, &session, None).await?)
 }
 
 /// `POST /settings/system/check`: it changes nothing, but takes its time.
 pub async fn check(State(state): State<WebState>, session: UserSession) -> PageResult {
-    let mut findings = state.store.upkeep.examine(state.source.now()).await?;
-    findings.extend(state.store.upkeep.examine_server(state.source.now()).await?);
-    let mut page = SystemPage::load(&state, &session, Depth::Everything).await?;
-    page.findings = Some(findings);
-    render(&page)
+    let Some(deep_check) = state.actions.deep_check() else {
+        return Err(PageError::too_many("everything is being checked already"));
+    };
+    let examined = deep_check.run_awaited().await?;
+    render(&SystemPage::load(&state, &session, Some(examined)).await?)
 }
 
 /// `POST /settings/system/backup`
@@ -258,7 +268,7 @@ pub async fn back_up(State(state): State<WebState>, session: UserSession, form: 
         return go("/settings/system", "backed-up");
     };
     let errors = FieldErrors::of(error)?;
-    let mut page = SystemPage::load(&state, &session, Depth::AtOnce).await?;
+    let mut page = SystemPage::load(&state, &session, None).await?;
     page.errors = errors;
     page.backup_name = name.to_owned();
     render_refused(&page)
@@ -287,10 +297,10 @@ mod tests {
         let too_many = balance(10, 8);
         let nothing = Loss::default();
         assert_eq!(
-            verdict(Some(&[missing, too_many]), nothing).title,
+            verdict(Some(&[missing, too_many]), nothing, None).title,
             "2 deliveries do not add up"
         );
-        let fine = verdict(Some(&[balance(10, 7)]), nothing);
+        let fine = verdict(Some(&[balance(10, 7)]), nothing, None);
         assert_eq!((fine.tone, fine.title.as_str()), ("fine", "Everything adds up"));
     }
 
@@ -300,8 +310,18 @@ mod tests {
             events: 1,
             deliveries: 0,
         };
-        assert_eq!(verdict(Some(&[balance(10, 7)]), loss).tone, "bad");
-        assert_eq!(verdict(None, loss).tone, "bad");
+        assert_eq!(verdict(Some(&[balance(10, 7)]), loss, None).tone, "bad");
+        assert_eq!(verdict(None, loss, None).tone, "bad");
+    }
+
+    #[test]
+    fn what_the_server_found_missing_by_itself_is_told_where_nothing_is_counted() {
+        let verdict_of = |off| {
+            let at = Timestamp::EPOCH;
+            verdict(None, Loss::default(), Some(Audited { off, at })).title
+        };
+        assert_eq!(verdict_of(2), "2 deliveries do not add up");
+        assert_eq!(verdict_of(0), "Nothing is known to be missing");
     }
 
     #[test]
