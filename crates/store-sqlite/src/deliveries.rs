@@ -6,7 +6,6 @@ use model::delivery::Delivery;
 use model::exchange::FailureCode;
 use model::id::{DeliveryId, WebhookId};
 use model::time::Timestamp;
-use rusqlite::Connection;
 use store::StoreResult;
 use store::deliveries::{
     AttemptPage, Deliveries, DeliveryDetail, DeliveryFilter, GivenUp, ListedAttempts, MAX_ATTEMPTS_SHOWN,
