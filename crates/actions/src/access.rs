@@ -262,7 +262,7 @@ mod tests {
         let refused = ("scopes".to_owned(), "not_restrictable");
         assert_eq!(
             mistakes(services, None, &[Scope::IncidentsWrite]),
-            [refused.clone()]
+            std::slice::from_ref(&refused)
         );
         assert_eq!(mistakes(None, Some(&["incident.resolved"]), &reads), [refused]);
     }

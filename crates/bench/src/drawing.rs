@@ -29,11 +29,7 @@ pub fn draw(curves: &[Curve]) -> String {
             WIDTH * (index % COLUMNS) as f64,
             HEIGHT * (index / COLUMNS) as f64,
         );
-        let _ = write!(
-            svg,
-            "<g transform=\"translate({x} {y})\">\n{}</g>\n",
-            panel(curve)
-        );
+        let _ = writeln!(svg, "<g transform=\"translate({x} {y})\">\n{}</g>", panel(curve));
     }
     svg.push_str("</svg>\n");
     svg
@@ -57,10 +53,10 @@ fn panel(curve: &Curve) -> String {
     );
     for share in [0.0, 0.5, 1.0] {
         let y = TOP + (HEIGHT - TOP - BOTTOM) * (1.0 - share);
-        let _ = write!(
+        let _ = writeln!(
             panel,
             "<path d=\"M{LEFT} {y}H{right}\" stroke=\"{TEXT}\" stroke-opacity=\"0.4\"/>\
-             <text x=\"{label}\" y=\"{text_y}\" text-anchor=\"end\">{number:.0}</text>\n",
+             <text x=\"{label}\" y=\"{text_y}\" text-anchor=\"end\">{number:.0}</text>",
             right = WIDTH - RIGHT,
             label = LEFT - 6.0,
             text_y = y + 4.0,
@@ -68,16 +64,16 @@ fn panel(curve: &Curve) -> String {
         );
     }
     let line: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    let _ = write!(
+    let _ = writeln!(
         panel,
-        "<polyline points=\"{}\" fill=\"none\" stroke=\"{LINE}\" stroke-width=\"2\"/>\n",
+        "<polyline points=\"{}\" fill=\"none\" stroke=\"{LINE}\" stroke-width=\"2\"/>",
         line.join(" ")
     );
     for (point, (x, y)) in curve.points.iter().zip(&places) {
-        let _ = write!(
+        let _ = writeln!(
             panel,
             "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{LINE}\"/>\
-             <text x=\"{x:.1}\" y=\"{label}\" text-anchor=\"middle\">{at}</text>\n",
+             <text x=\"{x:.1}\" y=\"{label}\" text-anchor=\"middle\">{at}</text>",
             label = HEIGHT - BOTTOM + 18.0,
             at = short(point.at),
         );

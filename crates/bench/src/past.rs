@@ -1,9 +1,10 @@
 //! A long past in a data directory: incidents with their events, deliveries and attempts, written past the server.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context;
 
+use clock::Env;
 use model::id::{ServiceId, WebhookId};
 use model::time::Timestamp;
 use store_sqlite::history::{self, History};
@@ -49,15 +50,10 @@ pub async fn write_with(folder: &Scratch, incidents: u32, backlog: &Backlog<'_>)
         incidents,
         pending: backlog.pending,
         title: past_title,
-        since: Timestamp::from_millis(now_ms()? - span_ms),
+        since: Timestamp::from_millis(Env::system().now().as_millis() - span_ms),
         step_ms: (span_ms / i64::from(incidents.max(1))).max(1),
     };
     let directory = Server::data_in(folder.path());
     let written = tokio::task::spawn_blocking(move || history::write(&directory, &history));
     written.await?.context("the past could not be written")
-}
-
-fn now_ms() -> anyhow::Result<i64> {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    Ok(i64::try_from(since_epoch.as_millis())?)
 }
