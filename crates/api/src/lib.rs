@@ -37,6 +37,7 @@ mod stream;
 mod stream_tokens;
 mod system;
 mod system_check;
+mod system_routes;
 mod ticket_routes;
 mod tickets;
 mod users;

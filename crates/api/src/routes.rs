@@ -7,11 +7,10 @@ use crate::deliveries::{DeliveryDetailView, DeliveryQuery, DeliveryView};
 use crate::escalation_policies::PolicyView;
 use crate::events::{FeedQuery, FeedView, NDJSON};
 use crate::guard::Access;
-use crate::health::HealthView;
 use crate::insights::{InsightsQuery, InsightsView};
 use crate::problem::Code::{
-    self, AlreadyExists, Conflict, DeepCheckRuns, InUse, InvalidFields, NotWaiting, SetupRefused, StillOpen,
-    TooManyStreams, UnknownPolicy, UnknownService, UnknownUser,
+    self, AlreadyExists, Conflict, InUse, InvalidFields, NotWaiting, SetupRefused, StillOpen, TooManyStreams,
+    UnknownPolicy, UnknownService, UnknownUser,
 };
 use crate::recovery::{RecoverBody, RecoveredView, SelectionBody, SelectionView};
 use crate::route::Route;
@@ -19,14 +18,12 @@ use crate::route::Verb::{Delete, Get, Patch, Post, Put};
 use crate::services::{PageQuery, ServiceView};
 use crate::stream::StreamQuery;
 use crate::stream_tokens::{StreamTokenBody, StreamTokenView};
-use crate::system::{BackupBody, LossView, RekeyedView, SystemQuery, SystemView};
 use crate::users::{SignInLinkView, UserView};
 use crate::webhook_view::WebhookView;
 use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::{
-    api_keys, audit, deliveries, escalation_policies, events, export_routes, health, incident_routes,
-    insights, metrics, recovery, services, source_routes, stream, stream_tokens, system, system_check,
-    ticket_routes, users, webhooks,
+    api_keys, audit, deliveries, escalation_policies, events, export_routes, incident_routes, insights,
+    recovery, services, source_routes, stream, stream_tokens, system_routes, ticket_routes, users, webhooks,
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
@@ -50,14 +47,13 @@ pub fn all() -> Vec<Route> {
         event_routes(),
         export_routes::all(),
         access_routes(),
-        system_routes(),
-        watching_routes(),
+        system_routes::all(),
     ];
     groups.into_iter().flatten().collect()
 }
 
 fn insight_routes() -> Vec<Route> {
-    let summary = "What was counted of incidents in a period: by day, by hour of the week, by service";
+    let summary = "What was counted of incidents in a period";
     let route = Route::new(
         Get,
         "/api/v1/insights",
@@ -422,92 +418,5 @@ fn access_routes() -> Vec<Route> {
         Route::new(Get, "/api/v1/audit", ADMIN, "Read the audit log", audit::list)
             .asks::<PageQuery>()
             .lists::<AuditView<'_>>(),
-    ]
-}
-
-fn system_routes() -> Vec<Route> {
-    const READ: Scope = Scope::SystemRead;
-    const ADMIN: Scope = Scope::Admin;
-    vec![
-        Route::new(
-            Get,
-            "/api/v1/system",
-            READ,
-            "The state of the installation, and whether anything is lost",
-            system::get,
-        )
-        .asks::<SystemQuery>()
-        .fails(&[DeepCheckRuns])
-        .gives::<SystemView>(200),
-        Route::new(
-            Get,
-            "/api/v1/system/check",
-            READ,
-            "Check everything, telling how far it has come; the last line has the findings",
-            system_check::check,
-        )
-        .fails(&[DeepCheckRuns])
-        .gives_text(NDJSON),
-        Route::new(
-            Post,
-            "/api/v1/system/backup",
-            ADMIN,
-            "Write a backup",
-            system::back_up,
-        )
-        .takes::<BackupBody>()
-        .fails(&[InvalidFields, AlreadyExists, Conflict])
-        .gives::<BackupBody>(201),
-        Route::new(
-            Post,
-            "/api/v1/system/accept-loss",
-            ADMIN,
-            "Take what the database lacks of its high-water mark for known",
-            system::accept_loss,
-        )
-        .may_take::<Nothing>()
-        .gives::<LossView>(200),
-        Route::new(
-            Post,
-            "/api/v1/system/rekey",
-            ADMIN,
-            "Seal every secret anew",
-            system::rekey,
-        )
-        .may_take::<Nothing>()
-        .gives::<RekeyedView>(200),
-    ]
-}
-
-/// What programs that watch the server ask.
-fn watching_routes() -> Vec<Route> {
-    const READ: Scope = Scope::SystemRead;
-    vec![
-        Route::new(
-            Get,
-            "/api/v1/openapi.json",
-            READ,
-            "This document",
-            health::openapi,
-        )
-        .open_to(Access::Open)
-        .gives::<serde_json::Value>(200),
-        Route::new(Get, "/healthz", READ, "Whether the server lives", health::healthz)
-            .open_to(Access::Open)
-            .gives::<HealthView>(200),
-        Route::new(
-            Get,
-            "/readyz",
-            READ,
-            "Whether the server is ready",
-            health::readyz,
-        )
-        .open_to(Access::Open)
-        .gives::<HealthView>(200)
-        .gives::<HealthView>(503),
-        Route::new(Get, "/metrics", READ, "Metrics for Prometheus", metrics::metrics)
-            .open_to(Access::Metrics(READ))
-            .gives_text(metrics::TEXT)
-            .gives_text(metrics::OPEN_METRICS),
     ]
 }

@@ -37,7 +37,7 @@ pub struct SystemView {
     balance: Vec<BalanceView>,
     /// What this server's own check came to last; null if another server leads, or before the first.
     #[schema(required)]
-    audit: Option<AuditView>,
+    audit: Option<LastBalanceView>,
     /// What is wrong with the store, as far as it is known without the deep check.
     troubles: Vec<FindingView>,
     /// Webhooks that are degraded, disabled by failure or have dead deliveries, at most 1000.
@@ -140,10 +140,10 @@ pub struct LossView {
     deliveries: u64,
 }
 
-/// What the balance of all webhooks came to when the server drew it by itself, as the one that leads does each few minutes.
+/// What the balance came to that the leading server draws by itself.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Audit)]
-pub struct AuditView {
+#[schema(as = LastBalance)]
+pub struct LastBalanceView {
     /// Deliveries that were missing, or too many: zero when nothing is lost.
     off: i64,
     #[schema(value_type = String, format = DateTime)]
@@ -330,7 +330,7 @@ pub async fn get(State(state): State<ApiState>, QueryOf(query): QueryOf<SystemQu
         audit: state
             .metrics
             .audited()
-            .map(|Audited { off, at }| AuditView { off, at }),
+            .map(|Audited { off, at }| LastBalanceView { off, at }),
         troubles: state
             .store
             .upkeep

@@ -33,15 +33,13 @@ use model::source::{RequestResult, SourceRequest};
 use model::ticket::TicketLink;
 use model::user::User;
 use renderer::Renderer;
-use store::NoObserver;
-use store::NoSink;
-use store::Store;
 use store::deliveries::DeliveryDetail;
 use store::incidents::Committed;
 use store::queue::{AttemptRecord, ClaimRequest};
 use store::seal::{MasterKey, Sealer};
 use store::sources::Arrival;
 use store::tickets::PollOutcome;
+use store::{NoObserver, NoSink, Store};
 
 /// A text that does harm wherever it is not escaped.
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'";

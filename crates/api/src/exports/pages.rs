@@ -16,7 +16,7 @@ use model::restriction::Restriction;
 use model::time::Timestamp;
 use store::deliveries::{AttemptPage, DeliveryFilter};
 use store::incidents::IncidentFilter;
-use store::{Page, Store};
+use store::{Listed, Page, Store};
 use tables::columns::{self, Column};
 
 /// How many rows are read at once.
@@ -97,26 +97,16 @@ impl Selection {
                 let page = page(*before);
                 let listed = store.incidents.list(filter.clone(), page).await?;
                 *before = listed.next.or(*before);
-                let rows = listed
-                    .rows
-                    .iter()
-                    .map(|row| with_cursor(&IncidentView::from(row), list_cursor(row.id.as_bytes())));
-                Ok(Rows {
-                    rows: rows.collect::<Result<_, _>>()?,
-                    is_last: listed.next.is_none(),
+                rows_of(&listed, |row| {
+                    with_cursor(&IncidentView::from(row), list_cursor(row.id.as_bytes()))
                 })
             }
             Self::Deliveries { filter, before } => {
                 let page = page(*before);
                 let listed = store.deliveries.list(filter.clone(), page).await?;
                 *before = listed.next.or(*before);
-                let rows = listed
-                    .rows
-                    .iter()
-                    .map(|row| with_cursor(&DeliveryView::from(row), list_cursor(row.id.as_bytes())));
-                Ok(Rows {
-                    rows: rows.collect::<Result<_, _>>()?,
-                    is_last: listed.next.is_none(),
+                rows_of(&listed, |row| {
+                    with_cursor(&DeliveryView::from(row), list_cursor(row.id.as_bytes()))
                 })
             }
             Self::Attempts {
@@ -179,6 +169,13 @@ fn page(before: Option<[u8; 16]>) -> Page {
         limit: PAGE_ROWS,
         before,
     }
+}
+
+fn rows_of<T>(listed: &Listed<T>, view: impl Fn(&T) -> Result<Value, Problem>) -> Result<Rows, Problem> {
+    Ok(Rows {
+        rows: listed.rows.iter().map(view).collect::<Result<_, _>>()?,
+        is_last: listed.next.is_none(),
+    })
 }
 
 fn with_cursor(view: &impl Serialize, cursor: String) -> Result<Value, Problem> {
