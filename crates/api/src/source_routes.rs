@@ -61,7 +61,7 @@ pub fn all() -> Vec<Route> {
             Get,
             "/api/v1/sources/{id}/requests",
             ADMIN,
-            "The latest requests of an alert source, and what became of them",
+            "The latest requests of an alert source",
             sources::requests,
         )
         .gives::<RequestsView<'_>>(200),
@@ -69,7 +69,7 @@ pub fn all() -> Vec<Route> {
             Get,
             "/api/v1/sources/{id}/alerts",
             ADMIN,
-            "The alerts of an alert source that were sent last, and how they stand",
+            "The latest alerts of an alert source",
             sources::alerts,
         )
         .asks::<AlertQuery>()

@@ -26,7 +26,7 @@ fn state_and_care() -> Vec<Route> {
             Get,
             "/api/v1/system",
             READ,
-            "The state of the installation, and whether anything is lost",
+            "The state of the installation",
             system::get,
         )
         .asks::<SystemQuery>()
@@ -36,7 +36,7 @@ fn state_and_care() -> Vec<Route> {
             Get,
             "/api/v1/system/check",
             READ,
-            "The deep check, as lines; the last has the findings",
+            "The deep check, as lines",
             system_check::check,
         )
         .fails(&[DeepCheckRuns])
