@@ -99,7 +99,7 @@ pub const REPORT_IT: &str = "keep the data directory as it is, make a backup, an
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// A stable code; `docs/operations.md` lists them.
+    /// A stable code; `docs/watching.md` lists them.
     pub code: &'static str,
     pub sentence: String,
     /// What to do.

@@ -45,6 +45,10 @@ pub enum Nav {
     Audit,
     /// The installation.
     System,
+    /// The API's reference.
+    Api,
+    /// The documents.
+    Help,
 }
 
 /// A link of the navigation.
@@ -188,6 +192,10 @@ impl Layout {
             settings.push(link(Nav::Audit, "/settings/audit-log", "Audit Log", "list"));
         }
         settings.push(link(Nav::System, "/settings/system", "System", "server"));
+        let help = vec![
+            link(Nav::Api, "/docs/api", "API Reference", "code"),
+            link(Nav::Help, "/docs", "Help", "book"),
+        ];
         let group = |name, links| NavGroup { name, links };
         vec![
             group(
@@ -219,6 +227,7 @@ impl Layout {
                 ],
             ),
             group("Settings", settings),
+            group("Help", help),
         ]
     }
 }

@@ -1,6 +1,7 @@
-//! The API and its errors, as pages.
+//! The API, its errors, and the help, as pages.
 
 pub mod api_docs;
+pub mod documents;
 pub mod error_codes;
 pub mod openapi;
 pub mod openapi_schema;

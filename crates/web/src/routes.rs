@@ -312,5 +312,7 @@ fn settings_pages() -> Vec<PageRoute> {
             reference::api_docs::schemas,
         ),
         Route::page("/docs/errors", RoutePolicy::Public, reference::error_codes::page),
+        Route::page("/docs", RoutePolicy::Public, reference::documents::start),
+        Route::page("/docs/{*path}", RoutePolicy::Public, reference::documents::page),
     ]
 }

@@ -364,12 +364,7 @@ async fn fail_its_delivery(store: &Store, source: &Env, webhook_id: WebhookId) -
 }
 
 /// Pages that are no HTML, or end only with their session.
-const NO_PAGES: [&str; 4] = [
-    "/assets/{version}/{name}",
-    "/live",
-    "/wall/live",
-    "/insights/{file}",
-];
+const NO_PAGES: [&str; 4] = ["/assets/{version}/{name}", "/live", "/wall/live", "/docs/{*path}"];
 
 fn page_routes() -> Vec<&'static str> {
     let pages = routes::all()
@@ -424,7 +419,7 @@ fn templates() -> Vec<(String, String)> {
         .collect()
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());

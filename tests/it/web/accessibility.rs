@@ -79,6 +79,8 @@ async fn every_page_for_people_who_are_not_signed_in_is_accessible() {
         "/welcome?token=wrong".to_owned(),
         "/wall".to_owned(),
         "/docs/errors".to_owned(),
+        "/docs".to_owned(),
+        "/docs/receivers/go/verify.go".to_owned(),
         "/no-such-page".to_owned(),
     ];
     let found = problems_of_pages(&mut browser, &paths).await;

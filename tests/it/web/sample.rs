@@ -143,7 +143,8 @@ impl Sample {
         let pattern = if pattern == "/wall" { &key } else { pattern };
         let address = pattern
             .replace("{kind}", "generic")
-            .replace("{file}", "noisiest.csv");
+            .replace("{file}", "noisiest.csv")
+            .replace("{*path}", "operations");
         let address = address.replace("{webhook}/{token}", "{id}");
         let hook = self
             .ids

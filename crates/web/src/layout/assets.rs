@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 6] = [
+const ASSETS: [Asset; 7] = [
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",
@@ -44,6 +44,11 @@ const ASSETS: [Asset; 6] = [
         content: include_bytes!("../../assets/wall.css"),
     },
     Asset {
+        name: "icons.svg",
+        media_type: "image/svg+xml",
+        content: include_bytes!("../../assets/icons.svg"),
+    },
+    Asset {
         name: "icon.svg",
         media_type: "image/svg+xml",
         content: include_bytes!("../../assets/icon.svg"),
@@ -62,7 +67,7 @@ struct Shipped {
 
 impl Shipped {
     fn new(asset: &Asset) -> Self {
-        let content = without_comments(asset.name, asset.content);
+        let content = shipped(asset.name, asset.content);
         Self {
             version: hex::encode(&sha256([&content[..]])[..6]),
             content,
@@ -79,11 +84,12 @@ fn is_comment(name: &str, line: &str) -> bool {
     }
 }
 
-/// Comments that have a line to themselves are for who reads the source.
-fn without_comments(name: &str, content: &[u8]) -> Vec<u8> {
+/// Comments that have a line to themselves, and how far a line is indented, are for who reads the source.
+fn shipped(name: &str, content: &[u8]) -> Vec<u8> {
     let lines = content.split_inclusive(|byte| *byte == b'\n');
     let is_shipped = |line: &&[u8]| !is_comment(name, String::from_utf8_lossy(line).trim());
-    lines.filter(is_shipped).flatten().copied().collect()
+    let lines = lines.filter(is_shipped).map(|line| line.trim_ascii_start());
+    lines.flatten().copied().collect()
 }
 
 /// Where a file is.
@@ -128,15 +134,34 @@ mod tests {
     }
 
     #[test]
-    fn only_lines_that_are_nothing_but_a_comment_stay_here() {
-        let script = b"// why\nlet a = 'http://x'; // what\n  // and so on\nb();\n";
-        assert_eq!(
-            without_comments("a.js", script),
-            b"let a = 'http://x'; // what\nb();\n"
-        );
+    fn comments_on_lines_of_their_own_and_indentation_stay_here() {
+        let script = b"// why\nlet a = 'http://x'; // what\n  // and so on\n  b();\n";
+        assert_eq!(shipped("a.js", script), b"let a = 'http://x'; // what\nb();\n");
         let style = "/* why */\na { b: c; } /* what */\n/* d */ e { } /* f */\n/* two\nlines */\n";
-        let shipped = String::from_utf8(without_comments("a.css", style.as_bytes())).unwrap();
-        assert_eq!(shipped, style.trim_start_matches("/* why */\n"));
-        assert_eq!(without_comments("a.svg", b"// x"), b"// x");
+        let kept = style.trim_start_matches("/* why */\n");
+        assert_eq!(shipped("a.css", style.as_bytes()), kept.as_bytes());
+        assert_eq!(shipped("a.svg", b"// x"), b"// x");
+    }
+
+    #[test]
+    fn every_mark_that_a_page_names_is_there() {
+        let marks = include_str!("../../assets/icons.svg");
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let texts = crate::tests::files_below(&folder);
+        let texts = texts.iter().map(|path| std::fs::read_to_string(path).unwrap());
+        let named: Vec<_> = texts
+            .flat_map(|text| {
+                text.split("icon(\"")
+                    .skip(1)
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            })
+            .filter_map(|rest| rest.split_once('"').map(|(name, _)| name.to_owned()))
+            .collect();
+        let missing: Vec<_> = named
+            .iter()
+            .filter(|name| !marks.contains(&format!("id=\"{name}\"")))
+            .collect();
+        assert!(named.len() > 50 && missing.is_empty(), "{missing:?}");
     }
 }

@@ -40,7 +40,7 @@ fn tone(method: &str) -> &'static str {
 /// `GET /docs/api`
 pub async fn page(State(state): State<WebState>, session: UserSession, headers: HeaderMap) -> PageResult {
     render(&ApiDocsPage {
-        layout: Layout::new(&session, "API reference", Nav::System),
+        layout: Layout::new(&session, "API reference", Nav::Api),
         base: base_url(state.settings.public_url.as_ref(), &headers),
         reference: Reference::new(&(state.openapi)()),
     })
@@ -49,7 +49,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, headers: 
 /// `GET /docs/schemas`
 pub async fn schemas(State(state): State<WebState>, session: UserSession) -> PageResult {
     render(&ApiSchemasPage {
-        layout: Layout::new(&session, "Schemas of the API", Nav::System),
+        layout: Layout::new(&session, "Schemas of the API", Nav::Api),
         schemas: Reference::new(&(state.openapi)()).schemas,
     })
 }

@@ -42,7 +42,7 @@ struct FailedAttempt {
 /// `GET /docs/errors`
 pub async fn page(Anybody(session): Anybody, context: RequestContext) -> PageResult {
     let layout = match &session {
-        Some(session) => Layout::new(session, TITLE, Nav::System),
+        Some(session) => Layout::new(session, TITLE, Nav::Api),
         None => Layout::open(TITLE, &context),
     };
     let (errors, failures) = DOCUMENT.split_once(SECOND_PART).unwrap_or((DOCUMENT, ""));
