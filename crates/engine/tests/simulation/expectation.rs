@@ -56,6 +56,7 @@ struct Latest {
 pub struct Expectation {
     pub deliveries: BTreeMap<DeliveryId, Expected>,
     lanes: BTreeMap<(WebhookId, IncidentId), Latest>,
+    is_clock_unnoticed: bool,
     pub judged: u64,
     pub repeats: u64,
 }
@@ -112,6 +113,10 @@ impl Expectation {
             check_lane(&mut self.lanes, lane, expected, arrival, &name);
         }
         expected.hear(arrival, known);
+        if self.is_clock_unnoticed {
+            // Planned by the new clock, it is moved with what was planned by the old one.
+            expected.wait = None;
+        }
     }
 
     /// A delivery starts a fresh schedule.
@@ -150,8 +155,19 @@ impl Expectation {
         }
     }
 
-    /// The wall clock was set: what waits by it may come at other times.
+    /// The wall clock was set: what waits by it may come at other times, until the engine has noticed.
     pub fn clock_was_set(&mut self) {
+        self.is_clock_unnoticed = true;
+        self.forget_waits();
+    }
+
+    /// The engine has noticed.
+    pub fn clock_was_noticed(&mut self) {
+        self.is_clock_unnoticed = false;
+        self.forget_waits();
+    }
+
+    fn forget_waits(&mut self) {
         self.deliveries
             .values_mut()
             .for_each(|expected| expected.wait = None);

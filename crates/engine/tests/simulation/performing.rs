@@ -249,7 +249,7 @@ impl World {
         self.forget_paces();
         self.node().pass(AWAKE);
         self.synchronise();
-        self.expectation.clock_was_set();
+        self.expectation.clock_was_noticed();
         self.forget_paces();
     }
 
