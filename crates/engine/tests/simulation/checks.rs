@@ -92,8 +92,7 @@ impl World {
         }
         let until_ms = self.monotonic_ms() + i64::try_from(HEALING.as_millis()).unwrap();
         loop {
-            self.clock.suspend(HEALING_STEP);
-            self.forget_paces();
+            self.suspend(HEALING_STEP);
             self.node().pass(HEALING_WORK);
             self.synchronise();
             let open = self.all_deliveries().into_iter();

@@ -12,6 +12,7 @@ mod action;
 mod behaviour;
 mod chance;
 mod checks;
+mod disk;
 mod expectation;
 mod lockstep;
 mod node;

@@ -17,8 +17,9 @@ use store::webhooks::WebhookEdit;
 
 use super::action::{Action, Choices, KINDS};
 use super::behaviour::Behaviour;
+use super::disk::{self, Fault};
 use super::webhook::{self, Known};
-use super::world::{AWAKE, World};
+use super::world::{AWAKE, World, folder};
 
 const MAX_WEBHOOKS: usize = 7;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -43,11 +44,20 @@ impl World {
             Action::GiveUp { delivery } => self.give_up(delivery),
             Action::Pass { ms } => self.node().pass(Duration::from_millis(ms)),
             Action::Suspend { ms } => {
-                self.clock.suspend(Duration::from_millis(ms));
-                self.forget_paces();
+                self.suspend(Duration::from_millis(ms));
                 self.node().pass(AWAKE);
             }
             Action::Jump { ms } => self.jump(ms),
+            Action::FailDisk {
+                fault,
+                after,
+                calls,
+                ms,
+            } => self.fail_disk(fault, after, calls, Duration::from_millis(ms)),
+            Action::CutPower { after, ms, pause_ms } => {
+                let pause = Duration::from_millis(pause_ms);
+                self.cut_power(after, Duration::from_millis(ms), pause);
+            }
             Action::Restart => self.restart(),
             Action::Kill { pause_ms } => self.kill(Duration::from_millis(pause_ms)),
         }
@@ -56,8 +66,14 @@ impl World {
 
     fn trigger(&mut self, service: usize, severity: usize, key: Option<usize>) {
         let event_id = self.source.new_event_id();
+        let trigger = self.new_trigger(event_id, service, severity, key);
+        let committed = self.ask(async move |store| store.incidents.trigger(trigger).await);
+        self.note(event_id, committed);
+    }
+
+    fn new_trigger(&self, event_id: EventId, service: usize, severity: usize, key: Option<usize>) -> Trigger {
         let number = self.events.len();
-        let trigger = Trigger {
+        Trigger {
             incident_id: self.source.new_incident_id(),
             event_id,
             // No title is a part of another one, whatever a platform escapes.
@@ -69,9 +85,45 @@ impl World {
             dedup_key: key.map(|key| chosen(&["disk", "cpu", "net"], key).to_owned()),
             change: self.source.change(Actor::System),
             receipt: None,
-        };
-        let committed = self.ask(async move |store| store.incidents.trigger(trigger).await);
-        self.note(event_id, committed);
+        }
+    }
+
+    /// Something happens, and goes on for a while.
+    fn work(&self, time: Duration) -> (EventId, Result<Committed, StoreError>) {
+        let event_id = self.source.new_event_id();
+        let trigger = self.new_trigger(event_id, 0, 0, None);
+        let committed = self.ask(async move |store| {
+            let triggering = store.incidents.trigger(trigger);
+            tokio::join!(triggering, tokio::time::sleep(time)).0
+        });
+        (event_id, committed)
+    }
+
+    /// What is refused must not be there, whatever happens later.
+    fn fail_disk(&mut self, fault: Fault, after: u32, calls: u32, time: Duration) {
+        disk::fail(self.directory.path(), after, calls, fault);
+        let (event_id, committed) = self.work(time);
+        disk::mend(self.directory.path());
+        self.node().pass(2 * AWAKE);
+        match committed {
+            Err(StoreError::Unavailable(_)) => {
+                self.refused.insert(event_id);
+            }
+            other => self.note(event_id, other),
+        }
+    }
+
+    fn cut_power(&mut self, after: u32, time: Duration, pause: Duration) {
+        let left = folder();
+        disk::light_fuse(self.directory.path(), after, left.path());
+        let (event_id, committed) = self.work(time);
+        if disk::is_dark(self.directory.path()) {
+            // Nobody was told anything.
+            self.lose_power(left, pause);
+        } else {
+            disk::put_out_fuse(self.directory.path());
+            self.note(event_id, committed);
+        }
     }
 
     fn transition(&mut self, incident: usize, to: usize) {
