@@ -69,6 +69,10 @@ pub enum Action {
     Recover {
         webhook: usize,
     },
+    /// Send Test.
+    Test {
+        webhook: usize,
+    },
     GiveUp {
         delivery: usize,
     },
@@ -158,7 +162,10 @@ fn action(random: &mut Random) -> Action {
         57..=59 => Action::Replay {
             delivery: any(random),
         },
-        60 => Action::Recover { webhook: any(random) },
+        60 => match random.one_in(2) {
+            true => Action::Recover { webhook: any(random) },
+            false => Action::Test { webhook: any(random) },
+        },
         61 => Action::GiveUp {
             delivery: any(random),
         },

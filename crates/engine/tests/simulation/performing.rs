@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use url::Url;
 
+use clock::Env;
+use model::attempt::Outcome;
 use model::audit::Actor;
 use model::delivery::{Delivery, DeliveryState};
+use model::event::{Event, EventName};
 use model::id::{EventId, WebhookId};
-use model::incident::{IncidentAction, Severity};
+use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::service::ServiceRef;
 use model::webhook::WebhookState;
 use store::StoreError;
 use store::deliveries::Replayed;
@@ -41,6 +45,7 @@ impl World {
             Action::Behave { webhook, behaviour } => self.behave(webhook, behaviour),
             Action::Replay { delivery } => self.replay(delivery),
             Action::Recover { webhook } => self.recover(webhook),
+            Action::Test { webhook } => self.test(webhook),
             Action::GiveUp { delivery } => self.give_up(delivery),
             Action::Pass { ms } => self.node().pass(Duration::from_millis(ms)),
             Action::Suspend { ms } => {
@@ -279,6 +284,26 @@ impl World {
         });
     }
 
+    /// A test ends, whatever its receiver does; with a plain one it is one attempt, which decides.
+    fn test(&mut self, webhook: usize) {
+        let Some(id) = self.living_one(webhook) else {
+            return;
+        };
+        let tested = self.node().test(id, sample(&self.source)).unwrap();
+        let (state, attempts) = (tested.delivery.state, tested.attempts);
+        let last = &attempts.last().expect("an attempt").outcome;
+        let expected = match last {
+            Outcome::Delivered | Outcome::Accepted => DeliveryState::Delivered,
+            Outcome::Step | Outcome::Gone(_) | Outcome::Failed(_) => DeliveryState::Dead,
+        };
+        assert_eq!(state, expected, "a test that came to {last:?}");
+        assert!(
+            attempts.len() == 1 || self.webhooks[&id].kind != "generic",
+            "a test took {} attempts",
+            attempts.len()
+        );
+    }
+
     fn give_up(&mut self, delivery: usize) {
         let open = self.all_deliveries().into_iter();
         let open: Vec<_> = open.filter(|delivery| delivery.state.is_open()).collect();
@@ -321,6 +346,36 @@ impl World {
     fn living_one(&self, webhook: usize) -> Option<WebhookId> {
         let living = self.living();
         (!living.is_empty()).then(|| living[webhook % living.len()])
+    }
+}
+
+/// What a test tells of.
+fn sample(source: &Env) -> Event {
+    let now = source.now();
+    let incident = Incident {
+        id: source.new_incident_id(),
+        title: "a test".into(),
+        description: None,
+        status: IncidentStatus::Triggered,
+        severity: Severity::Info,
+        service: ServiceRef {
+            id: source.new_service_id(),
+            name: "api".into(),
+        },
+        assignee: None,
+        dedup_key: None,
+        escalation_steps_fired: 0,
+        escalate_at: None,
+        created_at: now,
+        updated_at: now,
+        acknowledged_at: None,
+        resolved_at: None,
+    };
+    let id = source.new_event_id();
+    let event = Event::new(id, EventName::Triggered, &incident, Actor::System, now);
+    Event {
+        is_test: true,
+        ..event
     }
 }
 
