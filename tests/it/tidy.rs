@@ -1,6 +1,7 @@
 //! The rules that keep the map of the repository true: who may use whom, sizes, names, first lines. Every rule has a
 //! sample below that breaks it.
 
+mod mutations;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,11 +11,16 @@ use crate::support::api_client::ApiClient;
 
 const STEPS: [&str; 3] = ["trigger", "acknowledge", "resolve"];
 
+/// Of every client's incidents, one in so many is critical: platforms hear of those only, whose pace is slow.
+const CRITICAL_EVERY: u64 = 25;
+
 /// An event that the server answered with 2xx: it must be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Accepted {
     pub incident: String,
     pub event: &'static str,
+    /// Platforms hear of it: the incident's title there.
+    pub critical: Option<String>,
 }
 
 /// Several clients, each with an incident in work.
@@ -79,10 +84,6 @@ impl Load {
     pub fn accepted(&self) -> Vec<Accepted> {
         self.accepted.lock().unwrap().clone()
     }
-
-    pub fn summary(&self) -> String {
-        format!("{} events accepted;", self.accepted.lock().unwrap().len())
-    }
 }
 
 impl Client {
@@ -97,10 +98,11 @@ impl Client {
         let key = format!("{}-{}-{step}", self.name, self.incidents_done);
         let (path, body) = match &self.incident {
             None => {
-                let title = format!("incident {} of client {}", self.incidents_done, self.name);
+                let severity = if self.is_critical() { "critical" } else { "error" };
+                let service = json!({"name": "Crash"});
                 (
                     "/api/v1/incidents".to_owned(),
-                    json!({"title": title, "service": {"name": "Crash"}}),
+                    json!({"title": self.title(), "service": service, "severity": severity}),
                 )
             }
             Some(incident) => (format!("/api/v1/incidents/{incident}/{step}"), json!({})),
@@ -122,12 +124,21 @@ impl Client {
         true
     }
 
+    fn is_critical(&self) -> bool {
+        self.incidents_done.is_multiple_of(CRITICAL_EVERY)
+    }
+
+    fn title(&self) -> String {
+        format!("incident {} of client {}", self.incidents_done, self.name)
+    }
+
     fn note(&mut self, incident: &Value) {
         let id = incident["id"].as_str().unwrap().to_owned();
         let event = ["incident.triggered", "incident.acknowledged", "incident.resolved"][self.step];
         self.accepted.lock().unwrap().push(Accepted {
             incident: id.clone(),
             event,
+            critical: self.is_critical().then(|| self.title()),
         });
         self.step = (self.step + 1) % STEPS.len();
         self.incident = (self.step > 0).then_some(id);

@@ -123,6 +123,12 @@ fn new_database() -> [String; 2] {
     ]
 }
 
+/// The address of a new database, for others than these servers.
+pub fn new_database_url() -> String {
+    let [url, _] = new_database();
+    url
+}
+
 async fn start(url: &str, data: &Path) -> ServerProcess {
     ServerProcess::start_under(&[], data, |command| {
         command

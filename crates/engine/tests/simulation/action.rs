@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::behaviour::Behaviour;
 use super::chance::Random;
+use super::disk::Fault;
 
 /// The kinds of webhooks, the plain one most often. All of them but the plain one have a simulator. Left out are mail and
 /// brokers, which do not speak HTTP, and the kind whose templates are rendered by another process.
@@ -68,6 +69,10 @@ pub enum Action {
     Recover {
         webhook: usize,
     },
+    /// Send Test.
+    Test {
+        webhook: usize,
+    },
     GiveUp {
         delivery: usize,
     },
@@ -82,6 +87,19 @@ pub enum Action {
     /// Somebody sets the wall clock.
     Jump {
         ms: i64,
+    },
+    /// Something happens, and goes on for a while, on a disk on which some writes and syncs fail.
+    FailDisk {
+        fault: Fault,
+        after: u32,
+        calls: u32,
+        ms: u64,
+    },
+    /// The same, and after so many writes and syncs the power goes out.
+    CutPower {
+        after: u32,
+        ms: u64,
+        pause_ms: u64,
     },
     Restart,
     /// The process is killed, and started again after a while.
@@ -144,7 +162,10 @@ fn action(random: &mut Random) -> Action {
         57..=59 => Action::Replay {
             delivery: any(random),
         },
-        60 => Action::Recover { webhook: any(random) },
+        60 => match random.one_in(2) {
+            true => Action::Recover { webhook: any(random) },
+            false => Action::Test { webhook: any(random) },
+        },
         61 => Action::GiveUp {
             delivery: any(random),
         },
@@ -163,7 +184,18 @@ fn action(random: &mut Random) -> Action {
         94 => Action::Jump {
             ms: random.pick(&[-3_600_000, 3_600_000, -120_000, 600_000]),
         },
-        95..=96 => Action::Restart,
+        95 => Action::Restart,
+        96 => Action::FailDisk {
+            fault: random.pick(&[Fault::Full, Fault::Broken]),
+            after: random.below(12) as u32,
+            calls: 1 + random.below(30) as u32,
+            ms: random.below(3_000) as u64,
+        },
+        97..=98 => Action::CutPower {
+            after: random.below(40) as u32,
+            ms: random.below(3_000) as u64,
+            pause_ms: random.pick(&[0, 1_000, 59_000, 1_000_000]),
+        },
         _ => Action::Kill {
             pause_ms: random.pick(&[0, 1_000, 59_000, 1_000_000]),
         },

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::delivery::{Delivery, DeliveryState};
+use model::delivery::DeliveryState;
 use model::webhook::{Ordering, WebhookState};
 
 use super::behaviour::Behaviour;
@@ -92,17 +92,11 @@ impl World {
         }
         let until_ms = self.monotonic_ms() + i64::try_from(HEALING.as_millis()).unwrap();
         loop {
-            self.clock.suspend(HEALING_STEP);
-            self.forget_paces();
+            self.suspend(HEALING_STEP);
             self.node().pass(HEALING_WORK);
             self.synchronise();
             let open = self.all_deliveries().into_iter();
-            // Tickets are left out: some are open after a day, and whether that is right is not known yet.
-            let must_end = |delivery: &Delivery| {
-                let kind = self.webhooks[&delivery.webhook_id].kind;
-                delivery.state.is_open() && !TICKET_KINDS.contains(&kind)
-            };
-            let open: Vec<_> = open.filter(must_end).collect();
+            let open: Vec<_> = open.filter(|delivery| delivery.state.is_open()).collect();
             if open.is_empty() {
                 break;
             }

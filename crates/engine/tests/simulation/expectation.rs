@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use model::delivery::{Delivery, DeliveryState};
+use model::exchange::FailureCode;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use model::retry::MAX_RETRY_AFTER;
 use model::time::Timestamp;
@@ -15,8 +16,10 @@ use model::webhook::Ordering;
 use super::receivers::Arrival;
 use super::webhook::Known;
 
-/// The most requests that are on their way beside deliveries: polls and probes.
-const MAX_BESIDE: usize = 80;
+/// How late a retry may be while the machine is awake and its webhook is held back by nothing else: others have their turns.
+const LATENESS: Duration = Duration::from_secs(60);
+/// What a wait may get on top, so that not all retries come at once.
+const MOST_ADDED: f64 = 1.1;
 
 /// What is known of one delivery.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub struct Expected {
 struct Wait {
     failed_at_ms: i64,
     at_least: Duration,
+    /// Something else than the time kept its webhook from sending when it began.
+    is_held_back: bool,
 }
 
 /// The latest delivery of a lane that arrived.
@@ -56,6 +61,8 @@ struct Latest {
 pub struct Expectation {
     pub deliveries: BTreeMap<DeliveryId, Expected>,
     lanes: BTreeMap<(WebhookId, IncidentId), Latest>,
+    is_clock_unnoticed: bool,
+    pub sleeps: Sleeps,
     pub judged: u64,
     pub repeats: u64,
 }
@@ -84,10 +91,10 @@ impl Expectation {
     pub fn judge(&mut self, arrival: &Arrival, known: &mut Known) {
         let Some(id) = arrival.delivery_id else { return };
         self.judged += 1;
-        let limit = super::node::LIMITS.max_in_flight + MAX_BESIDE;
+        let limit = super::node::LIMITS.max_in_flight;
         assert!(
             arrival.in_flight <= limit,
-            "{} requests are on their way",
+            "{} deliveries are on their way",
             arrival.in_flight
         );
         let expected = self.deliveries.get_mut(&id);
@@ -98,6 +105,9 @@ impl Expectation {
         check_pace(known, arrival.sent_at_ms, &name);
         if let Some(wait) = expected.wait {
             check_wait(wait, arrival.sent_at_ms, &name);
+            if !wait.is_held_back && !is_held_back(known) {
+                self.sleeps.check_lateness(wait, arrival.sent_at_ms, &name);
+            }
         }
         assert!(
             !expected.is_over || expected.may_repeat,
@@ -112,6 +122,10 @@ impl Expectation {
             check_lane(&mut self.lanes, lane, expected, arrival, &name);
         }
         expected.hear(arrival, known);
+        if self.is_clock_unnoticed {
+            // Planned by the new clock, it is moved with what was planned by the old one.
+            expected.wait = None;
+        }
     }
 
     /// A delivery starts a fresh schedule.
@@ -150,8 +164,30 @@ impl Expectation {
         }
     }
 
-    /// The wall clock was set: what waits by it may come at other times.
+    /// A webhook is held back: what waits there may be late.
+    pub fn hold_back(&mut self, known: &Known) {
+        let of_it = |expected: &&mut Expected| expected.webhook_id == known.webhook.id;
+        if is_held_back(known) {
+            let waits = self.deliveries.values_mut().filter(of_it);
+            waits
+                .filter_map(|expected| expected.wait.as_mut())
+                .for_each(|wait| wait.is_held_back = true);
+        }
+    }
+
+    /// The wall clock was set: what waits by it may come at other times, until the engine has noticed.
     pub fn clock_was_set(&mut self) {
+        self.is_clock_unnoticed = true;
+        self.forget_waits();
+    }
+
+    /// The engine has noticed.
+    pub fn clock_was_noticed(&mut self) {
+        self.is_clock_unnoticed = false;
+        self.forget_waits();
+    }
+
+    fn forget_waits(&mut self) {
         self.deliveries
             .values_mut()
             .for_each(|expected| expected.wait = None);
@@ -166,8 +202,15 @@ impl Expectation {
             DeliveryState::Delivered => {
                 assert!(expected.is_taken, "{delivery:?} is delivered, but nobody took it");
             }
-            DeliveryState::Dead
-            | DeliveryState::Superseded
+            DeliveryState::Dead => {
+                let is_dropped = delivery.given_up_by.is_some()
+                    || delivery.last_failure == Some(FailureCode::WebhookDeleted);
+                assert!(
+                    expected.is_over || is_dropped,
+                    "{delivery:?} is dead before its time: {expected:?}"
+                );
+            }
+            DeliveryState::Superseded
             | DeliveryState::Expired
             | DeliveryState::Scheduled
             | DeliveryState::Queued
@@ -204,6 +247,7 @@ impl Expected {
         self.wait = Some(Wait {
             failed_at_ms: arrival.ended_at_ms.unwrap_or(arrival.sent_at_ms),
             at_least: told.unwrap_or_default().min(MAX_RETRY_AFTER).max(*delay),
+            is_held_back: is_held_back(known),
         });
     }
 }
@@ -235,6 +279,41 @@ fn check_lane(
         latest.sequence
     );
     *latest = own;
+}
+
+/// Whether a webhook may be late for other reasons than the time: its pace, few requests at once, a breaker that is open.
+fn is_held_back(known: &Known) -> bool {
+    let settings = &known.webhook.settings;
+    let is_narrow =
+        settings.rate.is_some() || usize::from(settings.concurrency) < super::node::LIMITS.max_in_flight;
+    is_narrow || !known.webhook.is_enabled() || known.webhook.degraded.is_some() || known.is_deleted
+}
+
+/// When the machine was suspended, or the program not running: from when on, and for how long.
+#[derive(Default)]
+pub struct Sleeps(BTreeMap<i64, i64>);
+
+impl Sleeps {
+    /// The machine slept up to now.
+    pub fn slept(&mut self, now_ms: i64, time: Duration) {
+        let ms = i64::try_from(time.as_millis()).unwrap();
+        self.0.insert(now_ms - ms, ms);
+    }
+
+    /// A wait ended in time, as far as the machine was awake.
+    fn check_lateness(&self, wait: Wait, now_ms: i64, name: &str) {
+        let most = wait.at_least.mul_f64(MOST_ADDED);
+        let due_ms = wait.failed_at_ms + i64::try_from(most.as_millis()).unwrap();
+        let asleep = self.0.iter().map(|(from_ms, ms)| {
+            let until_ms = from_ms + ms;
+            (until_ms.min(now_ms) - (*from_ms).max(due_ms)).max(0)
+        });
+        let late_ms = now_ms - due_ms - asleep.sum::<i64>();
+        assert!(
+            u128::try_from(late_ms).unwrap_or(0) <= LATENESS.as_millis(),
+            "{name} came {late_ms} ms late"
+        );
+    }
 }
 
 fn check_wait(wait: Wait, now_ms: i64, name: &str) {

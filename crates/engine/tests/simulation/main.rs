@@ -3,7 +3,7 @@
 //! the machine do, made from a seed. The rules of the contract are checked after each action.
 //!
 //! A fresh seed each run. One that fails is printed with the command that replays it, and with a script made short, to be kept
-//! in `regressions/`. `OPSKNIGHT_SIM_SECONDS` or `OPSKNIGHT_SIM_HOURS` (simulated ones, on all cores) say how long it is looked.
+//! in `regressions/`. `SIMULATION_SECONDS` or `SIMULATION_HOURS` (simulated ones, on all cores) say how long it is looked.
 
 // Clippy's exception for tests covers test functions only, not what they call.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
@@ -12,6 +12,7 @@ mod action;
 mod behaviour;
 mod chance;
 mod checks;
+mod disk;
 mod expectation;
 mod lockstep;
 mod node;
@@ -24,15 +25,10 @@ mod world;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use search::{Budget, Scenario, search};
+use search::{Budget, Scenario, number, search};
 
 /// How long it is looked, unless one says otherwise.
 const SECONDS: u64 = 20;
-
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().expect("a number"))
-}
 
 #[test]
 fn a_seed_repeats_a_run_step_by_step() {
@@ -58,15 +54,15 @@ fn what_was_found_before_is_not_found_again() {
 
 #[test]
 fn nothing_is_lost_reordered_or_repeated_whatever_happens() {
-    if let Some(seed) = number("OPSKNIGHT_SIM_SEED") {
+    if let Some(seed) = number("SIMULATION_SEED") {
         return replay(seed);
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let began = Instant::now();
-    let tried = match number("OPSKNIGHT_SIM_HOURS") {
+    let tried = match number("SIMULATION_HOURS") {
         Some(hours) => search(Budget::SimulatedHours(hours), threads),
         None => {
-            let seconds = number("OPSKNIGHT_SIM_SECONDS").unwrap_or(SECONDS);
+            let seconds = number("SIMULATION_SECONDS").unwrap_or(SECONDS);
             search(Budget::Time(Duration::from_secs(seconds)), threads)
         }
     };
@@ -79,7 +75,7 @@ fn nothing_is_lost_reordered_or_repeated_whatever_happens() {
 /// Says what a seed breaks and how to repeat it, with a script that is as short as it gets.
 fn replay(seed: u64) {
     println!(
-        "to repeat: OPSKNIGHT_SIM_SEED={seed} cargo test -p opsknight-engine --test simulation nothing_is_lost"
+        "to repeat: SIMULATION_SEED={seed} cargo test -p opsknight-engine --test simulation nothing_is_lost"
     );
     let scenario = Scenario::of_seed(seed);
     let Some(failure) = scenario.failure() else {

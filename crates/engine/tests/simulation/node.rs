@@ -15,8 +15,11 @@ use engine::pruner::KeepFor;
 use engine::rescuer;
 use engine::scheduler::SchedulerLimits;
 use engine::ticket_poller::TicketPoller;
+use model::event::Event;
+use model::id::WebhookId;
 use outbound::RequestSender;
 use renderer::Renderer;
+use store::deliveries::DeliveryDetail;
 use store::seal::{MasterKey, Sealer};
 use store::wakeup::Wakeup;
 use store::{NoObserver, Store, StoreResult};
@@ -133,6 +136,12 @@ impl Node {
         F: Future<Output = T> + Send + 'static,
     {
         self.run(work(self.store.clone()))
+    }
+
+    /// Send Test, while everything else goes on.
+    pub fn test(&self, webhook_id: WebhookId, sample: Event) -> StoreResult<DeliveryDetail> {
+        let dispatcher = self.dispatcher.clone();
+        self.run(async move { dispatcher.send_test(webhook_id, sample).await })
     }
 
     /// Lets time pass.

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use url::Url;
 
+use clock::Env;
+use model::attempt::Outcome;
 use model::audit::Actor;
 use model::delivery::{Delivery, DeliveryState};
+use model::event::{Event, EventName};
 use model::id::{EventId, WebhookId};
-use model::incident::{IncidentAction, Severity};
+use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::service::ServiceRef;
 use model::webhook::WebhookState;
 use store::StoreError;
 use store::deliveries::Replayed;
@@ -17,8 +21,9 @@ use store::webhooks::WebhookEdit;
 
 use super::action::{Action, Choices, KINDS};
 use super::behaviour::Behaviour;
+use super::disk::{self, Fault};
 use super::webhook::{self, Known};
-use super::world::{AWAKE, World};
+use super::world::{AWAKE, World, folder};
 
 const MAX_WEBHOOKS: usize = 7;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -40,14 +45,24 @@ impl World {
             Action::Behave { webhook, behaviour } => self.behave(webhook, behaviour),
             Action::Replay { delivery } => self.replay(delivery),
             Action::Recover { webhook } => self.recover(webhook),
+            Action::Test { webhook } => self.test(webhook),
             Action::GiveUp { delivery } => self.give_up(delivery),
             Action::Pass { ms } => self.node().pass(Duration::from_millis(ms)),
             Action::Suspend { ms } => {
-                self.clock.suspend(Duration::from_millis(ms));
-                self.forget_paces();
+                self.suspend(Duration::from_millis(ms));
                 self.node().pass(AWAKE);
             }
             Action::Jump { ms } => self.jump(ms),
+            Action::FailDisk {
+                fault,
+                after,
+                calls,
+                ms,
+            } => self.fail_disk(fault, after, calls, Duration::from_millis(ms)),
+            Action::CutPower { after, ms, pause_ms } => {
+                let pause = Duration::from_millis(pause_ms);
+                self.cut_power(after, Duration::from_millis(ms), pause);
+            }
             Action::Restart => self.restart(),
             Action::Kill { pause_ms } => self.kill(Duration::from_millis(pause_ms)),
         }
@@ -56,8 +71,14 @@ impl World {
 
     fn trigger(&mut self, service: usize, severity: usize, key: Option<usize>) {
         let event_id = self.source.new_event_id();
+        let trigger = self.new_trigger(event_id, service, severity, key);
+        let committed = self.ask(async move |store| store.incidents.trigger(trigger).await);
+        self.note(event_id, committed);
+    }
+
+    fn new_trigger(&self, event_id: EventId, service: usize, severity: usize, key: Option<usize>) -> Trigger {
         let number = self.events.len();
-        let trigger = Trigger {
+        Trigger {
             incident_id: self.source.new_incident_id(),
             event_id,
             // No title is a part of another one, whatever a platform escapes.
@@ -69,9 +90,45 @@ impl World {
             dedup_key: key.map(|key| chosen(&["disk", "cpu", "net"], key).to_owned()),
             change: self.source.change(Actor::System),
             receipt: None,
-        };
-        let committed = self.ask(async move |store| store.incidents.trigger(trigger).await);
-        self.note(event_id, committed);
+        }
+    }
+
+    /// Something happens, and goes on for a while.
+    fn work(&self, time: Duration) -> (EventId, Result<Committed, StoreError>) {
+        let event_id = self.source.new_event_id();
+        let trigger = self.new_trigger(event_id, 0, 0, None);
+        let committed = self.ask(async move |store| {
+            let triggering = store.incidents.trigger(trigger);
+            tokio::join!(triggering, tokio::time::sleep(time)).0
+        });
+        (event_id, committed)
+    }
+
+    /// What is refused must not be there, whatever happens later.
+    fn fail_disk(&mut self, fault: Fault, after: u32, calls: u32, time: Duration) {
+        disk::fail(self.directory.path(), after, calls, fault);
+        let (event_id, committed) = self.work(time);
+        disk::mend(self.directory.path());
+        self.node().pass(2 * AWAKE);
+        match committed {
+            Err(StoreError::Unavailable(_)) => {
+                self.refused.insert(event_id);
+            }
+            other => self.note(event_id, other),
+        }
+    }
+
+    fn cut_power(&mut self, after: u32, time: Duration, pause: Duration) {
+        let left = folder();
+        disk::light_fuse(self.directory.path(), after, left.path());
+        let (event_id, committed) = self.work(time);
+        if disk::is_dark(self.directory.path()) {
+            // Nobody was told anything.
+            self.lose_power(left, pause);
+        } else {
+            disk::put_out_fuse(self.directory.path());
+            self.note(event_id, committed);
+        }
     }
 
     fn transition(&mut self, incident: usize, to: usize) {
@@ -227,6 +284,26 @@ impl World {
         });
     }
 
+    /// A test ends, whatever its receiver does; with a plain one it is one attempt, which decides.
+    fn test(&mut self, webhook: usize) {
+        let Some(id) = self.living_one(webhook) else {
+            return;
+        };
+        let tested = self.node().test(id, sample(&self.source)).unwrap();
+        let (state, attempts) = (tested.delivery.state, tested.attempts);
+        let last = &attempts.last().expect("an attempt").outcome;
+        let expected = match last {
+            Outcome::Delivered | Outcome::Accepted => DeliveryState::Delivered,
+            Outcome::Step | Outcome::Gone(_) | Outcome::Failed(_) => DeliveryState::Dead,
+        };
+        assert_eq!(state, expected, "a test that came to {last:?}");
+        assert!(
+            attempts.len() == 1 || self.webhooks[&id].kind != "generic",
+            "a test took {} attempts",
+            attempts.len()
+        );
+    }
+
     fn give_up(&mut self, delivery: usize) {
         let open = self.all_deliveries().into_iter();
         let open: Vec<_> = open.filter(|delivery| delivery.state.is_open()).collect();
@@ -249,7 +326,7 @@ impl World {
         self.forget_paces();
         self.node().pass(AWAKE);
         self.synchronise();
-        self.expectation.clock_was_set();
+        self.expectation.clock_was_noticed();
         self.forget_paces();
     }
 
@@ -269,6 +346,36 @@ impl World {
     fn living_one(&self, webhook: usize) -> Option<WebhookId> {
         let living = self.living();
         (!living.is_empty()).then(|| living[webhook % living.len()])
+    }
+}
+
+/// What a test tells of.
+fn sample(source: &Env) -> Event {
+    let now = source.now();
+    let incident = Incident {
+        id: source.new_incident_id(),
+        title: "a test".into(),
+        description: None,
+        status: IncidentStatus::Triggered,
+        severity: Severity::Info,
+        service: ServiceRef {
+            id: source.new_service_id(),
+            name: "api".into(),
+        },
+        assignee: None,
+        dedup_key: None,
+        escalation_steps_fired: 0,
+        escalate_at: None,
+        created_at: now,
+        updated_at: now,
+        acknowledged_at: None,
+        resolved_at: None,
+    };
+    let id = source.new_event_id();
+    let event = Event::new(id, EventName::Triggered, &incident, Actor::System, now);
+    Event {
+        is_test: true,
+        ..event
     }
 }
 

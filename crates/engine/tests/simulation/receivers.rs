@@ -1,6 +1,7 @@
 //! The receivers, in place of sockets: one for each webhook, plain or a simulated platform. What arrives is kept, to be judged.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use simulators::{Message, Simulator};
 
 use super::behaviour::{Behaviour, Fate, WayBack, fate};
 use super::chance::{Random, lock};
+use super::disk;
 
 /// See the module. Clones share everything.
 #[derive(Clone)]
@@ -29,7 +31,10 @@ struct State {
     /// By host.
     receivers: BTreeMap<String, Receiver>,
     arrivals: Vec<Arrival>,
+    /// Deliveries to plain receivers that are on their way.
     in_flight: usize,
+    /// Where the node keeps its files: while the power is out there, it sends and hears nothing.
+    folder: PathBuf,
     requests: u64,
     /// What the requests and answers were, folded into one number.
     trace: u64,
@@ -60,11 +65,11 @@ pub struct Arrival {
     pub heard: Option<u16>,
     /// What the sender was told to wait, in seconds or as a date.
     pub retry_after: Option<String>,
-    /// Requests of the node that were on their way then, this one included.
+    /// Deliveries to plain receivers that were on their way then, this one included.
     pub in_flight: usize,
 }
 
-/// Counts a request as on its way until it is dropped.
+/// Counts a delivery as on its way until it is dropped.
 struct OnItsWay(Arc<Mutex<State>>);
 
 impl Drop for OnItsWay {
@@ -79,6 +84,11 @@ impl Receivers {
             source,
             state: Arc::default(),
         }
+    }
+
+    /// A node on this folder begins to send.
+    pub fn serve(&self, folder: &Path) {
+        folder.clone_into(&mut lock(&self.state).folder);
     }
 
     /// A receiver under a host name, of a kind that has a simulator or of none; the URL of a webhook for it.
@@ -131,12 +141,14 @@ impl Receivers {
         (state.requests, state.trace)
     }
 
-    fn begin(&self, request: &OutboundRequest) -> (Fate, u64, OnItsWay) {
+    /// Nothing if the power is out.
+    fn begin(&self, request: &OutboundRequest) -> Option<(Fate, u64, Option<OnItsWay>)> {
         let mut state = lock(&self.state);
+        if disk::is_dark(&state.folder) {
+            return None;
+        }
         let host = request.url.host_str().unwrap().to_owned();
         state.requests += 1;
-        state.in_flight += 1;
-        let in_flight = state.in_flight;
         let receiver = state.receivers.get_mut(&host).expect("a receiver of ours");
         let now = self.source.wall_now();
         let fate = fate(
@@ -149,12 +161,16 @@ impl Receivers {
         let sent_at_ms = self.source.monotonic_millis();
         // A batch has an id of its own.
         let is_plain = receiver.platform.is_none();
-        let id = request.headers.get("x-opsknight-delivery").filter(|_| is_plain);
-        let number = state.requests;
+        // A test is of no event, and past the queue.
+        let is_told = is_plain && !request.headers.contains_key("x-opsknight-test");
+        let id = request.headers.get("x-opsknight-delivery").filter(|_| is_told);
+        let id = id.map(|id| id.to_str().unwrap().parse().unwrap());
+        state.in_flight += usize::from(id.is_some());
+        let (number, in_flight) = (state.requests, state.in_flight);
         let arrival = Arrival {
             number,
             host,
-            delivery_id: id.map(|id| id.to_str().unwrap().parse().unwrap()),
+            delivery_id: id,
             body: request.body.clone(),
             sent_at_ms,
             ended_at_ms: None,
@@ -168,7 +184,8 @@ impl Receivers {
         fold(&mut state.trace, request.url.as_str().as_bytes());
         fold(&mut state.trace, &request.body);
         state.arrivals.push(arrival);
-        (fate, number, OnItsWay(Arc::clone(&self.state)))
+        let on_its_way = id.map(|_| OnItsWay(Arc::clone(&self.state)));
+        Some((fate, number, on_its_way))
     }
 
     /// What the receiver makes of it.
@@ -203,6 +220,9 @@ impl Receivers {
     /// Notes how a request ended.
     fn end(&self, number: u64, is_taken: bool, exchange: &Exchange) {
         let mut state = lock(&self.state);
+        if disk::is_dark(&state.folder) {
+            return;
+        }
         let answer = exchange.result.as_ref().ok();
         let status = answer.map_or(0, |answer| answer.status);
         fold(&mut state.trace, &status.to_be_bytes());
@@ -222,7 +242,9 @@ impl Receivers {
 #[async_trait]
 impl RequestSender for Receivers {
     async fn send(&self, request: OutboundRequest) -> Exchange {
-        let (fate, number, _on_its_way) = self.begin(&request);
+        let Some((fate, number, _on_its_way)) = self.begin(&request) else {
+            return std::future::pending().await;
+        };
         let mut answer = None;
         let mut is_taken = false;
         if let Some(way_there) = fate.way_there {

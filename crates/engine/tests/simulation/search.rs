@@ -13,8 +13,8 @@ use super::world::World;
 
 /// How many actions a seed's script has.
 pub const ACTIONS: usize = 400;
-/// How long a found script is made shorter.
-const SHRINKING: Duration = Duration::from_secs(120);
+/// How long a found script is made shorter, unless one says otherwise.
+const SHRINK_SECONDS: u64 = 120;
 
 /// A script with the seed of all that is left to chance beside it: what a file in `regressions/` holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Scenario {
 
     /// Plays it to its end, and has everything heal.
     pub fn play(&self) -> World {
-        let is_told = std::env::var_os("OPSKNIGHT_SIM_TRACE").is_some();
+        let is_told = std::env::var_os("SIMULATION_TRACE").is_some();
         let mut world = World::new(self.seed);
         for (number, action) in self.actions.iter().enumerate() {
             if is_told {
@@ -56,7 +56,8 @@ impl Scenario {
 
     /// The same without what it does not take to break the same rule.
     pub fn shrunk(mut self, failure: &str) -> Self {
-        let until = Instant::now() + SHRINKING;
+        let seconds = number("SIMULATION_SHRINK_SECONDS").unwrap_or(SHRINK_SECONDS);
+        let until = Instant::now() + Duration::from_secs(seconds);
         let mut chunk = self.actions.len() / 2;
         while chunk > 0 {
             let mut start = 0;
@@ -154,6 +155,12 @@ impl Tried {
         self.repeats += world.expectation.repeats;
         self.runs += world.runs;
     }
+}
+
+/// What one says of how it is searched.
+pub fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
 }
 
 fn fresh_seed() -> u64 {

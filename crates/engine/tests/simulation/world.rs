@@ -18,6 +18,7 @@ use store::deliveries::DeliveryFilter;
 use store::{Page, Store, StoreResult};
 
 use super::chance::{SeededEntropy, SimulatedClock};
+use super::disk;
 use super::expectation::Expectation;
 use super::node::{Node, Surroundings};
 use super::receivers::{Arrival, Receivers, fold};
@@ -51,7 +52,9 @@ pub struct World {
     pub runs: i64,
     /// The latest time that the wall clock has shown.
     pub latest: Timestamp,
-    directory: TempDir,
+    /// What users were told is not on disk.
+    pub refused: BTreeSet<EventId>,
+    pub directory: TempDir,
 }
 
 impl World {
@@ -71,6 +74,7 @@ impl World {
             early: Vec::new(),
             runs: 0,
             latest: Timestamp::EPOCH,
+            refused: BTreeSet::new(),
             directory: folder(),
         };
         world.start();
@@ -97,6 +101,8 @@ impl World {
 
     fn start(&mut self) {
         self.runs += 1;
+        disk::watch(self.directory.path(), self.source_seed());
+        self.receivers.serve(self.directory.path());
         // A run's time begins anew, and what is told of the run before must not be taken for this one's.
         let surroundings = Surroundings {
             clock: Arc::clone(&self.clock),
@@ -132,18 +138,28 @@ impl World {
 
     /// The process is killed; another one starts after a while.
     pub fn kill(&mut self, pause: Duration) {
-        let directory = folder();
+        let left = folder();
         let node = self.node.take().unwrap();
-        node.kill(self.directory.path(), directory.path());
-        self.directory = directory;
+        node.kill(self.directory.path(), left.path());
+        self.go_on_with(left, pause);
+    }
+
+    /// The power went out, and left this; it comes again after a while.
+    pub fn lose_power(&mut self, left: TempDir, pause: Duration) {
+        self.node = None;
+        self.go_on_with(left, pause);
+    }
+
+    fn go_on_with(&mut self, left: TempDir, pause: Duration) {
         self.judge_arrivals();
+        disk::forget(self.directory.path());
+        self.directory = left;
         for arrival in self.receivers.take_unheard() {
             if let Some(id) = arrival.delivery_id {
                 self.expectation.cut_off(id);
             }
         }
-        self.clock.suspend(pause);
-        self.forget_paces();
+        self.suspend(pause);
         self.webhooks
             .values_mut()
             .for_each(|known| known.may_double = true);
@@ -152,6 +168,13 @@ impl World {
         for delivery in self.all_deliveries() {
             self.expectation.found(&delivery);
         }
+    }
+
+    /// The machine is suspended for a while.
+    pub fn suspend(&mut self, time: Duration) {
+        self.clock.suspend(time);
+        self.expectation.sleeps.slept(self.monotonic_ms(), time);
+        self.forget_paces();
     }
 
     /// What was about to leave leaves late, and what comes behind it in time.
@@ -214,6 +237,7 @@ impl World {
         for webhook in webhooks {
             let known = self.webhooks.get_mut(&webhook.id).expect("a webhook of ours");
             known.webhook = webhook;
+            self.expectation.hold_back(known);
         }
         for (event, deliveries) in news {
             self.check_deliveries(&before, &event, &deliveries);
@@ -224,8 +248,10 @@ impl World {
             }
             self.events.insert(event.sequence, event);
         }
-        let events = self.events.values();
-        let told: BTreeSet<_> = events.map(|event| event.id).collect();
+        let is_refused = |event: &&Event| self.refused.contains(&event.id);
+        let refused = self.events.values().find(is_refused);
+        assert!(refused.is_none(), "{refused:?} was refused, and is in the feed");
+        let told: BTreeSet<_> = self.events.values().map(|event| event.id).collect();
         for id in std::mem::take(&mut self.accepted) {
             assert!(told.contains(&id), "{id} was accepted, and is not in the feed");
         }
@@ -338,8 +364,15 @@ async fn with_deliveries(
     Ok(news)
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        self.node = None;
+        disk::forget(self.directory.path());
+    }
+}
+
 /// In memory, if the machine has such a folder.
-fn folder() -> TempDir {
+pub fn folder() -> TempDir {
     let memory = std::path::Path::new("/dev/shm");
     let folder = match memory.is_dir() {
         true => TempDir::new_in(memory),

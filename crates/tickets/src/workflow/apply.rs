@@ -274,6 +274,8 @@ impl After<'_> {
             }
             Err(trouble) => return self.give_up_or_lost(trouble),
         };
+        // What is known is only read again because it is too old.
+        self.state.delivery.late_reads += u32::from(self.state.delivery.sight.is_some());
         self.see(&sighting);
         self.go_on(format!("{} is {}", sighting.ticket.key, sighting.ticket.status))
     }

@@ -5,6 +5,8 @@ mod play;
 mod toy;
 mod world;
 
+use std::time::Duration;
+
 use crate::forge::system::Issues;
 use crate::workflow::conformance::play::{Ending, Play, at};
 use crate::workflow::conformance::toy::Toy;
@@ -65,6 +67,11 @@ macro_rules! conforming {
             #[test]
             fn a_rate_limit_holds_others_too_and_makes_nothing_twice() {
                 super::a_rate_limit_holds_others_too_and_makes_nothing_twice($play);
+            }
+
+            #[test]
+            fn a_delivery_whose_turns_are_far_apart_comes_to_its_end() {
+                super::a_delivery_whose_turns_are_far_apart_comes_to_its_end($play);
             }
 
             #[test]
@@ -262,6 +269,12 @@ fn a_rate_limit_holds_others_too_and_makes_nothing_twice<S: TicketSystem>(mut pl
     live(&mut play);
     expect_one_of_each(&play, "every fifth request limited");
     assert!(play.pauses > 0);
+}
+
+fn a_delivery_whose_turns_are_far_apart_comes_to_its_end<S: TicketSystem>(mut play: Play<S>) {
+    play.pace = Duration::from_secs(3600);
+    live(&mut play);
+    expect_one_of_each(&play, "an hour between two requests");
 }
 
 fn an_event_that_is_delivered_again_is_not_noted_again<S: TicketSystem>(mut play: Play<S>) {

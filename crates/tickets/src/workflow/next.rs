@@ -12,7 +12,6 @@ use destination::task::Task;
 use model::event::EventName;
 use model::incident::IncidentStatus;
 use model::ticket::{TicketPhase, wanted_phase};
-use model::time::Timestamp;
 use model::user::UserRef;
 
 /// The longest account of the settings that tickets are given to, in bytes.
@@ -123,6 +122,9 @@ impl Inputs<'_> {
 
 /// How long what was read of a ticket is acted on: others work on it too.
 const MAX_SIGHT_AGE: Duration = Duration::from_secs(60);
+/// How often a ticket is read again for that. Where a delivery's turns are further apart than that, by its webhook's rate or many
+/// others, every one of them would come to nothing else.
+const MAX_LATE_READS: u32 = 2;
 
 /// What is next.
 pub(crate) fn next(state: &TicketState, inputs: &Inputs<'_>) -> Next {
@@ -195,7 +197,7 @@ fn with_ticket(state: &TicketState, inputs: &Inputs<'_>, name: &Name) -> Next {
         .sight
         .as_ref()
         .filter(|sight| sight.known.name.id == name.id)
-        .filter(|sight| inputs.task.now.since(Timestamp::from_millis(sight.read_at)) <= MAX_SIGHT_AGE)
+        .filter(|sight| delivery.late_reads >= MAX_LATE_READS || sight.age(inputs.task.now) <= MAX_SIGHT_AGE)
     else {
         let view = match delivery.has_given_up(Chore::Screens) {
             true => View::MovesOnly,

@@ -1,11 +1,14 @@
 //! Everything that is kept of an incident's ticket at one webhook, in one type that is one JSON text. Every part is bounded.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use destination::text::{Unit, cut};
 use model::exchange::FailureCode;
 use model::ticket::{Ticket, TicketPhase};
+use model::time::Timestamp;
 
 /// The form of what is kept; moves when an older server could not read it.
 pub(crate) const VERSION: u32 = 1;
@@ -192,6 +195,9 @@ pub(crate) struct Delivery {
     /// How many pages of tickets were looked through for our marker.
     #[serde(skip_serializing_if = "is_zero_pages")]
     pub(crate) pages: usize,
+    /// How often what was read of the ticket was too old before anything was done with it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) late_reads: u32,
     /// How many moves were refused because the ticket had moved meanwhile.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) stale_moves: u32,
@@ -303,6 +309,13 @@ pub(crate) struct Sight {
     /// What is done about its status; nothing if it is where it has to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) route: Option<Route>,
+}
+
+impl Sight {
+    /// How long ago it was read.
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
+        now.since(Timestamp::from_millis(self.read_at))
+    }
 }
 
 /// What is done about a ticket's status.

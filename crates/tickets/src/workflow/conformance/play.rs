@@ -87,6 +87,8 @@ pub(super) struct Play<S: TicketSystem> {
     create: Option<Rendered>,
     creates: usize,
     sample: Sample,
+    /// How long a delivery waits for each of its turns.
+    pub(super) pace: Duration,
     pub(super) endings: Endings,
     pub(super) requests: usize,
     pub(super) pauses: usize,
@@ -116,6 +118,7 @@ impl<S: TicketSystem> Play<S> {
             create: None,
             creates: 0,
             sample,
+            pace: Duration::from_secs(1),
             endings: Box::new(|_, _| Ending::Answered),
             requests: 0,
             pauses: 0,
@@ -136,7 +139,7 @@ impl<S: TicketSystem> Play<S> {
         next.event.sequence = sequence;
         self.sample.event = next.event;
         for _ in 0..MAX_ATTEMPTS {
-            self.sample.now = self.sample.now.plus(Duration::from_secs(1));
+            self.sample.now = self.sample.now.plus(self.pace);
             let Some(classification) = self.attempt() else {
                 continue;
             };
