@@ -34,6 +34,9 @@ const TEXT: [&str; 15] = [
     "Caddyfile",
 ];
 
+/// Code up to this many bytes stays in one piece.
+const UNBROKEN: usize = 24;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A document on its way to a page.
@@ -215,7 +218,7 @@ fn code(text: &str) -> String {
             '>' => html.push_str("&gt;"),
             other => html.push(other),
         }
-        if "/?&=:_,@".contains(character) {
+        if text.len() > UNBROKEN && "/?&=:_,@".contains(character) {
             html.push_str("<wbr>");
         }
     }

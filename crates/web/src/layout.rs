@@ -194,7 +194,7 @@ impl Layout {
         settings.push(link(Nav::System, "/settings/system", "System", "server"));
         let help = vec![
             link(Nav::Api, "/docs/api", "API Reference", "code"),
-            link(Nav::Help, "/docs", "Help", "book"),
+            link(Nav::Help, "/docs", "Documentation", "book"),
         ];
         let group = |name, links| NavGroup { name, links };
         vec![
