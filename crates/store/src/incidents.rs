@@ -9,6 +9,7 @@ use model::audit::{Actor, Change};
 use model::event::EventName;
 use model::id::{EventId, IncidentId, ServiceId, UserId};
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::incident_number::IncidentNumber;
 use model::restriction::Restriction;
 use model::time::Timestamp;
 
@@ -183,6 +184,9 @@ pub trait Incidents: Send + Sync {
 
     /// One incident.
     async fn get(&self, id: IncidentId) -> StoreResult<Incident>;
+
+    /// The incident with a number.
+    async fn find(&self, number: IncidentNumber) -> StoreResult<IncidentId>;
 
     /// Incidents, newest first; at most [`WALKED_ROWS`](crate::page::WALKED_ROWS) are looked at.
     async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Listed<Incident>>;

@@ -62,6 +62,34 @@ fn an_incident_is_triggered_and_moved_on() {
 }
 
 #[test]
+fn an_incident_is_shown_by_its_number_with_its_timeline() {
+    let incident = r#"{"id":"inc_1","number":1042,"title":"Down","timeline":[
+        {"at":"2024-01-15T10:30:00Z","actor":"Ada","event":"incident.triggered","note":null},
+        {"at":"2024-01-15T10:31:00Z","actor":"Bob","event":null,"note":"assigned it to Bob"}]}"#;
+    let api = FakeApi::answering(&[(200, incident), (200, incident)]);
+    let shown = run(&api, &["incidents", "show", "#1042"]);
+    let resolved = run(&api, &["send", "resolve", "1042"]);
+    let has = |words: &[&str]| {
+        shown
+            .out
+            .lines()
+            .any(|line| words.iter().all(|word| line.contains(word)))
+    };
+    assert!(has(&["number", "1042"]), "{}", shown.out);
+    assert!(
+        has(&["incident.triggered", "Ada"]) && has(&["assigned it to Bob", "Bob"]),
+        "{}",
+        shown.out
+    );
+    assert!(resolved.out.starts_with("#1042 (inc_1) is "), "{}", resolved.out);
+    let lines = [
+        "GET /api/v1/incidents/%231042",
+        "POST /api/v1/incidents/1042/resolve",
+    ];
+    assert_eq!(api.lines(), lines);
+}
+
+#[test]
 fn a_webhook_is_added_and_its_secret_shown() {
     let created = r#"{"id":"whk_1","name":"Pager","secret":"whsec_x"}"#;
     let services = r#"{"items":[{"id":"svc_1","name":"API"}],"nextCursor":null}"#;

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use axum::response::{IntoResponse, Redirect};
 
 use crate::deliveries::list::delivery_badge;
 use crate::deliveries::page::can_be_given_up;
@@ -20,6 +21,7 @@ use model::delivery::Delivery;
 use model::event::EventName;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::incident_number::IncidentKey;
 use model::time::Timestamp;
 use store::Page;
 use store::deliveries::DeliveryFilter;
@@ -183,12 +185,19 @@ pub fn attempts_in_words(delivery: &Delivery) -> String {
     }
 }
 
-/// `GET /incidents/{id}`
+/// `GET /incidents/{id}`; under its number it leads to the id.
 pub async fn page(
     State(state): State<WebState>,
     session: UserSession,
-    PathId(id): PathId<IncidentId>,
+    PathId(key): PathId<IncidentKey>,
 ) -> PageResult {
+    let id = match key {
+        IncidentKey::Id(id) => id,
+        IncidentKey::Number(number) => {
+            let id = state.store.incidents.find(number).await?;
+            return Ok(Redirect::to(&format!("/incidents/{id}")).into_response());
+        }
+    };
     render(&IncidentPage::load(&state, &session, id, FieldErrors::default()).await?)
 }
 
