@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::answer::{ApiResult, answer_to_response, listed, ok, repeated};
+use crate::answer::{ApiResult, answer_to_response, created, listed, ok, repeated};
 use crate::auth::Caller;
 use crate::body::{JsonBody, Nothing, OptionalBody};
 use crate::guard::RequestKey;
@@ -14,7 +14,7 @@ use crate::problem::{Code, Problem};
 use crate::query::{PathIncident, QueryOf, page, parse_parameter};
 use crate::state::ApiState;
 use crate::tickets::LinkView;
-use actions::incidents::{IncidentChange, IncidentDraft};
+use actions::incidents::{IncidentChange, IncidentDraft, NoteDraft};
 use model::event::EventName;
 use model::id::{IncidentId, ServiceId, UserId};
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
@@ -105,7 +105,7 @@ pub struct TimelineView<'a> {
     /// The event's name, if this line is a transition.
     #[schema(required, value_type = Option<EventName>)]
     event: Option<&'a str>,
-    /// A sentence, if it is something else.
+    /// A sentence or what somebody wrote, if it is something else.
     #[schema(required)]
     note: Option<&'a str>,
 }
@@ -307,6 +307,17 @@ pub async fn edit(
 ) -> ApiResult {
     let incident = state.actions.edit_incident(caller.actor(), id, change).await?;
     ok(&IncidentView::from(&incident))
+}
+
+/// `POST /incidents/{id}/notes`
+pub async fn add_note(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathIncident(id): PathIncident,
+    JsonBody(draft): JsonBody<NoteDraft>,
+) -> ApiResult {
+    let entry = state.actions.add_note(caller.actor(), id, draft).await?;
+    created(&TimelineView::from(&entry))
 }
 
 fn answer(committed: Committed) -> Response {

@@ -1,7 +1,7 @@
-//! `opsknight incidents`: shows one with its timeline.
+//! `opsknight incidents`: shows one with its timeline, writes notes on it.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::segment;
 use super::failure::Failure;
@@ -13,6 +13,8 @@ use super::session::Session;
 pub enum Command {
     /// Show an incident with its timeline.
     Show(Incident),
+    /// Write a note on its timeline.
+    Note(Note),
 }
 
 /// An incident.
@@ -22,12 +24,26 @@ pub struct Incident {
     incident: String,
 }
 
+/// A note.
+#[derive(Args)]
+pub struct Note {
+    #[command(flatten)]
+    on: Incident,
+    /// What it says.
+    text: String,
+}
+
 /// Runs one of the group.
 pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::Show(Incident { incident }) => {
             let path = format!("/api/v1/incidents/{}", segment(&incident));
             session.print(&session.api.get(&path, &Vec::new())?, in_words)
+        }
+        Command::Note(Note { on, text }) => {
+            let path = format!("/api/v1/incidents/{}/notes", segment(&on.incident));
+            let answer = session.api.post(&path, Some(&json!({ "text": text })))?;
+            session.print(&answer, |_| format!("noted on {}", on.incident))
         }
     }
 }

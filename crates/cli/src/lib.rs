@@ -83,7 +83,7 @@ enum Command {
     RenderWorker,
     /// Trigger an incident, or acknowledge, resolve, escalate, reopen one.
     Send(RemoteGroup<send::Command>),
-    /// Show an incident with its timeline.
+    /// Show an incident with its timeline, or write a note on it.
     Incidents(RemoteGroup<incidents::Command>),
     /// Receive webhooks here: prints each request, verifies its signature, misbehaves on request.
     Listen(listen::Arguments),

@@ -67,6 +67,13 @@ impl Incidents for Database {
         .await
     }
 
+    async fn add_note(&self, id: IncidentId, text: String, change: Change) -> StoreResult<()> {
+        self.write((id, text, change), |context, (id, text, change)| {
+            Box::pin(incident_edits::add_note(&context.connection, *id, text, change))
+        })
+        .await
+    }
+
     async fn get(&self, id: IncidentId) -> StoreResult<Incident> {
         let connection = self.connection().await?;
         Ok(incident_rows::load(&connection, id).await?.incident)

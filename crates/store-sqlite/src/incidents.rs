@@ -65,6 +65,11 @@ impl Incidents for Database {
             .await
     }
 
+    async fn add_note(&self, id: IncidentId, text: String, change: Change) -> StoreResult<()> {
+        self.write(move |context| incident_edits::add_note(context.connection, id, &text, &change))
+            .await
+    }
+
     async fn get(&self, id: IncidentId) -> StoreResult<Incident> {
         self.read(move |connection| Ok(incident_rows::load(connection, id)?.incident))
             .await

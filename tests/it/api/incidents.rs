@@ -68,6 +68,35 @@ async fn an_incident_is_found_by_its_number_wherever_its_id_may_stand() {
 }
 
 #[tokio::test]
+async fn a_note_is_written_by_number_and_read_on_the_timeline() {
+    let server = Server::start().await;
+    server.service("API").await;
+    server.incident("Down").await;
+    let events = event_count(&server).await;
+    let text = "Restarted it,\nsee https://wiki.example.com";
+    let noted = server
+        .post("/api/v1/incidents/1/notes", json!({ "text": text }))
+        .await;
+    assert_eq!(
+        (noted.status.as_u16(), &noted.json()["note"]),
+        (201, &json!(text))
+    );
+    let incident = server.get("/api/v1/incidents/1").await.json();
+    assert_eq!(incident["timeline"][1], noted.json());
+    assert_eq!(event_count(&server).await, events);
+    for refused in ["", " ", &"x".repeat(10_001)] {
+        let answer = server
+            .post("/api/v1/incidents/1/notes", json!({ "text": refused }))
+            .await;
+        assert_eq!(answer.problem(), (422, "invalid_fields".into()));
+    }
+    let unknown = server
+        .post("/api/v1/incidents/7/notes", json!({ "text": text }))
+        .await;
+    assert_eq!(unknown.problem().0, 404);
+}
+
+#[tokio::test]
 async fn a_transition_that_does_not_apply_answers_with_the_present_status() {
     let server = Server::start().await;
     server.service("API").await;

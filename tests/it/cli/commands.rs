@@ -90,6 +90,16 @@ fn an_incident_is_shown_by_its_number_with_its_timeline() {
 }
 
 #[test]
+fn a_note_is_written_on_an_incident() {
+    let note = r#"{"at":"2024-01-15T10:30:00Z","actor":"Ada","event":null,"note":"Restarted"}"#;
+    let api = FakeApi::answering(&[(201, note)]);
+    let noted = run(&api, &["incidents", "note", "1042", "Restarted"]);
+    assert_eq!(noted.out, "noted on 1042\n");
+    assert_eq!(api.lines(), ["POST /api/v1/incidents/1042/notes"]);
+    assert_eq!(api.body(0), json!({ "text": "Restarted" }));
+}
+
+#[test]
 fn a_webhook_is_added_and_its_secret_shown() {
     let created = r#"{"id":"whk_1","name":"Pager","secret":"whsec_x"}"#;
     let services = r#"{"items":[{"id":"svc_1","name":"API"}],"nextCursor":null}"#;

@@ -80,6 +80,24 @@ cases! {
         assert!(!String::from_utf8_lossy(&of_first[0].body).contains("number"));
     }
 
+    async fn a_note_is_on_the_timeline_with_who_wrote_it_and_makes_no_event(world: &mut World) {
+        let incident = world.trigger("one").await;
+        let before = world.store().events.latest_sequence().await.unwrap();
+        let change = world.change(world.at(5));
+        let incidents = &world.store().incidents;
+        incidents.add_note(incident.id, "first\nsecond".into(), change.clone()).await.unwrap();
+        let last = incidents.timeline(incident.id).await.unwrap().pop().unwrap();
+        assert_eq!((last.at, last.actor), (change.at, change.actor));
+        assert_eq!(last.kind, TimelineKind::Note("first\nsecond".into()));
+        assert_eq!(world.store().events.latest_sequence().await, Ok(before));
+        assert_eq!(world.backend.audited(&incident.id.to_string()).await, ["incident.note"]);
+        let unknown = IncidentId::new(world.at(0), [99; 10]);
+        assert_eq!(
+            incidents.add_note(unknown, "x".into(), world.change(world.at(6))).await,
+            Err(StoreError::NotFound { what: "incident" })
+        );
+    }
+
     async fn a_trigger_that_names_what_does_not_exist_changes_nothing(world: &mut World) {
         let unknown_service = ServiceId::new(world.at(9), [9; 10]);
         let triggers = [
