@@ -8,13 +8,17 @@ use crate::{ActionError, Actions, Patch};
 use model::audit::Actor;
 use model::id::{IncidentId, ServiceId, UserId};
 use model::incident::{Incident, IncidentAction, Severity};
-use store::incidents::{Committed, IncidentEdit, ServiceKey, TransitionRequest, Trigger};
+use store::incidents::{
+    Committed, IncidentEdit, ServiceKey, TimelineEntry, TimelineKind, TransitionRequest, Trigger,
+};
 use store::receipts::Receipt;
 
 /// The longest title, in characters.
 pub const MAX_TITLE_LENGTH: usize = 500;
 /// The longest description, in characters.
 pub const MAX_DESCRIPTION_LENGTH: usize = 10_000;
+/// The longest note, in characters.
+pub const MAX_NOTE_LENGTH: usize = 10_000;
 /// The longest dedup key, in bytes.
 pub const MAX_DEDUP_KEY_BYTES: usize = 255;
 
@@ -77,6 +81,16 @@ pub struct IncidentChange {
     #[schema(value_type = Option<UserChoice>)]
     #[serde(default)]
     pub assignee: Patch<UserChoice>,
+}
+
+/// What somebody says of an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NewNote)]
+pub struct NoteDraft {
+    /// At most 10,000 characters; web addresses in it are shown as links.
+    #[schema(min_length = 1, max_length = 10000)]
+    pub text: String,
 }
 
 impl Actions {
@@ -147,6 +161,28 @@ impl Actions {
         })?;
         let change = self.source.change(actor);
         Ok(self.store.incidents.edit(id, edit, change).await?)
+    }
+}
+
+impl Actions {
+    /// Keeps a note on an incident's timeline; makes no event. Answers the line as it is shown.
+    pub async fn add_note(
+        &self,
+        actor: Actor,
+        id: IncidentId,
+        draft: NoteDraft,
+    ) -> Result<TimelineEntry, ActionError> {
+        let mut checks = Checks::new();
+        checks.text("text", &draft.text, MAX_NOTE_LENGTH);
+        checks.finish(|| ())?;
+        let change = self.source.change(actor);
+        let entry = TimelineEntry {
+            at: change.at,
+            actor: change.actor.clone(),
+            kind: TimelineKind::Note(draft.text.clone()),
+        };
+        self.store.incidents.add_note(id, draft.text, change).await?;
+        Ok(entry)
     }
 }
 

@@ -298,6 +298,7 @@ fn disabled(change: &Change, reason: Option<String>) -> WebhookState {
 pub(crate) fn sample_incident(at: Timestamp, service: ServiceRef) -> Incident {
     Incident {
         id: model::id::IncidentId::new(at, [0; 10]),
+        number: None,
         title: "Test event from OpsKnight".into(),
         description: None,
         status: IncidentStatus::Triggered,

@@ -1,11 +1,11 @@
 //! The routes of [`super::incidents`], a part of the one list in [`super::routes`].
 
 use crate::body::Nothing;
-use crate::incidents::{self, IncidentDetail, IncidentQuery, IncidentView};
+use crate::incidents::{self, IncidentDetail, IncidentQuery, IncidentView, TimelineView};
 use crate::problem::Code::{Conflict, InvalidFields, UnknownService, UnknownUser, WrongStatus};
 use crate::route::Route;
 use crate::route::Verb::{Get, Patch, Post, Put};
-use actions::incidents::{IncidentChange, IncidentDraft};
+use actions::incidents::{IncidentChange, IncidentDraft, NoteDraft};
 use model::access::Scope;
 
 /// Every route of incidents.
@@ -58,6 +58,16 @@ fn reading_and_editing() -> Vec<Route> {
             "Change what is no transition",
             incidents::edit,
         )),
+        Route::new(
+            Post,
+            "/api/v1/incidents/{id}/notes",
+            WRITE,
+            "Write a note on its timeline",
+            incidents::add_note,
+        )
+        .takes::<NoteDraft>()
+        .fails(&[InvalidFields])
+        .gives::<TimelineView<'_>>(201),
         edit(Route::new(Put, ONE, WRITE, "The same as PATCH", incidents::edit)),
     ]
 }

@@ -6,18 +6,19 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::answer::{ApiResult, answer_to_response, listed, ok, repeated};
+use crate::answer::{ApiResult, answer_to_response, created, listed, ok, repeated};
 use crate::auth::Caller;
 use crate::body::{JsonBody, Nothing, OptionalBody};
 use crate::guard::RequestKey;
 use crate::problem::{Code, Problem};
-use crate::query::{PathId, QueryOf, page, parse_parameter};
+use crate::query::{PathIncident, QueryOf, page, parse_parameter};
 use crate::state::ApiState;
 use crate::tickets::LinkView;
-use actions::incidents::{IncidentChange, IncidentDraft};
+use actions::incidents::{IncidentChange, IncidentDraft, NoteDraft};
 use model::event::EventName;
 use model::id::{IncidentId, ServiceId, UserId};
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::incident_number::IncidentNumber;
 use model::restriction::Restriction;
 use model::time::Timestamp;
 use store::StoreError;
@@ -34,6 +35,9 @@ const MAX_SEARCH_BYTES: usize = 500;
 pub struct IncidentView<'a> {
     #[schema(value_type = String)]
     id: IncidentId,
+    /// What people call it: `#1042`. May stand for the id in paths.
+    #[schema(required, value_type = Option<u64>)]
+    number: Option<IncidentNumber>,
     title: &'a str,
     #[schema(required)]
     description: Option<&'a str>,
@@ -101,7 +105,7 @@ pub struct TimelineView<'a> {
     /// The event's name, if this line is a transition.
     #[schema(required, value_type = Option<EventName>)]
     event: Option<&'a str>,
-    /// A sentence, if it is something else.
+    /// A sentence or what somebody wrote, if it is something else.
     #[schema(required)]
     note: Option<&'a str>,
 }
@@ -155,6 +159,7 @@ impl<'a> From<&'a Incident> for IncidentView<'a> {
     fn from(incident: &'a Incident) -> Self {
         Self {
             id: incident.id,
+            number: incident.number,
             title: &incident.title,
             description: incident.description.as_deref(),
             status: incident.status.as_str(),
@@ -210,7 +215,7 @@ pub async fn acknowledge(
     state: State<ApiState>,
     caller: Caller,
     key: RequestKey,
-    id: PathId<IncidentId>,
+    id: PathIncident,
     _: OptionalBody<Nothing>,
 ) -> ApiResult {
     transition(state.0, caller, key, id.0, IncidentAction::Acknowledge).await
@@ -221,7 +226,7 @@ pub async fn resolve(
     state: State<ApiState>,
     caller: Caller,
     key: RequestKey,
-    id: PathId<IncidentId>,
+    id: PathIncident,
     _: OptionalBody<Nothing>,
 ) -> ApiResult {
     transition(state.0, caller, key, id.0, IncidentAction::Resolve).await
@@ -232,7 +237,7 @@ pub async fn escalate(
     state: State<ApiState>,
     caller: Caller,
     key: RequestKey,
-    id: PathId<IncidentId>,
+    id: PathIncident,
     _: OptionalBody<Nothing>,
 ) -> ApiResult {
     transition(state.0, caller, key, id.0, IncidentAction::Escalate).await
@@ -243,7 +248,7 @@ pub async fn reopen(
     state: State<ApiState>,
     caller: Caller,
     key: RequestKey,
-    id: PathId<IncidentId>,
+    id: PathIncident,
     _: OptionalBody<Nothing>,
 ) -> ApiResult {
     transition(state.0, caller, key, id.0, IncidentAction::Reopen).await
@@ -279,7 +284,7 @@ pub async fn list(
 }
 
 /// `GET /incidents/{id}`
-pub async fn get(State(state): State<ApiState>, caller: Caller, PathId(id): PathId<IncidentId>) -> ApiResult {
+pub async fn get(State(state): State<ApiState>, caller: Caller, PathIncident(id): PathIncident) -> ApiResult {
     let incident = state.store.incidents.get(id).await?;
     if !caller.0.restriction.admits_service(incident.service.id) {
         return Err(StoreError::NotFound { what: "incident" }.into());
@@ -297,11 +302,22 @@ pub async fn get(State(state): State<ApiState>, caller: Caller, PathId(id): Path
 pub async fn edit(
     State(state): State<ApiState>,
     caller: Caller,
-    PathId(id): PathId<IncidentId>,
+    PathIncident(id): PathIncident,
     JsonBody(change): JsonBody<IncidentChange>,
 ) -> ApiResult {
     let incident = state.actions.edit_incident(caller.actor(), id, change).await?;
     ok(&IncidentView::from(&incident))
+}
+
+/// `POST /incidents/{id}/notes`
+pub async fn add_note(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathIncident(id): PathIncident,
+    JsonBody(draft): JsonBody<NoteDraft>,
+) -> ApiResult {
+    let entry = state.actions.add_note(caller.actor(), id, draft).await?;
+    created(&TimelineView::from(&entry))
 }
 
 fn answer(committed: Committed) -> Response {

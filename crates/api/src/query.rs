@@ -7,15 +7,20 @@ use serde::de::DeserializeOwned;
 
 use crate::cursor::parse_list_cursor;
 use crate::problem::{Code, Problem};
+use crate::state::ApiState;
 use actions::FieldError;
 use model::id::{DeliveryId, IncidentId, KeyId, PolicyId, ServiceId, SourceId, UserId, WebhookId};
+use model::incident_number::IncidentKey;
 use store::Page;
 
 /// The id in a path. A text that is no id names nothing: 404.
 pub struct PathId<T>(pub T);
 
-/// The two ids in a path.
-pub struct PathIds<A, B>(pub A, pub B);
+/// The incident in a path, by its id or its number.
+pub struct PathIncident(pub IncidentId);
+
+/// The same, with the webhook behind it.
+pub struct PathIncidentWebhook(pub IncidentId, pub WebhookId);
 
 /// The query parameters. Unknown ones are refused, so that a slip does not widen a list.
 pub struct QueryOf<T>(pub T);
@@ -49,23 +54,40 @@ impl<T: IdInPath, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let id = path.ok().and_then(|Path(text)| text.parse().ok());
-        let detail = || format!("there is no such {}", T::WHAT);
-        id.map(Self).ok_or_else(|| Problem::new(Code::NotFound, detail()))
+        id.map(Self).ok_or_else(|| not_found(T::WHAT))
     }
 }
 
-impl<A: IdInPath, B: IdInPath, S: Send + Sync> FromRequestParts<S> for PathIds<A, B> {
+impl FromRequestParts<ApiState> for PathIncident {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let not_found = |what| Problem::new(Code::NotFound, format!("there is no such {what}"));
-        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
-        let Path((first, second)) = path.map_err(|_| not_found(A::WHAT))?;
-        Ok(Self(
-            first.parse().map_err(|_| not_found(A::WHAT))?,
-            second.parse().map_err(|_| not_found(B::WHAT))?,
-        ))
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|_| not_found(IncidentId::WHAT))?;
+        find_incident(state, &text).await.map(Self)
     }
+}
+
+impl FromRequestParts<ApiState> for PathIncidentWebhook {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((incident, webhook)) = path.map_err(|_| not_found(IncidentId::WHAT))?;
+        let webhook = webhook.parse().map_err(|_| not_found(WebhookId::WHAT))?;
+        Ok(Self(find_incident(state, &incident).await?, webhook))
+    }
+}
+
+async fn find_incident(state: &ApiState, text: &str) -> Result<IncidentId, Problem> {
+    match text.parse().map_err(|_| not_found(IncidentId::WHAT))? {
+        IncidentKey::Id(id) => Ok(id),
+        IncidentKey::Number(number) => Ok(state.store.incidents.find(number).await?),
+    }
+}
+
+fn not_found(what: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("there is no such {what}"))
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryOf<T> {

@@ -8,7 +8,7 @@ use crate::answer::{ApiResult, created, no_content, ok};
 use crate::auth::Caller;
 use crate::body::{JsonBody, Nothing, OptionalBody};
 use crate::problem::{Code, Problem};
-use crate::query::{PathId, PathIds};
+use crate::query::{PathId, PathIncident, PathIncidentWebhook};
 use crate::state::ApiState;
 use crate::words::TicketLinkState;
 use actions::tickets::{FindingState, Synced};
@@ -137,7 +137,7 @@ pub struct ConnectionFindingView {
 }
 
 /// `GET /incidents/{id}/tickets`
-pub async fn list(State(state): State<ApiState>, PathId(id): PathId<IncidentId>) -> ApiResult {
+pub async fn list(State(state): State<ApiState>, PathIncident(id): PathIncident) -> ApiResult {
     let links = state.actions.tickets_of(id).await?;
     ok(&LinksView {
         items: links.iter().map(LinkView::from).collect(),
@@ -148,7 +148,7 @@ pub async fn list(State(state): State<ApiState>, PathId(id): PathId<IncidentId>)
 pub async fn add(
     State(state): State<ApiState>,
     caller: Caller,
-    PathId(id): PathId<IncidentId>,
+    PathIncident(id): PathIncident,
     JsonBody(body): JsonBody<TicketBody>,
 ) -> ApiResult {
     let (actor, webhook_id) = (caller.actor(), body.webhook.id);
@@ -163,7 +163,7 @@ pub async fn add(
 pub async fn unlink(
     State(state): State<ApiState>,
     caller: Caller,
-    PathIds(id, webhook_id): PathIds<IncidentId, WebhookId>,
+    PathIncidentWebhook(id, webhook_id): PathIncidentWebhook,
 ) -> ApiResult {
     state
         .actions
@@ -176,7 +176,7 @@ pub async fn unlink(
 pub async fn sync(
     State(state): State<ApiState>,
     caller: Caller,
-    PathIds(id, webhook_id): PathIds<IncidentId, WebhookId>,
+    PathIncidentWebhook(id, webhook_id): PathIncidentWebhook,
     _: OptionalBody<Nothing>,
 ) -> ApiResult {
     let synced: Synced = state.actions.sync_ticket(caller.actor(), id, webhook_id).await?;

@@ -15,6 +15,7 @@ mod doctor;
 mod events;
 mod export;
 mod failure;
+mod incidents;
 mod keys;
 mod listen;
 mod measure;
@@ -82,6 +83,8 @@ enum Command {
     RenderWorker,
     /// Trigger an incident, or acknowledge, resolve, escalate, reopen one.
     Send(RemoteGroup<send::Command>),
+    /// Show an incident with its timeline, or write a note on it.
+    Incidents(RemoteGroup<incidents::Command>),
     /// Receive webhooks here: prints each request, verifies its signature, misbehaves on request.
     Listen(listen::Arguments),
     /// Webhooks: who receives what.
@@ -176,6 +179,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(serve) => serve::run(serve),
         Command::RenderWorker => render_worker::run(),
         Command::Send(group) => send::run(&open(group.server)?, group.command),
+        Command::Incidents(group) => incidents::run(&open(group.server)?, group.command),
         Command::Listen(listen) => listen::run(listen, root.json),
         Command::Webhooks(webhooks) => webhooks::run(root, webhooks),
         Command::Deliveries(remote) => deliveries::run(&open(remote.server)?, remote.arguments),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::segment;
 use super::failure::Failure;
+use super::incidents::name;
 use super::output::text;
 use super::session::Session;
 
@@ -49,7 +50,7 @@ pub struct Trigger {
 /// An incident.
 #[derive(Args)]
 pub struct Incident {
-    /// Its id (inc_…).
+    /// Its number (1042) or id (inc_…).
     incident: String,
 }
 
@@ -63,9 +64,8 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Reopen(incident) => transition(session, &incident, "reopen")?,
     };
     session.print(&answer, |incident| {
-        let [id, status, severity, title] =
-            ["/id", "/status", "/severity", "/title"].map(|place| text(incident, place));
-        format!("{id} is {status}: {title} ({severity})")
+        let [status, severity, title] = ["/status", "/severity", "/title"].map(|place| text(incident, place));
+        format!("{} is {status}: {title} ({severity})", name(incident))
     })
 }
 

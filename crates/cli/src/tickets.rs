@@ -35,14 +35,14 @@ pub enum Command {
 /// An incident.
 #[derive(Args)]
 pub struct Incident {
-    /// Its id (inc_…).
+    /// Its number (1042) or id (inc_…).
     incident: String,
 }
 
 /// An incident at a webhook.
 #[derive(Args)]
 pub struct At {
-    /// The incident's id (inc_…).
+    /// The incident's number (1042) or id (inc_…).
     incident: String,
     /// The webhook's name or id (whk_…).
     webhook: String,

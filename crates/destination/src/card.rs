@@ -67,6 +67,19 @@ impl Card {
         })
     }
 
+    /// The same with the incident's number before its title: `#1042 Disk full`. For what people read; alerts and mails
+    /// are told apart by their titles, which stay as they are.
+    pub fn numbered(task: &Task<'_>) -> Result<Self, Failure> {
+        let card = Self::new(task)?;
+        Ok(match task.event.incident_number {
+            Some(number) => Self {
+                title: format!("{number} {}", card.title),
+                ..card
+            },
+            None => card,
+        })
+    }
+
     /// What happened, in a word or two: `Triggered`, `Escalated`.
     pub fn happened(&self) -> &'static str {
         match self.event {

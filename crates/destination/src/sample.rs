@@ -148,6 +148,7 @@ fn incident(name: EventName, at: Timestamp) -> Incident {
     };
     Incident {
         id: IncidentId::new(at, [1; 10]),
+        number: None,
         title: "Database connection timeout".into(),
         description: None,
         status,

@@ -7,6 +7,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use crate::audit::Actor;
 use crate::id::{EventId, IncidentId};
 use crate::incident::{Incident, IncidentStatus, Severity};
+use crate::incident_number::IncidentNumber;
 use crate::operational::{self, OperationalName};
 use crate::service::ServiceRef;
 use crate::time::Timestamp;
@@ -85,6 +86,8 @@ pub struct Event {
     pub at: Timestamp,
     /// The incident it happened to.
     pub incident_id: IncidentId,
+    /// The incident's number, which the body does not tell; nothing if there is no such incident.
+    pub incident_number: Option<IncidentNumber>,
     /// Who or what caused it.
     pub actor: Actor,
     /// A sample for Send Test rather than something that happened.
@@ -104,6 +107,7 @@ impl Event {
             operational: None,
             at,
             incident_id: incident.id,
+            incident_number: incident.number,
             actor,
             is_test: false,
             body,
@@ -128,6 +132,7 @@ impl Event {
         let created_at = incident.created_at.parse().ok()?;
         Some(Incident {
             id: incident.id,
+            number: self.incident_number,
             title: incident.title.into_owned(),
             description: None,
             status: incident.status,
@@ -199,6 +204,7 @@ mod tests {
         let at = Timestamp::from_millis(1_705_314_600_999);
         let incident = Incident {
             id: IncidentId::new(at, [1; 10]),
+            number: IncidentNumber::new(1042),
             title: "Database \"connection\" timeout".into(),
             description: Some("not in the body".into()),
             status: IncidentStatus::Acknowledged,

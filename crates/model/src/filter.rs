@@ -118,6 +118,7 @@ mod tests {
         let at = Timestamp::EPOCH;
         Incident {
             id: IncidentId::new(at, [1; 10]),
+            number: None,
             title: "Database timeout".into(),
             description: None,
             status: IncidentStatus::Triggered,

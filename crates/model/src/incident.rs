@@ -6,6 +6,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 use crate::escalation::EscalationPolicy;
 use crate::event::EventName;
 use crate::id::IncidentId;
+use crate::incident_number::IncidentNumber;
 use crate::service::ServiceRef;
 use crate::time::Timestamp;
 use crate::user::UserRef;
@@ -106,6 +107,8 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
     pub id: IncidentId,
+    /// What people call it; nothing before it is stored, and of a sample.
+    pub number: Option<IncidentNumber>,
     /// One line that says what is wrong.
     pub title: String,
     /// More about it, if given.
@@ -264,6 +267,7 @@ mod tests {
     fn incident(status: IncidentStatus) -> Incident {
         Incident {
             id: IncidentId::new(NOW, [1; 10]),
+            number: None,
             title: "Database connection timeout".into(),
             description: None,
             status,

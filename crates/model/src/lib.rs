@@ -23,6 +23,7 @@ pub mod filter;
 pub mod id;
 pub mod inbox;
 pub mod incident;
+pub mod incident_number;
 pub mod insight;
 pub mod insight_period;
 pub mod insight_report;

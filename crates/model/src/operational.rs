@@ -171,6 +171,7 @@ impl OperationalNotice {
             operational: Some(self.name),
             at,
             incident_id: self.subject.incident_id(),
+            incident_number: None,
             actor: Actor::System,
             is_test: false,
             body: Bytes::from(self.body()),
@@ -262,6 +263,7 @@ pub(crate) fn as_incident(event: &Event, name: OperationalName) -> Option<Incide
     };
     Some(Incident {
         id: event.incident_id,
+        number: None,
         title: body.title.into_owned(),
         description: body.detail.map(Cow::into_owned),
         status,

@@ -77,7 +77,8 @@ impl Endpoints for Database {
         after: Option<IncidentId>,
         limit: u32,
     ) -> StoreResult<Vec<OpenMessage>> {
-        let sql = "SELECT e.sequence, e.id, e.name, e.at, e.incident_id, e.actor, e.is_test, e.body, m.memory
+        let sql = "SELECT e.sequence, e.id, e.name, e.at, e.incident_id, e.actor, e.is_test, e.body, m.memory,
+                       (SELECT n.number FROM incident_numbers n WHERE n.incident_id = e.incident_id) AS incident_number
                    FROM incidents i
                    JOIN memories m ON m.webhook_id = $1 AND m.incident_id = i.id
                    JOIN events e ON e.sequence = m.event_sequence

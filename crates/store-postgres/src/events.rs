@@ -14,12 +14,14 @@ use store::events::Events;
 use super::columns::{bytes, number, parsed, time, value};
 use super::connection::Connection;
 use super::database::Database;
+use super::incident_numbers::number_from_row;
 
 #[async_trait]
 impl Events for Database {
     async fn list_after(&self, sequence: i64, limit: u32) -> StoreResult<Vec<Event>> {
-        let sql = "SELECT sequence, id, name, at, incident_id, actor, is_test, body FROM events
-                   WHERE sequence > $1 AND NOT is_test AND operational IS NULL ORDER BY sequence LIMIT $2";
+        let sql = "SELECT sequence, id, name, at, incident_id, actor, is_test, body,
+                       (SELECT n.number FROM incident_numbers n WHERE n.incident_id = events.incident_id) AS incident_number
+                   FROM events WHERE sequence > $1 AND NOT is_test AND operational IS NULL ORDER BY sequence LIMIT $2";
         let connection = self.connection().await?;
         connection
             .read_all(sql, &[&sequence, &i64::from(limit)], event_from_row)
@@ -46,8 +48,9 @@ pub async fn load(connection: &Connection, sequence: i64) -> StoreResult<Event> 
 
 /// Reads events, tests or not, in no order.
 pub async fn load_all(connection: &Connection, sequences: &[i64]) -> StoreResult<Vec<Event>> {
-    let sql = "SELECT sequence, id, coalesce(operational, name) AS name, at, incident_id, actor, is_test, body FROM events
-               WHERE sequence = ANY($1::bigint[])";
+    let sql = "SELECT sequence, id, coalesce(operational, name) AS name, at, incident_id, actor, is_test, body,
+                   (SELECT n.number FROM incident_numbers n WHERE n.incident_id = events.incident_id) AS incident_number
+               FROM events WHERE sequence = ANY($1::bigint[])";
     connection.read_all(sql, &[&sequences], event_from_row).await
 }
 
@@ -66,6 +69,7 @@ pub fn event_from_row(row: &Row) -> StoreResult<Event> {
         operational: event_type.operational(),
         at: time(row, "at")?,
         incident_id: IncidentId::from_bytes(bytes(row, "incident_id")?),
+        incident_number: number_from_row(row)?,
         actor: parsed(row, "actor", |text| Some(Actor::decode(text)))?,
         is_test: value(row, "is_test")?,
         body: Bytes::copy_from_slice(value(row, "body")?),

@@ -11,6 +11,7 @@ use store::insight_plan;
 use store::ticket_plan::TicketsNeedTelling;
 
 use super::audit;
+use super::connection::Connection;
 use super::incident_rows;
 use super::ticket_changes::write_note;
 use super::ticket_requests;
@@ -54,4 +55,16 @@ pub async fn edit(
         ticket_requests::tell_linked(context, id, news, change.at).await?;
     }
     Ok(incident)
+}
+
+/// Keeps what somebody says. The audit log tells that they did, not what.
+pub async fn add_note(
+    connection: &Connection,
+    id: IncidentId,
+    text: &str,
+    change: &Change,
+) -> StoreResult<()> {
+    incident_rows::load(connection, id).await?;
+    write_note(connection, id, change.audit_id, change.at, &change.actor, text).await?;
+    audit::write(connection, change, "incident.note", id, "wrote a note").await
 }

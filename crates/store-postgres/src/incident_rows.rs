@@ -4,6 +4,7 @@ use tokio_postgres::Row;
 
 use model::id::{IncidentId, PolicyId, ServiceId, UserId};
 use model::incident::{Incident, IncidentStatus, Severity};
+use model::incident_number::IncidentNumber;
 use model::service::ServiceRef;
 use model::time::Timestamp;
 use model::user::UserRef;
@@ -12,6 +13,7 @@ use store::StoreResult;
 
 use super::columns::{bytes, number, optional_id, optional_time, parsed, time, value};
 use super::connection::{Connection, ConstraintRefusal, LastStatement};
+use super::incident_numbers::number_from_row;
 
 /// What [`incident_from_row`] and [`stored_from_row`] read.
 macro_rules! select_incidents {
@@ -19,7 +21,8 @@ macro_rules! select_incidents {
         concat!(
             "SELECT i.id, i.title, i.description, i.status, i.severity, i.service_id, s.name AS service_name, ",
             "i.assignee_id, u.name AS assignee_name, i.dedup_key, i.escalation_steps_fired, i.escalate_at, i.created_at, ",
-            "i.updated_at, i.acknowledged_at, i.resolved_at, s.policy_id ",
+            "i.updated_at, i.acknowledged_at, i.resolved_at, s.policy_id, ",
+            "(SELECT n.number FROM incident_numbers n WHERE n.incident_id = i.id) AS incident_number ",
             "FROM incidents i JOIN services s ON s.id = i.service_id LEFT JOIN users u ON u.id = i.assignee_id ",
             $rest
         )
@@ -62,7 +65,7 @@ pub async fn load_open(connection: &Connection, dedup_keys: &[&str]) -> StoreRes
     connection.read_all(sql, &[&dedup_keys], incident_from_row).await
 }
 
-/// Writes new incidents and says which: one whose dedup key an open incident has is left out.
+/// Writes new incidents with their numbers and says which: one whose dedup key an open incident has is left out.
 pub async fn insert(connection: &Connection, incidents: &[&Incident]) -> StoreResult<Vec<IncidentId>> {
     let statement = insertion(incidents);
     let values: Vec<_> = statement.values.iter().map(|value| value.as_ref() as _).collect();
@@ -73,19 +76,32 @@ pub async fn insert(connection: &Connection, incidents: &[&Incident]) -> StoreRe
         .await
 }
 
-/// The statement that writes new incidents.
+/// The statement that writes new incidents, with the numbers that were drawn for them. What comes without one is numbered by
+/// the schema.
 pub fn insertion<'a>(incidents: &[&'a Incident]) -> LastStatement<'a> {
     let columns = Columns::new(incidents);
     let service_ids: Vec<&[u8]> = incidents.iter().map(|of| &of.service.id.as_bytes()[..]).collect();
     let dedup_keys: Vec<Option<&str>> = incidents.iter().map(|of| of.dedup_key.as_deref()).collect();
     let created_at: Vec<i64> = incidents.iter().map(|of| of.created_at.as_millis()).collect();
+    let numbers: Vec<Option<i64>> = incidents
+        .iter()
+        .map(|of| of.number.map(IncidentNumber::get))
+        .collect();
     LastStatement {
-        sql: "INSERT INTO incidents (id, title, description, status, severity, assignee_id, escalation_steps_fired,
-                 escalate_at, updated_at, acknowledged_at, resolved_at, service_id, dedup_key, created_at)
-             SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::bigint[],
-                 $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::text[], $14::bigint[])
-             ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL AND status <> 'resolved' DO NOTHING
-             RETURNING id",
+        sql: "WITH written AS (
+                 INSERT INTO incidents (id, title, description, status, severity, assignee_id, escalation_steps_fired,
+                     escalate_at, updated_at, acknowledged_at, resolved_at, service_id, dedup_key, created_at)
+                 SELECT * FROM unnest($1::bytea[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[],
+                     $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[], $13::text[],
+                     $14::bigint[])
+                 ON CONFLICT (dedup_key) WHERE dedup_key IS NOT NULL AND status <> 'resolved' DO NOTHING
+                 RETURNING id),
+             numbered AS (
+                 INSERT INTO incident_numbers (number, incident_id)
+                 SELECT drawn.number, written.id
+                 FROM unnest($1::bytea[], $15::bigint[]) AS drawn (id, number) JOIN written ON written.id = drawn.id
+                 WHERE drawn.number IS NOT NULL)
+             SELECT id FROM written",
         values: vec![
             Box::new(columns.ids),
             Box::new(columns.titles),
@@ -101,6 +117,7 @@ pub fn insertion<'a>(incidents: &[&'a Incident]) -> LastStatement<'a> {
             Box::new(service_ids),
             Box::new(dedup_keys),
             Box::new(created_at),
+            Box::new(numbers),
         ],
     }
 }
@@ -215,6 +232,7 @@ pub fn incident_from_row(row: &Row) -> StoreResult<Incident> {
     let assignee = optional_id(row, "assignee_id")?.zip(assignee_name);
     Ok(Incident {
         id: IncidentId::from_bytes(bytes(row, "id")?),
+        number: number_from_row(row)?,
         title: value(row, "title")?,
         description: value(row, "description")?,
         status: parsed(row, "status", IncidentStatus::parse)?,

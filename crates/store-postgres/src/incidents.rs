@@ -7,6 +7,7 @@ use model::audit::{Actor, Change};
 use model::event::EventName;
 use model::id::{EventId, IncidentId};
 use model::incident::Incident;
+use model::incident_number::IncidentNumber;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::incidents::{
@@ -20,6 +21,7 @@ use super::connection::Connection;
 use super::database::Database;
 use super::incident_edits;
 use super::incident_lists;
+use super::incident_numbers;
 use super::incident_rows;
 use super::transitions::Request;
 
@@ -65,9 +67,20 @@ impl Incidents for Database {
         .await
     }
 
+    async fn add_note(&self, id: IncidentId, text: String, change: Change) -> StoreResult<()> {
+        self.write((id, text, change), |context, (id, text, change)| {
+            Box::pin(incident_edits::add_note(&context.connection, *id, text, change))
+        })
+        .await
+    }
+
     async fn get(&self, id: IncidentId) -> StoreResult<Incident> {
         let connection = self.connection().await?;
         Ok(incident_rows::load(&connection, id).await?.incident)
+    }
+
+    async fn find(&self, number: IncidentNumber) -> StoreResult<IncidentId> {
+        incident_numbers::find(&self.connection().await?, number).await
     }
 
     async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Listed<Incident>> {

@@ -37,6 +37,7 @@ mod group_commit;
 mod inboxes;
 mod incident_edits;
 mod incident_lists;
+mod incident_numbers;
 mod incident_references;
 mod incident_rows;
 mod incidents;

@@ -23,7 +23,7 @@ struct Migration {
 }
 
 /// Every migration in order.
-const MIGRATIONS: [Migration; 12] = [
+const MIGRATIONS: [Migration; 14] = [
     Migration {
         sql: include_str!("../migrations/0001_schema.sql"),
         min_program: 1,
@@ -70,6 +70,14 @@ const MIGRATIONS: [Migration; 12] = [
     },
     Migration {
         sql: include_str!("../migrations/0012_key_restrictions.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0013_incident_numbers.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0014_older_incidents.sql"),
         min_program: 1,
     },
 ];

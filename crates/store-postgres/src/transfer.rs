@@ -171,6 +171,9 @@ impl Database {
                 // A value cannot be a parameter here.
                 let restart = format!("ALTER TABLE events ALTER COLUMN sequence RESTART WITH {next}");
                 connection.execute_batch(&restart).await?;
+                let sql = "SELECT setval(pg_get_serial_sequence('incident_numbers', 'number'), max(number))
+                           FROM incident_numbers";
+                connection.finds(sql, &[]).await?;
                 // What was pruned at the source is not lost here.
                 let sql = "UPDATE feed SET pruned_up_to = greatest(pruned_up_to, $1)";
                 connection.execute(sql, &[last_sequence]).await?;

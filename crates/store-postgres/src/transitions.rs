@@ -16,6 +16,7 @@ use store::insight_plan;
 use store::receipts::Receipt;
 
 use super::answers::Receipts;
+use super::incident_numbers::{self, Numbers};
 use super::incident_references::References;
 use super::incident_rows;
 use super::outbox::{LaneHistory, Outbox, Publication, Subscribers};
@@ -135,10 +136,11 @@ async fn prepare_all(
         .iter()
         .zip(&answered)
         .filter(|(_, answer)| answer.is_none());
-    let new = new.map(|(request, _)| request);
-    let (references, subscriptions) = tokio::try_join!(
+    let new: Vec<&Request> = new.map(|(request, _)| request).collect();
+    let (references, numbers, subscriptions) = tokio::try_join!(
         biased;
-        References::load(&context.connection, new),
+        References::load(&context.connection, new.iter().copied()),
+        incident_numbers::draw(&context.connection, new.iter().copied()),
         context.subscriptions(),
     )?;
     let mut steps: Vec<Step> = requests
@@ -146,12 +148,13 @@ async fn prepare_all(
         .zip(answered)
         .map(|(request, answer)| match answer {
             Some(answer) => Step::Answered(Ok(answer)),
-            None => decide(request, &references),
+            None => decide(request, &references, &numbers),
         })
         .collect();
     let are_plain = steps.iter().all(Step::is_plain);
     if !are_plain {
         insert(context, &mut steps).await?;
+        learn_numbers(context, &mut steps).await?;
         update(context, &mut steps).await?;
     }
     let results: Vec<_> = steps.iter().map(Step::result).collect();
@@ -170,9 +173,9 @@ async fn prepare_all(
     Ok((results, outbox.with_new(incidents)))
 }
 
-fn decide(request: &Request, references: &References) -> Step {
+fn decide(request: &Request, references: &References, numbers: &Numbers) -> Step {
     let step = match request {
-        Request::Trigger(trigger) => create(trigger, references),
+        Request::Trigger(trigger) => create(trigger, references, numbers),
         Request::Transition(request) => references.incident(request.incident_id).map(|stored| {
             let policy = match request.action {
                 IncidentAction::Escalate | IncidentAction::Reopen => references.policy(stored.policy_id),
@@ -194,11 +197,13 @@ fn decide(request: &Request, references: &References) -> Step {
     step.unwrap_or_else(|error| Step::Answered(Err(error)))
 }
 
-fn create(trigger: &Trigger, references: &References) -> StoreResult<Step> {
+fn create(trigger: &Trigger, references: &References, numbers: &Numbers) -> StoreResult<Step> {
     let (service, policy_id) = references.service(&trigger.service)?;
     let assignee = trigger.assignee.map(|id| references.user(id)).transpose()?;
     let policy = references.policy(policy_id);
-    Ok(Step::Create(new_incident(trigger, service, assignee, policy)))
+    let incident = new_incident(trigger, service, assignee, policy);
+    let number = numbers.get(&incident.id).copied();
+    Ok(Step::Create(Incident { number, ..incident }))
 }
 
 /// What the state machine decided.
@@ -253,6 +258,23 @@ async fn insert(context: &WriteContext, steps: &mut [Step]) -> StoreResult<()> {
     for index in missing {
         let error = "the incidents with this dedup key are opened and resolved over and over";
         steps[index] = Step::Answered(Err(StoreError::Unavailable(error.into())));
+    }
+    Ok(())
+}
+
+/// Asks for the numbers of incidents whose dedup key an open one had when numbers were drawn, but none when they were written.
+async fn learn_numbers(context: &WriteContext, steps: &mut [Step]) -> StoreResult<()> {
+    let unnumbered = |step: &Step| {
+        step.new_incident()
+            .filter(|new| new.number.is_none())
+            .map(|new| new.id)
+    };
+    let ids: Vec<IncidentId> = steps.iter().filter_map(unnumbered).collect();
+    let numbers = incident_numbers::of(&context.connection, &ids).await?;
+    for step in steps {
+        if let Step::Create(incident) = step {
+            incident.number = incident.number.or_else(|| numbers.get(&incident.id).copied());
+        }
     }
     Ok(())
 }

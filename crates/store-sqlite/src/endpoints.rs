@@ -61,7 +61,8 @@ impl Endpoints for Database {
         self.read(move |connection| {
             // `CROSS JOIN` keeps the incidents the outer table: few are open of many that have messages.
             let sql =
-                "SELECT e.sequence, e.id, e.name, e.at, e.incident_id, e.actor, e.is_test, e.body, m.memory
+                "SELECT e.sequence, e.id, e.name, e.at, e.incident_id, e.actor, e.is_test, e.body,
+                           (SELECT n.number FROM incident_numbers n WHERE n.incident_id = e.incident_id), m.memory
                        FROM incidents i
                        CROSS JOIN memories m ON m.webhook_id = ?1 AND m.incident_id = i.id
                        CROSS JOIN events e ON e.sequence = m.event_sequence

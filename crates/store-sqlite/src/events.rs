@@ -14,14 +14,16 @@ use store::events::Events;
 
 use super::columns::unexpected;
 use super::database::Database;
+use super::incident_numbers::number_from_row;
 use super::statements::{read_all, read_one};
 
 #[async_trait]
 impl Events for Database {
     async fn list_after(&self, sequence: i64, limit: u32) -> StoreResult<Vec<Event>> {
         self.read(move |connection| {
-            let sql = "SELECT sequence, id, name, at, incident_id, actor, is_test, body FROM events
-                       WHERE sequence > ?1 AND is_test = 0 AND operational IS NULL ORDER BY sequence LIMIT ?2";
+            let sql = "SELECT sequence, id, name, at, incident_id, actor, is_test, body,
+                           (SELECT n.number FROM incident_numbers n WHERE n.incident_id = events.incident_id)
+                       FROM events WHERE sequence > ?1 AND is_test = 0 AND operational IS NULL ORDER BY sequence LIMIT ?2";
             read_all(connection, sql, (sequence, limit), event_from_row)
         })
         .await
@@ -41,7 +43,8 @@ impl Events for Database {
 
 /// Reads one event, test or not.
 pub fn load(connection: &Connection, sequence: i64) -> StoreResult<Event> {
-    let sql = "SELECT sequence, id, coalesce(operational, name), at, incident_id, actor, is_test, body
+    let sql = "SELECT sequence, id, coalesce(operational, name), at, incident_id, actor, is_test, body,
+             (SELECT n.number FROM incident_numbers n WHERE n.incident_id = events.incident_id)
          FROM events WHERE sequence = ?1";
     read_one(connection, sql, [sequence], event_from_row)?
         .ok_or_else(|| StoreError::Corrupt(format!("a delivery's event {sequence} is gone")))
@@ -57,6 +60,7 @@ pub fn event_from_row(row: &Row<'_>) -> Result<Event> {
         operational: event_type.operational(),
         at: Timestamp::from_millis(row.get(3)?),
         incident_id: IncidentId::from_bytes(row.get(4)?),
+        incident_number: number_from_row(row, 8)?,
         actor: Actor::decode(row.get_ref(5)?.as_str()?),
         is_test: row.get(6)?,
         body: Bytes::copy_from_slice(row.get_ref(7)?.as_blob()?),

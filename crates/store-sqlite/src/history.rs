@@ -117,6 +117,7 @@ impl Entry {
         Ok(Self {
             incident: Incident {
                 id: IncidentId::new(at, random),
+                number: None,
                 title: (history.title)(number),
                 description: None,
                 status: if is_open {
@@ -148,8 +149,8 @@ impl Entry {
         })
     }
 
-    fn write(self, connection: &Connection) -> StoreResult<()> {
-        incident_rows::insert(connection, &self.incident)?;
+    fn write(mut self, connection: &Connection) -> StoreResult<()> {
+        incident_rows::insert(connection, &mut self.incident)?;
         let id = DeliveryId::new(self.incident.created_at, self.random);
         self.write_delivery(connection, id, self.write_event(connection)?)?;
         if let Some(outcome) = self.outcome.clone() {

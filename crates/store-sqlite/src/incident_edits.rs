@@ -1,5 +1,7 @@
 //! Changes of an incident that are no transitions: they leave a note on its timeline and make no event.
 
+use rusqlite::Connection;
+
 use model::audit::Change;
 use model::id::IncidentId;
 use model::incident::Incident;
@@ -12,6 +14,7 @@ use store::ticket_plan::TicketsNeedTelling;
 use super::audit;
 use super::incident_rows;
 use super::statements::execute;
+use super::ticket_changes::write_note;
 use super::ticket_requests;
 use super::writer::WriteContext;
 
@@ -50,4 +53,12 @@ pub fn edit(
         ticket_requests::tell_linked(context, id, news, change.at)?;
     }
     Ok(incident)
+}
+
+/// Keeps what somebody says. The audit log tells that they did, not what.
+pub fn add_note(connection: &Connection, id: IncidentId, text: &str, change: &Change) -> StoreResult<()> {
+    incident_rows::load(connection, id)?;
+    let actor = change.actor.encode();
+    write_note(connection, id, change.audit_id, change.at, &actor, text)?;
+    audit::write(connection, change, "incident.note", id, "wrote a note")
 }

@@ -11,6 +11,7 @@ use store::StoreError;
 use store::StoreResult;
 
 use super::columns::unexpected;
+use super::incident_numbers::{self, number_from_row};
 use super::statements::{execute, read_one};
 
 /// What [`incident_from_row`] and [`policy_id_from_row`] read. `CROSS JOIN` keeps incidents the outer table.
@@ -22,7 +23,7 @@ macro_rules! select_incidents {
         concat!(
             "SELECT i.id, i.title, i.description, i.status, i.severity, i.service_id, s.name, i.assignee_id, u.name, ",
             "i.dedup_key, i.escalation_steps_fired, i.escalate_at, i.created_at, i.updated_at, i.acknowledged_at, ",
-            "i.resolved_at, s.policy_id ",
+            "i.resolved_at, s.policy_id, (SELECT n.number FROM incident_numbers n WHERE n.incident_id = i.id) ",
             "FROM incidents i ",
             $index,
             " CROSS JOIN services s ON s.id = i.service_id LEFT JOIN users u ON u.id = i.assignee_id ",
@@ -52,8 +53,8 @@ pub fn load_open(connection: &Connection, dedup_key: &str) -> StoreResult<Option
     read_one(connection, sql, [dedup_key], incident_from_row)
 }
 
-/// Writes a new incident.
-pub fn insert(connection: &Connection, incident: &Incident) -> StoreResult<()> {
+/// Writes a new incident, and gives it its number.
+pub fn insert(connection: &Connection, incident: &mut Incident) -> StoreResult<()> {
     execute(
         connection,
         "INSERT INTO incidents (id, title, description, status, severity, service_id, assignee_id, dedup_key,
@@ -76,6 +77,7 @@ pub fn insert(connection: &Connection, incident: &Incident) -> StoreResult<()> {
             incident.resolved_at.map(Timestamp::as_millis),
         ),
     )?;
+    incident.number = Some(incident_numbers::give(connection, incident.id)?);
     Ok(())
 }
 
@@ -123,6 +125,7 @@ pub fn incident_from_row(row: &Row<'_>) -> Result<Incident> {
     let assignee_name: Option<String> = row.get(8)?;
     Ok(Incident {
         id: IncidentId::from_bytes(row.get(0)?),
+        number: number_from_row(row, 17)?,
         title: row.get(1)?,
         description: row.get(2)?,
         status: IncidentStatus::parse(row.get_ref(3)?.as_str()?).ok_or_else(|| unexpected("status"))?,

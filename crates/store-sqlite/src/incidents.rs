@@ -7,6 +7,7 @@ use model::audit::{Actor, Change};
 use model::event::EventName;
 use model::id::{EventId, IncidentId};
 use model::incident::Incident;
+use model::incident_number::IncidentNumber;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::incidents::{
@@ -19,6 +20,7 @@ use super::columns::unexpected;
 use super::database::Database;
 use super::incident_edits;
 use super::incident_lists;
+use super::incident_numbers;
 use super::incident_rows;
 use super::statements::{read_all, snapshot};
 use super::transitions;
@@ -63,8 +65,18 @@ impl Incidents for Database {
             .await
     }
 
+    async fn add_note(&self, id: IncidentId, text: String, change: Change) -> StoreResult<()> {
+        self.write(move |context| incident_edits::add_note(context.connection, id, &text, &change))
+            .await
+    }
+
     async fn get(&self, id: IncidentId) -> StoreResult<Incident> {
         self.read(move |connection| Ok(incident_rows::load(connection, id)?.incident))
+            .await
+    }
+
+    async fn find(&self, number: IncidentNumber) -> StoreResult<IncidentId> {
+        self.read(move |connection| incident_numbers::find(connection, number))
             .await
     }
 

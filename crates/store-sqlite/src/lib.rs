@@ -31,6 +31,7 @@ pub mod history;
 mod inboxes;
 mod incident_edits;
 mod incident_lists;
+mod incident_numbers;
 mod incident_references;
 mod incident_rows;
 mod incidents;

@@ -74,8 +74,8 @@ fn create(context: &mut WriteContext<'_>, trigger: Trigger) -> StoreResult<Commi
         return Ok(Committed::Unchanged(open));
     }
     let policy = references::policy(context.connection, policy_id)?;
-    let incident = new_incident(&trigger, service, assignee, policy.as_ref());
-    incident_rows::insert(context.connection, &incident)?;
+    let mut incident = new_incident(&trigger, service, assignee, policy.as_ref());
+    incident_rows::insert(context.connection, &mut incident)?;
     let event = Event::new(
         trigger.event_id,
         EventName::Triggered,

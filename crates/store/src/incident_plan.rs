@@ -18,6 +18,7 @@ pub fn new_incident(
     let now = trigger.change.at;
     let mut incident = Incident {
         id: trigger.incident_id,
+        number: None,
         title: trigger.title.clone(),
         description: trigger.description.clone(),
         status: IncidentStatus::Triggered,

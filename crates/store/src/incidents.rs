@@ -9,6 +9,7 @@ use model::audit::{Actor, Change};
 use model::event::EventName;
 use model::id::{EventId, IncidentId, ServiceId, UserId};
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::incident_number::IncidentNumber;
 use model::restriction::Restriction;
 use model::time::Timestamp;
 
@@ -154,7 +155,7 @@ pub enum TimelineKind {
         /// Its place in the feed.
         sequence: i64,
     },
-    /// Something else, as a sentence: a new assignee, a new title.
+    /// Something else: a new assignee or title, as a sentence, or what somebody wrote.
     Note(String),
 }
 
@@ -181,8 +182,14 @@ pub trait Incidents: Send + Sync {
     /// Changes what is no transition; leaves a note on the timeline and makes no event.
     async fn edit(&self, id: IncidentId, edit: IncidentEdit, change: Change) -> StoreResult<Incident>;
 
+    /// Keeps what somebody says of an incident on its timeline; makes no event.
+    async fn add_note(&self, id: IncidentId, text: String, change: Change) -> StoreResult<()>;
+
     /// One incident.
     async fn get(&self, id: IncidentId) -> StoreResult<Incident>;
+
+    /// The incident with a number.
+    async fn find(&self, number: IncidentNumber) -> StoreResult<IncidentId>;
 
     /// Incidents, newest first; at most [`WALKED_ROWS`](crate::page::WALKED_ROWS) are looked at.
     async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Listed<Incident>>;

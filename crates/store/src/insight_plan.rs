@@ -136,6 +136,7 @@ mod tests {
         let now = Timestamp::EPOCH;
         Incident {
             id: IncidentId::new(now, [1; 10]),
+            number: None,
             title: "Disk full".into(),
             description: None,
             status: IncidentStatus::Triggered,

@@ -31,11 +31,13 @@ impl Table {
 }
 
 /// Every table that is moved, each behind those that its rows refer to.
-pub static TABLES: [Table; 26] = [
+pub static TABLES: [Table; 27] = [
     Table::new("policies", &["id"]),
     Table::new("users", &["id"]),
     Table::new("policy_steps", &["policy_id", "position"]),
     Table::new("services", &["id"]),
+    // Before the incidents: PostgreSQL numbers those that come without a number.
+    Table::new("incident_numbers", &["number"]),
     Table::new("incidents", &["id"]),
     Table::new("events", &["sequence"]),
     Table::new("notes", &["incident_id", "id"]),

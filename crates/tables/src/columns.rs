@@ -47,6 +47,7 @@ const fn flag(name: &'static str, pointer: &'static str) -> Column {
 
 pub const INCIDENTS: &[Column] = &[
     text("id", "/id"),
+    integer("number", "/number"),
     text("title", "/title"),
     text("description", "/description"),
     text("status", "/status"),

@@ -6,6 +6,7 @@ pub mod error;
 pub mod error_page;
 pub mod export;
 pub mod form;
+pub mod linked;
 pub mod live;
 pub mod not_found;
 pub mod paging;
@@ -248,6 +249,7 @@ pub fn initials(name: &str) -> String {
 fn note_of(code: &str) -> Option<Flash> {
     let (tone, sentence) = match code {
         "saved" => ("success", "Saved."),
+        "noted" => ("success", "Noted."),
         "created" => ("success", "Created."),
         "deleted" => ("success", "Deleted."),
         "acknowledged" => (

@@ -90,6 +90,7 @@ fn incident_pages() -> Vec<PageRoute> {
         Route::form("/incidents/{id}/reopen", INCIDENTS, incidents::page::reopen),
         Route::form("/incidents/{id}/assign", INCIDENTS, incidents::page::assign),
         Route::form("/incidents/{id}/edit", INCIDENTS, incidents::page::edit),
+        Route::form("/incidents/{id}/notes", INCIDENTS, incidents::page::add_note),
         Route::form("/incidents/{id}/tickets", INCIDENTS, incidents::tickets::add),
         Route::form(
             "/incidents/{id}/tickets/{webhook}/unlink",

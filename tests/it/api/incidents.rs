@@ -43,6 +43,60 @@ async fn an_incident_lives_from_trigger_to_reopen_and_keeps_its_timeline() {
 }
 
 #[tokio::test]
+async fn an_incident_is_found_by_its_number_wherever_its_id_may_stand() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let (first, second) = (server.incident("one").await, server.incident("two").await);
+    let numbers: Vec<_> = server.get("/api/v1/incidents").await.json()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|incident| incident["number"].as_i64().unwrap())
+        .collect();
+    assert_eq!(numbers, [2, 1]);
+    for name in ["1", "%231"] {
+        let found = server.get(&format!("/api/v1/incidents/{name}")).await.json();
+        assert_eq!((&found["id"], &found["number"]), (&json!(first), &json!(1)));
+    }
+    let resolved = server.post("/api/v1/incidents/%232/resolve", json!({})).await;
+    assert_eq!(resolved.json()["id"], second);
+    assert_eq!(server.get("/api/v1/incidents/2/tickets").await.status, 200);
+    for name in ["3", "0", "-1", "%23", "1.0"] {
+        let unknown = server.get(&format!("/api/v1/incidents/{name}")).await;
+        assert_eq!(unknown.problem().0, 404, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_note_is_written_by_number_and_read_on_the_timeline() {
+    let server = Server::start().await;
+    server.service("API").await;
+    server.incident("Down").await;
+    let events = event_count(&server).await;
+    let text = "Restarted it,\nsee https://wiki.example.com";
+    let noted = server
+        .post("/api/v1/incidents/1/notes", json!({ "text": text }))
+        .await;
+    assert_eq!(
+        (noted.status.as_u16(), &noted.json()["note"]),
+        (201, &json!(text))
+    );
+    let incident = server.get("/api/v1/incidents/1").await.json();
+    assert_eq!(incident["timeline"][1], noted.json());
+    assert_eq!(event_count(&server).await, events);
+    for refused in ["", " ", &"x".repeat(10_001)] {
+        let answer = server
+            .post("/api/v1/incidents/1/notes", json!({ "text": refused }))
+            .await;
+        assert_eq!(answer.problem(), (422, "invalid_fields".into()));
+    }
+    let unknown = server
+        .post("/api/v1/incidents/7/notes", json!({ "text": text }))
+        .await;
+    assert_eq!(unknown.problem().0, 404);
+}
+
+#[tokio::test]
 async fn a_transition_that_does_not_apply_answers_with_the_present_status() {
     let server = Server::start().await;
     server.service("API").await;

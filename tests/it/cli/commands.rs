@@ -62,6 +62,44 @@ fn an_incident_is_triggered_and_moved_on() {
 }
 
 #[test]
+fn an_incident_is_shown_by_its_number_with_its_timeline() {
+    let incident = r#"{"id":"inc_1","number":1042,"title":"Down","timeline":[
+        {"at":"2024-01-15T10:30:00Z","actor":"Ada","event":"incident.triggered","note":null},
+        {"at":"2024-01-15T10:31:00Z","actor":"Bob","event":null,"note":"assigned it to Bob"}]}"#;
+    let api = FakeApi::answering(&[(200, incident), (200, incident)]);
+    let shown = run(&api, &["incidents", "show", "#1042"]);
+    let resolved = run(&api, &["send", "resolve", "1042"]);
+    let has = |words: &[&str]| {
+        shown
+            .out
+            .lines()
+            .any(|line| words.iter().all(|word| line.contains(word)))
+    };
+    assert!(has(&["number", "1042"]), "{}", shown.out);
+    assert!(
+        has(&["incident.triggered", "Ada"]) && has(&["assigned it to Bob", "Bob"]),
+        "{}",
+        shown.out
+    );
+    assert!(resolved.out.starts_with("#1042 (inc_1) is "), "{}", resolved.out);
+    let lines = [
+        "GET /api/v1/incidents/%231042",
+        "POST /api/v1/incidents/1042/resolve",
+    ];
+    assert_eq!(api.lines(), lines);
+}
+
+#[test]
+fn a_note_is_written_on_an_incident() {
+    let note = r#"{"at":"2024-01-15T10:30:00Z","actor":"Ada","event":null,"note":"Restarted"}"#;
+    let api = FakeApi::answering(&[(201, note)]);
+    let noted = run(&api, &["incidents", "note", "1042", "Restarted"]);
+    assert_eq!(noted.out, "noted on 1042\n");
+    assert_eq!(api.lines(), ["POST /api/v1/incidents/1042/notes"]);
+    assert_eq!(api.body(0), json!({ "text": "Restarted" }));
+}
+
+#[test]
 fn a_webhook_is_added_and_its_secret_shown() {
     let created = r#"{"id":"whk_1","name":"Pager","secret":"whsec_x"}"#;
     let services = r#"{"items":[{"id":"svc_1","name":"API"}],"nextCursor":null}"#;

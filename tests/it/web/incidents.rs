@@ -96,6 +96,49 @@ async fn while_somebody_points_at_a_list_new_rows_wait_for_their_word() {
 }
 
 #[tokio::test]
+async fn an_incident_is_opened_by_its_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let incident = app.trigger("Disk full on db-1").await;
+    let browser = Browser::open_as(&app, Role::Viewer).await;
+    for path in ["/incidents/1", "/incidents/%231"] {
+        browser.goto(path).await;
+        assert_eq!(browser.text("h1").await, "Disk full on db-1");
+        assert_eq!(
+            browser.text(".crumbs").await,
+            format!("Incidents / #1 {incident}")
+        );
+    }
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn a_note_is_written_on_the_page_and_its_address_is_a_link() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let incident = app.trigger("Disk full on db-1").await;
+    let browser = Browser::open_as(&app, Role::Responder).await;
+    browser.goto(&format!("/incidents/{incident}")).await;
+    browser.fill("Note", "See https://wiki.example.com/disk.").await;
+    browser.press("Add note").await;
+    browser.wait_for_text("Noted.").await;
+    let link = "return document.querySelector('#timeline a').outerHTML";
+    let shown = browser.eval(link).await;
+    let shown = shown.as_str().unwrap();
+    assert!(
+        shown.contains("href=\"https://wiki.example.com/disk\""),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("noreferrer") && shown.contains("no-referrer"),
+        "{shown}"
+    );
+    browser.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_being_typed_stays_while_the_page_around_it_changes() {
     let directory = tempfile::tempdir().unwrap();
     let app = TestApp::start(directory.path()).await;

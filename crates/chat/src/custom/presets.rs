@@ -157,7 +157,7 @@ static TEXT: Preset = Preset {
     name: "text",
     content_type: "text/plain; charset=utf-8",
     body: "\
-{{ mark }} {{ test_mark }}{{ incident.title | line }}
+{{ mark }} {{ test_mark }}{{ number_mark }}{{ incident.title | line }}
 {{ happened }} · {{ incident.severity }} · {{ incident.service.name | line }}
 Assignee: {{ incident.assignee.name | line if incident.assignee else 'nobody' }}
 Since: {{ incident.createdAt }}
@@ -249,7 +249,7 @@ Assignee: {{ incident.assignee.name | line | cut(300) if incident.assignee else 
     headers: &[
         (
             "title",
-            "{{ mark }} {{ test_mark }}{{ incident.title | cut(250) }}",
+            "{{ mark }} {{ test_mark }}{{ number_mark }}{{ incident.title | cut(250) }}",
         ),
         (
             "priority",
@@ -266,7 +266,7 @@ static GOTIFY: Preset = Preset {
     name: "gotify",
     content_type: JSON,
     body: r#"{
-  "title": "{{ mark }} {{ test_mark }}{{ incident.title | line | cut(250) }}",
+  "title": "{{ mark }} {{ test_mark }}{{ number_mark }}{{ incident.title | line | cut(250) }}",
   "message": "{{ happened }} · {{ incident.severity }} · {{ incident.service.name | line | cut(300) }}",
   "priority": {{ 8 if incident.status == "triggered" and incident.severity in ["critical", "error"] else 5 }}
   {%- if links.incident %},
@@ -284,7 +284,7 @@ static DINGTALK: Preset = Preset {
     body: r#"{
   "msgtype": "text",
   "text": {
-    "content": "{{ mark }} {{ test_mark }}{{ incident.title | quiet | cut(1000) }}\n{{ happened | quiet }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) }}\nAssignee: {{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}\nOpsKnight {{ links.incident or '' }}"
+    "content": "{{ mark }} {{ test_mark }}{{ number_mark }}{{ incident.title | quiet | cut(1000) }}\n{{ happened | quiet }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) }}\nAssignee: {{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}\nOpsKnight {{ links.incident or '' }}"
   }
 }"#,
     headers: &[],
@@ -300,7 +300,7 @@ static FEISHU: Preset = Preset {
   "content": {
     "post": {
       "en_us": {
-        "title": "{{ mark }} {{ test_mark }}{{ incident.title | quiet | cut(1000) }}",
+        "title": "{{ mark }} {{ test_mark }}{{ number_mark }}{{ incident.title | quiet | cut(1000) }}",
         "content": [
           [{ "tag": "text", "text": "OpsKnight: {{ happened | quiet }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) }}" }],
           [{ "tag": "text", "text": "Assignee: {{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}" }]
@@ -335,7 +335,7 @@ static ZULIP: Preset = Preset {
     name: "zulip",
     content_type: "application/x-www-form-urlencoded",
     body: "type=stream\
-&topic={{ (test_mark ~ incident.title) | line | cut(60) }}\
+&topic={{ (test_mark ~ number_mark ~ incident.title) | line | cut(60) }}\
 &content={{ mark }}%20**{{ happened | entities }}**%20%C2%B7%20{{ incident.severity }}\
 %20%C2%B7%20{{ incident.service.name | cut(300) | entities }}%0A{{ incident.title | cut(1000) | entities }}\
 %0AAssignee:%20{{ incident.assignee.name | cut(300) | entities if incident.assignee else 'nobody' }}\
@@ -349,7 +349,7 @@ static WEBEX: Preset = Preset {
     name: "webex",
     content_type: JSON,
     body: r#"{
-  "text": "{{ mark }} {{ test_mark }}{{ incident.title | quiet | cut(1000) }}\n{{ happened | quiet }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) }}\nAssignee: {{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}\n{{ links.incident or '' }}"
+  "text": "{{ mark }} {{ test_mark }}{{ number_mark }}{{ incident.title | quiet | cut(1000) }}\n{{ happened | quiet }} · {{ incident.severity }} · {{ incident.service.name | quiet | cut(300) }}\nAssignee: {{ incident.assignee.name | quiet | cut(300) if incident.assignee else 'nobody' }}\n{{ links.incident or '' }}"
 }"#,
     headers: &[],
     success: "",
@@ -359,7 +359,7 @@ static WEBEX: Preset = Preset {
 static PUSHOVER: Preset = Preset {
     name: "pushover",
     content_type: "application/x-www-form-urlencoded",
-    body: "title={{ (mark ~ ' ' ~ test_mark ~ incident.title) | line | cut(250) }}\
+    body: "title={{ (mark ~ ' ' ~ test_mark ~ number_mark ~ incident.title) | line | cut(250) }}\
 &message={{ happened | line | cut(300) }}%20%C2%B7%20{{ incident.severity }}\
 %20%C2%B7%20{{ incident.service.name | line | cut(300) }}\
 %0AAssignee:%20{{ incident.assignee.name | line | cut(300) if incident.assignee else 'nobody' }}\

@@ -28,7 +28,7 @@ const MAX_LINK: usize = 500;
 
 /// The request for a task.
 pub fn render(task: &Task<'_>, action: &Action) -> Result<Rendered, Failure> {
-    let card = Card::new(task)?;
+    let card = Card::numbered(task)?;
     let (url, shown_url) = address(task.target, action)?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -27,7 +27,7 @@ const OWN_PARAMETERS: [&str; 3] = ["messageReplyOption", "requestId", "threadKey
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
-    let card = short(Card::new(task)?);
+    let card = short(Card::numbered(task)?);
     let calls = calls(task, &card);
     let rich = (!has_left(task, PLAIN)).then(|| body(task, &card, rich_message(&card, &calls)));
     let rich = rich.filter(|body| body.len() <= MAX_BODY_BYTES);

@@ -28,7 +28,7 @@ const METADATA_TYPE: &str = "opsknight_incident";
 
 /// The request for a task.
 pub fn render(task: &Task<'_>, action: &Action) -> Result<Rendered, Failure> {
-    let card = Card::new(task)?;
+    let card = Card::numbered(task)?;
     let mode = Mode::new(task.target);
     let (url, shown_url) = match mode {
         Mode::Incoming => hook_address(task.target)?,

@@ -26,7 +26,7 @@ const MAX_SPELLED_LINK_BYTES: usize = 2048;
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>) -> Result<Rendered, Failure> {
-    let card = short(Card::new(task)?);
+    let card = short(Card::numbered(task)?);
     let called = match card.event.asks_for_attention() {
         true => mention::read(task.target.option("mention")).unwrap_or_default(),
         false => Vec::new(),

@@ -36,7 +36,7 @@ const MAX_TOKEN_BYTES: usize = 64;
 
 /// The request for a task.
 pub(super) fn render(task: &Task<'_>, action: Action) -> Result<Rendered, Failure> {
-    let card = Card::new(task)?;
+    let card = Card::numbered(task)?;
     let method = match action {
         Action::Post | Action::Reply(_) => "sendMessage",
         Action::Edit(_) => "editMessageText",

@@ -44,6 +44,8 @@ impl Context {
             "actor": task.event.actor.name(),
             "by_person": task.event.actor != Actor::System,
             "test": task.event.is_test,
+            "number": task.event.incident_number.map_or(String::new(), |number| number.to_string()),
+            "number_mark": task.event.incident_number.map_or(String::new(), |number| format!("{number} ")),
             "test_mark": if card.is_test { "[Test] " } else { "" },
             "happened": card.happened_by(),
             "mark": card.mark(),

@@ -103,6 +103,7 @@ fn sample(source: &Env) -> Event {
     let now = source.now();
     let incident = Incident {
         id: source.new_incident_id(),
+        number: None,
         title: "Canary from OpsKnight: a regular test, nothing to do".into(),
         description: None,
         status: IncidentStatus::Resolved,

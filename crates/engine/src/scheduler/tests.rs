@@ -35,6 +35,7 @@ pub fn delivery(webhook_id: WebhookId, number: u32) -> ClaimedDelivery {
         operational: None,
         at: at(0),
         incident_id: IncidentId::new(at(0), random(2)),
+        incident_number: None,
         actor: Actor::System,
         is_test: false,
         body: Bytes::new(),

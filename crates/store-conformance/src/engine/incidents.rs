@@ -4,6 +4,7 @@ use model::audit::Actor;
 use model::event::EventName;
 use model::id::{IncidentId, ServiceId, UserId};
 use model::incident::{IncidentAction, IncidentStatus, Severity};
+use model::incident_number::IncidentNumber;
 use model::restriction::Restriction;
 use store::Page;
 use store::StoreError;
@@ -50,6 +51,51 @@ cases! {
         let reopen = world.new_transition(first.id, IncidentAction::Reopen, world.at(2));
         let refused = world.store().incidents.transition(reopen).await;
         assert!(matches!(refused, Err(StoreError::Conflict(_))));
+    }
+
+    async fn each_incident_has_a_number_that_finds_it_and_repeats_use_up_none(world: &mut World) {
+        let keyed = |title: &str| Trigger { dedup_key: Some("db".into()), ..world.new_trigger(title) };
+        let first = created(world.store().incidents.trigger(keyed("first")).await.unwrap());
+        let again = world.store().incidents.trigger(keyed("again")).await.unwrap();
+        assert_eq!(again, Committed::Unchanged(first.clone()));
+        let second = world.trigger("second").await;
+        world.act(first.id, IncidentAction::Resolve, world.at(1)).await;
+        let third = created(world.store().incidents.trigger(keyed("third")).await.unwrap());
+        let numbers = [&first, &second, &third].map(|incident| incident.number.unwrap());
+        let [one, two, three] = numbers.map(IncidentNumber::get);
+        assert_eq!((two - one, three - two), (1, 1));
+        for (number, incident) in numbers.into_iter().zip([&first, &second, &third]) {
+            assert_eq!(world.store().incidents.find(number).await, Ok(incident.id));
+            assert_eq!(world.store().incidents.get(incident.id).await.unwrap().number, Some(number));
+        }
+        let unknown = IncidentNumber::new(three + 1).unwrap();
+        assert_eq!(
+            world.store().incidents.find(unknown).await,
+            Err(StoreError::NotFound { what: "incident" })
+        );
+        let events = world.store().events.list_after(0, 100).await.unwrap();
+        let of_first: Vec<_> = events.iter().filter(|event| event.incident_id == first.id).collect();
+        assert_eq!(of_first.len(), 2);
+        assert!(of_first.iter().all(|event| event.incident_number == first.number));
+        assert!(!String::from_utf8_lossy(&of_first[0].body).contains("number"));
+    }
+
+    async fn a_note_is_on_the_timeline_with_who_wrote_it_and_makes_no_event(world: &mut World) {
+        let incident = world.trigger("one").await;
+        let before = world.store().events.latest_sequence().await.unwrap();
+        let change = world.change(world.at(5));
+        let incidents = &world.store().incidents;
+        incidents.add_note(incident.id, "first\nsecond".into(), change.clone()).await.unwrap();
+        let last = incidents.timeline(incident.id).await.unwrap().pop().unwrap();
+        assert_eq!((last.at, last.actor), (change.at, change.actor));
+        assert_eq!(last.kind, TimelineKind::Note("first\nsecond".into()));
+        assert_eq!(world.store().events.latest_sequence().await, Ok(before));
+        assert_eq!(world.backend.audited(&incident.id.to_string()).await, ["incident.note"]);
+        let unknown = IncidentId::new(world.at(0), [99; 10]);
+        assert_eq!(
+            incidents.add_note(unknown, "x".into(), world.change(world.at(6))).await,
+            Err(StoreError::NotFound { what: "incident" })
+        );
     }
 
     async fn a_trigger_that_names_what_does_not_exist_changes_nothing(world: &mut World) {

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use model::id::IncidentId;
+use model::incident_number::IncidentNumber;
 use model::time::Timestamp;
 use store::StoreError;
 use store::catalog::{Services, Users};
 use store::events::Events;
+use store::incidents::Incidents;
 use store::upkeep::Upkeep;
 use store_conformance::settings::samples;
 use store_postgres::{Database, Settings, known_schema};
@@ -129,4 +132,39 @@ async fn a_server_keeps_off_a_database_into_which_data_are_still_coming() {
     let next = "SELECT nextval(pg_get_serial_sequence('events', 'sequence'))";
     let next: i64 = client.query_one(next, &[]).await.unwrap().get(0);
     assert_eq!(next, 42);
+}
+
+/// An incident as a program writes it that knows of no numbers.
+fn insert_incident(place: u8) -> String {
+    format!(
+        "INSERT INTO incidents (id, title, status, severity, service_id, created_at, updated_at)
+         SELECT decode(lpad(to_hex({place}), 32, '0'), 'hex'), 'old', 'triggered', 'info', id, 1, 1 FROM services"
+    )
+}
+
+#[tokio::test]
+async fn incidents_of_before_and_of_older_programs_have_numbers_in_the_order_in_which_they_were_made() {
+    let database = server().new_database();
+    let url = server().url(&database);
+    let source = clock::Env::system();
+    let node = Database::open(settings(&url)).await.unwrap();
+    let service = samples::service(&source, "API", None);
+    let change = source.change(samples::actor(&source));
+    Services::create(&node, service, change).await.unwrap();
+    drop(node);
+    let undo = "DELETE FROM migrations WHERE number >= 13;
+                DROP TRIGGER incidents_numbered ON incidents; DROP FUNCTION number_incidents; DROP TABLE incident_numbers";
+    execute(&database, undo).await;
+    for place in [2, 1, 3] {
+        execute(&database, &insert_incident(place)).await;
+    }
+    let node = Database::open(settings(&url)).await.unwrap();
+    execute(&database, &insert_incident(9)).await;
+    execute(&database, &insert_incident(8)).await;
+    for (number, place) in (1..).zip([1, 2, 3, 9, 8]) {
+        let mut id = [0; 16];
+        id[15] = place;
+        let number = IncidentNumber::new(number).unwrap();
+        assert_eq!(node.find(number).await, Ok(IncidentId::from_bytes(id)));
+    }
 }

@@ -11,12 +11,13 @@ use rusqlite::Connection;
 use super::backend::SqliteBackend;
 
 /// The tables that grow with what happens.
-const GROWING: [&str; 12] = [
+const GROWING: [&str; 13] = [
     "activity",
     "attempts",
     "audit",
     "deliveries",
     "events",
+    "incident_numbers",
     "incidents",
     "insight_changes",
     "memories",

@@ -6,6 +6,7 @@ use model::attempt::Disposition;
 use model::digest::sha256;
 use model::id::{DeliveryId, IncidentId, UserId, WebhookId};
 use model::incident::Severity;
+use model::incident_number::IncidentNumber;
 use model::insight::Counted;
 use model::ticket::{LinkState, TicketPhase};
 use model::time::Timestamp;
@@ -13,6 +14,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Error};
 use store::catalog::Users;
 use store::deliveries::Deliveries;
+use store::incidents::Incidents;
 use store::overview::Overview;
 use store::sign_in::SignIn;
 use store::tickets::Tickets;
@@ -134,11 +136,29 @@ async fn a_store_of_each_earlier_version_keeps_every_row() {
 }
 
 #[tokio::test]
+async fn incidents_of_before_get_numbers_in_the_order_in_which_they_were_made() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(write_version(EARLIER.len(), folder.path()));
+    let database = open(folder.path());
+    let connection = file(folder.path());
+    let made = texts(&connection, "SELECT id FROM incidents ORDER BY id");
+    let numbered = texts(
+        &connection,
+        "SELECT incident_id FROM incident_numbers ORDER BY number",
+    );
+    assert!(made.len() > 1);
+    assert_eq!(numbered, made);
+    let last = IncidentNumber::new(i64::try_from(made.len()).unwrap()).unwrap();
+    let id = database.find(last).await.unwrap();
+    assert_eq!(Incidents::get(&database, id).await.unwrap().number, Some(last));
+}
+
+#[tokio::test]
 async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
     drop(write_version(1, folder.path()));
     let database = open(folder.path());
-    assert_eq!(database.info().await.unwrap().schema_version, 17);
+    assert_eq!(database.info().await.unwrap().schema_version, 18);
     let ada = Users::get(&database, UserId::from_bytes(id(1))).await.unwrap();
     assert_eq!(ada.name, "Ada");
     assert_eq!(database.has_passwords().await, Ok(false));

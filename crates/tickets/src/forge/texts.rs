@@ -116,7 +116,7 @@ impl<'a> Maker<'a> {
         Ok(Self {
             forge,
             task,
-            card: Card::new(task)?,
+            card: Card::numbered(task)?,
             markdown: Arc::new(plain.clone().with_texts(&WRITTEN, markdown::escape)),
             plain: Arc::new(plain),
         })
@@ -132,11 +132,21 @@ impl<'a> Maker<'a> {
         })
     }
 
+    /// `#1042` would name an issue of the project: `Incident 1042:` stands for it.
+    fn without_reference(&self, title: String) -> String {
+        let number = self.task.event.incident_number;
+        let named = number.and_then(|number| Some((number, title.strip_prefix(&number.to_string())?)));
+        match named {
+            Some((number, rest)) => format!("Incident {}:{rest}", number.get()),
+            None => title,
+        }
+    }
+
     fn title(&self) -> Result<String, Fault> {
         let own = one_line(&self.render("title", &self.plain)?);
         let max = self.forge.max_title;
         let title = match own.is_empty() {
-            true => self.card.clone().cut(max, max).title,
+            true => self.without_reference(self.card.clone().cut(max, max).title),
             false => own,
         };
         let mark = match self.card.is_test && !title.starts_with(TEST_MARK) {

@@ -25,7 +25,7 @@ const MAX_TITLE: usize = 255;
 /// The request. Jira replaces a link with the same global id.
 pub(super) fn request(api: Api<'_>, ask: &Ask<'_>, id: &str) -> Result<Rendered, Failure> {
     let task = ask.task()?;
-    let card = Card::new(task)?.cut(MAX_TITLE, MAX_TITLE);
+    let card = Card::numbered(task)?.cut(MAX_TITLE, MAX_TITLE);
     let body = json!({
         "globalId": format!("opsknight:{}", task.event.incident_id),
         "application": { "type": "com.opsknight", "name": "OpsKnight" },

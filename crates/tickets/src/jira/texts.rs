@@ -119,7 +119,7 @@ struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     fn of(task: &'a Task<'a>) -> Result<Self, Failure> {
-        let card = Card::new(task)?;
+        let card = Card::numbered(task)?;
         let then = || task.event.incident().and_then(|incident| incident.assignee);
         let assignee = task
             .incident_context

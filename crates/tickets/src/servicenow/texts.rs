@@ -29,7 +29,7 @@ const JOURNALS: [&str; 2] = ["comments", "work_notes"];
 const TEST_MARK: &str = "[Test] ";
 
 /// The summary unless the settings have another.
-const SUMMARY: &str = "{{ incident.title | line }}";
+const SUMMARY: &str = "{{ number_mark }}{{ incident.title | line }}";
 /// The description unless the settings have another.
 const DESCRIPTION: &str = "\
 {% if description %}{{ description }}\n\n{% endif %}\

@@ -13,12 +13,14 @@ use crate::session::UserSession;
 use crate::state::WebState;
 use model::id::{IncidentId, ServiceId};
 use model::incident::{Incident, IncidentStatus, Severity};
+use model::incident_number::IncidentNumber;
 use model::time::Timestamp;
 use store::incidents::IncidentFilter;
 
 /// One incident in a list.
 pub struct IncidentRow {
     pub id: IncidentId,
+    pub number: Option<IncidentNumber>,
     pub title: String,
     pub status: Markup,
     pub severity: Markup,
@@ -34,6 +36,7 @@ impl IncidentRow {
     pub fn new(incident: &Incident, now: Timestamp) -> Self {
         Self {
             id: incident.id,
+            number: incident.number,
             title: show::listed(&incident.title),
             status: show::status_badge(incident.status),
             severity: show::severity_badge(incident.severity),

@@ -1,7 +1,9 @@
 //! One incident: what it is, what can be done, what happened, and what was sent about it.
 
 use askama::Template;
+use askama::filters::Safe;
 use axum::extract::State;
+use axum::response::{IntoResponse, Redirect};
 
 use crate::deliveries::list::delivery_badge;
 use crate::deliveries::page::can_be_given_up;
@@ -9,17 +11,19 @@ use crate::incidents::tickets::Tickets;
 use crate::layout::choices::{Choice, severity_choices, user_choices};
 use crate::layout::error::{FieldErrors, PageError, PageResult};
 use crate::layout::form::Form;
+use crate::layout::linked::linked;
 use crate::layout::query::PathId;
 use crate::layout::show::{self, Markup};
 use crate::layout::{Layout, Nav, go, render, render_with};
 use crate::session::UserSession;
 use crate::state::WebState;
 use actions::Patch;
-use actions::incidents::{IncidentChange, UserChoice};
+use actions::incidents::{IncidentChange, NoteDraft, UserChoice};
 use model::delivery::Delivery;
 use model::event::EventName;
 use model::id::{DeliveryId, IncidentId, WebhookId};
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
+use model::incident_number::IncidentKey;
 use model::time::Timestamp;
 use store::Page;
 use store::deliveries::DeliveryFilter;
@@ -31,7 +35,7 @@ const MAX_DELIVERIES: u32 = Page::MAX_LIMIT;
 /// One line of the timeline.
 struct Moment {
     class: &'static str,
-    what: String,
+    what: Markup,
     actor: String,
     at: Markup,
 }
@@ -63,12 +67,15 @@ pub struct IncidentPage {
     status: Markup,
     severity: Markup,
     created: Markup,
+    description: Option<Markup>,
     escalates: Option<Markup>,
     timeline: Vec<Moment>,
     sent: Vec<SentTo>,
     users: Vec<Choice>,
     severities: Vec<Choice>,
     errors: FieldErrors,
+    /// A note that was refused, as it was written.
+    note: String,
     /// Its tickets in other systems.
     pub tickets: Tickets,
 }
@@ -109,6 +116,8 @@ impl IncidentPage {
             status: show::status_badge(incident.status),
             severity: show::severity_badge(incident.severity),
             created: show::when(incident.created_at, now),
+            description: incident.description.as_deref().map(linked),
+            note: String::new(),
             escalates: incident.escalate_at.map(|at| show::when(at, now)),
             timeline: timeline.iter().rev().map(moment).collect(),
             sent: sent(&deliveries, now),
@@ -124,13 +133,13 @@ impl IncidentPage {
 fn moment(entry: &TimelineEntry) -> Moment {
     let (class, what) = match &entry.kind {
         TimelineKind::Event { name, .. } => match name {
-            EventName::Triggered => ("triggered", "Triggered".to_owned()),
-            EventName::Acknowledged => ("acknowledged", "Acknowledged".to_owned()),
-            EventName::Resolved => ("resolved", "Resolved".to_owned()),
-            EventName::Escalated => ("escalated", "Escalated".to_owned()),
-            EventName::Reopened => ("reopened", "Reopened".to_owned()),
+            EventName::Triggered => ("triggered", Safe("Triggered".to_owned())),
+            EventName::Acknowledged => ("acknowledged", Safe("Acknowledged".to_owned())),
+            EventName::Resolved => ("resolved", Safe("Resolved".to_owned())),
+            EventName::Escalated => ("escalated", Safe("Escalated".to_owned())),
+            EventName::Reopened => ("reopened", Safe("Reopened".to_owned())),
         },
-        TimelineKind::Note(sentence) => ("noted", sentence.clone()),
+        TimelineKind::Note(text) => ("noted", linked(text)),
     };
     Moment {
         class,
@@ -183,12 +192,19 @@ pub fn attempts_in_words(delivery: &Delivery) -> String {
     }
 }
 
-/// `GET /incidents/{id}`
+/// `GET /incidents/{id}`; under its number it leads to the id.
 pub async fn page(
     State(state): State<WebState>,
     session: UserSession,
-    PathId(id): PathId<IncidentId>,
+    PathId(key): PathId<IncidentKey>,
 ) -> PageResult {
+    let id = match key {
+        IncidentKey::Id(id) => id,
+        IncidentKey::Number(number) => {
+            let id = state.store.incidents.find(number).await?;
+            return Ok(Redirect::to(&format!("/incidents/{id}")).into_response());
+        }
+    };
     render(&IncidentPage::load(&state, &session, id, FieldErrors::default()).await?)
 }
 
@@ -261,6 +277,28 @@ pub async fn assign(
     };
     state.actions.edit_incident(session.actor(), id, change).await?;
     go(&format!("/incidents/{id}"), "saved")
+}
+
+/// `POST /incidents/{id}/notes`
+pub async fn add_note(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<IncidentId>,
+    form: Form,
+) -> PageResult {
+    let text = form.lines("text");
+    let draft = NoteDraft { text: text.clone() };
+    match state.actions.add_note(session.actor(), id, draft).await {
+        Ok(_) => go(&format!("/incidents/{id}"), "noted"),
+        Err(error) => {
+            let errors = FieldErrors::of(error)?;
+            let page = IncidentPage::load(&state, &session, id, errors).await?;
+            Ok(render_with(
+                http::StatusCode::UNPROCESSABLE_ENTITY,
+                &IncidentPage { note: text, ..page },
+            ))
+        }
+    }
 }
 
 /// `POST /incidents/{id}/edit`
