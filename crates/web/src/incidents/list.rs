@@ -22,6 +22,8 @@ pub struct IncidentRow {
     pub id: IncidentId,
     pub number: Option<IncidentNumber>,
     pub title: String,
+    /// What the row may clip: told when a pointer rests on it.
+    pub whole: String,
     pub status: Markup,
     pub severity: Markup,
     pub service: String,
@@ -34,17 +36,26 @@ pub struct IncidentRow {
 impl IncidentRow {
     /// The row of an incident.
     pub fn new(incident: &Incident, now: Timestamp) -> Self {
+        let assignee = incident.assignee.as_ref().map(|user| user.name.clone());
+        let whole = [
+            incident.title.clone(),
+            incident.service.name.clone(),
+            assignee.clone().unwrap_or_default(),
+            show::exact(incident.created_at),
+        ];
         Self {
             id: incident.id,
             number: incident.number,
             title: show::listed(&incident.title),
+            whole: whole
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .collect::<Vec<_>>()
+                .join(" · "),
             status: show::status_badge(incident.status),
             severity: show::severity_badge(incident.severity),
             service: incident.service.name.clone(),
-            assignee: incident
-                .assignee
-                .as_ref()
-                .map_or("–".to_owned(), |user| user.name.clone()),
+            assignee: assignee.unwrap_or_else(|| "–".to_owned()),
             created: show::when(incident.created_at, now),
         }
     }
