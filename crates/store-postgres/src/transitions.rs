@@ -101,7 +101,7 @@ pub async fn commit_all(
     context: &mut WriteContext,
     requests: &[Request],
 ) -> StoreResult<Vec<StoreResult<Committed>>> {
-    let (results, outbox) = prepare_all(context, requests).await?;
+    let (results, outbox) = Box::pin(prepare_all(context, requests)).await?;
     outbox.write(context).await?;
     Ok(results)
 }
@@ -112,7 +112,7 @@ pub async fn commit_last(
     context: &mut WriteContext,
     requests: &[Request],
 ) -> StoreResult<Vec<StoreResult<Committed>>> {
-    let (results, outbox) = prepare_all(context, requests).await?;
+    let (results, outbox) = Box::pin(prepare_all(context, requests)).await?;
     context.write_last(outbox);
     Ok(results)
 }

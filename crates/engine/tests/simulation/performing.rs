@@ -354,6 +354,7 @@ fn sample(source: &Env) -> Event {
     let now = source.now();
     let incident = Incident {
         id: source.new_incident_id(),
+        number: None,
         title: "a test".into(),
         description: None,
         status: IncidentStatus::Triggered,

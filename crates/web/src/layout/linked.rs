@@ -18,7 +18,7 @@ pub fn linked(text: &str) -> Markup {
         let end = from.find(is_end).unwrap_or(from.len());
         let address = from[..end].trim_end_matches(PUNCTUATION);
         html.push_str(&escaped(before));
-        match SCHEMES.iter().any(|scheme| *scheme == address) || address.is_empty() {
+        match SCHEMES.contains(&address) || address.is_empty() {
             true => html.push_str(&escaped(address)),
             false => {
                 let address = escaped(address);
