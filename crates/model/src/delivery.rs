@@ -149,8 +149,8 @@ pub struct Spending {
 }
 
 /// The most requests of one delivery that are taken and have others follow. The longest way is a ticket's whose making got no
-/// answer: twice through ten pages of a list, and then its own dozen.
-pub const MAX_STEPS: u32 = 48;
+/// answer: twice through fifty pages of a list, and then its own dozen.
+pub const MAX_STEPS: u32 = 120;
 
 /// The most follow-up requests of one delivery that spend no attempt.
 pub const MAX_FOLLOW_UPS: u32 = 4;

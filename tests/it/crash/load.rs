@@ -11,21 +11,20 @@ use crate::support::api_client::ApiClient;
 
 const STEPS: [&str; 3] = ["trigger", "acknowledge", "resolve"];
 
-/// Of every client's incidents, one in so many is critical: platforms hear of those only, whose pace is slow.
-const CRITICAL_EVERY: u64 = 25;
-
 /// An event that the server answered with 2xx: it must be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Accepted {
     pub incident: String,
     pub event: &'static str,
-    /// Platforms hear of it: the incident's title there.
+    /// Platforms hear of it, whose pace is slow: the incident's title there.
     pub critical: Option<String>,
 }
 
 /// Several clients, each with an incident in work.
 pub struct Load {
     clients: Vec<Client>,
+    /// How many were to make a critical incident.
+    critical: usize,
     running: JoinSet<Client>,
     stop: watch::Sender<bool>,
     accepted: Arc<Mutex<Vec<Accepted>>>,
@@ -36,6 +35,10 @@ struct Client {
     incidents_done: u64,
     step: usize,
     incident: Option<String>,
+    /// Whether the incident in work is critical, however often it is asked for.
+    is_critical: bool,
+    /// Whether the one after it is.
+    next_is_critical: bool,
     accepted: Arc<Mutex<Vec<Accepted>>>,
 }
 
@@ -47,11 +50,14 @@ impl Load {
             incidents_done: 0,
             step: 0,
             incident: None,
+            is_critical: name == 0,
+            next_is_critical: false,
             accepted: Arc::clone(&accepted),
         };
         let clients = (0..count).map(client).collect();
         Self {
             clients,
+            critical: 1,
             running: JoinSet::new(),
             stop: watch::Sender::new(false),
             accepted,
@@ -63,6 +69,16 @@ impl Load {
         for client in self.clients.drain(..) {
             self.running.spawn(client.run(api.clone(), self.stop.subscribe()));
         }
+    }
+
+    /// One of the clients has a critical incident next, each in its turn.
+    pub fn make_one_critical(&mut self) {
+        let turn = self.critical % self.clients.len();
+        self.critical += 1;
+        self.clients
+            .iter_mut()
+            .filter(|client| client.name == turn)
+            .for_each(|client| client.next_is_critical = true);
     }
 
     pub async fn stop(&mut self) {
@@ -98,7 +114,7 @@ impl Client {
         let key = format!("{}-{}-{step}", self.name, self.incidents_done);
         let (path, body) = match &self.incident {
             None => {
-                let severity = if self.is_critical() { "critical" } else { "error" };
+                let severity = if self.is_critical { "critical" } else { "error" };
                 let service = json!({"name": "Crash"});
                 (
                     "/api/v1/incidents".to_owned(),
@@ -124,10 +140,6 @@ impl Client {
         true
     }
 
-    fn is_critical(&self) -> bool {
-        self.incidents_done.is_multiple_of(CRITICAL_EVERY)
-    }
-
     fn title(&self) -> String {
         format!("incident {} of client {}", self.incidents_done, self.name)
     }
@@ -138,10 +150,13 @@ impl Client {
         self.accepted.lock().unwrap().push(Accepted {
             incident: id.clone(),
             event,
-            critical: self.is_critical().then(|| self.title()),
+            critical: self.is_critical.then(|| self.title()),
         });
         self.step = (self.step + 1) % STEPS.len();
         self.incident = (self.step > 0).then_some(id);
-        self.incidents_done += u64::from(self.step == 0);
+        if self.step == 0 {
+            self.incidents_done += 1;
+            self.is_critical = std::mem::take(&mut self.next_is_critical);
+        }
     }
 }

@@ -25,6 +25,12 @@ const LONG_SITES: u32 = 4;
 /// How long their rounds may last: a kill finds a server as it starts, takes up what was open, or works.
 const LONGEST_SHORT_ROUND: Duration = Duration::from_millis(120);
 
+/// Every so many rounds a client makes a critical incident, which platforms hear of: by rounds, not by events, since a server on a
+/// PostgreSQL accepts for seconds until its lease lets it send, and a platform takes few requests a second.
+const CRITICAL_EVERY: u32 = 5;
+/// The same in the long test.
+const LONG_CRITICAL_EVERY: u32 = 10;
+
 fn long_kills() -> Option<u32> {
     std::env::var_os("CHECK_LONG")?;
     let given = std::env::var("CHECK_KILLS").ok();
@@ -34,9 +40,14 @@ fn long_kills() -> Option<u32> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_accepted_is_lost_when_the_program_is_killed_under_load() {
     let mut random = Seeded::from_environment("crash");
-    let (sites, kills, longest) = match long_kills() {
-        Some(kills) => (LONG_SITES, kills.div_ceil(LONG_SITES), LONGEST_SHORT_ROUND),
-        None => (2, KILLS, LONGEST_ROUND),
+    let (sites, kills, longest, critical_every) = match long_kills() {
+        Some(kills) => (
+            LONG_SITES,
+            kills.div_ceil(LONG_SITES),
+            LONGEST_SHORT_ROUND,
+            LONG_CRITICAL_EVERY,
+        ),
+        None => (2, KILLS, LONGEST_ROUND, CRITICAL_EVERY),
     };
     let began = Instant::now();
     let mut running = tokio::task::JoinSet::new();
@@ -44,7 +55,7 @@ async fn nothing_accepted_is_lost_when_the_program_is_killed_under_load() {
         let database = (number % 2 == 1).then(crate::fleet::new_database_url);
         let mut site = Site::new(database, Seeded::new(random.next_u64())).await;
         running.spawn(async move {
-            site.live(kills, longest).await;
+            site.live(kills, longest, critical_every).await;
             (site.store(), site.verify().await)
         });
     }

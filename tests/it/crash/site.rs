@@ -28,6 +28,8 @@ const SENDING_EVERY: u32 = 10;
 const TOLD_EVERY: u32 = 400;
 /// How long everything may take to be delivered in the end, before the test says that it never will be.
 const SETTLE_LIMIT: Duration = Duration::from_secs(600);
+/// The states in which a delivery is yet to be sent.
+const OPEN: [&str; 4] = ["scheduled", "queued", "claimed", "held"];
 /// More than a platform's simulator keeps.
 const MAX_MESSAGES: usize = 1000;
 
@@ -154,7 +156,7 @@ impl Site {
     }
 
     /// Lives in rounds until it was killed so often. Now and then a round ends with a soft stop.
-    pub async fn live(&mut self, kills: u32, longest: Duration) {
+    pub async fn live(&mut self, kills: u32, longest: Duration, critical_every: u32) {
         let longest_ms = u64::try_from(longest.as_millis()).unwrap();
         let mut rounds = 0;
         while self.kills < kills {
@@ -162,6 +164,9 @@ impl Site {
             let ends_softly = rounds % SOFT_STOP_EVERY == 0;
             self.receiver.next_run(ends_softly);
             let server = self.start_server().await;
+            if rounds % critical_every == 0 {
+                self.load.make_one_critical();
+            }
             self.load.start(&ApiClient::new(&server.url, &server.key));
             if rounds % SENDING_EVERY == 0 {
                 self.receiver.hear_something().await;
@@ -252,24 +257,32 @@ async fn settle(api: &ApiClient) -> Vec<String> {
     let settled = async {
         loop {
             let counts = api.get("/api/v1/system").await.expect(200).json()["deliveries"].clone();
-            let open =
-                ["scheduled", "queued", "claimed", "held"].map(|state| counts[state].as_u64().unwrap());
+            let open = OPEN.map(|state| counts[state].as_u64().unwrap());
             if open.iter().sum::<u64>() == 0 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(SETTLE_LIMIT, settled)
-        .await
-        .expect("everything accepted is delivered in the end");
-    let list = api.get("/api/v1/deliveries?status=dead&limit=20").await;
-    let list = list.expect(200).json();
-    let mut dead = Vec::new();
+    if tokio::time::timeout(SETTLE_LIMIT, settled).await.is_err() {
+        for state in OPEN.into_iter().chain(["dead"]) {
+            let told = in_state(api, state).await;
+            println!("{state}: {}", told.join("\n"));
+        }
+        panic!("everything accepted is delivered in the end");
+    }
+    in_state(api, "dead").await
+}
+
+/// The latest deliveries in a state, each with its attempts.
+async fn in_state(api: &ApiClient, state: &str) -> Vec<String> {
+    let path = format!("/api/v1/deliveries?status={state}&limit=20");
+    let list = api.get(&path).await.expect(200).json();
+    let mut told = Vec::new();
     for delivery in list["items"].as_array().unwrap() {
         let id = delivery["id"].as_str().unwrap_or_default();
         let path = format!("/api/v1/deliveries/{id}");
-        dead.push(api.get(&path).await.expect(200).text);
+        told.push(api.get(&path).await.expect(200).text);
     }
-    dead
+    told
 }

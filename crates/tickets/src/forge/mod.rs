@@ -47,8 +47,8 @@ use model::exchange::Exchange;
 const FIND_LAG: Duration = Duration::from_secs(120);
 /// How many issues one page holds: each with a text of the longest that we write.
 const PAGE_LENGTH: usize = 20;
-/// How many pages of issues are looked through for a marker.
-const MAX_PAGES: usize = 10;
+/// How many pages of issues are looked through for a marker: the issues of a stormy hour, of which GitHub lets one account make 500.
+const MAX_PAGES: usize = 50;
 /// How much clocks may differ.
 const CLOCKS: Duration = Duration::from_secs(3600);
 

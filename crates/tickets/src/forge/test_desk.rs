@@ -25,7 +25,7 @@ use model::webhook::WebhookKind;
 /// The webhook's signing secret.
 pub(crate) const SIGNING: &str = "whsec_a";
 /// The most requests of one played delivery.
-const MAX_PLAYED: usize = 30;
+const MAX_PLAYED: usize = 60;
 
 pub(crate) fn at() -> Timestamp {
     Timestamp::from_millis(1_705_314_600_000)

@@ -33,6 +33,9 @@ const LIFE: [EventName; 6] = [
 /// More than the requests of a life take.
 const MAX_REQUESTS: usize = 60;
 
+/// Tickets that others make while it is not known whether ours was made.
+const OTHERS: u64 = 450;
+
 /// Every property for every system.
 macro_rules! conforming {
     ($($system:ident: $play:expr, $rounds:literal rounds;)*) => {
@@ -57,6 +60,11 @@ macro_rules! conforming {
             #[test]
             fn a_search_that_lags_is_not_believed_too_early() {
                 super::a_search_that_lags_is_not_believed_too_early($play);
+            }
+
+            #[test]
+            fn a_create_that_was_killed_in_a_storm_of_others_is_made_once() {
+                super::a_create_that_was_killed_in_a_storm_of_others_is_made_once(&|| $play);
             }
 
             #[test]
@@ -249,6 +257,18 @@ fn a_search_that_lags_is_not_believed_too_early<S: TicketSystem>(mut play: Play<
     expect_one_of_each(&play, "a search that lags");
     let is_found = play.story.iter().any(|line| line.contains("made after all"));
     assert!(is_found, "{:#?}", play.story);
+}
+
+fn a_create_that_was_killed_in_a_storm_of_others_is_made_once<S: TicketSystem>(begin: &dyn Fn() -> Play<S>) {
+    for ending in [Ending::KilledBefore, Ending::KilledAfter] {
+        let mut play = begin();
+        play.others = OTHERS;
+        end_create(&mut play, ending);
+        let outcome = play.deliver(EventName::Triggered, 1);
+        assert_eq!(outcome, Outcome::Delivered, "{ending:?}: {:#?}", play.story);
+        let tickets = play.world.tickets().len() as u64;
+        assert_eq!(tickets, OTHERS + 1, "{ending:?}: {:#?}", play.story);
+    }
 }
 
 fn a_create_that_never_left_is_repeated_without_a_look<S: TicketSystem>(mut play: Play<S>) {

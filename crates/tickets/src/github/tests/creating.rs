@@ -258,7 +258,7 @@ fn what_may_be_the_issue_is_never_made_again() {
     let intended = intended(sample(EventName::Triggered), Duration::from_secs(600));
     let unknown = (FailureCode::TicketUnknown, Disposition::Permanent);
     // More issues since then than are looked through.
-    let pages = vec![ok(&json!(vec![unmarked(&intended); 20])); 10];
+    let pages = vec![ok(&json!(vec![unmarked(&intended); 20])); 50];
     assert_eq!(told(&intended, pages), unknown);
     // Made by the account that this one was until lately.
     let mut before = issue(&intended, "open", &["opsknight"]);

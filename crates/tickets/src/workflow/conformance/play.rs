@@ -81,6 +81,8 @@ pub(super) struct Play<S: TicketSystem> {
     pub(super) world: Box<dyn World>,
     /// What is done at its time, whoever waits for it.
     late: Vec<(Timestamp, Rendered)>,
+    /// How many tickets of other incidents are made right after the first request that makes ours.
+    pub(super) others: u64,
     /// Until when the account is shown nothing.
     blind_until: Option<Timestamp>,
     /// The request that made the ticket.
@@ -114,6 +116,7 @@ impl<S: TicketSystem> Play<S> {
             adapter: Workflow(system),
             world,
             late: Vec::new(),
+            others: 0,
             blind_until: None,
             create: None,
             creates: 0,
@@ -198,6 +201,15 @@ impl<S: TicketSystem> Play<S> {
             self.create = Some(request.clone());
             self.creates += 1;
         }
+        let exchange = self.end(request, ending);
+        if request.intent == Some(Intention::MakeTicket) {
+            self.make_others(request);
+        }
+        exchange
+    }
+
+    fn end(&mut self, request: &Rendered, ending: Ending) -> Option<Exchange> {
+        let now = self.sample.now;
         let mut done = || self.world.answer(request, now);
         Some(match ending {
             Ending::Answered => done(),
@@ -236,6 +248,23 @@ impl<S: TicketSystem> Play<S> {
             Ending::NeverSent => silence(Reach::NotSent),
             Ending::Limited => answered(429, String::new()),
         })
+    }
+
+    /// Other incidents' tickets, each with a marker of its own.
+    fn make_others(&mut self, create: &Rendered) {
+        let marker = self.sample.ticket.as_ref().map(TicketLink::marker);
+        let body = String::from_utf8_lossy(&create.body).into_owned();
+        for number in 0..std::mem::take(&mut self.others) {
+            let body = body.replace(
+                marker.as_deref().unwrap_or_default(),
+                &format!("opsknight:inc_other-{number}"),
+            );
+            let other = Rendered {
+                body: body.into(),
+                ..create.clone()
+            };
+            self.world.answer(&other, self.sample.now);
+        }
     }
 
     fn intend(&mut self, intent: Option<Intention>) {
