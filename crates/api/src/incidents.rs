@@ -122,6 +122,8 @@ pub struct IncidentQuery {
     pub(super) severity: Option<String>,
     /// Only this service, by id.
     pub(super) service: Option<String>,
+    /// Only this assignee's, by id.
+    pub(super) assignee: Option<String>,
     /// Only titles that contain this text, whatever the case.
     #[param(max_length = 500)]
     pub(super) q: Option<String>,
@@ -147,6 +149,7 @@ impl IncidentQuery {
             statuses: statuses.unwrap_or_default(),
             severity: parse_parameter("severity", self.severity.as_deref(), Severity::parse)?,
             service_id: parse_parameter("service", self.service.as_deref(), |text| text.parse().ok())?,
+            assignee: parse_parameter("assignee", self.assignee.as_deref(), |text| text.parse().ok())?,
             text: parse_parameter("q", self.q.as_deref(), parse_text)?,
             since: parse_parameter("since", self.since.as_deref(), |text| text.parse().ok())?,
             until: parse_parameter("until", self.until.as_deref(), |text| text.parse().ok())?,

@@ -70,6 +70,9 @@ async fn read(
     if let Some(severity) = filter.severity {
         statement.restrict(" AND i.severity = ?", Box::new(severity.as_str()));
     }
+    if let Some(assignee) = filter.assignee {
+        statement.restrict(" AND i.assignee_id = ?", Box::new(assignee.as_bytes().to_vec()));
+    }
     if let Some(services) = restrictions::services(&filter.restriction) {
         statement.restrict(" AND i.service_id = ANY(?::bytea[])", Box::new(services));
     }

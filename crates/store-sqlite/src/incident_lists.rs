@@ -90,6 +90,10 @@ fn list_statement(filter: &IncidentFilter, page: Page, walked_to: Option<[u8; 16
         sql.push_str(" AND i.severity = ?");
         values.push(Value::Text(severity.as_str().to_owned()));
     }
+    if let Some(assignee) = filter.assignee {
+        sql.push_str(" AND i.assignee_id = ?");
+        values.push(Value::Blob(assignee.as_bytes().to_vec()));
+    }
     let services = filter.restriction.services();
     if !services.is_empty() {
         sql.push_str(&format!(" AND i.service_id IN ({})", marks(services.len())));
@@ -139,7 +143,7 @@ fn along_index(
 mod tests {
     use super::*;
     use crate::migrate::{Moved, migrate};
-    use model::id::ServiceId;
+    use model::id::{ServiceId, UserId};
     use model::incident::{IncidentStatus, Severity};
 
     #[test]
@@ -158,6 +162,7 @@ mod tests {
                         statuses: statuses.clone(),
                         severity,
                         service_id,
+                        assignee: severity.map(|_| UserId::from_bytes([2; 16])),
                         ..IncidentFilter::default()
                     };
                     let listed = list_statement(&filter, page, Some([1; 16]));

@@ -100,6 +100,8 @@ pub struct IncidentFilter {
     pub severity: Option<Severity>,
     /// Only this service.
     pub service_id: Option<ServiceId>,
+    /// Only those that this user has.
+    pub assignee: Option<UserId>,
     /// Only titles that contain this text, whatever the case.
     pub text: Option<String>,
     /// Only triggered at or after.
@@ -130,6 +132,7 @@ impl IncidentFilter {
                 && self.statuses.contains(&IncidentStatus::Acknowledged));
         let is_of_index = self.service_id.is_none() || !self.is_open();
         let is_plain = self.text.is_none() && self.severity.is_none() && self.restriction.is_none();
+        let is_plain = is_plain && self.assignee.is_none();
         is_plain && asks_for_every_status && is_of_index
     }
 }

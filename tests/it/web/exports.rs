@@ -31,6 +31,8 @@ async fn lists_lead_to_files_with_the_same_filters() {
         ("/incidents", 1),
         ("/incidents?status=open&severity=critical&q=CONNECTION", 1),
         ("/incidents?status=resolved", 0),
+        ("/incidents?assignee=me", 0),
+        ("/incidents?since=1h&assignee=nonsense", 1),
         ("/incidents?status=nonsense&severity=nonsense&service=nonsense", 1),
         ("/deliveries?since=24h&status=delivered", 1),
         ("/deliveries?status=dead&since=7d", 0),

@@ -173,6 +173,18 @@ async fn filters_narrow_the_list_and_stand_in_the_address() {
     app.trigger("Disk full on db-1").await;
     let browser = Browser::open_as(&app, Role::Viewer).await;
     browser.goto("/incidents").await;
+    browser.wait_for_text("Disk full").await;
+    assert!(!browser.text("#incidents").await.contains("Certificate"));
+    browser.choose("Status", "Any status").await;
+    browser.press("Filter").await;
+    browser.wait_for_text("Certificate expired").await;
+    browser.choose("Assignee", "Me").await;
+    browser.choose("Triggered", "Last hour").await;
+    browser.press("Filter").await;
+    browser.wait_for_text("No incident fits").await;
+    let path = browser.path().await;
+    assert!(path.contains("status=any") && path.contains("assignee=me") && path.contains("since=1h"));
+    browser.choose("Assignee", "Anybody").await;
     browser.choose("Status", "Resolved").await;
     browser.press("Filter").await;
     browser.wait_for_text("Certificate expired").await;
@@ -217,7 +229,7 @@ async fn many_live_pages_leave_room_for_another() {
     for _ in 0..7 {
         browser.open_tab().await;
         browser.goto("/incidents").await;
-        browser.wait_for_text("No incidents yet").await;
+        browser.wait_for_text("No incident is open").await;
     }
     browser.finish().await;
 }

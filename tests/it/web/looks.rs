@@ -76,7 +76,7 @@ async fn on_a_phone_the_bar_leads_to_every_page_of_the_sidebar() {
     browser.goto("/account").await;
     browser.press("More").await;
     browser.press("Incidents").await;
-    browser.wait_for_text("No incidents yet").await;
+    browser.wait_for_text("No incident is open").await;
     browser.finish().await;
 }
 

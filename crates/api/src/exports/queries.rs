@@ -73,6 +73,7 @@ pub struct IncidentExportQuery {
     #[param(value_type = Option<Severity>)]
     severity: Option<String>,
     service: Option<String>,
+    assignee: Option<String>,
     #[param(max_length = 500)]
     q: Option<String>,
     #[param(format = DateTime)]
@@ -95,6 +96,7 @@ impl IncidentExportQuery {
             status: self.status,
             severity: self.severity,
             service: self.service,
+            assignee: self.assignee,
             q: self.q,
             since: self.since,
             until: self.until,

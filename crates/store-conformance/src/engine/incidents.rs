@@ -235,6 +235,14 @@ cases! {
         let open = vec![IncidentStatus::Triggered, IncidentStatus::Acknowledged];
         let open = IncidentFilter { statuses: open, severity: Some(Severity::Critical), ..ours() };
         assert_eq!(list(open, Page::first()).await, [second.id, first.id]);
+        let assigned = IncidentEdit { assignee: Some(Some(world.bob)), ..IncidentEdit::default() };
+        world.store().incidents.edit(second.id, assigned, world.change(world.at(2))).await.unwrap();
+        let nobodys = IncidentEdit { assignee: Some(None), ..IncidentEdit::default() };
+        for id in [first.id, third.id] {
+            world.store().incidents.edit(id, nobodys.clone(), world.change(world.at(2))).await.unwrap();
+        }
+        assert_eq!(list(IncidentFilter { assignee: Some(world.bob), ..ours() }, Page::first()).await, [second.id]);
+        assert_eq!(list(IncidentFilter { assignee: Some(world.ann), ..ours() }, Page::first()).await, []);
         let resolved = IncidentFilter { statuses: vec![IncidentStatus::Resolved], ..IncidentFilter::default() };
         let page = Page { limit: 1, before: None };
         assert_eq!(list(resolved, page).await, [third.id]);

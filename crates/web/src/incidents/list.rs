@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 
+use crate::deliveries::list::{since_choices, since_of};
 use crate::layout::choices::{Choice, service_choices, severity_choices};
 use crate::layout::error::PageResult;
 use crate::layout::paging::{Pager, address, page_of};
@@ -16,6 +17,9 @@ use model::incident::{Incident, IncidentStatus, Severity};
 use model::incident_number::IncidentNumber;
 use model::time::Timestamp;
 use store::incidents::IncidentFilter;
+
+/// What the address says of incidents that the reader has.
+const MINE: &str = "me";
 
 /// One incident in a list.
 pub struct IncidentRow {
@@ -69,6 +73,8 @@ struct IncidentsPage {
     statuses: Vec<Choice>,
     severities: Vec<Choice>,
     services: Vec<Choice>,
+    assignees: Vec<Choice>,
+    times: Vec<Choice>,
     text: String,
     is_filtered: bool,
     /// Where what is listed can be had as a file.
@@ -80,13 +86,16 @@ struct IncidentsPage {
 /// `GET /incidents`
 pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let (status, severity) = (query.text("status"), query.text("severity"));
+    let (assignee, since) = (query.text("assignee"), query.text("since"));
     let service_id = query.parsed("service", |text| text.parse::<ServiceId>().ok());
     let text = query.search("q");
     let filter = IncidentFilter {
         statuses: statuses_of(status),
         severity: Severity::parse(severity),
         service_id,
+        assignee: (assignee == MINE).then_some(session.user.id),
         text: text.clone(),
+        since: since_of(since, session.context.now),
         ..IncidentFilter::default()
     };
     let page = page_of(query.text("before"));
@@ -97,8 +106,12 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         ("status", status),
         ("severity", severity),
         ("service", query.text("service")),
+        ("assignee", assignee),
+        ("since", since),
         ("q", &text),
     ];
+    // Addresses of before say it aloud.
+    let chosen_status = if status == "open" { "" } else { status };
     render(&IncidentsPage {
         layout: Layout::new(&session, "Incidents", Nav::Incidents),
         incidents: listed
@@ -107,16 +120,20 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
             .map(|incident| IncidentRow::new(incident, session.context.now))
             .collect(),
         statuses: [
-            ("", "Any status"),
-            ("open", "Open"),
+            ("", "Open"),
+            ("any", "Any status"),
             ("triggered", "Triggered"),
             ("acknowledged", "Acknowledged"),
             ("resolved", "Resolved"),
         ]
-        .map(|(value, name)| Choice::new(value, name, status))
+        .map(|(value, name)| Choice::new(value, name, chosen_status))
         .into(),
         severities: severity_choices("Any severity", severity),
         services: service_choices(&state, "Any service", query.text("service")).await?,
+        assignees: [("", "Anybody"), (MINE, "Me")]
+            .map(|(value, name)| Choice::new(value, name, assignee))
+            .into(),
+        times: since_choices(since),
         is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
         export,
         export_parquet,
@@ -130,6 +147,8 @@ fn export_address(format: &str, filter: &IncidentFilter) -> String {
     let statuses = filter.statuses.iter().map(|status| status.as_str());
     let statuses = statuses.collect::<Vec<_>>().join(",");
     let service = filter.service_id.map(|id| id.to_string()).unwrap_or_default();
+    let assignee = filter.assignee.map(|id| id.to_string()).unwrap_or_default();
+    let since = filter.since.map(|since| since.to_string()).unwrap_or_default();
     let filters = [
         ("format", format),
         ("status", &statuses),
@@ -138,14 +157,17 @@ fn export_address(format: &str, filter: &IncidentFilter) -> String {
             filter.severity.map_or("", |severity| severity.as_str()),
         ),
         ("service", &service),
+        ("assignee", &assignee),
+        ("since", &since),
         ("q", filter.text.as_deref().unwrap_or_default()),
     ];
     address("/incidents/export", &filters, None)
 }
 
+/// The statuses that a choice stands for: open ones unless something else is asked for.
 fn statuses_of(text: &str) -> Vec<IncidentStatus> {
     match text {
-        "open" => vec![IncidentStatus::Triggered, IncidentStatus::Acknowledged],
+        "" | "open" => vec![IncidentStatus::Triggered, IncidentStatus::Acknowledged],
         other => IncidentStatus::parse(other).into_iter().collect(),
     }
 }
