@@ -6,7 +6,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use model::id::IncidentId;
+use model::id::{IncidentId, ServiceId};
 use model::incident::Incident;
 use store::StoreResult;
 use store::incidents::IncidentFilter;
@@ -23,7 +23,7 @@ pub fn list(connection: &Connection, filter: &IncidentFilter, page: Page) -> Sto
     if filter.is_of_foreign_service() {
         return Ok(Listed::none());
     }
-    let walked_to = match filter.is_answered_by_index() {
+    let walked_to = match is_answered_by_index(filter) {
         true => None,
         false => walk_end(connection, filter, page)?,
     };
@@ -53,6 +53,34 @@ pub fn list(connection: &Connection, filter: &IncidentFilter, page: Page) -> Sto
     Ok(Listed::new(rows, page, walked_to, |row| *row.id.as_bytes()))
 }
 
+/// The index that a list goes along.
+enum Way {
+    /// Of open incidents there are few.
+    Open,
+    /// Of those that are acknowledged even fewer.
+    Acknowledged,
+    Service(ServiceId),
+    Age,
+}
+
+impl Way {
+    fn new(filter: &IncidentFilter) -> Self {
+        match filter.service_id {
+            _ if filter.is_acknowledged() => Self::Acknowledged,
+            _ if filter.is_open() => Self::Open,
+            Some(service_id) => Self::Service(service_id),
+            None => Self::Age,
+        }
+    }
+}
+
+/// Acknowledged ones have an index of their own here.
+fn is_answered_by_index(filter: &IncidentFilter) -> bool {
+    let is_plain = filter.text.is_none() && filter.severity.is_none() && filter.restriction.is_none();
+    let is_plain = is_plain && filter.assignee.is_none();
+    filter.is_answered_by_index() || (filter.is_acknowledged() && is_plain && filter.service_id.is_none())
+}
+
 /// The last incident that is looked at along the index that fits the filter; nothing if its end comes before.
 fn walk_end(connection: &Connection, filter: &IncidentFilter, page: Page) -> StoreResult<Option<[u8; 16]>> {
     let (sql, values) = walk_end_statement(filter, page);
@@ -61,27 +89,30 @@ fn walk_end(connection: &Connection, filter: &IncidentFilter, page: Page) -> Sto
 }
 
 fn walk_end_statement(filter: &IncidentFilter, page: Page) -> (String, Vec<Value>) {
-    let mut sql = match (filter.is_open(), filter.service_id) {
-        // Of open ones there are few.
-        (true, _) => "SELECT i.id FROM incidents i INDEXED BY incidents_open",
-        (false, Some(_)) => "SELECT i.id FROM incidents i INDEXED BY incidents_service",
-        (false, None) => "SELECT i.id FROM incidents i NOT INDEXED",
+    let way = Way::new(filter);
+    let mut sql = match way {
+        Way::Open => "SELECT i.id FROM incidents i INDEXED BY incidents_open",
+        Way::Acknowledged => "SELECT i.id FROM incidents i INDEXED BY incidents_acknowledged",
+        Way::Service(_) => "SELECT i.id FROM incidents i INDEXED BY incidents_service",
+        Way::Age => "SELECT i.id FROM incidents i NOT INDEXED",
     }
     .to_owned();
-    let mut values = along_index(&mut sql, filter, page, None);
+    let mut values = along_index(&mut sql, &way, filter, page, None);
     sql.push_str(" ORDER BY i.id DESC LIMIT 1 OFFSET ?");
     values.push(Value::Integer(i64::from(WALKED_ROWS) - 1));
     (sql, values)
 }
 
 fn list_statement(filter: &IncidentFilter, page: Page, walked_to: Option<[u8; 16]>) -> (String, Vec<Value>) {
-    let mut sql = match (filter.is_open(), filter.service_id) {
-        (true, _) => select_incidents!("INDEXED BY incidents_open", ""),
-        (false, Some(_)) => select_incidents!("INDEXED BY incidents_service", ""),
-        (false, None) => select_incidents!("NOT INDEXED", ""),
+    let way = Way::new(filter);
+    let mut sql = match way {
+        Way::Open => select_incidents!("INDEXED BY incidents_open", ""),
+        Way::Acknowledged => select_incidents!("INDEXED BY incidents_acknowledged", ""),
+        Way::Service(_) => select_incidents!("INDEXED BY incidents_service", ""),
+        Way::Age => select_incidents!("NOT INDEXED", ""),
     }
     .to_owned();
-    let mut values = along_index(&mut sql, filter, page, walked_to);
+    let mut values = along_index(&mut sql, &way, filter, page, walked_to);
     if let Some(service_id) = filter.service_id.filter(|_| filter.is_open()) {
         sql.push_str(" AND i.service_id = ?");
         values.push(Value::Blob(service_id.as_bytes().to_vec()));
@@ -111,17 +142,19 @@ fn list_statement(filter: &IncidentFilter, page: Page, walked_to: Option<[u8; 16
 /// The entries of the index that come into question.
 fn along_index(
     sql: &mut String,
+    way: &Way,
     filter: &IncidentFilter,
     page: Page,
     walked_to: Option<[u8; 16]>,
 ) -> Vec<Value> {
     let mut values = Vec::new();
-    // In the words of the index `incidents_open`.
-    sql.push_str(match filter.is_open() {
-        true => " WHERE i.status <> 'resolved'",
-        false => " WHERE TRUE",
+    // In the words of the indexes' own conditions.
+    sql.push_str(match way {
+        Way::Open => " WHERE i.status <> 'resolved'",
+        Way::Acknowledged => " WHERE i.status = 'acknowledged'",
+        Way::Service(_) | Way::Age => " WHERE TRUE",
     });
-    if let Some(service_id) = filter.service_id.filter(|_| !filter.is_open()) {
+    if let Way::Service(service_id) = way {
         sql.push_str(" AND i.service_id = ?");
         values.push(Value::Blob(service_id.as_bytes().to_vec()));
     }
@@ -151,11 +184,18 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, Moved::Refused).unwrap();
         let (triggered, resolved) = (IncidentStatus::Triggered, IncidentStatus::Resolved);
+        let acknowledged = IncidentStatus::Acknowledged;
         let page = Page {
             limit: 50,
             before: Some([9; 16]),
         };
-        for statuses in [vec![], vec![triggered], vec![resolved], vec![triggered, resolved]] {
+        for statuses in [
+            vec![],
+            vec![triggered],
+            vec![acknowledged],
+            vec![resolved],
+            vec![triggered, resolved],
+        ] {
             for service_id in [None, Some(ServiceId::from_bytes([1; 16]))] {
                 for severity in [None, Some(Severity::Info)] {
                     let filter = IncidentFilter {

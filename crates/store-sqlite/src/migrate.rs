@@ -12,7 +12,7 @@ use super::transfer::refusal;
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 18] = [
+const MIGRATIONS: [&str; 19] = [
     include_str!("../migrations/0001_engine.sql"),
     include_str!("../migrations/0002_pages.sql"),
     include_str!("../migrations/0003_chat.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 18] = [
     include_str!("../migrations/0016_insights.sql"),
     include_str!("../migrations/0017_key_restrictions.sql"),
     include_str!("../migrations/0018_incident_numbers.sql"),
+    include_str!("../migrations/0019_acknowledged.sql"),
 ];
 /// Added to the number of the schema once the data are moved elsewhere, so that programs that know nothing of moving take the
 /// file for a newer one's, and leave it alone.

@@ -128,8 +128,10 @@ fn create(
         [id.as_bytes()],
     )?;
     let detail = format!("created \"{}\"", settings.name);
-    finish(context, id, change, "webhook.create", &detail)?;
-    get(context.connection, id)
+    audit::write(context.connection, change, "webhook.create", id, &detail)?;
+    let webhook = get(context.connection, id)?;
+    context.webhook_created(&webhook);
+    Ok(webhook)
 }
 
 fn list(connection: &Connection, page: Page) -> StoreResult<Vec<Webhook>> {
@@ -281,7 +283,7 @@ fn rotate_secret(
     get(context.connection, id)
 }
 
-/// What every change of a webhook ends with.
+/// What every change of a webhook that there was before ends with.
 fn finish(
     context: &mut WriteContext<'_>,
     id: WebhookId,

@@ -112,6 +112,16 @@ impl WriteContext<'_> {
         self.writer.subscriptions = None;
     }
 
+    /// Says that a webhook was made: it joins those in memory, so that making one costs the same however many there are.
+    pub fn webhook_created(&mut self, webhook: &Webhook) {
+        if let Some(subscriptions) = &mut self.writer.subscriptions {
+            let later = subscriptions.partition_point(|known| known.id < webhook.id);
+            Arc::make_mut(subscriptions).insert(later, webhook.clone());
+        }
+        let webhook_id = webhook.id;
+        self.after_commit(move |delivery_sink| delivery_sink.webhook_changed(webhook_id));
+    }
+
     /// Says that a webhook changed: the subscriptions in memory no longer hold, and the dispatcher must look again.
     pub fn webhook_changed(&mut self, webhook_id: WebhookId) {
         self.forget_subscriptions();

@@ -118,6 +118,15 @@ impl IncidentFilter {
         !self.statuses.is_empty() && !self.statuses.contains(&IncidentStatus::Resolved)
     }
 
+    /// Whether it asks for acknowledged incidents only.
+    pub fn is_acknowledged(&self) -> bool {
+        !self.statuses.is_empty()
+            && self
+                .statuses
+                .iter()
+                .all(|status| *status == IncidentStatus::Acknowledged)
+    }
+
     /// Whether it asks for a service of which its reader is shown nothing.
     pub fn is_of_foreign_service(&self) -> bool {
         self.service_id

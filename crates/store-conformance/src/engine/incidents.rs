@@ -2,7 +2,7 @@
 
 use model::audit::Actor;
 use model::event::EventName;
-use model::id::{IncidentId, ServiceId, UserId};
+use model::id::{IncidentId, ServiceId, UserId, WebhookId};
 use model::incident::{IncidentAction, IncidentStatus, Severity};
 use model::incident_number::IncidentNumber;
 use model::restriction::Restriction;
@@ -11,6 +11,7 @@ use store::StoreError;
 use store::incidents::{Committed, IncidentEdit, IncidentFilter, ServiceKey, TimelineKind, Trigger};
 
 use crate::cases;
+use crate::settings::samples;
 
 use super::world::{World, changed, created};
 
@@ -248,6 +249,34 @@ cases! {
         assert_eq!(list(resolved, page).await, [third.id]);
     }
 
+    async fn acknowledged_incidents_are_found_by_service_severity_text_and_page(world: &mut World) {
+        let mut ids = Vec::new();
+        for title in ["disk", "dns", "disk again", "resolved", "triggered"] {
+            ids.push(world.trigger(title).await.id);
+        }
+        for id in &ids[..4] {
+            world.act(*id, IncidentAction::Acknowledge, world.at(1)).await;
+        }
+        world.act(ids[3], IncidentAction::Resolve, world.at(2)).await;
+        let acknowledged = || IncidentFilter { statuses: vec![IncidentStatus::Acknowledged], ..IncidentFilter::default() };
+        let list = async |filter: IncidentFilter, page| {
+            let incidents = world.store().incidents.list(filter, page).await.unwrap().rows;
+            incidents.into_iter().map(|incident| incident.id).collect::<Vec<_>>()
+        };
+        let all = [ids[2], ids[1], ids[0]];
+        assert_eq!(list(acknowledged(), Page::first()).await, all);
+        assert_eq!(list(acknowledged(), Page { limit: 1, before: Some(*ids[2].as_bytes()) }).await, [ids[1]]);
+        let of = |service_id| IncidentFilter { service_id: Some(service_id), ..acknowledged() };
+        assert_eq!(list(of(world.service), Page::first()).await, all);
+        assert_eq!(list(of(world.bystanders.service), Page::first()).await, []);
+        let restriction = Restriction::new(vec![world.bystanders.service], None);
+        assert_eq!(list(IncidentFilter { restriction, ..acknowledged() }, Page::first()).await, []);
+        let text = Some("DISK".into());
+        assert_eq!(list(IncidentFilter { text, ..acknowledged() }, Page::first()).await, [ids[2], ids[0]]);
+        let info = Some(Severity::Info);
+        assert_eq!(list(IncidentFilter { severity: info, ..acknowledged() }, Page::first()).await, []);
+    }
+
     async fn a_restricted_reader_is_shown_incidents_of_its_services_only(world: &mut World) {
         let first = world.trigger("one").await.id;
         let second = world.trigger("two").await.id;
@@ -289,6 +318,32 @@ cases! {
         assert_eq!(list(None, Some(10), None).await, []);
         assert_eq!(list(Some(10), Some(31), Some(ids[1])).await, [ids[0]]);
         assert_eq!(list(Some(10), Some(20), Some(ids[2])).await, [ids[0]]);
+    }
+
+    async fn webhooks_that_are_made_later_get_the_next_event_wherever_their_ids_lie(world: &mut World) {
+        let before = world.trigger("before").await;
+        let (early, late) = (WebhookId::new(world.at(-5), [50; 10]), WebhookId::new(world.at(5), [50; 10]));
+        let make = async |id: WebhookId, services: Vec<ServiceId>| {
+            let (settings, secrets) = (samples::settings("made later", services), samples::secrets("s"));
+            let webhooks = &world.store().webhooks;
+            webhooks.create(id, settings, secrets, samples::enabled(), world.change(world.at(1))).await
+        };
+        for id in [late, early] {
+            assert_eq!(make(id, vec![world.service]).await.unwrap().id, id);
+        }
+        let unknown = StoreError::UnknownReference { what: "service" };
+        let refused = WebhookId::new(world.at(6), [50; 10]);
+        assert_eq!(make(refused, vec![ServiceId::new(world.at(0), [99; 10])]).await, Err(unknown));
+        let incident = world.trigger("after").await;
+        for id in [early, late, world.ordered, world.loose] {
+            assert_eq!(world.lane(id, incident.id).await.len(), 1);
+        }
+        assert_eq!(world.lane(refused, incident.id).await, []);
+        assert_eq!(world.lane(late, before.id).await, []);
+        world.store().webhooks.delete(early, world.change(world.at(2))).await.unwrap();
+        let last = world.trigger("last").await;
+        assert_eq!(world.lane(early, last.id).await, []);
+        assert_eq!(world.lane(late, last.id).await.len(), 1);
     }
 
     async fn a_webhook_that_drops_while_disabled_gets_nothing(world: &mut World) {
