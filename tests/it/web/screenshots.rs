@@ -143,6 +143,7 @@ fn name_of(pattern: &str) -> String {
         .trim_matches('/')
         .replace("/{webhook}/{token}", "")
         .replace("{id}", "one")
+        .replace("{*path}", "operations")
         .replace("{kind}", "generic");
     match name.as_str() {
         "" => "dashboard".to_owned(),
