@@ -8,7 +8,9 @@ use rusqlite::{Connection, Row};
 
 use model::delivery::DeliveryState;
 use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::time::Timestamp;
 use store::StoreResult;
+use store::body_text;
 use store::cross_checks::{DeliveryFacts, DeliveryFaults, EventFacts, EventFaults, event_digest};
 use store::upkeep::{CheckListener, Finding, tell};
 
@@ -105,8 +107,10 @@ fn read_events(connection: &Connection, after: i64) -> StoreResult<Vec<EventFact
 /// Events of before digests were kept count as unchanged.
 fn event_from_row(row: &Row<'_>) -> rusqlite::Result<EventFacts> {
     let incident_id = IncidentId::from_bytes(id_bytes(row, "incident_id")?);
-    let (name, body) = (row.get_ref("name")?.as_str()?, row.get_ref("body")?.as_blob()?);
-    let digest = event_digest(incident_id, name, row.get("at")?, body);
+    let (name, at) = (row.get_ref("name")?.as_str()?, row.get("at")?);
+    let kept = row.get_ref("body")?.as_blob()?;
+    let body = body_text::unpack(kept, incident_id, Timestamp::from_millis(at));
+    let digest = event_digest(incident_id, name, at, &body);
     let kept: Option<[u8; 16]> = row.get("digest")?;
     Ok(EventFacts {
         sequence: row.get("sequence")?,

@@ -1,7 +1,6 @@
 //! The event feed.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use rusqlite::{Connection, Result, Row};
 
 use model::audit::Actor;
@@ -10,6 +9,7 @@ use model::id::{EventId, IncidentId};
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
+use store::body_text;
 use store::events::Events;
 
 use super::columns::unexpected;
@@ -53,16 +53,20 @@ pub fn load(connection: &Connection, sequence: i64) -> StoreResult<Event> {
 /// An event: its columns in the order in which [`load`] reads them.
 pub fn event_from_row(row: &Row<'_>) -> Result<Event> {
     let event_type = EventType::parse(row.get_ref(2)?.as_str()?).ok_or_else(|| unexpected("event"))?;
+    let (at, incident_id) = (
+        Timestamp::from_millis(row.get(3)?),
+        IncidentId::from_bytes(row.get(4)?),
+    );
     Ok(Event {
         sequence: row.get(0)?,
         id: EventId::from_bytes(row.get(1)?),
         name: event_type.shown_as(),
         operational: event_type.operational(),
-        at: Timestamp::from_millis(row.get(3)?),
-        incident_id: IncidentId::from_bytes(row.get(4)?),
+        at,
+        incident_id,
         incident_number: number_from_row(row, 8)?,
         actor: Actor::decode(row.get_ref(5)?.as_str()?),
         is_test: row.get(6)?,
-        body: Bytes::copy_from_slice(row.get_ref(7)?.as_blob()?),
+        body: body_text::unpack(row.get_ref(7)?.as_blob()?, incident_id, at).into(),
     })
 }

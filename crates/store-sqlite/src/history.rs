@@ -19,6 +19,7 @@ use model::service::ServiceRef;
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
+use store::body_text;
 use store::cross_checks::event_digest;
 
 use super::attempt_rows;
@@ -185,7 +186,7 @@ impl Entry {
                 name.as_str(),
                 at.as_millis(),
                 event.actor.encode(),
-                &event.body[..],
+                body_text::pack(&event.body, incident.id, at),
                 digest,
             ),
         )?;

@@ -11,6 +11,7 @@ use model::operational::{OperationalName, OperationalNotice};
 use model::webhook::Webhook;
 use store::StoreError;
 use store::StoreResult;
+use store::body_text;
 use store::cross_checks::event_digest;
 use store::delivery_plan::{InitialState, NewDelivery, keeps_order};
 use store::operational::is_wanted;
@@ -96,7 +97,7 @@ pub fn insert_event(context: &mut WriteContext<'_>, event: &Event) -> StoreResul
             event.at.as_millis(),
             event.actor.encode(),
             event.is_test,
-            &event.body[..],
+            body_text::pack(&event.body, event.incident_id, event.at),
             event_digest(
                 event.incident_id,
                 event.name.as_str(),

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
+use model::id::IncidentId;
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
+use store::body_text;
 use store::transfer::{ColumnKind, Layout, Row, Rows, Table, Value};
 
 use super::database::{Database, FILE_NAME, unavailable};
@@ -37,13 +39,15 @@ impl Rows for Database {
         let sql = select_after(layout, key.is_some());
         let mut values: Vec<Parameter> = key.into_iter().flatten().cloned().map(Parameter).collect();
         values.push(Parameter(Value::Number(i64::from(limit))));
-        let kinds: Vec<ColumnKind> = layout.columns.iter().map(|column| column.kind).collect();
+        let layout = layout.clone();
         self.read_long(move |connection| {
             read_all(connection, &sql, params_from_iter(values), |row| {
-                let columns = kinds.iter().enumerate();
-                columns
-                    .map(|(at, kind)| row.get_ref(at).map(|value| read_value(*kind, value)))
-                    .collect()
+                let columns = layout.columns.iter().enumerate();
+                let mut values: Row = columns
+                    .map(|(at, column)| row.get_ref(at).map(|value| read_value(column.kind, value)))
+                    .collect::<Result<_, _>>()?;
+                unpack_body(&layout, &mut values);
+                Ok(values)
             })
         })
         .await
@@ -198,6 +202,24 @@ fn read_value(kind: ColumnKind, value: ValueRef<'_>) -> Value {
         (ValueRef::Blob(bytes), _) => Value::Bytes(bytes.to_vec()),
         // No column of ours holds one.
         (ValueRef::Null | ValueRef::Real(_), _) => Value::Null,
+    }
+}
+
+/// Bodies of events are packed here only.
+fn unpack_body(layout: &Layout, row: &mut Row) {
+    let places = ["incident_id", "at", "body"].map(|name| layout.place_of(name));
+    let [Some(incident_id), Some(at), Some(body)] = places else {
+        return;
+    };
+    let (Value::Bytes(incident_id), Value::Number(at)) = (&row[incident_id], &row[at]) else {
+        return;
+    };
+    let Ok(incident_id) = incident_id.as_slice().try_into() else {
+        return;
+    };
+    let (incident_id, at) = (IncidentId::from_bytes(incident_id), Timestamp::from_millis(*at));
+    if let Value::Bytes(kept) = &mut row[body] {
+        *kept = body_text::unpack(kept, incident_id, at);
     }
 }
 

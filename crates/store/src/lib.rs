@@ -7,6 +7,7 @@
 pub mod access;
 pub mod activity_plan;
 pub mod attempt_columns;
+pub mod body_text;
 pub mod budgets;
 pub mod canaries;
 pub mod catalog;

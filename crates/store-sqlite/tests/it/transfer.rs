@@ -1,15 +1,18 @@
 //! What happens to a file whose data go to another store.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use model::incident::IncidentAction;
 use rusqlite::Connection;
 use store::StoreError;
-use store::transfer::{NOT_MOVED, TABLES};
+use store::transfer::{Column, ColumnKind, Layout, NOT_MOVED, Rows, TABLES, Value};
 use store_conformance::Opening;
+use store_conformance::engine::World;
 use store_conformance::settings::samples;
 use store_sqlite::{Database, Settings, take_back};
 
-use super::backend::open_database;
+use super::backend::{SqliteBackend, open_database};
 
 fn settings(directory: &Path) -> Settings {
     let opening = Opening::default();
@@ -51,6 +54,50 @@ fn each_table_is_moved_or_known_to_stay() {
         !NOT_MOVED.contains(&name) && TABLES.iter().all(|table| table.name != name)
     };
     assert_eq!(names.iter().filter(is_known).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[tokio::test]
+async fn bodies_of_events_are_packed_in_the_file_and_read_and_moved_as_they_were_sent() {
+    let backend = Arc::new(SqliteBackend::new());
+    let file = backend.directory().to_owned();
+    let mut world = World::new(backend).await;
+    let incident = world.trigger("Disk \"7\" is full: é").await;
+    for action in [IncidentAction::Acknowledge, IncidentAction::Resolve] {
+        world.act(incident.id, action, world.at(5)).await;
+    }
+    let events = world.store().events.list_after(0, 50).await.unwrap();
+    let bodies: Vec<_> = events.iter().map(|event| event.body.to_vec()).collect();
+    assert_eq!(bodies.len(), 6);
+    for event in &events {
+        let body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+        assert_eq!(body["event"], event.name.as_str());
+        assert_eq!(body["incident"]["id"], event.incident_id.to_string());
+    }
+    let column = |name: &str, kind| Column {
+        name: name.into(),
+        kind,
+    };
+    let layout = Layout {
+        table: TABLES.iter().find(|table| table.name == "events").unwrap(),
+        columns: vec![
+            column("sequence", ColumnKind::Number),
+            column("incident_id", ColumnKind::Bytes),
+            column("at", ColumnKind::Number),
+            column("body", ColumnKind::Bytes),
+        ],
+    };
+    world
+        .restart_as(2, async |_| {
+            let connection = Connection::open(file.join("opsknight.db")).unwrap();
+            let sql = "SELECT max(length(body)) FROM events";
+            let longest: u32 = connection.query_row(sql, (), |row| row.get(0)).unwrap();
+            assert!(longest as usize * 2 < bodies[3].len(), "{longest}");
+            let database = Database::open_for_transfer(settings(&file)).unwrap();
+            let rows = database.rows_after(&layout, None, 50).await.unwrap();
+            let moved = rows.into_iter().map(|mut row| row.pop().unwrap());
+            assert!(moved.eq(bodies.iter().cloned().map(Value::Bytes)));
+        })
+        .await;
 }
 
 #[tokio::test]
