@@ -1,7 +1,7 @@
 //! Bodies of events as a row keeps them: what stands in nearly every one, or in the row beside it, is a single byte. A body of the
 //! default format says its incident, its times and the names of its members, and little else.
 //!
-//! What is packed begins with [`PACKED`], with which no JSON begins; any other body is kept as it is, as those of earlier versions
+//! What is packed begins with a byte, with which no JSON begins; any other body is kept as it is, as those of earlier versions
 //! are.
 
 use model::id::IncidentId;
