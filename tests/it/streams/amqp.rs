@@ -7,8 +7,9 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
 use super::brokers::{
-    Broker, Sender, forgetful_proxy, free_port, identity, is_refused, live_through_a_kill, lose_an_answer,
+    Broker, Sender, forgetful_proxy, identity, is_refused, live_through_a_kill, lose_an_answer,
 };
+use crate::fleet::postgres::free_port;
 use crate::support::certificates::Authority;
 use crate::support::programs::{judges, program};
 use crate::tickets::judges::python;

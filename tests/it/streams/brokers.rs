@@ -22,12 +22,6 @@ const START_PATIENCE: Duration = Duration::from_secs(120);
 /// Beyond the first retry of the default schedule.
 const RETRY: Duration = Duration::from_secs(70);
 
-/// A port that nobody has right now.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// A running broker, and who reads it.
 pub struct Broker {
     command: Box<dyn Fn() -> Command + Send + Sync>,

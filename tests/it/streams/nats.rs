@@ -7,8 +7,9 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use super::brokers::{
-    Broker, Sender, forgetful_proxy, free_port, identity, is_refused, live_through_a_kill, lose_an_answer,
+    Broker, Sender, forgetful_proxy, identity, is_refused, live_through_a_kill, lose_an_answer,
 };
+use crate::fleet::postgres::free_port;
 use crate::support::certificates::Authority;
 use crate::support::programs::program;
 use crate::support::test_app::text;

@@ -7,7 +7,8 @@ use clock::Env;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::brokers::{Broker, Sender, free_port, identity, is_refused};
+use super::brokers::{Broker, Sender, identity, is_refused};
+use crate::fleet::postgres::free_port;
 use crate::support::certificates::Authority;
 use crate::support::programs::program;
 use crate::support::test_app::text;

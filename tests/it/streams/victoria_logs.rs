@@ -6,7 +6,8 @@ use clock::Env;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::brokers::{Broker, free_port};
+use super::brokers::Broker;
+use crate::fleet::postgres::free_port;
 use crate::support::programs::program;
 use crate::support::test_app::{PATIENCE, TestApp, text};
 use crate::tickets::judges::python;
