@@ -59,10 +59,7 @@ pub async fn guard(
     let context = session
         .as_ref()
         .map_or(context, |session| session.context.clone());
-    let layout = match &session {
-        Some(session) => Layout::bare(session),
-        None => Layout::open("", &context),
-    };
+    let layout = layout_for(session.as_ref(), &context);
     let response = match authorize(&state, rule, request, context, session).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal,
@@ -71,6 +68,20 @@ pub async fn guard(
     match response.extensions().get::<PageError>() {
         Some(error) => error_page(error, &layout),
         None => response,
+    }
+}
+
+/// What stands around a page at an address that no route has: who is signed in keeps their menu.
+pub async fn layout_without_route(state: &WebState, request: &Request) -> Layout {
+    let context = look_of(state, request);
+    let session = find_session(state, request.headers(), &context).await;
+    layout_for(session.ok().flatten().as_ref(), &context)
+}
+
+fn layout_for(session: Option<&UserSession>, context: &RequestContext) -> Layout {
+    match session {
+        Some(session) => Layout::bare(session),
+        None => Layout::open("", context),
     }
 }
 

@@ -110,3 +110,20 @@ async fn files_are_kept_for_ever_under_the_address_of_their_content_only() {
     assert_eq!(old.header("cache-control"), "no-cache");
     nobody.get("/assets/000000000000/secrets.txt").await.expect(404);
 }
+
+#[tokio::test]
+async fn who_is_signed_in_keeps_the_menu_where_there_is_no_page() {
+    let sample = Sample::start().await;
+    let menu = "aria-label=\"Main\"";
+    let admin = sample.admin().await;
+    assert!(admin.get("/no-such-page").await.expect(404).html.contains(menu));
+    let stranger = PageClient::new(&sample.app.base());
+    assert!(
+        !stranger
+            .get("/no-such-page")
+            .await
+            .expect(404)
+            .html
+            .contains(menu)
+    );
+}
