@@ -11,12 +11,13 @@ const { shared } = document.currentScript.dataset;
 
 // Times: relative ones kept fresh, exact ones in the viewer's zone.
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+function duration(seconds) {
+  const [amount, unit] = seconds < 60 ? [seconds, 's'] : seconds < 3600 ? [seconds / 60, 'min'] : seconds < 86400 ? [seconds / 3600, 'h'] : [seconds / 86400, 'd'];
+  return `${Math.floor(amount)} ${unit}`;
+}
 function relative(seconds) {
-  const size = Math.abs(seconds);
-  if (size < 5) return 'now';
-  const [amount, unit] = size < 60 ? [size, 's'] : size < 3600 ? [size / 60, 'min'] : size < 86400 ? [size / 3600, 'h'] : [size / 86400, 'd'];
-  const text = `${Math.floor(amount)} ${unit}`;
-  return seconds >= 0 ? `${text} ago` : `in ${text}`;
+  if (Math.abs(seconds) < 5) return 'now';
+  return seconds >= 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
 }
 let clockSkew = 0;
 function freshenTimes(within = document) {
@@ -24,7 +25,8 @@ function freshenTimes(within = document) {
     const at = new Date(time.dateTime);
     const shown = exact.format(at);
     if (time.title !== shown) time.title = shown;
-    const text = 'exact' in time.dataset ? shown : relative((Date.now() + clockSkew - at) / 1000);
+    const seconds = (Date.now() + clockSkew - at) / 1000;
+    const text = 'exact' in time.dataset ? shown : 'lasting' in time.dataset ? duration(Math.max(0, seconds)) : relative(seconds);
     if (time.textContent !== text) time.textContent = text;
   }
 }

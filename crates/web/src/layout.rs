@@ -325,7 +325,7 @@ fn ticket_note_of(code: &str) -> Option<Flash> {
         "ticket-unlinked" => ("success", "Unlinked. The ticket stays as it is."),
         "ticket-telling" => ("info", "The ticket is being told what it was not told yet."),
         "ticket-followed" => ("success", "The incident is now as the ticket says."),
-        "ticket-in-line" => ("info", "Incident and ticket are in line."),
+        "ticket-in-line" => ("info", "Incident and ticket are in sync."),
         "ticket-busy" => (
             "info",
             "An event is on its way to the ticket. Look again in a moment.",

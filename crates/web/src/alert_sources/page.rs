@@ -81,7 +81,7 @@ impl SourcePage {
             service_id: source.service.id,
             state: state_badge(&source, now),
             is_enabled: settings.is_enabled,
-            silent_since: source.silent_since(now).map(|at| show::when(at, now)),
+            silent_since: source.silent_since(now).map(|at| show::lasting(at, now)),
             created: show::when(source.created_at, now),
             last: show::when_or_dash(source.last_request_at, now),
             key: key.to_owned(),

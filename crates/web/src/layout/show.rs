@@ -47,20 +47,34 @@ pub fn exact(at: Timestamp) -> String {
     at.to_rfc3339_seconds().replace('T', " ").replace('Z', " UTC")
 }
 
-/// `3 min ago`, `in 2 h`.
-pub fn relative(at: Timestamp, now: Timestamp) -> String {
-    let (seconds, is_past) = if at <= now {
-        (now.since(at).as_secs(), true)
-    } else {
-        (at.since(now).as_secs(), false)
-    };
-    let amount = match seconds {
-        0..5 => return "now".to_owned(),
-        5..MINUTE => format!("{seconds} s"),
+/// How long something has lasted that began then, to stand after *for*; a script keeps it fresh.
+pub fn lasting(since: Timestamp, now: Timestamp) -> Markup {
+    let (iso, exact, amount) = (since.to_string(), exact(since), amount(now.since(since)));
+    Safe(format!(
+        "<time datetime=\"{iso}\" title=\"{exact}\" data-lasting>{amount}</time>"
+    ))
+}
+
+/// `3 min`, `2 h`: a duration in one unit, rounded down.
+fn amount(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..MINUTE => format!("{seconds} s"),
         MINUTE..HOUR => format!("{} min", seconds / MINUTE),
         HOUR..DAY => format!("{} h", seconds / HOUR),
         _ => format!("{} d", seconds / DAY),
-    };
+    }
+}
+
+/// `3 min ago`, `in 2 h`.
+pub fn relative(at: Timestamp, now: Timestamp) -> String {
+    const NOW: Duration = Duration::from_secs(5);
+    let is_past = at <= now;
+    let distance = if is_past { now.since(at) } else { at.since(now) };
+    if distance < NOW {
+        return "now".to_owned();
+    }
+    let amount = amount(distance);
     if is_past {
         format!("{amount} ago")
     } else {
@@ -199,12 +213,12 @@ pub fn percent(part: u64, whole: u64) -> Option<String> {
     })
 }
 
-/// A badge. `tone` is `success`, `warning`, `info`, `error` or `neutral`; `text` is a word of ours.
+/// A badge. `tone` is a class of the style: `success`, `warning`, `info`, `error`, `neutral`, or a severity's; `text` is a word of ours.
 pub fn badge(tone: &'static str, text: &'static str) -> Markup {
     Safe(format!("<span class=\"badge {tone}\">{text}</span>"))
 }
 
-/// The badge of an incident's status.
+/// The badge of an incident's status: told by its word and shape, since colour tells the severity.
 pub fn status_badge(status: IncidentStatus) -> Markup {
     let class = status.as_str();
     let text = match status {
@@ -218,8 +232,8 @@ pub fn status_badge(status: IncidentStatus) -> Markup {
 /// The badge of a severity.
 pub fn severity_badge(severity: Severity) -> Markup {
     match severity {
-        Severity::Critical => badge("error", "Critical"),
-        Severity::Error => badge("error soft", "Error"),
+        Severity::Critical => badge("severity-critical", "Critical"),
+        Severity::Error => badge("severity-error", "Error"),
         Severity::Warning => badge("warning", "Warning"),
         Severity::Info => badge("info", "Info"),
     }

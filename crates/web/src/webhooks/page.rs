@@ -142,7 +142,7 @@ impl WebhookPage {
             is_enabled: webhook.is_enabled(),
             is_degraded: webhook.degraded.is_some(),
             trouble: trouble(&webhook),
-            trouble_since: trouble_since(&webhook).map(|since| show::when(since, now)),
+            trouble_since: trouble_since(&webhook).map(|since| show::lasting(since, now)),
             day: Day::new(&activity, Some(id), now),
             next_try: stats
                 .next_due_at
