@@ -1,34 +1,15 @@
 //! A client in TypeScript that is generated from the API's description: the description is valid OpenAPI, the client is typed,
 //! compiles strictly, and works. `./check` installs what it takes (`tests/judges/typescript`); in CI it must be there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Output;
 
 use tokio::process::Command;
 
 use super::server::Server;
+use crate::support::programs::{node_packages, root};
 
 const SOURCES: [&str; 3] = ["client.ts", "tsconfig.json", "package.json"];
-
-/// The folder in which `./check` has installed the generator and the compiler; nothing if it could not.
-fn installed() -> Option<PathBuf> {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let folder = target.join("judges/typescript");
-    if folder.join("installed").exists() {
-        return Some(folder);
-    }
-    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    assert!(
-        !is_ci,
-        "the TypeScript client is missing: ./check installs it where node and npm are there"
-    );
-    eprintln!(
-        "MISSING: {}: no client was generated from the API's description",
-        folder.display()
-    );
-    None
-}
 
 async fn run(folder: &Path, program: &Path, arguments: &[&str]) -> String {
     let run = Command::new("node")
@@ -50,12 +31,14 @@ async fn run(folder: &Path, program: &Path, arguments: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_generated_typescript_client_is_typed_and_works() {
-    let Some(installed) = installed() else { return };
+    let Some(installed) = node_packages("typescript") else {
+        return;
+    };
     let server = Server::start().await;
     // Below the packages, where node looks for them.
     let folder = tempfile::tempdir_in(&installed).unwrap();
     let folder = folder.path();
-    let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/judges/typescript");
+    let sources = root().join("tests/judges/typescript");
     for name in SOURCES {
         std::fs::copy(sources.join(name), folder.join(name)).unwrap();
     }

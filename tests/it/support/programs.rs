@@ -1,4 +1,4 @@
-//! Foreign programs that judge what we ship and send: nginx, Caddy, promtool, helm, brokers. `./check` fetches them and says which it cannot; in CI a
+//! Foreign programs that judge what we ship and send: nginx, Caddy, promtool, helm, brokers, packages from npm. `./check` fetches them and says which it cannot; in CI a
 //! missing one that it did not name fails.
 
 use std::path::{Path, PathBuf};
@@ -40,4 +40,20 @@ pub fn program(name: &str) -> Option<PathBuf> {
         eprintln!("not judged: {name} is missing");
     }
     found
+}
+
+/// Where `./check` has installed the packages that `tests/judges/NAME` lists; nothing if it could not. In CI they must be there.
+pub fn node_packages(name: &str) -> Option<PathBuf> {
+    let folder = judges().join(name);
+    if folder.join("installed").exists() {
+        return Some(folder);
+    }
+    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    assert!(
+        !is_ci,
+        "{} is missing: ./check installs it where node and npm are there",
+        folder.display()
+    );
+    eprintln!("not judged: {} is missing", folder.display());
+    None
 }

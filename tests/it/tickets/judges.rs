@@ -2,7 +2,7 @@
 //! environment (`tests/judges/requirements.txt`) and says if it cannot; in CI a missing one fails otherwise. What we write in wiki
 //! markup is read by Atlassian's own program, from npm.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -10,12 +10,11 @@ use tokio::io::AsyncWriteExt;
 
 use super::{Desk, KINDS};
 use crate::support::platform::Platform;
+use crate::support::programs::{judges, node_packages, root};
 
 /// The environment that `./check` makes; nothing if it said that it could not.
 pub fn python() -> Option<PathBuf> {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let python = target.join("judges/bin/python");
+    let python = judges().join("bin/python");
     if python.exists() {
         return Some(python);
     }
@@ -30,8 +29,7 @@ pub fn python() -> Option<PathBuf> {
 
 /// Where a judge is.
 pub fn script(name: &str) -> PathBuf {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    root.join("tests/judges").join(name)
+    root().join("tests/judges").join(name)
 }
 
 /// Runs a judge and says what it said.
@@ -118,20 +116,9 @@ const LINES: [(&str, &[&str]); 15] = [
 
 /// What Atlassian's program makes of wiki markup; nothing if `./check` could not install it.
 async fn read_wiki(markup: &str) -> Option<Vec<Value>> {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let folder = target.join("judges/wiki");
-    if !folder.join("installed").exists() {
-        let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-        assert!(
-            !is_ci,
-            "the reader of wiki markup is missing: ./check installs it where node and npm are there"
-        );
-        eprintln!("not judged: {} is missing", folder.display());
-        return None;
-    }
+    let folder = node_packages("wiki")?;
     let mut reader = tokio::process::Command::new("node")
-        .arg(root.join("tests/judges/wiki/read.cjs"))
+        .arg(root().join("tests/judges/wiki/read.cjs"))
         .env("NODE_PATH", folder.join("node_modules"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,37 +1,63 @@
-//! Nobody is shut out: names, headings, contrast, focus, on every page, light and dark, on a desk and on a phone.
+//! Nobody is shut out: names, headings, contrast, focus, on every page, light and dark, on a desk and on a phone. axe-core, from npm,
+//! looks at each page too.
 
 use std::collections::BTreeSet;
 
 use model::access::Role;
+use serde_json::Value;
 use web::{PageVerb, routes};
 
 use super::browser::{Browser, DESKTOP, PHONE};
 use super::people::sign_in_link;
 use super::showroom::showroom;
+use crate::support::programs::node_packages;
 use crate::support::test_app::TestApp;
 
 const CHECKS: &str = include_str!("accessibility.js");
 const NOTHING: [String; 0] = [];
 
+/// What axe-core says of the page in both themes, a line for each rule and element; nothing without it.
+const AXE: &str = "return axe.run().then(({violations}) => violations.flatMap(({id, nodes}) => \
+                   nodes.map(({html, failureSummary}) => `axe ${id}: ${html.slice(0, 120)} ${failureSummary}`)))";
+
+/// The source of axe-core; nothing if `./check` could not install it.
+fn axe() -> Option<String> {
+    let packages = node_packages("axe")?;
+    Some(std::fs::read_to_string(packages.join("node_modules/axe-core/axe.min.js")).unwrap())
+}
+
 /// What is wrong with the page that a browser shows, in both themes and sizes.
 async fn problems(browser: &mut Browser, path: &str) -> Vec<String> {
     let mut problems = Vec::new();
+    if let Some(axe) = axe() {
+        browser.eval(&axe).await;
+        for theme in ["light", "dark"] {
+            show_theme(browser, theme).await;
+            problems
+                .extend(lines(browser.eval(AXE).await).map(|problem| format!("{path} ({theme}): {problem}")));
+        }
+    }
     for (size, device) in [(DESKTOP, "desk"), (PHONE, "phone")] {
         browser.resize(size).await;
         for theme in ["light", "dark"] {
-            browser
-                .eval(&format!("document.documentElement.dataset.theme = '{theme}'"))
-                .await;
-            let found = browser.eval(CHECKS).await;
-            let found = found
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter_map(|problem| problem.as_str());
+            show_theme(browser, theme).await;
+            let found = lines(browser.eval(CHECKS).await);
             problems.extend(found.map(|problem| format!("{path} ({theme}, {device}): {problem}")));
         }
     }
     problems
+}
+
+async fn show_theme(browser: &Browser, theme: &str) {
+    browser
+        .eval(&format!("document.documentElement.dataset.theme = '{theme}'"))
+        .await;
+}
+
+/// The texts of a list.
+fn lines(list: Value) -> impl Iterator<Item = String> {
+    let lines: Vec<String> = serde_json::from_value(list).unwrap();
+    lines.into_iter()
 }
 
 async fn problems_of_pages(browser: &mut Browser, paths: &[String]) -> Vec<String> {
@@ -113,13 +139,11 @@ async fn the_checks_find_what_they_look_for() {
     let app = TestApp::start(directory.path()).await;
     let browser = Browser::open(&app).await;
     browser.show(include_str!("inaccessible.html")).await;
-    let found = browser.eval(CHECKS).await;
-    let found = found
-        .as_array()
-        .unwrap()
+    let found: Vec<String> = lines(browser.eval(CHECKS).await).collect();
+    let rules: BTreeSet<_> = found
         .iter()
-        .filter_map(|problem| problem.as_str());
-    let rules: BTreeSet<_> = found.filter_map(|problem| problem.split(':').next()).collect();
+        .filter_map(|problem| problem.split(':').next())
+        .collect();
     let expected = [
         "aria-labelledby of nothing",
         "border of a field with a contrast of 1.16, needs 3",
@@ -148,6 +172,12 @@ async fn the_checks_find_what_they_look_for() {
         "without a name",
     ];
     assert_eq!(rules, BTreeSet::from(expected));
+    if let Some(axe) = axe() {
+        browser.eval(&axe).await;
+        let found: Vec<String> = lines(browser.eval(AXE).await).collect();
+        let has = |rule: &str| found.iter().any(|line| line.starts_with(&format!("axe {rule}:")));
+        assert!(has("image-alt") && has("color-contrast"), "{found:?}");
+    }
     browser.finish().await;
 }
 
