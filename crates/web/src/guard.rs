@@ -72,9 +72,10 @@ pub async fn guard(
 }
 
 /// What stands around a page at an address that no route has: who is signed in keeps their menu.
-pub async fn layout_without_route(state: &WebState, request: &Request) -> Layout {
-    let context = look_of(state, request);
-    let session = find_session(state, request.headers(), &context).await;
+pub async fn layout_without_route(state: &WebState, request: Request) -> Layout {
+    let context = look_of(state, &request);
+    let headers = request.into_parts().0.headers;
+    let session = find_session(state, &headers, &context).await;
     layout_for(session.ok().flatten().as_ref(), &context)
 }
 

@@ -11,7 +11,7 @@ use crate::state::WebState;
 
 /// There is no such page.
 pub async fn page(State(state): State<WebState>, request: Request) -> Response {
-    let layout = layout_without_route(&state, &request).await;
+    let layout = layout_without_route(&state, request).await;
     error_page(&PageError::not_found("page"), &layout)
 }
 
@@ -22,6 +22,6 @@ pub async fn wrong_method(State(state): State<WebState>, request: Request) -> Re
     if request.method() == Method::GET && !page.is_empty() {
         return Redirect::to(page).into_response();
     }
-    let layout = layout_without_route(&state, &request).await;
+    let layout = layout_without_route(&state, request).await;
     error_page(&PageError::wrong_method(), &layout)
 }
