@@ -29,6 +29,7 @@ use crate::alerts::ToldRefusals;
 use crate::deep_check::MAX_DEEP_CHECKS;
 use crate::insights::MAX_INSIGHTS_AT_ONCE;
 use crate::password::Passwords;
+use crate::people::PasswordRule;
 use clock::Env;
 use model::event::Event;
 use model::id::WebhookId;
@@ -61,6 +62,7 @@ pub struct Actions {
     tester: Arc<dyn Tester>,
     desk: Arc<dyn TicketGateway>,
     passwords: Passwords,
+    password_rule: PasswordRule,
     renderer: Renderer,
     told_refusals: ToldRefusals,
     /// Who may compute insights now.
@@ -81,6 +83,7 @@ impl Actions {
     ) -> Self {
         Self {
             passwords: Passwords::new(source.random()),
+            password_rule: PasswordRule::default(),
             store,
             source,
             url_rules,
@@ -90,6 +93,14 @@ impl Actions {
             told_refusals: alerts::told_refusals(),
             insights: Semaphore::new(MAX_INSIGHTS_AT_ONCE),
             deep_checks: Arc::new(Semaphore::new(MAX_DEEP_CHECKS)),
+        }
+    }
+
+    /// The same with another rule of whose passwords are accepted.
+    pub fn with_password_rule(self, password_rule: PasswordRule) -> Self {
+        Self {
+            password_rule,
+            ..self
         }
     }
 }

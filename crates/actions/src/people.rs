@@ -9,6 +9,7 @@ use model::access::{KeyHash, Role};
 use model::audit::Actor;
 use model::device::{device_token, is_device_of};
 use model::id::{SessionId, UserId};
+use model::identity::{Identity, ProvenPerson};
 use model::secret::SecretText;
 use model::session::{SIGN_IN_LINK_LIFETIME, Session};
 use model::time::Timestamp;
@@ -33,6 +34,40 @@ impl From<StoreError> for SignInError {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.into())
     }
+}
+
+/// Whose passwords are accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum PasswordRule {
+    #[default]
+    Everybody,
+    /// Those of these addresses: for the day on which the provider that people sign in by fails.
+    Only(Vec<String>),
+}
+
+impl PasswordRule {
+    /// Whether somebody's password is accepted.
+    pub fn admits(&self, user: &User) -> bool {
+        let Self::Only(addresses) = self else {
+            return true;
+        };
+        let own = user.email.as_deref().unwrap_or_default();
+        addresses.iter().any(|address| address.eq_ignore_ascii_case(own))
+    }
+}
+
+/// Why somebody whom the provider has proven is not let in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AdmissionError {
+    /// None of their groups brings a role.
+    #[error("none of the groups brings a role")]
+    NoRole,
+    /// A user has their address, and is not known to be them.
+    #[error("there is a user with this address who does not sign in by the provider")]
+    AddressTaken,
+    /// Something else.
+    #[error(transparent)]
+    Failed(#[from] ActionError),
 }
 
 /// A new password, typed twice.
@@ -151,9 +186,58 @@ impl Actions {
         };
         let fits = self.passwords.verify(password, expected, asker).await?;
         match user {
-            Some(user) if fits => Ok(self.begin_session(&user, origin).await?),
+            Some(user) if fits && self.password_rule.admits(&user) => {
+                Ok(self.begin_session(&user, origin).await?)
+            }
             Some(_) | None => Err(SignInError::Refused),
         }
+    }
+
+    /// Signs somebody in whom the provider has proven, with the role that their groups bring. Whoever has none any more is out,
+    /// and their sessions end.
+    pub async fn admit(
+        &self,
+        person: ProvenPerson,
+        role: Option<Role>,
+        origin: Origin,
+    ) -> Result<SignedIn, AdmissionError> {
+        let Some(role) = role else {
+            let known = self.store.identities.find(person.identity).await;
+            if let Some(user) = known.map_err(ActionError::from)? {
+                self.end_every_session(Actor::System, user.id).await?;
+            }
+            return Err(AdmissionError::NoRole);
+        };
+        let (id, change) = (self.source.new_user_id(), self.source.change(Actor::System));
+        match self.store.identities.admit(person, role, id, change).await {
+            Ok(user) => Ok(self.begin_session(&user, origin).await?),
+            Err(StoreError::Taken { .. }) => Err(AdmissionError::AddressTaken),
+            Err(error) => Err(AdmissionError::Failed(error.into())),
+        }
+    }
+
+    /// Lets a user sign in by the provider from now on.
+    pub async fn connect_identity(&self, user: &User, identity: Identity) -> Result<(), ActionError> {
+        let change = self.source.change(actor_of(user));
+        Ok(self.store.identities.link(identity, user.id, change).await?)
+    }
+
+    /// Lets a user no longer sign in by the provider, and ends their sessions.
+    pub async fn disconnect_identities(&self, actor: Actor, user_id: UserId) -> Result<(), ActionError> {
+        let change = self.source.change(actor);
+        self.store.identities.unlink(user_id, change).await?;
+        Ok(())
+    }
+
+    async fn end_every_session(&self, actor: Actor, user_id: UserId) -> Result<(), ActionError> {
+        for session in self.store.sessions.list(user_id, self.source.now()).await? {
+            match self.end_session(actor.clone(), user_id, session.id).await {
+                // One that ended by itself meanwhile has ended all the same.
+                Ok(()) | Err(ActionError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Begins a session for somebody who has proven who they are.
@@ -223,6 +307,12 @@ impl Actions {
                 "the user has no address to sign in with: give them one first".into(),
             ));
         }
+        if !self.password_rule.admits(&user) {
+            return Err(ActionError::Conflict(
+                "the settings accept no password of this user (oidc.passwords): they sign in by the provider"
+                    .into(),
+            ));
+        }
         let token = format!("link_{}", hex::encode(self.source.random::<24>()));
         let change = self.source.change(actor);
         let expires_at = change.at.plus(SIGN_IN_LINK_LIFETIME);
@@ -250,6 +340,9 @@ impl Actions {
         let Some(user) = self.store.sign_in.find_link(hash, now).await? else {
             return Err(SignInError::Refused);
         };
+        if !self.password_rule.admits(&user) {
+            return Err(SignInError::Refused);
+        }
         let password = self.passwords.hash(new.password, self.source.random()).await?;
         let change = self.source.change(actor_of(&user));
         match self.store.sign_in.use_link(hash, password, change).await {

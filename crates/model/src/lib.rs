@@ -21,6 +21,7 @@ pub mod exchange;
 pub mod expression;
 pub mod filter;
 pub mod id;
+pub mod identity;
 pub mod inbox;
 pub mod incident;
 pub mod incident_number;

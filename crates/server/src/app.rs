@@ -13,6 +13,7 @@ mod run;
 mod schema_watch;
 mod server;
 mod set_up_token;
+mod single_sign_on;
 mod unread_body;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -174,8 +175,19 @@ impl App {
         let (queue, counts) = (Arc::clone(&inbox), Arc::clone(&metrics));
         let dispatcher = Dispatcher::start(queue, store.clone(), deliverer, counts, supervisor.clone());
         let ticket_poller = TicketPoller::new(store.clone(), source.clone(), dispatcher.clone());
-        let actions = gateway::actions(&store, &source, rules, renderer, &dispatcher, &ticket_poller);
+        let passwords = single_sign_on::password_rule(config);
+        let actions = gateway::actions(
+            &store,
+            &source,
+            rules,
+            renderer,
+            &dispatcher,
+            &ticket_poller,
+            passwords,
+        );
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
+        let public = public_url(config, address);
+        let single_sign_on = single_sign_on::prepare(config, public.as_ref(), &client, &source)?;
         let shared = Shared {
             actions: Arc::clone(&actions),
             store: store.clone(),
@@ -185,6 +197,7 @@ impl App {
             limits: limits.clone(),
             capacity,
             metrics: Arc::clone(&metrics),
+            single_sign_on,
             stopping: stop.begin.subscribe(),
         };
         let (pages, set_up_token) = pages::prepare(config, shared).await?;

@@ -44,6 +44,7 @@ macro_rules! conformance {
         $crate::budgets!();
         $crate::catalog!();
         $crate::fleet!();
+        $crate::identities!();
         $crate::inboxes!();
         $crate::receipts!();
         $crate::sessions!();

@@ -58,6 +58,14 @@ impl Users for Database {
 
 async fn create(connection: &Connection, user: &User, change: &Change) -> StoreResult<User> {
     lock_addresses(connection).await?;
+    insert(connection, user).await?;
+    let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
+    audit::write(connection, change, "user.create", user.id, &detail).await?;
+    Ok(user.clone())
+}
+
+/// Writes the row of a new user; taken if the address is another's. Addresses are locked already.
+pub async fn insert(connection: &Connection, user: &User) -> StoreResult<()> {
     check_address(connection, user).await?;
     connection
         .execute_or_refuse(
@@ -71,10 +79,8 @@ async fn create(connection: &Connection, user: &User, change: &Change) -> StoreR
             ],
             REFUSAL,
         )
-        .await?;
-    let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
-    audit::write(connection, change, "user.create", user.id, &detail).await?;
-    Ok(user.clone())
+        .await
+        .map(|_| ())
 }
 
 /// One user.

@@ -28,6 +28,7 @@ mod fallbacks;
 mod fleet;
 mod giving_up;
 pub mod history;
+mod identities;
 mod inboxes;
 mod incident_edits;
 mod incident_lists;
@@ -128,6 +129,7 @@ impl Database {
             fleet: Arc::clone(self) as _,
             sign_in: Arc::clone(self) as _,
             sessions: Arc::clone(self) as _,
+            identities: Arc::clone(self) as _,
             inboxes: Arc::clone(self) as _,
             sources: Arc::clone(self) as _,
             overview: Arc::clone(self) as _,

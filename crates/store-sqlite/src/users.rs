@@ -46,7 +46,15 @@ impl Users for Database {
 }
 
 fn create(connection: &Connection, user: User, change: &Change) -> StoreResult<User> {
-    check_address(connection, &user)?;
+    insert(connection, &user)?;
+    let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
+    audit::write(connection, change, "user.create", user.id, &detail)?;
+    Ok(user)
+}
+
+/// Writes the row of a new user; taken if the address is another's.
+pub fn insert(connection: &Connection, user: &User) -> StoreResult<()> {
+    check_address(connection, user)?;
     execute_or_refuse(
         connection,
         "INSERT INTO users (id, name, email, role, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -58,10 +66,7 @@ fn create(connection: &Connection, user: User, change: &Change) -> StoreResult<U
             user.created_at.as_millis(),
         ),
         REFUSAL,
-    )?;
-    let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
-    audit::write(connection, change, "user.create", user.id, &detail)?;
-    Ok(user)
+    )
 }
 
 fn list(connection: &Connection, page: Page) -> StoreResult<Vec<User>> {

@@ -23,6 +23,7 @@ pub mod fallback_plan;
 pub mod fleet;
 pub mod head_text;
 pub mod high_water_mark;
+pub mod identities;
 pub mod inboxes;
 pub mod incident_plan;
 pub mod incidents;
@@ -102,6 +103,8 @@ pub struct Store {
     pub sign_in: Arc<dyn sign_in::SignIn>,
     /// Sessions of people who signed in.
     pub sessions: Arc<dyn sessions::Sessions>,
+    /// Who people are at an OpenID provider.
+    pub identities: Arc<dyn identities::Identities>,
     /// Inboxes and what came to them.
     pub inboxes: Arc<dyn inboxes::Inboxes>,
     /// Alert sources, what came to them, and their alerts.

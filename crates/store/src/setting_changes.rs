@@ -4,6 +4,7 @@
 use model::access::Role;
 use model::escalation::{EscalationPolicy, EscalationStep};
 use model::id::UserId;
+use model::identity::Identity;
 use model::inbox::Inbox;
 use model::outage::Fallback;
 use model::service::Service;
@@ -47,6 +48,41 @@ pub fn of_user(before: &User, after: &User) -> Option<String> {
         (role.as_str(), before.role != after.role),
     ];
     changed_sentence(&before.name, &fields)
+}
+
+/// What the audit log says of somebody whom their provider lets in: that they are new, or that their role follows their
+/// groups; nothing if they are as they were.
+pub fn admitted_sentence(
+    before: Option<&User>,
+    user: &User,
+    identity: &Identity,
+) -> Option<(&'static str, String)> {
+    let (name, role, issuer) = (&user.name, user.role.as_str(), &identity.issuer);
+    match before {
+        None => {
+            let detail = format!("created \"{name}\" as {role}, who signs in by {issuer}");
+            Some(("user.create", detail))
+        }
+        Some(before) if before.role != user.role => {
+            let old = before.role.as_str();
+            let detail = format!("changed the role of \"{name}\" from {old} to {role}, as {issuer} says");
+            Some(("user.update", detail))
+        }
+        Some(_) => None,
+    }
+}
+
+/// What it says of an identity that is tied to a user.
+pub fn linked_sentence(user: &User, identity: &Identity) -> String {
+    format!("let \"{}\" sign in by {}", user.name, identity.issuer)
+}
+
+/// What it says when all of a user's identities are untied.
+pub fn unlinked_sentence(user: &User) -> String {
+    format!(
+        "let \"{}\" no longer sign in by a provider, and ended their sessions",
+        user.name
+    )
 }
 
 /// What changes of an escalation policy.

@@ -31,7 +31,7 @@ impl Table {
 }
 
 /// Every table that is moved, each behind those that its rows refer to.
-pub static TABLES: [Table; 27] = [
+pub static TABLES: [Table; 28] = [
     Table::new("policies", &["id"]),
     Table::new("users", &["id"]),
     Table::new("policy_steps", &["policy_id", "position"]),
@@ -64,6 +64,7 @@ pub static TABLES: [Table; 27] = [
     },
     Table::new("sign_in_links", &["hash"]),
     Table::new("sessions", &["id"]),
+    Table::new("identities", &["issuer", "subject"]),
     Table {
         name: "inboxes",
         key: &["id"],

@@ -301,6 +301,14 @@ fn note_of(code: &str) -> Option<Flash> {
             "success",
             "The password is changed and every session has ended. Sign in anew.",
         ),
+        "connected" => (
+            "success",
+            "Connected. You may sign in by the provider from now on; your role follows your groups there.",
+        ),
+        "disconnected" => (
+            "success",
+            "Disconnected. The person cannot sign in by the provider any more, and their sessions have ended.",
+        ),
         "ended" => ("success", "The session has ended."),
         "all-ended" => (
             "success",

@@ -3,5 +3,6 @@
 pub mod account;
 pub mod set_up;
 pub mod sign_in;
+pub mod single_sign_on;
 pub mod users;
 pub mod welcome;

@@ -38,6 +38,16 @@ fn entrance() -> Vec<PageRoute> {
         Route::form("/setup", RoutePolicy::Public, people::set_up::create),
         Route::page("/sign-in", RoutePolicy::Public, people::sign_in::page),
         Route::form("/sign-in", RoutePolicy::Public, people::sign_in::sign_in),
+        Route::page(
+            "/sign-in/oidc",
+            RoutePolicy::Public,
+            people::single_sign_on::begin,
+        ),
+        Route::page(
+            "/sign-in/oidc/callback",
+            RoutePolicy::Public,
+            people::single_sign_on::finish,
+        ),
         Route::form("/sign-out", RoutePolicy::SignedIn, people::sign_in::sign_out),
         Route::page("/welcome", RoutePolicy::Public, people::welcome::page),
         Route::form("/welcome", RoutePolicy::Public, people::welcome::set_password),
@@ -51,6 +61,11 @@ fn entrance() -> Vec<PageRoute> {
             "/account/password",
             RoutePolicy::SignedIn,
             people::account::change_password,
+        ),
+        Route::form(
+            "/account/connect",
+            RoutePolicy::SignedIn,
+            people::single_sign_on::connect,
         ),
         Route::form(
             "/account/sessions/{id}/end",
@@ -119,6 +134,7 @@ fn catalog_pages() -> Vec<PageRoute> {
         Route::form("/users/{id}", CATALOG, people::users::change),
         Route::form("/users/{id}/delete", CATALOG, people::users::delete),
         Route::form("/users/{id}/sign-in-link", ADMIN, people::users::create_link),
+        Route::form("/users/{id}/disconnect", ADMIN, people::users::disconnect),
         Route::form("/users/{id}/sessions/end", ADMIN, people::users::end_sessions),
         Route::page(
             "/escalation-policies",

@@ -118,6 +118,7 @@ impl House {
             commits: commits_seen,
             settings: settings(directory.path()),
             limits: limit::shared::SharedLimits::default(),
+            single_sign_on: None,
             setup: SetupToken::none(),
             openapi: api::openapi_document,
             exports: crate::PageExports::none(),

@@ -108,6 +108,8 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
             "/docs/{*path}",
             "/setup",
             "/sign-in",
+            "/sign-in/oidc",
+            "/sign-in/oidc/callback",
             "/wall",
             "/wall/live",
             "/welcome"

@@ -20,6 +20,7 @@ mod screenshots;
 mod sessions;
 mod set_up;
 mod showroom;
+mod single_sign_on;
 mod sources;
 mod stream_page;
 mod wall;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::outbound_rules::OutboundRules;
+use actions::people::PasswordRule;
 use actions::{ActionError, Actions, Tester, TicketGateway};
 use api::ApiParts;
 use axum::Router;
@@ -41,11 +42,13 @@ pub fn actions(
     renderer: Renderer,
     dispatcher: &Dispatcher,
     ticket_poller: &TicketPoller,
+    password_rule: PasswordRule,
 ) -> Arc<Actions> {
     let tester = Arc::new(TestSender(dispatcher.clone()));
     let desk = Arc::new(EngineGateway(dispatcher.clone(), ticket_poller.clone()));
     let (store, source) = (store.clone(), source.clone());
-    Arc::new(Actions::new(store, source, rules, tester, desk, renderer))
+    let actions = Actions::new(store, source, rules, tester, desk, renderer);
+    Arc::new(actions.with_password_rule(password_rule))
 }
 
 /// Send Test by way of the dispatcher.

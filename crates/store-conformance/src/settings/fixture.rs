@@ -19,6 +19,7 @@ use store::access::Access;
 use store::budgets::Budgets;
 use store::catalog::{Policies, Services, Users};
 use store::fleet::Fleet;
+use store::identities::Identities;
 use store::inboxes::Inboxes;
 use store::queue::Queue;
 use store::receipts::{Answer, ReceiptState, Receipts};
@@ -119,6 +120,9 @@ impl Fixture {
     }
     pub fn sessions(&self) -> &dyn Sessions {
         &*self.store.sessions
+    }
+    pub fn identities(&self) -> &dyn Identities {
+        &*self.store.identities
     }
     pub fn inboxes(&self) -> &dyn Inboxes {
         &*self.store.inboxes

@@ -13,6 +13,7 @@ pub mod budgets;
 pub mod catalog;
 mod fixture;
 pub mod fleet;
+pub mod identities;
 pub mod inboxes;
 pub mod receipts;
 pub mod samples;

@@ -15,8 +15,10 @@ use crate::layout::{Layout, Nav, go, local_path, render, render_refused};
 use crate::session::{RequestContext, Sidebar, Theme, UserSession, set_preferences};
 use crate::state::{ACCOUNT_LIMIT, WebState};
 use actions::people::NewPassword;
-use model::id::SessionId;
+use model::id::{SessionId, UserId};
+use model::identity::LinkedIdentity;
 use model::session::Session;
+use model::time::Timestamp;
 use store::budgets::Budget;
 
 /// One of somebody's sessions.
@@ -49,12 +51,35 @@ impl SessionRow {
     }
 }
 
+/// Who somebody is at a provider.
+pub struct IdentityRow {
+    /// The provider.
+    pub issuer: String,
+    /// When they last signed in so.
+    pub used: Markup,
+}
+
+impl IdentityRow {
+    /// The rows of a person's identities.
+    pub async fn load(state: &WebState, id: UserId, now: Timestamp) -> Result<Vec<Self>, PageError> {
+        let identities = state.store.identities.list(id).await?.into_iter();
+        let row = |linked: LinkedIdentity| Self {
+            issuer: linked.identity.issuer,
+            used: show::when_or_dash(linked.last_used_at, now),
+        };
+        Ok(identities.map(row).collect())
+    }
+}
+
 #[derive(Template)]
 #[template(path = "people/account.html")]
 struct AccountPage {
     layout: Layout,
     email: String,
     sessions: Vec<SessionRow>,
+    /// The provider that people may sign in by, as pages call it.
+    provider: Option<String>,
+    identities: Vec<IdentityRow>,
     errors: FieldErrors,
 }
 
@@ -69,6 +94,11 @@ impl AccountPage {
                 .into_iter()
                 .map(|row| SessionRow::new(row, session))
                 .collect(),
+            provider: state
+                .single_sign_on
+                .as_ref()
+                .map(|provider| provider.name.clone()),
+            identities: IdentityRow::load(state, session.user.id, now).await?,
             errors,
         })
     }

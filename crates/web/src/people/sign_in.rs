@@ -21,16 +21,56 @@ use model::client_address::ClientAddress;
 use model::session::SESSION_LIFETIME;
 use store::budgets::Budget;
 use store::log_store_failure;
+use url::form_urlencoded;
 
+/// The page on which people sign in.
 #[derive(Template)]
 #[template(path = "people/sign_in.html")]
-struct SignInPage {
+pub struct SignInPage {
     layout: Layout,
     next: String,
     email: String,
     mistake: Option<String>,
     /// Whether nobody can sign in yet.
     is_new: bool,
+    /// The provider that people may sign in by, as pages call it.
+    provider: Option<String>,
+    /// Whether passwords are for a few people only.
+    hides_passwords: bool,
+}
+
+impl SignInPage {
+    fn new(state: &WebState, context: &RequestContext, next: String) -> Self {
+        let provider = state.single_sign_on.as_ref();
+        Self {
+            layout: Layout::open("Sign in", context),
+            next,
+            email: String::new(),
+            mistake: None,
+            is_new: false,
+            provider: provider.map(|provider| provider.name.clone()),
+            hides_passwords: provider.is_some_and(|provider| provider.replaces_passwords),
+        }
+    }
+
+    /// The page after a sign-in by the provider came to nothing.
+    pub fn refused(state: &WebState, context: &RequestContext, mistake: String) -> Self {
+        let mut page = Self::new(state, context, "/".to_owned());
+        page.mistake = Some(mistake);
+        page
+    }
+
+    /// The page as an answer.
+    pub fn answer(&self, status: http::StatusCode) -> axum::response::Response {
+        render_with(status, self)
+    }
+
+    /// The page's address at the provider's button, with the page to be led back to.
+    fn query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", &self.next)
+            .finish()
+    }
 }
 
 /// `GET /sign-in`
@@ -44,13 +84,9 @@ pub async fn page(
     if session.is_some() {
         return Ok(Redirect::to(&next).into_response());
     }
-    render(&SignInPage {
-        layout: Layout::open("Sign in", &context),
-        next,
-        email: String::new(),
-        mistake: None,
-        is_new: state.actions.needs_first_admin().await?,
-    })
+    let mut page = SignInPage::new(&state, &context, next);
+    page.is_new = page.provider.is_none() && state.actions.needs_first_admin().await?;
+    render(&page)
 }
 
 /// `POST /sign-in`
@@ -65,14 +101,10 @@ pub async fn sign_in(
     let next = local_path(form.text("next"), "/").to_owned();
     let email = form.text("email").to_owned();
     let refused = |status, mistake: String| {
-        let page = SignInPage {
-            layout: Layout::open("Sign in", &context),
-            next: next.clone(),
-            email: email.clone(),
-            mistake: Some(mistake),
-            is_new: false,
-        };
-        Ok(render_with(status, &page))
+        let mut page = SignInPage::new(&state, &context, next.clone());
+        page.email.clone_from(&email);
+        page.mistake = Some(mistake);
+        Ok(page.answer(status))
     };
     let device = known_device(&state, &headers, &email).await?;
     let attempt = match Attempt::begin(&state, origin.address, &email, device).await? {
