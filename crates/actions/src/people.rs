@@ -4,6 +4,7 @@ use crate::access::SetupToken;
 use crate::catalog::{MAX_NAME_LENGTH, check_email};
 use crate::checks::Checks;
 use crate::password::{Asker, check_password};
+use crate::second_factor::Proven;
 use crate::{ActionError, Actions};
 use model::access::{KeyHash, Role};
 use model::audit::Actor;
@@ -178,7 +179,7 @@ impl Actions {
         password: String,
         origin: Origin,
         asker: Asker,
-    ) -> Result<SignedIn, SignInError> {
+    ) -> Result<Proven, SignInError> {
         let record = self.store.sign_in.find_by_email(email).await?;
         let (user, expected) = match record {
             Some(record) => (Some(record.user), record.password),
@@ -187,7 +188,7 @@ impl Actions {
         let fits = self.passwords.verify(password, expected, asker).await?;
         match user {
             Some(user) if fits && self.password_rule.admits(&user) => {
-                Ok(self.begin_session(&user, origin).await?)
+                Ok(self.after_password(&user, origin).await?)
             }
             Some(_) | None => Err(SignInError::Refused),
         }
@@ -279,16 +280,7 @@ impl Actions {
         let mut checks = Checks::new();
         check_password(&mut checks, "password", &new.password, &new.again);
         checks.finish(|| ())?;
-        let record = self.store.sign_in.find_by_id(user.id).await?;
-        if !self
-            .passwords
-            .verify(present, record.password, Asker::Known)
-            .await?
-        {
-            let mut checks = Checks::new();
-            checks.fail("present", "wrong", "this is not your present password");
-            return Err(checks.into_error());
-        }
+        self.expect_password(user, present).await?;
         let password = self.passwords.hash(new.password, self.source.random()).await?;
         let change = self.source.change(actor_of(user));
         Ok(self.store.sign_in.set_password(user.id, password, change).await?)
@@ -330,8 +322,13 @@ impl Actions {
         Ok(self.store.sign_in.find_link(KeyHash::new(token), now).await?)
     }
 
-    /// Uses a one-time link up: the person has a new password. All of their sessions end.
-    pub async fn use_sign_in_link(&self, token: &str, new: NewPassword) -> Result<User, SignInError> {
+    /// Uses a one-time link up: the person has a new password, and is let in. All of their earlier sessions end.
+    pub async fn use_sign_in_link(
+        &self,
+        token: &str,
+        new: NewPassword,
+        origin: Origin,
+    ) -> Result<Proven, SignInError> {
         let mut checks = Checks::new();
         check_password(&mut checks, "password", &new.password, &new.again);
         checks.finish(|| ())?;
@@ -346,7 +343,7 @@ impl Actions {
         let password = self.passwords.hash(new.password, self.source.random()).await?;
         let change = self.source.change(actor_of(&user));
         match self.store.sign_in.use_link(hash, password, change).await {
-            Ok(user) => Ok(user),
+            Ok(user) => Ok(self.after_password(&user, origin).await?),
             Err(StoreError::NotFound { .. }) => Err(SignInError::Refused),
             Err(error) => Err(error.into()),
         }

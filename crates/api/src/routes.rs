@@ -136,6 +136,14 @@ fn user_routes() -> Vec<Route> {
         .may_take::<Nothing>()
         .fails(&[Conflict])
         .gives::<SignInLinkView>(201),
+        Route::new(
+            Delete,
+            "/api/v1/users/{id}/second-factor",
+            Scope::Admin,
+            "Take a user's second factor away, as when they have lost it; nothing happens if there is none",
+            users::delete_second_factor,
+        )
+        .gives_nothing(),
     ]
 }
 

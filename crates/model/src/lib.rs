@@ -35,6 +35,7 @@ pub mod patch;
 pub mod restriction;
 pub mod retry;
 pub mod schema;
+pub mod second_factor;
 pub mod secret;
 pub mod service;
 pub mod session;

@@ -47,6 +47,7 @@ macro_rules! conformance {
         $crate::identities!();
         $crate::inboxes!();
         $crate::receipts!();
+        $crate::second_factors!();
         $crate::sessions!();
         $crate::sign_in!();
         $crate::upkeep!();

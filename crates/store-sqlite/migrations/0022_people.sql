@@ -1,4 +1,4 @@
--- People: who they are at an OpenID provider.
+-- People: who they are at an OpenID provider, and their second factors.
 
 CREATE TABLE identities (
     issuer        TEXT NOT NULL CHECK (length(issuer) BETWEEN 1 AND 255),
@@ -10,3 +10,17 @@ CREATE TABLE identities (
 ) WITHOUT ROWID, STRICT;
 
 CREATE INDEX identities_user ON identities (user_id);
+
+CREATE TABLE second_factors (
+    user_id     BLOB PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    secret      BLOB NOT NULL,                 -- sealed
+    last_step   INTEGER NOT NULL,              -- a code is good once
+    created_at  INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE recovery_codes (
+    hash     BLOB PRIMARY KEY CHECK (length(hash) = 32),
+    user_id  BLOB NOT NULL REFERENCES second_factors (user_id) ON DELETE CASCADE
+) WITHOUT ROWID, STRICT;
+
+CREATE INDEX recovery_codes_user ON recovery_codes (user_id);

@@ -56,6 +56,7 @@ mod refusals;
 mod rekey;
 mod replays;
 mod restrictions;
+mod second_factors;
 mod services;
 mod sessions;
 mod sign_in;
@@ -129,6 +130,7 @@ impl Database {
             fleet: Arc::clone(self) as _,
             sign_in: Arc::clone(self) as _,
             sessions: Arc::clone(self) as _,
+            second_factors: Arc::clone(self) as _,
             identities: Arc::clone(self) as _,
             inboxes: Arc::clone(self) as _,
             sources: Arc::clone(self) as _,

@@ -37,6 +37,7 @@ pub mod queue;
 pub mod receipts;
 pub mod seal;
 pub mod sealed;
+pub mod second_factors;
 pub mod sessions;
 pub mod setting_changes;
 pub mod sign_in;
@@ -103,6 +104,8 @@ pub struct Store {
     pub sign_in: Arc<dyn sign_in::SignIn>,
     /// Sessions of people who signed in.
     pub sessions: Arc<dyn sessions::Sessions>,
+    /// Secrets of one-time codes, and recovery codes.
+    pub second_factors: Arc<dyn second_factors::SecondFactors>,
     /// Who people are at an OpenID provider.
     pub identities: Arc<dyn identities::Identities>,
     /// Inboxes and what came to them.

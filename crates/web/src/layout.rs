@@ -301,6 +301,10 @@ fn note_of(code: &str) -> Option<Flash> {
             "success",
             "The password is changed and every session has ended. Sign in anew.",
         ),
+        "second-factor-removed" => (
+            "success",
+            "The second factor is removed: the password alone is enough.",
+        ),
         "connected" => (
             "success",
             "Connected. You may sign in by the provider from now on; your role follows your groups there.",

@@ -38,6 +38,7 @@ fn entrance() -> Vec<PageRoute> {
         Route::form("/setup", RoutePolicy::Public, people::set_up::create),
         Route::page("/sign-in", RoutePolicy::Public, people::sign_in::page),
         Route::form("/sign-in", RoutePolicy::Public, people::sign_in::sign_in),
+        Route::form("/sign-in/code", RoutePolicy::Public, people::code::sign_in),
         Route::page(
             "/sign-in/oidc",
             RoutePolicy::Public,
@@ -61,6 +62,21 @@ fn entrance() -> Vec<PageRoute> {
             "/account/password",
             RoutePolicy::SignedIn,
             people::account::change_password,
+        ),
+        Route::page(
+            "/account/second-factor",
+            RoutePolicy::SignedIn,
+            people::second_factor::page,
+        ),
+        Route::form(
+            "/account/second-factor",
+            RoutePolicy::SignedIn,
+            people::second_factor::create,
+        ),
+        Route::form(
+            "/account/second-factor/delete",
+            RoutePolicy::SignedIn,
+            people::second_factor::delete,
         ),
         Route::form(
             "/account/connect",

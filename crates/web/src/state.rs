@@ -35,6 +35,11 @@ pub const ACCOUNT_ANYWHERE_LIMIT: Limit = Limit {
     per_second: 1.0 / 6.0,
     burst: 200.0,
 };
+/// How many wrong codes of a second factor a person has: of a million codes, three are right at a time.
+pub const CODE_LIMIT: Limit = Limit {
+    per_second: 1.0 / 300.0,
+    burst: 5.0,
+};
 /// How many links and tokens one network address may try that do not work.
 const LINK_LIMIT: Limit = Limit {
     per_second: 0.5,

@@ -94,6 +94,7 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
             "/appearance",
             "/setup",
             "/sign-in",
+            "/sign-in/code",
             "/welcome"
         ])
     );

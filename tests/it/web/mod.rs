@@ -17,6 +17,7 @@ mod looks;
 pub mod people;
 pub mod sample;
 mod screenshots;
+mod second_factor;
 mod sessions;
 mod set_up;
 mod showroom;

@@ -23,6 +23,7 @@ use store::identities::Identities;
 use store::inboxes::Inboxes;
 use store::queue::Queue;
 use store::receipts::{Answer, ReceiptState, Receipts};
+use store::second_factors::SecondFactors;
 use store::sessions::Sessions;
 use store::sign_in::SignIn;
 use store::sources::Sources;
@@ -123,6 +124,9 @@ impl Fixture {
     }
     pub fn identities(&self) -> &dyn Identities {
         &*self.store.identities
+    }
+    pub fn second_factors(&self) -> &dyn SecondFactors {
+        &*self.store.second_factors
     }
     pub fn inboxes(&self) -> &dyn Inboxes {
         &*self.store.inboxes

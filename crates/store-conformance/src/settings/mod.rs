@@ -17,6 +17,7 @@ pub mod identities;
 pub mod inboxes;
 pub mod receipts;
 pub mod samples;
+pub mod second_factors;
 pub mod sessions;
 pub mod sign_in;
 pub mod upkeep;

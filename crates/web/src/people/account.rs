@@ -80,6 +80,7 @@ struct AccountPage {
     /// The provider that people may sign in by, as pages call it.
     provider: Option<String>,
     identities: Vec<IdentityRow>,
+    has_second_factor: bool,
     errors: FieldErrors,
 }
 
@@ -99,6 +100,7 @@ impl AccountPage {
                 .as_ref()
                 .map(|provider| provider.name.clone()),
             identities: IdentityRow::load(state, session.user.id, now).await?,
+            has_second_factor: state.store.second_factors.get(session.user.id).await?.is_some(),
             errors,
         })
     }

@@ -13,10 +13,12 @@ use crate::layout::error::{PageError, PageResult};
 use crate::layout::form::Form;
 use crate::layout::query::Query;
 use crate::layout::{Layout, local_path, render, render_with};
+use crate::people::code::CodePage;
 use crate::session::{Anybody, RequestContext, UserSession, cookie};
 use crate::state::{ACCOUNT_ANYWHERE_LIMIT, ACCOUNT_LIMIT, WebState};
 use actions::password::Asker;
 use actions::people::{Origin, SignInError, SignedIn};
+use actions::second_factor::Proven;
 use model::client_address::ClientAddress;
 use model::session::SESSION_LIFETIME;
 use store::budgets::Budget;
@@ -121,9 +123,9 @@ pub async fn sign_in(
         .actions
         .sign_in(email.clone(), password, origin.of(), attempt.asker);
     match signing_in.await {
-        Ok(tokens) => {
+        Ok(proven) => {
             attempt.give_back(&state).await;
-            Ok(signed_in(&state, &tokens, &next))
+            go_on(&state, &context, proven, &next)
         }
         Err(SignInError::Refused) => {
             tracing::info!(address = %origin.address, "a sign-in was refused");
@@ -134,6 +136,14 @@ pub async fn sign_in(
             attempt.give_back(&state).await;
             Err(error.into())
         }
+    }
+}
+
+/// Lets somebody in who has shown a password or a link, or asks for the code of their device.
+pub fn go_on(state: &WebState, context: &RequestContext, proven: Proven, next: &str) -> PageResult {
+    match proven {
+        Proven::SignedIn(tokens) => Ok(signed_in(state, &tokens, next)),
+        Proven::NeedsCode(token) => render(&CodePage::new(context, token.reveal(), next)),
     }
 }
 

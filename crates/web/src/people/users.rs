@@ -127,6 +127,7 @@ struct UserPage {
     created: Markup,
     access: Access,
     identities: Vec<IdentityRow>,
+    has_second_factor: bool,
     /// Only administrators see them.
     sessions: Vec<SessionRow>,
     link: Option<Link>,
@@ -152,6 +153,7 @@ impl UserPage {
             is_self: id == session.user.id,
             access: Access::new(&user, record.password.is_some(), !identities.is_empty()),
             identities,
+            has_second_factor: state.store.second_factors.get(id).await?.is_some(),
             name: user.name,
             email: user.email.unwrap_or_default(),
             role: role_badge(user.role),
@@ -360,6 +362,16 @@ pub async fn disconnect(
 ) -> PageResult {
     state.actions.disconnect_identities(session.actor(), id).await?;
     go(&format!("/users/{id}"), "disconnected")
+}
+
+/// `POST /users/{id}/second-factor/delete`: as when they have lost it.
+pub async fn reset_second_factor(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<UserId>,
+) -> PageResult {
+    state.actions.reset_second_factor(session.actor(), id).await?;
+    go(&format!("/users/{id}"), "second-factor-removed")
 }
 
 /// `POST /users/{id}/sessions/end`: every session of a person, but for the one that asks.
