@@ -7,18 +7,22 @@ use crate::password::{Asker, check_password};
 use crate::second_factor::Proven;
 use crate::{ActionError, Actions};
 use model::access::{KeyHash, Role};
-use model::audit::Actor;
+use model::audit::{Actor, Change};
 use model::device::{device_token, is_device_of};
-use model::id::{SessionId, UserId};
+use model::digest::sha256;
+use model::id::{AuditId, SessionId, UserId};
 use model::identity::{Identity, ProvenPerson};
 use model::secret::SecretText;
 use model::session::{SIGN_IN_LINK_LIFETIME, Session};
 use model::time::Timestamp;
 use model::user::User;
-use store::StoreError;
+use store::{StoreError, log_store_failure};
 
 /// The longest address and browser name that a session keeps, in bytes.
 const MAX_ORIGIN_BYTES: usize = 300;
+
+/// How long refusals are counted together, in milliseconds.
+const HOUR_MILLIS: i64 = 3_600_000;
 
 /// Why somebody could not sign in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -181,6 +185,7 @@ impl Actions {
         asker: Asker,
     ) -> Result<Proven, SignInError> {
         let record = self.store.sign_in.find_by_email(email).await?;
+        let address = origin.address.clone();
         let (user, expected) = match record {
             Some(record) => (Some(record.user), record.password),
             None => (None, None),
@@ -190,7 +195,34 @@ impl Actions {
             Some(user) if fits && self.password_rule.admits(&user) => {
                 Ok(self.after_password(&user, origin).await?)
             }
-            Some(_) | None => Err(SignInError::Refused),
+            user => {
+                let why = match &user {
+                    Some(user) if fits => format!("the settings accept no password of \"{}\"", user.name),
+                    Some(user) => format!("the password of \"{}\" was wrong", user.name),
+                    None => "nobody has the address".to_owned(),
+                };
+                self.note_refusal(user.as_ref(), &why, &address).await;
+                Err(SignInError::Refused)
+            }
+        }
+    }
+
+    /// Notes in the audit log that somebody was refused: once an hour for each person and reason, with how often. That it cannot be
+    /// noted lets nobody in.
+    pub(crate) async fn note_refusal(&self, user: Option<&User>, why: &str, address: &str) {
+        let subject = user.map_or_else(|| "nobody".to_owned(), |user| user.id.to_string());
+        let change = self.source.change(Actor::System);
+        let now = change.at.as_millis();
+        let hour = Timestamp::from_millis(now - now.rem_euclid(HOUR_MILLIS));
+        let digest = sha256([subject.as_bytes(), b"\n", why.as_bytes()]);
+        let random = digest.first_chunk().copied().unwrap_or_default();
+        let change = Change {
+            audit_id: AuditId::new(hour, random),
+            ..change
+        };
+        let detail = format!("refused a sign-in, last from {}: {why}", cut(address));
+        if let Err(error) = self.store.access.note_refusal(subject, detail, change).await {
+            log_store_failure!(error, "the audit log does not say that a sign-in was refused");
         }
     }
 
@@ -205,6 +237,8 @@ impl Actions {
         let Some(role) = role else {
             let known = self.store.identities.find(person.identity).await;
             if let Some(user) = known.map_err(ActionError::from)? {
+                let why = format!("no group of \"{}\" brings a role", user.name);
+                self.note_refusal(Some(&user), &why, &origin.address).await;
                 self.end_every_session(Actor::System, user.id).await?;
             }
             return Err(AdmissionError::NoRole);

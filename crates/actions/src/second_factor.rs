@@ -64,6 +64,11 @@ impl Actions {
         origin: Origin,
     ) -> Result<SignedIn, SignInError> {
         if !self.use_code(user, code).await? || !self.password_rule.admits(user) {
+            let why = format!(
+                "the code of \"{}\" behind the right password was wrong",
+                user.name
+            );
+            self.note_refusal(Some(user), &why, &origin.address).await;
             return Err(SignInError::Refused);
         }
         Ok(self.begin_session(user, origin).await?)

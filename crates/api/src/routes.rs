@@ -1,7 +1,7 @@
 //! All routes, in one list: the router and the OpenAPI document are both made from it.
 
 use crate::api_keys::{KeyView, SetupBody};
-use crate::audit::AuditView;
+use crate::audit::{AuditQuery, AuditView};
 use crate::body::Nothing;
 use crate::deliveries::{DeliveryDetailView, DeliveryQuery, DeliveryView};
 use crate::escalation_policies::PolicyView;
@@ -424,7 +424,7 @@ fn access_routes() -> Vec<Route> {
         .fails(&[SetupRefused, InvalidFields])
         .gives::<KeyView<'_>>(201),
         Route::new(Get, "/api/v1/audit", ADMIN, "Read the audit log", audit::list)
-            .asks::<PageQuery>()
+            .asks::<AuditQuery>()
             .lists::<AuditView<'_>>(),
     ]
 }

@@ -1,4 +1,4 @@
--- People: who they are at an OpenID provider, and their second factors.
+-- People: who they are at an OpenID provider, their second factors; when keys were last used, and refusals in the audit log.
 
 CREATE TABLE identities (
     issuer        TEXT NOT NULL CHECK (length(issuer) BETWEEN 1 AND 255),
@@ -24,3 +24,9 @@ CREATE TABLE recovery_codes (
 ) WITHOUT ROWID, STRICT;
 
 CREATE INDEX recovery_codes_user ON recovery_codes (user_id);
+
+-- An older program leaves both as they are.
+ALTER TABLE api_keys ADD COLUMN last_used_at INTEGER;
+
+-- How often what is told once an hour happened within it.
+ALTER TABLE audit ADD COLUMN times INTEGER NOT NULL DEFAULT 1 CHECK (times >= 1);

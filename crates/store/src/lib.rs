@@ -17,6 +17,7 @@ pub mod cross_checks;
 pub mod deliveries;
 pub mod delivery_plan;
 pub mod delivery_sink;
+pub mod differences;
 pub mod error;
 pub mod events;
 pub mod fallback_plan;

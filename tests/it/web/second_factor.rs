@@ -195,8 +195,16 @@ async fn an_administrator_takes_a_lost_second_factor_away() {
     sign_in(&PageClient::new(&app.base()), PASSWORD).await.expect(303);
     enroll(&app, &ada).await;
     let path = format!("/api/v1{}", path.trim_end_matches("/delete"));
-    app.api.delete(&path).await.expect(204);
-    app.api.delete(&path).await.expect(204);
+    app.api
+        .send("DELETE", &path, None, &[])
+        .await
+        .unwrap()
+        .expect(204);
+    app.api
+        .send("DELETE", &path, None, &[])
+        .await
+        .unwrap()
+        .expect(204);
     sign_in(&PageClient::new(&app.base()), PASSWORD).await.expect(303);
     let log = app.api.get("/api/v1/audit").await.expect(200).text;
     assert_eq!(log.matches("user.second_factor.delete").count(), 2);

@@ -16,6 +16,7 @@ use model::webhook::{Webhook, WebhookSecrets};
 use store::DeliverySink;
 use store::Store;
 use store::access::Access;
+use store::access::AuditFilter;
 use store::budgets::Budgets;
 use store::catalog::{Policies, Services, Users};
 use store::fleet::Fleet;
@@ -155,7 +156,12 @@ impl Fixture {
 
     /// The actions in the audit log since it had `before` rows, oldest first.
     pub async fn actions_after(&self, before: usize) -> Vec<String> {
-        let mut entries = self.access().list_audit(samples::everything()).await.unwrap();
+        let mut entries = self
+            .access()
+            .list_audit(AuditFilter::default(), samples::everything())
+            .await
+            .unwrap()
+            .rows;
         entries.reverse();
         entries
             .into_iter()

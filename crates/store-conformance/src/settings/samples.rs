@@ -177,6 +177,7 @@ pub fn key(source: &Env, name: &str) -> ApiKey {
         created_at: now(),
         expires_at: Some(now().plus(Duration::from_secs(60))),
         revoked_at: None,
+        last_used_at: None,
     }
 }
 
