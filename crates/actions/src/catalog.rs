@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::checks::Checks;
 use crate::incidents::{MAX_DESCRIPTION_LENGTH, UserChoice};
 use crate::{ActionError, Actions, Patch};
+use model::display::TimeDisplay;
 use model::access::{Role, Scope, ScopeSet};
 use model::audit::Actor;
 use model::escalation::{EscalationPolicy, EscalationStep, MAX_STEPS, MAX_WAIT_MINUTES};
@@ -138,6 +139,7 @@ impl Actions {
             email: None,
             role: Role::Responder,
             created_at: change.at,
+            display: TimeDisplay::default(),
         };
         let user = apply_user(blank, draft)?;
         may_touch(held, user.role)?;

@@ -14,6 +14,7 @@ pub mod client_address;
 pub mod delivery;
 pub mod device;
 pub mod digest;
+pub mod display;
 pub mod escalation;
 pub mod event;
 pub mod event_type;

@@ -1,4 +1,5 @@
--- People: who they are at an OpenID provider, their second factors; when keys were last used, and refusals in the audit log.
+-- People: who they are at an OpenID provider, their second factors; when keys were last used, refusals in the audit log;
+-- how people want times to be shown.
 
 CREATE TABLE identities (
     issuer        TEXT NOT NULL CHECK (length(issuer) BETWEEN 1 AND 255),
@@ -30,3 +31,7 @@ ALTER TABLE api_keys ADD COLUMN last_used_at BIGINT;
 
 -- How often what is told once an hour happened within it.
 ALTER TABLE audit ADD COLUMN times BIGINT NOT NULL DEFAULT 1 CHECK (times >= 1);
+
+-- Without a zone that of the browser; an older program leaves both as they are.
+ALTER TABLE users ADD COLUMN time_zone TEXT CHECK (length(time_zone) BETWEEN 1 AND 64);
+ALTER TABLE users ADD COLUMN clock TEXT CHECK (length(clock) BETWEEN 1 AND 40);

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use tokio_postgres::Row;
 
+use model::display::TimeDisplay;
 use model::access::Role;
 use model::audit::Change;
 use model::id::UserId;
@@ -62,7 +63,7 @@ impl Identities for Database {
 }
 
 async fn find(connection: &Connection, identity: &Identity) -> StoreResult<Option<User>> {
-    let sql = "SELECT u.id, u.name, u.email, u.role, u.created_at FROM identities i JOIN users u ON u.id = i.user_id
+    let sql = "SELECT u.id, u.name, u.email, u.role, u.created_at, u.time_zone, u.clock FROM identities i JOIN users u ON u.id = i.user_id
                WHERE i.issuer = $1 AND i.subject = $2";
     connection
         .read_one(sql, &[&identity.issuer, &identity.subject], users::user_from_row)
@@ -94,6 +95,7 @@ async fn admit(
                 email: person.email.clone(),
                 role,
                 created_at: change.at,
+                display: TimeDisplay::default(),
             };
             users::insert(connection, &user).await?;
             insert(connection, &person.identity, new_id, change).await?;

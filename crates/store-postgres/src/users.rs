@@ -5,13 +5,14 @@ use tokio_postgres::Row;
 
 use model::access::Role;
 use model::audit::Change;
+use model::display::{TimeDisplay, ZoneName};
 use model::id::UserId;
 use model::user::User;
 use store::Page;
 use store::StoreError;
 use store::StoreResult;
 use store::catalog::Users;
-use store::setting_changes;
+use store::setting_changes::{self, display_from_columns};
 
 use super::audit;
 use super::columns::{bytes, parsed, time, value};
@@ -30,7 +31,7 @@ impl Users for Database {
     async fn list(&self, page: Page) -> StoreResult<Vec<User>> {
         let (before, limit) = page.bounds();
         let sql =
-            "SELECT id, name, email, role, created_at FROM users WHERE id < $1 ORDER BY id DESC LIMIT $2";
+            "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id < $1 ORDER BY id DESC LIMIT $2";
         let connection = self.connection().await?;
         connection
             .read_all(sql, &[&&before[..], &i64::from(limit)], user_from_row)
@@ -44,6 +45,13 @@ impl Users for Database {
     async fn update(&self, user: User, change: Change) -> StoreResult<User> {
         self.write((user, change), |context, (user, change)| {
             Box::pin(update(&context.connection, user, change))
+        })
+        .await
+    }
+
+    async fn set_display(&self, id: UserId, display: TimeDisplay, change: Change) -> StoreResult<()> {
+        self.write((id, display, change), |context, (id, display, change)| {
+            Box::pin(set_display(&context.connection, *id, display, change))
         })
         .await
     }
@@ -85,7 +93,7 @@ pub async fn insert(connection: &Connection, user: &User) -> StoreResult<()> {
 
 /// One user.
 pub async fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
-    let sql = "SELECT id, name, email, role, created_at FROM users WHERE id = $1";
+    let sql = "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id = $1";
     let found = connection
         .read_one(sql, &[&&id.as_bytes()[..]], user_from_row)
         .await?;
@@ -94,7 +102,7 @@ pub async fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
 
 /// One user, whom nobody else changes or refers to anew until this transaction has ended.
 pub async fn lock(connection: &Connection, id: UserId) -> StoreResult<User> {
-    let sql = "SELECT id, name, email, role, created_at FROM users WHERE id = $1 FOR UPDATE";
+    let sql = "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id = $1 FOR UPDATE";
     let found = connection
         .read_one(sql, &[&&id.as_bytes()[..]], user_from_row)
         .await?;
@@ -134,6 +142,24 @@ async fn update(connection: &Connection, user: &User, change: &Change) -> StoreR
         created_at: before.created_at,
         ..user.clone()
     })
+}
+
+async fn set_display(
+    connection: &Connection,
+    id: UserId,
+    display: &TimeDisplay,
+    change: &Change,
+) -> StoreResult<()> {
+    let before = lock(connection, id).await?;
+    let Some(detail) = setting_changes::of_display(&before, display) else {
+        return Ok(());
+    };
+    let zone = display.zone.as_ref().map(ZoneName::as_str);
+    let sql = "UPDATE users SET time_zone = $2, clock = $3 WHERE id = $1";
+    connection
+        .execute(sql, &[&&id.as_bytes()[..], &zone, &display.clock.as_str()])
+        .await?;
+    audit::write(connection, change, "user.display", id, &detail).await
 }
 
 /// The schema knows only that no two addresses are the same to the letter; signing in does not look at the case.
@@ -188,5 +214,6 @@ pub fn user_from_row(row: &Row) -> StoreResult<User> {
         email: value(row, "email")?,
         role: parsed(row, "role", Role::parse)?,
         created_at: time(row, "created_at")?,
+        display: display_from_columns(value(row, "time_zone")?, value(row, "clock")?),
     })
 }

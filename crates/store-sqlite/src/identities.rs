@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
+use model::display::TimeDisplay;
 use model::access::Role;
 use model::audit::Change;
 use model::id::UserId;
@@ -83,6 +84,7 @@ fn admit(
                 email: person.email.clone(),
                 role,
                 created_at: change.at,
+                display: TimeDisplay::default(),
             };
             users::insert(connection, &user)?;
             insert(connection, &person.identity, new_id, change)?;

@@ -5,13 +5,14 @@ use rusqlite::{Connection, Row};
 
 use model::access::Role;
 use model::audit::Change;
+use model::display::{TimeDisplay, ZoneName};
 use model::id::UserId;
 use model::user::User;
 use store::Page;
 use store::StoreError;
 use store::StoreResult;
 use store::catalog::Users;
-use store::setting_changes;
+use store::setting_changes::{self, display_from_columns};
 
 use super::audit;
 use super::columns::{id_bytes, parsed, time};
@@ -36,6 +37,11 @@ impl Users for Database {
 
     async fn update(&self, user: User, change: Change) -> StoreResult<User> {
         self.write(move |context| update(context.connection, user, &change))
+            .await
+    }
+
+    async fn set_display(&self, id: UserId, display: TimeDisplay, change: Change) -> StoreResult<()> {
+        self.write(move |context| set_display(context.connection, id, &display, &change))
             .await
     }
 
@@ -72,7 +78,7 @@ pub fn insert(connection: &Connection, user: &User) -> StoreResult<()> {
 fn list(connection: &Connection, page: Page) -> StoreResult<Vec<User>> {
     read_all(
         connection,
-        "SELECT id, name, email, role, created_at FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+        "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page.bounds(),
         user_from_row,
     )
@@ -82,7 +88,7 @@ fn list(connection: &Connection, page: Page) -> StoreResult<Vec<User>> {
 pub fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
     read_one(
         connection,
-        "SELECT id, name, email, role, created_at FROM users WHERE id = ?1",
+        "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id = ?1",
         [id.as_bytes()],
         user_from_row,
     )?
@@ -106,6 +112,25 @@ fn update(connection: &Connection, user: User, change: &Change) -> StoreResult<U
         created_at: before.created_at,
         ..user
     })
+}
+
+fn set_display(
+    connection: &Connection,
+    id: UserId,
+    display: &TimeDisplay,
+    change: &Change,
+) -> StoreResult<()> {
+    let before = get(connection, id)?;
+    let Some(detail) = setting_changes::of_display(&before, display) else {
+        return Ok(());
+    };
+    let zone = display.zone.as_ref().map(ZoneName::as_str);
+    execute(
+        connection,
+        "UPDATE users SET time_zone = ?2, clock = ?3 WHERE id = ?1",
+        (id.as_bytes(), zone, display.clock.as_str()),
+    )?;
+    audit::write(connection, change, "user.display", id, &detail)
 }
 
 /// The schema knows only that no two addresses are the same to the letter; signing in does not look at the case.
@@ -176,5 +201,6 @@ pub fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
         email: row.get("email")?,
         role: parsed(row, "role", Role::parse)?,
         created_at: time(row, "created_at")?,
+        display: display_from_columns(row.get("time_zone")?, row.get("clock")?),
     })
 }

@@ -2,6 +2,7 @@
 //! what is there, asks here, and writes.
 
 use model::access::Role;
+use model::display::{ClockFormat, TimeDisplay, ZoneName};
 use model::escalation::{EscalationPolicy, EscalationStep};
 use model::id::UserId;
 use model::identity::Identity;
@@ -83,6 +84,24 @@ pub fn unlinked_sentence(user: &User) -> String {
         "let \"{}\" no longer sign in by a provider, and ended their sessions",
         user.name
     )
+}
+
+/// What changes of how a user wants times to be shown.
+pub fn of_display(before: &User, after: &TimeDisplay) -> Option<String> {
+    let zone = |display: &TimeDisplay| display.zone.as_ref().map(|zone| zone.as_str().to_owned());
+    let fields = [
+        Difference::shown("the time zone", &zone(&before.display), &zone(after), text),
+        Difference::text("the clock", before.display.clock.as_str(), after.clock.as_str()),
+    ];
+    changed_sentence(&before.name, &fields)
+}
+
+/// How a user wants times to be shown, out of columns. A zone that is no longer known is as good as none.
+pub fn display_from_columns(zone: Option<String>, clock: Option<String>) -> TimeDisplay {
+    TimeDisplay {
+        zone: zone.and_then(|zone| ZoneName::parse(&zone)),
+        clock: ClockFormat::parse(clock.as_deref().unwrap_or_default()),
+    }
 }
 
 /// What changes of an escalation policy.

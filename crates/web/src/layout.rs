@@ -20,6 +20,7 @@ use http::StatusCode;
 use crate::layout::error::{PageError, PageResult};
 use crate::session::{RequestContext, UserSession};
 use model::access::{Scope, ScopeSet};
+use model::display::ClockFormat;
 
 /// A place in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,10 @@ pub struct Layout {
     pub theme: &'static str,
     /// `wide` or `narrow`.
     pub sidebar: &'static str,
+    /// The time zone in which times are shown; the browser's if empty.
+    pub zone: String,
+    /// By which clock, in the words of `Intl`: `h23`, `h12`, or empty for the language's.
+    pub hour_cycle: &'static str,
     /// What was just done.
     pub flash: Option<Flash>,
     /// Whether this is a server for development.
@@ -123,6 +128,13 @@ impl Layout {
         layout.nav = nav;
         layout.csrf.clone_from(&session.csrf);
         layout.scopes = session.user.role.scopes();
+        let display = &session.user.display;
+        layout.zone = display.zone.as_ref().map_or_else(String::new, |zone| zone.as_str().to_owned());
+        layout.hour_cycle = match display.clock {
+            ClockFormat::Language => "",
+            ClockFormat::Hours24 => "h23",
+            ClockFormat::Hours12 => "h12",
+        };
         layout.person = Some(LayoutPerson {
             initials: initials(&session.user.name),
             name: session.user.name.clone(),
@@ -145,6 +157,8 @@ impl Layout {
             csrf: String::new(),
             theme: context.theme.as_str(),
             sidebar: context.sidebar.as_str(),
+            zone: String::new(),
+            hour_cycle: "",
             flash: context.flash.as_deref().and_then(note_of),
             is_dev: context.is_dev,
             form_nonce: context.form_nonce.clone(),

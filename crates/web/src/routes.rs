@@ -79,6 +79,11 @@ fn entrance() -> Vec<PageRoute> {
             people::second_factor::delete,
         ),
         Route::form(
+            "/account/times",
+            RoutePolicy::SignedIn,
+            people::account::set_times,
+        ),
+        Route::form(
             "/account/connect",
             RoutePolicy::SignedIn,
             people::single_sign_on::connect,

@@ -397,6 +397,7 @@ pub async fn end_sessions(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::display::TimeDisplay;
     use model::time::Timestamp;
 
     fn user(email: Option<&str>) -> User {
@@ -406,6 +407,7 @@ mod tests {
             email: email.map(str::to_owned),
             role: Role::Admin,
             created_at: Timestamp::EPOCH,
+            display: TimeDisplay::default(),
         }
     }
 
