@@ -13,6 +13,7 @@ pub mod error;
 pub mod inboxes;
 pub mod incidents;
 pub mod insights;
+pub mod mail;
 pub mod password;
 pub mod people;
 pub mod second_factor;
@@ -29,6 +30,7 @@ use url::Url;
 use crate::alerts::ToldRefusals;
 use crate::deep_check::MAX_DEEP_CHECKS;
 use crate::insights::MAX_INSIGHTS_AT_ONCE;
+use crate::mail::Mail;
 use crate::password::Passwords;
 use crate::people::PasswordRule;
 use clock::Env;
@@ -64,6 +66,7 @@ pub struct Actions {
     desk: Arc<dyn TicketGateway>,
     passwords: Passwords,
     password_rule: PasswordRule,
+    mail: Option<Mail>,
     renderer: Renderer,
     told_refusals: ToldRefusals,
     /// Who may compute insights now.
@@ -85,6 +88,7 @@ impl Actions {
         Self {
             passwords: Passwords::new(source.random()),
             password_rule: PasswordRule::default(),
+            mail: None,
             store,
             source,
             url_rules,
@@ -95,6 +99,11 @@ impl Actions {
             insights: Semaphore::new(MAX_INSIGHTS_AT_ONCE),
             deep_checks: Arc::new(Semaphore::new(MAX_DEEP_CHECKS)),
         }
+    }
+
+    /// The same, and they send mail by way of this.
+    pub fn with_mail(self, mail: Option<Mail>) -> Self {
+        Self { mail, ..self }
     }
 
     /// The same with another rule of whose passwords are accepted.

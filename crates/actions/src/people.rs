@@ -6,11 +6,11 @@ use crate::checks::Checks;
 use crate::password::{Asker, check_password};
 use crate::second_factor::Proven;
 use crate::{ActionError, Actions};
-use model::display::{ClockFormat, TimeDisplay, ZoneName};
 use model::access::{KeyHash, Role};
 use model::audit::{Actor, Change};
 use model::device::{device_token, is_device_of};
 use model::digest::sha256;
+use model::display::{ClockFormat, TimeDisplay, ZoneName};
 use model::id::{AuditId, SessionId, UserId};
 use model::identity::{Identity, ProvenPerson};
 use model::secret::SecretText;
@@ -169,15 +169,24 @@ impl Actions {
     }
 
     /// Sets how somebody wants times to be shown; a zone that is empty is the browser's.
-    pub async fn set_time_display(&self, user: &User, zone: &str, clock: ClockFormat) -> Result<(), ActionError> {
+    pub async fn set_time_display(
+        &self,
+        user: &User,
+        zone: &str,
+        clock: ClockFormat,
+    ) -> Result<(), ActionError> {
         let mut checks = Checks::new();
         let name = ZoneName::parse(zone);
         if name.is_none() && !zone.is_empty() {
-            let detail = "there is no such time zone; write one like Europe/Berlin or America/New_York, or nothing";
+            let detail =
+                "there is no such time zone; write one like Europe/Berlin or America/New_York, or nothing";
             checks.fail("timeZone", "invalid_value", detail);
         }
         checks.finish(|| ())?;
-        let (change, display) = (self.source.change(actor_of(user)), TimeDisplay { zone: name, clock });
+        let (change, display) = (
+            self.source.change(actor_of(user)),
+            TimeDisplay { zone: name, clock },
+        );
         Ok(self.store.users.set_display(user.id, display, change).await?)
     }
 

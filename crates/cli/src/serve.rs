@@ -15,10 +15,11 @@ use server::transfer;
 use super::failure::Failure;
 
 /// The settings that may hold a password; with `_FILE` behind it, each names a file that holds it.
-const SECRETS: [&str; 3] = [
+const SECRETS: [&str; 4] = [
     "OPSKNIGHT_OUTBOUND_PROXY",
     "OPSKNIGHT_DATABASE",
     "OPSKNIGHT_OIDC_CLIENT_SECRET",
+    "OPSKNIGHT_MAIL_SERVER",
 ];
 
 /// Settings of the server. Each is also `OPSKNIGHT_…` in the environment and a line of the file; flags win.

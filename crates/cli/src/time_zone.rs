@@ -35,7 +35,9 @@ pub fn in_zone(value: &Value, zone: &TimeZone) -> Value {
         Value::Array(items) => items.iter().map(|item| in_zone(item, zone)).collect(),
         Value::Object(members) => {
             let members = members.iter();
-            members.map(|(name, member)| (name.clone(), in_zone(member, zone))).collect()
+            members
+                .map(|(name, member)| (name.clone(), in_zone(member, zone)))
+                .collect()
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
@@ -43,7 +45,8 @@ pub fn in_zone(value: &Value, zone: &TimeZone) -> Value {
 
 /// A text in which the API writes a time and nothing else.
 fn text_in_zone(text: &str, zone: &TimeZone) -> Option<String> {
-    let is_time = (SHORTEST..=LONGEST).contains(&text.len()) && text.ends_with('Z') && text.as_bytes()[10] == b'T';
+    let is_time =
+        (SHORTEST..=LONGEST).contains(&text.len()) && text.ends_with('Z') && text.as_bytes()[10] == b'T';
     let at: Timestamp = is_time.then(|| text.parse().ok()).flatten()?;
     Some(at.to_zoned(zone.clone()).strftime(FORMAT).to_string())
 }

@@ -5,6 +5,7 @@
 
 mod base_url;
 mod layers;
+mod mail;
 mod oidc;
 pub mod secret_file;
 mod values;
@@ -21,6 +22,7 @@ use model::secret::SecretText;
 
 pub use base_url::{base_path, base_url, without_base_path};
 pub use layers::{ConfigError, Flag, environment, environment_name, load, names, unknown_names};
+pub use mail::MailConfig;
 pub use oidc::OidcConfig;
 pub use values::Database;
 
@@ -97,6 +99,8 @@ pub struct Config {
     pub inbox: InboxConfig,
     /// Signing in by an OpenID provider.
     pub oidc: OidcConfig,
+    /// Sending mail to people of this server.
+    pub mail: MailConfig,
 }
 
 /// Connecting to PostgreSQL, if the data is kept there.
@@ -213,6 +217,7 @@ impl Default for Config {
             api: ApiConfig::default(),
             inbox: InboxConfig::default(),
             oidc: OidcConfig::default(),
+            mail: MailConfig::default(),
         }
     }
 }

@@ -65,7 +65,10 @@ mod tests {
         let name = |text: &str| ZoneName::parse(text).map(|zone| zone.as_str().to_owned());
         assert_eq!(name("europe/berlin").as_deref(), Some("Europe/Berlin"));
         assert_eq!(name("UTC").as_deref(), Some("UTC"));
-        assert_eq!(["", "Mars/Olympus", "../etc/passwd", "+02:00"].map(name), [const { None }; 4]);
+        assert_eq!(
+            ["", "Mars/Olympus", "../etc/passwd", "+02:00"].map(name),
+            [const { None }; 4]
+        );
         assert_eq!(name(&"x".repeat(65)), None);
     }
 

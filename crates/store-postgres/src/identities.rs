@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use tokio_postgres::Row;
 
-use model::display::TimeDisplay;
 use model::access::Role;
 use model::audit::Change;
+use model::display::TimeDisplay;
 use model::id::UserId;
 use model::identity::{Identity, LinkedIdentity, ProvenPerson};
 use model::user::User;

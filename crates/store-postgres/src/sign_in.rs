@@ -43,7 +43,8 @@ impl SignIn for Database {
     }
 
     async fn find_by_id(&self, id: UserId) -> StoreResult<SignInRecord> {
-        let sql = "SELECT id, name, email, role, created_at, time_zone, clock, password FROM users WHERE id = $1";
+        let sql =
+            "SELECT id, name, email, role, created_at, time_zone, clock, password FROM users WHERE id = $1";
         let connection = self.connection().await?;
         let found = connection
             .read_one(sql, &[&&id.as_bytes()[..]], record_from_row)

@@ -30,8 +30,7 @@ impl Users for Database {
 
     async fn list(&self, page: Page) -> StoreResult<Vec<User>> {
         let (before, limit) = page.bounds();
-        let sql =
-            "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id < $1 ORDER BY id DESC LIMIT $2";
+        let sql = "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id < $1 ORDER BY id DESC LIMIT $2";
         let connection = self.connection().await?;
         connection
             .read_all(sql, &[&&before[..], &i64::from(limit)], user_from_row)
@@ -102,7 +101,8 @@ pub async fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
 
 /// One user, whom nobody else changes or refers to anew until this transaction has ended.
 pub async fn lock(connection: &Connection, id: UserId) -> StoreResult<User> {
-    let sql = "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id = $1 FOR UPDATE";
+    let sql =
+        "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id = $1 FOR UPDATE";
     let found = connection
         .read_one(sql, &[&&id.as_bytes()[..]], user_from_row)
         .await?;

@@ -129,7 +129,10 @@ impl Layout {
         layout.csrf.clone_from(&session.csrf);
         layout.scopes = session.user.role.scopes();
         let display = &session.user.display;
-        layout.zone = display.zone.as_ref().map_or_else(String::new, |zone| zone.as_str().to_owned());
+        layout.zone = display
+            .zone
+            .as_ref()
+            .map_or_else(String::new, |zone| zone.as_str().to_owned());
         layout.hour_cycle = match display.clock {
             ClockFormat::Language => "",
             ClockFormat::Hours24 => "h23",
@@ -309,11 +312,29 @@ fn note_of(code: &str) -> Option<Flash> {
         "enabled" => ("success", "Enabled. What was held is being sent, in order."),
         "disabled" => ("success", "Disabled."),
         "revoked" => ("success", "Revoked. The key opens nothing any more."),
+        "cleared" => ("success", "Emptied."),
+        "inbox-used" => (
+            "success",
+            "Created. Its secret is the inbox's, so signatures are checked there: press Send Test and look into the inbox.",
+        ),
+        "backed-up" => ("success", "The backup is written."),
+        _ => return ticket_note_of(code),
+    };
+    Some(Flash { tone, sentence })
+}
+
+/// The same about people and how they come in.
+fn people_note_of(code: &str) -> Option<Flash> {
+    let (tone, sentence) = match code {
         "session-ended" => ("info", "Your session has ended. Sign in and do it again."),
         "signed-out" => ("info", "You are signed out."),
         "password-changed" => (
             "success",
             "The password is changed and every session has ended. Sign in anew.",
+        ),
+        "invited" => (
+            "success",
+            "A sign-in link is on its way by mail. It works once, for three days.",
         ),
         "second-factor-removed" => (
             "success",
@@ -332,13 +353,7 @@ fn note_of(code: &str) -> Option<Flash> {
             "success",
             "The sessions have ended: those browsers have to sign in anew.",
         ),
-        "cleared" => ("success", "Emptied."),
-        "inbox-used" => (
-            "success",
-            "Created. Its secret is the inbox's, so signatures are checked there: press Send Test and look into the inbox.",
-        ),
-        "backed-up" => ("success", "The backup is written."),
-        _ => return ticket_note_of(code),
+        _ => return None,
     };
     Some(Flash { tone, sentence })
 }
@@ -372,7 +387,7 @@ fn source_note_of(code: &str) -> Option<Flash> {
             "success",
             "A sample went through the sender's own door. Below is what became of it.",
         ),
-        _ => return None,
+        _ => return people_note_of(code),
     };
     Some(Flash { tone, sentence })
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod code;
+pub mod forgot;
 pub mod second_factor;
 pub mod set_up;
 pub mod sign_in;

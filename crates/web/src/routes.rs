@@ -11,6 +11,7 @@ use model::access::Scope;
 pub fn all() -> Vec<PageRoute> {
     [
         entrance(),
+        account_pages(),
         incident_pages(),
         catalog_pages(),
         delivery_pages(),
@@ -38,6 +39,8 @@ fn entrance() -> Vec<PageRoute> {
         Route::form("/setup", RoutePolicy::Public, people::set_up::create),
         Route::page("/sign-in", RoutePolicy::Public, people::sign_in::page),
         Route::form("/sign-in", RoutePolicy::Public, people::sign_in::sign_in),
+        Route::page("/forgot", RoutePolicy::Public, people::forgot::page),
+        Route::form("/forgot", RoutePolicy::Public, people::forgot::ask),
         Route::form("/sign-in/code", RoutePolicy::Public, people::code::sign_in),
         Route::page(
             "/sign-in/oidc",
@@ -57,6 +60,23 @@ fn entrance() -> Vec<PageRoute> {
             RoutePolicy::Public,
             people::account::set_appearance,
         ),
+        Route::page("/assets/{version}/{name}", RoutePolicy::Public, assets::file),
+        Route::page("/live", RoutePolicy::SignedIn, live::stream),
+        Route::page(
+            "/act/{webhook}/{token}",
+            RoutePolicy::Public,
+            incidents::act::page,
+        ),
+        Route::form("/act/{webhook}/{token}", RoutePolicy::Public, incidents::act::act),
+        Route::page("/badges/{file}", RoutePolicy::Public, overview::badges::badge),
+        Route::page("/wall", RoutePolicy::Public, overview::wall::page),
+        Route::page("/wall/live", RoutePolicy::Public, overview::wall::stream),
+    ]
+}
+
+fn account_pages() -> Vec<PageRoute> {
+    use PageRoute as Route;
+    vec![
         Route::page("/account", RoutePolicy::SignedIn, people::account::page),
         Route::form(
             "/account/password",
@@ -93,17 +113,6 @@ fn entrance() -> Vec<PageRoute> {
             RoutePolicy::SignedIn,
             people::account::end_session,
         ),
-        Route::page("/assets/{version}/{name}", RoutePolicy::Public, assets::file),
-        Route::page("/live", RoutePolicy::SignedIn, live::stream),
-        Route::page(
-            "/act/{webhook}/{token}",
-            RoutePolicy::Public,
-            incidents::act::page,
-        ),
-        Route::form("/act/{webhook}/{token}", RoutePolicy::Public, incidents::act::act),
-        Route::page("/badges/{file}", RoutePolicy::Public, overview::badges::badge),
-        Route::page("/wall", RoutePolicy::Public, overview::wall::page),
-        Route::page("/wall/live", RoutePolicy::Public, overview::wall::stream),
     ]
 }
 
@@ -155,7 +164,13 @@ fn catalog_pages() -> Vec<PageRoute> {
         Route::form("/users/{id}", CATALOG, people::users::change),
         Route::form("/users/{id}/delete", CATALOG, people::users::delete),
         Route::form("/users/{id}/sign-in-link", ADMIN, people::users::create_link),
+        Route::form(
+            "/users/{id}/second-factor/delete",
+            ADMIN,
+            people::users::reset_second_factor,
+        ),
         Route::form("/users/{id}/disconnect", ADMIN, people::users::disconnect),
+        Route::form("/users/{id}/invite", ADMIN, people::users::invite),
         Route::form("/users/{id}/sessions/end", ADMIN, people::users::end_sessions),
         Route::page(
             "/escalation-policies",

@@ -14,7 +14,7 @@ const COMPOSE: &str = "deploy/compose.yaml";
 /// The version of Kubernetes that objects are rendered for, and whose schemas judge them.
 const KUBERNETES: &str = "1.30";
 /// Settings that the chart sets itself, that belong into its secret, or that a fleet has no use for.
-const OF_THE_CHART: [&str; 9] = [
+const OF_THE_CHART: [&str; 10] = [
     "listen",
     "data",
     "database",
@@ -24,6 +24,7 @@ const OF_THE_CHART: [&str; 9] = [
     "stop_grace",
     "outbound.proxy",
     "oidc.client_secret",
+    "mail.server",
 ];
 
 /// The judges from PyPI; nothing if `./check` said that it could not install them.

@@ -92,6 +92,7 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
         BTreeSet::from([
             "/act/{webhook}/{token}",
             "/appearance",
+            "/forgot",
             "/setup",
             "/sign-in",
             "/sign-in/code",
@@ -107,6 +108,7 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
             "/docs",
             "/docs/errors",
             "/docs/{*path}",
+            "/forgot",
             "/setup",
             "/sign-in",
             "/sign-in/oidc",

@@ -14,6 +14,7 @@ mod hostile_text;
 mod incidents;
 mod insights;
 mod looks;
+mod mail;
 pub mod people;
 pub mod sample;
 mod screenshots;

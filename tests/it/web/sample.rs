@@ -21,13 +21,14 @@ const STREAMS: [&str; 2] = ["/live", "/wall/live"];
 /// The longest description of an incident.
 const MAX_DESCRIPTION_BYTES: usize = 10_000;
 /// Addresses that are no pages of the server's own.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "/badges/{file}",
     "/assets/{version}/{name}",
     "/in/{id}",
     "/incidents/export",
     "/deliveries/export",
     "/insights/{file}",
+    "/forgot",
     "/sign-in/oidc",
     "/sign-in/oidc/callback",
 ];

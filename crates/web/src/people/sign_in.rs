@@ -39,6 +39,8 @@ pub struct SignInPage {
     provider: Option<String>,
     /// Whether passwords are for a few people only.
     hides_passwords: bool,
+    /// Whether a forgotten password is mended by mail.
+    sends_mail: bool,
 }
 
 impl SignInPage {
@@ -50,6 +52,7 @@ impl SignInPage {
             email: String::new(),
             mistake: None,
             is_new: false,
+            sends_mail: state.actions.sends_mail(),
             provider: provider.map(|provider| provider.name.clone()),
             hides_passwords: provider.is_some_and(|provider| provider.replaces_passwords),
         }

@@ -128,6 +128,7 @@ struct UserPage {
     access: Access,
     identities: Vec<IdentityRow>,
     has_second_factor: bool,
+    sends_mail: bool,
     /// Only administrators see them.
     sessions: Vec<SessionRow>,
     link: Option<Link>,
@@ -153,6 +154,7 @@ impl UserPage {
             is_self: id == session.user.id,
             access: Access::new(&user, record.password.is_some(), !identities.is_empty()),
             identities,
+            sends_mail: state.actions.sends_mail(),
             has_second_factor: state.store.second_factors.get(id).await?.is_some(),
             name: user.name,
             email: user.email.unwrap_or_default(),
@@ -372,6 +374,16 @@ pub async fn reset_second_factor(
 ) -> PageResult {
     state.actions.reset_second_factor(session.actor(), id).await?;
     go(&format!("/users/{id}"), "second-factor-removed")
+}
+
+/// `POST /users/{id}/invite`: the sign-in link goes by mail.
+pub async fn invite(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<UserId>,
+) -> PageResult {
+    state.actions.invite(session.actor(), id).await?;
+    go(&format!("/users/{id}"), "invited")
 }
 
 /// `POST /users/{id}/sessions/end`: every session of a person, but for the one that asks.
