@@ -17,7 +17,7 @@ use model::id::{KeyId, ServiceId};
 use model::restriction::Restriction;
 use model::secret::SecretText;
 use model::time::Timestamp;
-use store::StoreError;
+use store::{StoreError, log_store_failure};
 
 /// The longest name of a key, in characters.
 pub const MAX_KEY_NAME_LENGTH: usize = 200;
@@ -123,6 +123,16 @@ impl Actions {
         Ok((self.store.access.create_key(key, change).await?, secret))
     }
 
+    /// Notes that a usable key is used, unless that was noted a moment ago. That it cannot be noted is in nobody's way.
+    pub async fn note_key_use(&self, key: &ApiKey) {
+        let now = self.source.now();
+        if key.is_to_be_touched(now)
+            && let Err(error) = self.store.access.touch_key(key.id, now).await
+        {
+            log_store_failure!(error, "that a key is used is not noted");
+        }
+    }
+
     /// Revokes a key. Doing so twice changes nothing.
     pub async fn revoke_key(&self, actor: Actor, id: KeyId) -> Result<ApiKey, ActionError> {
         let change = self.source.change(actor);
@@ -161,6 +171,7 @@ impl Actions {
             created_at: now,
             expires_at,
             revoked_at: None,
+            last_used_at: None,
         };
         Ok((key, secret))
     }

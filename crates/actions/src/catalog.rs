@@ -8,6 +8,7 @@ use crate::incidents::{MAX_DESCRIPTION_LENGTH, UserChoice};
 use crate::{ActionError, Actions, Patch};
 use model::access::{Role, Scope, ScopeSet};
 use model::audit::Actor;
+use model::display::TimeDisplay;
 use model::escalation::{EscalationPolicy, EscalationStep, MAX_STEPS, MAX_WAIT_MINUTES};
 use model::id::{PolicyId, ServiceId, UserId};
 use model::service::Service;
@@ -138,6 +139,7 @@ impl Actions {
             email: None,
             role: Role::Responder,
             created_at: change.at,
+            display: TimeDisplay::default(),
         };
         let user = apply_user(blank, draft)?;
         may_touch(held, user.role)?;

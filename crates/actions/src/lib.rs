@@ -13,8 +13,10 @@ pub mod error;
 pub mod inboxes;
 pub mod incidents;
 pub mod insights;
+pub mod mail;
 pub mod password;
 pub mod people;
+pub mod second_factor;
 pub mod system;
 pub mod tickets;
 pub mod webhooks;
@@ -28,7 +30,9 @@ use url::Url;
 use crate::alerts::ToldRefusals;
 use crate::deep_check::MAX_DEEP_CHECKS;
 use crate::insights::MAX_INSIGHTS_AT_ONCE;
+use crate::mail::Mail;
 use crate::password::Passwords;
+use crate::people::PasswordRule;
 use clock::Env;
 use model::event::Event;
 use model::id::WebhookId;
@@ -61,6 +65,8 @@ pub struct Actions {
     tester: Arc<dyn Tester>,
     desk: Arc<dyn TicketGateway>,
     passwords: Passwords,
+    password_rule: PasswordRule,
+    mail: Option<Mail>,
     renderer: Renderer,
     told_refusals: ToldRefusals,
     /// Who may compute insights now.
@@ -81,6 +87,8 @@ impl Actions {
     ) -> Self {
         Self {
             passwords: Passwords::new(source.random()),
+            password_rule: PasswordRule::default(),
+            mail: None,
             store,
             source,
             url_rules,
@@ -90,6 +98,19 @@ impl Actions {
             told_refusals: alerts::told_refusals(),
             insights: Semaphore::new(MAX_INSIGHTS_AT_ONCE),
             deep_checks: Arc::new(Semaphore::new(MAX_DEEP_CHECKS)),
+        }
+    }
+
+    /// The same, and they send mail by way of this.
+    pub fn with_mail(self, mail: Option<Mail>) -> Self {
+        Self { mail, ..self }
+    }
+
+    /// The same with another rule of whose passwords are accepted.
+    pub fn with_password_rule(self, password_rule: PasswordRule) -> Self {
+        Self {
+            password_rule,
+            ..self
         }
     }
 }

@@ -40,6 +40,9 @@ pub struct KeyView<'a> {
     expires_at: Option<Timestamp>,
     #[schema(required, value_type = Option<String>, format = DateTime)]
     revoked_at: Option<Timestamp>,
+    /// When it was last used, to ten minutes.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    last_used_at: Option<Timestamp>,
     /// The key itself. Only in the answer that makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
@@ -71,6 +74,7 @@ impl<'a> From<&'a ApiKey> for KeyView<'a> {
             created_at: key.created_at,
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
+            last_used_at: key.last_used_at,
             key: None,
         }
     }

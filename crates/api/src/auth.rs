@@ -159,6 +159,7 @@ pub async fn find(state: &ApiState, hash: KeyHash) -> Result<Option<Caller>, Pro
     let Some(key) = found.filter(|key| key.is_usable(now)) else {
         return Ok(None);
     };
+    state.actions.note_key_use(&key).await;
     Ok(Some(remember(state, key)))
 }
 

@@ -1,7 +1,7 @@
 //! All routes, in one list: the router and the OpenAPI document are both made from it.
 
 use crate::api_keys::{KeyView, SetupBody};
-use crate::audit::AuditView;
+use crate::audit::{AuditQuery, AuditView};
 use crate::body::Nothing;
 use crate::deliveries::{DeliveryDetailView, DeliveryQuery, DeliveryView};
 use crate::escalation_policies::PolicyView;
@@ -136,6 +136,14 @@ fn user_routes() -> Vec<Route> {
         .may_take::<Nothing>()
         .fails(&[Conflict])
         .gives::<SignInLinkView>(201),
+        Route::new(
+            Delete,
+            "/api/v1/users/{id}/second-factor",
+            Scope::Admin,
+            "Take a user's second factor away, as when they have lost it; nothing happens if there is none",
+            users::delete_second_factor,
+        )
+        .gives_nothing(),
     ]
 }
 
@@ -416,7 +424,7 @@ fn access_routes() -> Vec<Route> {
         .fails(&[SetupRefused, InvalidFields])
         .gives::<KeyView<'_>>(201),
         Route::new(Get, "/api/v1/audit", ADMIN, "Read the audit log", audit::list)
-            .asks::<PageQuery>()
+            .asks::<AuditQuery>()
             .lists::<AuditView<'_>>(),
     ]
 }

@@ -121,3 +121,13 @@ pub async fn create_sign_in_link(
         expires_at,
     })
 }
+
+/// `DELETE /users/{id}/second-factor`
+pub async fn delete_second_factor(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathId(id): PathId<UserId>,
+) -> ApiResult {
+    state.actions.reset_second_factor(caller.actor(), id).await?;
+    no_content()
+}

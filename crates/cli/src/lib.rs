@@ -33,6 +33,7 @@ mod services;
 mod session;
 mod source_file;
 mod tickets;
+mod time_zone;
 mod users;
 mod webhook_file;
 mod webhooks;
@@ -72,6 +73,9 @@ struct RootArguments {
     /// Print JSON exactly as the API answers it.
     #[arg(id = "root_json", long = "json")]
     json: bool,
+    /// The time zone of times [default: local on a terminal, as the API writes them in a pipe].
+    #[arg(id = "root_tz", long = "tz", value_name = "ZONE")]
+    tz: Option<String>,
 }
 
 #[derive(Subcommand)]

@@ -15,7 +15,12 @@ use server::transfer;
 use super::failure::Failure;
 
 /// The settings that may hold a password; with `_FILE` behind it, each names a file that holds it.
-const SECRETS: [&str; 2] = ["OPSKNIGHT_OUTBOUND_PROXY", "OPSKNIGHT_DATABASE"];
+const SECRETS: [&str; 4] = [
+    "OPSKNIGHT_OUTBOUND_PROXY",
+    "OPSKNIGHT_DATABASE",
+    "OPSKNIGHT_OIDC_CLIENT_SECRET",
+    "OPSKNIGHT_MAIL_SERVER",
+];
 
 /// Settings of the server. Each is also `OPSKNIGHT_…` in the environment and a line of the file; flags win.
 #[derive(Args)]

@@ -1,6 +1,7 @@
 //! What every client command has: the server it speaks to, and how its output shall look.
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use clock::SystemClock;
@@ -12,6 +13,7 @@ use super::RootArguments;
 use super::client::{Answer, Client, Query, segment};
 use super::failure::Failure;
 use super::output::{self, Column};
+use super::time_zone;
 
 /// Holds the API key; with `_FILE` behind it, names a file that does.
 const API_KEY_NAME: &str = "OPSKNIGHT_API_KEY";
@@ -40,6 +42,9 @@ pub struct CallerArguments {
     /// Print JSON exactly as the API answers it.
     #[arg(long, global = true)]
     pub json: bool,
+    /// The time zone of times, such as Europe/Berlin, UTC or local [default: local on a terminal, as the API writes them in a pipe].
+    #[arg(long, global = true, value_name = "ZONE")]
+    pub tz: Option<String>,
 }
 
 /// A server and a way to print.
@@ -50,6 +55,8 @@ pub struct Session {
     pub is_json: bool,
     /// Tells the time.
     pub clock: SystemClock,
+    /// In which times are printed for people; as they come if there is none.
+    zone: Option<TimeZone>,
 }
 
 impl ServerArguments {
@@ -58,6 +65,7 @@ impl ServerArguments {
         let caller = CallerArguments {
             key: self.caller.key.or_else(|| root.key.clone()),
             json: self.caller.json || root.json,
+            tz: self.caller.tz.or_else(|| root.tz.clone()),
         };
         Self {
             url: self.url.or_else(|| root.url.clone()),
@@ -78,15 +86,16 @@ impl Session {
             api: Client::new(url.as_deref().unwrap_or(DEFAULT_URL), key.map(SecretText::new))?,
             is_json: server.caller.json,
             clock: SystemClock,
+            zone: time_zone::zone(server.caller.tz.as_deref())?,
         })
     }
 
     /// Prints the answer as it came, or for people what `words` makes of it.
     pub fn print(&self, answer: &Answer, words: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
-        if self.is_json {
-            output::print_json(&answer.text)
-        } else {
-            output::print(&words(&answer.value))
+        match &self.zone {
+            _ if self.is_json => output::print_json(&answer.text),
+            Some(zone) => output::print(&words(&time_zone::in_zone(&answer.value, zone))),
+            None => output::print(&words(&answer.value)),
         }
     }
 

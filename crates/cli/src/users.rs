@@ -27,6 +27,8 @@ pub enum Command {
     Delete(Which),
     /// Make a one-time link with which a user chooses a password and signs in to the pages.
     SignInLink(Which),
+    /// Take a user's second factor away, as when they have lost it: their password alone lets them in then.
+    RemoveSecondFactor(Which),
 }
 
 /// A new user.
@@ -66,6 +68,11 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
                 .api
                 .delete(&format!("/api/v1/users/{}", segment(&which.user)))?;
             session.print(&answer, |_| format!("deleted {}", which.user))
+        }
+        Command::RemoveSecondFactor(which) => {
+            let path = format!("/api/v1/users/{}/second-factor", segment(&which.user));
+            let answer = session.api.delete(&path)?;
+            session.print(&answer, |_| format!("{} has no second factor", which.user))
         }
         Command::SignInLink(which) => {
             let path = format!("/api/v1/users/{}/sign-in-link", segment(&which.user));

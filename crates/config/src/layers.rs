@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::{Config, ENVIRONMENT_PREFIX};
 
 /// Names with the prefix that are no settings of the server.
-const OTHER_NAMES: [&str; 10] = [
+const OTHER_NAMES: [&str; 12] = [
     "CONFIG",
     "URL",
     "API_KEY",
@@ -23,6 +23,8 @@ const OTHER_NAMES: [&str; 10] = [
     "PREVIOUS_MASTER_KEY_FILE",
     "OUTBOUND_PROXY_FILE",
     "DATABASE_FILE",
+    "OIDC_CLIENT_SECRET_FILE",
+    "MAIL_SERVER_FILE",
 ];
 /// Kubernetes sets names that begin so for a service that is called opsknight.
 const KUBERNETES_PREFIXES: [&str; 2] = ["SERVICE_", "PORT"];

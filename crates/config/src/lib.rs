@@ -5,6 +5,8 @@
 
 mod base_url;
 mod layers;
+mod mail;
+mod oidc;
 pub mod secret_file;
 mod values;
 
@@ -20,6 +22,8 @@ use model::secret::SecretText;
 
 pub use base_url::{base_path, base_url, without_base_path};
 pub use layers::{ConfigError, Flag, environment, environment_name, load, names, unknown_names};
+pub use mail::MailConfig;
+pub use oidc::OidcConfig;
 pub use values::Database;
 
 /// What each environment name begins with.
@@ -93,6 +97,10 @@ pub struct Config {
     pub api: ApiConfig,
     /// Addresses on this server that keep what is sent to them.
     pub inbox: InboxConfig,
+    /// Signing in by an OpenID provider.
+    pub oidc: OidcConfig,
+    /// Sending mail to people of this server.
+    pub mail: MailConfig,
 }
 
 /// Connecting to PostgreSQL, if the data is kept there.
@@ -208,6 +216,8 @@ impl Default for Config {
             retention: RetentionConfig::default(),
             api: ApiConfig::default(),
             inbox: InboxConfig::default(),
+            oidc: OidcConfig::default(),
+            mail: MailConfig::default(),
         }
     }
 }
@@ -272,6 +282,7 @@ impl Config {
                 !(MIN_STATEMENT_TIMEOUT..=MAX_STATEMENT_TIMEOUT).contains(&self.postgres.statement_timeout),
                 "must be from 1s to 10m".to_owned(),
             ),
+            (!self.oidc.has_open_id(), "must hold openid".to_owned()),
             (
                 self.api.requests_per_second == 0 || self.api.failed_sign_ins_per_minute == 0,
                 "must be at least 1".to_owned(),

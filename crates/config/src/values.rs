@@ -158,6 +158,77 @@ pub(super) mod origins {
     }
 }
 
+/// The address of an OpenID provider, as it writes it, or nothing.
+pub(super) mod issuer {
+    use model::identity::MAX_IDENTITY_BYTES;
+    use url::Url;
+
+    use super::{Deserializer, Error as _, Serializer, text};
+
+    pub fn serialize<S: Serializer>(issuer: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(issuer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let text = text(deserializer)?;
+        let is_web = |url: Url| {
+            let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+            is_plain && ["http", "https"].contains(&url.scheme())
+        };
+        match text.is_empty() || (text.len() <= MAX_IDENTITY_BYTES && Url::parse(&text).is_ok_and(is_web)) {
+            true => Ok(text),
+            false => Err(D::Error::custom(
+                "not an issuer: write the address under which the provider describes itself, such as \"https://id.example/realms/staff\"",
+            )),
+        }
+    }
+}
+
+/// Groups and the roles that they bring.
+pub(super) mod role_rules {
+    use serde::Deserialize;
+
+    use super::{Deserializer, Error as _, Serializer};
+    use model::identity::RoleRule;
+
+    pub fn serialize<S: Serializer>(rules: &[RoleRule], serializer: S) -> Result<S::Ok, S::Error> {
+        let texts = rules
+            .iter()
+            .map(|rule| format!("{}={}", rule.group, rule.role.as_str()));
+        serializer.collect_seq(texts)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RoleRule>, D::Error> {
+        let refusal =
+            "not a group with its role: write \"group=admin\", \"group=responder\" or \"group=viewer\"";
+        let texts = Vec::<String>::deserialize(deserializer)?.into_iter();
+        texts
+            .map(|text| RoleRule::parse(&text).ok_or_else(|| D::Error::custom(refusal)))
+            .collect()
+    }
+}
+
+/// A role, or nothing.
+pub(super) mod optional_role {
+    use super::{Deserializer, Error as _, Serializer, text};
+    use model::access::Role;
+
+    pub fn serialize<S: Serializer>(role: &Option<Role>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(role.map_or("", Role::as_str))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Role>, D::Error> {
+        let text = text(deserializer)?;
+        let role = Role::parse(&text);
+        match role.is_some() || text.is_empty() {
+            true => Ok(role),
+            false => Err(D::Error::custom(
+                "not a role: write \"viewer\", \"responder\" or \"admin\", or nothing",
+            )),
+        }
+    }
+}
+
 /// A setting that is absent when its text is empty.
 pub(super) mod optional_url {
     use url::Url;

@@ -1,5 +1,7 @@
 //! Who may do what: scopes of API keys, roles of people, and the key itself.
 
+use std::time::Duration;
+
 use crate::digest::sha256;
 use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
@@ -192,12 +194,23 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// When it was last used, within [`KEY_TOUCH_INTERVAL`].
+    pub last_used_at: Option<Timestamp>,
 }
+
+/// A key's last use is noted again only after so long: requests that read must not write.
+pub const KEY_TOUCH_INTERVAL: Duration = Duration::from_secs(600);
 
 impl ApiKey {
     /// Whether the key opens doors at this time.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
+    }
+
+    /// Whether a use now is worth noting.
+    pub fn is_to_be_touched(&self, now: Timestamp) -> bool {
+        self.last_used_at
+            .is_none_or(|at| now.since(at) >= KEY_TOUCH_INTERVAL)
     }
 }
 

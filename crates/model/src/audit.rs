@@ -142,6 +142,8 @@ pub struct AuditEntry {
     pub subject: String,
     /// A sentence with the details, without secrets.
     pub detail: String,
+    /// How often it happened within the hour: more than once only of what is told once an hour.
+    pub times: u32,
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
+use crate::display::TimeDisplay;
 use crate::id::UserId;
 use crate::time::Timestamp;
 
@@ -18,6 +19,8 @@ pub struct User {
     pub role: Role,
     /// When it was made.
     pub created_at: Timestamp,
+    /// How they want times to be shown.
+    pub display: TimeDisplay,
 }
 
 /// A person as an incident and an event name them.

@@ -6,6 +6,7 @@ mod file_limit;
 mod first_key;
 mod fleet_watch;
 mod gateway;
+mod mail;
 mod open_store;
 mod outbound_rules;
 mod pages;
@@ -13,6 +14,7 @@ mod run;
 mod schema_watch;
 mod server;
 mod set_up_token;
+mod single_sign_on;
 mod unread_body;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -49,6 +51,7 @@ use telemetry::Metrics;
 
 use clients::{Bounds, Clients};
 use fleet_watch::FleetWatch;
+use gateway::PeopleRules;
 use model::secret::SecretText;
 use open_store::{backup_directory, open_store};
 use outbound_rules::OutboundRules;
@@ -164,17 +167,14 @@ impl App {
         let (listener, address) = listen(config).await?;
         let rules = Arc::new(OutboundRules::new(config, address)?);
         let client = Client::new(rules.settings(surroundings.resolver, capacity.idle_connections));
-        let deliverer = Deliverer {
-            client: Arc::new(client.clone()),
-            source: source.clone(),
-            public_url: public_url(config, address),
-            store: store.clone(),
-            renderer: renderer.clone(),
-        };
+        let public = public_url(config, address);
+        let deliverer = deliverer(&client, &source, &store, &renderer, public.clone());
         let (queue, counts) = (Arc::clone(&inbox), Arc::clone(&metrics));
         let dispatcher = Dispatcher::start(queue, store.clone(), deliverer, counts, supervisor.clone());
         let ticket_poller = TicketPoller::new(store.clone(), source.clone(), dispatcher.clone());
-        let actions = gateway::actions(&store, &source, rules, renderer, &dispatcher, &ticket_poller);
+        let people = PeopleRules::prepare(config, public.as_ref(), &client, &source)?;
+        let engine = (&dispatcher, &ticket_poller);
+        let actions = gateway::actions(&store, &source, rules, renderer, engine, people);
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
         let shared = Shared {
             actions: Arc::clone(&actions),
@@ -185,6 +185,7 @@ impl App {
             limits: limits.clone(),
             capacity,
             metrics: Arc::clone(&metrics),
+            single_sign_on: single_sign_on::prepare(config, public.as_ref(), &client, &source)?,
             stopping: stop.begin.subscribe(),
         };
         let (pages, set_up_token) = pages::prepare(config, shared).await?;
@@ -306,6 +307,23 @@ impl App {
         };
         let closed = tokio::time::timeout(CLOSE_TIMEOUT, all_gone).await.is_ok();
         all_ended && closed
+    }
+}
+
+/// What sends deliveries.
+fn deliverer(
+    client: &Client,
+    source: &Env,
+    store: &Store,
+    renderer: &Renderer,
+    public_url: Option<Url>,
+) -> Deliverer {
+    Deliverer {
+        client: Arc::new(client.clone()),
+        source: source.clone(),
+        public_url,
+        store: store.clone(),
+        renderer: renderer.clone(),
     }
 }
 

@@ -44,8 +44,10 @@ macro_rules! conformance {
         $crate::budgets!();
         $crate::catalog!();
         $crate::fleet!();
+        $crate::identities!();
         $crate::inboxes!();
         $crate::receipts!();
+        $crate::second_factors!();
         $crate::sessions!();
         $crate::sign_in!();
         $crate::upkeep!();

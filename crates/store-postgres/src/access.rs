@@ -7,11 +7,11 @@ use model::access::{ApiKey, KeyHash};
 use model::audit::{AuditEntry, Change};
 use model::id::KeyId;
 use model::time::Timestamp;
-use store::Page;
 use store::StoreError;
 use store::StoreResult;
-use store::access::Access;
+use store::access::{Access, AuditFilter, REFUSED_SIGN_IN};
 use store::key_columns::KeyColumns;
+use store::{Listed, Page};
 
 use super::audit;
 use super::columns::{bytes, number, optional_time, time, value};
@@ -37,7 +37,7 @@ impl Access for Database {
 
     async fn list_keys(&self, page: Page) -> StoreResult<Vec<ApiKey>> {
         let (before, limit) = page.bounds();
-        let sql = "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+        let sql = "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at, last_used_at FROM api_keys
                    WHERE id < $1 ORDER BY id DESC LIMIT $2";
         let connection = self.connection().await?;
         connection
@@ -46,14 +46,14 @@ impl Access for Database {
     }
 
     async fn find_key(&self, hash: KeyHash) -> StoreResult<Option<ApiKey>> {
-        let sql = "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+        let sql = "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at, last_used_at FROM api_keys
                    WHERE hash = $1";
         let connection = self.connection().await?;
         connection.read_one(sql, &[&&hash.0[..]], key_from_row).await
     }
 
     async fn get_key(&self, id: KeyId) -> StoreResult<Option<ApiKey>> {
-        let sql = "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+        let sql = "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at, last_used_at FROM api_keys
                    WHERE id = $1";
         let connection = self.connection().await?;
         connection
@@ -68,12 +68,27 @@ impl Access for Database {
         .await
     }
 
+    async fn touch_key(&self, id: KeyId, now: Timestamp) -> StoreResult<()> {
+        self.write((id, now), |context, (id, now)| {
+            Box::pin(touch_key(&context.connection, *id, *now))
+        })
+        .await
+    }
+
+    async fn note_refusal(&self, subject: String, detail: String, change: Change) -> StoreResult<()> {
+        self.write((subject, detail, change), |context, (subject, detail, change)| {
+            let connection = &context.connection;
+            Box::pin(audit::count(connection, change, REFUSED_SIGN_IN, subject, detail))
+        })
+        .await
+    }
+
     async fn has_keys(&self) -> StoreResult<bool> {
         has_keys(&self.connection().await?).await
     }
 
-    async fn list_audit(&self, page: Page) -> StoreResult<Vec<AuditEntry>> {
-        audit::list(&self.connection().await?, page).await
+    async fn list_audit(&self, filter: AuditFilter, page: Page) -> StoreResult<Listed<AuditEntry>> {
+        audit::list(&self.connection().await?, &filter, page).await
     }
 }
 
@@ -128,7 +143,7 @@ async fn create_first_key(context: &mut WriteContext, key: &ApiKey, change: &Cha
 
 async fn revoke_key(connection: &Connection, id: KeyId, change: &Change) -> StoreResult<ApiKey> {
     let sql =
-        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at, last_used_at FROM api_keys
                WHERE id = $1 FOR UPDATE";
     let key = connection
         .read_one(sql, &[&&id.as_bytes()[..]], key_from_row)
@@ -147,6 +162,15 @@ async fn revoke_key(connection: &Connection, id: KeyId, change: &Change) -> Stor
         revoked_at: Some(change.at),
         ..key
     })
+}
+
+/// A key that is gone meanwhile is passed over.
+async fn touch_key(connection: &Connection, id: KeyId, now: Timestamp) -> StoreResult<()> {
+    let sql = "UPDATE api_keys SET last_used_at = $2 WHERE id = $1";
+    connection
+        .execute(sql, &[&&id.as_bytes()[..], &now.as_millis()])
+        .await
+        .map(|_| ())
 }
 
 async fn has_keys(connection: &Connection) -> StoreResult<bool> {
@@ -170,5 +194,6 @@ fn key_from_row(row: &Row) -> StoreResult<ApiKey> {
         created_at: time(row, "created_at")?,
         expires_at: optional_time(row, "expires_at")?,
         revoked_at: optional_time(row, "revoked_at")?,
+        last_used_at: optional_time(row, "last_used_at")?,
     })
 }

@@ -34,6 +34,7 @@ mod fallbacks;
 mod fleet;
 mod giving_up;
 mod group_commit;
+mod identities;
 mod inboxes;
 mod incident_edits;
 mod incident_lists;
@@ -60,6 +61,7 @@ mod rekey;
 mod replays;
 mod replication;
 mod restrictions;
+mod second_factors;
 mod services;
 mod sessions;
 mod sign_in;
@@ -117,6 +119,8 @@ impl From<Database> for Store {
             fleet: Arc::clone(&database) as _,
             sign_in: Arc::clone(&database) as _,
             sessions: Arc::clone(&database) as _,
+            second_factors: Arc::clone(&database) as _,
+            identities: Arc::clone(&database) as _,
             inboxes: Arc::clone(&database) as _,
             sources: Arc::clone(&database) as _,
             overview: Arc::clone(&database) as _,

@@ -3,9 +3,9 @@
 use tokio_postgres::Row;
 
 use model::audit::Change;
-use model::id::{InboxId, SourceId, WebhookId};
+use model::id::{InboxId, SourceId, UserId, WebhookId};
 use store::StoreResult;
-use store::sealed::{inbox_place, receipt_place, reseal, source_place, webhook_place};
+use store::sealed::{inbox_place, receipt_place, reseal, second_factor_place, source_place, webhook_place};
 
 use super::audit;
 use super::columns::{bytes, value};
@@ -16,6 +16,7 @@ pub async fn rekey(context: &mut WriteContext, change: &Change) -> StoreResult<u
     let count = rekey_webhooks(context).await?
         + rekey_inboxes(context).await?
         + rekey_sources(context).await?
+        + rekey_second_factors(context).await?
         + rekey_receipts(context).await?;
     let detail = format!("sealed {count} secrets anew under the present master key");
     audit::write(&context.connection, change, "system.rekey", "master-key", &detail).await?;
@@ -120,6 +121,25 @@ async fn rekey_sources(context: &WriteContext) -> StoreResult<u64> {
             .await?;
     }
     Ok(count)
+}
+
+async fn rekey_second_factors(context: &WriteContext) -> StoreResult<u64> {
+    let sql = "SELECT user_id, secret FROM second_factors ORDER BY user_id FOR NO KEY UPDATE";
+    let factors: Vec<(UserId, Vec<u8>)> = context
+        .connection
+        .read_all(sql, &[], |row| {
+            Ok((UserId::from_bytes(bytes(row, "user_id")?), value(row, "secret")?))
+        })
+        .await?;
+    for (id, secret) in &factors {
+        let again = reseal(context.sealer(), &second_factor_place(*id), secret)?;
+        let sql = "UPDATE second_factors SET secret = $2 WHERE user_id = $1";
+        context
+            .connection
+            .execute(sql, &[&&id.as_bytes()[..], &again])
+            .await?;
+    }
+    Ok(factors.len() as u64)
 }
 
 /// Answers are kept for a day, and can be many: one at a time, so that they are not all in memory.

@@ -32,7 +32,7 @@ impl Sessions for Database {
         // One statement, because every request of a page asks: it sees session and person as they are at one moment.
         let sql =
             "SELECT s.id AS session_id, s.hash, s.created_at AS began_at, s.last_seen_at, s.address, s.agent,
-                 u.id, u.name, u.email, u.role, u.created_at
+                 u.id, u.name, u.email, u.role, u.created_at, u.time_zone, u.clock
              FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = $1";
         let connection = self.connection().await?;
         let found = connection

@@ -43,7 +43,8 @@ impl SignIn for Database {
     }
 
     async fn find_by_id(&self, id: UserId) -> StoreResult<SignInRecord> {
-        let sql = "SELECT id, name, email, role, created_at, password FROM users WHERE id = $1";
+        let sql =
+            "SELECT id, name, email, role, created_at, time_zone, clock, password FROM users WHERE id = $1";
         let connection = self.connection().await?;
         let found = connection
             .read_one(sql, &[&&id.as_bytes()[..]], record_from_row)
@@ -136,7 +137,7 @@ async fn has_passwords(connection: &Connection) -> StoreResult<bool> {
 /// Of two people whose addresses differ in case alone, which version 1 let in, it is the one written the same way, or
 /// else the first.
 async fn find_by_email(connection: &Connection, email: &str) -> StoreResult<Option<SignInRecord>> {
-    let sql = "SELECT id, name, email, role, created_at, password FROM users
+    let sql = "SELECT id, name, email, role, created_at, time_zone, clock, password FROM users
                WHERE lower(email COLLATE \"C\") = lower($1 COLLATE \"C\") ORDER BY email = $1 DESC, id LIMIT 1";
     connection.read_one(sql, &[&email], record_from_row).await
 }
@@ -196,7 +197,7 @@ async fn delete_link_of(connection: &Connection, user_id: UserId) -> StoreResult
 }
 
 async fn find_link(connection: &Connection, hash: KeyHash, now: Timestamp) -> StoreResult<Option<User>> {
-    let sql = "SELECT u.id, u.name, u.email, u.role, u.created_at FROM sign_in_links l JOIN users u ON u.id = l.user_id
+    let sql = "SELECT u.id, u.name, u.email, u.role, u.created_at, u.time_zone, u.clock FROM sign_in_links l JOIN users u ON u.id = l.user_id
                WHERE l.hash = $1 AND l.expires_at > $2 AND u.email IS NOT NULL";
     let now = now.as_millis();
     connection

@@ -5,13 +5,14 @@ use tokio_postgres::Row;
 
 use model::access::Role;
 use model::audit::Change;
+use model::display::{TimeDisplay, ZoneName};
 use model::id::UserId;
 use model::user::User;
 use store::Page;
 use store::StoreError;
 use store::StoreResult;
 use store::catalog::Users;
-use store::setting_changes;
+use store::setting_changes::{self, display_from_columns};
 
 use super::audit;
 use super::columns::{bytes, parsed, time, value};
@@ -29,8 +30,7 @@ impl Users for Database {
 
     async fn list(&self, page: Page) -> StoreResult<Vec<User>> {
         let (before, limit) = page.bounds();
-        let sql =
-            "SELECT id, name, email, role, created_at FROM users WHERE id < $1 ORDER BY id DESC LIMIT $2";
+        let sql = "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id < $1 ORDER BY id DESC LIMIT $2";
         let connection = self.connection().await?;
         connection
             .read_all(sql, &[&&before[..], &i64::from(limit)], user_from_row)
@@ -48,6 +48,13 @@ impl Users for Database {
         .await
     }
 
+    async fn set_display(&self, id: UserId, display: TimeDisplay, change: Change) -> StoreResult<()> {
+        self.write((id, display, change), |context, (id, display, change)| {
+            Box::pin(set_display(&context.connection, *id, display, change))
+        })
+        .await
+    }
+
     async fn delete(&self, id: UserId, change: Change) -> StoreResult<()> {
         self.write((id, change), |context, (id, change)| {
             Box::pin(delete(&context.connection, *id, change))
@@ -58,6 +65,14 @@ impl Users for Database {
 
 async fn create(connection: &Connection, user: &User, change: &Change) -> StoreResult<User> {
     lock_addresses(connection).await?;
+    insert(connection, user).await?;
+    let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
+    audit::write(connection, change, "user.create", user.id, &detail).await?;
+    Ok(user.clone())
+}
+
+/// Writes the row of a new user; taken if the address is another's. Addresses are locked already.
+pub async fn insert(connection: &Connection, user: &User) -> StoreResult<()> {
     check_address(connection, user).await?;
     connection
         .execute_or_refuse(
@@ -71,15 +86,13 @@ async fn create(connection: &Connection, user: &User, change: &Change) -> StoreR
             ],
             REFUSAL,
         )
-        .await?;
-    let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
-    audit::write(connection, change, "user.create", user.id, &detail).await?;
-    Ok(user.clone())
+        .await
+        .map(|_| ())
 }
 
 /// One user.
 pub async fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
-    let sql = "SELECT id, name, email, role, created_at FROM users WHERE id = $1";
+    let sql = "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id = $1";
     let found = connection
         .read_one(sql, &[&&id.as_bytes()[..]], user_from_row)
         .await?;
@@ -88,7 +101,8 @@ pub async fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
 
 /// One user, whom nobody else changes or refers to anew until this transaction has ended.
 pub async fn lock(connection: &Connection, id: UserId) -> StoreResult<User> {
-    let sql = "SELECT id, name, email, role, created_at FROM users WHERE id = $1 FOR UPDATE";
+    let sql =
+        "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id = $1 FOR UPDATE";
     let found = connection
         .read_one(sql, &[&&id.as_bytes()[..]], user_from_row)
         .await?;
@@ -128,6 +142,24 @@ async fn update(connection: &Connection, user: &User, change: &Change) -> StoreR
         created_at: before.created_at,
         ..user.clone()
     })
+}
+
+async fn set_display(
+    connection: &Connection,
+    id: UserId,
+    display: &TimeDisplay,
+    change: &Change,
+) -> StoreResult<()> {
+    let before = lock(connection, id).await?;
+    let Some(detail) = setting_changes::of_display(&before, display) else {
+        return Ok(());
+    };
+    let zone = display.zone.as_ref().map(ZoneName::as_str);
+    let sql = "UPDATE users SET time_zone = $2, clock = $3 WHERE id = $1";
+    connection
+        .execute(sql, &[&&id.as_bytes()[..], &zone, &display.clock.as_str()])
+        .await?;
+    audit::write(connection, change, "user.display", id, &detail).await
 }
 
 /// The schema knows only that no two addresses are the same to the letter; signing in does not look at the case.
@@ -182,5 +214,6 @@ pub fn user_from_row(row: &Row) -> StoreResult<User> {
         email: value(row, "email")?,
         role: parsed(row, "role", Role::parse)?,
         created_at: time(row, "created_at")?,
+        display: display_from_columns(value(row, "time_zone")?, value(row, "clock")?),
     })
 }

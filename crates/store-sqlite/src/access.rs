@@ -7,11 +7,11 @@ use model::access::{ApiKey, KeyHash};
 use model::audit::{AuditEntry, Change};
 use model::id::KeyId;
 use model::time::Timestamp;
-use store::Page;
 use store::StoreError;
 use store::StoreResult;
-use store::access::Access;
+use store::access::{Access, AuditFilter, REFUSED_SIGN_IN};
 use store::key_columns::KeyColumns;
+use store::{Listed, Page};
 
 use super::audit;
 use super::columns::{id_bytes, optional_time, time, unexpected};
@@ -57,8 +57,21 @@ impl Access for Database {
         self.read(has_keys).await
     }
 
-    async fn list_audit(&self, page: Page) -> StoreResult<Vec<AuditEntry>> {
-        self.read(move |connection| audit::list(connection, page)).await
+    async fn touch_key(&self, id: KeyId, now: Timestamp) -> StoreResult<()> {
+        self.write(move |context| touch_key(context.connection, id, now))
+            .await
+    }
+
+    async fn list_audit(&self, filter: AuditFilter, page: Page) -> StoreResult<Listed<AuditEntry>> {
+        self.read(move |connection| audit::list(connection, &filter, page))
+            .await
+    }
+
+    async fn note_refusal(&self, subject: String, detail: String, change: Change) -> StoreResult<()> {
+        self.write(move |context| {
+            audit::count(context.connection, &change, REFUSED_SIGN_IN, &subject, &detail)
+        })
+        .await
     }
 }
 
@@ -99,7 +112,7 @@ fn create_key(connection: &Connection, key: ApiKey, change: &Change) -> StoreRes
 fn list_keys(connection: &Connection, page: Page) -> StoreResult<Vec<ApiKey>> {
     read_all(
         connection,
-        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at, last_used_at FROM api_keys
          WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page.bounds(),
         key_from_row,
@@ -109,7 +122,7 @@ fn list_keys(connection: &Connection, page: Page) -> StoreResult<Vec<ApiKey>> {
 fn get_key(connection: &Connection, id: KeyId) -> StoreResult<Option<ApiKey>> {
     read_one(
         connection,
-        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at, last_used_at FROM api_keys
          WHERE id = ?1",
         [id.as_bytes()],
         key_from_row,
@@ -119,7 +132,7 @@ fn get_key(connection: &Connection, id: KeyId) -> StoreResult<Option<ApiKey>> {
 fn find_key(connection: &Connection, hash: KeyHash) -> StoreResult<Option<ApiKey>> {
     read_one(
         connection,
-        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at, last_used_at FROM api_keys
          WHERE hash = ?1",
         [hash.0],
         key_from_row,
@@ -129,7 +142,7 @@ fn find_key(connection: &Connection, hash: KeyHash) -> StoreResult<Option<ApiKey
 fn revoke_key(connection: &Connection, id: KeyId, change: &Change) -> StoreResult<ApiKey> {
     let key = read_one(
         connection,
-        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at FROM api_keys
+        "SELECT id, name, hash, hint, scopes, restriction, created_at, expires_at, revoked_at, last_used_at FROM api_keys
          WHERE id = ?1",
         [id.as_bytes()],
         key_from_row,
@@ -149,6 +162,16 @@ fn revoke_key(connection: &Connection, id: KeyId, change: &Change) -> StoreResul
         revoked_at: Some(change.at),
         ..key
     })
+}
+
+/// A key that is gone meanwhile is passed over.
+fn touch_key(connection: &Connection, id: KeyId, now: Timestamp) -> StoreResult<()> {
+    execute(
+        connection,
+        "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1",
+        (id.as_bytes(), now.as_millis()),
+    )
+    .map(|_| ())
 }
 
 fn has_keys(connection: &Connection) -> StoreResult<bool> {
@@ -171,5 +194,6 @@ fn key_from_row(row: &Row<'_>) -> rusqlite::Result<ApiKey> {
         created_at: time(row, "created_at")?,
         expires_at: optional_time(row, "expires_at")?,
         revoked_at: optional_time(row, "revoked_at")?,
+        last_used_at: optional_time(row, "last_used_at")?,
     })
 }

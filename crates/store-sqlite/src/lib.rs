@@ -28,6 +28,7 @@ mod fallbacks;
 mod fleet;
 mod giving_up;
 pub mod history;
+mod identities;
 mod inboxes;
 mod incident_edits;
 mod incident_lists;
@@ -55,6 +56,7 @@ mod refusals;
 mod rekey;
 mod replays;
 mod restrictions;
+mod second_factors;
 mod services;
 mod sessions;
 mod sign_in;
@@ -128,6 +130,8 @@ impl Database {
             fleet: Arc::clone(self) as _,
             sign_in: Arc::clone(self) as _,
             sessions: Arc::clone(self) as _,
+            second_factors: Arc::clone(self) as _,
+            identities: Arc::clone(self) as _,
             inboxes: Arc::clone(self) as _,
             sources: Arc::clone(self) as _,
             overview: Arc::clone(self) as _,

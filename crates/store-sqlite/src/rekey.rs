@@ -3,13 +3,13 @@
 use rusqlite::Connection;
 
 use model::audit::Change;
-use model::id::{InboxId, SourceId, WebhookId};
+use model::id::{InboxId, SourceId, UserId, WebhookId};
 use store::StoreResult;
 use store::seal::Sealer;
 
 use super::audit;
 use super::statements::{execute, read_all, read_one};
-use store::sealed::{inbox_place, receipt_place, reseal, source_place, webhook_place};
+use store::sealed::{inbox_place, receipt_place, reseal, second_factor_place, source_place, webhook_place};
 
 /// Seals every secret anew; says how many.
 pub fn rekey(connection: &Connection, sealer: &Sealer, change: &Change) -> StoreResult<u64> {
@@ -31,6 +31,7 @@ pub fn rekey(connection: &Connection, sealer: &Sealer, change: &Change) -> Store
         rekey_inbox(connection, sealer, *id, secret)?;
     }
     count += rekey_sources(connection, sealer)?;
+    count += rekey_second_factors(connection, sealer)?;
     let receipts = read_all(
         connection,
         "SELECT owner, key FROM receipts WHERE answer IS NOT NULL",
@@ -109,6 +110,25 @@ fn rekey_sources(connection: &Connection, sealer: &Sealer) -> StoreResult<u64> {
         )?;
     }
     Ok(count)
+}
+
+fn rekey_second_factors(connection: &Connection, sealer: &Sealer) -> StoreResult<u64> {
+    let factors = read_all(
+        connection,
+        "SELECT user_id, secret FROM second_factors",
+        (),
+        |row| Ok((UserId::from_bytes(row.get(0)?), row.get(1)?)),
+    );
+    let factors: Vec<(UserId, Vec<u8>)> = factors?;
+    for (id, secret) in &factors {
+        let again = reseal(sealer, &second_factor_place(*id), secret)?;
+        execute(
+            connection,
+            "UPDATE second_factors SET secret = ?2 WHERE user_id = ?1",
+            (id.as_bytes(), again),
+        )?;
+    }
+    Ok(factors.len() as u64)
 }
 
 fn rekey_receipt(connection: &Connection, sealer: &Sealer, owner: &str, key: &str) -> StoreResult<()> {

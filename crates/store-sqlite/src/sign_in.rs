@@ -130,7 +130,7 @@ fn has_passwords(connection: &Connection) -> StoreResult<bool> {
 fn find_by_email(connection: &Connection, email: &str) -> StoreResult<Option<SignInRecord>> {
     read_one(
         connection,
-        "SELECT id, name, email, role, created_at, password FROM users WHERE email = ?1 COLLATE NOCASE
+        "SELECT id, name, email, role, created_at, time_zone, clock, password FROM users WHERE email = ?1 COLLATE NOCASE
          ORDER BY email = ?1 DESC, id LIMIT 1",
         [email],
         record_from_row,
@@ -140,7 +140,7 @@ fn find_by_email(connection: &Connection, email: &str) -> StoreResult<Option<Sig
 fn find_by_id(connection: &Connection, id: UserId) -> StoreResult<SignInRecord> {
     read_one(
         connection,
-        "SELECT id, name, email, role, created_at, password FROM users WHERE id = ?1",
+        "SELECT id, name, email, role, created_at, time_zone, clock, password FROM users WHERE id = ?1",
         [id.as_bytes()],
         record_from_row,
     )?

@@ -5,13 +5,14 @@ use rusqlite::{Connection, Row};
 
 use model::access::Role;
 use model::audit::Change;
+use model::display::{TimeDisplay, ZoneName};
 use model::id::UserId;
 use model::user::User;
 use store::Page;
 use store::StoreError;
 use store::StoreResult;
 use store::catalog::Users;
-use store::setting_changes;
+use store::setting_changes::{self, display_from_columns};
 
 use super::audit;
 use super::columns::{id_bytes, parsed, time};
@@ -39,6 +40,11 @@ impl Users for Database {
             .await
     }
 
+    async fn set_display(&self, id: UserId, display: TimeDisplay, change: Change) -> StoreResult<()> {
+        self.write(move |context| set_display(context.connection, id, &display, &change))
+            .await
+    }
+
     async fn delete(&self, id: UserId, change: Change) -> StoreResult<()> {
         self.write(move |context| delete(context.connection, id, &change))
             .await
@@ -46,7 +52,15 @@ impl Users for Database {
 }
 
 fn create(connection: &Connection, user: User, change: &Change) -> StoreResult<User> {
-    check_address(connection, &user)?;
+    insert(connection, &user)?;
+    let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
+    audit::write(connection, change, "user.create", user.id, &detail)?;
+    Ok(user)
+}
+
+/// Writes the row of a new user; taken if the address is another's.
+pub fn insert(connection: &Connection, user: &User) -> StoreResult<()> {
+    check_address(connection, user)?;
     execute_or_refuse(
         connection,
         "INSERT INTO users (id, name, email, role, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -58,16 +72,13 @@ fn create(connection: &Connection, user: User, change: &Change) -> StoreResult<U
             user.created_at.as_millis(),
         ),
         REFUSAL,
-    )?;
-    let detail = format!("created \"{}\" as {}", user.name, user.role.as_str());
-    audit::write(connection, change, "user.create", user.id, &detail)?;
-    Ok(user)
+    )
 }
 
 fn list(connection: &Connection, page: Page) -> StoreResult<Vec<User>> {
     read_all(
         connection,
-        "SELECT id, name, email, role, created_at FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+        "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         page.bounds(),
         user_from_row,
     )
@@ -77,7 +88,7 @@ fn list(connection: &Connection, page: Page) -> StoreResult<Vec<User>> {
 pub fn get(connection: &Connection, id: UserId) -> StoreResult<User> {
     read_one(
         connection,
-        "SELECT id, name, email, role, created_at FROM users WHERE id = ?1",
+        "SELECT id, name, email, role, created_at, time_zone, clock FROM users WHERE id = ?1",
         [id.as_bytes()],
         user_from_row,
     )?
@@ -101,6 +112,25 @@ fn update(connection: &Connection, user: User, change: &Change) -> StoreResult<U
         created_at: before.created_at,
         ..user
     })
+}
+
+fn set_display(
+    connection: &Connection,
+    id: UserId,
+    display: &TimeDisplay,
+    change: &Change,
+) -> StoreResult<()> {
+    let before = get(connection, id)?;
+    let Some(detail) = setting_changes::of_display(&before, display) else {
+        return Ok(());
+    };
+    let zone = display.zone.as_ref().map(ZoneName::as_str);
+    execute(
+        connection,
+        "UPDATE users SET time_zone = ?2, clock = ?3 WHERE id = ?1",
+        (id.as_bytes(), zone, display.clock.as_str()),
+    )?;
+    audit::write(connection, change, "user.display", id, &detail)
 }
 
 /// The schema knows only that no two addresses are the same to the letter; signing in does not look at the case.
@@ -171,5 +201,6 @@ pub fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
         email: row.get("email")?,
         role: parsed(row, "role", Role::parse)?,
         created_at: time(row, "created_at")?,
+        display: display_from_columns(row.get("time_zone")?, row.get("clock")?),
     })
 }

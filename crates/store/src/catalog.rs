@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use crate::Page;
 use crate::StoreResult;
 use model::audit::Change;
+use model::display::TimeDisplay;
 use model::escalation::EscalationPolicy;
 use model::id::{PolicyId, ServiceId, UserId};
 use model::service::Service;
@@ -34,7 +35,9 @@ pub trait Users: Send + Sync {
     async fn list(&self, page: Page) -> StoreResult<Vec<User>>;
     /// One user.
     async fn get(&self, id: UserId) -> StoreResult<User>;
-    /// Replaces everything but id and creation time.
+    /// Sets how a user wants times to be shown.
+    async fn set_display(&self, id: UserId, display: TimeDisplay, change: Change) -> StoreResult<()>;
+    /// Replaces name, address and role.
     async fn update(&self, user: User, change: Change) -> StoreResult<User>;
     /// Deletes a user whom nothing refers to.
     async fn delete(&self, id: UserId, change: Change) -> StoreResult<()>;

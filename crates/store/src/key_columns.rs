@@ -77,6 +77,7 @@ mod tests {
             created_at: Timestamp::EPOCH,
             expires_at: None,
             revoked_at: None,
+            last_used_at: None,
         }
     }
 

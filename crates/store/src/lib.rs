@@ -17,12 +17,14 @@ pub mod cross_checks;
 pub mod deliveries;
 pub mod delivery_plan;
 pub mod delivery_sink;
+pub mod differences;
 pub mod error;
 pub mod events;
 pub mod fallback_plan;
 pub mod fleet;
 pub mod head_text;
 pub mod high_water_mark;
+pub mod identities;
 pub mod inboxes;
 pub mod incident_plan;
 pub mod incidents;
@@ -36,6 +38,7 @@ pub mod queue;
 pub mod receipts;
 pub mod seal;
 pub mod sealed;
+pub mod second_factors;
 pub mod sessions;
 pub mod setting_changes;
 pub mod sign_in;
@@ -102,6 +105,10 @@ pub struct Store {
     pub sign_in: Arc<dyn sign_in::SignIn>,
     /// Sessions of people who signed in.
     pub sessions: Arc<dyn sessions::Sessions>,
+    /// Secrets of one-time codes, and recovery codes.
+    pub second_factors: Arc<dyn second_factors::SecondFactors>,
+    /// Who people are at an OpenID provider.
+    pub identities: Arc<dyn identities::Identities>,
     /// Inboxes and what came to them.
     pub inboxes: Arc<dyn inboxes::Inboxes>,
     /// Alert sources, what came to them, and their alerts.

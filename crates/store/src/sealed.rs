@@ -5,7 +5,7 @@
 use crate::StoreError;
 use crate::StoreResult;
 use crate::seal::{SealError, Sealer};
-use model::id::{InboxId, SourceId, WebhookId};
+use model::id::{InboxId, SourceId, UserId, WebhookId};
 use model::secret::SecretText;
 
 /// The place of a webhook's field.
@@ -21,6 +21,11 @@ pub fn inbox_place(id: InboxId, field: &str) -> String {
 /// The place of a source's field.
 pub fn source_place(id: SourceId, field: &str) -> String {
     format!("sources:{}:{field}", hex::encode(id.as_bytes()))
+}
+
+/// The place of the secret of a person's one-time codes.
+pub fn second_factor_place(id: UserId) -> String {
+    format!("second_factors:{}:secret", hex::encode(id.as_bytes()))
 }
 
 /// The place of the answer under an idempotency key.

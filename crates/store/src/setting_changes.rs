@@ -2,58 +2,116 @@
 //! what is there, asks here, and writes.
 
 use model::access::Role;
+use model::display::{ClockFormat, TimeDisplay, ZoneName};
 use model::escalation::{EscalationPolicy, EscalationStep};
 use model::id::UserId;
+use model::identity::Identity;
 use model::inbox::Inbox;
 use model::outage::Fallback;
 use model::service::Service;
 use model::source::Source;
+use model::time::format_duration;
 use model::user::User;
 use model::webhook::{Webhook, WebhookSecrets, WebhookSettings, WebhookState};
 
 use crate::StoreError;
 use crate::StoreResult;
+use crate::differences::{Difference, changed_sentence, listed, of_settings, or_none};
 use crate::inboxes::InboxEdit;
 use crate::sources::SourceEdit;
-use crate::webhook_columns::changed_settings;
 use crate::webhooks::WebhookEdit;
 
-/// Says what became of a thing: its name, and which of its fields changed.
-fn changed_sentence(name: &str, fields: &[(&str, bool)]) -> Option<String> {
-    let changed: Vec<_> = fields
-        .iter()
-        .filter(|(_, is_changed)| *is_changed)
-        .map(|(field, _)| *field)
-        .collect();
-    (!changed.is_empty()).then(|| format!("changed {} of \"{name}\"", changed.join(", ")))
+/// A text that may be absent.
+fn text(text: &Option<String>) -> String {
+    or_none(text.as_ref())
 }
 
 /// What changes of a service.
 pub fn of_service(before: &Service, after: &Service) -> Option<String> {
     let fields = [
-        ("the name", before.name != after.name),
-        ("the description", before.description != after.description),
-        ("the escalation policy", before.policy_id != after.policy_id),
+        Difference::text("the name", &before.name, &after.name),
+        Difference::shown("the description", &before.description, &after.description, text),
+        Difference::shown(
+            "the escalation policy",
+            &before.policy_id,
+            &after.policy_id,
+            |id| or_none(id.as_ref()),
+        ),
     ];
     changed_sentence(&before.name, &fields)
 }
 
 /// What changes of a user.
 pub fn of_user(before: &User, after: &User) -> Option<String> {
-    let role = format!("the role (now {})", after.role.as_str());
     let fields = [
-        ("the name", before.name != after.name),
-        ("the address", before.email != after.email),
-        (role.as_str(), before.role != after.role),
+        Difference::text("the name", &before.name, &after.name),
+        Difference::shown("the address", &before.email, &after.email, text),
+        Difference::text("the role", before.role.as_str(), after.role.as_str()),
     ];
     changed_sentence(&before.name, &fields)
+}
+
+/// What the audit log says of somebody whom their provider lets in: that they are new, or that their role follows their
+/// groups; nothing if they are as they were.
+pub fn admitted_sentence(
+    before: Option<&User>,
+    user: &User,
+    identity: &Identity,
+) -> Option<(&'static str, String)> {
+    let (name, role, issuer) = (&user.name, user.role.as_str(), &identity.issuer);
+    match before {
+        None => {
+            let detail = format!("created \"{name}\" as {role}, who signs in by {issuer}");
+            Some(("user.create", detail))
+        }
+        Some(before) if before.role != user.role => {
+            let old = before.role.as_str();
+            let detail = format!("changed the role of \"{name}\" from {old} to {role}, as {issuer} says");
+            Some(("user.update", detail))
+        }
+        Some(_) => None,
+    }
+}
+
+/// What it says of an identity that is tied to a user.
+pub fn linked_sentence(user: &User, identity: &Identity) -> String {
+    format!("let \"{}\" sign in by {}", user.name, identity.issuer)
+}
+
+/// What it says when all of a user's identities are untied.
+pub fn unlinked_sentence(user: &User) -> String {
+    format!(
+        "let \"{}\" no longer sign in by a provider, and ended their sessions",
+        user.name
+    )
+}
+
+/// What changes of how a user wants times to be shown.
+pub fn of_display(before: &User, after: &TimeDisplay) -> Option<String> {
+    let zone = |display: &TimeDisplay| display.zone.as_ref().map(|zone| zone.as_str().to_owned());
+    let fields = [
+        Difference::shown("the time zone", &zone(&before.display), &zone(after), text),
+        Difference::text("the clock", before.display.clock.as_str(), after.clock.as_str()),
+    ];
+    changed_sentence(&before.name, &fields)
+}
+
+/// How a user wants times to be shown, out of columns. A zone that is no longer known is as good as none.
+pub fn display_from_columns(zone: Option<String>, clock: Option<String>) -> TimeDisplay {
+    TimeDisplay {
+        zone: zone.and_then(|zone| ZoneName::parse(&zone)),
+        clock: ClockFormat::parse(clock.as_deref().unwrap_or_default()),
+    }
 }
 
 /// What changes of an escalation policy.
 pub fn of_policy(before: &EscalationPolicy, after: &EscalationPolicy) -> Option<String> {
     let fields = [
-        ("the name", before.name != after.name),
-        ("the steps", steps(before) != steps(after)),
+        Difference::text("the name", &before.name, &after.name),
+        Difference::shown("the steps", &steps(before), &steps(after), |steps| {
+            let step = |step: &(u32, Option<UserId>)| format!("{}m {}", step.0, or_none(step.1.as_ref()));
+            listed(&steps.iter().map(step).collect::<Vec<_>>(), "none")
+        }),
     ];
     changed_sentence(&before.name, &fields)
 }
@@ -72,8 +130,10 @@ pub fn of_inbox(before: &Inbox, edit: &InboxEdit) -> Option<(Inbox, String)> {
         ..before.clone()
     };
     let fields = [
-        ("the answer", before.answer != after.answer),
-        ("the secret", before.secret != after.secret),
+        Difference::shown("the answer", &before.answer, &after.answer, |answer| {
+            format!("{} after {}", answer.status, format_duration(answer.delay))
+        }),
+        Difference::hidden("the secret", before.secret != after.secret),
     ];
     changed_sentence(&before.name, &fields).map(|detail| (after, detail))
 }
@@ -93,14 +153,16 @@ pub fn of_source(before: &Source, edit: &SourceEdit) -> Option<(Source, String)>
         "disabled it"
     };
     let fields = [
-        ("the name", was.name != is.name),
-        ("how it is read", was.options != is.options),
-        ("storm control", was.storm != is.storm),
-        ("flap damping", was.flapping != is.flapping),
-        ("the silence", was.silent_after != is.silent_after),
-        ("whether it takes requests", was.is_enabled != is.is_enabled),
-        ("the key", before.key != after.key),
-        ("the secret", before.secret != after.secret),
+        Difference::text("the name", &was.name, &is.name),
+        Difference::hidden("how it is read", was.options != is.options),
+        Difference::hidden("storm control", was.storm != is.storm),
+        Difference::hidden("flap damping", was.flapping != is.flapping),
+        Difference::shown("the silence", &was.silent_after, &is.silent_after, |after| {
+            or_none(after.map(format_duration))
+        }),
+        Difference::hidden("whether it takes requests", was.is_enabled != is.is_enabled),
+        Difference::hidden("the key", before.key != after.key),
+        Difference::hidden("the secret", before.secret != after.secret),
     ];
     let detail = changed_sentence(&was.name, &fields)?;
     let detail = match was.is_enabled == is.is_enabled {
@@ -135,10 +197,16 @@ pub fn of_webhook(
         return Err(StoreError::Conflict(sentence.into()));
     }
     let edited = edit.apply_to(secrets);
-    let mut fields = changed_settings(&before.settings, &edit.settings).to_vec();
-    fields.push(("the headers", secrets.headers != edited.headers));
-    fields.push(("the TLS settings", secrets.tls != edited.tls));
-    fields.push(("the secret options", secrets.options != edited.options));
+    let mut fields = of_settings(&before.settings, &edit.settings);
+    fields.push(Difference::hidden(
+        "the headers",
+        secrets.headers != edited.headers,
+    ));
+    fields.push(Difference::hidden("the TLS settings", secrets.tls != edited.tls));
+    fields.push(Difference::hidden(
+        "the secret options",
+        secrets.options != edited.options,
+    ));
     let must_forget = has_moved(&before.settings, &edit.settings) || secrets.options != edited.options;
     let detail = changed_sentence(&before.settings.name, &fields);
     Ok(detail.map(|detail| WebhookPlan {

@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 use crate::StoreError;
 use crate::StoreResult;
 use crate::seal::{SealError, Sealer};
-use crate::sealed::{inbox_place, receipt_place, source_place, webhook_place};
+use crate::sealed::{inbox_place, receipt_place, second_factor_place, source_place, webhook_place};
 use model::digest::sha256;
-use model::id::{InboxId, SourceId, WebhookId};
+use model::id::{InboxId, SourceId, UserId, WebhookId};
 
 /// A table, and what orders its rows: alike in every store.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Table {
 }
 
 /// Every table that is moved, each behind those that its rows refer to.
-pub static TABLES: [Table; 27] = [
+pub static TABLES: [Table; 30] = [
     Table::new("policies", &["id"]),
     Table::new("users", &["id"]),
     Table::new("policy_steps", &["policy_id", "position"]),
@@ -64,6 +64,13 @@ pub static TABLES: [Table; 27] = [
     },
     Table::new("sign_in_links", &["hash"]),
     Table::new("sessions", &["id"]),
+    Table::new("identities", &["issuer", "subject"]),
+    Table {
+        name: "second_factors",
+        key: &["user_id"],
+        sealed: &["secret"],
+    },
+    Table::new("recovery_codes", &["hash"]),
     Table {
         name: "inboxes",
         key: &["id"],
@@ -219,6 +226,10 @@ impl Layout {
             ("inboxes", [Value::Bytes(id)]) => {
                 let id = InboxId::from_bytes(id.as_slice().try_into().ok()?);
                 Some(inbox_place(id, column))
+            }
+            ("second_factors", [Value::Bytes(id)]) => {
+                let id = UserId::from_bytes(id.as_slice().try_into().ok()?);
+                Some(second_factor_place(id))
             }
             ("sources", [Value::Bytes(id)]) => {
                 let id = SourceId::from_bytes(id.as_slice().try_into().ok()?);

@@ -204,35 +204,3 @@ pub fn state_columns(state: &WebhookState) -> (Option<i64>, Option<&str>) {
         WebhookState::Disabled { since, reason } => (Some(since.as_millis()), Some(reason)),
     }
 }
-
-/// Which settings differ, as the audit log names them.
-pub fn changed_settings(before: &WebhookSettings, after: &WebhookSettings) -> [(&'static str, bool); 17] {
-    [
-        ("the name", before.name != after.name),
-        ("the kind", before.kind != after.kind),
-        ("the URL", before.url != after.url),
-        ("the options", before.options != after.options),
-        ("the events", before.events != after.events),
-        ("the services", before.services != after.services),
-        ("the severities", before.severities != after.severities),
-        ("the filter", before.filter != after.filter),
-        (
-            "the retry schedule",
-            before.retry_schedule != after.retry_schedule,
-        ),
-        ("the timeout", before.timeout != after.timeout),
-        ("the concurrency", before.concurrency != after.concurrency),
-        ("the rate", before.rate != after.rate),
-        ("the ordering", before.ordering != after.ordering),
-        (
-            "what happens while disabled",
-            before.when_disabled != after.when_disabled,
-        ),
-        (
-            "what happens after an outage",
-            before.after_outage != after.after_outage,
-        ),
-        ("the fallback", before.fallback != after.fallback),
-        ("the canary", before.canary_hours != after.canary_hours),
-    ]
-}

@@ -9,8 +9,18 @@ const $$ = (selector, within = document) => [...within.querySelectorAll(selector
 const base = new URL('../..', document.currentScript.src).pathname.slice(0, -1);
 const { shared } = document.currentScript.dataset;
 
-// Times: relative ones kept fresh, exact ones in the viewer's zone.
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+// Times: relative ones kept fresh, exact ones in the zone and by the clock that the viewer chose, or the browser's.
+const { zone: timeZone, clock: hourCycle } = document.documentElement.dataset;
+const style = { dateStyle: 'medium', timeStyle: 'medium', hourCycle };
+function format(zone) {
+  try {
+    return new Intl.DateTimeFormat(undefined, { ...style, timeZone: zone });
+  } catch {
+    return new Intl.DateTimeFormat(undefined, style);
+  }
+}
+const exact = format(timeZone);
+const utc = (at) => `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 function duration(seconds) {
   const [amount, unit] = seconds < 60 ? [seconds, 's'] : seconds < 3600 ? [seconds / 60, 'min'] : seconds < 86400 ? [seconds / 3600, 'h'] : [seconds / 86400, 'd'];
   return `${Math.floor(amount)} ${unit}`;
@@ -24,7 +34,8 @@ function freshenTimes(within = document) {
   for (const time of $$('time[datetime]', within)) {
     const at = new Date(time.dateTime);
     const shown = exact.format(at);
-    if (time.title !== shown) time.title = shown;
+    const title = `${shown} (${utc(at)})`;
+    if (time.title !== title) time.title = title;
     const seconds = (Date.now() + clockSkew - at) / 1000;
     const text = 'exact' in time.dataset ? shown : 'lasting' in time.dataset ? duration(Math.max(0, seconds)) : relative(seconds);
     if (time.textContent !== text) time.textContent = text;
@@ -35,6 +46,8 @@ const served = $('meta[name=served-at]');
 if (served) clockSkew = new Date(served.content) - Date.now();
 freshenTimes();
 setInterval(freshenTimes, 5000);
+const zones = $('#zones');
+if (zones) zones.append(...Intl.supportedValuesOf('timeZone').map((zone) => new Option(zone)));
 
 // Takes over what is different, element by element, so that focus, selection and open parts stay as they are.
 function morph(from, to) {

@@ -20,6 +20,7 @@ use http::StatusCode;
 use crate::layout::error::{PageError, PageResult};
 use crate::session::{RequestContext, UserSession};
 use model::access::{Scope, ScopeSet};
+use model::display::ClockFormat;
 
 /// A place in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,10 @@ pub struct Layout {
     pub theme: &'static str,
     /// `wide` or `narrow`.
     pub sidebar: &'static str,
+    /// The time zone in which times are shown; the browser's if empty.
+    pub zone: String,
+    /// By which clock, in the words of `Intl`: `h23`, `h12`, or empty for the language's.
+    pub hour_cycle: &'static str,
     /// What was just done.
     pub flash: Option<Flash>,
     /// Whether this is a server for development.
@@ -123,6 +128,16 @@ impl Layout {
         layout.nav = nav;
         layout.csrf.clone_from(&session.csrf);
         layout.scopes = session.user.role.scopes();
+        let display = &session.user.display;
+        layout.zone = display
+            .zone
+            .as_ref()
+            .map_or_else(String::new, |zone| zone.as_str().to_owned());
+        layout.hour_cycle = match display.clock {
+            ClockFormat::Language => "",
+            ClockFormat::Hours24 => "h23",
+            ClockFormat::Hours12 => "h12",
+        };
         layout.person = Some(LayoutPerson {
             initials: initials(&session.user.name),
             name: session.user.name.clone(),
@@ -145,6 +160,8 @@ impl Layout {
             csrf: String::new(),
             theme: context.theme.as_str(),
             sidebar: context.sidebar.as_str(),
+            zone: String::new(),
+            hour_cycle: "",
             flash: context.flash.as_deref().and_then(note_of),
             is_dev: context.is_dev,
             form_nonce: context.form_nonce.clone(),
@@ -295,17 +312,6 @@ fn note_of(code: &str) -> Option<Flash> {
         "enabled" => ("success", "Enabled. What was held is being sent, in order."),
         "disabled" => ("success", "Disabled."),
         "revoked" => ("success", "Revoked. The key opens nothing any more."),
-        "session-ended" => ("info", "Your session has ended. Sign in and do it again."),
-        "signed-out" => ("info", "You are signed out."),
-        "password-changed" => (
-            "success",
-            "The password is changed and every session has ended. Sign in anew.",
-        ),
-        "ended" => ("success", "The session has ended."),
-        "all-ended" => (
-            "success",
-            "The sessions have ended: those browsers have to sign in anew.",
-        ),
         "cleared" => ("success", "Emptied."),
         "inbox-used" => (
             "success",
@@ -313,6 +319,41 @@ fn note_of(code: &str) -> Option<Flash> {
         ),
         "backed-up" => ("success", "The backup is written."),
         _ => return ticket_note_of(code),
+    };
+    Some(Flash { tone, sentence })
+}
+
+/// The same about people and how they come in.
+fn people_note_of(code: &str) -> Option<Flash> {
+    let (tone, sentence) = match code {
+        "session-ended" => ("info", "Your session has ended. Sign in and do it again."),
+        "signed-out" => ("info", "You are signed out."),
+        "password-changed" => (
+            "success",
+            "The password is changed and every session has ended. Sign in anew.",
+        ),
+        "invited" => (
+            "success",
+            "A sign-in link is on its way by mail. It works once, for three days.",
+        ),
+        "second-factor-removed" => (
+            "success",
+            "The second factor is removed: the password alone is enough.",
+        ),
+        "connected" => (
+            "success",
+            "Connected. You may sign in by the provider from now on; your role follows your groups there.",
+        ),
+        "disconnected" => (
+            "success",
+            "Disconnected. The person cannot sign in by the provider any more, and their sessions have ended.",
+        ),
+        "ended" => ("success", "The session has ended."),
+        "all-ended" => (
+            "success",
+            "The sessions have ended: those browsers have to sign in anew.",
+        ),
+        _ => return None,
     };
     Some(Flash { tone, sentence })
 }
@@ -346,7 +387,7 @@ fn source_note_of(code: &str) -> Option<Flash> {
             "success",
             "A sample went through the sender's own door. Below is what became of it.",
         ),
-        _ => return None,
+        _ => return people_note_of(code),
     };
     Some(Flash { tone, sentence })
 }

@@ -29,7 +29,7 @@ use axum::middleware::from_fn;
 
 pub use layout::export::PageExports;
 pub use route::{PageVerb, RoutePolicy};
-pub use state::{WebParts, WebSettings, WebState};
+pub use state::{SingleSignOn, WebParts, WebSettings, WebState};
 
 /// The pages as a router, ready to be served with connect info (the client's address). What it does not know it answers
 /// with a page that says so.

@@ -11,6 +11,7 @@ use model::access::Scope;
 pub fn all() -> Vec<PageRoute> {
     [
         entrance(),
+        account_pages(),
         incident_pages(),
         catalog_pages(),
         delivery_pages(),
@@ -38,6 +39,19 @@ fn entrance() -> Vec<PageRoute> {
         Route::form("/setup", RoutePolicy::Public, people::set_up::create),
         Route::page("/sign-in", RoutePolicy::Public, people::sign_in::page),
         Route::form("/sign-in", RoutePolicy::Public, people::sign_in::sign_in),
+        Route::page("/forgot", RoutePolicy::Public, people::forgot::page),
+        Route::form("/forgot", RoutePolicy::Public, people::forgot::ask),
+        Route::form("/sign-in/code", RoutePolicy::Public, people::code::sign_in),
+        Route::page(
+            "/sign-in/oidc",
+            RoutePolicy::Public,
+            people::single_sign_on::begin,
+        ),
+        Route::page(
+            "/sign-in/oidc/callback",
+            RoutePolicy::Public,
+            people::single_sign_on::finish,
+        ),
         Route::form("/sign-out", RoutePolicy::SignedIn, people::sign_in::sign_out),
         Route::page("/welcome", RoutePolicy::Public, people::welcome::page),
         Route::form("/welcome", RoutePolicy::Public, people::welcome::set_password),
@@ -45,17 +59,6 @@ fn entrance() -> Vec<PageRoute> {
             "/appearance",
             RoutePolicy::Public,
             people::account::set_appearance,
-        ),
-        Route::page("/account", RoutePolicy::SignedIn, people::account::page),
-        Route::form(
-            "/account/password",
-            RoutePolicy::SignedIn,
-            people::account::change_password,
-        ),
-        Route::form(
-            "/account/sessions/{id}/end",
-            RoutePolicy::SignedIn,
-            people::account::end_session,
         ),
         Route::page("/assets/{version}/{name}", RoutePolicy::Public, assets::file),
         Route::page("/live", RoutePolicy::SignedIn, live::stream),
@@ -68,6 +71,48 @@ fn entrance() -> Vec<PageRoute> {
         Route::page("/badges/{file}", RoutePolicy::Public, overview::badges::badge),
         Route::page("/wall", RoutePolicy::Public, overview::wall::page),
         Route::page("/wall/live", RoutePolicy::Public, overview::wall::stream),
+    ]
+}
+
+fn account_pages() -> Vec<PageRoute> {
+    use PageRoute as Route;
+    vec![
+        Route::page("/account", RoutePolicy::SignedIn, people::account::page),
+        Route::form(
+            "/account/password",
+            RoutePolicy::SignedIn,
+            people::account::change_password,
+        ),
+        Route::page(
+            "/account/second-factor",
+            RoutePolicy::SignedIn,
+            people::second_factor::page,
+        ),
+        Route::form(
+            "/account/second-factor",
+            RoutePolicy::SignedIn,
+            people::second_factor::create,
+        ),
+        Route::form(
+            "/account/second-factor/delete",
+            RoutePolicy::SignedIn,
+            people::second_factor::delete,
+        ),
+        Route::form(
+            "/account/times",
+            RoutePolicy::SignedIn,
+            people::account::set_times,
+        ),
+        Route::form(
+            "/account/connect",
+            RoutePolicy::SignedIn,
+            people::single_sign_on::connect,
+        ),
+        Route::form(
+            "/account/sessions/{id}/end",
+            RoutePolicy::SignedIn,
+            people::account::end_session,
+        ),
     ]
 }
 
@@ -119,6 +164,13 @@ fn catalog_pages() -> Vec<PageRoute> {
         Route::form("/users/{id}", CATALOG, people::users::change),
         Route::form("/users/{id}/delete", CATALOG, people::users::delete),
         Route::form("/users/{id}/sign-in-link", ADMIN, people::users::create_link),
+        Route::form(
+            "/users/{id}/second-factor/delete",
+            ADMIN,
+            people::users::reset_second_factor,
+        ),
+        Route::form("/users/{id}/disconnect", ADMIN, people::users::disconnect),
+        Route::form("/users/{id}/invite", ADMIN, people::users::invite),
         Route::form("/users/{id}/sessions/end", ADMIN, people::users::end_sessions),
         Route::page(
             "/escalation-policies",

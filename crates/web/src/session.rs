@@ -31,6 +31,12 @@ const DEVICE_COOKIE: &str = "opsknight_device";
 const SECURE_DEVICE_COOKIE: &str = "__Host-opsknight_device";
 /// The same if the server has only a part of its host.
 const SECURE_PART_DEVICE_COOKIE: &str = "__Secure-opsknight_device";
+/// The cookie of a sign-in by the provider that is under way, over plain HTTP.
+const FLOW_COOKIE: &str = "opsknight_sign_in";
+/// The same over TLS.
+const SECURE_FLOW_COOKIE: &str = "__Host-opsknight_sign_in";
+/// The same if the server has only a part of its host.
+const SECURE_PART_FLOW_COOKIE: &str = "__Secure-opsknight_sign_in";
 /// The cookie with the choice of light or dark.
 const THEME_COOKIE: &str = "opsknight_theme";
 /// The cookie with the choice of a wide or narrow sidebar.
@@ -62,6 +68,20 @@ impl Transport {
             (true, true) => SECURE_DEVICE_COOKIE,
             (true, false) => SECURE_PART_DEVICE_COOKIE,
         }
+    }
+
+    /// The name of the cookie of a sign-in under way.
+    pub fn flow_cookie(&self) -> &'static str {
+        match (self.is_secure, self.base_path.is_empty()) {
+            (false, _) => FLOW_COOKIE,
+            (true, true) => SECURE_FLOW_COOKIE,
+            (true, false) => SECURE_PART_FLOW_COOKIE,
+        }
+    }
+
+    /// A `Set-Cookie` for a sign-in under way, for so long; an empty text ends it.
+    pub fn set_flow(&self, text: &str, max_age_seconds: u64) -> String {
+        self.set(self.flow_cookie(), text, max_age_seconds)
     }
 
     /// A `Set-Cookie` for this session token, for so long; an empty token ends it.

@@ -16,7 +16,10 @@ use actions::access::SetupToken;
 use clock::Env;
 use limit::shared::SharedLimits;
 use limit::{Limit, Limiter};
+use model::access::Role;
 use model::client_address::ClientNetwork;
+use model::identity::RoleRule;
+use oidc::Provider;
 use store::Store;
 use store::upkeep::Audited;
 
@@ -31,6 +34,11 @@ pub const ACCOUNT_LIMIT: Limit = Limit {
 pub const ACCOUNT_ANYWHERE_LIMIT: Limit = Limit {
     per_second: 1.0 / 6.0,
     burst: 200.0,
+};
+/// How many wrong codes of a second factor a person has: of a million codes, three are right at a time.
+pub const CODE_LIMIT: Limit = Limit {
+    per_second: 1.0 / 300.0,
+    burst: 5.0,
 };
 /// How many links and tokens one network address may try that do not work.
 const LINK_LIMIT: Limit = Limit {
@@ -69,6 +77,21 @@ pub struct WebSettings {
     pub backup_directory: Option<PathBuf>,
 }
 
+/// Signing in by an OpenID provider, and what it brings.
+pub struct SingleSignOn {
+    pub provider: Provider,
+    /// What the pages call it.
+    pub name: String,
+    /// The claim with the groups.
+    pub groups_claim: String,
+    /// Which group brings which role.
+    pub roles: Vec<RoleRule>,
+    /// The role of those whose groups bring none.
+    pub fallback_role: Option<Role>,
+    /// Whether passwords are accepted of a few people only.
+    pub replaces_passwords: bool,
+}
+
 /// What the pages are made of.
 pub struct WebParts {
     /// What users may do.
@@ -86,6 +109,8 @@ pub struct WebParts {
     pub setup: SetupToken,
     /// Makes the API's own description: needed too seldom to be kept in memory.
     pub openapi: fn() -> serde_json::Value,
+    /// The provider that people may sign in by.
+    pub single_sign_on: Option<SingleSignOn>,
     /// What pages export: the API's own, which they may not know.
     pub exports: PageExports,
     /// What the server's own check that nothing is lost came to.

@@ -118,6 +118,7 @@ impl House {
             commits: commits_seen,
             settings: settings(directory.path()),
             limits: limit::shared::SharedLimits::default(),
+            single_sign_on: None,
             setup: SetupToken::none(),
             openapi: api::openapi_document,
             exports: crate::PageExports::none(),
@@ -370,8 +371,11 @@ fn page_routes() -> Vec<&'static str> {
     let pages = routes::all()
         .into_iter()
         .filter(|route| route.verb == PageVerb::Get);
+    // Pages only where the settings name a provider or a mail server.
+    let is_set = |path: &str| path.starts_with("/sign-in/") || path == "/forgot";
     pages
         .map(|route| route.path)
+        .filter(|path| !is_set(path))
         .filter(|path| !NO_PAGES.contains(path) && !path.ends_with("/export") && !path.contains("{file}"))
         .collect()
 }

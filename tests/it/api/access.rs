@@ -177,3 +177,40 @@ async fn an_administrators_key_makes_a_one_time_link_for_whoever_has_an_address(
         (403, "forbidden".into())
     );
 }
+
+#[tokio::test]
+async fn the_audit_log_is_read_by_who_what_and_when_and_shows_old_and_new() {
+    let server = Server::start().await;
+    let ada = server
+        .post("/api/v1/users", json!({ "name": "Ada" }))
+        .await
+        .json()["id"]
+        .clone();
+    let ada = ada.as_str().unwrap();
+    let change = json!({ "name": "Ada Lovelace", "role": "viewer" });
+    let path = format!("/api/v1/users/{ada}");
+    server.send_json(http::Method::PATCH, &path, &[], change).await;
+    server.service("API").await;
+    let found = async |query: &str| {
+        let log = server.get(&format!("/api/v1/audit?{query}")).await.json();
+        let items = log["items"].as_array().unwrap().iter();
+        items
+            .map(|entry| entry["action"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(&format!("who={ada}")).await, ["user.update", "user.create"]);
+    assert_eq!(found("kind=service").await, ["service.create"]);
+    assert_eq!(found("until=2020-01-01T00:00:00Z").await, Vec::<String>::new());
+    assert_eq!(found("since=2020-01-01T00:00:00Z&kind=user").await.len(), 2);
+    let log = server.get("/api/v1/audit?kind=user&limit=1").await.json();
+    let detail = log["items"][0]["detail"].as_str().unwrap();
+    assert!(
+        detail.ends_with("(name: Ada → Ada Lovelace; role: responder → viewer)"),
+        "{detail}"
+    );
+    assert_eq!(log["items"][0]["times"], 1);
+    let refused = server.get("/api/v1/audit?since=yesterday").await;
+    assert_eq!(refused.problem(), (422, "invalid_query".into()));
+    let keys = server.get("/api/v1/api-keys").await.json();
+    assert!(keys["items"][0]["lastUsedAt"].is_string(), "{keys}");
+}

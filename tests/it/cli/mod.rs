@@ -5,6 +5,7 @@ mod exports;
 mod failures;
 mod fake_api;
 mod listen;
+mod people;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -14,7 +14,7 @@ const COMPOSE: &str = "deploy/compose.yaml";
 /// The version of Kubernetes that objects are rendered for, and whose schemas judge them.
 const KUBERNETES: &str = "1.30";
 /// Settings that the chart sets itself, that belong into its secret, or that a fleet has no use for.
-const OF_THE_CHART: [&str; 8] = [
+const OF_THE_CHART: [&str; 10] = [
     "listen",
     "data",
     "database",
@@ -23,6 +23,8 @@ const OF_THE_CHART: [&str; 8] = [
     "stop_delay",
     "stop_grace",
     "outbound.proxy",
+    "oidc.client_secret",
+    "mail.server",
 ];
 
 /// The judges from PyPI; nothing if `./check` said that it could not install them.

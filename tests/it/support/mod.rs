@@ -5,6 +5,7 @@ pub mod broken_tls;
 pub mod certificates;
 pub mod described;
 pub mod documented;
+pub mod identity_provider;
 pub mod page_client;
 pub mod platform;
 pub mod programs;

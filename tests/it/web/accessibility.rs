@@ -3,15 +3,18 @@
 
 use std::collections::BTreeSet;
 
+use config::Config;
 use model::access::Role;
+use model::secret::SecretText;
 use serde_json::Value;
 use web::{PageVerb, routes};
 
 use super::browser::{Browser, DESKTOP, PHONE};
-use super::people::sign_in_link;
+use super::people::{SESSION_COOKIE, begin_session, sign_in_link, use_set_up_link};
 use super::showroom::showroom;
+use crate::support::page_client::PageClient;
 use crate::support::programs::node_packages;
-use crate::support::test_app::TestApp;
+use crate::support::test_app::{Names, TestApp};
 
 const CHECKS: &str = include_str!("accessibility.js");
 const NOTHING: [String; 0] = [];
@@ -115,6 +118,38 @@ async fn every_page_for_people_who_are_not_signed_in_is_accessible() {
 }
 
 #[tokio::test]
+async fn the_ways_in_of_a_server_with_a_provider_and_mail_are_accessible() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = |config: &mut Config| {
+        config.oidc.issuer = "http://127.0.0.1:1".into();
+        config.oidc.name = "Example ID".into();
+        config.oidc.client_id = "opsknight".into();
+        config.oidc.fallback_role = Some(Role::Viewer);
+        config.oidc.passwords = false;
+        config.mail.server = SecretText::new("smtp://127.0.0.1:1");
+        config.mail.from = "opsknight@example.com".into();
+    };
+    let app = TestApp::start_with(directory.path(), &settings, Names::default()).await;
+    let token = app.set_up_token();
+    use_set_up_link(&PageClient::new(&app.base()), &token)
+        .await
+        .expect(303);
+    let user = app.api.get("/api/v1/users").await.expect(200).json()["items"][0]["id"].clone();
+    let mut browser = Browser::open(&app).await;
+    browser.expect_complaint("the server responded with a status of 502");
+    let open = ["/sign-in", "/sign-in/oidc", "/forgot"].map(str::to_owned);
+    let mut found = problems_of_pages(&mut browser, &open).await;
+    let session = begin_session(&app, user.as_str().unwrap(), "Chromium").await;
+    browser.keep_cookie(SESSION_COOKIE, &session).await;
+    let own = ["/account", "/account/second-factor"].map(str::to_owned);
+    found.extend(problems_of_pages(&mut browser, &own).await);
+    let theirs = format!("/users/{}", user.as_str().unwrap());
+    found.extend(problems_of_pages(&mut browser, &[theirs]).await);
+    assert_eq!(found, NOTHING);
+    browser.finish().await;
+}
+
+#[tokio::test]
 async fn a_form_that_is_refused_stays_accessible() {
     let directory = tempfile::tempdir().unwrap();
     let app = TestApp::start(directory.path()).await;
@@ -189,6 +224,7 @@ fn pages_without_id() -> Vec<String> {
     let paths = pages.map(|route| route.path);
     paths
         .filter(|path| !path.contains('{') && !path.ends_with("/live"))
+        .filter(|path| !path.starts_with("/sign-in/") && *path != "/forgot")
         .map(str::to_owned)
         .collect()
 }

@@ -92,8 +92,10 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
         BTreeSet::from([
             "/act/{webhook}/{token}",
             "/appearance",
+            "/forgot",
             "/setup",
             "/sign-in",
+            "/sign-in/code",
             "/welcome"
         ])
     );
@@ -106,8 +108,11 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
             "/docs",
             "/docs/errors",
             "/docs/{*path}",
+            "/forgot",
             "/setup",
             "/sign-in",
+            "/sign-in/oidc",
+            "/sign-in/oidc/callback",
             "/wall",
             "/wall/live",
             "/welcome"

@@ -85,6 +85,9 @@ fn pictured() -> Vec<&'static str> {
     let unseen = [
         "/setup",
         "/sign-in",
+        "/sign-in/oidc",
+        "/sign-in/oidc/callback",
+        "/forgot",
         "/welcome",
         "/live",
         "/wall/live",

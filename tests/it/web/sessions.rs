@@ -382,3 +382,43 @@ async fn a_one_time_link_stops_working_after_three_days() {
     ];
     late.submit("/welcome", &fields).await.expect(422);
 }
+
+#[tokio::test]
+async fn refused_sign_ins_are_one_line_an_hour_in_the_audit_log_however_many_there_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let ada = set_up(&app).await;
+    let stranger = PageClient::new(&app.base());
+    for _ in 0..3 {
+        sign_in(&stranger, "not the password").await.expect(401);
+    }
+    for email in ["nobody@example.com", "somebody@example.com"] {
+        let fields = [("email", email), ("password", "any password")];
+        stranger.submit("/sign-in", &fields).await.expect(401);
+    }
+    let log = app.api.get("/api/v1/audit?kind=sign_in").await.expect(200).json();
+    let told: Vec<_> = log["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["times"].clone())
+        .collect();
+    assert_eq!(told.len(), 2, "{log}");
+    assert!(told.contains(&json!(3)) && told.contains(&json!(2)), "{log}");
+    assert!(!log.to_string().contains("nobody@example.com"), "{log}");
+    let page = ada.get("/settings/audit-log?kind=sign_in").await.expect(200);
+    assert!(
+        page.html.contains("3 times") && page.html.contains("127.0.0.1"),
+        "{}",
+        page.html
+    );
+    let page = ada
+        .get("/settings/audit-log?kind=webhook&from=2026-01-01&to=2026-01-05")
+        .await
+        .expect(200);
+    assert!(page.html.contains("Nothing fits"), "{}", page.html);
+    app.advance(Duration::from_secs(3600));
+    sign_in(&stranger, "not the password").await.expect(401);
+    let log = app.api.get("/api/v1/audit?kind=sign_in").await.expect(200).json();
+    assert_eq!(log["items"].as_array().unwrap().len(), 3, "{log}");
+}

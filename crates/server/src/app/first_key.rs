@@ -64,6 +64,7 @@ async fn dev_key(directory: &Path, store: &Store, source: &Env) -> anyhow::Resul
         created_at: source.now(),
         expires_at: None,
         revoked_at: None,
+        last_used_at: None,
     };
     store.access.create_key(key, source.change(Actor::System)).await?;
     write_private(&path, secret.reveal()).with_context(|| format!("cannot write {}", path.display()))?;

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::outbound_rules::OutboundRules;
+use super::{mail, single_sign_on};
+use actions::mail::Mail;
+use actions::people::PasswordRule;
 use actions::{ActionError, Actions, Tester, TicketGateway};
 use api::ApiParts;
 use axum::Router;
 use bytes::Bytes;
 use clock::Env;
+use config::Config;
 use destination::ticketing::{QueryResult, TicketQuery};
 use engine::dispatcher::Dispatcher;
 use engine::ticket_poller::TicketPoller;
@@ -33,19 +37,42 @@ use url::Url;
 /// How long fetching may take: senders wait for it.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How people of this server come in.
+pub struct PeopleRules {
+    pub passwords: PasswordRule,
+    pub mail: Option<Mail>,
+}
+
+impl PeopleRules {
+    /// As the settings say.
+    pub fn prepare(
+        config: &Config,
+        public_url: Option<&Url>,
+        client: &Client,
+        source: &Env,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            passwords: single_sign_on::password_rule(config),
+            mail: mail::prepare(config, public_url, client, source)?,
+        })
+    }
+}
+
 /// What users may do, by way of the dispatcher where it takes one.
 pub fn actions(
     store: &Store,
     source: &Env,
     rules: Arc<OutboundRules>,
     renderer: Renderer,
-    dispatcher: &Dispatcher,
-    ticket_poller: &TicketPoller,
+    (dispatcher, ticket_poller): (&Dispatcher, &TicketPoller),
+    people: PeopleRules,
 ) -> Arc<Actions> {
     let tester = Arc::new(TestSender(dispatcher.clone()));
     let desk = Arc::new(EngineGateway(dispatcher.clone(), ticket_poller.clone()));
     let (store, source) = (store.clone(), source.clone());
-    Arc::new(Actions::new(store, source, rules, tester, desk, renderer))
+    let actions = Actions::new(store, source, rules, tester, desk, renderer);
+    let actions = actions.with_password_rule(people.passwords);
+    Arc::new(actions.with_mail(people.mail))
 }
 
 /// Send Test by way of the dispatcher.

@@ -22,7 +22,7 @@ use store::Store;
 use store::wakeup::Commits;
 use supervisor::{HowEnded, Supervisor, VitalEnd};
 use telemetry::Metrics;
-use web::{PageExports, WebParts, WebSettings, WebState};
+use web::{PageExports, SingleSignOn, WebParts, WebSettings, WebState};
 
 /// How many accounts' failures to sign in one address may have: it may be that of a whole office.
 const ACCOUNTS_PER_ADDRESS: f64 = 10.0;
@@ -44,6 +44,8 @@ pub struct Shared {
     /// How many pages may be live at once.
     pub capacity: Capacity,
     pub metrics: Arc<Metrics>,
+    /// The provider that people may sign in by.
+    pub single_sign_on: Option<SingleSignOn>,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
@@ -74,6 +76,7 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
         settings,
         limits: shared.limits,
         setup,
+        single_sign_on: shared.single_sign_on,
         openapi: api::openapi_document,
         exports,
         audited: Box::new(move || shared.metrics.audited()),

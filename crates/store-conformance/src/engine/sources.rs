@@ -14,6 +14,7 @@ use model::source::{
 };
 use model::source_kind::{AlertUnit, SourceKind, SourceOptions};
 use model::time::Timestamp;
+use store::access::AuditFilter;
 use store::incidents::IncidentFilter;
 use store::sources::{Arrival, NewSignal, Said, SourceEdit};
 use store::{Page, StoreError};
@@ -163,7 +164,7 @@ cases! {
         assert_eq!(sources.get(source.id).await, Err(NOT_FOUND));
         let late = arrival(world, source.id, 5, vec![said(Fire, "db")]);
         assert_eq!(sources.receive(late).await, Err(NOT_FOUND));
-        let audit = world.store().access.list_audit(Page::first()).await.unwrap();
+        let audit = world.store().access.list_audit(AuditFilter::default(), Page::first()).await.unwrap().rows;
         let actions: Vec<_> = audit.iter().rev().map(|entry| entry.action.as_str()).collect();
         assert!(actions.ends_with(&["source.create", "source.update", "source.delete"]), "{actions:?}");
     }

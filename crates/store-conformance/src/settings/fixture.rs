@@ -16,12 +16,15 @@ use model::webhook::{Webhook, WebhookSecrets};
 use store::DeliverySink;
 use store::Store;
 use store::access::Access;
+use store::access::AuditFilter;
 use store::budgets::Budgets;
 use store::catalog::{Policies, Services, Users};
 use store::fleet::Fleet;
+use store::identities::Identities;
 use store::inboxes::Inboxes;
 use store::queue::Queue;
 use store::receipts::{Answer, ReceiptState, Receipts};
+use store::second_factors::SecondFactors;
 use store::sessions::Sessions;
 use store::sign_in::SignIn;
 use store::sources::Sources;
@@ -120,6 +123,12 @@ impl Fixture {
     pub fn sessions(&self) -> &dyn Sessions {
         &*self.store.sessions
     }
+    pub fn identities(&self) -> &dyn Identities {
+        &*self.store.identities
+    }
+    pub fn second_factors(&self) -> &dyn SecondFactors {
+        &*self.store.second_factors
+    }
     pub fn inboxes(&self) -> &dyn Inboxes {
         &*self.store.inboxes
     }
@@ -147,7 +156,12 @@ impl Fixture {
 
     /// The actions in the audit log since it had `before` rows, oldest first.
     pub async fn actions_after(&self, before: usize) -> Vec<String> {
-        let mut entries = self.access().list_audit(samples::everything()).await.unwrap();
+        let mut entries = self
+            .access()
+            .list_audit(AuditFilter::default(), samples::everything())
+            .await
+            .unwrap()
+            .rows;
         entries.reverse();
         entries
             .into_iter()

@@ -10,6 +10,7 @@ use model::inbox::{
 use model::secret::SecretText;
 use model::time::Timestamp;
 use store::StoreError;
+use store::access::AuditFilter;
 use store::inboxes::InboxEdit;
 
 use crate::cases;
@@ -107,7 +108,7 @@ cases! {
         let removed = inboxes.update(inbox.id, edit(None), change(&fixture));
         assert_eq!(removed.await, Ok(with(None)));
         assert_eq!(inboxes.get(inbox.id).await, Ok(with(None)));
-        let log = fixture.access().list_audit(samples::everything()).await.unwrap();
+        let log = fixture.access().list_audit(AuditFilter::default(), samples::everything()).await.unwrap().rows;
         assert_eq!(log[0].detail, "changed the secret of \"Tests\"");
         assert_eq!(fixture.see(&bystanders).await, bystanders);
     }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use clock::{Clock, Entropy, Env};
 use model::access::{ApiKey, KeyHash, Scope, ScopeSet};
 use model::audit::Actor;
+use model::display::TimeDisplay;
 use model::escalation::{EscalationPolicy, EscalationStep};
 use model::event::{EventName, EventSet};
 use model::exchange::TlsProfile;
@@ -136,6 +137,7 @@ pub fn user(source: &Env, name: &str) -> User {
         email: Some(format!("{name}@example.org")),
         role: model::access::Role::Responder,
         created_at: now(),
+        display: TimeDisplay::default(),
     }
 }
 
@@ -177,6 +179,7 @@ pub fn key(source: &Env, name: &str) -> ApiKey {
         created_at: now(),
         expires_at: Some(now().plus(Duration::from_secs(60))),
         revoked_at: None,
+        last_used_at: None,
     }
 }
 

@@ -7,6 +7,7 @@ use model::audit::Change;
 use model::session::{MAX_SESSIONS_PER_USER, SESSION_IDLE_LIFETIME, SESSION_LIFETIME, Session};
 use model::user::User;
 use store::StoreError;
+use store::access::AuditFilter;
 
 use crate::cases;
 
@@ -53,7 +54,7 @@ cases! {
         let audit_length = fixture.audit_length().await;
         let session = begin(&fixture, samples::session(&fixture.source, user.id, "token")).await;
         assert_eq!(fixture.actions_after(audit_length).await, ["session.begin"]);
-        let log = fixture.access().list_audit(samples::everything()).await.unwrap();
+        let log = fixture.access().list_audit(AuditFilter::default(), samples::everything()).await.unwrap().rows;
         assert_eq!(log[0].detail, "signed in from 192.0.2.7");
         user.role = Role::Viewer;
         fixture

@@ -4,6 +4,7 @@ use model::access::{KeyHash, Role};
 use model::audit::Change;
 use model::user::User;
 use store::StoreError;
+use store::access::AuditFilter;
 use store::sign_in::SignInRecord;
 
 use crate::cases;
@@ -155,7 +156,7 @@ cases! {
         let link = fixture.sign_in().find_link(KeyHash::new("link"), samples::now());
         assert_eq!(link.await, Ok(None));
         assert_eq!(fixture.actions_after(audit_length).await, ["user.password"]);
-        let log = fixture.access().list_audit(samples::everything()).await.unwrap();
+        let log = fixture.access().list_audit(AuditFilter::default(), samples::everything()).await.unwrap().rows;
         assert_eq!(log[0].detail, "set the password of \"Ada\" and ended 1 sessions");
         assert_eq!(fixture.see(&bystanders).await, bystanders);
     }

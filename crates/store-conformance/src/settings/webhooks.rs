@@ -7,6 +7,7 @@ use model::outage::{Fallback, MIN_FALLBACK_AFTER};
 use model::secret::SecretText;
 use model::webhook::{Degraded, Webhook, WebhookKind, WebhookSecrets, WebhookSettings, WebhookState};
 use store::StoreError;
+use store::access::AuditFilter;
 use store::webhooks::WebhookEdit;
 
 use crate::cases;
@@ -185,9 +186,10 @@ cases! {
             .unwrap();
         let entry = fixture
             .access()
-            .list_audit(samples::everything())
+            .list_audit(AuditFilter::default(), samples::everything())
             .await
             .unwrap()
+            .rows
             .remove(0);
         assert_eq!(
             entry.detail,

@@ -129,7 +129,12 @@ async fn a_command_that_another_got_in_the_way_of_is_run_again() {
         .execute("SELECT 1 FROM webhooks WHERE name = 'first' FOR UPDATE; COMMIT")
         .await;
     assert_eq!(rekeyed.await.unwrap(), Ok(8));
-    let log = world.store.list_audit(samples::everything()).await.unwrap();
+    let log = world
+        .store
+        .list_audit(Default::default(), samples::everything())
+        .await
+        .unwrap()
+        .rows;
     let rekeys = log.iter().filter(|entry| entry.action == "system.rekey");
     assert_eq!(rekeys.count(), 1);
 }

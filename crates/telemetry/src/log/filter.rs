@@ -16,6 +16,7 @@ pub const CRATES: &[&str] = &[
     "kinds",
     "limit",
     "model",
+    "oidc",
     "outbound",
     "renderer",
     "server",

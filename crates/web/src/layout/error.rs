@@ -140,6 +140,12 @@ impl PageError {
         )
     }
 
+    /// The provider that people sign in by does not do its part.
+    pub fn provider_failed(sentence: String) -> Self {
+        let advice = "Try again in a moment; if it stays, look at the server's log.";
+        Self::new(StatusCode::BAD_GATEWAY, "provider_failed", sentence, advice)
+    }
+
     /// A bug.
     pub fn internal(sentence: &str) -> Self {
         tracing::error!(sentence, "a page failed");

@@ -216,6 +216,9 @@ async fn authorize(
         let wait_seconds = limit.wait_seconds;
         return Ok(Err(Refusal::TooMany { wait_seconds }));
     }
+    if let (Ok(()), Some(key)) = (&verdict, &found) {
+        state.actions.note_key_use(key).await;
+    }
     let sees_webhooks = found.is_some_and(|key| key.scopes.contains(Scope::WebhooksRead));
     Ok(verdict.map(|()| Admission { hash, sees_webhooks }))
 }
@@ -423,6 +426,7 @@ mod tests {
             created_at: now(),
             expires_at,
             revoked_at: None,
+            last_used_at: None,
         }
     }
 

@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::{LOCATION, SET_COOKIE};
 
 use crate::guard::transport;
+use crate::layout::choices::Choice;
 use crate::layout::error::{FieldErrors, PageError, PageResult};
 use crate::layout::form::Form;
 use crate::layout::query::PathId;
@@ -15,8 +16,11 @@ use crate::layout::{Layout, Nav, go, local_path, render, render_refused};
 use crate::session::{RequestContext, Sidebar, Theme, UserSession, set_preferences};
 use crate::state::{ACCOUNT_LIMIT, WebState};
 use actions::people::NewPassword;
-use model::id::SessionId;
+use model::display::ClockFormat;
+use model::id::{SessionId, UserId};
+use model::identity::LinkedIdentity;
 use model::session::Session;
+use model::time::Timestamp;
 use store::budgets::Budget;
 
 /// One of somebody's sessions.
@@ -49,12 +53,38 @@ impl SessionRow {
     }
 }
 
+/// Who somebody is at a provider.
+pub struct IdentityRow {
+    /// The provider.
+    pub issuer: String,
+    /// When they last signed in so.
+    pub used: Markup,
+}
+
+impl IdentityRow {
+    /// The rows of a person's identities.
+    pub async fn load(state: &WebState, id: UserId, now: Timestamp) -> Result<Vec<Self>, PageError> {
+        let identities = state.store.identities.list(id).await?.into_iter();
+        let row = |linked: LinkedIdentity| Self {
+            issuer: linked.identity.issuer,
+            used: show::when_or_dash(linked.last_used_at, now),
+        };
+        Ok(identities.map(row).collect())
+    }
+}
+
 #[derive(Template)]
 #[template(path = "people/account.html")]
 struct AccountPage {
     layout: Layout,
     email: String,
     sessions: Vec<SessionRow>,
+    /// The provider that people may sign in by, as pages call it.
+    provider: Option<String>,
+    identities: Vec<IdentityRow>,
+    has_second_factor: bool,
+    zone: String,
+    clocks: Vec<Choice>,
     errors: FieldErrors,
 }
 
@@ -62,15 +92,49 @@ impl AccountPage {
     async fn load(state: &WebState, session: &UserSession, errors: FieldErrors) -> Result<Self, PageError> {
         let now = session.context.now;
         let sessions = state.store.sessions.list(session.user.id, now).await?;
+        let layout = Layout::new(session, "Your account", Nav::Nowhere);
         Ok(Self {
-            layout: Layout::new(session, "Your account", Nav::Nowhere),
             email: session.user.email.clone().unwrap_or_default(),
             sessions: sessions
                 .into_iter()
                 .map(|row| SessionRow::new(row, session))
                 .collect(),
+            provider: state
+                .single_sign_on
+                .as_ref()
+                .map(|provider| provider.name.clone()),
+            identities: IdentityRow::load(state, session.user.id, now).await?,
+            zone: layout.zone.clone(),
+            clocks: clock_choices(session.user.display.clock),
+            layout,
+            has_second_factor: state.store.second_factors.get(session.user.id).await?.is_some(),
             errors,
         })
+    }
+}
+
+fn clock_choices(chosen: ClockFormat) -> Vec<Choice> {
+    [
+        (ClockFormat::Language, "As the browser's language has it"),
+        (ClockFormat::Hours24, "24 hours: 13:00"),
+        (ClockFormat::Hours12, "12 hours: 1:00 pm"),
+    ]
+    .map(|(clock, name)| Choice::new(clock.as_str(), name, chosen.as_str()))
+    .into()
+}
+
+/// `POST /account/times`
+pub async fn set_times(State(state): State<WebState>, session: UserSession, form: Form) -> PageResult {
+    let (zone, clock) = (form.text("timeZone"), ClockFormat::parse(form.text("clock")));
+    match state.actions.set_time_display(&session.user, zone, clock).await {
+        Ok(()) => go("/account", "saved"),
+        Err(error) => {
+            let errors = FieldErrors::of(error)?;
+            let mut page = AccountPage::load(&state, &session, errors).await?;
+            page.zone = zone.to_owned();
+            page.clocks = clock_choices(clock);
+            render_refused(&page)
+        }
     }
 }
 

@@ -13,24 +13,69 @@ use crate::layout::error::{PageError, PageResult};
 use crate::layout::form::Form;
 use crate::layout::query::Query;
 use crate::layout::{Layout, local_path, render, render_with};
+use crate::people::code::CodePage;
 use crate::session::{Anybody, RequestContext, UserSession, cookie};
 use crate::state::{ACCOUNT_ANYWHERE_LIMIT, ACCOUNT_LIMIT, WebState};
 use actions::password::Asker;
 use actions::people::{Origin, SignInError, SignedIn};
+use actions::second_factor::Proven;
 use model::client_address::ClientAddress;
 use model::session::SESSION_LIFETIME;
 use store::budgets::Budget;
 use store::log_store_failure;
+use url::form_urlencoded;
 
+/// The page on which people sign in.
 #[derive(Template)]
 #[template(path = "people/sign_in.html")]
-struct SignInPage {
+pub struct SignInPage {
     layout: Layout,
     next: String,
     email: String,
     mistake: Option<String>,
     /// Whether nobody can sign in yet.
     is_new: bool,
+    /// The provider that people may sign in by, as pages call it.
+    provider: Option<String>,
+    /// Whether passwords are for a few people only.
+    hides_passwords: bool,
+    /// Whether a forgotten password is mended by mail.
+    sends_mail: bool,
+}
+
+impl SignInPage {
+    fn new(state: &WebState, context: &RequestContext, next: String) -> Self {
+        let provider = state.single_sign_on.as_ref();
+        Self {
+            layout: Layout::open("Sign in", context),
+            next,
+            email: String::new(),
+            mistake: None,
+            is_new: false,
+            sends_mail: state.actions.sends_mail(),
+            provider: provider.map(|provider| provider.name.clone()),
+            hides_passwords: provider.is_some_and(|provider| provider.replaces_passwords),
+        }
+    }
+
+    /// The page after a sign-in by the provider came to nothing.
+    pub fn refused(state: &WebState, context: &RequestContext, mistake: String) -> Self {
+        let mut page = Self::new(state, context, "/".to_owned());
+        page.mistake = Some(mistake);
+        page
+    }
+
+    /// The page as an answer.
+    pub fn answer(&self, status: http::StatusCode) -> axum::response::Response {
+        render_with(status, self)
+    }
+
+    /// The page's address at the provider's button, with the page to be led back to.
+    fn query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", &self.next)
+            .finish()
+    }
 }
 
 /// `GET /sign-in`
@@ -44,13 +89,9 @@ pub async fn page(
     if session.is_some() {
         return Ok(Redirect::to(&next).into_response());
     }
-    render(&SignInPage {
-        layout: Layout::open("Sign in", &context),
-        next,
-        email: String::new(),
-        mistake: None,
-        is_new: state.actions.needs_first_admin().await?,
-    })
+    let mut page = SignInPage::new(&state, &context, next);
+    page.is_new = page.provider.is_none() && state.actions.needs_first_admin().await?;
+    render(&page)
 }
 
 /// `POST /sign-in`
@@ -65,14 +106,10 @@ pub async fn sign_in(
     let next = local_path(form.text("next"), "/").to_owned();
     let email = form.text("email").to_owned();
     let refused = |status, mistake: String| {
-        let page = SignInPage {
-            layout: Layout::open("Sign in", &context),
-            next: next.clone(),
-            email: email.clone(),
-            mistake: Some(mistake),
-            is_new: false,
-        };
-        Ok(render_with(status, &page))
+        let mut page = SignInPage::new(&state, &context, next.clone());
+        page.email.clone_from(&email);
+        page.mistake = Some(mistake);
+        Ok(page.answer(status))
     };
     let device = known_device(&state, &headers, &email).await?;
     let attempt = match Attempt::begin(&state, origin.address, &email, device).await? {
@@ -89,9 +126,9 @@ pub async fn sign_in(
         .actions
         .sign_in(email.clone(), password, origin.of(), attempt.asker);
     match signing_in.await {
-        Ok(tokens) => {
+        Ok(proven) => {
             attempt.give_back(&state).await;
-            Ok(signed_in(&state, &tokens, &next))
+            go_on(&state, &context, proven, &next)
         }
         Err(SignInError::Refused) => {
             tracing::info!(address = %origin.address, "a sign-in was refused");
@@ -102,6 +139,14 @@ pub async fn sign_in(
             attempt.give_back(&state).await;
             Err(error.into())
         }
+    }
+}
+
+/// Lets somebody in who has shown a password or a link, or asks for the code of their device.
+pub fn go_on(state: &WebState, context: &RequestContext, proven: Proven, next: &str) -> PageResult {
+    match proven {
+        Proven::SignedIn(tokens) => Ok(signed_in(state, &tokens, next)),
+        Proven::NeedsCode(token) => render(&CodePage::new(context, token.reveal(), next)),
     }
 }
 

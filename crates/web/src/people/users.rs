@@ -10,7 +10,7 @@ use crate::layout::paging::{Pager, page_of};
 use crate::layout::query::{PathId, Query};
 use crate::layout::show::{self, Markup};
 use crate::layout::{Layout, Nav, go, initials, render, render_refused, render_with};
-use crate::people::account::SessionRow;
+use crate::people::account::{IdentityRow, SessionRow};
 use crate::session::UserSession;
 use crate::state::WebState;
 use actions::catalog::UserDraft;
@@ -92,14 +92,17 @@ enum Access {
     NeedsLink,
     /// They have no address.
     NeedsAddress,
+    /// By the provider, and without a password.
+    Provider,
 }
 
 impl Access {
-    fn new(user: &User, has_password: bool) -> Self {
-        match (&user.email, has_password) {
-            (None, _) => Self::NeedsAddress,
-            (Some(_), true) => Self::Password,
-            (Some(_), false) => Self::NeedsLink,
+    fn new(user: &User, has_password: bool, has_identity: bool) -> Self {
+        match (&user.email, has_password, has_identity) {
+            (Some(_), true, _) => Self::Password,
+            (_, _, true) => Self::Provider,
+            (None, _, false) => Self::NeedsAddress,
+            (Some(_), false, false) => Self::NeedsLink,
         }
     }
 }
@@ -123,6 +126,9 @@ struct UserPage {
     roles: [RoleChoice; 3],
     created: Markup,
     access: Access,
+    identities: Vec<IdentityRow>,
+    has_second_factor: bool,
+    sends_mail: bool,
     /// Only administrators see them.
     sessions: Vec<SessionRow>,
     link: Option<Link>,
@@ -141,11 +147,15 @@ impl UserPage {
         } else {
             Vec::new()
         };
+        let identities = IdentityRow::load(state, id, now).await?;
         Ok(Self {
             layout: Layout::new(session, user.name.clone(), Nav::Users),
             id,
             is_self: id == session.user.id,
-            access: Access::new(&user, record.password.is_some()),
+            access: Access::new(&user, record.password.is_some(), !identities.is_empty()),
+            identities,
+            sends_mail: state.actions.sends_mail(),
+            has_second_factor: state.store.second_factors.get(id).await?.is_some(),
             name: user.name,
             email: user.email.unwrap_or_default(),
             role: role_badge(user.role),
@@ -167,6 +177,10 @@ impl UserPage {
 
     fn needs_address(&self) -> bool {
         self.access == Access::NeedsAddress
+    }
+
+    fn has_password(&self) -> bool {
+        self.access == Access::Password
     }
 }
 
@@ -342,6 +356,36 @@ pub async fn create_link(
     render(&page)
 }
 
+/// `POST /users/{id}/disconnect`: the person no longer signs in by the provider.
+pub async fn disconnect(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<UserId>,
+) -> PageResult {
+    state.actions.disconnect_identities(session.actor(), id).await?;
+    go(&format!("/users/{id}"), "disconnected")
+}
+
+/// `POST /users/{id}/second-factor/delete`: as when they have lost it.
+pub async fn reset_second_factor(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<UserId>,
+) -> PageResult {
+    state.actions.reset_second_factor(session.actor(), id).await?;
+    go(&format!("/users/{id}"), "second-factor-removed")
+}
+
+/// `POST /users/{id}/invite`: the sign-in link goes by mail.
+pub async fn invite(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<UserId>,
+) -> PageResult {
+    state.actions.invite(session.actor(), id).await?;
+    go(&format!("/users/{id}"), "invited")
+}
+
 /// `POST /users/{id}/sessions/end`: every session of a person, but for the one that asks.
 pub async fn end_sessions(
     State(state): State<WebState>,
@@ -365,6 +409,7 @@ pub async fn end_sessions(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::display::TimeDisplay;
     use model::time::Timestamp;
 
     fn user(email: Option<&str>) -> User {
@@ -374,6 +419,7 @@ mod tests {
             email: email.map(str::to_owned),
             role: Role::Admin,
             created_at: Timestamp::EPOCH,
+            display: TimeDisplay::default(),
         }
     }
 
@@ -381,14 +427,18 @@ mod tests {
     fn a_person_signs_in_with_an_address_and_a_password() {
         let with_address = user(Some("ada@example.com"));
         let accesses = [
-            Access::new(&with_address, true),
-            Access::new(&with_address, false),
-            Access::new(&user(None), true),
+            Access::new(&with_address, true, false),
+            Access::new(&with_address, false, false),
+            Access::new(&user(None), true, false),
+            Access::new(&user(None), false, true),
         ];
-        assert_eq!(
-            accesses,
-            [Access::Password, Access::NeedsLink, Access::NeedsAddress]
-        );
+        let expected = [
+            Access::Password,
+            Access::NeedsLink,
+            Access::NeedsAddress,
+            Access::Provider,
+        ];
+        assert_eq!(accesses, expected);
     }
 
     #[test]

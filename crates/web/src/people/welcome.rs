@@ -7,7 +7,7 @@ use crate::layout::error::{FieldErrors, PageError, PageResult};
 use crate::layout::form::Form;
 use crate::layout::query::Query;
 use crate::layout::{Layout, render, render_refused};
-use crate::people::sign_in::{KeepsCookies, SignInOrigin, signed_in};
+use crate::people::sign_in::{KeepsCookies, SignInOrigin, go_on};
 use crate::session::RequestContext;
 use crate::state::WebState;
 use actions::people::{NewPassword, SignInError};
@@ -61,11 +61,9 @@ pub async fn set_password(
         name: None,
         errors: FieldErrors::default(),
     };
-    match state.actions.use_sign_in_link(&page.token, password).await {
-        Ok(user) => {
-            let tokens = state.actions.begin_session(&user, origin.of()).await?;
-            Ok(signed_in(&state, &tokens, "/"))
-        }
+    let using = state.actions.use_sign_in_link(&page.token, password, origin.of());
+    match using.await {
+        Ok(proven) => go_on(&state, &context, proven, "/"),
         Err(SignInError::Refused) => {
             count_failure(&state, &origin)?;
             render_refused(&page)

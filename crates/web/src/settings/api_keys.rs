@@ -48,6 +48,7 @@ struct KeyRow {
     created: Markup,
     expires: Option<Markup>,
     revoked: Option<Markup>,
+    used: Option<Markup>,
     state: KeyState,
 }
 
@@ -136,6 +137,7 @@ impl ApiKeysPage {
             created: show::when(key.created_at, now),
             expires: key.expires_at.map(|at| show::when(at, now)),
             revoked: key.revoked_at.map(|at| show::when(at, now)),
+            used: key.last_used_at.map(|at| show::when(at, now)),
             name: key.name,
             hint: key.hint,
         };

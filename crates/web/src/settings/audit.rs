@@ -1,8 +1,11 @@
 //! The audit log: who did what, and when.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::extract::State;
 
+use crate::layout::choices::{Choice, user_choices};
 use crate::layout::error::PageResult;
 use crate::layout::paging::{Pager, page_of};
 use crate::layout::query::Query;
@@ -12,6 +15,8 @@ use crate::session::UserSession;
 use crate::state::WebState;
 use model::audit::{Actor, AuditEntry};
 use model::id::{InboxId, IncidentId, KeyId, PolicyId, ServiceId, UserId, WebhookId};
+use model::time::Timestamp;
+use store::access::AuditFilter;
 
 /// One line of the log.
 struct AuditRow {
@@ -23,6 +28,7 @@ struct AuditRow {
     subject: String,
     subject_path: Option<String>,
     detail: String,
+    times: u32,
 }
 
 impl AuditRow {
@@ -44,6 +50,7 @@ impl AuditRow {
             action: entry.action,
             subject: entry.subject,
             detail: entry.detail,
+            times: entry.times,
         }
     }
 }
@@ -53,19 +60,68 @@ impl AuditRow {
 struct AuditPage {
     layout: Layout,
     entries: Vec<AuditRow>,
+    who: Vec<Choice>,
+    kinds: Vec<Choice>,
+    /// The period, as days: `2026-01-31`, or empty.
+    from: String,
+    to: String,
+    is_filtered: bool,
     pager: Pager,
 }
+
+/// What entries are about, as the first word of what was done, and in words.
+const KINDS: [(&str, &str); 13] = [
+    ("", "Anything"),
+    ("sign_in", "Refused sign-ins"),
+    ("session", "Sessions"),
+    ("user", "Users"),
+    ("key", "API keys"),
+    ("webhook", "Webhooks"),
+    ("source", "Alert sources"),
+    ("service", "Services"),
+    ("policy", "Escalation policies"),
+    ("incident", "Incidents"),
+    ("delivery", "Deliveries"),
+    ("ticket", "Tickets"),
+    ("system", "The system"),
+];
 
 /// `GET /settings/audit-log`
 pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
     let page = page_of(query.text("before"));
-    let entries = state.store.access.list_audit(page).await?;
-    let last_id = entries.last().map(|entry| entry.id.as_bytes());
+    let (who, kind) = (query.text("who"), query.text("kind"));
+    let (from, to) = (query.text("from"), query.text("to"));
+    let chosen = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let filter = AuditFilter {
+        who: chosen(who),
+        kind: chosen(kind),
+        since: start_of_day(from),
+        until: start_of_day(to).map(|day| day.plus(DAY)),
+    };
+    let listed = state.store.access.list_audit(filter, page).await?;
+    let filters = [("who", who), ("kind", kind), ("from", from), ("to", to)];
+    let mut people = user_choices(&state, "Anybody", who).await?;
+    people.push(Choice::new("system", "The server itself", who));
+    if !people.iter().any(|choice| choice.is_chosen) {
+        people.push(Choice::new(who, who, who));
+    }
     render(&AuditPage {
         layout: Layout::new(&session, "Audit log", Nav::Audit),
-        pager: Pager::new("/settings/audit-log", &[], page, entries.len(), last_id),
-        entries: entries.into_iter().map(AuditRow::new).collect(),
+        who: people,
+        kinds: KINDS.map(|(value, name)| Choice::new(value, name, kind)).into(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
+        pager: Pager::of_listed("/settings/audit-log", &filters, page, &listed),
+        entries: listed.rows.into_iter().map(AuditRow::new).collect(),
     })
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The beginning of a day in UTC; nothing if it is none.
+fn start_of_day(text: &str) -> Option<Timestamp> {
+    format!("{text}T00:00:00Z").parse().ok()
 }
 
 /// The page of what an entry is about, if it has one. What an entry says to be deleted has none any more.
@@ -117,6 +173,15 @@ mod tests {
         assert_eq!(path("pol"), format!("/escalation-policies/{}", id("pol")));
         assert_eq!(path("key"), format!("/settings/api-keys#{}", id("key")));
         assert_eq!(path("ses"), "");
+    }
+
+    #[test]
+    fn a_period_is_made_of_days() {
+        let days = ["2026-01-31", "2026-02-30", "", "x"].map(start_of_day);
+        assert_eq!(
+            days.map(|day| day.map(Timestamp::as_seconds)),
+            [Some(1_769_817_600), None, None, None]
+        );
     }
 
     #[test]

@@ -1,0 +1,41 @@
+//! What the command line does for people: their second factors, and the time zone of what it prints.
+
+use super::fake_api::FakeApi;
+use super::run;
+
+const LINK: &str =
+    r#"{"link":"http://a.example/welcome?token=link_1","expiresAt":"2026-01-08T12:00:00.000Z"}"#;
+
+#[test]
+fn a_second_factor_is_taken_away() {
+    let api = FakeApi::answering(&[(204, "")]);
+    let removed = run(&api, &["users", "remove-second-factor", "usr_1"]);
+    assert_eq!(removed.out, "usr_1 has no second factor\n");
+    assert_eq!(api.lines(), ["DELETE /api/v1/users/usr_1/second-factor"]);
+}
+
+#[test]
+fn times_are_printed_in_the_zone_that_is_asked_for_and_in_json_as_the_api_writes_them() {
+    let api = FakeApi::answering(&[(201, LINK), (201, LINK), (201, LINK)]);
+    let printed = |arguments: &[&str]| run(&api, &[&["users", "sign-in-link", "usr_1"], arguments].concat());
+    let berlin = printed(&["--tz", "Europe/Berlin"]);
+    assert!(
+        berlin.out.ends_with("until 2026-01-08 13:00:00 CET\n"),
+        "{}",
+        berlin.out
+    );
+    let piped = printed(&[]);
+    assert!(
+        piped.out.ends_with("until 2026-01-08T12:00:00.000Z\n"),
+        "{}",
+        piped.out
+    );
+    let json = printed(&["--tz", "Europe/Berlin", "--json"]);
+    assert!(json.out.contains("2026-01-08T12:00:00.000Z"), "{}", json.out);
+    let wrong = run(&api, &["users", "list", "--tz", "Mars"]);
+    assert!(
+        wrong.err.contains("no such time zone") && wrong.code == Some(2),
+        "{}",
+        wrong.err
+    );
+}
