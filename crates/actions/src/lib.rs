@@ -4,6 +4,7 @@
 pub mod access;
 pub mod alert_sources;
 pub mod alerts;
+pub mod bulk;
 pub mod catalog;
 pub mod chat;
 pub mod checks;

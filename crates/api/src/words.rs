@@ -9,6 +9,7 @@ use crate::exports::Format;
 use crate::health;
 use crate::problem::Code;
 use crate::webhook_view;
+use actions::bulk::{BulkAction, BulkOutcome};
 use actions::tickets::{FindingState, Synced};
 use actions::webhooks::fields::kinds;
 use model::access::{Role, Scope};
@@ -69,6 +70,8 @@ pub fn all() -> Vec<Named> {
         TicketLinkState,
         TicketPhase,
         Synced,
+        BulkAction,
+        BulkOutcome,
         FindingState,
         SourceKind,
         AlertUnit,

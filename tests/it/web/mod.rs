@@ -11,6 +11,7 @@ mod error_codes;
 mod exports;
 mod forms;
 mod hostile_text;
+mod incident_lists;
 mod incidents;
 mod insights;
 mod looks;

@@ -4,8 +4,8 @@ use askama::Template;
 use axum::extract::State;
 
 use crate::deliveries::list::{since_choices, since_of};
-use crate::layout::choices::{Choice, service_choices, severity_choices};
-use crate::layout::error::PageResult;
+use crate::layout::choices::{Choice, service_choices, severity_choices, user_choices};
+use crate::layout::error::{PageError, PageResult};
 use crate::layout::paging::{Pager, address, page_of};
 use crate::layout::query::Query;
 use crate::layout::show::{self, Markup};
@@ -75,6 +75,10 @@ struct IncidentsPage {
     services: Vec<Choice>,
     assignees: Vec<Choice>,
     times: Vec<Choice>,
+    /// To whom those chosen can be given; the reader first.
+    users: Vec<Choice>,
+    /// This page's own address.
+    here: String,
     text: String,
     is_filtered: bool,
     /// Where what is listed can be had as a file.
@@ -137,9 +141,24 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
         export,
         export_parquet,
+        users: assignees(&state, &session).await?,
+        here: address("/incidents", &filters, page.before.map(hex::encode).as_deref()),
         pager: Pager::of_listed("/incidents", &filters, page, &listed),
         text,
     })
+}
+
+/// To whom incidents can be given: the reader, nobody, and then everybody else by name.
+async fn assignees(state: &WebState, session: &UserSession) -> Result<Vec<Choice>, PageError> {
+    let me = session.user.id.to_string();
+    let mut choices = vec![Choice::new(me.clone(), "Me", &me)];
+    let others = user_choices(state, "Nobody", "").await?.into_iter();
+    choices.extend(
+        others
+            .filter(|choice| choice.value != me)
+            .map(|choice| Choice::new(choice.value, choice.name, &me)),
+    );
+    Ok(choices)
 }
 
 /// Where all of what is listed can be had as a file.

@@ -1,0 +1,104 @@
+//! The list of incidents: many of them chosen and changed at once.
+
+use model::access::Role;
+use serde_json::{Value, json};
+
+use super::browser::Browser;
+use super::people::person;
+use crate::support::test_app::TestApp;
+
+/// An incident as the API shows it.
+async fn incident(app: &TestApp, id: &str) -> Value {
+    app.api
+        .get(&format!("/api/v1/incidents/{id}"))
+        .await
+        .expect(200)
+        .json()
+}
+
+#[tokio::test]
+async fn incidents_that_are_ticked_are_acknowledged_together_without_a_script() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let ids = [
+        app.trigger("one").await,
+        app.trigger("two").await,
+        app.trigger("three").await,
+    ];
+    app.act(&ids[1], "acknowledge").await;
+    let responder = person(&app, Role::Responder).await;
+    let page = responder.get("/incidents?severity=critical").await.expect(200);
+    assert!(page.html.contains(r#"action="/incidents/bulk""#));
+    let back = ("back", "/incidents?severity=critical");
+    let chosen = [
+        ("do", "acknowledge"),
+        ("incident", &ids[0]),
+        ("incident", &ids[1]),
+        back,
+    ];
+    let done = responder.submit("/incidents/bulk", &chosen).await.expect(303);
+    assert_eq!(
+        done.location(),
+        "/incidents?severity=critical&did=bulk-acknowledge-1-1-0"
+    );
+    let told = responder.get(done.location()).await.expect(200).html;
+    assert!(told.contains("1 acknowledged. 1 was so already."));
+    assert_eq!(incident(&app, &ids[0]).await["status"], "acknowledged");
+    assert_eq!(incident(&app, &ids[2]).await["status"], "triggered");
+    let none = responder
+        .submit("/incidents/bulk", &[("do", "resolve"), back])
+        .await;
+    assert!(none.expect(303).location().ends_with("did=none-chosen"));
+    let strange = [("do", "burn"), ("incident", ids[0].as_str())];
+    responder.submit("/incidents/bulk", &strange).await.expect(400);
+    let elsewhere = [
+        ("do", "resolve"),
+        ("incident", &ids[0]),
+        ("back", "//evil.example"),
+    ];
+    let kept = responder.submit("/incidents/bulk", &elsewhere).await.expect(303);
+    assert!(kept.location().starts_with("/incidents?did="));
+}
+
+#[tokio::test]
+async fn a_viewer_is_offered_nothing_to_tick() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    app.trigger("one").await;
+    let viewer = person(&app, Role::Viewer).await;
+    let page = viewer.get("/incidents").await.expect(200).html;
+    assert!(!page.contains("/incidents/bulk") && !page.contains(r#"name="incident""#));
+}
+
+#[tokio::test]
+async fn what_is_ticked_stays_ticked_when_rows_arrive_and_only_that_is_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let first = app.trigger("Disk full on db-1").await;
+    let second = app.trigger("Disk full on db-2").await;
+    let browser = Browser::open_as(&app, Role::Responder).await;
+    browser.goto("/incidents").await;
+    browser.wait_for("body.is-live").await;
+    browser.click(&format!(".pick input[value={first}]")).await;
+    // Away from the rows: what arrives is taken in at once.
+    browser.point_at("h1").await;
+    browser.eval("document.activeElement.blur()").await;
+    let third = app.trigger("Disk full on db-3").await;
+    browser.wait_for_text("Disk full on db-3").await;
+    let ticked = "return [...document.querySelectorAll('.pick :checked')].map((box) => box.value)";
+    assert_eq!(browser.eval(ticked).await, json!([first]));
+    browser.press("Resolve").await;
+    browser.wait_for_text("1 resolved.").await;
+    assert_eq!(incident(&app, &first).await["status"], "resolved");
+    browser.click("[data-all=incident]").await;
+    browser.choose("Assign to", "Me").await;
+    browser.press("Assign").await;
+    browser.wait_for_text("2 assigned.").await;
+    for id in [&second, &third] {
+        assert!(incident(&app, id).await["assignee"].is_object());
+    }
+    browser.finish().await;
+}
