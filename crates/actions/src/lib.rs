@@ -12,6 +12,7 @@ pub mod deep_check;
 pub mod deliveries;
 pub mod error;
 pub mod inboxes;
+pub mod incident_lists;
 pub mod incidents;
 pub mod insights;
 pub mod password;

@@ -10,6 +10,7 @@ use crate::health;
 use crate::problem::Code;
 use crate::webhook_view;
 use actions::bulk::{BulkAction, BulkOutcome};
+use actions::incident_lists::IncidentOrder;
 use actions::tickets::{FindingState, Synced};
 use actions::webhooks::fields::kinds;
 use model::access::{Role, Scope};
@@ -72,6 +73,7 @@ pub fn all() -> Vec<Named> {
         Synced,
         BulkAction,
         BulkOutcome,
+        IncidentOrder,
         FindingState,
         SourceKind,
         AlertUnit,

@@ -25,6 +25,7 @@ pub mod head_text;
 pub mod high_water_mark;
 pub mod inboxes;
 pub mod incident_plan;
+pub mod incident_search;
 pub mod incidents;
 pub mod insight_plan;
 pub mod key_columns;

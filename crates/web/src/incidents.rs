@@ -5,4 +5,5 @@ pub mod bulk;
 pub mod list;
 pub mod new;
 pub mod page;
+pub mod parts;
 pub mod tickets;

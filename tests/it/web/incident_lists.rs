@@ -102,3 +102,94 @@ async fn what_is_ticked_stays_ticked_when_rows_arrive_and_only_that_is_changed()
     }
     browser.finish().await;
 }
+
+/// The titles on the page, and where a link of its pager leads.
+fn titles(page: &str) -> Vec<String> {
+    let rows = page.split("class=\"main clip\"").skip(1);
+    let title = |row: &str| {
+        let text = row.split("</a>").next().unwrap();
+        text.rsplit(['>', ' ']).next().unwrap().to_owned()
+    };
+    rows.map(title).collect()
+}
+
+fn link(page: &str, name: &str) -> Option<String> {
+    let (before, _) = page.split_once(&format!(">{name}</a>"))?;
+    let (_, address) = before.rsplit_once("href=\"")?;
+    Some(address.split('"').next().unwrap().replace("&#38;", "&"))
+}
+
+#[tokio::test]
+async fn pages_lead_to_newer_and_older_ones_in_every_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    for number in 0..120 {
+        let severity = ["critical", "info"][number % 2];
+        let body = json!({ "title": format!("n{number}"), "severity": severity, "service": { "name": "API Gateway" } });
+        app.api.post("/api/v1/incidents", body).await.expect(201);
+    }
+    let viewer = person(&app, Role::Viewer).await;
+    for order in ["newest", "oldest", "severity"] {
+        let get = async |path: String| viewer.get(&path).await.expect(200).html;
+        let [older, newer] = match order {
+            "newest" => ["Older", "Newer"],
+            _ => ["Next", "Previous"],
+        };
+        let first = get(format!("/incidents?sort={order}")).await;
+        assert_eq!((titles(&first).len(), link(&first, newer)), (50, None), "{order}");
+        let second = get(link(&first, older).unwrap()).await;
+        let third = get(link(&second, older).unwrap()).await;
+        assert_eq!((titles(&second).len(), titles(&third).len()), (50, 20), "{order}");
+        let back = get(link(&third, newer).unwrap()).await;
+        assert_eq!(titles(&back), titles(&second), "{order}");
+        let further = get(link(&back, newer).unwrap()).await;
+        assert_eq!(titles(&further), titles(&first), "{order}");
+        let again = get(link(&back, older).unwrap()).await;
+        assert_eq!(titles(&again), titles(&third), "{order}");
+    }
+}
+
+#[tokio::test]
+async fn statuses_say_how_many_there_are_and_what_is_named_is_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    let ids = [
+        app.trigger("one").await,
+        app.trigger("two").await,
+        app.trigger("three").await,
+    ];
+    app.act(&ids[0], "resolve").await;
+    app.act(&ids[1], "acknowledge").await;
+    let viewer = person(&app, Role::Viewer).await;
+    let page = viewer.get("/incidents").await.expect(200).html;
+    let tab = |name: &str, count: u8| format!("{name} <span class=\"number quiet\">{count}</span>");
+    for (name, count) in [
+        ("Open", 2),
+        ("Triggered", 1),
+        ("Acknowledged", 1),
+        ("Resolved", 1),
+    ] {
+        assert!(page.contains(&tab(name, count)), "{name}");
+    }
+    let of_nothing = viewer.get("/incidents?severity=info").await.expect(200).html;
+    assert!(of_nothing.contains(&tab("Open", 0)) && of_nothing.contains("No incident fits"));
+    for named in ["%231", &ids[0]] {
+        let opened = viewer.get(&format!("/incidents?q={named}")).await.expect(303);
+        assert_eq!(opened.location(), format!("/incidents/{}", ids[0]));
+    }
+    let unknown = viewer.get("/incidents?q=%239").await.expect(200).html;
+    assert!(unknown.contains("No incident fits"));
+}
+
+#[tokio::test]
+async fn a_page_of_all_that_is_empty_does_not_lead_to_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let viewer = person(&app, Role::Viewer).await;
+    let all = viewer.get("/incidents?status=any").await.expect(200).html;
+    assert!(all.contains("There is no incident yet") && !all.contains("Show all"));
+    let open = viewer.get("/incidents").await.expect(200).html;
+    assert!(open.contains("No incident is open") && open.contains("Show all"));
+}
