@@ -6,4 +6,5 @@ pub mod list;
 pub mod new;
 pub mod page;
 pub mod parts;
+pub mod sent;
 pub mod tickets;

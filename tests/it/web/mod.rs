@@ -12,6 +12,7 @@ mod exports;
 mod forms;
 mod hostile_text;
 mod incident_lists;
+mod incident_page;
 mod incidents;
 mod insights;
 mod looks;
