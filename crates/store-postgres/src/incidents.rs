@@ -69,7 +69,7 @@ impl Incidents for Database {
 
     async fn add_note(&self, id: IncidentId, text: String, change: Change) -> StoreResult<()> {
         self.write((id, text, change), |context, (id, text, change)| {
-            Box::pin(incident_edits::add_note(&context.connection, *id, text, change))
+            Box::pin(incident_edits::add_note(context, *id, text, change))
         })
         .await
     }

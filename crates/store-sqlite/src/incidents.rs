@@ -66,7 +66,7 @@ impl Incidents for Database {
     }
 
     async fn add_note(&self, id: IncidentId, text: String, change: Change) -> StoreResult<()> {
-        self.write(move |context| incident_edits::add_note(context.connection, id, &text, &change))
+        self.write(move |context| incident_edits::add_note(context, id, &text, &change))
             .await
     }
 
