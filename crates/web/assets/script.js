@@ -272,6 +272,7 @@ for (const all of $$('[data-all]')) {
     for (const box of $$(`input[name="${all.dataset.all}"]`)) box.checked = all.checked;
   });
 }
+$('form[data-go-on]')?.requestSubmit();
 for (const select of $$('select[data-go]')) select.addEventListener('change', () => select.form.requestSubmit());
 
 // A filter is checked while it is typed.

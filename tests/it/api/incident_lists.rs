@@ -73,7 +73,7 @@ async fn a_list_is_sorted_by_age_or_by_severity_and_paged_in_that_order() {
         .await;
     assert_eq!(other.problem(), (400, "invalid_cursor".into()));
     let unknown = server.get("/api/v1/incidents?sort=title").await;
-    assert_eq!(unknown.problem(), (400, "invalid_query".into()));
+    assert_eq!(unknown.problem(), (422, "invalid_query".into()));
 }
 
 #[tokio::test]

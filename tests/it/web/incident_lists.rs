@@ -33,8 +33,8 @@ async fn incidents_that_are_ticked_are_acknowledged_together_without_a_script() 
     let back = ("back", "/incidents?severity=critical");
     let chosen = [
         ("do", "acknowledge"),
-        ("incident", &ids[0]),
-        ("incident", &ids[1]),
+        ("incident", ids[0].as_str()),
+        ("incident", ids[1].as_str()),
         back,
     ];
     let done = responder.submit("/incidents/bulk", &chosen).await.expect(303);
@@ -54,7 +54,7 @@ async fn incidents_that_are_ticked_are_acknowledged_together_without_a_script() 
     responder.submit("/incidents/bulk", &strange).await.expect(400);
     let elsewhere = [
         ("do", "resolve"),
-        ("incident", &ids[0]),
+        ("incident", ids[0].as_str()),
         ("back", "//evil.example"),
     ];
     let kept = responder.submit("/incidents/bulk", &elsewhere).await.expect(303);
@@ -175,7 +175,7 @@ async fn statuses_say_how_many_there_are_and_what_is_named_is_opened() {
     }
     let of_nothing = viewer.get("/incidents?severity=info").await.expect(200).html;
     assert!(of_nothing.contains(&tab("Open", 0)) && of_nothing.contains("No incident fits"));
-    for named in ["%231", &ids[0]] {
+    for named in ["%231", ids[0].as_str()] {
         let opened = viewer.get(&format!("/incidents?q={named}")).await.expect(303);
         assert_eq!(opened.location(), format!("/incidents/{}", ids[0]));
     }
@@ -192,4 +192,77 @@ async fn a_page_of_all_that_is_empty_does_not_lead_to_itself() {
     assert!(all.contains("There is no incident yet") && !all.contains("Show all"));
     let open = viewer.get("/incidents").await.expect(200).html;
     assert!(open.contains("No incident is open") && open.contains("Show all"));
+}
+
+#[tokio::test]
+async fn all_that_fit_are_changed_in_steps_that_say_how_far_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    for number in 0..230 {
+        app.trigger(&format!("Disk full on db-{number}")).await;
+    }
+    let other = json!({ "title": "another", "severity": "info", "service": { "name": "API Gateway" } });
+    app.api.post("/api/v1/incidents", other).await.expect(201);
+    let responder = person(&app, Role::Responder).await;
+    let asked = [
+        ("do", "acknowledge"),
+        ("all", "yes"),
+        ("back", "/incidents?severity=critical"),
+    ];
+    let page = responder.submit("/incidents/bulk", &asked).await.expect(200);
+    assert!(
+        page.html.contains("<b class=\"number\">230</b> incidents"),
+        "{}",
+        page.html
+    );
+    let triggered = app.api.get("/api/v1/incidents?status=acknowledged").await.json();
+    assert_eq!(triggered["items"], json!([]));
+    let begun = [&asked[..], &[("begin", "yes"), ("total", "230")]].concat();
+    let page = responder.submit("/incidents/bulk", &begun).await.expect(200);
+    assert!(
+        page.html.contains("200 of 230") && page.html.contains("data-go-on"),
+        "{}",
+        page.html
+    );
+    let hidden = |name: &str| {
+        let (_, after) = page
+            .html
+            .split_once(&format!("name=\"{name}\" value=\""))
+            .unwrap();
+        after.split('"').next().unwrap().to_owned()
+    };
+    let (place, tally) = (hidden("place"), hidden("tally"));
+    let next = [
+        &begun[..],
+        &[("place", place.as_str()), ("tally", tally.as_str())],
+    ]
+    .concat();
+    let done = responder.submit("/incidents/bulk", &next).await.expect(303);
+    assert_eq!(
+        done.location(),
+        "/incidents?severity=critical&did=bulk-acknowledge-230-0-0"
+    );
+    let left = app.api.get("/api/v1/incidents?status=triggered").await.json();
+    assert_eq!(left["items"][0]["title"], "another");
+    assert_eq!(left["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_browser_goes_through_the_steps_by_itself_once_somebody_has_agreed() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    app.create_service().await;
+    for number in 0..210 {
+        app.trigger(&format!("Disk full on db-{number}")).await;
+    }
+    let browser = Browser::open_as(&app, Role::Responder).await;
+    browser.goto("/incidents").await;
+    browser.click("#bulk [name=all]").await;
+    browser.press("Resolve").await;
+    browser.wait_for_text("210 incidents that fit").await;
+    browser.press("Change them all").await;
+    browser.wait_for_text("210 resolved.").await;
+    browser.wait_for_text("No incident is open").await;
+    browser.finish().await;
 }

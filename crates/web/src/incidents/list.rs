@@ -15,6 +15,7 @@ use crate::layout::{Layout, Nav, render};
 use crate::session::UserSession;
 use crate::state::WebState;
 use actions::incident_lists::{self, IncidentOrder, Part};
+use model::access::Scope;
 use model::id::{IncidentId, ServiceId};
 use model::incident::{Incident, IncidentStatus, Severity};
 use model::incident_number::{IncidentKey, IncidentNumber};
@@ -95,7 +96,7 @@ struct IncidentsPage {
     /// This page's own address.
     here: String,
     status: String,
-    order: &'static str,
+    order: String,
     text: String,
     /// Whether something else than a status is asked for.
     is_filtered: bool,
@@ -119,7 +120,8 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         None => Some(state.store.incidents.count(filter.clone()).await?),
         Some(_) => None,
     };
-    let [export, export_parquet] = ["csv", "parquet"].map(|format| export_address(format, &filter));
+    let [export, export_parquet] =
+        ["csv", "parquet"].map(|format| export_address(format, &filter, text.as_deref()));
     let (listed, part) = read(&state, filter, order, part_of(&query, order)).await?;
     let row = |incident: &Incident| IncidentRow::new(incident, now);
     render(&IncidentsPage {
@@ -140,7 +142,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession, query: Qu
         export_parquet,
         pager: filters.pager(order, part, listed.next),
         status: filters.get("status").to_owned(),
-        order: filters.get("sort"),
+        order: filters.get("sort").to_owned(),
         text: text.unwrap_or_default(),
     })
 }
@@ -160,7 +162,8 @@ async fn named_exactly(state: &WebState, text: Option<&str>) -> Result<Option<In
     }
 }
 
-fn filter_of(query: &Query, session: &UserSession, text: Option<&str>) -> IncidentFilter {
+/// What the list asks for at an address.
+pub fn filter_of(query: &Query, session: &UserSession, text: Option<&str>) -> IncidentFilter {
     let filter = IncidentFilter {
         statuses: statuses_of(query.text("status")),
         severity: Severity::parse(query.text("severity")),
@@ -189,6 +192,9 @@ async fn read(
 
 /// To whom incidents can be given: the reader, nobody, and then everybody else by name.
 async fn assignees(state: &WebState, session: &UserSession) -> Result<Vec<Choice>, PageError> {
+    if !session.may(Scope::IncidentsWrite) {
+        return Ok(Vec::new());
+    }
     let me = session.user.id.to_string();
     let mut choices = vec![Choice::new(me.clone(), "Me", &me)];
     let others = user_choices(state, "Nobody", "").await?.into_iter();
@@ -201,7 +207,7 @@ async fn assignees(state: &WebState, session: &UserSession) -> Result<Vec<Choice
 }
 
 /// Where all of what is listed can be had as a file.
-fn export_address(format: &str, filter: &IncidentFilter) -> String {
+fn export_address(format: &str, filter: &IncidentFilter, text: Option<&str>) -> String {
     let statuses = filter.statuses.iter().map(|status| status.as_str());
     let statuses = statuses.collect::<Vec<_>>().join(",");
     let service = filter.service_id.map(|id| id.to_string()).unwrap_or_default();
@@ -217,7 +223,7 @@ fn export_address(format: &str, filter: &IncidentFilter) -> String {
         ("service", &service),
         ("assignee", &assignee),
         ("since", &since),
-        ("q", filter.text.as_deref().unwrap_or_default()),
+        ("q", text.unwrap_or_default()),
     ];
     address("/incidents/export", &filters, None)
 }

@@ -89,13 +89,13 @@ impl<'a> Filters<'a> {
 
     /// Where a part of the list is.
     pub fn address_of(&self, part: Part) -> String {
-        let mut filters = self.0.clone();
-        let place = match part {
-            Part::First => None,
-            Part::After(place) => Some(("before", place_text(place))),
-            Part::Before(place) => Some(("after", place_text(place))),
+        let (name, place) = match part {
+            Part::First => return address(PATH, &self.0, None),
+            Part::After(place) => ("before", place_text(place)),
+            Part::Before(place) => ("after", place_text(place)),
         };
-        filters.extend(place.as_ref().map(|(name, text)| (*name, text.as_str())));
+        let mut filters: Vec<(&str, &str)> = self.0.clone();
+        filters.push((name, &place));
         address(PATH, &filters, None)
     }
 
@@ -147,8 +147,8 @@ fn in_address(order: IncidentOrder) -> &'static str {
     }
 }
 
-/// An id in hexadecimal digits; of a list by severity, the severity stands before it.
-fn place_text(place: Place) -> String {
+/// A place as an address has it: an id in hexadecimal digits; of a list by severity, the severity stands before it.
+pub fn place_text(place: Place) -> String {
     let id = hex::encode(place.id);
     match place.severity {
         Some(severity) => format!("{}-{id}", severity.as_str()),
@@ -156,7 +156,8 @@ fn place_text(place: Place) -> String {
     }
 }
 
-fn parse_place(order: IncidentOrder, text: &str) -> Option<Place> {
+/// The place that a text stands for in a list of this order.
+pub fn parse_place(order: IncidentOrder, text: &str) -> Option<Place> {
     let (severity, digits) = match (order, text.split_once('-')) {
         (IncidentOrder::Severity, Some((severity, digits))) => (Some(Severity::parse(severity)?), digits),
         (IncidentOrder::Newest | IncidentOrder::Oldest, None) => (None, text),

@@ -124,7 +124,10 @@ impl SentAbout {
                 Some(Standing::Dead) => is_there(state, webhook_id).await?,
                 Some(_) | None => false,
             };
-            webhooks.push((first_standing(&deliveries), sent_to(&deliveries, is_there, now)));
+            webhooks.push((
+                first_standing(&deliveries),
+                sent_to(webhook_id, &deliveries, is_there, now),
+            ));
         }
         webhooks.sort_by_key(|(standing, group)| (*standing, group.webhook_name.to_lowercase()));
         let all: Vec<&Delivery> = listed.rows.iter().collect();
@@ -150,11 +153,12 @@ fn first_standing(sorted: &[&Delivery]) -> Option<Standing> {
     sorted.first().map(|delivery| Standing::new(delivery))
 }
 
-fn sent_to(sorted: &[&Delivery], is_there: bool, now: Timestamp) -> SentTo {
-    let first = sorted.first();
+fn sent_to(webhook_id: WebhookId, sorted: &[&Delivery], is_there: bool, now: Timestamp) -> SentTo {
     SentTo {
-        webhook_id: first.map_or(WebhookId::from_bytes([0; 16]), |delivery| delivery.webhook_id),
-        webhook_name: first.map_or(String::new(), |delivery| delivery.webhook_name.clone()),
+        webhook_id,
+        webhook_name: sorted
+            .first()
+            .map_or(String::new(), |delivery| delivery.webhook_name.clone()),
         total: total(sorted),
         is_open: first_standing(sorted).is_some_and(|first| first <= Standing::Waiting),
         deliveries: sorted

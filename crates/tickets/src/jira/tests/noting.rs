@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::workflow::stored::text_of;
+use destination::task::IncidentContext;
 use model::id::AuditId;
 use model::ticket::WrittenNote;
 
