@@ -4,6 +4,7 @@
 pub mod access;
 pub mod alert_sources;
 pub mod alerts;
+pub mod bulk;
 pub mod catalog;
 pub mod chat;
 pub mod checks;
@@ -11,6 +12,7 @@ pub mod deep_check;
 pub mod deliveries;
 pub mod error;
 pub mod inboxes;
+pub mod incident_lists;
 pub mod incidents;
 pub mod insights;
 pub mod mail;

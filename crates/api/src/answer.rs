@@ -65,6 +65,18 @@ pub fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response {
     response
 }
 
+/// A page of a list that goes on at a cursor, if at all.
+pub fn listed_to<'a, R, T: Serialize>(
+    rows: &'a [R],
+    next_cursor: Option<String>,
+    view: impl Fn(&'a R) -> T,
+) -> ApiResult {
+    ok(&List {
+        items: rows.iter().map(view).collect(),
+        next_cursor,
+    })
+}
+
 /// A page of a list that may have more pages behind one that is not full.
 pub fn listed<'a, R, T: Serialize>(listed: &'a Listed<R>, view: impl Fn(&'a R) -> T) -> ApiResult {
     ok(&List {

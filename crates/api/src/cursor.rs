@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::problem::{Code, Problem};
+use actions::incident_lists::{IncidentOrder, Place};
 use model::id::{AttemptId, DeliveryId};
+use model::incident::Severity;
 
 /// First byte of a cursor into a list: 16 bytes of an id follow.
 const LIST_1: u8 = 1;
@@ -12,6 +14,10 @@ const LIST_1: u8 = 1;
 const FEED_1: u8 = 2;
 /// First byte of a cursor into attempts: 16 bytes of the delivery's id and 16 of its own follow.
 const ATTEMPT_1: u8 = 3;
+/// First byte of a cursor into a list in another order than the newest first: the order, the severity and 16 bytes of an id follow.
+const PLACE_1: u8 = 4;
+/// Stands for no severity.
+const NO_SEVERITY: u8 = 0xff;
 
 /// The cursor after the row with this id.
 pub fn list_cursor(id: &[u8; 16]) -> String {
@@ -27,6 +33,46 @@ pub fn parse_list_cursor(text: &str) -> Result<[u8; 16], Problem> {
         Some([LIST_1, id @ ..]) => Ok(id),
         Some(_) | None => Err(Problem::plain(Code::InvalidCursor)),
     }
+}
+
+/// The cursor behind a place in a list of this order.
+pub fn place_cursor(order: IncidentOrder, place: Place) -> String {
+    let order = match order {
+        IncidentOrder::Newest => return list_cursor(&place.id),
+        IncidentOrder::Oldest => 1,
+        IncidentOrder::Severity => 2,
+    };
+    let at = |severity| Severity::ALL.iter().position(|known| *known == severity);
+    let severity = place
+        .severity
+        .and_then(at)
+        .and_then(|index| u8::try_from(index).ok());
+    let mut bytes = [PLACE_1; 19];
+    bytes[1] = order;
+    bytes[2] = severity.unwrap_or(NO_SEVERITY);
+    bytes[3..].copy_from_slice(&place.id);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The place that a cursor of a list of this order stands for.
+pub fn parse_place_cursor(order: IncidentOrder, text: &str) -> Result<Place, Problem> {
+    let wanted = match order {
+        IncidentOrder::Newest => {
+            return parse_list_cursor(text).map(|id| Place { severity: None, id });
+        }
+        IncidentOrder::Oldest => 1,
+        IncidentOrder::Severity => 2,
+    };
+    let bytes: Option<[u8; 19]> = decode(text);
+    let place = match bytes {
+        Some([PLACE_1, order, severity, id @ ..]) if order == wanted => {
+            let known = Severity::ALL.get(usize::from(severity)).copied();
+            let is_whole = known.is_some() == (wanted == 2);
+            is_whole.then_some(Place { severity: known, id })
+        }
+        Some(_) | None => None,
+    };
+    place.ok_or_else(|| Problem::plain(Code::InvalidCursor))
 }
 
 /// The cursor after the event at this place of the feed.
@@ -79,6 +125,29 @@ mod tests {
         assert!(parse_feed_cursor(&list_cursor(&[7; 16])).is_err());
         assert!(parse_list_cursor(&feed_cursor(7)).is_err());
         assert!(parse_attempt_cursor(&list_cursor(&[7; 16])).is_err());
+    }
+
+    #[test]
+    fn a_cursor_of_one_order_is_none_of_another() {
+        let id = [7; 16];
+        let places = [
+            (IncidentOrder::Newest, Place { severity: None, id }),
+            (IncidentOrder::Oldest, Place { severity: None, id }),
+            (
+                IncidentOrder::Severity,
+                Place {
+                    severity: Some(Severity::Error),
+                    id,
+                },
+            ),
+        ];
+        for (order, place) in places {
+            let cursor = place_cursor(order, place);
+            for (other, _) in places {
+                let read = parse_place_cursor(other, &cursor).ok();
+                assert_eq!(read, (other == order).then_some(place));
+            }
+        }
     }
 
     proptest! {

@@ -1,10 +1,12 @@
 //! The routes of [`super::incidents`], a part of the one list in [`super::routes`].
 
 use crate::body::Nothing;
+use crate::incident_bulk::{self, BulkView};
 use crate::incidents::{self, IncidentDetail, IncidentQuery, IncidentView, TimelineView};
 use crate::problem::Code::{Conflict, InvalidFields, UnknownService, UnknownUser, WrongStatus};
 use crate::route::Route;
 use crate::route::Verb::{Get, Patch, Post, Put};
+use actions::bulk::BulkChange;
 use actions::incidents::{IncidentChange, IncidentDraft, NoteDraft};
 use model::access::Scope;
 
@@ -108,5 +110,15 @@ fn transitions() -> Vec<Route> {
             incidents::reopen,
         ))
         .fails(&[Conflict]),
+        Route::new(
+            Post,
+            "/api/v1/incidents/bulk",
+            WRITE,
+            "Acknowledge, resolve or assign many",
+            incident_bulk::change,
+        )
+        .takes::<BulkChange>()
+        .fails(&[InvalidFields, UnknownUser])
+        .gives::<BulkView<'_>>(200),
     ]
 }

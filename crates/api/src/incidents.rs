@@ -6,14 +6,16 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::answer::{ApiResult, answer_to_response, created, listed, ok, repeated};
+use crate::answer::{ApiResult, answer_to_response, created, listed_to, ok, repeated};
 use crate::auth::Caller;
 use crate::body::{JsonBody, Nothing, OptionalBody};
+use crate::cursor::{parse_place_cursor, place_cursor};
 use crate::guard::RequestKey;
 use crate::problem::{Code, Problem};
-use crate::query::{PathIncident, QueryOf, page, parse_parameter};
+use crate::query::{PathIncident, QueryOf, parse_limit, parse_parameter};
 use crate::state::ApiState;
 use crate::tickets::LinkView;
+use actions::incident_lists::{IncidentOrder, Part};
 use actions::incidents::{IncidentChange, IncidentDraft, NoteDraft};
 use model::event::EventName;
 use model::id::{IncidentId, ServiceId, UserId};
@@ -124,7 +126,7 @@ pub struct IncidentQuery {
     pub(super) service: Option<String>,
     /// Only this assignee's, by id.
     pub(super) assignee: Option<String>,
-    /// Only titles that contain this text, whatever the case.
+    /// Only what this finds: a number, the beginning of an id, or a part of title, service's name or dedup key.
     #[param(max_length = 500)]
     pub(super) q: Option<String>,
     /// Only triggered at or after this time.
@@ -133,6 +135,9 @@ pub struct IncidentQuery {
     /// Only triggered before this time.
     #[param(format = DateTime)]
     pub(super) until: Option<String>,
+    /// In which order.
+    #[param(value_type = Option<IncidentOrder>)]
+    pub(super) sort: Option<String>,
     /// How many at most.
     pub(super) limit: Option<String>,
     /// `nextCursor` of the page before.
@@ -145,16 +150,18 @@ impl IncidentQuery {
         let parse_statuses = |text: &str| text.split(',').map(IncidentStatus::parse).collect();
         let parse_text = |text: &str| (text.len() <= MAX_SEARCH_BYTES).then(|| text.to_owned());
         let statuses: Option<Vec<_>> = parse_parameter("status", self.status.as_deref(), parse_statuses)?;
-        Ok(IncidentFilter {
+        let text = parse_parameter("q", self.q.as_deref(), parse_text)?;
+        let filter = IncidentFilter {
             statuses: statuses.unwrap_or_default(),
             severity: parse_parameter("severity", self.severity.as_deref(), Severity::parse)?,
             service_id: parse_parameter("service", self.service.as_deref(), |text| text.parse().ok())?,
             assignee: parse_parameter("assignee", self.assignee.as_deref(), |text| text.parse().ok())?,
-            text: parse_parameter("q", self.q.as_deref(), parse_text)?,
             since: parse_parameter("since", self.since.as_deref(), |text| text.parse().ok())?,
             until: parse_parameter("until", self.until.as_deref(), |text| text.parse().ok())?,
             restriction,
-        })
+            ..IncidentFilter::default()
+        };
+        Ok(filter.searched(text.as_deref()))
     }
 }
 
@@ -278,12 +285,17 @@ pub async fn list(
     caller: Caller,
     QueryOf(query): QueryOf<IncidentQuery>,
 ) -> ApiResult {
-    let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
+    let limit = parse_limit(query.limit.as_deref())?;
+    let order = parse_parameter("sort", query.sort.as_deref(), IncidentOrder::parse)?.unwrap_or_default();
+    let place = query
+        .cursor
+        .as_deref()
+        .map(|cursor| parse_place_cursor(order, cursor));
+    let part = place.transpose()?.map_or(Part::First, Part::After);
     let filter = query.filter(caller.restriction())?;
-    listed(
-        &state.store.incidents.list(filter, page).await?,
-        IncidentView::from,
-    )
+    let page = state.actions.list_incidents(filter, order, part, limit).await?;
+    let next_cursor = page.next.map(|place| place_cursor(order, place));
+    listed_to(&page.rows, next_cursor, IncidentView::from)
 }
 
 /// `GET /incidents/{id}`

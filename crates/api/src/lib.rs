@@ -19,6 +19,7 @@ pub mod exports;
 mod failures;
 mod guard;
 mod health;
+mod incident_bulk;
 mod incident_routes;
 mod incidents;
 mod insights;

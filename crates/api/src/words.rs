@@ -9,6 +9,8 @@ use crate::exports::Format;
 use crate::health;
 use crate::problem::Code;
 use crate::webhook_view;
+use actions::bulk::{BulkAction, BulkOutcome};
+use actions::incident_lists::IncidentOrder;
 use actions::tickets::{FindingState, Synced};
 use actions::webhooks::fields::kinds;
 use model::access::{Role, Scope};
@@ -69,6 +71,9 @@ pub fn all() -> Vec<Named> {
         TicketLinkState,
         TicketPhase,
         Synced,
+        BulkAction,
+        BulkOutcome,
+        IncidentOrder,
         FindingState,
         SourceKind,
         AlertUnit,

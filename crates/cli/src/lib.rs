@@ -15,6 +15,7 @@ mod doctor;
 mod events;
 mod export;
 mod failure;
+mod incident_list;
 mod incidents;
 mod keys;
 mod listen;
@@ -87,7 +88,7 @@ enum Command {
     RenderWorker,
     /// Trigger an incident, or acknowledge, resolve, escalate, reopen one.
     Send(RemoteGroup<send::Command>),
-    /// Show an incident with its timeline, or write a note on it.
+    /// Incidents: list, show, acknowledge, resolve, assign, note, one or many.
     Incidents(RemoteGroup<incidents::Command>),
     /// Receive webhooks here: prints each request, verifies its signature, misbehaves on request.
     Listen(listen::Arguments),

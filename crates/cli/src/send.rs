@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::segment;
 use super::failure::Failure;
-use super::incidents::name;
-use super::output::text;
+use super::incidents::standing;
 use super::session::Session;
 
 /// What to do.
@@ -63,10 +62,7 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
         Command::Escalate(incident) => transition(session, &incident, "escalate")?,
         Command::Reopen(incident) => transition(session, &incident, "reopen")?,
     };
-    session.print(&answer, |incident| {
-        let [status, severity, title] = ["/status", "/severity", "/title"].map(|place| text(incident, place));
-        format!("{} is {status}: {title} ({severity})", name(incident))
-    })
+    session.print(&answer, standing)
 }
 
 fn transition(

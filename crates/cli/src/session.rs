@@ -145,6 +145,11 @@ impl Session {
         self.id_of("service", "/api/v1/services", "svc_", id_or_name)
     }
 
+    /// The id of a user who was given by id or by name.
+    pub fn user_id(&self, id_or_name: &str) -> Result<String, Failure> {
+        self.id_of("user", "/api/v1/users", "usr_", id_or_name)
+    }
+
     fn id_of(&self, what: &str, list: &str, prefix: &str, id_or_name: &str) -> Result<String, Failure> {
         if id_or_name.starts_with(prefix) {
             return Ok(id_or_name.to_owned());

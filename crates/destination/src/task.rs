@@ -15,7 +15,7 @@ use model::exchange::{BODY_CAP_BYTES, Exchange};
 use model::id::DeliveryId;
 use model::incident::{Headline, IncidentAction};
 use model::secret::SecretText;
-use model::ticket::{TicketLink, TicketNews};
+use model::ticket::{TicketLink, TicketNews, WrittenNote};
 use model::time::Timestamp;
 use model::transport::{Envelope, Transport};
 use model::user::UserRef;
@@ -162,6 +162,8 @@ pub struct IncidentContext {
     pub headline: Option<Headline>,
     /// Who has it.
     pub assignee: Option<UserRef>,
+    /// What people wrote on it, oldest first: the latest of it.
+    pub notes: Vec<WrittenNote>,
 }
 
 /// An access token that a platform handed out for a while.

@@ -51,6 +51,7 @@ impl DeliveryContext {
                 description: context.description,
                 headline: context.headline,
                 assignee: context.assignee,
+                notes: context.notes,
             }),
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 use crate::event::EventName;
-use crate::id::{IncidentId, WebhookId};
+use crate::id::{AuditId, IncidentId, WebhookId};
 use crate::incident::{IncidentAction, IncidentStatus};
 use crate::patch::Patch;
 use crate::time::Timestamp;
@@ -23,6 +23,19 @@ pub const MAX_COMMENT_LENGTH: usize = 2000;
 
 /// The option of webhooks whose tickets follow changes of title and severity: `on` or `off`.
 pub const HEADLINE_OPTION: &str = "changes";
+/// The option of webhooks whose tickets get what people write on the incident: `on` or `off`.
+pub const WRITTEN_NOTES_OPTION: &str = "incidentNotes";
+/// The most of what people wrote on an incident that its tickets are told, the latest.
+pub const MAX_WRITTEN_NOTES: u32 = 20;
+
+/// What somebody wrote on an incident: no sentence of the server's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenNote {
+    pub id: AuditId,
+    /// Who wrote it.
+    pub author: String,
+    pub text: String,
+}
 
 /// Where a ticket stands, whatever its system calls that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray, VariantNames)]

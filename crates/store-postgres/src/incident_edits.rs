@@ -11,7 +11,6 @@ use store::insight_plan;
 use store::ticket_plan::TicketsNeedTelling;
 
 use super::audit;
-use super::connection::Connection;
 use super::incident_rows;
 use super::ticket_changes::write_note;
 use super::ticket_requests;
@@ -59,12 +58,15 @@ pub async fn edit(
 
 /// Keeps what somebody says. The audit log tells that they did, not what.
 pub async fn add_note(
-    connection: &Connection,
+    context: &mut WriteContext,
     id: IncidentId,
     text: &str,
     change: &Change,
 ) -> StoreResult<()> {
-    incident_rows::load(connection, id).await?;
+    let connection = &context.connection;
+    let found = incident_rows::lock(connection, &[id]).await?.pop();
+    found.ok_or(StoreError::NotFound { what: "incident" })?;
     write_note(connection, id, change.audit_id, change.at, &change.actor, text).await?;
-    audit::write(connection, change, "incident.note", id, "wrote a note").await
+    audit::write(connection, change, "incident.note", id, "wrote a note").await?;
+    ticket_requests::tell_linked(context, id, TicketsNeedTelling::WrittenNote, change.at).await
 }

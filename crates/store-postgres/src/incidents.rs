@@ -11,8 +11,8 @@ use model::incident_number::IncidentNumber;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::incidents::{
-    Committed, IncidentEdit, IncidentFilter, Incidents, MAX_TIMELINE, TimelineEntry, TimelineKind,
-    TransitionRequest, Trigger,
+    Committed, IncidentEdit, IncidentFilter, Incidents, MAX_TIMELINE, StatusCounts, TimelineEntry,
+    TimelineKind, TransitionRequest, Trigger,
 };
 use store::{Listed, Page};
 
@@ -69,7 +69,7 @@ impl Incidents for Database {
 
     async fn add_note(&self, id: IncidentId, text: String, change: Change) -> StoreResult<()> {
         self.write((id, text, change), |context, (id, text, change)| {
-            Box::pin(incident_edits::add_note(&context.connection, *id, text, change))
+            Box::pin(incident_edits::add_note(context, *id, text, change))
         })
         .await
     }
@@ -85,6 +85,16 @@ impl Incidents for Database {
 
     async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Listed<Incident>> {
         incident_lists::list(&self.connection().await?, &filter, page).await
+    }
+
+    async fn count(&self, filter: IncidentFilter) -> StoreResult<StatusCounts> {
+        incident_lists::count(&self.connection().await?, &filter).await
+    }
+
+    async fn find_open(&self, dedup_key: String) -> StoreResult<Option<IncidentId>> {
+        let connection = self.connection().await?;
+        let open = incident_rows::load_open(&connection, &[&dedup_key]).await?;
+        Ok(open.first().map(|incident| incident.id))
     }
 
     async fn timeline(&self, id: IncidentId) -> StoreResult<Vec<TimelineEntry>> {

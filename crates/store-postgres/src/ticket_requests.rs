@@ -194,7 +194,7 @@ pub async fn tell_linked(
     Ok(())
 }
 
-/// An edit that came while the ticket was being told waited for that to end: it was not told.
+/// An edit or a note that came while the ticket was being told waited for that to end: it was not told.
 pub async fn tell_what_came_meanwhile(
     context: &mut WriteContext,
     record: &AttemptRecord,
@@ -204,7 +204,10 @@ pub async fn tell_what_came_meanwhile(
         return Ok(());
     }
     let (incident_id, webhook_id) = (record.incident_id, record.webhook_id);
-    let sql = "SELECT 1 FROM incidents WHERE id = $1 AND updated_at > $2";
+    let sql = "SELECT 1 FROM incidents WHERE id = $1 AND updated_at > $2
+               UNION ALL
+               SELECT 1 FROM notes n JOIN audit a ON a.id = n.id
+               WHERE n.incident_id = $1 AND n.at > $2 AND a.action = 'incident.note'";
     let started_at = record.attempt.started_at.as_millis();
     let is_edited = context
         .connection

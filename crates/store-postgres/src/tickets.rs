@@ -1,18 +1,19 @@
 //! Ticket links: the contract.
 
 use async_trait::async_trait;
+use tokio_postgres::Row;
 
-use model::audit::Change;
-use model::id::{IncidentId, UserId, WebhookId};
+use model::audit::{Actor, Change};
+use model::id::{AuditId, IncidentId, UserId, WebhookId};
 use model::incident::{Headline, Severity};
-use model::ticket::Ticket;
+use model::ticket::{MAX_WRITTEN_NOTES, Ticket, WrittenNote};
 use model::user::UserRef;
 use model::webhook_kind::WebhookKind;
 use store::StoreResult;
 use store::ticket_plan::LinkRow;
 use store::tickets::{IntentRecord, LinkOverview, Requested, TicketContext, Tickets};
 
-use super::columns::{number, optional_id, parsed, value};
+use super::columns::{bytes, number, optional_id, parsed, value};
 use super::connection::Connection;
 use super::database::Database;
 use super::ticket_changes;
@@ -146,7 +147,30 @@ async fn recall(
         description,
         headline,
         assignee,
+        notes: written_notes(connection, incident_id).await?,
     })
+}
+
+/// What people wrote. It is told from the server's own sentences by its line of the audit log, which has the same id.
+async fn written_notes(connection: &Connection, incident_id: IncidentId) -> StoreResult<Vec<WrittenNote>> {
+    let sql = "SELECT n.id, n.actor, n.sentence FROM notes n
+               WHERE n.incident_id = $1
+                   AND EXISTS (SELECT 1 FROM audit a WHERE a.id = n.id AND a.action = 'incident.note')
+               ORDER BY n.id DESC LIMIT $2";
+    let (incident_id, limit) = (&incident_id.as_bytes()[..], i64::from(MAX_WRITTEN_NOTES));
+    let from_row = |row: &Row| {
+        let actor = parsed(row, "actor", |text| Some(Actor::decode(text)))?;
+        Ok(WrittenNote {
+            id: AuditId::from_bytes(bytes(row, "id")?),
+            author: actor.name().to_owned(),
+            text: value(row, "sentence")?,
+        })
+    };
+    let mut notes = connection
+        .read_all(sql, &[&incident_id, &limit], from_row)
+        .await?;
+    notes.reverse();
+    Ok(notes)
 }
 
 async fn of_incident(connection: &Connection, incident_id: IncidentId) -> StoreResult<Vec<LinkOverview>> {

@@ -1,7 +1,5 @@
 //! Changes of an incident that are no transitions: they leave a note on its timeline and make no event.
 
-use rusqlite::Connection;
-
 use model::audit::Change;
 use model::id::IncidentId;
 use model::incident::Incident;
@@ -56,9 +54,16 @@ pub fn edit(
 }
 
 /// Keeps what somebody says. The audit log tells that they did, not what.
-pub fn add_note(connection: &Connection, id: IncidentId, text: &str, change: &Change) -> StoreResult<()> {
+pub fn add_note(
+    context: &mut WriteContext<'_>,
+    id: IncidentId,
+    text: &str,
+    change: &Change,
+) -> StoreResult<()> {
+    let connection = context.connection;
     incident_rows::load(connection, id)?;
     let actor = change.actor.encode();
     write_note(connection, id, change.audit_id, change.at, &actor, text)?;
-    audit::write(connection, change, "incident.note", id, "wrote a note")
+    audit::write(connection, change, "incident.note", id, "wrote a note")?;
+    ticket_requests::tell_linked(context, id, TicketsNeedTelling::WrittenNote, change.at)
 }

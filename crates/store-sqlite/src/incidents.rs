@@ -11,8 +11,8 @@ use model::incident_number::IncidentNumber;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::incidents::{
-    Committed, IncidentEdit, IncidentFilter, Incidents, MAX_TIMELINE, TimelineEntry, TimelineKind,
-    TransitionRequest, Trigger,
+    Committed, IncidentEdit, IncidentFilter, Incidents, MAX_TIMELINE, StatusCounts, TimelineEntry,
+    TimelineKind, TransitionRequest, Trigger,
 };
 use store::{Listed, Page};
 
@@ -66,7 +66,7 @@ impl Incidents for Database {
     }
 
     async fn add_note(&self, id: IncidentId, text: String, change: Change) -> StoreResult<()> {
-        self.write(move |context| incident_edits::add_note(context.connection, id, &text, &change))
+        self.write(move |context| incident_edits::add_note(context, id, &text, &change))
             .await
     }
 
@@ -83,6 +83,19 @@ impl Incidents for Database {
     async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Listed<Incident>> {
         self.read(move |connection| incident_lists::list(connection, &filter, page))
             .await
+    }
+
+    async fn count(&self, filter: IncidentFilter) -> StoreResult<StatusCounts> {
+        self.read(move |connection| incident_lists::count(&*snapshot(connection)?, &filter))
+            .await
+    }
+
+    async fn find_open(&self, dedup_key: String) -> StoreResult<Option<IncidentId>> {
+        self.read(move |connection| {
+            let open = incident_rows::load_open(connection, &dedup_key)?;
+            Ok(open.map(|incident| incident.id))
+        })
+        .await
     }
 
     async fn timeline(&self, id: IncidentId) -> StoreResult<Vec<TimelineEntry>> {

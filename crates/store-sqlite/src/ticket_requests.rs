@@ -199,7 +199,7 @@ pub fn tell_linked(
     Ok(())
 }
 
-/// An edit that came while the ticket was being told waited for that to end: it was not told.
+/// An edit or a note that came while the ticket was being told waited for that to end: it was not told.
 pub fn tell_what_came_meanwhile(
     context: &mut WriteContext<'_>,
     record: &AttemptRecord,
@@ -209,7 +209,10 @@ pub fn tell_what_came_meanwhile(
     if record.is_test || record.state_updates.ticket.is_none() {
         return Ok(());
     }
-    let sql = "SELECT 1 FROM incidents WHERE id = ?1 AND updated_at > ?2";
+    let sql = "SELECT 1 FROM incidents WHERE id = ?1 AND updated_at > ?2
+               UNION ALL
+               SELECT 1 FROM notes n JOIN audit a ON a.id = n.id
+               WHERE n.incident_id = ?1 AND n.at > ?2 AND a.action = 'incident.note'";
     let key = (
         record.incident_id.as_bytes(),
         record.attempt.started_at.as_millis(),

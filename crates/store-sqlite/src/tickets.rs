@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-use model::audit::Change;
-use model::id::{IncidentId, UserId, WebhookId};
+use model::audit::{Actor, Change};
+use model::id::{AuditId, IncidentId, UserId, WebhookId};
 use model::incident::{Headline, Severity};
-use model::ticket::Ticket;
+use model::ticket::{MAX_WRITTEN_NOTES, Ticket, WrittenNote};
 use model::user::UserRef;
 use model::webhook_kind::WebhookKind;
 use store::StoreResult;
@@ -121,7 +121,29 @@ fn recall(
         description,
         headline,
         assignee,
+        notes: written_notes(connection, incident_id)?,
     })
+}
+
+/// What people wrote. It is told from the server's own sentences by its line of the audit log, which has the same id.
+fn written_notes(connection: &Connection, incident_id: IncidentId) -> StoreResult<Vec<WrittenNote>> {
+    let mut notes = read_all(
+        connection,
+        "SELECT n.id, n.actor, n.sentence FROM notes n
+         WHERE n.incident_id = ?1
+             AND EXISTS (SELECT 1 FROM audit a WHERE a.id = n.id AND a.action = 'incident.note')
+         ORDER BY n.id DESC LIMIT ?2",
+        (incident_id.as_bytes(), MAX_WRITTEN_NOTES),
+        |row| {
+            Ok(WrittenNote {
+                id: AuditId::from_bytes(row.get(0)?),
+                author: Actor::decode(row.get_ref(1)?.as_str()?).name().to_owned(),
+                text: row.get(2)?,
+            })
+        },
+    )?;
+    notes.reverse();
+    Ok(notes)
 }
 
 fn of_incident(connection: &Connection, incident_id: IncidentId) -> StoreResult<Vec<LinkOverview>> {

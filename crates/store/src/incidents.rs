@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::StoreResult;
+use crate::incident_search::{Direction, IdPrefix};
 use crate::receipts::{Answer, Receipt};
 use crate::{Listed, Page};
 use model::audit::{Actor, Change};
@@ -102,14 +103,32 @@ pub struct IncidentFilter {
     pub service_id: Option<ServiceId>,
     /// Only those that this user has.
     pub assignee: Option<UserId>,
-    /// Only titles that contain this text, whatever the case.
+    /// Only those that a text finds ([`TextSearch`](crate::incident_search::TextSearch)).
     pub text: Option<String>,
+    /// Only those whose ids begin so.
+    pub id_prefix: Option<IdPrefix>,
+    /// But for this one.
+    pub except: Option<IncidentId>,
     /// Only triggered at or after.
     pub since: Option<Timestamp>,
     /// Only triggered before.
     pub until: Option<Timestamp>,
     /// What its reader is restricted to.
     pub restriction: Restriction,
+    /// In which order.
+    pub direction: Direction,
+}
+
+/// How many incidents there are of each status, as far as they were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatusCounts {
+    pub triggered: u64,
+    pub acknowledged: u64,
+    pub resolved: u64,
+    /// Whether there are more open ones than were looked at.
+    pub open_is_cut: bool,
+    /// Whether there are more incidents than were looked at for resolved ones.
+    pub resolved_is_cut: bool,
 }
 
 impl IncidentFilter {
@@ -203,8 +222,15 @@ pub trait Incidents: Send + Sync {
     /// The incident with a number.
     async fn find(&self, number: IncidentNumber) -> StoreResult<IncidentId>;
 
-    /// Incidents, newest first; at most [`WALKED_ROWS`](crate::page::WALKED_ROWS) are looked at.
+    /// Incidents, in the direction that the filter says; at most [`WALKED_ROWS`](crate::page::WALKED_ROWS) are looked at.
     async fn list(&self, filter: IncidentFilter, page: Page) -> StoreResult<Listed<Incident>>;
+
+    /// How many of each status there are among those that a filter asks for, whatever statuses and text it names. Of open ones, and
+    /// of all, the latest [`COUNTED_AT_MOST`](crate::deliveries::COUNTED_AT_MOST) along the index that fits are looked at.
+    async fn count(&self, filter: IncidentFilter) -> StoreResult<StatusCounts>;
+
+    /// The open incident with a dedup key.
+    async fn find_open(&self, dedup_key: String) -> StoreResult<Option<IncidentId>>;
 
     /// What happened to an incident, oldest first; at most [`MAX_TIMELINE`] lines.
     async fn timeline(&self, id: IncidentId) -> StoreResult<Vec<TimelineEntry>>;

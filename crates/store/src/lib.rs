@@ -27,6 +27,7 @@ pub mod high_water_mark;
 pub mod identities;
 pub mod inboxes;
 pub mod incident_plan;
+pub mod incident_search;
 pub mod incidents;
 pub mod insight_plan;
 pub mod key_columns;

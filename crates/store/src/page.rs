@@ -5,7 +5,7 @@
 pub struct Page {
     /// How many rows at most.
     pub limit: u32,
-    /// Only rows with an id below this one: the last id of the page before.
+    /// Only rows with an id below this one (above it, where the oldest come first): the last id of the page before.
     pub before: Option<[u8; 16]>,
 }
 
@@ -33,6 +33,16 @@ impl Page {
             self.limit.min(Self::MAX_LIMIT),
         )
     }
+}
+
+/// The id that follows.
+pub fn above(id: [u8; 16]) -> [u8; 16] {
+    u128::from_be_bytes(id).saturating_add(1).to_be_bytes()
+}
+
+/// The id that goes before.
+pub fn below(id: [u8; 16]) -> [u8; 16] {
+    u128::from_be_bytes(id).saturating_sub(1).to_be_bytes()
 }
 
 /// How many rows one page of a list looks at, at most, if its filter asks for what no index knows. A longer look would hold

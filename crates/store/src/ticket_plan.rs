@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use model::id::{IncidentId, WebhookId};
 use model::incident::{Incident, IncidentAction, IncidentStatus};
 use model::ticket::{
-    HEADLINE_OPTION, Intent, LinkState, Ticket, TicketLink, TicketPhase, action_after_reading, next_poll_at,
+    HEADLINE_OPTION, Intent, LinkState, Ticket, TicketLink, TicketPhase, WRITTEN_NOTES_OPTION,
+    action_after_reading, next_poll_at,
 };
 use model::time::Timestamp;
 
@@ -403,6 +404,8 @@ pub enum TicketsNeedTelling {
     Assignee,
     /// Its title or severity is another: tickets of webhooks that want that.
     Headline,
+    /// Somebody wrote on it: likewise.
+    WrittenNote,
 }
 
 impl TicketsNeedTelling {
@@ -418,7 +421,12 @@ impl TicketsNeedTelling {
 
     /// Whether it concerns the tickets of a webhook with these options.
     pub fn concerns(self, options: &BTreeMap<String, String>) -> bool {
-        self == Self::Assignee || options.get(HEADLINE_OPTION).is_some_and(|wanted| wanted == "on")
+        let is_on = |option| options.get(option).is_some_and(|wanted| wanted == "on");
+        match self {
+            Self::Assignee => true,
+            Self::Headline => is_on(HEADLINE_OPTION),
+            Self::WrittenNote => is_on(WRITTEN_NOTES_OPTION),
+        }
     }
 }
 

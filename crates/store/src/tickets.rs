@@ -12,7 +12,7 @@ use model::audit::{Actor, Change};
 use model::delivery::Claim;
 use model::id::{AuditId, DeliveryId, EventId, IncidentId, WebhookId};
 use model::incident::Headline;
-use model::ticket::{PollPurpose, Ticket, TicketLink};
+use model::ticket::{PollPurpose, Ticket, TicketLink, WrittenNote};
 use model::time::Timestamp;
 use model::user::UserRef;
 use model::webhook_kind::WebhookKind;
@@ -34,6 +34,8 @@ pub struct TicketContext {
     pub headline: Option<Headline>,
     /// Who has the incident now.
     pub assignee: Option<UserRef>,
+    /// What people wrote on it, oldest first; at most the latest [`MAX_WRITTEN_NOTES`](model::ticket::MAX_WRITTEN_NOTES).
+    pub notes: Vec<WrittenNote>,
 }
 
 /// What is to be written down before a request leaves.

@@ -93,7 +93,10 @@ function isBusy(part) {
 function take(part, fresh) {
   const known = new Set(keys(part));
   const isFirst = known.size === 0;
+  // What is ticked stays ticked, in whichever row it is now.
+  const ticked = new Set($$('[data-key] :checked', part).map((box) => box.value));
   morph(part, fresh);
+  for (const box of $$('[data-key] [type=checkbox]', part)) box.checked = ticked.has(box.value);
   for (const row of $$('[data-key]', part)) row.classList.toggle('is-new', !isFirst && !known.has(row.dataset.key));
   freshenTimes(part);
 }
@@ -284,6 +287,7 @@ for (const all of $$('[data-all]')) {
     for (const box of $$(`input[name="${all.dataset.all}"]`)) box.checked = all.checked;
   });
 }
+$('form[data-go-on]')?.requestSubmit();
 for (const select of $$('select[data-go]')) select.addEventListener('change', () => select.form.requestSubmit());
 
 // A filter is checked while it is typed.

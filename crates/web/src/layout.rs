@@ -13,10 +13,13 @@ pub mod paging;
 pub mod query;
 pub mod show;
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::StatusCode;
 
+use crate::incidents::bulk::BulkTally;
 use crate::layout::error::{PageError, PageResult};
 use crate::session::{RequestContext, UserSession};
 use model::access::{Scope, ScopeSet};
@@ -82,11 +85,11 @@ pub struct LayoutPerson {
 }
 
 /// A sentence about what was just done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Flash {
     /// `success`, `info` or `warning`.
     pub tone: &'static str,
-    pub sentence: &'static str,
+    pub sentence: Cow<'static, str>,
 }
 
 /// What stands around a page.
@@ -320,7 +323,7 @@ fn note_of(code: &str) -> Option<Flash> {
         "backed-up" => ("success", "The backup is written."),
         _ => return ticket_note_of(code),
     };
-    Some(Flash { tone, sentence })
+    Some(flash(tone, sentence))
 }
 
 /// The same about people and how they come in.
@@ -353,9 +356,9 @@ fn people_note_of(code: &str) -> Option<Flash> {
             "success",
             "The sessions have ended: those browsers have to sign in anew.",
         ),
-        _ => return None,
+        _ => return BulkTally::parse(code).map(BulkTally::flash),
     };
-    Some(Flash { tone, sentence })
+    Some(flash(tone, sentence))
 }
 
 /// The same about tickets.
@@ -373,7 +376,7 @@ fn ticket_note_of(code: &str) -> Option<Flash> {
         ),
         _ => return source_note_of(code),
     };
-    Some(Flash { tone, sentence })
+    Some(flash(tone, sentence))
 }
 
 /// The same about alert sources.
@@ -389,7 +392,14 @@ fn source_note_of(code: &str) -> Option<Flash> {
         ),
         _ => return people_note_of(code),
     };
-    Some(Flash { tone, sentence })
+    Some(flash(tone, sentence))
+}
+
+fn flash(tone: &'static str, sentence: &'static str) -> Flash {
+    Flash {
+        tone,
+        sentence: Cow::Borrowed(sentence),
+    }
 }
 
 /// A page.

@@ -124,6 +124,7 @@ fn incident_pages() -> Vec<PageRoute> {
         Route::page("/incidents/export", RoutePolicy::SignedIn, export::incidents),
         Route::page("/incidents/new", INCIDENTS, incidents::new::page),
         Route::form("/incidents/new", INCIDENTS, incidents::new::trigger),
+        Route::form("/incidents/bulk", INCIDENTS, incidents::bulk::change),
         Route::page("/incidents/{id}", RoutePolicy::SignedIn, incidents::page::page),
         Route::form(
             "/incidents/{id}/acknowledge",

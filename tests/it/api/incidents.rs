@@ -250,3 +250,107 @@ async fn an_escalation_policy_gives_its_step_to_its_assignee() {
         .json();
     assert_eq!(escalated["assignee"]["name"], "Ada");
 }
+
+/// What became of each, and where it stands now.
+fn outcomes(answer: &Value) -> Vec<(Value, Value, Value)> {
+    let results = answer["results"].as_array().unwrap().iter();
+    results
+        .map(|result| {
+            let [incident, outcome, status] =
+                ["incident", "outcome", "status"].map(|name| result[name].clone());
+            (incident, outcome, status)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn many_incidents_are_acknowledged_at_once_and_each_says_what_became_of_it() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let mut ids = Vec::new();
+    for number in 1..=4 {
+        ids.push(server.incident(&format!("Down {number}")).await);
+    }
+    let path = |id: &str, action: &str| format!("/api/v1/incidents/{id}/{action}");
+    server.post(&path(&ids[1], "acknowledge"), json!({})).await;
+    server.post(&path(&ids[2], "resolve"), json!({})).await;
+    let before = event_count(&server).await;
+    let body = json!({ "incidents": [ids[0], "#2", "3", "9", "nonsense", "4"], "action": "acknowledge" });
+    let key = [("idempotency-key", "night-1")];
+    let send = || server.send_json(Method::POST, "/api/v1/incidents/bulk", &key, body.clone());
+    let answer = send().await;
+    assert_eq!(answer.status, 200);
+    let result = |incident: &str, outcome: &str, status: Value| (json!(incident), json!(outcome), status);
+    let expected = [
+        result(&ids[0], "changed", json!("acknowledged")),
+        result("#2", "unchanged", json!("acknowledged")),
+        result("3", "refused", json!("resolved")),
+        result("9", "not_found", Value::Null),
+        result("nonsense", "not_found", Value::Null),
+        result("4", "changed", json!("acknowledged")),
+    ];
+    assert_eq!(outcomes(&answer.json()), expected);
+    let last = &answer.json()["results"][5];
+    assert_eq!((&last["id"], &last["number"]), (&json!(ids[3]), &json!(4)));
+    assert_eq!(event_count(&server).await, before + 2);
+    // The same request again is the same answer, and does nothing.
+    assert_eq!(send().await.json(), answer.json());
+    assert_eq!(event_count(&server).await, before + 2);
+    let other = json!({ "incidents": ["1"], "action": "resolve" });
+    let misused = server
+        .send_json(Method::POST, "/api/v1/incidents/bulk", &key, other)
+        .await;
+    assert_eq!(misused.problem(), (422, "idempotency_key_reused".into()));
+}
+
+#[tokio::test]
+async fn many_incidents_are_assigned_at_once_with_a_line_of_the_audit_log_each() {
+    let server = Server::start().await;
+    server.service("API").await;
+    let user = server
+        .post("/api/v1/users", json!({ "name": "Ada" }))
+        .await
+        .json();
+    let ids = [server.incident("one").await, server.incident("two").await];
+    let bulk = async |body: Value| server.post("/api/v1/incidents/bulk", body).await;
+    let assign = json!({ "incidents": ["1", "2"], "action": "assign", "assignee": { "id": user["id"] } });
+    let answer = bulk(assign.clone()).await.json();
+    assert!(
+        outcomes(&answer)
+            .iter()
+            .all(|(_, outcome, _)| outcome == "changed")
+    );
+    let again = bulk(assign).await.json();
+    assert!(
+        outcomes(&again)
+            .iter()
+            .all(|(_, outcome, _)| outcome == "unchanged")
+    );
+    for id in &ids {
+        let incident = server.get(&format!("/api/v1/incidents/{id}")).await.json();
+        assert_eq!(incident["assignee"]["name"], "Ada");
+        let audit = server.get("/api/v1/audit").await.json();
+        let lines = audit["items"].as_array().unwrap().iter();
+        let lines = lines.filter(|line| line["subject"] == id.as_str() && line["action"] == "incident.edit");
+        assert_eq!(lines.count(), 1);
+    }
+    let nobody = json!({ "incidents": ["1", "2"], "action": "assign", "assignee": null });
+    assert_eq!(bulk(nobody).await.status, 200);
+    assert_eq!(
+        server.get("/api/v1/incidents/1").await.json()["assignee"],
+        Value::Null
+    );
+    let stranger = json!({ "id": "usr_00000000000070008000000000000000" });
+    let unknown = json!({ "incidents": ["1"], "action": "assign", "assignee": stranger });
+    assert_eq!(bulk(unknown).await.problem(), (422, "unknown_user".into()));
+    for refused in [
+        json!({ "incidents": [], "action": "resolve" }),
+        json!({ "incidents": vec!["1"; 201], "action": "resolve" }),
+        json!({ "incidents": ["1"], "action": "assign" }),
+        json!({ "incidents": ["1"], "action": "resolve", "assignee": null }),
+    ] {
+        assert_eq!(bulk(refused).await.problem(), (422, "invalid_fields".into()));
+    }
+    let burn = json!({ "incidents": ["1"], "action": "burn" });
+    assert_eq!(bulk(burn).await.problem(), (422, "invalid_body".into()));
+}

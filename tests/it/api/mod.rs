@@ -8,6 +8,7 @@ mod exports;
 mod generated_client;
 mod idempotency;
 mod idempotency_faults;
+mod incident_lists;
 mod incidents;
 mod openapi;
 pub mod parquet;

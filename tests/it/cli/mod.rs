@@ -4,6 +4,7 @@ mod commands;
 mod exports;
 mod failures;
 mod fake_api;
+mod incidents;
 mod listen;
 mod people;
 

@@ -10,6 +10,7 @@ pub mod judges;
 pub mod killed;
 mod life;
 mod reports;
+mod written_notes;
 
 use std::time::Duration;
 

@@ -11,6 +11,8 @@ mod error_codes;
 mod exports;
 mod forms;
 mod hostile_text;
+mod incident_lists;
+mod incident_page;
 mod incidents;
 mod insights;
 mod looks;

@@ -100,6 +100,7 @@ impl IncidentExportQuery {
             q: self.q,
             since: self.since,
             until: self.until,
+            sort: None,
             limit: None,
             cursor: None,
         };

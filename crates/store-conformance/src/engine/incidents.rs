@@ -8,6 +8,7 @@ use model::incident_number::IncidentNumber;
 use model::restriction::Restriction;
 use store::Page;
 use store::StoreError;
+use store::incident_search::Direction;
 use store::incidents::{Committed, IncidentEdit, IncidentFilter, ServiceKey, TimelineKind, Trigger};
 
 use crate::cases;
@@ -247,6 +248,79 @@ cases! {
         let resolved = IncidentFilter { statuses: vec![IncidentStatus::Resolved], ..IncidentFilter::default() };
         let page = Page { limit: 1, before: None };
         assert_eq!(list(resolved, page).await, [third.id]);
+    }
+
+    async fn incidents_are_searched_by_service_dedup_key_number_and_the_beginning_of_an_id(world: &mut World) {
+        let keyed = Trigger { dedup_key: Some("DB-pool/7".into()), ..world.new_trigger("one") };
+        let first = created(world.store().incidents.trigger(keyed).await.unwrap());
+        let second = world.trigger("two").await;
+        let found = async |text: &str| {
+            let filter = IncidentFilter { service_id: Some(world.service), ..IncidentFilter::default() };
+            let filter = filter.searched(Some(text));
+            let rows = world.store().incidents.list(filter, Page::first()).await.unwrap().rows;
+            rows.into_iter().map(|incident| incident.id).collect::<Vec<_>>()
+        };
+        assert_eq!(found("db-POOL").await, [first.id]);
+        assert_eq!(found(&second.service.name.to_uppercase()).await, [second.id, first.id]);
+        assert_eq!(found(&first.number.unwrap().to_string()).await, [first.id]);
+        assert_eq!(found(&second.id.to_string()).await, [second.id]);
+        assert_eq!(found(&second.id.to_string()[..8]).await, [second.id, first.id]);
+        assert_eq!(found("inc_ffff").await, []);
+        assert_eq!(found("nothing of that").await, []);
+        let without = IncidentFilter { except: Some(second.id), text: Some("t".into()), ..IncidentFilter::default() };
+        let rows = world.store().incidents.list(without, Page::first()).await.unwrap().rows;
+        assert!(rows.iter().all(|incident| incident.id != second.id));
+        let incidents = &world.store().incidents;
+        assert_eq!(incidents.find_open("DB-pool/7".into()).await, Ok(Some(first.id)));
+        assert_eq!(incidents.find_open("db-pool/7".into()).await, Ok(None));
+        world.act(first.id, IncidentAction::Resolve, world.at(1)).await;
+        assert_eq!(incidents.find_open("DB-pool/7".into()).await, Ok(None));
+    }
+
+    async fn a_list_is_read_in_both_directions(world: &mut World) {
+        let mut ids = Vec::new();
+        for title in ["one", "two", "three", "four"] {
+            ids.push(world.trigger(title).await.id);
+        }
+        let list = async |text: Option<&str>, limit, before: Option<IncidentId>| {
+            let filter = IncidentFilter {
+                service_id: Some(world.service),
+                direction: Direction::OldestFirst,
+                text: text.map(str::to_owned),
+                ..IncidentFilter::default()
+            };
+            let page = Page { limit, before: before.map(|id| *id.as_bytes()) };
+            let listed = world.store().incidents.list(filter, page).await.unwrap();
+            let found: Vec<_> = listed.rows.into_iter().map(|incident| incident.id).collect();
+            (found, listed.next)
+        };
+        assert_eq!(list(None, 50, None).await, (ids.clone(), None));
+        assert_eq!(list(None, 2, None).await, (ids[..2].to_vec(), Some(*ids[1].as_bytes())));
+        assert_eq!(list(None, 2, Some(ids[1])).await, (ids[2..].to_vec(), Some(*ids[3].as_bytes())));
+        assert_eq!(list(None, 2, Some(ids[3])).await, (vec![], None));
+        assert_eq!(list(Some("o"), 50, Some(ids[0])).await, (vec![ids[1], ids[3]], None));
+    }
+
+    async fn incidents_are_counted_by_status_as_a_filter_asks(world: &mut World) {
+        let ids = [world.trigger("one").await.id, world.trigger("two").await.id, world.trigger("three").await.id];
+        world.act(ids[0], IncidentAction::Resolve, world.at(1)).await;
+        world.act(ids[1], IncidentAction::Acknowledge, world.at(1)).await;
+        let edit = IncidentEdit { severity: Some(Severity::Info), ..IncidentEdit::default() };
+        world.store().incidents.edit(ids[2], edit, world.change(world.at(2))).await.unwrap();
+        let count = async |filter: IncidentFilter| {
+            let counts = world.store().incidents.count(filter).await.unwrap();
+            assert!(!counts.open_is_cut && !counts.resolved_is_cut);
+            (counts.triggered, counts.acknowledged, counts.resolved)
+        };
+        let ours = || IncidentFilter { service_id: Some(world.service), ..IncidentFilter::default() };
+        assert_eq!(count(ours()).await, (1, 1, 1));
+        let resolved = IncidentFilter { statuses: vec![IncidentStatus::Resolved], ..ours() };
+        assert_eq!(count(resolved).await, (1, 1, 1));
+        assert_eq!(count(IncidentFilter { severity: Some(Severity::Info), ..ours() }).await, (1, 0, 0));
+        let restriction = Restriction::new(vec![world.bystanders.service], None);
+        assert_eq!(count(IncidentFilter { restriction, ..ours() }).await, (0, 0, 0));
+        let everywhere = count(IncidentFilter::default()).await;
+        assert!(everywhere.0 + everywhere.1 + everywhere.2 > 3);
     }
 
     async fn acknowledged_incidents_are_found_by_service_severity_text_and_page(world: &mut World) {

@@ -87,6 +87,7 @@ pub(crate) fn try_templates(forge: &Forge, target: &Target, templates: &Template
 fn full() -> IncidentContext {
     IncidentContext {
         headline: None,
+        notes: Vec::new(),
         description: Some("It says \"no\".\nTwice.".to_owned()),
         assignee: Some(UserRef {
             id: UserId::new(AT, [1; 10]),

@@ -293,6 +293,7 @@ pub(crate) fn somebody(mut sample: Sample, name: &str, description: Option<&str>
     };
     sample.beyond = Some(IncidentContext {
         headline: None,
+        notes: Vec::new(),
         description: description.map(str::to_owned),
         assignee: Some(assignee),
     });

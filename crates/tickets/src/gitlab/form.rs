@@ -3,6 +3,7 @@
 use crate::forge::form::{
     ACKNOWLEDGED_LABEL, ASSIGNEES, COMMENTS, DESCRIPTION, LABELS, NOTES, SEVERITY_LABELS, SYNC, TEXTS, TITLE,
 };
+use crate::workflow::comments::WRITTEN_NOTES;
 use crate::workflow::headline;
 use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
@@ -21,6 +22,7 @@ pub static ABOUT: KindDescription = KindDescription {
         COMMENTS,
         headline::FIELD,
         NOTES,
+        WRITTEN_NOTES,
         NOTE_VISIBILITY,
         ACKNOWLEDGED_LABEL,
         BASE_PATH,

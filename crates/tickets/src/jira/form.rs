@@ -1,5 +1,6 @@
 //! What Jira's form asks for, and how to get it.
 
+use crate::workflow::comments::WRITTEN_NOTES;
 use crate::workflow::headline;
 use destination::about::{Confirmation, Field, Input, KindDescription, Need, Signature, UrlField};
 
@@ -29,6 +30,7 @@ pub static ABOUT: KindDescription = KindDescription {
         COMMENTS,
         headline::FIELD,
         NOTES,
+        WRITTEN_NOTES,
         NOTE_VISIBILITY,
         SUMMARY,
         DESCRIPTION,

@@ -1,5 +1,6 @@
 //! How ServiceNow presents itself: its fields and how to get what they ask for.
 
+use crate::workflow::comments::WRITTEN_NOTES;
 use crate::workflow::headline;
 use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
 
@@ -24,6 +25,7 @@ pub static ABOUT: KindDescription = KindDescription {
         COMMENTS,
         headline::FIELD,
         NOTES,
+        WRITTEN_NOTES,
         SUMMARY,
         DESCRIPTION,
         IMPACT,

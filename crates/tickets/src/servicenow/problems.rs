@@ -181,6 +181,7 @@ fn sample(target: &Target, event: EventName, description: Option<String>) -> Sam
     sample.target = target.clone();
     sample.beyond = Some(IncidentContext {
         headline: None,
+        notes: Vec::new(),
         description,
         assignee: None,
     });

@@ -113,6 +113,7 @@ fn somebody(mut sample: Sample, name: &str) -> Sample {
     });
     sample.beyond = Some(IncidentContext {
         headline: None,
+        notes: Vec::new(),
         description: None,
         assignee,
     });

@@ -141,6 +141,9 @@ pub(crate) struct Told {
     /// Whether its link back says that the incident is resolved; nothing if it has no link back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) link_is_resolved: Option<bool>,
+    /// Which of the latest notes that people wrote it was told, by their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
 }
 
 impl Told {

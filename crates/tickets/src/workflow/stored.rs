@@ -181,7 +181,9 @@ pub(crate) fn write(task: &Task<'_>, state: &TicketState) -> Option<String> {
         ..whole()
     };
     let forms = [(true, whole()), (true, short()), (false, short())];
-    let tells = state.told.assignee.is_some() || state.told.link_is_resolved.is_some();
+    let tells = state.told.assignee.is_some()
+        || state.told.link_is_resolved.is_some()
+        || !state.told.notes.is_empty();
     let told = if tells {
         state.told.clone()
     } else {

@@ -2,20 +2,26 @@
 
 use askama::Template;
 use axum::extract::State;
+use axum::response::{IntoResponse, Redirect};
 
 use crate::deliveries::list::{since_choices, since_of};
-use crate::layout::choices::{Choice, service_choices, severity_choices};
-use crate::layout::error::PageResult;
-use crate::layout::paging::{Pager, address, page_of};
+use crate::incidents::parts::{Filters, part_of, status_of};
+use crate::layout::choices::{Choice, service_choices, severity_choices, user_choices};
+use crate::layout::error::{PageError, PageResult};
+use crate::layout::paging::{PAGE_ROWS, Pager, address};
 use crate::layout::query::Query;
 use crate::layout::show::{self, Markup};
 use crate::layout::{Layout, Nav, render};
 use crate::session::UserSession;
 use crate::state::WebState;
+use actions::incident_lists::{self, IncidentOrder, Part};
+use model::access::Scope;
 use model::id::{IncidentId, ServiceId};
 use model::incident::{Incident, IncidentStatus, Severity};
-use model::incident_number::IncidentNumber;
+use model::incident_number::{IncidentKey, IncidentNumber};
 use model::time::Timestamp;
+use store::StoreError;
+use store::incident_search::OPEN;
 use store::incidents::IncidentFilter;
 
 /// What the address says of incidents that the reader has.
@@ -65,17 +71,34 @@ impl IncidentRow {
     }
 }
 
+/// A link among several, such as a status with how many incidents have it.
+pub struct Tab {
+    pub name: &'static str,
+    /// Empty if it was not counted.
+    pub count: String,
+    pub address: String,
+    pub is_here: bool,
+}
+
 #[derive(Template)]
 #[template(path = "incidents/list.html")]
 struct IncidentsPage {
     layout: Layout,
     incidents: Vec<IncidentRow>,
-    statuses: Vec<Choice>,
+    statuses: Vec<Tab>,
+    orders: Vec<Tab>,
     severities: Vec<Choice>,
     services: Vec<Choice>,
     assignees: Vec<Choice>,
     times: Vec<Choice>,
+    /// To whom those chosen can be given; the reader first.
+    users: Vec<Choice>,
+    /// This page's own address.
+    here: String,
+    status: String,
+    order: String,
     text: String,
+    /// Whether something else than a status is asked for.
     is_filtered: bool,
     /// Where what is listed can be had as a file.
     export: String,
@@ -83,67 +106,108 @@ struct IncidentsPage {
     pager: Pager,
 }
 
-/// `GET /incidents`
+/// `GET /incidents`; what names one incident leads to it.
 pub async fn page(State(state): State<WebState>, session: UserSession, query: Query) -> PageResult {
-    let (status, severity) = (query.text("status"), query.text("severity"));
-    let (assignee, since) = (query.text("assignee"), query.text("since"));
-    let service_id = query.parsed("service", |text| text.parse::<ServiceId>().ok());
     let text = query.search("q");
-    let filter = IncidentFilter {
-        statuses: statuses_of(status),
-        severity: Severity::parse(severity),
-        service_id,
-        assignee: (assignee == MINE).then_some(session.user.id),
-        text: text.clone(),
-        since: since_of(since, session.context.now),
-        ..IncidentFilter::default()
+    if let Some(id) = named_exactly(&state, text.as_deref()).await? {
+        return Ok(Redirect::to(&format!("/incidents/{id}")).into_response());
+    }
+    let now = session.context.now;
+    let filter = filter_of(&query, &session, text.as_deref());
+    let order = IncidentOrder::parse(query.text("sort")).unwrap_or_default();
+    let filters = Filters::new(&query, order);
+    let counts = match &text {
+        None => Some(state.store.incidents.count(filter.clone()).await?),
+        Some(_) => None,
     };
-    let page = page_of(query.text("before"));
-    let [export, export_parquet] = ["csv", "parquet"].map(|format| export_address(format, &filter));
-    let listed = state.store.incidents.list(filter, page).await?;
-    let text = text.unwrap_or_default();
-    let filters = [
-        ("status", status),
-        ("severity", severity),
-        ("service", query.text("service")),
-        ("assignee", assignee),
-        ("since", since),
-        ("q", &text),
-    ];
-    // Addresses of before say it aloud.
-    let chosen_status = if status == "open" { "" } else { status };
+    let [export, export_parquet] =
+        ["csv", "parquet"].map(|format| export_address(format, &filter, text.as_deref()));
+    let (listed, part) = read(&state, filter, order, part_of(&query, order)).await?;
+    let row = |incident: &Incident| IncidentRow::new(incident, now);
     render(&IncidentsPage {
         layout: Layout::new(&session, "Incidents", Nav::Incidents),
-        incidents: listed
-            .rows
-            .iter()
-            .map(|incident| IncidentRow::new(incident, session.context.now))
-            .collect(),
-        statuses: [
-            ("", "Open"),
-            ("any", "Any status"),
-            ("triggered", "Triggered"),
-            ("acknowledged", "Acknowledged"),
-            ("resolved", "Resolved"),
-        ]
-        .map(|(value, name)| Choice::new(value, name, chosen_status))
-        .into(),
-        severities: severity_choices("Any severity", severity),
+        incidents: listed.rows.iter().map(row).collect(),
+        statuses: filters.statuses(counts),
+        orders: filters.orders(order),
+        severities: severity_choices("Any severity", query.text("severity")),
         services: service_choices(&state, "Any service", query.text("service")).await?,
         assignees: [("", "Anybody"), (MINE, "Me")]
-            .map(|(value, name)| Choice::new(value, name, assignee))
+            .map(|(value, name)| Choice::new(value, name, query.text("assignee")))
             .into(),
-        times: since_choices(since),
-        is_filtered: filters.iter().any(|(_, value)| !value.is_empty()),
+        times: since_choices(query.text("since")),
+        users: assignees(&state, &session).await?,
+        here: filters.address_of(part),
+        is_filtered: filters.is_filtered(),
         export,
         export_parquet,
-        pager: Pager::of_listed("/incidents", &filters, page, &listed),
-        text,
+        pager: filters.pager(order, part, listed.next),
+        status: filters.get("status").to_owned(),
+        order: filters.get("sort").to_owned(),
+        text: text.unwrap_or_default(),
     })
 }
 
+/// The incident whose number, said as one, or whose whole id a text is.
+async fn named_exactly(state: &WebState, text: Option<&str>) -> Result<Option<IncidentId>, PageError> {
+    let named = text.filter(|text| text.starts_with(['#', 'i']));
+    let found = match named.and_then(|text| text.parse().ok()) {
+        Some(IncidentKey::Number(number)) => state.store.incidents.find(number).await,
+        Some(IncidentKey::Id(id)) => state.store.incidents.get(id).await.map(|incident| incident.id),
+        None => return Ok(None),
+    };
+    match found {
+        Ok(id) => Ok(Some(id)),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the list asks for at an address.
+pub fn filter_of(query: &Query, session: &UserSession, text: Option<&str>) -> IncidentFilter {
+    let filter = IncidentFilter {
+        statuses: statuses_of(query.text("status")),
+        severity: Severity::parse(query.text("severity")),
+        service_id: query.parsed("service", |text| text.parse::<ServiceId>().ok()),
+        assignee: (query.text("assignee") == MINE).then_some(session.user.id),
+        since: since_of(query.text("since"), session.context.now),
+        ..IncidentFilter::default()
+    };
+    filter.searched(text)
+}
+
+/// Reads a part. What goes before the first whole page is that page.
+async fn read(
+    state: &WebState,
+    filter: IncidentFilter,
+    order: IncidentOrder,
+    part: Part,
+) -> Result<(incident_lists::IncidentsPage, Part), PageError> {
+    let list = |filter, part| state.actions.list_incidents(filter, order, part, PAGE_ROWS);
+    let listed = list(filter.clone(), part).await?;
+    match part {
+        Part::Before(_) if listed.next.is_none() => Ok((list(filter, Part::First).await?, Part::First)),
+        Part::First | Part::Before(_) | Part::After(_) => Ok((listed, part)),
+    }
+}
+
+/// To whom incidents can be given: the reader, nobody, and then everybody else by name.
+async fn assignees(state: &WebState, session: &UserSession) -> Result<Vec<Choice>, PageError> {
+    if !session.may(Scope::IncidentsWrite) {
+        return Ok(Vec::new());
+    }
+    let me = session.user.id.to_string();
+    let mut choices = vec![Choice::new(me.clone(), "Me", &me)];
+    let others = user_choices(state, "Nobody", "").await?.into_iter();
+    choices.extend(
+        others
+            .filter(|choice| choice.value != me)
+            .map(|choice| Choice::new(choice.value, choice.name, &me)),
+    );
+    Ok(choices)
+}
+
 /// Where all of what is listed can be had as a file.
-fn export_address(format: &str, filter: &IncidentFilter) -> String {
+fn export_address(format: &str, filter: &IncidentFilter, text: Option<&str>) -> String {
     let statuses = filter.statuses.iter().map(|status| status.as_str());
     let statuses = statuses.collect::<Vec<_>>().join(",");
     let service = filter.service_id.map(|id| id.to_string()).unwrap_or_default();
@@ -159,15 +223,29 @@ fn export_address(format: &str, filter: &IncidentFilter) -> String {
         ("service", &service),
         ("assignee", &assignee),
         ("since", &since),
-        ("q", filter.text.as_deref().unwrap_or_default()),
+        ("q", text.unwrap_or_default()),
     ];
     address("/incidents/export", &filters, None)
 }
 
-/// The statuses that a choice stands for: open ones unless something else is asked for.
+/// The statuses that a choice stands for.
 fn statuses_of(text: &str) -> Vec<IncidentStatus> {
-    match text {
-        "" | "open" => vec![IncidentStatus::Triggered, IncidentStatus::Acknowledged],
-        other => IncidentStatus::parse(other).into_iter().collect(),
+    match status_of(text) {
+        "" => OPEN.into(),
+        chosen => IncidentStatus::parse(chosen).into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_open_ones_unless_said() {
+        for text in ["", "open", "nonsense"] {
+            assert_eq!(statuses_of(text), OPEN);
+        }
+        assert_eq!(statuses_of("resolved"), [IncidentStatus::Resolved]);
+        assert_eq!(statuses_of("any"), []);
     }
 }

@@ -5,8 +5,7 @@ use askama::filters::Safe;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect};
 
-use crate::deliveries::list::delivery_badge;
-use crate::deliveries::page::can_be_given_up;
+use crate::incidents::sent::SentAbout;
 use crate::incidents::tickets::Tickets;
 use crate::layout::choices::{Choice, severity_choices, user_choices};
 use crate::layout::error::{FieldErrors, PageError, PageResult};
@@ -21,16 +20,13 @@ use actions::Patch;
 use actions::incidents::{IncidentChange, NoteDraft, UserChoice};
 use model::delivery::Delivery;
 use model::event::EventName;
-use model::id::{DeliveryId, IncidentId, WebhookId};
+use model::id::IncidentId;
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
 use model::incident_number::IncidentKey;
-use model::time::Timestamp;
-use store::Page;
-use store::deliveries::DeliveryFilter;
 use store::incidents::{Committed, TimelineEntry, TimelineKind};
 
-/// Deliveries of one incident that are looked at, the latest.
-const MAX_DELIVERIES: u32 = Page::MAX_LIMIT;
+/// The longest description, in characters, that is shown without being unfolded: the timeline is what people come for.
+const MAX_UNFOLDED: usize = 600;
 
 /// One line of the timeline.
 struct Moment {
@@ -38,24 +34,6 @@ struct Moment {
     what: Markup,
     actor: String,
     at: Markup,
-}
-
-/// What one webhook was sent about the incident.
-struct SentTo {
-    webhook_id: WebhookId,
-    webhook_name: String,
-    deliveries: Vec<Sent>,
-}
-
-/// One event, sent to one webhook.
-struct Sent {
-    id: DeliveryId,
-    event: &'static str,
-    state: Markup,
-    attempts: String,
-    at: Markup,
-    trouble: String,
-    can_be_given_up: bool,
 }
 
 /// An incident with its timeline, deliveries and tickets.
@@ -70,8 +48,10 @@ pub struct IncidentPage {
     description: Option<Markup>,
     escalates: Option<Markup>,
     timeline: Vec<Moment>,
-    sent: Vec<SentTo>,
+    sent: SentAbout,
     users: Vec<Choice>,
+    /// The reader, unless they have it.
+    me: Option<String>,
     severities: Vec<Choice>,
     errors: FieldErrors,
     /// A note that was refused, as it was written.
@@ -83,6 +63,11 @@ pub struct IncidentPage {
 impl IncidentPage {
     fn is_triggered(&self) -> bool {
         self.incident.status == IncidentStatus::Triggered
+    }
+
+    fn is_folded(&self) -> bool {
+        let description = self.incident.description.as_deref();
+        description.is_some_and(|text| text.chars().count() > MAX_UNFOLDED)
     }
 
     fn is_open(&self) -> bool {
@@ -99,15 +84,11 @@ impl IncidentPage {
         let now = session.context.now;
         let incident = state.store.incidents.get(id).await?;
         let timeline = state.store.incidents.timeline(id).await?;
-        let filter = DeliveryFilter {
-            incident_id: Some(id),
-            ..DeliveryFilter::default()
-        };
-        let page = Page {
-            limit: MAX_DELIVERIES,
-            before: None,
-        };
-        let deliveries = state.store.deliveries.list(filter, page).await?.rows;
+        let sent = SentAbout::load(state, id, now).await?;
+        let is_mine = incident
+            .assignee
+            .as_ref()
+            .is_some_and(|user| user.id == session.user.id);
         let assignee = incident.assignee.as_ref().map(|user| user.id.to_string());
         let mut severities = severity_choices("", incident.severity.as_str());
         severities.remove(0);
@@ -120,9 +101,10 @@ impl IncidentPage {
             note: String::new(),
             escalates: incident.escalate_at.map(|at| show::when(at, now)),
             timeline: timeline.iter().rev().map(moment).collect(),
-            sent: sent(&deliveries, now),
             users: user_choices(state, "Nobody", &assignee.unwrap_or_default()).await?,
-            tickets: Tickets::load(state, id, &deliveries, now).await?,
+            tickets: Tickets::load(state, id, &sent.deliveries, now).await?,
+            sent,
+            me: (!is_mine).then(|| session.user.id.to_string()),
             severities,
             errors,
             incident,
@@ -147,36 +129,6 @@ fn moment(entry: &TimelineEntry) -> Moment {
         actor: entry.actor.name().to_owned(),
         at: show::when_exactly(entry.at),
     }
-}
-
-/// Deliveries by webhook, each oldest first: the order in which the receiver gets them.
-fn sent(deliveries: &[Delivery], now: Timestamp) -> Vec<SentTo> {
-    let mut by_webhook: Vec<SentTo> = Vec::new();
-    for delivery in deliveries.iter().rev() {
-        let row = Sent {
-            id: delivery.id,
-            event: delivery.event_type.as_str(),
-            state: delivery_badge(delivery),
-            attempts: attempts_in_words(delivery),
-            at: show::when(delivery.finished_at.unwrap_or(delivery.due_at), now),
-            trouble: delivery
-                .last_failure
-                .map_or(String::new(), |code| code.as_str().to_owned()),
-            can_be_given_up: can_be_given_up(delivery),
-        };
-        match by_webhook
-            .iter_mut()
-            .find(|group| group.webhook_id == delivery.webhook_id)
-        {
-            Some(group) => group.deliveries.push(row),
-            None => by_webhook.push(SentTo {
-                webhook_id: delivery.webhook_id,
-                webhook_name: delivery.webhook_name.clone(),
-                deliveries: vec![row],
-            }),
-        }
-    }
-    by_webhook
 }
 
 /// `no attempt yet`, `1 attempt`, `3 attempts`. Those for a ticket are requests: several are needed even if all goes well.

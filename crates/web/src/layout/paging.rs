@@ -21,8 +21,12 @@ pub fn page_of(before: &str) -> Page {
 pub struct Pager {
     /// The address of the first page, unless this is it.
     pub first: Option<String>,
+    /// The address of the page before, if there is one and it can be told.
+    pub newer: Option<String>,
     /// The address of the next, older page, if there may be one.
     pub older: Option<String>,
+    /// Whether the list is in another order than the newest first.
+    pub is_sorted: bool,
 }
 
 impl Pager {
@@ -32,6 +36,7 @@ impl Pager {
         Self {
             first: page.before.map(|_| address(path, filters, None)),
             older: next.map(|id| address(path, filters, Some(&id))),
+            ..Self::default()
         }
     }
 
@@ -48,6 +53,7 @@ impl Pager {
         Self {
             first: page.before.map(|_| address(path, filters, None)),
             older: last_id.map(|id| address(path, filters, Some(&id))),
+            ..Self::default()
         }
     }
 }

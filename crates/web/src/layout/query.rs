@@ -47,6 +47,21 @@ where
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
+    /// The query of an address on this server.
+    pub fn of_address(address: &str) -> Self {
+        let (_, query) = address.split_once('?').unwrap_or_default();
+        Self::read(query)
+    }
+
+    fn read(query: &str) -> Self {
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        Self(
+            pairs
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect(),
+        )
+    }
+
     /// A parameter; empty if it is not there.
     pub fn text(&self, name: &str) -> &str {
         let parameter = self.0.iter().find(|(parameter, _)| parameter == name);
@@ -72,12 +87,6 @@ impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let query = parts.uri.query().unwrap_or_default();
-        let pairs = url::form_urlencoded::parse(query.as_bytes());
-        Ok(Self(
-            pairs
-                .map(|(name, value)| (name.into_owned(), value.into_owned()))
-                .collect(),
-        ))
+        Ok(Self::read(parts.uri.query().unwrap_or_default()))
     }
 }

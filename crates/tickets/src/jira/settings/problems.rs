@@ -217,6 +217,7 @@ fn full(target: &Target, event: EventName) -> Sample {
     sample.links.incident = Some("https://opsknight.example.com/incidents/inc_1".to_owned());
     sample.beyond = Some(IncidentContext {
         headline: None,
+        notes: Vec::new(),
         description: Some("Two\n\"lines\" {of} text".to_owned()),
         assignee: Some(user),
     });

@@ -102,6 +102,7 @@ fn an_escalation_is_noted_with_whoever_has_it_now() {
     sample.workflow = text_of(r#"{"ticket":"10012","assignee":""}"#, "");
     sample.beyond = Some(IncidentContext {
         headline: None,
+        notes: Vec::new(),
         description: None,
         assignee: Some(UserRef {
             id: UserId::new(at(), [8; 10]),

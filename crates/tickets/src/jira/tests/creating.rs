@@ -23,6 +23,7 @@ fn a_plain_ticket_says_what_an_incident_is() {
     let mut sample = with_page(sample(EventName::Triggered));
     sample.beyond = Some(IncidentContext {
         headline: None,
+        notes: Vec::new(),
         description: Some("*Pool* exhausted".into()),
         assignee: None,
     });

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::workflow::stored::text_of;
+use destination::task::IncidentContext;
+use model::id::AuditId;
+use model::ticket::WrittenNote;
 
 fn escalated() -> Sample {
     linked(sample(EventName::Escalated), TicketPhase::New)
@@ -147,4 +150,53 @@ fn a_note_that_customers_may_see_says_nothing_of_that() {
     );
     let played = play(escalated(), vec![read(), written()]);
     assert_eq!(played.body(1)["properties"][0]["value"]["internal"], true);
+}
+
+/// An incident on which people wrote this.
+fn with_notes(sample: Sample, texts: &[&str], option: &str) -> Sample {
+    let mut sample = sample.with_option("incidentNotes", option);
+    let numbers = 1..;
+    let note = |(number, text): (u8, &&str)| WrittenNote {
+        id: AuditId::new(at(), [number; 10]),
+        author: "Ada Lovelace".to_owned(),
+        text: (*text).to_owned(),
+    };
+    sample.beyond = Some(IncidentContext {
+        notes: numbers.zip(texts).map(note).collect(),
+        ..IncidentContext::default()
+    });
+    sample
+}
+
+#[test]
+fn what_people_write_on_the_incident_is_told_once_where_that_is_chosen() {
+    let there = || answer(200, &issue("In Progress", &[]));
+    let taken = || linked(sample(EventName::Acknowledged), TicketPhase::InProgress);
+    let texts = ["Restarted *it*,\nsee below", "All well"];
+    let off = play(with_notes(taken(), &texts, "off"), vec![there()]);
+    assert_eq!(off.paths(), ["GET /issue/10012"]);
+    let on = play(
+        with_notes(taken(), &texts, "on"),
+        vec![there(), written(), written()],
+    );
+    let comment = "POST /issue/10012/comment";
+    assert_eq!(on.paths(), ["GET /issue/10012", comment, comment]);
+    let key = format!("(OpsKnight note/{})", AuditId::new(at(), [1; 10]));
+    let text = format!("Ada Lovelace wrote:\nRestarted \\*it\\*,\nsee below\n\n{key}");
+    assert_eq!(on.body(1)["body"], text);
+    assert!(on.body(2)["body"].as_str().unwrap().contains("All well"));
+    let again = play(on.after, vec![there()]);
+    assert_eq!(again.paths(), ["GET /issue/10012"]);
+}
+
+#[test]
+fn a_ticket_that_is_over_and_takes_no_more_notes_is_asked_for_each_once() {
+    let over = || answer(200, &issue("Done", &[]));
+    let closed = linked(sample(EventName::Resolved), TicketPhase::Done);
+    let sample = with_notes(closed, &["late"], "on");
+    let refused = answer(403, &json!({ "errorMessages": ["no"] }));
+    let first = play(sample, vec![over(), refused]);
+    assert_eq!(first.last.outcome, Outcome::Delivered);
+    let again = play(first.after, vec![over()]);
+    assert_eq!(again.paths(), ["GET /issue/10012"]);
 }

@@ -37,6 +37,7 @@ fn the_ticket_says_what_the_incident_says_and_carries_its_marker() {
     sample.links.incident = Some("https://ops.example/i/1".into());
     sample.beyond = Some(IncidentContext {
         headline: None,
+        notes: Vec::new(),
         description: Some("All of it.".into()),
         assignee: None,
     });

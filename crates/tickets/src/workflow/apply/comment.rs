@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::workflow::action::{Facts, Observation, Presence, Trouble, TroubleKind};
 use crate::workflow::apply::{After, Verdict, strange};
+use crate::workflow::comments::told_notes;
 use crate::workflow::state::{Sending, TicketState};
 use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
@@ -39,6 +40,7 @@ impl After<'_> {
                 self.give_up(unknown(trouble))
             }
             TroubleKind::Forbidden | TroubleKind::Refused | TroubleKind::Doubtful if is_over => {
+                self.state.told.notes = told_notes(&self.state, self.inputs, &key);
                 self.state.delivery.noted.push(key);
                 let note = format!(
                     "{} is over and takes no more notes: none is written",
@@ -54,6 +56,7 @@ impl After<'_> {
         self.state.delivery.sending = None;
         self.state.delivery.may_repeat = false;
         self.state.delivery.is_believed = false;
+        self.state.told.notes = told_notes(&self.state, self.inputs, &key);
         self.state.delivery.noted.push(key);
         self.state.told.assignee = Some(self.inputs.assignee_id());
         let note = format!("{what} {}", self.state.key());
