@@ -1,23 +1,26 @@
 //! The command line: reads the arguments, runs one command, turns what came of it into an exit code.
 //!
-//! All commands but `serve`, `migrate`, `render-worker`, `listen`, `bench` and `completions` are clients of the HTTP API: they never
-//! open the store. `doctor --database` is none either.
+//! All commands but `serve`, `migrate`, `render-worker`, `listen`, `bench` and `completions` are clients of the HTTP API: they
+//! never open the store. `doctor --database` is none either.
 
 mod alert_sources;
 mod apply;
 mod backup;
 mod client;
+mod colour;
 mod completions;
 mod database_doctor;
 mod deep_check;
 mod deliveries;
 mod doctor;
 mod events;
+mod exchange;
 mod export;
 mod failure;
 mod incidents;
 mod keys;
 mod listen;
+mod lookup;
 mod measure;
 mod migrate;
 mod output;
@@ -32,9 +35,11 @@ mod serve;
 mod services;
 mod session;
 mod source_file;
+mod table;
 mod tickets;
 mod users;
 mod webhook_file;
+mod webhook_settings;
 mod webhooks;
 
 use std::process::ExitCode;
@@ -88,7 +93,7 @@ enum Command {
     /// Receive webhooks here: prints each request, verifies its signature, misbehaves on request.
     Listen(listen::Arguments),
     /// Webhooks: who receives what.
-    Webhooks(webhooks::Arguments),
+    Webhooks(RemoteGroup<webhooks::Command>),
     /// List deliveries, show one with its attempts, or give up what waits.
     Deliveries(Remote<deliveries::Arguments>),
     /// Send deliveries again.
@@ -181,7 +186,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Send(group) => send::run(&open(group.server)?, group.command),
         Command::Incidents(group) => incidents::run(&open(group.server)?, group.command),
         Command::Listen(listen) => listen::run(listen, root.json),
-        Command::Webhooks(webhooks) => webhooks::run(root, webhooks),
+        Command::Webhooks(group) => webhooks::run(group.server, root, group.command),
         Command::Deliveries(remote) => deliveries::run(&open(remote.server)?, remote.arguments),
         Command::Replay(remote) => replay::run(&open(remote.server)?, &remote.arguments),
         Command::Recover(remote) => recover::run(&open(remote.server)?, &remote.arguments),

@@ -5,6 +5,8 @@ mod exports;
 mod failures;
 mod fake_api;
 mod listen;
+mod tables;
+mod webhooks;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
