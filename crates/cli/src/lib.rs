@@ -1,7 +1,7 @@
 //! The command line: reads the arguments, runs one command, turns what came of it into an exit code.
 //!
-//! All commands but `serve`, `migrate`, `render-worker`, `listen`, `bench` and `completions` are clients of the HTTP API: they
-//! never open the store. `doctor --database` is none either.
+//! All commands but `serve`, `migrate`, `render-worker`, `listen`, `bench`, `init`, `completions` and `man` are clients of the HTTP API:
+//! they never open the store. `doctor --database` is none either.
 
 mod alert_sources;
 mod apply;
@@ -18,9 +18,11 @@ mod exchange;
 mod export;
 mod failure;
 mod incidents;
+mod init;
 mod keys;
 mod listen;
 mod lookup;
+mod man;
 mod measure;
 mod migrate;
 mod output;
@@ -131,8 +133,12 @@ enum Command {
     Rekey(Remote<rekey::Arguments>),
     /// Measure what this machine delivers, how fast and at what cost.
     Bench(bench::Arguments),
+    /// Write a commented configuration: for systemd, compose, or behind a proxy.
+    Init(init::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(man::Arguments),
 }
 
 /// A command against a server.
@@ -204,6 +210,8 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Migrate(migrate) => migrate::run(migrate, root.json),
         Command::Rekey(remote) => rekey::run(&open(remote.server)?),
         Command::Bench(bench) => measure::run(bench, root.json),
+        Command::Init(init) => init::run(&init),
         Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => man::run(&man),
     }
 }

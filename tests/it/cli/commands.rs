@@ -600,9 +600,37 @@ fn keys_policies_and_services_are_asked_for_in_the_apis_words() {
 }
 
 #[test]
-fn a_completion_script_knows_the_commands() {
-    let run = run_alone(&["completions", "bash"]);
-    assert!(run.out.contains("webhooks") && run.code == Some(0));
+fn completions_know_the_commands_and_are_read_by_their_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let run = run_alone(&["completions", shell]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(run.out.contains("rotate-secret"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = run_alone(&["completions", "bash"]).out;
+    let asked = "COMP_WORDS=(opsknight webhooks e) COMP_CWORD=2\n_opsknight opsknight e webhooks\necho \"${COMPREPLY[@]}\"";
+    let path = file(&folder, "completions.bash", &format!("{script}\n{asked}\n"));
+    let mut bash = std::process::Command::new("bash");
+    let output = bash.args(["--norc", &path]).output().unwrap();
+    let offered = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(offered.trim(), "edit enable export");
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_alone(&["man", "--to", folder.path().to_str().unwrap()]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    for (name, says) in [
+        ("opsknight.1", "opsknight\\-webhooks(1)"),
+        ("opsknight-serve.1", "\\-\\-data"),
+        ("opsknight-webhooks-add.1", "\\-\\-receiver"),
+    ] {
+        assert!(page(name).contains(says), "{name}: {}", page(name));
+    }
+    assert_eq!(page("opsknight-render-worker.1"), "");
+    assert_eq!(run_alone(&["man"]).out, page("opsknight.1"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod backups;
 mod charts;
+mod inits;
 mod monitoring;
 mod proxies;
 
