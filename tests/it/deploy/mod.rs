@@ -4,6 +4,7 @@ mod backups;
 mod charts;
 mod inits;
 mod monitoring;
+mod packages;
 mod proxies;
 
 use std::path::Path;
