@@ -3,6 +3,8 @@
 //! A language that this machine lacks is reported and left out; in CI it fails the test, unless `check` has said
 //! in `CHECK_MISSING_LANGUAGES` that it could not be installed.
 
+mod servers;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};

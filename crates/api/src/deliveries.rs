@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::answer::{ApiResult, listed, ok};
 use crate::auth::Caller;
 use crate::problem::Problem;
-use crate::query::{PathId, QueryOf, page, parse_parameter};
+use crate::query::{PathId, QueryOf, page, parse_named, parse_parameter};
 use crate::state::ApiState;
 use crate::webhooks::milliseconds;
 use crate::words::AttemptOutcome;
@@ -238,8 +238,13 @@ impl DeliveryQuery {
         Ok(DeliveryFilter {
             webhook_id: parse_parameter("webhook", self.webhook.as_deref(), |text| text.parse().ok())?,
             incident_id: parse_parameter("incident", self.incident.as_deref(), |text| text.parse().ok())?,
-            event: parse_parameter("event", self.event.as_deref(), EventType::parse)?,
-            state: parse_parameter("status", self.status.as_deref(), DeliveryState::parse)?,
+            event: parse_named("event", self.event.as_deref(), EventType::parse, EventType::NAMES)?,
+            state: parse_named(
+                "status",
+                self.status.as_deref(),
+                DeliveryState::parse,
+                DeliveryState::NAMES,
+            )?,
             cause: parse_parameter("cause", self.cause.as_deref(), FailureCode::parse)?,
             since: parse_parameter("since", self.since.as_deref(), |text| text.parse().ok())?,
             until: parse_parameter("until", self.until.as_deref(), |text| text.parse().ok())?,

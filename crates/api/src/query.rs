@@ -136,9 +136,30 @@ pub fn parse_parameter<T>(
     parse(text).map(Some).ok_or_else(|| invalid_parameter(name))
 }
 
+/// The same of a parameter that takes only some words, which the refusal names.
+pub fn parse_named<T>(
+    name: &str,
+    text: Option<&str>,
+    parse: impl FnOnce(&str) -> Option<T>,
+    known: &[&str],
+) -> Result<Option<T>, Problem> {
+    let parsed = text.map(parse);
+    match parsed {
+        None => Ok(None),
+        Some(Some(value)) => Ok(Some(value)),
+        Some(None) => Err(refused(name, format!("{name} takes {}", known.join(", ")))),
+    }
+}
+
 /// The problem of a query parameter that cannot be accepted.
 pub fn invalid_parameter(name: &str) -> Problem {
-    let detail = format!("the query parameter {name} has a value that it cannot have");
+    refused(
+        name,
+        format!("the query parameter {name} has a value that it cannot have"),
+    )
+}
+
+fn refused(name: &str, detail: String) -> Problem {
     Problem::new(Code::InvalidQuery, detail.clone()).with_errors(vec![FieldError {
         field: name.to_owned(),
         code: "invalid_value",

@@ -20,7 +20,7 @@ use crate::stream::StreamQuery;
 use crate::stream_tokens::{StreamTokenBody, StreamTokenView};
 use crate::users::{SignInLinkView, UserView};
 use crate::webhook_view::WebhookView;
-use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
+use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody, WebhooksQuery};
 use crate::{
     api_keys, audit, deliveries, escalation_policies, events, export_routes, incident_routes, insights,
     recovery, services, source_routes, stream, stream_tokens, system_routes, ticket_routes, users, webhooks,
@@ -199,7 +199,7 @@ fn webhook_routes() -> Vec<Route> {
     };
     vec![
         Route::new(Get, ALL, READ, "List webhooks", webhooks::list)
-            .asks::<PageQuery>()
+            .asks::<WebhooksQuery>()
             .lists::<WebhookView<'_>>(),
         Route::new(
             Post,

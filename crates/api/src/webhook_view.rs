@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::system::CountsView;
 use crate::words::WebhookStatus;
 use model::event::EventType;
 use model::exchange::FailureCode;
@@ -13,6 +14,7 @@ use model::incident::Severity;
 use model::outage::AfterOutageName;
 use model::time::{Timestamp, format_duration};
 use model::webhook::{CanaryResult, Ordering, Webhook, WebhookKind, WebhookState, WhenDisabled};
+use store::deliveries::StateCounts;
 
 const ENABLED: &str = "enabled";
 const DEGRADED: &str = "degraded";
@@ -89,6 +91,9 @@ pub struct WebhookView<'a> {
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
+    /// Its open and dead deliveries. Only in lists that were asked to count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deliveries: Option<CountsView>,
     /// What signs. Only in the answers that create a webhook or rotate its secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<&'a str>,
@@ -179,12 +184,19 @@ impl<'a> From<&'a Webhook> for WebhookView<'a> {
             previous_secret_until: webhook.previous_secret_until,
             created_at: webhook.created_at,
             updated_at: webhook.updated_at,
+            deliveries: None,
             secret: None,
         }
     }
 }
 
 impl<'a> WebhookView<'a> {
+    /// The view with what was counted.
+    pub fn with_counts(mut self, counts: StateCounts) -> Self {
+        self.deliveries = Some(counts.into());
+        self
+    }
+
     /// The view with the secret, for the one answer that shows it.
     pub fn with_secret(mut self, secret: &'a str) -> Self {
         self.secret = Some(secret);

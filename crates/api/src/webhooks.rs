@@ -1,5 +1,6 @@
 //! Webhooks over HTTP.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -15,8 +16,7 @@ use crate::auth::Caller;
 use crate::body::{JsonBody, Nothing, OptionalBody};
 use crate::deliveries::DeliveryDetailView;
 use crate::problem::Problem;
-use crate::query::{PathId, QueryOf, page, parse_parameter};
-use crate::services::PageQuery;
+use crate::query::{PathId, QueryOf, page, parse_named, parse_parameter};
 use crate::state::ApiState;
 use crate::webhook_view::WebhookView;
 use model::event::EventName;
@@ -24,6 +24,7 @@ use model::exchange::FailureCode;
 use model::id::WebhookId;
 use model::time::Timestamp;
 use model::webhook::Webhook;
+use store::deliveries::{COUNTED_AT_MOST, StateCounts};
 
 /// How far back statistics look unless the caller says otherwise.
 const STATS_PERIOD: Duration = Duration::from_secs(24 * 3600);
@@ -46,6 +47,19 @@ pub struct TestBody {
     /// `incident.triggered` if absent.
     #[schema(value_type = Option<EventName>)]
     event: Option<String>,
+}
+
+/// Which page of the list of webhooks.
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WebhooksQuery {
+    /// How many at most.
+    limit: Option<String>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+    /// `true`: count the open and dead deliveries of each.
+    #[param(value_type = Option<bool>)]
+    counts: Option<String>,
 }
 
 /// Since when statistics count.
@@ -113,10 +127,34 @@ fn with_secret<'a>(webhook: &'a Webhook, secret: &'a str) -> WebhookView<'a> {
 }
 
 /// `GET /webhooks`
-pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<PageQuery>) -> ApiResult {
+pub async fn list(State(state): State<ApiState>, QueryOf(query): QueryOf<WebhooksQuery>) -> ApiResult {
     let page = page(query.limit.as_deref(), query.cursor.as_deref())?;
+    let is_counted = parse_named(
+        "counts",
+        query.counts.as_deref(),
+        |text| text.parse().ok(),
+        &["true", "false"],
+    )?;
     let rows = state.store.webhooks.list(page).await?;
-    list_answer(&rows, page, |row| row.id.as_bytes(), WebhookView::from)
+    if is_counted != Some(true) {
+        return list_answer(&rows, page, |row| row.id.as_bytes(), WebhookView::from);
+    }
+    let counts = state
+        .store
+        .deliveries
+        .counts_by_webhook(Some(COUNTED_AT_MOST))
+        .await?;
+    let counts: HashMap<WebhookId, StateCounts> =
+        counts.into_iter().map(|row| (row.id, row.counts)).collect();
+    list_answer(
+        &rows,
+        page,
+        |row| row.id.as_bytes(),
+        |row| {
+            let counts = counts.get(&row.id).copied();
+            WebhookView::from(row).with_counts(counts.unwrap_or_default())
+        },
+    )
 }
 
 /// `GET /webhooks/{id}`
@@ -200,7 +238,8 @@ fn event_of_test(body: TestBody) -> Result<EventName, Problem> {
     let mut checks = Checks::new();
     let event = EventName::parse(&text);
     if event.is_none() {
-        checks.fail("event", "invalid_value", "this is no name of an event");
+        let known = EventName::NAMES.join(", ");
+        checks.fail("event", "invalid_value", format!("event takes {known}"));
     }
     Ok(checks.finish(|| event.unwrap_or(EventName::Triggered))?)
 }

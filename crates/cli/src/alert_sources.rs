@@ -4,7 +4,6 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::apply;
-use super::client::segment;
 use super::failure::Failure;
 use super::output::{self, Column, text};
 use super::services::Page;
@@ -67,14 +66,8 @@ pub struct Test {
 /// An alert source.
 #[derive(Args)]
 pub struct Which {
-    /// Its id (src_…).
+    /// Its name or id (src_…).
     source: String,
-}
-
-impl Which {
-    fn path(&self) -> String {
-        format!("{PATH}/{}", segment(&self.source))
-    }
 }
 
 /// Runs one of the group.
@@ -92,7 +85,7 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
         }
         Command::Test(test) => {
             let moment = if test.resolve { "resolve" } else { "fire" };
-            let path = format!("{}/test", test.which.path());
+            let path = format!("{}/test", session.source_path(&test.which.source)?);
             let answer = session.api.post(&path, Some(&json!({ "moment": moment })))?;
             session.print(&answer, |tested| {
                 let status = text(tested, "/status");
@@ -103,15 +96,16 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             })
         }
         Command::Requests(which) => {
-            let path = format!("{}/requests", which.path());
+            let path = format!("{}/requests", session.source_path(&which.source)?);
             session.print_details(&session.api.get(&path, &Vec::new())?)
         }
         Command::RotateKey(which) => {
-            let answer = session.api.post(&format!("{}/rotate-key", which.path()), None)?;
+            let path = format!("{}/rotate-key", session.source_path(&which.source)?);
+            let answer = session.api.post(&path, None)?;
             session.print(&answer, |source| format!("its key is {}", text(source, "/key")))
         }
         Command::Delete(which) => {
-            let answer = session.api.delete(&which.path())?;
+            let answer = session.api.delete(&session.source_path(&which.source)?)?;
             session.print(&answer, |_| format!("deleted {}", which.source))
         }
         Command::Export => {

@@ -27,17 +27,18 @@ const LIST: &str = "/api/v1/webhooks";
 /// How a plan of webhooks is shown.
 const WORDS: steps::Words = steps::Words {
     title: "WEBHOOK",
-    not_compared: "secrets and header values",
+    not_compared: "secrets, header values and certificates",
 };
 /// Fields that the server never tells.
-const WRITE_ONLY: [&str; 3] = ["secret", "headers", "options"];
+const WRITE_ONLY: [&str; 4] = ["secret", "headers", "options", "tls"];
 /// Fields in which the order says nothing.
 const SETS: [&str; 3] = ["events", "services", "severities"];
 
 /// The file and what to do with it.
 #[derive(Args)]
 pub struct Arguments {
-    /// A TOML file: a list of [[webhook]] with the API's fields in snake_case, matched by name.
+    /// A TOML file: a list of [[webhook]] with the API's fields in snake_case, matched by name. `opsknight webhooks export`
+    /// writes one.
     #[arg(short, long, value_name = "FILE")]
     file: PathBuf,
     /// Only show the plan.
@@ -46,7 +47,7 @@ pub struct Arguments {
     /// Delete webhooks that are not in the file.
     #[arg(long)]
     prune: bool,
-    /// Send header values, secret options and secret URLs even if nothing else differs: the server never tells whether
+    /// Send header values, secret options, certificates and secret URLs even if nothing else differs: the server never tells whether
     /// they do.
     #[arg(long)]
     send_headers: bool,
@@ -185,6 +186,7 @@ fn change(webhook: &Declared, found: &Value, choices: Choices) -> Option<Step> {
         }
     }
     differences.extend(option_difference(webhook, found, choices));
+    differences.extend(tls_difference(webhook, found, choices));
     if differences.is_empty() {
         return None;
     }
@@ -235,6 +237,21 @@ fn option_difference(webhook: &Declared, found: &Value, choices: Choices) -> Opt
     })
 }
 
+/// Certificates that the server does not have yet: whether it has others it never tells.
+fn tls_difference(webhook: &Declared, found: &Value, choices: Choices) -> Option<Difference> {
+    let wanted = webhook.fields.get("tls")?;
+    let members = [("caPem", "hasCa"), ("identityPem", "hasIdentity")];
+    let members = members.into_iter().filter(|(member, has)| {
+        wanted[*member].is_string() && (choices.send_headers || found["tls"][*has] != true)
+    });
+    let names: Vec<&str> = members.map(|(member, _)| member).collect();
+    (!names.is_empty()).then(|| Difference {
+        field: "tls".into(),
+        from: String::new(),
+        to: names.join(", "),
+    })
+}
+
 fn header_names(headers: &Value) -> Vec<String> {
     let members = headers.as_object().into_iter().flatten();
     let mut names: Vec<String> = members.map(|(name, _)| name.to_ascii_lowercase()).collect();
@@ -269,7 +286,7 @@ fn comparable(field: &str, value: &Value) -> Vec<String> {
 
 fn canonical(field: &str, written: &str) -> String {
     match field {
-        "timeout" | "retrySchedule" | "expireAfter" | "fallbackAfter" => {
+        "timeout" | "retrySchedule" | "expireAfter" | "fallbackAfter" | "canary" => {
             parse_duration(written).map_or_else(|_| written.to_owned(), |duration| format!("{duration:?}"))
         }
         "url" => url::Url::parse(written).map_or_else(|_| written.to_owned(), String::from),

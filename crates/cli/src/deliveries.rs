@@ -1,22 +1,23 @@
 //! `opsknight deliveries`: lists them, shows one with every attempt, gives them up.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::client::{Query, segment};
+use clock::Clock;
+use model::delivery::DeliveryState;
+use model::event::EventType;
+use model::time::Timestamp;
+
+use super::client::Query;
+use super::exchange;
 use super::failure::Failure;
-use super::output::{self, Column, text};
+use super::output::{self, text};
 use super::replay::time;
 use super::session::Session;
 
-const COLUMNS: [Column; 7] = [
-    ("ID", "/id"),
-    ("STATUS", "/status"),
-    ("EVENT", "/event"),
-    ("WEBHOOK", "/webhook"),
-    ("INCIDENT", "/incident"),
-    ("ATTEMPTS", "/attemptsMade"),
-    ("CREATED", "/createdAt"),
+const HEADINGS: [&str; 8] = [
+    "ID", "STATUS", "EVENT", "WEBHOOK", "AGE", "ATTEMPTS", "CREATED", "INCIDENT",
 ];
 
 /// Which deliveries.
@@ -24,19 +25,19 @@ const COLUMNS: [Column; 7] = [
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// One delivery (dlv_…), to show it with its attempts.
+    /// One delivery (dlv_…, or the beginning of it), to show it with its attempts.
     delivery: Option<String>,
     /// Only this webhook's, by name or id.
     #[arg(long, value_name = "NAME|ID")]
     webhook: Option<String>,
-    /// Only this incident's.
-    #[arg(long, value_name = "ID")]
+    /// Only this incident's, by number (1042) or id (inc_…).
+    #[arg(long, value_name = "NUMBER|ID")]
     incident: Option<String>,
-    /// Only this event's, such as incident.triggered.
-    #[arg(long)]
+    /// Only this event's.
+    #[arg(long, value_parser = PossibleValuesParser::new(EventType::NAMES), hide_possible_values = true)]
     event: Option<String>,
-    /// scheduled, queued, claimed, held, delivered or dead.
-    #[arg(long)]
+    /// Only in this status.
+    #[arg(long, value_parser = PossibleValuesParser::new(DeliveryState::NAMES))]
     status: Option<String>,
     /// Only made since: a time (2024-01-15T10:30:00Z) or how long ago (2h).
     #[arg(long, value_name = "TIME")]
@@ -68,13 +69,15 @@ pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
         return give_up(session, deliveries);
     }
     if let Some(id) = &arguments.delivery {
-        let path = format!("/api/v1/deliveries/{}", segment(id));
-        let answer = session.api.get(&path, &Vec::new())?;
+        let answer = session.api.get(&session.delivery_path(id)?, &Vec::new())?;
         return session.print(&answer, in_words);
     }
     let mut query: Query = Vec::new();
     if let Some(webhook) = &arguments.webhook {
         query.push(("webhook", session.webhook_id(webhook)?));
+    }
+    if let Some(incident) = &arguments.incident {
+        query.push(("incident", session.incident_id(incident)?));
     }
     for (name, given) in [("since", &arguments.since), ("until", &arguments.until)] {
         if let Some(given) = given {
@@ -82,14 +85,46 @@ pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
         }
     }
     let plain = [
-        ("incident", arguments.incident),
         ("event", arguments.event),
         ("status", arguments.status),
         ("limit", arguments.limit.map(|limit| limit.to_string())),
         ("cursor", arguments.cursor),
     ];
     query.extend(plain.into_iter().filter_map(|(name, value)| Some((name, value?))));
-    session.print_page(&session.api.get("/api/v1/deliveries", &query)?, &COLUMNS)
+    let answer = session.api.get("/api/v1/deliveries", &query)?;
+    let now = session.clock.now();
+    session.print(&answer, |page| {
+        output::page_of(page, &HEADINGS, |delivery| row(delivery, now))
+    })
+}
+
+fn row(delivery: &Value, now: Timestamp) -> Vec<String> {
+    let cell = |place| text(delivery, place);
+    let event = cell("/event");
+    vec![
+        cell("/id"),
+        cell("/status"),
+        event.strip_prefix("incident.").unwrap_or(&event).to_owned(),
+        cell("/webhook"),
+        age(&cell("/createdAt"), now),
+        cell("/attemptsMade"),
+        cell("/createdAt"),
+        cell("/incident"),
+    ]
+}
+
+/// How long ago a time was, in its largest unit: `12s`, `5m`, `3h`, `12d`; nothing if it is none.
+fn age(at: &str, now: Timestamp) -> String {
+    const UNITS: [(i64, &str); 3] = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let Ok(at) = at.parse::<Timestamp>() else {
+        return String::new();
+    };
+    let seconds = (now.as_seconds() - at.as_seconds()).max(0);
+    let unit = UNITS.into_iter().find(|(length, _)| seconds >= *length);
+    unit.map_or_else(
+        || format!("{seconds}s"),
+        |(length, unit)| format!("{}{unit}", seconds / length),
+    )
 }
 
 /// Gives up each; goes on after one that is refused, and then fails.
@@ -113,7 +148,7 @@ fn give_up(session: &Session, deliveries: &[String]) -> Result<(), Failure> {
 /// Does something to a delivery and prints what it is then; says whether it was done. One that is gone, or for which it is too
 /// early or too late, is told: the others may be well.
 pub fn post(session: &Session, id: &str, action: &str) -> Result<bool, Failure> {
-    let path = format!("/api/v1/deliveries/{}/{action}", segment(id));
+    let path = format!("{}/{action}", session.delivery_path(id)?);
     match session.api.post(&path, None) {
         Ok(answer) => {
             let status = |delivery: &Value| format!("{id} is {}", text(delivery, "/status"));
@@ -136,24 +171,27 @@ pub fn in_words(delivery: &Value) -> String {
         members.shift_remove("body");
         members.shift_remove("payload");
     }
-    let attempts = delivery["attempts"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let attempts = delivery["attempts"].as_array().into_iter().flatten();
+    let body = delivery["body"].as_str().unwrap_or_default();
     let mut parts = vec![output::details(&head)];
-    parts.extend(attempts.iter().map(attempt_in_words));
+    parts.extend(attempts.map(|attempt| exchange::in_words(attempt, body)));
     parts.join("\n\n")
 }
 
-fn attempt_in_words(attempt: &Value) -> String {
-    format!(
-        "attempt {}\n{}",
-        text(attempt, "/number"),
-        indented(&output::details(attempt))
-    )
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn indented(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
-    lines.join("\n")
+    #[test]
+    fn an_age_is_in_its_largest_unit() {
+        let now: Timestamp = "2026-01-05T12:00:00Z".parse().unwrap();
+        let ages = [
+            "2026-01-05T11:59:48Z",
+            "2026-01-05T11:55:00Z",
+            "2026-01-03T11:00:00Z",
+            "2026-01-05T12:00:09Z",
+        ];
+        assert_eq!(ages.map(|at| age(at, now)), ["12s", "5m", "2d", "0s"]);
+        assert_eq!(age("", now), "");
+    }
 }

@@ -1,9 +1,12 @@
 //! `opsknight keys`: API keys.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::client::segment;
+use model::access::Scope;
+use model::event::EventType;
+
 use super::failure::Failure;
 use super::output::{Column, text};
 use super::services::Page;
@@ -40,13 +43,13 @@ pub struct Create {
     /// What it is for.
     name: String,
     /// What it may do, such as incidents:write; may be repeated.
-    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', required = true)]
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', required = true, value_parser = PossibleValuesParser::new(Scope::NAMES))]
     scopes: Vec<String>,
     /// Show it only what is about this service, by name or id; may be repeated. Such a key may only read.
     #[arg(long = "service", value_name = "NAME|ID")]
     services: Vec<String>,
     /// Show it only this event, such as incident.triggered; may be repeated. Such a key may only read events and deliveries.
-    #[arg(long = "event", value_name = "EVENT", value_delimiter = ',')]
+    #[arg(long = "event", value_name = "EVENT", value_delimiter = ',', value_parser = PossibleValuesParser::new(EventType::NAMES))]
     events: Vec<String>,
     /// When it stops working, such as 2027-01-01T00:00:00Z [default: never].
     #[arg(long, value_name = "TIME")]
@@ -56,7 +59,7 @@ pub struct Create {
 /// A key.
 #[derive(Args)]
 pub struct Which {
-    /// Its id (key_…), not the key itself.
+    /// Its name or id (key_…), not the key itself.
     id: String,
 }
 
@@ -81,9 +84,8 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             session.print(&answer, in_words)
         }
         Command::Revoke(which) => {
-            let answer = session
-                .api
-                .post(&format!("{LIST}/{}/revoke", segment(&which.id)), None)?;
+            let path = format!("{}/revoke", session.key_path(&which.id)?);
+            let answer = session.api.post(&path, None)?;
             session.print(&answer, |_| format!("revoked {}", which.id))
         }
         Command::Setup(setup) => {

@@ -1,24 +1,29 @@
 //! The command line: reads the arguments, runs one command, turns what came of it into an exit code.
 //!
-//! All commands but `serve`, `migrate`, `render-worker`, `listen`, `bench` and `completions` are clients of the HTTP API: they never
-//! open the store. `doctor --database` is none either.
+//! All commands but `serve`, `migrate`, `render-worker`, `listen`, `bench`, `init`, `completions` and `man` are clients of the HTTP API:
+//! they never open the store. `doctor --database` is none either.
 
 mod alert_sources;
 mod apply;
 mod backup;
 mod client;
+mod colour;
 mod completions;
 mod database_doctor;
 mod deep_check;
 mod deliveries;
 mod doctor;
 mod events;
+mod exchange;
 mod export;
 mod failure;
 mod incident_list;
 mod incidents;
+mod init;
 mod keys;
 mod listen;
+mod lookup;
+mod man;
 mod measure;
 mod migrate;
 mod output;
@@ -33,10 +38,12 @@ mod serve;
 mod services;
 mod session;
 mod source_file;
+mod table;
 mod tickets;
 mod time_zone;
 mod users;
 mod webhook_file;
+mod webhook_settings;
 mod webhooks;
 
 use std::process::ExitCode;
@@ -93,7 +100,7 @@ enum Command {
     /// Receive webhooks here: prints each request, verifies its signature, misbehaves on request.
     Listen(listen::Arguments),
     /// Webhooks: who receives what.
-    Webhooks(webhooks::Arguments),
+    Webhooks(RemoteGroup<webhooks::Command>),
     /// List deliveries, show one with its attempts, or give up what waits.
     Deliveries(Remote<deliveries::Arguments>),
     /// Send deliveries again.
@@ -131,8 +138,12 @@ enum Command {
     Rekey(Remote<rekey::Arguments>),
     /// Measure what this machine delivers, how fast and at what cost.
     Bench(bench::Arguments),
+    /// Write a commented configuration: for systemd, compose, or behind a proxy.
+    Init(init::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(man::Arguments),
 }
 
 /// A command against a server.
@@ -186,7 +197,7 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Send(group) => send::run(&open(group.server)?, group.command),
         Command::Incidents(group) => incidents::run(&open(group.server)?, group.command),
         Command::Listen(listen) => listen::run(listen, root.json),
-        Command::Webhooks(webhooks) => webhooks::run(root, webhooks),
+        Command::Webhooks(group) => webhooks::run(group.server, root, group.command),
         Command::Deliveries(remote) => deliveries::run(&open(remote.server)?, remote.arguments),
         Command::Replay(remote) => replay::run(&open(remote.server)?, &remote.arguments),
         Command::Recover(remote) => recover::run(&open(remote.server)?, &remote.arguments),
@@ -204,6 +215,8 @@ fn run_command(arguments: Arguments) -> Result<(), Failure> {
         Command::Migrate(migrate) => migrate::run(migrate, root.json),
         Command::Rekey(remote) => rekey::run(&open(remote.server)?),
         Command::Bench(bench) => measure::run(bench, root.json),
+        Command::Init(init) => init::run(&init),
         Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => man::run(&man),
     }
 }

@@ -1,11 +1,12 @@
 //! Printing: tables for people, JSON for machines. A reader that goes away is not an error.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
 use super::failure::Failure;
+use super::table::{width, wrap};
 
 /// A column of a table: its heading, and where its value stands in an item (a JSON pointer).
 pub type Column = (&'static str, &'static str);
@@ -42,40 +43,49 @@ pub fn print_json(text: &str) -> Result<(), Failure> {
 
 /// A page of a list as a table, and how to see the next one.
 pub fn page(page: &Value, columns: &[Column]) -> String {
-    let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if items.is_empty() {
-        return match page["nextCursor"].as_str() {
-            // As many were looked at as one page may.
-            Some(cursor) => format!("none so far\nmore: --cursor {cursor}"),
-            None => "none".into(),
-        };
-    }
-    let rows = items
-        .iter()
-        .map(|item| columns.iter().map(|(_, place)| text(item, place)).collect());
     let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
-    let table = table(&headings, rows.collect());
+    page_of(page, &headings, |item| {
+        columns.iter().map(|(_, place)| text(item, place)).collect()
+    })
+}
+
+/// The same with rows made by a function.
+pub fn page_of(page: &Value, headings: &[&str], row: impl Fn(&Value) -> Vec<String>) -> String {
+    let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let shown = match items {
+        [] if page["nextCursor"].is_string() => "none so far".to_owned(),
+        [] => return "none".to_owned(),
+        items => table(headings, items.iter().map(row).collect()),
+    };
     match page["nextCursor"].as_str() {
-        Some(cursor) => format!("{table}\nmore: --cursor {cursor}"),
-        None => table,
+        Some(cursor) => format!("{shown}\nmore: --cursor {cursor}"),
+        None => shown,
     }
 }
 
-/// A table.
+/// A table as wide as the terminal. Columns that find no room are left out, the last ones first.
 pub fn table(headings: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = blank();
-    table.set_header(headings);
-    table.add_rows(rows);
-    trimmed(&table)
+    super::table::table(headings, rows, width())
 }
 
-/// Everything about one thing, a line for each member.
+/// Everything about one thing, a line for each member; what is longer goes on below itself.
 pub fn details(value: &Value) -> String {
     let mut rows = Vec::new();
     collect(value, "", &mut rows);
-    let mut table = blank();
-    table.add_rows(rows);
-    trimmed(&table)
+    let indent = rows.iter().map(|(name, _)| name.width()).max().unwrap_or(0) + 2;
+    let room = width().saturating_sub(indent);
+    let mut lines = Vec::new();
+    for (name, value) in rows {
+        let mut name = name;
+        for line in wrap(&value, room) {
+            lines.push(format!("{name:indent$}{line}").trim_end().to_owned());
+            name.clear();
+        }
+        if !name.is_empty() {
+            lines.push(name);
+        }
+    }
+    lines.join("\n")
 }
 
 /// The text at a place in a value: lists with commas, nothing for null.
@@ -83,27 +93,9 @@ pub fn text(value: &Value, place: &str) -> String {
     value.pointer(place).map(in_words).unwrap_or_default()
 }
 
-fn blank() -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    // Only a terminal has a width; scripts want whole values in one line.
-    let arrangement = if io::stdout().is_terminal() {
-        ContentArrangement::Dynamic
-    } else {
-        ContentArrangement::Disabled
-    };
-    table.set_content_arrangement(arrangement);
-    table
-}
-
-fn trimmed(table: &Table) -> String {
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n")
-}
-
-fn collect(value: &Value, prefix: &str, rows: &mut Vec<Vec<String>>) {
+fn collect(value: &Value, prefix: &str, rows: &mut Vec<(String, String)>) {
     let Some(members) = value.as_object() else {
-        rows.push(vec![prefix.to_owned(), in_words(value)]);
+        rows.push((prefix.to_owned(), in_words(value)));
         return;
     };
     for (name, member) in members {
@@ -118,7 +110,7 @@ fn collect(value: &Value, prefix: &str, rows: &mut Vec<Vec<String>>) {
 fn in_words(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
         Value::Object(_) => reference_in_words(value),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -133,4 +125,14 @@ fn reference_in_words(value: &Value) -> String {
         (Some(name), None) => name.to_owned(),
         (None, _) => member("id").map_or_else(|| value.to_string(), str::to_owned),
     }
+}
+
+/// Without control characters: what a stranger sends must not steer the terminal.
+pub fn printable(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\n' => character,
+        _ if character.is_control() => char::REPLACEMENT_CHARACTER,
+        _ => character,
+    };
+    text.chars().map(shown).collect()
 }

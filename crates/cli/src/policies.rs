@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use model::time::parse_duration;
 
-use super::client::segment;
 use super::failure::Failure;
 use super::output::{self, text};
 use super::services::Page;
@@ -27,7 +26,7 @@ pub enum Command {
 pub struct Add {
     /// Its name, unique.
     name: String,
-    /// A step: how long to wait and who becomes the assignee, such as `15m:usr_…`, or `15m` for nobody new; in order.
+    /// A step: how long to wait and who becomes the assignee, such as `15m:Ada`, or `15m` for nobody new; in order.
     #[arg(long = "step", value_name = "WAIT[:USER]", required = true)]
     steps: Vec<String>,
 }
@@ -35,7 +34,7 @@ pub struct Add {
 /// A policy.
 #[derive(Args)]
 pub struct Which {
-    /// Its id (pol_…).
+    /// Its name or id (pol_…).
     policy: String,
 }
 
@@ -45,7 +44,8 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
         Command::List(page) => session.print(&session.api.get(LIST, &page.query())?, table),
         Command::Add(add) => {
-            let steps: Result<Vec<Value>, Failure> = add.steps.iter().map(|text| step(text)).collect();
+            let steps: Result<Vec<Value>, Failure> =
+                add.steps.iter().map(|text| step(session, text)).collect();
             let body = json!({ "name": add.name, "steps": steps? });
             let answer = session.api.post(LIST, Some(&body))?;
             session.print(&answer, |policy| {
@@ -53,15 +53,13 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             })
         }
         Command::Delete(which) => {
-            let answer = session
-                .api
-                .delete(&format!("{LIST}/{}", segment(&which.policy)))?;
+            let answer = session.api.delete(&session.policy_path(&which.policy)?)?;
             session.print(&answer, |_| format!("deleted {}", which.policy))
         }
     }
 }
 
-fn step(written: &str) -> Result<Value, Failure> {
+fn step(session: &Session, written: &str) -> Result<Value, Failure> {
     let (wait, user) = match written.split_once(':') {
         Some((wait, user)) => (wait, Some(user)),
         None => (written, None),
@@ -71,31 +69,22 @@ fn step(written: &str) -> Result<Value, Failure> {
         .filter(|wait| wait.as_secs().is_multiple_of(60));
     let wait = wait.ok_or_else(|| {
         Failure::Usage(format!(
-            "--step {written:?}: write whole minutes and a user, such as 15m:usr_…"
+            "--step {written:?}: write whole minutes and a user, such as 15m:Ada"
         ))
     })?;
     let minutes = wait.as_secs() / 60;
     Ok(match user {
-        Some(user) => json!({ "waitMinutes": minutes, "assignee": { "id": user } }),
+        Some(user) => json!({ "waitMinutes": minutes, "assignee": { "id": session.user_id(user)? } }),
         None => json!({ "waitMinutes": minutes }),
     })
 }
 
 fn table(page: &Value) -> String {
-    let policies = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if policies.is_empty() {
-        return "none".into();
-    }
-    let row = |policy: &Value| {
+    output::page_of(page, &["ID", "NAME", "STEPS"], |policy| {
         let steps = policy["steps"].as_array().into_iter().flatten();
         let steps: Vec<String> = steps.map(step_in_words).collect();
         vec![text(policy, "/id"), text(policy, "/name"), steps.join(", then ")]
-    };
-    let table = output::table(&["ID", "NAME", "STEPS"], policies.iter().map(row).collect());
-    match page["nextCursor"].as_str() {
-        Some(cursor) => format!("{table}\nmore: --cursor {cursor}"),
-        None => table,
-    }
+    })
 }
 
 fn step_in_words(step: &Value) -> String {

@@ -1,9 +1,11 @@
 //! `opsknight send`: triggers an incident, or moves one on.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::client::segment;
+use model::incident::Severity;
+
 use super::failure::Failure;
 use super::incidents::standing;
 use super::session::Session;
@@ -32,14 +34,14 @@ pub struct Trigger {
     /// The service it concerns, by name or id (svc_…).
     #[arg(long, value_name = "NAME|ID")]
     service: String,
-    /// critical, error, warning or info.
-    #[arg(long)]
+    /// How bad it is [default: error].
+    #[arg(long, value_parser = PossibleValuesParser::new(Severity::NAMES))]
     severity: Option<String>,
     /// While an incident with this key is open, nothing new is triggered.
     #[arg(long, value_name = "KEY")]
     dedup_key: Option<String>,
-    /// Who gets it (usr_…).
-    #[arg(long, value_name = "ID")]
+    /// Who gets it, by name or id (usr_…).
+    #[arg(long, value_name = "NAME|ID")]
     assignee: Option<String>,
     /// More about it.
     #[arg(long)]
@@ -56,7 +58,9 @@ pub struct Incident {
 /// Asks the server to do it.
 pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
     let answer = match command {
-        Command::Trigger(trigger) => session.api.post("/api/v1/incidents", Some(&body(trigger)))?,
+        Command::Trigger(trigger) => session
+            .api
+            .post("/api/v1/incidents", Some(&body(session, trigger)?))?,
         Command::Acknowledge(incident) => transition(session, &incident, "acknowledge")?,
         Command::Resolve(incident) => transition(session, &incident, "resolve")?,
         Command::Escalate(incident) => transition(session, &incident, "escalate")?,
@@ -70,22 +74,21 @@ fn transition(
     incident: &Incident,
     action: &str,
 ) -> Result<super::client::Answer, Failure> {
-    let id = segment(&incident.incident);
-    session
-        .api
-        .post(&format!("/api/v1/incidents/{id}/{action}"), None)
+    let path = session.incident_path(&incident.incident)?;
+    session.api.post(&format!("{path}/{action}"), None)
 }
 
-fn body(trigger: Trigger) -> Value {
+fn body(session: &Session, trigger: Trigger) -> Result<Value, Failure> {
     let service = if trigger.service.starts_with("svc_") {
-        json!({ "id": trigger.service })
+        json!({ "id": session.service_id(&trigger.service)? })
     } else {
         json!({ "name": trigger.service })
     };
+    let assignee = trigger.assignee.map(|user| session.user_id(&user)).transpose()?;
     let mut body = Map::new();
     body.insert("title".into(), trigger.title.into());
     body.insert("service".into(), service);
-    let assignee = trigger.assignee.map(|id| json!({ "id": id }));
+    let assignee = assignee.map(|id| json!({ "id": id }));
     let optional = [
         ("severity", trigger.severity.map(Value::from)),
         ("dedupKey", trigger.dedup_key.map(Value::from)),
@@ -95,5 +98,5 @@ fn body(trigger: Trigger) -> Value {
     for (name, value) in optional {
         body.extend(value.map(|value| (name.to_owned(), value)));
     }
-    Value::Object(body)
+    Ok(Value::Object(body))
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::client::{Query, segment};
+use super::client::Query;
 use super::failure::Failure;
 use super::output::{Column, text};
 use super::session::Session;
@@ -45,8 +45,8 @@ pub struct Add {
     /// More about it.
     #[arg(long)]
     description: Option<String>,
-    /// Who is called when nobody acknowledges (pol_…).
-    #[arg(long, value_name = "ID")]
+    /// The escalation policy, by name or id: who is called when nobody acknowledges.
+    #[arg(long, value_name = "NAME|ID")]
     policy: Option<String>,
 }
 
@@ -74,29 +74,28 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             session.print_page(&session.api.get("/api/v1/services", &page.query())?, &COLUMNS)
         }
         Command::Add(add) => {
-            let answer = session.api.post("/api/v1/services", Some(&body(add)))?;
+            let answer = session.api.post("/api/v1/services", Some(&body(session, add)?))?;
             session.print(&answer, |service| {
                 format!("added {} ({})", text(service, "/name"), text(service, "/id"))
             })
         }
         Command::Delete(which) => {
-            let id = session.service_id(&which.service)?;
-            let answer = session
-                .api
-                .delete(&format!("/api/v1/services/{}", segment(&id)))?;
+            let answer = session.api.delete(&session.service_path(&which.service)?)?;
             session.print(&answer, |_| format!("deleted {}", which.service))
         }
     }
 }
 
-fn body(add: Add) -> Value {
+fn body(session: &Session, add: Add) -> Result<Value, Failure> {
     let mut body = Map::new();
     body.insert("name".into(), add.name.into());
     body.extend(
         add.description
             .map(|text| ("description".to_owned(), text.into())),
     );
-    let policy = add.policy.map(|id| json!({ "id": id }));
-    body.extend(policy.map(|policy| ("escalationPolicy".to_owned(), policy)));
-    Value::Object(body)
+    if let Some(policy) = add.policy {
+        let id = session.policy_id(&policy)?;
+        body.insert("escalationPolicy".into(), json!({ "id": id }));
+    }
+    Ok(Value::Object(body))
 }

@@ -10,7 +10,7 @@ use config::secret_file;
 use model::secret::SecretText;
 
 use super::RootArguments;
-use super::client::{Answer, Client, Query, segment};
+use super::client::{Answer, Client, Query};
 use super::failure::Failure;
 use super::output::{self, Column};
 use super::time_zone;
@@ -29,13 +29,6 @@ pub struct ServerArguments {
     /// Where the server is [env: OPSKNIGHT_URL] [default: http://127.0.0.1:8080].
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
-    #[command(flatten)]
-    pub caller: CallerArguments,
-}
-
-/// Who calls, and how the output shall look.
-#[derive(Debug, Clone, Args)]
-pub struct CallerArguments {
     /// The API key (ok_…) [env: OPSKNIGHT_API_KEY, or OPSKNIGHT_API_KEY_FILE for a file that holds it].
     #[arg(long, global = true, value_name = "KEY")]
     pub key: Option<String>,
@@ -62,14 +55,11 @@ pub struct Session {
 impl ServerArguments {
     /// These, and what they leave open from before the command.
     pub fn or(self, root: &RootArguments) -> Self {
-        let caller = CallerArguments {
-            key: self.caller.key.or_else(|| root.key.clone()),
-            json: self.caller.json || root.json,
-            tz: self.caller.tz.or_else(|| root.tz.clone()),
-        };
         Self {
             url: self.url.or_else(|| root.url.clone()),
-            caller,
+            key: self.key.or_else(|| root.key.clone()),
+            json: self.json || root.json,
+            tz: self.tz.or_else(|| root.tz.clone()),
         }
     }
 }
@@ -78,15 +68,15 @@ impl Session {
     /// Prepares to speak to a server; connects to nothing yet.
     pub fn open(server: ServerArguments) -> Result<Self, Failure> {
         let url = server.url.filter(|url| !url.is_empty());
-        let key = match server.caller.key.filter(|key| !key.is_empty()) {
+        let key = match server.key.filter(|key| !key.is_empty()) {
             Some(key) => Some(key),
             None => secret_in_environment(API_KEY_NAME)?,
         };
         Ok(Self {
             api: Client::new(url.as_deref().unwrap_or(DEFAULT_URL), key.map(SecretText::new))?,
-            is_json: server.caller.json,
+            is_json: server.json,
             clock: SystemClock,
-            zone: time_zone::zone(server.caller.tz.as_deref())?,
+            zone: time_zone::zone(server.tz.as_deref())?,
         })
     }
 
@@ -125,46 +115,6 @@ impl Session {
             "there are more than {} to look through; use ids instead of names",
             PAGE_LIMIT * MAX_PAGES
         )))
-    }
-
-    /// The path of a webhook that was given by id or by name.
-    pub fn webhook_path(&self, id_or_name: &str) -> Result<String, Failure> {
-        Ok(format!(
-            "/api/v1/webhooks/{}",
-            segment(&self.webhook_id(id_or_name)?)
-        ))
-    }
-
-    /// The id of a webhook that was given by id or by name.
-    pub fn webhook_id(&self, id_or_name: &str) -> Result<String, Failure> {
-        self.id_of("webhook", "/api/v1/webhooks", "whk_", id_or_name)
-    }
-
-    /// The id of a service that was given by id or by name.
-    pub fn service_id(&self, id_or_name: &str) -> Result<String, Failure> {
-        self.id_of("service", "/api/v1/services", "svc_", id_or_name)
-    }
-
-    /// The id of a user who was given by id or by name.
-    pub fn user_id(&self, id_or_name: &str) -> Result<String, Failure> {
-        self.id_of("user", "/api/v1/users", "usr_", id_or_name)
-    }
-
-    fn id_of(&self, what: &str, list: &str, prefix: &str, id_or_name: &str) -> Result<String, Failure> {
-        if id_or_name.starts_with(prefix) {
-            return Ok(id_or_name.to_owned());
-        }
-        let items = self.list_all(list)?;
-        let mut found = items.iter().filter(|item| item["name"] == id_or_name);
-        match (found.next(), found.next()) {
-            (Some(item), None) => Ok(output::text(item, "/id")),
-            (Some(_), Some(_)) => Err(Failure::other(format!(
-                "more than one {what} is called {id_or_name:?}; use the id"
-            ))),
-            (None, _) => Err(Failure::other(format!(
-                "there is no {what} called {id_or_name:?}; `opsknight {what}s list` shows them"
-            ))),
-        }
     }
 }
 

@@ -60,12 +60,13 @@ pub struct Link {
 /// Runs one of the group.
 pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
     match command {
-        Command::List(which) => {
-            session.print_page(&session.api.get(&all(&which.incident), &Vec::new())?, &COLUMNS)
-        }
+        Command::List(which) => session.print_page(
+            &session.api.get(&all(session, &which.incident)?, &Vec::new())?,
+            &COLUMNS,
+        ),
         Command::Create(at) => {
             let body = json!({ "webhook": { "id": session.webhook_id(&at.webhook)? } });
-            let answer = session.api.post(&all(&at.incident), Some(&body))?;
+            let answer = session.api.post(&all(session, &at.incident)?, Some(&body))?;
             session.print(&answer, |link| match text(link, "/ticket/key").as_str() {
                 "" => format!("asked {} for a ticket", at.webhook),
                 key => format!("having {key} told again"),
@@ -73,7 +74,7 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
         }
         Command::Link(Link { at, ticket }) => {
             let body = json!({ "webhook": { "id": session.webhook_id(&at.webhook)? }, "ticket": ticket });
-            let answer = session.api.post(&all(&at.incident), Some(&body))?;
+            let answer = session.api.post(&all(session, &at.incident)?, Some(&body))?;
             session.print(&answer, |link| {
                 format!(
                     "linked {} ({})",
@@ -95,13 +96,13 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
     }
 }
 
-fn all(incident: &str) -> String {
-    format!("/api/v1/incidents/{}/tickets", segment(incident))
+fn all(session: &Session, incident: &str) -> Result<String, Failure> {
+    Ok(format!("{}/tickets", session.incident_path(incident)?))
 }
 
 fn one(session: &Session, at: &At) -> Result<String, Failure> {
     let webhook = session.webhook_id(&at.webhook)?;
-    Ok(format!("{}/{}", all(&at.incident), segment(&webhook)))
+    Ok(format!("{}/{}", all(session, &at.incident)?, segment(&webhook)))
 }
 
 fn said(sync: &Value) -> &'static str {

@@ -1,9 +1,11 @@
 //! `opsknight users`: people that incidents are assigned to, and that may sign in.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use super::client::segment;
+use model::access::Role;
+
 use super::failure::Failure;
 use super::output::{Column, text};
 use super::services::Page;
@@ -39,15 +41,15 @@ pub struct Add {
     /// The address to sign in with, unique.
     #[arg(long)]
     email: Option<String>,
-    /// admin, responder or viewer [default: responder].
-    #[arg(long)]
+    /// What the user may do [default: responder].
+    #[arg(long, value_parser = PossibleValuesParser::new(Role::NAMES))]
     role: Option<String>,
 }
 
 /// A user.
 #[derive(Args)]
 pub struct Which {
-    /// Its id (usr_…).
+    /// Its name or id (usr_…).
     user: String,
 }
 
@@ -64,9 +66,7 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             })
         }
         Command::Delete(which) => {
-            let answer = session
-                .api
-                .delete(&format!("/api/v1/users/{}", segment(&which.user)))?;
+            let answer = session.api.delete(&session.user_path(&which.user)?)?;
             session.print(&answer, |_| format!("deleted {}", which.user))
         }
         Command::RemoveSecondFactor(which) => {
@@ -75,7 +75,7 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             session.print(&answer, |_| format!("{} has no second factor", which.user))
         }
         Command::SignInLink(which) => {
-            let path = format!("/api/v1/users/{}/sign-in-link", segment(&which.user));
+            let path = format!("{}/sign-in-link", session.user_path(&which.user)?);
             let answer = session.api.post(&path, None)?;
             session.print(&answer, |link| {
                 format!(

@@ -1,13 +1,17 @@
-//! The file of `opsknight webhooks apply`: a list of `[[webhook]]`, with the API's fields in snake_case.
+//! The file of `opsknight webhooks apply` and `export`: a list of `[[webhook]]`, with the API's fields in snake_case.
 //!
 //! Pure but for the environment, which comes in as a function. Says what each webhook shall be; `apply.rs` decides
 //! what has to be done for it.
 
+mod write;
+
 use serde_json::{Map, Value};
 use toml::Table;
 
+pub use write::write;
+
 /// Each field: its name in the file and in the API.
-const FIELDS: [(&str, &str); 22] = [
+const FIELDS: [(&str, &str); 23] = [
     ("name", "name"),
     ("url", "url"),
     ("secret", "secret"),
@@ -30,7 +34,10 @@ const FIELDS: [(&str, &str); 22] = [
     ("fallback_webhook", "fallbackWebhook"),
     ("fallback_after", "fallbackAfter"),
     ("canary", "canary"),
+    ("tls", "tls"),
 ];
+/// The members of `tls`: in the file and in the API.
+const TLS: [(&str, &str); 2] = [("ca_pem", "caPem"), ("identity_pem", "identityPem")];
 
 /// A webhook as the file wants it: its name, and every field that the file mentions, as the API writes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,6 +105,7 @@ fn read_webhook(
         let value = match field {
             "secret" | "url" => revealed(value, environment)?,
             "headers" | "options" => texts(field, value, environment)?,
+            "tls" => tls(value, environment)?,
             "services" => services(value, service_id)?,
             _ => plain(value)?,
         };
@@ -140,6 +148,21 @@ fn texts(
         .map(member)
         .collect::<Result<Map<_, _>, String>>()
         .map(Value::Object)
+}
+
+/// Certificates: an authority to trust, and a client certificate with its key.
+fn tls(value: &toml::Value, environment: &impl Fn(&str) -> Option<String>) -> Result<Value, String> {
+    let Value::Object(written) = texts("tls", value, environment)? else {
+        return Ok(Value::Null);
+    };
+    let named = |(name, pem): (String, Value)| {
+        let member = TLS.iter().find(|(snake, camel)| *snake == name || *camel == name);
+        let (_, camel) =
+            member.ok_or_else(|| format!("tls has no {name:?}; it has ca_pem and identity_pem"))?;
+        Ok(((*camel).to_owned(), pem))
+    };
+    let members: Result<Map<String, Value>, String> = written.into_iter().map(named).collect();
+    members.map(Value::Object)
 }
 
 fn services(

@@ -1,166 +1,124 @@
 //! `opsknight webhooks`: the configured receivers.
 
+use std::io::Write as _;
+
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use model::event::EventName;
+
+use super::RootArguments;
 use super::apply;
 use super::client::{Answer, Query};
 use super::failure::Failure;
-use super::output::{Column, text};
-use super::session::{CallerArguments, ServerArguments, Session, secret_from};
-use super::{Remote, RootArguments};
+use super::output::{self, text};
+use super::services::Page;
+use super::session::{ServerArguments, Session, secret_from};
+use super::webhook_file;
+use super::webhook_settings::{Settings, unset, unsettable};
 
-const COLUMNS: [Column; 6] = [
-    ("ID", "/id"),
-    ("NAME", "/name"),
-    ("KIND", "/kind"),
-    ("ENABLED", "/enabled"),
-    ("EVENTS", "/events"),
-    ("URL", "/url"),
-];
+const HEADINGS: [&str; 8] = ["ID", "NAME", "STATE", "WAITING", "DEAD", "KIND", "URL", "EVENTS"];
+const LIST: &str = "/api/v1/webhooks";
+/// So far each state is counted: what is beyond is as many or more.
+const COUNTED_AT_MOST: u64 = 10_000;
 
-/// The group. Its options stand at each command, since `--url` means the receiver in `add`.
-#[derive(Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
+/// What to do.
 #[derive(Subcommand)]
-enum Command {
-    /// List webhooks.
-    List(Remote<List>),
-    /// Add a webhook; prints its secret, once. The server is given before the command or as OPSKNIGHT_URL.
+pub enum Command {
+    /// List webhooks, and how much waits and is dead for each.
+    List(Page),
+    /// Add a webhook; prints its secret, once.
     Add(Box<Add>),
+    /// Change a webhook; what is not named stays as it is.
+    Edit(Box<Edit>),
     /// Show a webhook.
-    Show(Remote<Which>),
-    /// Send a sample event and show what came of it.
-    Test(Remote<Test>),
+    Show(Which),
+    /// Send a sample event and show what was sent and what came back.
+    Test(Test),
     /// Say what is missing for a webhook that makes tickets.
-    Check(Remote<Which>),
+    Check(Which),
     /// Enable a webhook: what was held for it is sent.
-    Enable(Remote<Which>),
+    Enable(Which),
     /// Disable a webhook: events are held for it until it is enabled.
-    Disable(Remote<Disable>),
+    Disable(Disable),
     /// Give a webhook a new secret; the old one signs too for a while.
-    RotateSecret(Remote<Rotate>),
+    RotateSecret(Rotate),
     /// Delete a webhook.
-    Delete(Remote<Which>),
+    Delete(Which),
     /// Show what a webhook did lately.
-    Stats(Remote<Which>),
+    Stats(Which),
+    /// Print webhooks as a file for `apply`, without secrets.
+    Export(Export),
     /// Make the server's webhooks be as a file says.
-    Apply(Remote<apply::Arguments>),
+    Apply(apply::Arguments),
 }
 
+/// A webhook.
 #[derive(Args)]
-struct Which {
-    /// Its name or id (whk_…).
+pub struct Which {
+    /// Its name or id (whk_…, or the beginning of it).
     webhook: String,
 }
 
+/// A new webhook.
 #[derive(Args)]
-struct List {
-    /// How many at most (1 to 200).
-    #[arg(long)]
-    limit: Option<u32>,
-    /// Where the page before ended.
-    #[arg(long)]
-    cursor: Option<String>,
-}
-
-#[derive(Args)]
-struct Add {
-    #[command(flatten)]
-    caller: CallerArguments,
+pub struct Add {
     /// A friendly name.
     #[arg(long)]
     name: String,
-    /// Where events go; some kinds have one of their own.
-    #[arg(long, value_name = "URL", conflicts_with = "url_env")]
-    url: Option<String>,
-    /// The name in the environment of the URL, where it is a secret.
-    #[arg(long, value_name = "NAME")]
-    url_env: Option<String>,
-    /// An event to send, such as incident.triggered; may be repeated [default: all].
-    #[arg(long = "event", value_name = "EVENT", value_delimiter = ',')]
-    events: Vec<String>,
+    #[command(flatten)]
+    settings: Settings,
     /// What signs; one is made if absent.
     #[arg(long, conflicts_with = "secret_env")]
     secret: Option<String>,
     /// The name in the environment of the secret: so that it stands in no process list.
     #[arg(long, value_name = "NAME")]
     secret_env: Option<String>,
-    /// Which adapter speaks to it [default: generic].
-    #[arg(long)]
-    kind: Option<String>,
-    /// What the kind asks for, `name=value`; may be repeated.
-    #[arg(long = "option", value_name = "NAME=VALUE")]
-    options: Vec<String>,
-    /// The same for secrets: `name=NAME`, the name of its value in the environment; may be repeated.
-    #[arg(long = "option-env", value_name = "NAME=NAME")]
-    options_env: Vec<String>,
-    /// A CEL expression: only what it lets pass.
-    #[arg(long)]
-    filter: Option<String>,
-    /// Only this service, by name or id; may be repeated.
-    #[arg(long = "service", value_name = "NAME|ID")]
-    services: Vec<String>,
-    /// Only this severity; may be repeated.
-    #[arg(long = "severity", value_name = "SEVERITY", value_delimiter = ',')]
-    severities: Vec<String>,
-    /// A header of your own, `Name: value`; may be repeated.
-    #[arg(long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<String>,
-    /// The waits before retries [default: 1m,5m,15m].
-    #[arg(long, value_delimiter = ',', value_name = "DURATIONS")]
-    retry_schedule: Option<Vec<String>>,
-    /// Until the response head must have come [default: 10s, 30s for ticket systems].
-    #[arg(long)]
-    timeout: Option<String>,
-    /// Requests in flight at once [default: 16].
-    #[arg(long)]
-    concurrency: Option<u32>,
-    /// Requests per time, such as 20/s or 100/m.
-    #[arg(long)]
-    rate: Option<String>,
-    /// Whether the events of one incident wait for each other: incident or none.
-    #[arg(long)]
-    ordering: Option<String>,
-    #[command(flatten)]
-    outage: Outage,
     /// Do not send events yet.
     #[arg(long)]
     disabled: bool,
 }
 
-/// What happens when its receiver fails.
+/// Changes of a webhook.
 #[derive(Args)]
-struct Outage {
-    /// The webhook that takes over what is dead, by name or id.
-    #[arg(long, value_name = "NAME|ID")]
-    fallback: Option<String>,
-    /// It also takes over what was not delivered after this time, such as 2m.
-    #[arg(long, requires = "fallback", value_name = "DURATION")]
-    fallback_after: Option<String>,
-    /// Which events that waited through an outage it still gets: everything, newest or expire.
+pub struct Edit {
+    #[command(flatten)]
+    which: Which,
+    /// A new name.
     #[arg(long)]
-    after_outage: Option<String>,
-    /// With expire: how old an event may be, such as 1h.
-    #[arg(long, value_name = "DURATION")]
-    expire_after: Option<String>,
+    name: Option<String>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Bring this back to its default; may be repeated.
+    #[arg(long, value_name = "SETTING", value_delimiter = ',', value_parser = unsettable())]
+    unset: Vec<String>,
 }
 
+/// Which webhooks to write down.
 #[derive(Args)]
-struct Test {
+pub struct Export {
+    /// Only these, by name or id [default: all].
+    webhooks: Vec<String>,
+    /// Have secrets, header values and certificates come from the environment, under names made of the webhook's: for a server
+    /// that does not have them yet.
+    #[arg(long)]
+    with_env: bool,
+}
+
+/// A Send Test.
+#[derive(Args)]
+pub struct Test {
     #[command(flatten)]
     which: Which,
     /// Which event to send a sample of [default: incident.triggered].
-    #[arg(long)]
+    #[arg(long, value_parser = PossibleValuesParser::new(EventName::NAMES))]
     event: Option<String>,
 }
 
+/// A webhook that shall send no events.
 #[derive(Args)]
-struct Disable {
+pub struct Disable {
     #[command(flatten)]
     which: Which,
     /// Why, for others to read.
@@ -168,8 +126,9 @@ struct Disable {
     reason: Option<String>,
 }
 
+/// A new secret.
 #[derive(Args)]
-struct Rotate {
+pub struct Rotate {
     #[command(flatten)]
     which: Which,
     /// The new secret; one is made if absent.
@@ -183,35 +142,73 @@ struct Rotate {
     overlap: Option<String>,
 }
 
-/// Runs one of the group.
-pub fn run(root: &RootArguments, arguments: Arguments) -> Result<(), Failure> {
-    let open = |server: ServerArguments| Session::open(server.or(root));
-    match arguments.command {
-        Command::List(remote) => list(&open(remote.server)?, remote.arguments),
-        Command::Add(add) => {
-            let server = ServerArguments {
-                url: None,
-                caller: add.caller.clone(),
-            };
-            self::add(&open(server)?, *add)
-        }
-        Command::Show(remote) => show(&open(remote.server)?, &remote.arguments, ""),
-        Command::Stats(remote) => show(&open(remote.server)?, &remote.arguments, "/stats"),
-        Command::Test(remote) => test(&open(remote.server)?, remote.arguments),
-        Command::Check(remote) => check(&open(remote.server)?, &remote.arguments),
-        Command::Enable(remote) => enable(&open(remote.server)?, &remote.arguments),
-        Command::Disable(remote) => disable(&open(remote.server)?, remote.arguments),
-        Command::RotateSecret(remote) => rotate(&open(remote.server)?, remote.arguments),
-        Command::Delete(remote) => delete(&open(remote.server)?, &remote.arguments),
-        Command::Apply(remote) => apply::run(&open(remote.server)?, &remote.arguments),
+/// Runs one of the group. `server` is what was given behind the group's name.
+pub fn run(server: ServerArguments, root: &RootArguments, command: Command) -> Result<(), Failure> {
+    if let (Command::Add(add), true) = (&command, server.url.is_some()) {
+        check_receiver(&add.settings)?;
+    }
+    let session = &Session::open(server.or(root))?;
+    match command {
+        Command::List(page) => list(session, page),
+        Command::Add(add) => self::add(session, *add),
+        Command::Edit(edit) => self::edit(session, *edit),
+        Command::Show(which) => show(session, &which, ""),
+        Command::Stats(which) => show(session, &which, "/stats"),
+        Command::Test(test) => self::test(session, test),
+        Command::Check(which) => check(session, &which),
+        Command::Enable(which) => enable(session, &which),
+        Command::Disable(disable) => self::disable(session, disable),
+        Command::RotateSecret(rotate) => self::rotate(session, rotate),
+        Command::Delete(which) => delete(session, &which),
+        Command::Export(export) => self::export(session, &export),
+        Command::Apply(arguments) => apply::run(session, &arguments),
     }
 }
 
-fn list(session: &Session, list: List) -> Result<(), Failure> {
-    let mut query: Query = Vec::new();
-    query.extend(list.limit.map(|limit| ("limit", limit.to_string())));
-    query.extend(list.cursor.map(|cursor| ("cursor", cursor)));
-    session.print_page(&session.api.get("/api/v1/webhooks", &query)?, &COLUMNS)
+/// `add --url` meant the receiver once: nobody's key shall go there by an old habit.
+fn check_receiver(settings: &Settings) -> Result<(), Failure> {
+    if settings.receiver.is_some() || settings.receiver_env.is_some() {
+        return Ok(());
+    }
+    Err(Failure::Usage(
+        "--url is where the server is; say with --receiver where events go (for a kind that has an address of its own, give --url \
+         before the command, or as OPSKNIGHT_URL)"
+            .into(),
+    ))
+}
+
+fn list(session: &Session, page: Page) -> Result<(), Failure> {
+    let mut query: Query = page.query();
+    query.push(("counts", "true".into()));
+    let answer = session.api.get(LIST, &query)?;
+    session.print(&answer, |page| output::page_of(page, &HEADINGS, row))
+}
+
+fn row(webhook: &Value) -> Vec<String> {
+    let cell = |place| text(webhook, place);
+    let waiting = ["scheduled", "queued", "claimed", "held"];
+    let waiting: u64 = waiting.map(|state| counted(webhook, state)).iter().sum();
+    vec![
+        cell("/id"),
+        cell("/name"),
+        cell("/status"),
+        so_many(waiting),
+        so_many(counted(webhook, "dead")),
+        cell("/kind"),
+        cell("/url"),
+        cell("/events"),
+    ]
+}
+
+fn counted(webhook: &Value, state: &str) -> u64 {
+    webhook["deliveries"][state].as_u64().unwrap_or(0)
+}
+
+fn so_many(count: u64) -> String {
+    match count {
+        COUNTED_AT_MOST.. => format!("{COUNTED_AT_MOST}+"),
+        count => count.to_string(),
+    }
 }
 
 fn show(session: &Session, which: &Which, part: &str) -> Result<(), Failure> {
@@ -220,12 +217,58 @@ fn show(session: &Session, which: &Which, part: &str) -> Result<(), Failure> {
 }
 
 fn add(session: &Session, add: Add) -> Result<(), Failure> {
-    let body = new_webhook(session, add)?;
-    let answer = session.api.post("/api/v1/webhooks", Some(&body))?;
+    let mut body = add.settings.body(session)?;
+    let secret = secret_from(add.secret, add.secret_env)?;
+    body.insert("name".into(), add.name.into());
+    body.entry("events").or_insert_with(|| json!(EventName::NAMES));
+    body.extend(secret.map(|secret| ("secret".to_owned(), secret.into())));
+    if add.disabled {
+        body.insert("enabled".into(), false.into());
+    }
+    let answer = session.api.post(LIST, Some(&Value::Object(body)))?;
     session.print(&answer, |webhook| {
         let [id, name] = ["/id", "/name"].map(|place| text(webhook, place));
         format!("added {name} ({id}){}", secret_in_words(webhook))
     })
+}
+
+fn edit(session: &Session, edit: Edit) -> Result<(), Failure> {
+    let mut body = edit.settings.body(session)?;
+    body.extend(edit.name.map(|name| ("name".to_owned(), name.into())));
+    body.extend(unset(&edit.unset));
+    if body.is_empty() {
+        let reason = "say what to change, such as --timeout 5s; `opsknight webhooks edit --help` lists it";
+        return Err(Failure::Usage(reason.into()));
+    }
+    let fields: Vec<&str> = body.keys().map(String::as_str).collect();
+    let fields = fields.join(", ");
+    let path = session.webhook_path(&edit.which.webhook)?;
+    let answer = session.api.patch(&path, &Value::Object(body))?;
+    session.print(&answer, |webhook| {
+        format!("changed {fields} of {}", text(webhook, "/name"))
+    })
+}
+
+fn export(session: &Session, export: &Export) -> Result<(), Failure> {
+    let all = session.list_all(LIST)?;
+    let ids = export.webhooks.iter().map(|webhook| session.webhook_id(webhook));
+    let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
+    let is_chosen = |webhook: &&Value| ids.is_empty() || ids.contains(&text(webhook, "/id"));
+    // The API lists the newest first.
+    let chosen: Vec<&Value> = all.iter().rev().filter(is_chosen).collect();
+    let services = match chosen.iter().any(|webhook| webhook["services"] != json!([])) {
+        true => session.list_all("/api/v1/services")?,
+        false => Vec::new(),
+    };
+    let file = webhook_file::write(&chosen, &all, &services, export.with_env);
+    for name in file.twice {
+        // A warning that cannot be shown is no reason to write nothing.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: more than one webhook is called {name:?}; `apply` refuses the file until one is renamed"
+        );
+    }
+    output::print(file.text.trim_end())
 }
 
 fn secret_in_words(answer: &Value) -> String {
@@ -233,86 +276,6 @@ fn secret_in_words(answer: &Value) -> String {
         "" => String::new(),
         secret => format!("\nsecret: {secret}\nGive it to the receiver now; it is not shown again."),
     }
-}
-
-fn new_webhook(session: &Session, add: Add) -> Result<Value, Failure> {
-    let all = || model::event::EventName::NAMES.iter().copied().map(str::to_owned);
-    let events = if add.events.is_empty() {
-        all().collect()
-    } else {
-        add.events
-    };
-    let services: Result<Vec<String>, Failure> = add
-        .services
-        .iter()
-        .map(|service| session.service_id(service))
-        .collect();
-    let some = |texts: Vec<String>| (!texts.is_empty()).then(|| json!(texts));
-    let headers = headers(&add.headers)?;
-    let options = options(&add.options, &add.options_env)?;
-    let url = secret_from(add.url, add.url_env)?;
-    let fallback = add.outage.fallback.map(|webhook| session.webhook_id(&webhook));
-    let members = [
-        ("name", Some(json!(add.name))),
-        ("url", url.map(Value::from)),
-        ("options", (!options.is_empty()).then_some(Value::Object(options))),
-        ("events", Some(json!(events))),
-        (
-            "secret",
-            secret_from(add.secret, add.secret_env)?.map(Value::from),
-        ),
-        ("kind", add.kind.map(Value::from)),
-        ("filter", add.filter.map(Value::from)),
-        ("services", some(services?)),
-        ("severities", some(add.severities)),
-        ("headers", (!headers.is_empty()).then_some(Value::Object(headers))),
-        ("retrySchedule", add.retry_schedule.map(Value::from)),
-        ("timeout", add.timeout.map(Value::from)),
-        ("concurrency", add.concurrency.map(Value::from)),
-        ("rate", add.rate.map(Value::from)),
-        ("ordering", add.ordering.map(Value::from)),
-        ("fallbackWebhook", fallback.transpose()?.map(Value::from)),
-        ("fallbackAfter", add.outage.fallback_after.map(Value::from)),
-        ("afterOutage", add.outage.after_outage.map(Value::from)),
-        ("expireAfter", add.outage.expire_after.map(Value::from)),
-        ("enabled", add.disabled.then_some(Value::Bool(false))),
-    ];
-    let members = members.into_iter();
-    Ok(Value::Object(
-        members
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect(),
-    ))
-}
-
-fn headers(lines: &[String]) -> Result<Map<String, Value>, Failure> {
-    let header = |line: &String| {
-        let (name, value) = line
-            .split_once(':')
-            .ok_or_else(|| Failure::Usage(format!("--header {line:?}: write --header \"Name: value\"")))?;
-        Ok((name.trim().to_owned(), json!(value.trim())))
-    };
-    lines.iter().map(header).collect()
-}
-
-fn options(given: &[String], from_environment: &[String]) -> Result<Map<String, Value>, Failure> {
-    let pair = |text: &String| -> Result<(String, String), Failure> {
-        let (name, value) = text
-            .split_once('=')
-            .ok_or_else(|| Failure::Usage(format!("{text:?}: write --option name=value")))?;
-        Ok((name.trim().to_owned(), value.to_owned()))
-    };
-    let mut options = Map::new();
-    for text in given {
-        let (name, value) = pair(text)?;
-        options.insert(name, value.into());
-    }
-    for text in from_environment {
-        let (name, variable) = pair(text)?;
-        let value = secret_from(None, Some(variable))?;
-        options.extend(value.map(|value| (name, value.into())));
-    }
-    Ok(options)
 }
 
 fn test(session: &Session, test: Test) -> Result<(), Failure> {

@@ -144,6 +144,32 @@ async fn a_delivery_shows_every_attempt_and_the_bytes_that_were_sent() {
 }
 
 #[tokio::test]
+async fn a_list_of_webhooks_counts_what_is_dead_when_it_is_asked_to() {
+    let (server, webhook, _) = with_dead_delivery().await;
+    let list = async |query: &str| server.get(&format!("/api/v1/webhooks{query}")).await;
+    let counted = list("?counts=true").await.json()["items"][0].clone();
+    assert_eq!(counted["id"], webhook.as_str());
+    let counts =
+        ["scheduled", "queued", "claimed", "held", "dead"].map(|state| counted["deliveries"][state].as_u64());
+    assert_eq!(counts, [0, 0, 0, 0, 1].map(Some));
+    assert!(list("").await.json()["items"][0].get("deliveries").is_none());
+    let refused = list("?counts=perhaps").await;
+    assert_eq!(refused.problem(), (422, "invalid_query".into()));
+    assert_eq!(refused.json()["errors"][0]["detail"], "counts takes true, false");
+}
+
+#[tokio::test]
+async fn a_word_that_a_filter_does_not_take_is_told_the_others() {
+    let server = Server::start().await;
+    let refused = server.get("/api/v1/deliveries?status=failed").await;
+    let detail = refused.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.starts_with("status takes ") && detail.contains("dead"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
 async fn a_dead_delivery_is_replayed_once_and_is_open_then() {
     let (server, _, delivery) = with_dead_delivery().await;
     let path = format!("/api/v1/deliveries/{delivery}/replay");

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::fake_api::FakeApi;
 use super::{file, piped, program, run, run_alone};
 
-const WEBHOOKS: &str = r#"{"items":[{"id":"whk_1","name":"Pager","enabled":true,"events":["incident.triggered","incident.resolved"],"url":"https://pager.example/","concurrency":16}],"nextCursor":null}"#;
+const WEBHOOKS: &str = r#"{"items":[{"id":"whk_00000000000000000000000000000001","name":"Pager","kind":"generic","enabled":true,"status":"degraded","deliveries":{"scheduled":3,"queued":4,"claimed":0,"held":5,"dead":10000},"events":["incident.triggered","incident.resolved"],"url":"https://pager.example/","concurrency":16}],"nextCursor":null}"#;
 
 #[test]
 fn a_list_is_a_table_for_people_and_the_apis_json_for_machines() {
@@ -19,24 +19,24 @@ fn a_list_is_a_table_for_people_and_the_apis_json_for_machines() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!(lines[0], ["ID", "NAME", "KIND", "ENABLED", "EVENTS", "URL"]);
+    assert_eq!(lines[0], ["ID", "NAME", "STATE", "WAITING", "DEAD", "KIND"]);
     let row = [
-        "whk_1",
+        "whk_00000000000000000000000000000001",
         "Pager",
-        "true",
-        "incident.triggered,",
-        "incident.resolved",
-        "https://pager.example/",
+        "degraded",
+        "12",
+        "10000+",
+        "generic",
     ];
     assert_eq!(lines[1], row);
     assert_eq!(json.out, format!("{WEBHOOKS}\n"));
-    assert_eq!(api.lines()[1], "GET /api/v1/webhooks?limit=2");
+    assert_eq!(api.lines()[1], "GET /api/v1/webhooks?limit=2&counts=true");
     assert_eq!(api.asked()[0].authorization, "Bearer ok_test");
 }
 
 #[test]
 fn an_incident_is_triggered_and_moved_on() {
-    let incident = r#"{"id":"inc_1","status":"triggered","severity":"critical","title":"Down"}"#;
+    let incident = r#"{"id":"inc_00000000000000000000000000000001","status":"triggered","severity":"critical","title":"Down"}"#;
     let api = FakeApi::answering(&[(201, incident), (200, incident)]);
     let title = ["send", "trigger", "--title", "Down", "--service", "API Gateway"];
     let more = [
@@ -45,25 +45,31 @@ fn an_incident_is_triggered_and_moved_on() {
         "--dedup-key",
         "k",
         "--assignee",
-        "usr_1",
+        "usr_00000000000000000000000000000001",
     ];
     let triggered = run(&api, &[title.as_slice(), &more].concat());
-    let acknowledged = run(&api, &["send", "acknowledge", "inc_1"]);
-    assert_eq!(triggered.out, "inc_1 is triggered: Down (critical)\n");
+    let acknowledged = run(
+        &api,
+        &["send", "acknowledge", "inc_00000000000000000000000000000001"],
+    );
+    assert_eq!(
+        triggered.out,
+        "inc_00000000000000000000000000000001 is triggered: Down (critical)\n"
+    );
     assert_eq!(acknowledged.code, Some(0));
     let expected = json!({ "title": "Down", "service": { "name": "API Gateway" }, "severity": "critical",
-        "dedupKey": "k", "assignee": { "id": "usr_1" } });
+        "dedupKey": "k", "assignee": { "id": "usr_00000000000000000000000000000001" } });
     assert_eq!(api.body(0), expected);
     let lines = [
         "POST /api/v1/incidents",
-        "POST /api/v1/incidents/inc_1/acknowledge",
+        "POST /api/v1/incidents/inc_00000000000000000000000000000001/acknowledge",
     ];
     assert_eq!(api.lines(), lines);
 }
 
 #[test]
 fn an_incident_is_shown_by_its_number_with_its_timeline() {
-    let incident = r#"{"id":"inc_1","number":1042,"title":"Down","timeline":[
+    let incident = r#"{"id":"inc_00000000000000000000000000000001","number":1042,"title":"Down","timeline":[
         {"at":"2024-01-15T10:30:00Z","actor":"Ada","event":"incident.triggered","note":null},
         {"at":"2024-01-15T10:31:00Z","actor":"Bob","event":null,"note":"assigned it to Bob"}]}"#;
     let api = FakeApi::answering(&[(200, incident), (200, incident)]);
@@ -81,7 +87,13 @@ fn an_incident_is_shown_by_its_number_with_its_timeline() {
         "{}",
         shown.out
     );
-    assert!(resolved.out.starts_with("#1042 (inc_1) is "), "{}", resolved.out);
+    assert!(
+        resolved
+            .out
+            .starts_with("#1042 (inc_00000000000000000000000000000001) is "),
+        "{}",
+        resolved.out
+    );
     let lines = [
         "GET /api/v1/incidents/%231042",
         "POST /api/v1/incidents/1042/resolve",
@@ -101,15 +113,16 @@ fn a_note_is_written_on_an_incident() {
 
 #[test]
 fn a_webhook_is_added_and_its_secret_shown() {
-    let created = r#"{"id":"whk_1","name":"Pager","secret":"whsec_x"}"#;
-    let services = r#"{"items":[{"id":"svc_1","name":"API"}],"nextCursor":null}"#;
+    let created = r#"{"id":"whk_00000000000000000000000000000001","name":"Pager","secret":"whsec_x"}"#;
+    let services =
+        r#"{"items":[{"id":"svc_00000000000000000000000000000001","name":"API"}],"nextCursor":null}"#;
     let api = FakeApi::answering(&[(200, services), (201, created)]);
     let what = [
         "webhooks",
         "add",
         "--name",
         "Pager",
-        "--url",
+        "--receiver",
         "https://pager.example",
     ];
     let how = [
@@ -126,25 +139,30 @@ fn a_webhook_is_added_and_its_secret_shown() {
     );
     assert!(run.out.contains("secret: whsec_x"), "{run:?}");
     let expected = json!({ "name": "Pager", "url": "https://pager.example", "events": ["incident.triggered"],
-        "services": ["svc_1"], "headers": { "X-Team": "a: b" }, "retrySchedule": ["1m", "2m"] });
+        "services": ["svc_00000000000000000000000000000001"], "headers": { "X-Team": "a: b" }, "retrySchedule": ["1m", "2m"] });
     assert_eq!(api.body(1), expected);
 }
 
 #[test]
 fn a_webhook_is_found_by_its_name_and_a_failed_test_fails() {
-    let failed = r#"{"id":"dlv_1","status":"dead","attempts":[{"number":1,"status":500,"timings":{"totalMs":1.2},"response":{"headers":[{"name":"server","value":"x"}]}}]}"#;
+    let failed = r#"{"id":"dlv_00000000000000000000000000000001","status":"dead","attempts":[{"number":1,"status":500,"timings":{"totalMs":1.2},"response":{"headers":[{"name":"server","value":"x"}]}}]}"#;
     let api = FakeApi::answering(&[(200, WEBHOOKS), (200, failed), (200, WEBHOOKS)]);
     let test = run(&api, &["webhooks", "test", "Pager"]);
     let unknown = run(&api, &["webhooks", "test", "Pgaer"]);
     assert_eq!(test.code, Some(1));
     assert!(
-        test.out.contains("timings.totalMs") && test.out.contains("server: x"),
+        test.out.contains("1.2 ms") && test.out.contains("< server: x"),
         "{}",
         test.out
     );
-    assert_eq!(api.lines()[1], "POST /api/v1/webhooks/whk_1/test");
+    assert_eq!(
+        api.lines()[1],
+        "POST /api/v1/webhooks/whk_00000000000000000000000000000001/test"
+    );
     assert!(
-        unknown.err.contains("there is no webhook called \"Pgaer\""),
+        unknown
+            .err
+            .contains("there is no webhook called \"Pgaer\", but Pager"),
         "{}",
         unknown.err
     );
@@ -162,7 +180,7 @@ fn apply_shows_its_plan_and_with_dry_run_only_that() {
     let folder = tempfile::tempdir().unwrap();
     let text = "[[webhook]]\nname = \"Pager\"\nconcurrency = 4\n[[webhook]]\nname = \"New\"\nurl = \"https://new.example\"";
     let path = file(&folder, "webhooks.toml", text);
-    let created = r#"{"id":"whk_2","secret":"whsec_new"}"#;
+    let created = r#"{"id":"whk_00000000000000000000000000000002","secret":"whsec_new"}"#;
     let api = FakeApi::answering(&[(200, WEBHOOKS), (200, WEBHOOKS), (200, "{}"), (201, created)]);
     let dry = run(&api, &["webhooks", "apply", "-f", &path, "--dry-run"]);
     let wet = run(&api, &["webhooks", "apply", "-f", &path]);
@@ -178,7 +196,7 @@ fn apply_shows_its_plan_and_with_dry_run_only_that() {
     let lines = [
         lists,
         lists,
-        "PATCH /api/v1/webhooks/whk_1",
+        "PATCH /api/v1/webhooks/whk_00000000000000000000000000000001",
         "POST /api/v1/webhooks",
     ];
     assert_eq!(api.lines(), lines);
@@ -188,10 +206,11 @@ fn apply_shows_its_plan_and_with_dry_run_only_that() {
 #[test]
 fn sources_are_exported_without_keys_and_made_as_a_file_says() {
     let folder = tempfile::tempdir().unwrap();
-    let sources = r#"{"items":[{"id":"src_1","name":"Prod","kind":"grafana","service":{"id":"svc_1","name":"API"},
+    let sources = r#"{"items":[{"id":"src_00000000000000000000000000000001","name":"Prod","kind":"grafana","service":{"id":"svc_00000000000000000000000000000001","name":"API"},
         "key":"k3y","hasSecret":false,"settings":{"alertUnit":"alert","mapping":{},"stormAlerts":30}}],"nextCursor":null}"#;
-    let services = r#"{"items":[{"id":"svc_1","name":"API"}],"nextCursor":null}"#;
-    let created = r#"{"id":"src_2","key":"n3w"}"#;
+    let services =
+        r#"{"items":[{"id":"svc_00000000000000000000000000000001","name":"API"}],"nextCursor":null}"#;
+    let created = r#"{"id":"src_00000000000000000000000000000002","key":"n3w"}"#;
     let answers = [
         (200, sources),
         (200, services),
@@ -210,10 +229,13 @@ fn sources_are_exported_without_keys_and_made_as_a_file_says() {
     assert!(applied.out.contains("key of New: n3w"), "{applied:?}");
     assert_eq!(
         api.lines()[3..],
-        ["PATCH /api/v1/sources/src_1", "POST /api/v1/sources"]
+        [
+            "PATCH /api/v1/sources/src_00000000000000000000000000000001",
+            "POST /api/v1/sources"
+        ]
     );
     assert_eq!(api.body(3), json!({ "settings": { "stormAlerts": 5 } }));
-    assert_eq!(api.body(4)["serviceId"], "svc_1");
+    assert_eq!(api.body(4)["serviceId"], "svc_00000000000000000000000000000001");
 }
 
 #[test]
@@ -225,9 +247,21 @@ fn recover_counts_and_then_asks_until_it_is_done() {
     ];
     let api = FakeApi::answering(&answers);
     let since = "2024-01-15T10:30:00Z";
-    let run = run(&api, &["recover", "--webhook", "whk_1", "--since", since]);
+    let run = run(
+        &api,
+        &[
+            "recover",
+            "--webhook",
+            "whk_00000000000000000000000000000001",
+            "--since",
+            since,
+        ],
+    );
     assert_eq!(run.out, "700 dead deliveries are sent again\n");
-    assert_eq!(api.lines(), ["POST /api/v1/webhooks/whk_1/recover"; 3]);
+    assert_eq!(
+        api.lines(),
+        ["POST /api/v1/webhooks/whk_00000000000000000000000000000001/recover"; 3]
+    );
     assert_eq!(api.body(0)["dryRun"], true);
     assert_eq!(api.body(1)["since"], "2024-01-15T10:30:00.000Z");
     assert_eq!(api.body(1), api.body(2));
@@ -237,7 +271,16 @@ fn recover_counts_and_then_asks_until_it_is_done() {
 fn recover_does_not_ask_for_ever() {
     let stuck = (200, r#"{"count":0,"isDone":false}"#);
     let api = FakeApi::answering(&[stuck; 5]);
-    let run = run(&api, &["recover", "--webhook", "whk_1", "--since", "1h"]);
+    let run = run(
+        &api,
+        &[
+            "recover",
+            "--webhook",
+            "whk_00000000000000000000000000000001",
+            "--since",
+            "1h",
+        ],
+    );
     assert_eq!((run.code, api.lines().len()), (Some(1), 2));
 }
 
@@ -247,10 +290,26 @@ fn replay_goes_on_after_one_that_is_refused() {
         409,
         r#"{"code":"still_open","detail":"the delivery is still open"}"#,
     );
-    let api = FakeApi::answering(&[refused, (200, r#"{"id":"dlv_2","status":"scheduled"}"#)]);
-    let run = run(&api, &["replay", "dlv_1", "dlv_2"]);
+    let api = FakeApi::answering(&[
+        refused,
+        (
+            200,
+            r#"{"id":"dlv_00000000000000000000000000000002","status":"scheduled"}"#,
+        ),
+    ]);
+    let run = run(
+        &api,
+        &[
+            "replay",
+            "dlv_00000000000000000000000000000001",
+            "dlv_00000000000000000000000000000002",
+        ],
+    );
     assert_eq!(run.code, Some(1));
-    assert_eq!(run.out, "dlv_2 is scheduled\nreplayed 1, refused 1\n");
+    assert_eq!(
+        run.out,
+        "dlv_00000000000000000000000000000002 is scheduled\nreplayed 1, refused 1\n"
+    );
 }
 
 #[test]
@@ -259,30 +318,55 @@ fn giving_up_goes_on_after_one_that_is_refused() {
         409,
         r#"{"code":"not_waiting","detail":"the delivery is claimed"}"#,
     );
-    let api = FakeApi::answering(&[refused, (200, r#"{"id":"dlv_2","status":"dead"}"#)]);
-    let run = run(&api, &["deliveries", "give-up", "dlv_1", "dlv_2"]);
+    let api = FakeApi::answering(&[
+        refused,
+        (
+            200,
+            r#"{"id":"dlv_00000000000000000000000000000002","status":"dead"}"#,
+        ),
+    ]);
+    let run = run(
+        &api,
+        &[
+            "deliveries",
+            "give-up",
+            "dlv_00000000000000000000000000000001",
+            "dlv_00000000000000000000000000000002",
+        ],
+    );
     assert_eq!(run.code, Some(1));
-    assert_eq!(run.out, "dlv_2 is dead\ngave up 1, refused 1\n");
+    assert_eq!(
+        run.out,
+        "dlv_00000000000000000000000000000002 is dead\ngave up 1, refused 1\n"
+    );
     let lines = [
-        "POST /api/v1/deliveries/dlv_1/give-up",
-        "POST /api/v1/deliveries/dlv_2/give-up",
+        "POST /api/v1/deliveries/dlv_00000000000000000000000000000001/give-up",
+        "POST /api/v1/deliveries/dlv_00000000000000000000000000000002/give-up",
     ];
     assert_eq!(api.lines(), lines);
 }
 
 #[test]
 fn replay_of_everything_dead_works_through_all_pages() {
-    let first = r#"{"items":[{"id":"dlv_1"},{"id":"dlv_0","givenUpBy":"Ada"}],"nextCursor":"c"}"#;
-    let second = r#"{"items":[{"id":"dlv_2"}],"nextCursor":null}"#;
+    let first = r#"{"items":[{"id":"dlv_00000000000000000000000000000001"},{"id":"dlv_00000000000000000000000000000000","givenUpBy":"Ada"}],"nextCursor":"c"}"#;
+    let second = r#"{"items":[{"id":"dlv_00000000000000000000000000000002"}],"nextCursor":null}"#;
     let done = (200, "{}");
     let api = FakeApi::answering(&[(200, first), done, (200, second), done]);
-    let run = run(&api, &["replay", "--dead", "--webhook", "whk_1"]);
+    let run = run(
+        &api,
+        &[
+            "replay",
+            "--dead",
+            "--webhook",
+            "whk_00000000000000000000000000000001",
+        ],
+    );
     assert_eq!(run.code, Some(0), "{run:?}");
     let lines = [
-        "GET /api/v1/deliveries?status=dead&limit=200&webhook=whk_1",
-        "POST /api/v1/deliveries/dlv_1/replay",
-        "GET /api/v1/deliveries?status=dead&limit=200&webhook=whk_1&cursor=c",
-        "POST /api/v1/deliveries/dlv_2/replay",
+        "GET /api/v1/deliveries?status=dead&limit=200&webhook=whk_00000000000000000000000000000001",
+        "POST /api/v1/deliveries/dlv_00000000000000000000000000000001/replay",
+        "GET /api/v1/deliveries?status=dead&limit=200&webhook=whk_00000000000000000000000000000001&cursor=c",
+        "POST /api/v1/deliveries/dlv_00000000000000000000000000000002/replay",
     ];
     assert_eq!(api.lines(), lines);
 }
@@ -291,7 +375,7 @@ fn replay_of_everything_dead_works_through_all_pages() {
 fn doctor_fails_when_the_balance_misses_a_delivery() {
     let system = |missing: u8| {
         json!({ "version": "0.1.0", "store": { "backend": "SQLite 3", "schemaVersion": 1, "sizeBytes": 4096 },
-            "missing": missing, "balance": [{ "webhookId": "whk_1", "accepted": 9, "missing": missing }], "deliveries": { "dead": 2 },
+            "missing": missing, "balance": [{ "webhookId": "whk_00000000000000000000000000000001", "accepted": 9, "missing": missing }], "deliveries": { "dead": 2 },
             "findings": [] })
         .to_string()
     };
@@ -317,7 +401,7 @@ fn doctor_fails_when_the_balance_misses_a_delivery() {
     );
     assert!(
         ill.out
-            .contains("FAILED  balance: deliveries are missing: 1 of whk_1"),
+            .contains("FAILED  balance: deliveries are missing: 1 of whk_00000000000000000000000000000001"),
         "{}",
         ill.out
     );
@@ -395,7 +479,7 @@ fn doctor_fails_for_what_the_store_knows_and_for_webhooks_that_do_not_deliver() 
     };
     let trouble =
         json!([{ "code": "events_lost", "sentence": "12 events are not in it", "advice": "restore" }]);
-    let unwell = json!([{ "webhookId": "whk_1", "name": "Pager", "dead": 2, "disabledByFailure": null,
+    let unwell = json!([{ "webhookId": "whk_00000000000000000000000000000001", "name": "Pager", "dead": 2, "disabledByFailure": null,
         "degraded": { "since": "2026-01-05T12:00:00Z", "reason": "connect_failed" } }]);
     let (lossy, unwell) = (system(trouble, json!([])), system(json!([]), unwell));
     let up = (200, "{}");
@@ -434,7 +518,7 @@ fn doctor_fails_for_what_the_store_knows_and_for_webhooks_that_do_not_deliver() 
         lossy.out
     );
     let unwell = run(&api, &["doctor"]);
-    let said = "FAILED  webhook: Pager (whk_1): degraded since 2026-01-05T12:00:00Z (connect_failed), 2 dead deliveries";
+    let said = "FAILED  webhook: Pager (whk_00000000000000000000000000000001): degraded since 2026-01-05T12:00:00Z (connect_failed), 2 dead deliveries";
     assert!(unwell.out.contains(said), "{}", unwell.out);
     assert!(
         unwell
@@ -483,25 +567,70 @@ fn keys_policies_and_services_are_asked_for_in_the_apis_words() {
     let setup = run(&api, &["keys", "setup", "--token", "t"]);
     run(
         &api,
-        &["policies", "add", "night", "--step", "15m:usr_1", "--step", "1h"],
+        &[
+            "policies",
+            "add",
+            "night",
+            "--step",
+            "15m:usr_00000000000000000000000000000001",
+            "--step",
+            "1h",
+        ],
     );
-    run(&api, &["services", "add", "API", "--policy", "pol_1"]);
+    run(
+        &api,
+        &[
+            "services",
+            "add",
+            "API",
+            "--policy",
+            "pol_00000000000000000000000000000001",
+        ],
+    );
     run(&api, &["backup", "today.db"]);
     assert!(setup.out.contains("API key: ok_new"), "{}", setup.out);
     assert_eq!(api.body(0), json!({ "token": "t", "name": "first key" }));
-    let steps = json!([{ "waitMinutes": 15, "assignee": { "id": "usr_1" } }, { "waitMinutes": 60 }]);
+    let steps = json!([{ "waitMinutes": 15, "assignee": { "id": "usr_00000000000000000000000000000001" } }, { "waitMinutes": 60 }]);
     assert_eq!(api.body(1), json!({ "name": "night", "steps": steps }));
     assert_eq!(
         api.body(2),
-        json!({ "name": "API", "escalationPolicy": { "id": "pol_1" } })
+        json!({ "name": "API", "escalationPolicy": { "id": "pol_00000000000000000000000000000001" } })
     );
     assert_eq!(api.body(3), json!({ "name": "today.db" }));
 }
 
 #[test]
-fn a_completion_script_knows_the_commands() {
-    let run = run_alone(&["completions", "bash"]);
-    assert!(run.out.contains("webhooks") && run.code == Some(0));
+fn completions_know_the_commands_and_are_read_by_their_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let run = run_alone(&["completions", shell]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert!(run.out.contains("rotate-secret"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = run_alone(&["completions", "bash"]).out;
+    let asked = "COMP_WORDS=(opsknight webhooks e) COMP_CWORD=2\n_opsknight opsknight e webhooks\necho \"${COMPREPLY[@]}\"";
+    let path = file(&folder, "completions.bash", &format!("{script}\n{asked}\n"));
+    let mut bash = std::process::Command::new("bash");
+    let output = bash.args(["--norc", &path]).output().unwrap();
+    let offered = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(offered.trim(), "edit enable export");
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_alone(&["man", "--to", folder.path().to_str().unwrap()]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    for (name, says) in [
+        ("opsknight.1", "opsknight\\-webhooks(1)"),
+        ("opsknight-serve.1", "\\-\\-data"),
+        ("opsknight-webhooks-add.1", "\\-\\-receiver"),
+    ] {
+        assert!(page(name).contains(says), "{name}: {}", page(name));
+    }
+    assert_eq!(page("opsknight-render-worker.1"), "");
+    assert_eq!(run_alone(&["man"]).out, page("opsknight.1"));
 }
 
 #[test]
@@ -526,18 +655,24 @@ fn the_server_may_be_given_before_or_after_the_command() {
 fn a_sign_in_link_is_printed_with_its_end() {
     let link = r#"{"link":"http://a.example/welcome?token=link_1","expiresAt":"2026-01-08T12:00:00.000Z"}"#;
     let api = FakeApi::answering(&[(201, link)]);
-    let made = run(&api, &["users", "sign-in-link", "usr_1"]);
+    let made = run(
+        &api,
+        &["users", "sign-in-link", "usr_00000000000000000000000000000001"],
+    );
     assert_eq!(
         made.out,
         "http://a.example/welcome?token=link_1\nworks once, until 2026-01-08T12:00:00.000Z\n"
     );
-    assert_eq!(api.lines(), ["POST /api/v1/users/usr_1/sign-in-link"]);
+    assert_eq!(
+        api.lines(),
+        ["POST /api/v1/users/usr_00000000000000000000000000000001/sign-in-link"]
+    );
 }
 
 #[test]
 fn tickets_are_made_linked_synced_and_parted() {
-    let link = r#"{"webhook":{"id":"whk_1","name":"desk"},"state":"linked","ticket":{"key":"OPS-1","url":"https://x.example/OPS-1"}}"#;
-    let asked = r#"{"webhook":{"id":"whk_1","name":"desk"},"state":"wanted","ticket":null}"#;
+    let link = r#"{"webhook":{"id":"whk_00000000000000000000000000000001","name":"desk"},"state":"linked","ticket":{"key":"OPS-1","url":"https://x.example/OPS-1"}}"#;
+    let asked = r#"{"webhook":{"id":"whk_00000000000000000000000000000001","name":"desk"},"state":"wanted","ticket":null}"#;
     let list = format!(r#"{{"items":[{link}]}}"#);
     let answers = [
         (201, asked),
@@ -548,30 +683,50 @@ fn tickets_are_made_linked_synced_and_parted() {
     ];
     let api = FakeApi::answering(&answers);
     let said = |arguments: &[&str]| run(&api, &[&["tickets"], arguments].concat()).out;
-    assert_eq!(said(&["create", "inc_1", "whk_1"]), "asked whk_1 for a ticket\n");
     assert_eq!(
-        said(&["link", "inc_1", "whk_1", "OPS-1"]),
+        said(&[
+            "create",
+            "inc_00000000000000000000000000000001",
+            "whk_00000000000000000000000000000001"
+        ]),
+        "asked whk_00000000000000000000000000000001 for a ticket\n"
+    );
+    assert_eq!(
+        said(&[
+            "link",
+            "inc_00000000000000000000000000000001",
+            "whk_00000000000000000000000000000001",
+            "OPS-1"
+        ]),
         "linked OPS-1 (https://x.example/OPS-1)\n"
     );
     assert_eq!(
-        said(&["sync", "inc_1", "whk_1"]),
+        said(&[
+            "sync",
+            "inc_00000000000000000000000000000001",
+            "whk_00000000000000000000000000000001"
+        ]),
         "the incident followed its ticket\n"
     );
     assert_eq!(
-        said(&["unlink", "inc_1", "whk_1"]),
-        "unlinked the ticket of inc_1 at whk_1\n"
+        said(&[
+            "unlink",
+            "inc_00000000000000000000000000000001",
+            "whk_00000000000000000000000000000001"
+        ]),
+        "unlinked the ticket of inc_00000000000000000000000000000001 at whk_00000000000000000000000000000001\n"
     );
-    assert!(said(&["list", "inc_1"]).contains("OPS-1"));
+    assert!(said(&["list", "inc_00000000000000000000000000000001"]).contains("OPS-1"));
     let lines = [
-        "POST /api/v1/incidents/inc_1/tickets",
-        "POST /api/v1/incidents/inc_1/tickets",
-        "POST /api/v1/incidents/inc_1/tickets/whk_1/sync",
-        "DELETE /api/v1/incidents/inc_1/tickets/whk_1",
-        "GET /api/v1/incidents/inc_1/tickets",
+        "POST /api/v1/incidents/inc_00000000000000000000000000000001/tickets",
+        "POST /api/v1/incidents/inc_00000000000000000000000000000001/tickets",
+        "POST /api/v1/incidents/inc_00000000000000000000000000000001/tickets/whk_00000000000000000000000000000001/sync",
+        "DELETE /api/v1/incidents/inc_00000000000000000000000000000001/tickets/whk_00000000000000000000000000000001",
+        "GET /api/v1/incidents/inc_00000000000000000000000000000001/tickets",
     ];
     assert_eq!(api.lines(), lines);
     assert_eq!(
         api.body(1),
-        json!({ "webhook": { "id": "whk_1" }, "ticket": "OPS-1" })
+        json!({ "webhook": { "id": "whk_00000000000000000000000000000001" }, "ticket": "OPS-1" })
     );
 }

@@ -12,7 +12,7 @@ const PROBLEM: &str = r#"{"type":"about:blank","title":"fields cannot be accepte
 #[test]
 fn a_refusal_is_told_with_sentence_code_fields_and_advice() {
     let api = FakeApi::answering(&[(422, PROBLEM)]);
-    let run = run(&api, &["webhooks", "add", "--name", "x", "--url", "ftp://x"]);
+    let run = run(&api, &["webhooks", "add", "--name", "x", "--receiver", "ftp://x"]);
     assert_eq!(run.code, Some(1), "{run:?}");
     assert_eq!(run.out, "");
     let expected = "error: name, url of the request cannot be accepted (invalid_fields)\n  \

@@ -7,6 +7,8 @@ mod fake_api;
 mod incidents;
 mod listen;
 mod people;
+mod tables;
+mod webhooks;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

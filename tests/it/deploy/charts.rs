@@ -28,7 +28,7 @@ const OF_THE_CHART: [&str; 10] = [
 ];
 
 /// The judges from PyPI; nothing if `./check` said that it could not install them.
-fn python(name: &str) -> Option<PathBuf> {
+pub fn python(name: &str) -> Option<PathBuf> {
     let python = judges().join("bin").join(name);
     if python.exists() {
         return Some(python);

@@ -2,7 +2,9 @@
 
 mod backups;
 mod charts;
+mod inits;
 mod monitoring;
+mod packages;
 mod proxies;
 
 use std::path::Path;

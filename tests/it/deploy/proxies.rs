@@ -317,17 +317,17 @@ async fn a_fleet_is_served_through_caddy_as_the_example_has_it() {
 async fn the_whole_example_for_nginx_with_tls_is_understood() {
     let Some(program) = program("nginx") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let [certificate, key] = ["fullchain.pem", "privkey.pem"].map(|name| folder.path().join(name));
+    test_nginx(&program, folder.path(), &text("deploy/nginx.conf")).await;
+}
+
+/// Has nginx read a whole file, with a certificate of its own.
+pub async fn test_nginx(program: &Path, folder: &Path, file: &str) {
+    let [certificate, key] = ["fullchain.pem", "privkey.pem"].map(|name| folder.join(name));
     let made = rcgen::generate_simple_self_signed(["opsknight.example".to_owned()]).unwrap();
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let example =
-        text("deploy/nginx.conf").replace("/etc/ssl/opsknight", &folder.path().display().to_string());
-    let path = write_nginx(folder.path(), &example);
-    let (folder, path) = (folder.path().display().to_string(), path.display().to_string());
-    judge(
-        &program,
-        &["-t", "-q", "-e", "stderr", "-p", &folder, "-c", &path],
-    )
-    .await;
+    let example = file.replace("/etc/ssl/opsknight", &folder.display().to_string());
+    let path = write_nginx(folder, &example);
+    let (folder, path) = (folder.display().to_string(), path.display().to_string());
+    judge(program, &["-t", "-q", "-e", "stderr", "-p", &folder, "-c", &path]).await;
 }

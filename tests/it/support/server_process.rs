@@ -27,8 +27,17 @@ impl ServerProcess {
     pub async fn start_under(runner: &[&str], data: &Path, change: impl FnOnce(&mut Command)) -> Self {
         let words = [runner, &[env!("CARGO_BIN_EXE_opsknight")]].concat();
         let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        Self::start_by(command, data, change).await
+    }
+
+    /// The same with another file of the program.
+    pub async fn start_binary(binary: &Path, data: &Path, change: impl FnOnce(&mut Command)) -> Self {
+        Self::start_by(Command::new(binary), data, change).await
+    }
+
+    async fn start_by(mut command: Command, data: &Path, change: impl FnOnce(&mut Command)) -> Self {
         command
-            .args(&words[1..])
             .args(["serve", "--dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .env("OPSKNIGHT_LOG", "warn")

@@ -1,13 +1,10 @@
 //! What `listen` says about one request: what came, whether its signatures fit, how it is answered.
 
-use std::io::IsTerminal;
-
 use bytes::Bytes;
 use http::request::Parts;
 use serde_json::{Map, Value, json};
 
 use clock::Clock;
-use config::environment;
 use model::secret::SecretText;
 use model::time::Timestamp;
 use outbound::signature::{
@@ -16,6 +13,9 @@ use outbound::signature::{
 };
 
 use super::fault::Fault;
+use crate::colour::{self, Colour, paint};
+use crate::exchange::body_lines;
+use crate::output::printable;
 
 /// How far the time of a Standard Webhooks signature may be off: what its libraries allow.
 const TOLERANCE_SECONDS: u64 = 300;
@@ -59,6 +59,16 @@ impl Judged {
             Self::Wrong => "WRONG",
             Self::Missing => "missing",
         }
+    }
+}
+
+impl Judged {
+    fn in_words(self) -> String {
+        let colour = match self {
+            Self::Verified | Self::VerifiedByPrevious => Colour::Good,
+            Self::Stale | Self::Wrong | Self::Missing => Colour::Bad,
+        };
+        paint(colour, self.as_str())
     }
 }
 
@@ -130,42 +140,43 @@ impl Report {
 
     /// For people.
     pub fn in_words(&self) -> String {
-        let or_dash = |name: &str| self.header(name).unwrap_or("-").to_owned();
-        let mut lines = vec![format!(
-            "\n{}  {} {}  {}{}  {}  attempt {}",
-            self.at.to_rfc3339_seconds(),
-            self.method,
-            self.target,
-            or_dash("x-opsknight-event"),
-            if self.header("x-opsknight-test").is_some() {
-                " (test)"
-            } else {
-                ""
-            },
-            or_dash("x-opsknight-delivery"),
-            or_dash("x-opsknight-attempt"),
-        )];
-        let body: Option<Value> = serde_json::from_slice(&self.body).ok();
-        let title = body.as_ref().and_then(|body| {
-            let of_incident = body.pointer("/incident/title");
-            of_incident.or_else(|| body.pointer("/title"))?.as_str()
-        });
-        lines.extend(title.map(|title| format!("  title:     {title}")));
-        lines.extend(self.signatures.as_ref().map(|signatures| {
-            format!(
-                "  signature: X-OpsKnight-Signature {}, webhook-signature {}",
-                signatures.opsknight.as_str(),
-                signatures.standard.as_str()
-            )
-        }));
         if let Some(simulated) = &self.simulated {
             return self.simulated_in_words(simulated);
         }
-        lines.push(format!("  answer:    {}", self.fault));
-        let pretty = body.and_then(|body| serde_json::to_string_pretty(&body).ok());
-        let shown = pretty.unwrap_or_else(|| String::from_utf8_lossy(&self.body).into_owned());
-        lines.extend(shown.lines().map(|line| format!("  {line}")));
-        printable(&lines.join("\n"))
+        let body = String::from_utf8_lossy(&self.body);
+        let mut lines = vec![String::new(), self.head_in_words()];
+        lines.extend(title(&body).map(|title| format!("  title:     {}", printable(&title))));
+        lines.extend(self.signatures.as_ref().map(|signatures| {
+            format!(
+                "  signature: X-OpsKnight-Signature {}, webhook-signature {}",
+                signatures.opsknight.in_words(),
+                signatures.standard.in_words()
+            )
+        }));
+        let answer = match self.fault {
+            Fault::Ok => Colour::Good,
+            _ => Colour::Bad,
+        };
+        lines.push(format!("  answer:    {}", paint(answer, &self.fault.to_string())));
+        lines.extend(body_lines(&body).iter().map(|line| format!("  {line}")));
+        lines.join("\n")
+    }
+
+    fn head_in_words(&self) -> String {
+        let or_dash = |name: &str| printable(self.header(name).unwrap_or("-"));
+        let test = match self.header("x-opsknight-test") {
+            Some(_) => " (test)",
+            None => "",
+        };
+        let request = printable(&format!("{} {}", self.method, self.target));
+        format!(
+            "{}  {}  {}{test}  {}  attempt {}",
+            self.at.to_rfc3339_seconds(),
+            paint(Colour::Strong, &request),
+            or_dash("x-opsknight-event"),
+            or_dash("x-opsknight-delivery"),
+            or_dash("x-opsknight-attempt"),
+        )
     }
 
     /// A request to a platform: what it did, and the message as it stands now.
@@ -214,21 +225,19 @@ impl Report {
     }
 }
 
+/// What a body is about, if it says.
+fn title(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    let of_incident = body.pointer("/incident/title");
+    let title = of_incident.or_else(|| body.pointer("/title"))?;
+    title.as_str().map(str::to_owned)
+}
+
 /// A bar in a colour, for terminals that know colours.
 fn coloured_bar(colour: u32) -> String {
-    if environment("NO_COLOR").is_some() || !std::io::stdout().is_terminal() {
+    if !colour::is_shown() {
         return "┃".to_owned();
     }
     let [_, red, green, blue] = colour.to_be_bytes();
     format!("\u{1b}[38;2;{red};{green};{blue}m┃\u{1b}[0m")
-}
-
-/// Without control characters: what a stranger sends must not steer the terminal.
-fn printable(text: &str) -> String {
-    let shown = |character: char| match character {
-        '\n' => character,
-        _ if character.is_control() => char::REPLACEMENT_CHARACTER,
-        _ => character,
-    };
-    text.chars().map(shown).collect()
 }

@@ -1,0 +1,186 @@
+//! Tables for people: as wide as the terminal, or 80 columns where there is none (`COLUMNS` says otherwise). Ids and other short
+//! words are never broken: what finds no room beside them wraps, and columns that find none at all are left out, the last ones
+//! first. Everything stands in `--json`.
+
+use comfy_table::{CellAlignment, Column, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use unicode_width::UnicodeWidthStr;
+
+use config::environment;
+
+/// How wide output is that goes into no terminal.
+const DEFAULT_WIDTH: usize = 80;
+/// The narrowest terminal that is believed.
+const MIN_WIDTH: usize = 40;
+/// Longer words may be broken, unless they are ids.
+const LONGEST_WHOLE_WORD: usize = 24;
+/// What an id has behind its prefix.
+const ID_DIGITS: usize = 32;
+/// Blanks between two columns.
+const GAP: u16 = 2;
+
+/// How wide a column must be, and how wide it would like to be.
+struct Sizes {
+    least: usize,
+    natural: usize,
+}
+
+impl Sizes {
+    fn new<'a>(heading: &str, cells: impl Iterator<Item = &'a str>) -> Self {
+        let mut sizes = Self {
+            least: heading.width(),
+            natural: heading.width(),
+        };
+        for cell in cells {
+            let lines = cell.lines().map(UnicodeWidthStr::width);
+            sizes.natural = lines.fold(sizes.natural, usize::max);
+            sizes.least = cell.split_whitespace().map(least).fold(sizes.least, usize::max);
+        }
+        sizes
+    }
+}
+
+/// How wide a column with this word must be.
+fn least(word: &str) -> usize {
+    match is_id(word.trim_end_matches(',')) {
+        true => word.width(),
+        false => word.width().min(LONGEST_WHOLE_WORD),
+    }
+}
+
+/// Whether a word is an id: `dlv_` and 32 hexadecimal digits, or any other prefix.
+pub fn is_id(word: &str) -> bool {
+    let digits = word.split_once('_').map(|(_, digits)| digits);
+    digits.is_some_and(|digits| {
+        digits.len() == ID_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
+}
+
+/// How wide output may be.
+pub fn width() -> usize {
+    let terminal = Table::new().width().map(usize::from);
+    let said = || environment("COLUMNS")?.parse().ok();
+    terminal.or_else(said).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
+}
+
+/// A table of this width.
+pub fn table(headings: &[&str], rows: Vec<Vec<String>>, width: usize) -> String {
+    let cells = |column: usize| {
+        rows.iter()
+            .map(move |row| row.get(column).map_or("", String::as_str))
+    };
+    let sizes: Vec<Sizes> = headings
+        .iter()
+        .enumerate()
+        .map(|(column, heading)| Sizes::new(heading, cells(column)))
+        .collect();
+    let shown = fit(&sizes, width);
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(shown.iter().map(|(column, _)| headings[*column]));
+    table.add_rows(rows.into_iter().map(|mut row| {
+        let cell = |(column, _): &(usize, usize)| row.get_mut(*column).map(std::mem::take);
+        shown
+            .iter()
+            .map(cell)
+            .map(Option::unwrap_or_default)
+            .collect::<Vec<_>>()
+    }));
+    for (column, (_, width)) in table.column_iter_mut().zip(&shown) {
+        set_width(column, *width);
+    }
+    // An arrangement is needed for the widths to count.
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(width).unwrap_or(u16::MAX).saturating_add(GAP));
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+fn set_width(column: &mut Column, width: usize) {
+    let width = u16::try_from(width).unwrap_or(u16::MAX).saturating_add(GAP);
+    column.set_padding((0, GAP));
+    column.set_cell_alignment(CellAlignment::Left);
+    column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+}
+
+/// Which columns find room, each with its width. The first one always does.
+fn fit(sizes: &[Sizes], width: usize) -> Vec<(usize, usize)> {
+    let mut left = width;
+    let mut shown: Vec<(usize, usize)> = Vec::with_capacity(sizes.len());
+    for (column, sizes) in sizes.iter().enumerate() {
+        let gap = if shown.is_empty() { 0 } else { usize::from(GAP) };
+        if shown.is_empty() || sizes.least + gap <= left {
+            left = left.saturating_sub(sizes.least + gap);
+            shown.push((column, sizes.least));
+        }
+    }
+    for (column, width) in &mut shown {
+        let more = left.min(sizes[*column].natural - *width);
+        *width += more;
+        left -= more;
+    }
+    shown
+}
+
+/// A text in lines of a width, broken at blanks only.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            if !line.is_empty() && line.width() + 1 + word.width() > width {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "dlv_0190b6c88f3e7d2a8e4c5f6a7b8c9d04";
+
+    fn row(cells: &[&str]) -> Vec<String> {
+        cells.iter().map(|cell| (*cell).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_table_fits_its_width_and_no_id_is_broken() {
+        let headings = ["ID", "STATUS", "WEBHOOK", "INCIDENT", "MADE"];
+        let name = "The pager of the people who are on call";
+        let rows = [row(&[ID, "delivered", name, ID, "2026-01-05T12:00:00.000Z"])];
+        for width in [60, 80, 120, 200] {
+            let table = table(&headings, rows.to_vec(), width);
+            let widest = table.lines().map(UnicodeWidthStr::width).max().unwrap();
+            assert!(widest <= width, "{widest} of {width}:\n{table}");
+            assert!(table.contains(ID) && table.contains("delivered"), "{table}");
+        }
+        let narrow = table(&headings, rows.to_vec(), 80);
+        assert!(!narrow.contains("INCIDENT"), "{narrow}");
+        let wide = table(&headings, rows.to_vec(), 200);
+        assert_eq!(wide.lines().count(), 2, "{wide}");
+    }
+
+    #[test]
+    fn a_long_word_is_broken_only_if_it_is_no_id() {
+        let url = "https://hooks.example/of/the/people/who/are/on/call";
+        let table = table(&["ID", "URL"], vec![row(&[ID, url])], 66);
+        assert!(table.lines().all(|line| line.width() <= 66), "{table}");
+        assert!(table.contains(ID) && table.lines().count() > 2, "{table}");
+    }
+
+    #[test]
+    fn text_wraps_at_blanks_and_keeps_its_words() {
+        let wrapped = wrap(&format!("one two {ID} three"), 10);
+        assert_eq!(wrapped, ["one two", ID, "three"]);
+        assert_eq!(wrap("a\nb", 10), ["a", "b"]);
+    }
+}
