@@ -6,6 +6,7 @@
 
 mod alert_sources;
 mod deliveries;
+mod events;
 mod form_nonce;
 mod guard;
 mod inboxes;

@@ -1,0 +1,3 @@
+//! Signatures of events, checked for people.
+
+pub mod signature_check;
