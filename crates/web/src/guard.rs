@@ -104,9 +104,9 @@ async fn authorize(
         {
             return Err(PageError::packed_form().into_response());
         }
-        let limit = match rule.policy {
-            RoutePolicy::Public => MAX_OPEN_FORM_BYTES,
-            RoutePolicy::SignedIn | RoutePolicy::Requires(_) => MAX_FORM_BYTES,
+        let limit = match session {
+            None => MAX_OPEN_FORM_BYTES,
+            Some(_) => MAX_FORM_BYTES,
         };
         let form = Form::read(body, limit)
             .await

@@ -3,7 +3,8 @@
 use crate::layout::{assets, export, live};
 use crate::route::{PageRoute, RoutePolicy};
 use crate::{
-    alert_sources, deliveries, inboxes, incidents, insights, overview, people, reference, settings, webhooks,
+    alert_sources, deliveries, events, inboxes, incidents, insights, overview, people, reference, settings,
+    webhooks,
 };
 use model::access::Scope;
 
@@ -313,6 +314,9 @@ fn settings_pages() -> Vec<PageRoute> {
             reference::api_docs::schemas,
         ),
         Route::page("/docs/errors", RoutePolicy::Public, reference::error_codes::page),
+        Route::page("/docs/events", RoutePolicy::Public, events::catalog::page),
+        Route::form("/docs/events", RoutePolicy::Public, events::catalog::check),
+        Route::page("/docs/events/{file}", RoutePolicy::Public, events::schema_file::page),
         Route::page("/docs", RoutePolicy::Public, reference::documents::start),
         Route::page("/docs/{*path}", RoutePolicy::Public, reference::documents::page),
     ]

@@ -92,6 +92,7 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
         BTreeSet::from([
             "/act/{webhook}/{token}",
             "/appearance",
+            "/docs/events",
             "/setup",
             "/sign-in",
             "/welcome"
@@ -105,6 +106,8 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
             "/badges/{file}",
             "/docs",
             "/docs/errors",
+            "/docs/events",
+            "/docs/events/{file}",
             "/docs/{*path}",
             "/setup",
             "/sign-in",

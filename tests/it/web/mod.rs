@@ -8,6 +8,7 @@ mod chromedriver;
 mod counts;
 mod doors;
 mod error_codes;
+mod event_catalog;
 mod exports;
 mod forms;
 mod hostile_text;

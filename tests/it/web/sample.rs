@@ -21,13 +21,14 @@ const STREAMS: [&str; 2] = ["/live", "/wall/live"];
 /// The longest description of an incident.
 const MAX_DESCRIPTION_BYTES: usize = 10_000;
 /// Addresses that are no pages of the server's own.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "/badges/{file}",
     "/assets/{version}/{name}",
     "/in/{id}",
     "/incidents/export",
     "/deliveries/export",
     "/insights/{file}",
+    "/docs/events/{file}",
 ];
 
 /// What stands behind `/act/` in a link that resolves an incident: of a chat that gets no events.
