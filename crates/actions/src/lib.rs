@@ -15,6 +15,7 @@ pub mod incidents;
 pub mod insights;
 pub mod password;
 pub mod people;
+pub mod receiver_links;
 pub mod system;
 pub mod tickets;
 pub mod webhooks;

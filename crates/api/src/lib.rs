@@ -27,6 +27,7 @@ mod openapi;
 mod outgoing;
 pub mod problem;
 mod query;
+mod receiver_links;
 mod recovery;
 mod route;
 mod routes;

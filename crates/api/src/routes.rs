@@ -23,7 +23,8 @@ use crate::webhook_view::WebhookView;
 use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody};
 use crate::{
     api_keys, audit, deliveries, escalation_policies, events, export_routes, incident_routes, insights,
-    recovery, services, source_routes, stream, stream_tokens, system_routes, ticket_routes, users, webhooks,
+    receiver_links, recovery, services, source_routes, stream, stream_tokens, system_routes, ticket_routes,
+    users, webhooks,
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Route> {
         incident_routes::all(),
         insight_routes(),
         ticket_routes::all(),
+        receiver_links::all(),
         service_routes(),
         user_routes(),
         policy_routes(),

@@ -46,6 +46,7 @@ macro_rules! conformance {
         $crate::fleet!();
         $crate::inboxes!();
         $crate::receipts!();
+        $crate::receiver_links!();
         $crate::sessions!();
         $crate::sign_in!();
         $crate::upkeep!();

@@ -55,6 +55,7 @@ mod policies;
 mod prune;
 mod queue;
 mod receipts;
+mod receiver_links;
 mod recording;
 mod rekey;
 mod replays;
@@ -118,6 +119,7 @@ impl From<Database> for Store {
             sign_in: Arc::clone(&database) as _,
             sessions: Arc::clone(&database) as _,
             inboxes: Arc::clone(&database) as _,
+            receiver_links: Arc::clone(&database) as _,
             sources: Arc::clone(&database) as _,
             overview: Arc::clone(&database) as _,
             upkeep: database,

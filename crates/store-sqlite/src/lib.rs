@@ -50,6 +50,7 @@ mod prune;
 mod queue;
 mod readers;
 mod receipts;
+mod receiver_links;
 mod recording;
 mod refusals;
 mod rekey;
@@ -129,6 +130,7 @@ impl Database {
             sign_in: Arc::clone(self) as _,
             sessions: Arc::clone(self) as _,
             inboxes: Arc::clone(self) as _,
+            receiver_links: Arc::clone(self) as _,
             sources: Arc::clone(self) as _,
             overview: Arc::clone(self) as _,
             upkeep: Arc::clone(self) as _,

@@ -338,6 +338,7 @@ fn ticket_note_of(code: &str) -> Option<Flash> {
 /// The same about alert sources.
 fn source_note_of(code: &str) -> Option<Flash> {
     let (tone, sentence) = match code {
+        "link-revoked" => ("success", "Revoked. The link opens nothing any more."),
         "key-rotated" => (
             "success",
             "The key is new, and the one before opens nothing any more: change it at the sender.",

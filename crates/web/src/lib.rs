@@ -15,6 +15,7 @@ mod insights;
 mod layout;
 mod overview;
 mod people;
+mod receiver;
 mod reference;
 mod route;
 pub mod routes;

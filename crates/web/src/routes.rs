@@ -3,8 +3,8 @@
 use crate::layout::{assets, export, live};
 use crate::route::{PageRoute, RoutePolicy};
 use crate::{
-    alert_sources, deliveries, events, inboxes, incidents, insights, overview, people, reference, settings,
-    webhooks,
+    alert_sources, deliveries, events, inboxes, incidents, insights, overview, people, receiver, reference,
+    settings, webhooks,
 };
 use model::access::Scope;
 
@@ -18,6 +18,7 @@ pub fn all() -> Vec<PageRoute> {
         webhook_pages(),
         source_pages(),
         inbox_pages(),
+        receiver_pages(),
         settings_pages(),
     ]
     .into_iter()
@@ -228,6 +229,16 @@ fn webhook_pages() -> Vec<PageRoute> {
             webhooks::page::recover,
         ),
         Route::form(
+            "/settings/integrations/{id}/receiver-links",
+            WEBHOOKS,
+            webhooks::receiver_links::create,
+        ),
+        Route::form(
+            "/settings/integrations/{id}/receiver-links/{link}/revoke",
+            WEBHOOKS,
+            webhooks::receiver_links::revoke,
+        ),
+        Route::form(
             "/settings/integrations/{id}/delete",
             WEBHOOKS,
             webhooks::page::delete,
@@ -293,6 +304,31 @@ fn inbox_pages() -> Vec<PageRoute> {
     ]
 }
 
+fn receiver_pages() -> Vec<PageRoute> {
+    use PageRoute as Route;
+    const LINK: RoutePolicy = RoutePolicy::ReceiverLink;
+    vec![
+        Route::page(
+            "/receiver/open/{token}",
+            RoutePolicy::Public,
+            receiver::open::open,
+        ),
+        Route::page("/receiver/{link}", LINK, receiver::page::page),
+        Route::form("/receiver/{link}/test", LINK, receiver::page::send_test),
+        Route::form(
+            "/receiver/{link}/rotate-secret",
+            LINK,
+            receiver::page::rotate_secret,
+        ),
+        Route::page("/receiver/{link}/deliveries/{id}", LINK, receiver::delivery::page),
+        Route::form(
+            "/receiver/{link}/deliveries/{id}/replay",
+            LINK,
+            receiver::delivery::replay,
+        ),
+    ]
+}
+
 fn settings_pages() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
@@ -316,7 +352,11 @@ fn settings_pages() -> Vec<PageRoute> {
         Route::page("/docs/errors", RoutePolicy::Public, reference::error_codes::page),
         Route::page("/docs/events", RoutePolicy::Public, events::catalog::page),
         Route::form("/docs/events", RoutePolicy::Public, events::catalog::check),
-        Route::page("/docs/events/{file}", RoutePolicy::Public, events::schema_file::page),
+        Route::page(
+            "/docs/events/{file}",
+            RoutePolicy::Public,
+            events::schema_file::page,
+        ),
         Route::page("/docs", RoutePolicy::Public, reference::documents::start),
         Route::page("/docs/{*path}", RoutePolicy::Public, reference::documents::page),
     ]

@@ -31,6 +31,8 @@ const DEVICE_COOKIE: &str = "opsknight_device";
 const SECURE_DEVICE_COOKIE: &str = "__Host-opsknight_device";
 /// The same if the server has only a part of its host.
 const SECURE_PART_DEVICE_COOKIE: &str = "__Secure-opsknight_device";
+/// The cookie with the token of a link to a receiver's page; it is sent to that page only.
+pub const RECEIVER_COOKIE: &str = "opsknight_receiver";
 /// The cookie with the choice of light or dark.
 const THEME_COOKIE: &str = "opsknight_theme";
 /// The cookie with the choice of a wide or narrow sidebar.
@@ -72,6 +74,15 @@ impl Transport {
     /// A `Set-Cookie` for the token of a device.
     pub fn set_device(&self, token: &str) -> String {
         self.set(self.device_cookie(), token, DEVICE_LIFETIME.as_secs())
+    }
+
+    /// A `Set-Cookie` for the token of a link to a receiver's page, for so long; for that page only.
+    pub fn set_receiver(&self, link: &str, token: &str, max_age_seconds: u64) -> String {
+        let (path, secure) = (&self.base_path, self.secure_attribute());
+        format!(
+            "{RECEIVER_COOKIE}={token}; Path={path}/receiver/{link}; HttpOnly; SameSite=Lax; \
+             Max-Age={max_age_seconds}{secure}"
+        )
     }
 
     /// A `Set-Cookie` for a matter of taste.

@@ -17,6 +17,7 @@ use clock::Env;
 use limit::shared::SharedLimits;
 use limit::{Limit, Limiter};
 use model::client_address::ClientNetwork;
+use model::id::ReceiverLinkId;
 use store::Store;
 use store::upkeep::Audited;
 
@@ -35,6 +36,11 @@ pub const ACCOUNT_ANYWHERE_LIMIT: Limit = Limit {
 /// How many links and tokens one network address may try that do not work.
 const LINK_LIMIT: Limit = Limit {
     per_second: 0.5,
+    burst: 30.0,
+};
+/// How much may be done with one link to a receiver's page.
+const RECEIVER_LIMIT: Limit = Limit {
+    per_second: 0.2,
     burst: 30.0,
 };
 /// How much inboxes take from one network address.
@@ -103,6 +109,8 @@ pub struct Inner {
     parts: WebParts,
     /// Links and tokens that do not work, by network address.
     pub link_failures: Arc<Limiter<ClientNetwork>>,
+    /// What is done with links to receivers' pages.
+    pub receiver_actions: Arc<Limiter<ReceiverLinkId>>,
     /// What comes to inboxes, by network address.
     pub inbox_senders: Arc<Limiter<ClientNetwork>>,
     /// What comes to inboxes in all.
@@ -121,6 +129,7 @@ impl WebState {
         let (settings, limits) = (&parts.settings, &parts.limits);
         Self(Arc::new(Inner {
             link_failures: limits.limiter("link failures", LINK_LIMIT, MAX_COUNTED),
+            receiver_actions: limits.limiter("receiver links", RECEIVER_LIMIT, MAX_COUNTED),
             inbox_senders: limits.limiter("inbox senders", INBOX_SENDER_LIMIT, MAX_COUNTED),
             inbox_arrivals: limits.limiter("inbox arrivals", INBOX_LIMIT, 1),
             watchers: Watchers::default(),

@@ -8,3 +8,4 @@ pub mod new;
 pub mod options;
 mod outage_fields;
 pub mod page;
+pub mod receiver_links;

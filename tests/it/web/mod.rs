@@ -16,6 +16,7 @@ mod incidents;
 mod insights;
 mod looks;
 pub mod people;
+mod receiver_links;
 pub mod sample;
 mod screenshots;
 mod sessions;

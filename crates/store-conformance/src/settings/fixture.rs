@@ -22,6 +22,7 @@ use store::fleet::Fleet;
 use store::inboxes::Inboxes;
 use store::queue::Queue;
 use store::receipts::{Answer, ReceiptState, Receipts};
+use store::receiver_links::ReceiverLinks;
 use store::sessions::Sessions;
 use store::sign_in::SignIn;
 use store::sources::Sources;
@@ -122,6 +123,9 @@ impl Fixture {
     }
     pub fn inboxes(&self) -> &dyn Inboxes {
         &*self.store.inboxes
+    }
+    pub fn receiver_links(&self) -> &dyn ReceiverLinks {
+        &*self.store.receiver_links
     }
 
     pub fn sources(&self) -> &dyn Sources {

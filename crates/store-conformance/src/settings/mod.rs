@@ -15,6 +15,7 @@ mod fixture;
 pub mod fleet;
 pub mod inboxes;
 pub mod receipts;
+pub mod receiver_links;
 pub mod samples;
 pub mod sessions;
 pub mod sign_in;

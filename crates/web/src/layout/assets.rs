@@ -147,7 +147,7 @@ mod tests {
     fn every_mark_that_a_page_names_is_there() {
         let marks = include_str!("../../assets/icons.svg");
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-        let texts = crate::tests::files_below(&folder);
+        let texts = crate::tests::templates::files_below(&folder);
         let texts = texts.iter().map(|path| std::fs::read_to_string(path).unwrap());
         let named: Vec<_> = texts
             .flat_map(|text| {
