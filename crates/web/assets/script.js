@@ -314,6 +314,14 @@ if (previewed) {
   });
 }
 
+// What an address leads to is open.
+const openTarget = () => {
+  const part = location.hash && document.getElementById(location.hash.slice(1));
+  if (part && part.matches('details')) part.open = true;
+};
+openTarget();
+addEventListener('hashchange', openTarget);
+
 // The first mistake of a form is where to go on.
 const mistake = $('.has-error input:not([type=hidden]), .has-error textarea, .has-error select');
 if (mistake) mistake.focus();

@@ -1,9 +1,11 @@
 //! Webhooks: the list, one of them, and the form that makes and changes one.
 
+pub mod backlog;
 mod event_choices;
 pub mod facts;
 pub mod form;
 pub mod list;
+mod marks;
 pub mod new;
 pub mod options;
 mod outage_fields;

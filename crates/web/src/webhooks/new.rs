@@ -9,7 +9,7 @@ use crate::layout::{Layout, Nav, go, render, render_refused};
 use crate::session::UserSession;
 use crate::state::WebState;
 use crate::webhooks::form::{WebhookFields, draft_of, field_errors};
-use crate::webhooks::list::kind_letter;
+use crate::webhooks::marks::kind_mark;
 use crate::webhooks::options::{KindFields, Shown};
 use actions::Patch;
 use destination::Adapter;
@@ -21,7 +21,7 @@ use model::webhook::WebhookKind;
 struct KindChoice {
     key: &'static str,
     name: &'static str,
-    letter: String,
+    mark: String,
     description: &'static str,
 }
 
@@ -59,7 +59,7 @@ pub async fn choose_kind(State(state): State<WebState>, session: UserSession) ->
         KindChoice {
             key: about.kind,
             name: about.name,
-            letter: kind_letter(about),
+            mark: kind_mark(about),
             description: about.summary,
         }
     };
