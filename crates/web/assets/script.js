@@ -290,6 +290,30 @@ if (filter) {
   });
 }
 
+// Services are found while their name is typed.
+const search = $('[data-find-services]');
+if (search) {
+  const place = document.getElementById(search.dataset.findServices);
+  let timer;
+  const find = async () => {
+    const body = new URLSearchParams(new FormData(search.form));
+    body.delete('once');
+    const answer = await fetch(`${base}/settings/integrations/find-services`, { method: 'POST', body, headers: { accept: 'text/html' } });
+    if (answer.ok) place.replaceChildren(...new DOMParser().parseFromString(await answer.text(), 'text/html').body.childNodes);
+  };
+  const soon = (event) => {
+    event.stopPropagation();
+    clearTimeout(timer);
+    timer = setTimeout(() => find().catch(() => {}), 250);
+  };
+  search.addEventListener('input', soon);
+  search.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter') return;
+    event.preventDefault();
+    soon(event);
+  });
+}
+
 // A message, or what is read from a request, is previewed while it is set up.
 const previewed = $('form[data-preview]');
 if (previewed) {

@@ -18,7 +18,7 @@ use crate::layout::form::{CSRF_FIELD, Form, MAX_FORM_BYTES, MAX_OPEN_FORM_BYTES}
 use crate::receiver;
 use crate::route::{PageVerb, RoutePolicy};
 use crate::session::{
-    RequestContext, Transport, UserSession, cookie, csrf_token, is_csrf_token, preferences,
+    RequestContext, Transport, UserSession, cookie, csrf_token, is_csrf_token, preferences, typed_key,
 };
 use crate::state::WebState;
 use config::{base_path, without_base_path};
@@ -223,11 +223,13 @@ async fn find_session(
         state.store.sessions.touch(session.id, context.now).await?;
     }
     let csrf = csrf_token(token);
+    let typed_key = typed_key(token);
     let form_nonce = form_nonce::issue(&csrf, context.now, state.source.random());
     Ok(Some(UserSession {
         user,
         session,
         csrf,
+        typed_key,
         context: RequestContext {
             form_nonce,
             ..context.clone()

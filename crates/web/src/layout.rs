@@ -12,6 +12,7 @@ pub mod not_found;
 pub mod paging;
 pub mod query;
 pub mod show;
+pub mod typed_secrets;
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};

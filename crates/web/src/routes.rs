@@ -187,6 +187,11 @@ fn webhook_pages() -> Vec<PageRoute> {
             webhooks::form::check_filter,
         ),
         Route::form(
+            "/settings/integrations/find-services",
+            WEBHOOKS,
+            webhooks::service_picker::find,
+        ),
+        Route::form(
             "/settings/integrations/preview/{kind}",
             WEBHOOKS,
             deliveries::message::preview,

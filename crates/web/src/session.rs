@@ -17,6 +17,7 @@ use model::device::DEVICE_LIFETIME;
 use model::session::Session;
 use model::time::Timestamp;
 use model::user::User;
+use store::seal::MasterKey;
 use strum::{EnumString, IntoStaticStr};
 
 /// The cookie with the session's token, over plain HTTP.
@@ -173,6 +174,8 @@ pub struct UserSession {
     pub session: Session,
     /// The token that every form of this session carries.
     pub csrf: String,
+    /// What seals secrets that were typed, until the form is sent again. It stands in no page.
+    pub typed_key: MasterKey,
     /// How their pages look.
     pub context: RequestContext,
 }
@@ -192,6 +195,14 @@ impl UserSession {
 /// The token of a session's forms: made from the session's own token, which no other site can read.
 pub fn csrf_token(session_token: &str) -> String {
     hex::encode(hmac_sha256(session_token.as_bytes(), [b"opsknight form"]))
+}
+
+/// What seals secrets that a session typed: made from the session's own token, and not to be had from that of its forms.
+pub fn typed_key(session_token: &str) -> MasterKey {
+    MasterKey::new(hmac_sha256(
+        session_token.as_bytes(),
+        [b"opsknight typed secrets 1"],
+    ))
 }
 
 /// Whether a form's token is the session's, compared in constant time.
