@@ -254,6 +254,15 @@ fn webhook_action_routes() -> Vec<Route> {
         .gives::<WebhookView<'_>>(200),
         Route::new(
             Post,
+            "/api/v1/webhooks/{id}/clone",
+            WRITE,
+            "Make a webhook like another one, disabled, with a secret of its own, shown once",
+            webhooks::clone,
+        )
+        .may_take::<Nothing>()
+        .gives::<WebhookView<'_>>(201),
+        Route::new(
+            Post,
             "/api/v1/webhooks/{id}/enable",
             WRITE,
             "Enable a webhook; what was held is sent",

@@ -290,6 +290,14 @@ if (filter) {
   });
 }
 
+// A file that is chosen is put into its text, to be looked at and sent.
+for (const chosen of $$('input[type=file][data-into]')) {
+  chosen.hidden = false;
+  chosen.addEventListener('change', async () => {
+    if (chosen.files[0]) document.getElementById(chosen.dataset.into).value = await chosen.files[0].text();
+  });
+}
+
 // Services are found while their name is typed.
 const search = $('[data-find-services]');
 if (search) {

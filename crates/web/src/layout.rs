@@ -339,6 +339,7 @@ fn ticket_note_of(code: &str) -> Option<Flash> {
 /// The same about alert sources.
 fn source_note_of(code: &str) -> Option<Flash> {
     let (tone, sentence) = match code {
+        "cloned" => ("success", "Cloned. It is disabled: look at it, then enable it."),
         "link-revoked" => ("success", "Revoked. The link opens nothing any more."),
         "key-rotated" => (
             "success",

@@ -181,6 +181,17 @@ fn webhook_pages() -> Vec<PageRoute> {
             WEBHOOKS,
             webhooks::new::create,
         ),
+        Route::page(
+            "/settings/integrations/export",
+            WEBHOOKS,
+            webhooks::copies::export_all,
+        ),
+        Route::page("/settings/integrations/import", WEBHOOKS, webhooks::import::page),
+        Route::form(
+            "/settings/integrations/import",
+            WEBHOOKS,
+            webhooks::import::import,
+        ),
         Route::form(
             "/settings/integrations/check-filter",
             WEBHOOKS,
@@ -232,6 +243,16 @@ fn webhook_pages() -> Vec<PageRoute> {
             "/settings/integrations/{id}/recover",
             REPLAY,
             webhooks::page::recover,
+        ),
+        Route::page(
+            "/settings/integrations/{id}/export",
+            WEBHOOKS,
+            webhooks::copies::export_one,
+        ),
+        Route::form(
+            "/settings/integrations/{id}/clone",
+            WEBHOOKS,
+            webhooks::copies::clone,
         ),
         Route::form(
             "/settings/integrations/{id}/receiver-links",

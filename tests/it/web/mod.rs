@@ -25,5 +25,6 @@ mod showroom;
 mod sources;
 mod stream_page;
 mod wall;
+mod webhook_copies;
 mod webhooks;
 mod windows;

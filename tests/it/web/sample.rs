@@ -23,7 +23,7 @@ pub const RECEIVER_COOKIE: &str = "opsknight_receiver";
 /// The longest description of an incident.
 const MAX_DESCRIPTION_BYTES: usize = 10_000;
 /// Addresses that are no pages of the server's own.
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "/badges/{file}",
     "/assets/{version}/{name}",
     "/in/{id}",
@@ -31,6 +31,8 @@ const FILES: [&str; 8] = [
     "/deliveries/export",
     "/insights/{file}",
     "/docs/events/{file}",
+    "/settings/integrations/export",
+    "/settings/integrations/{id}/export",
     "/receiver/open/{token}",
 ];
 

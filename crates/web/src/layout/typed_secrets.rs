@@ -19,7 +19,7 @@ pub const TYPED_FIELD: &str = "typed";
 /// How long they can be sent again.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// The longest of them that is carried, in bytes.
-const MAX_SECRET_BYTES: usize = 16 * 1024;
+const MAX_SECRET_BYTES: usize = 64 * 1024;
 /// The most that are carried.
 const MAX_SECRETS: usize = 50;
 
