@@ -27,7 +27,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-use api::{ApiParts, ApiSettings, ApiState};
+use api::{ApiParts, ApiSettings, ApiState, Person};
 use clock::Env;
 use config::{self, Config};
 use engine::deliver::Deliverer;
@@ -46,6 +46,7 @@ use store::wakeup::Wakeup;
 use store::{Store, log_store_failure};
 use supervisor::Supervisor;
 use telemetry::Metrics;
+use web::ApiReads;
 
 use clients::{Bounds, Clients};
 use fleet_watch::FleetWatch;
@@ -176,6 +177,7 @@ impl App {
         let ticket_poller = TicketPoller::new(store.clone(), source.clone(), dispatcher.clone());
         let actions = gateway::actions(&store, &source, rules, renderer, &dispatcher, &ticket_poller);
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
+        let api_reads = ApiReads::default();
         let shared = Shared {
             actions: Arc::clone(&actions),
             store: store.clone(),
@@ -185,6 +187,7 @@ impl App {
             limits: limits.clone(),
             capacity,
             metrics: Arc::clone(&metrics),
+            api_reads: api_reads.clone(),
             stopping: stop.begin.subscribe(),
         };
         let (pages, set_up_token) = pages::prepare(config, shared).await?;
@@ -202,7 +205,7 @@ impl App {
         };
         let clients = Clients::new(Bounds::new(&capacity), proxies(config), Arc::clone(&metrics));
         let pages = pages.merge(gateway::callers(&parts, client));
-        let site = site(config, parts, pages, stop.drain.subscribe());
+        let site = site(config, parts, (pages, api_reads), stop.drain.subscribe());
         let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
         let mut timers = dispatcher.start_tasks(&ticket_poller, keep_for(config));
         fleet.start(&mut timers, config, &supervisor);
@@ -399,8 +402,19 @@ fn proxies(config: &Config) -> TrustedProxies {
 }
 
 /// Everything that is served: the API, the doors of those who call us, the pages.
-fn site(config: &Config, parts: ApiParts, pages: Router, draining: watch::Receiver<bool>) -> Site {
-    let router = api::router(ApiState::new(parts), pages);
+fn site(
+    config: &Config,
+    parts: ApiParts,
+    (pages, api_reads): (Router, ApiReads),
+    draining: watch::Receiver<bool>,
+) -> Site {
+    let state = ApiState::new(parts);
+    let reading = state.clone();
+    api_reads.set(Arc::new(move |id, actor, scopes, uri| {
+        let person = Person { id, actor, scopes };
+        Box::pin(api::read_as(reading.clone(), person, uri))
+    }));
+    let router = api::router(state, pages);
     Site::new(router, config.public_url.as_ref(), proxies(config), draining)
 }
 

@@ -30,6 +30,7 @@ use axum::Router;
 use axum::middleware::from_fn;
 
 pub use layout::export::PageExports;
+pub use reference::try_api::ApiReads;
 pub use route::{PageVerb, RoutePolicy};
 pub use state::{WebParts, WebSettings, WebState};
 

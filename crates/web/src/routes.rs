@@ -370,6 +370,7 @@ fn settings_pages() -> Vec<PageRoute> {
         Route::form("/settings/system/check", ADMIN, settings::system::check),
         Route::form("/settings/system/backup", ADMIN, settings::system::back_up),
         Route::page("/docs/api", RoutePolicy::SignedIn, reference::api_docs::page),
+        Route::page("/docs/api/try", RoutePolicy::SignedIn, reference::try_api::page),
         Route::page(
             "/docs/schemas",
             RoutePolicy::SignedIn,

@@ -11,6 +11,7 @@ use url::Url;
 use crate::layout::export::PageExports;
 use crate::layout::live::Watchers;
 use crate::overview::badges::Badges;
+use crate::reference::try_api::ApiReads;
 use actions::Actions;
 use actions::access::SetupToken;
 use clock::Env;
@@ -94,6 +95,8 @@ pub struct WebParts {
     pub openapi: fn() -> serde_json::Value,
     /// What pages export: the API's own, which they may not know.
     pub exports: PageExports,
+    /// Reads of the API, which the pages may not know.
+    pub api_reads: ApiReads,
     /// What the server's own check that nothing is lost came to.
     pub audited: Box<dyn Fn() -> Option<Audited> + Send + Sync>,
     /// Becomes true when the server stops: live pages end.

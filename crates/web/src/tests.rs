@@ -124,6 +124,7 @@ impl House {
             setup: SetupToken::none(),
             openapi: api::openapi_document,
             exports: crate::PageExports::none(),
+            api_reads: crate::ApiReads::default(),
             audited: Box::new(|| None),
             stopping,
         });

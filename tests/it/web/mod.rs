@@ -24,6 +24,7 @@ mod set_up;
 mod showroom;
 mod sources;
 mod stream_page;
+mod try_api;
 mod wall;
 mod webhook_copies;
 mod webhooks;

@@ -22,7 +22,7 @@ use store::Store;
 use store::wakeup::Commits;
 use supervisor::{HowEnded, Supervisor, VitalEnd};
 use telemetry::Metrics;
-use web::{PageExports, WebParts, WebSettings, WebState};
+use web::{ApiReads, PageExports, WebParts, WebSettings, WebState};
 
 /// How many accounts' failures to sign in one address may have: it may be that of a whole office.
 const ACCOUNTS_PER_ADDRESS: f64 = 10.0;
@@ -44,6 +44,8 @@ pub struct Shared {
     /// How many pages may be live at once.
     pub capacity: Capacity,
     pub metrics: Arc<Metrics>,
+    /// Where the API puts its reads once it is there.
+    pub api_reads: ApiReads,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
@@ -76,6 +78,7 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
         setup,
         openapi: api::openapi_document,
         exports,
+        api_reads: shared.api_reads,
         audited: Box::new(move || shared.metrics.audited()),
         stopping: shared.stopping,
     });
