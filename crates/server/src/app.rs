@@ -177,7 +177,6 @@ impl App {
         let ticket_poller = TicketPoller::new(store.clone(), source.clone(), dispatcher.clone());
         let actions = gateway::actions(&store, &source, rules, renderer, &dispatcher, &ticket_poller);
         let (first_key, setup_token) = first_key::prepare(config, &store, &source).await?;
-        let api_reads = ApiReads::default();
         let shared = Shared {
             actions: Arc::clone(&actions),
             store: store.clone(),
@@ -187,7 +186,6 @@ impl App {
             limits: limits.clone(),
             capacity,
             metrics: Arc::clone(&metrics),
-            api_reads: api_reads.clone(),
             stopping: stop.begin.subscribe(),
         };
         let (pages, set_up_token) = pages::prepare(config, shared).await?;
@@ -204,8 +202,8 @@ impl App {
             stopping: stop.begin.subscribe(),
         };
         let clients = Clients::new(Bounds::new(&capacity), proxies(config), Arc::clone(&metrics));
-        let pages = pages.merge(gateway::callers(&parts, client));
-        let site = site(config, parts, (pages, api_reads), stop.drain.subscribe());
+        let pages = (pages.0.merge(gateway::callers(&parts, client)), pages.1);
+        let site = site(config, parts, pages, stop.drain.subscribe());
         let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
         let mut timers = dispatcher.start_tasks(&ticket_poller, keep_for(config));
         fleet.start(&mut timers, config, &supervisor);

@@ -16,6 +16,7 @@ pub fn all() -> Vec<PageRoute> {
         catalog_pages(),
         delivery_pages(),
         webhook_pages(),
+        webhook_actions(),
         source_pages(),
         inbox_pages(),
         receiver_pages(),
@@ -218,6 +219,12 @@ fn webhook_pages() -> Vec<PageRoute> {
             WEBHOOKS,
             webhooks::form::change,
         ),
+    ]
+}
+
+fn webhook_actions() -> Vec<PageRoute> {
+    use PageRoute as Route;
+    vec![
         Route::form(
             "/settings/integrations/{id}/test",
             TEST,

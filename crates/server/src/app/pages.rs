@@ -44,14 +44,16 @@ pub struct Shared {
     /// How many pages may be live at once.
     pub capacity: Capacity,
     pub metrics: Arc<Metrics>,
-    /// Where the API puts its reads once it is there.
-    pub api_reads: ApiReads,
     /// Becomes true when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
 
-/// The pages, and the one-time token of the set-up link if nobody can sign in yet.
-pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router, Option<SecretText>)> {
+/// The pages, where the API puts its reads once it is there, and the one-time token of the set-up link if nobody can sign in yet.
+pub async fn prepare(
+    config: &Config,
+    shared: Shared,
+) -> anyhow::Result<((Router, ApiReads), Option<SecretText>)> {
+    let api_reads = ApiReads::default();
     let (setup, token) = first_admin(config, &shared.store, &shared.source).await?;
     let failures_per_minute = ACCOUNTS_PER_ADDRESS * f64::from(config.api.failed_sign_ins_per_minute);
     let settings = WebSettings {
@@ -78,11 +80,11 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
         setup,
         openapi: api::openapi_document,
         exports,
-        api_reads: shared.api_reads,
+        api_reads: api_reads.clone(),
         audited: Box::new(move || shared.metrics.audited()),
         stopping: shared.stopping,
     });
-    Ok((web::router(state), token))
+    Ok(((web::router(state), api_reads), token))
 }
 
 /// The API's exports, with room of their own: no key's exports are in the way of people's.

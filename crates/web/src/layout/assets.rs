@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 7] = [
+const ASSETS: [Asset; 8] = [
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",
@@ -27,6 +27,11 @@ const ASSETS: [Asset; 7] = [
         name: "script.js",
         media_type: "text/javascript; charset=utf-8",
         content: include_bytes!("../../assets/script.js"),
+    },
+    Asset {
+        name: "forms.js",
+        media_type: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../assets/forms.js"),
     },
     Asset {
         name: "live.js",

@@ -20,7 +20,7 @@ use crate::state::WebState;
 use crate::webhooks::facts::{Fact, facts};
 use crate::webhooks::list::{CanaryLine, trouble, webhook_badge};
 use crate::webhooks::new::show_secret;
-use crate::webhooks::receiver_links::{LinkRow, link_rows};
+use crate::webhooks::receiver_links::LinkList;
 use actions::deliveries::Period;
 use actions::webhooks::RotationDraft;
 use destination::about::{Signature, UrlField};
@@ -95,8 +95,7 @@ struct WebhookPage {
     hold: bool,
     recovery: Option<Recovery>,
     rotation_errors: FieldErrors,
-    receiver_links: Vec<LinkRow>,
-    link_errors: FieldErrors,
+    receiver_links: LinkList,
     query: Query,
     /// How to have the platform tell us of pressed buttons, for those who may set it up.
     callback: Option<String>,
@@ -131,7 +130,6 @@ impl WebhookPage {
             Some(delivery_id) => test_result(state, session, &webhook, delivery_id).await?,
             None => None,
         };
-        let facts = facts(&webhook, state).await?;
         let last_call = state.store.endpoints.last_call_at(id).await?;
         Ok(Self {
             layout: Layout::new(session, webhook.settings.name.clone(), Nav::Integrations),
@@ -162,7 +160,7 @@ impl WebhookPage {
             states: state_choices(query.text("status")),
             events: event_choices(query.text("event")),
             pager,
-            facts,
+            facts: facts(&webhook, state).await?,
             overlap_until: webhook
                 .previous_secret_until
                 .filter(|until| now < *until)
@@ -170,11 +168,7 @@ impl WebhookPage {
             hold: webhook.settings.when_disabled == WhenDisabled::Hold,
             recovery: None,
             rotation_errors: FieldErrors::default(),
-            receiver_links: match session.may(Scope::WebhooksWrite) {
-                true => link_rows(state, id, now).await?,
-                false => Vec::new(),
-            },
-            link_errors: FieldErrors::default(),
+            receiver_links: LinkList::load(state, session, id).await?,
             callback: match session.may(Scope::WebhooksWrite) {
                 true => callback_help(state, id).await?,
                 false => None,
@@ -404,7 +398,7 @@ pub async fn refuse_link(
     errors: FieldErrors,
 ) -> PageResult {
     let mut page = WebhookPage::load(state, session, id, Query::default()).await?;
-    page.link_errors = errors;
+    page.receiver_links.errors = errors;
     render_refused(&page)
 }
 

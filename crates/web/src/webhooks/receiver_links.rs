@@ -16,6 +16,7 @@ use crate::webhooks::page::refuse_link;
 use actions::ActionError;
 use actions::receiver_links::ReceiverLinkDraft;
 use config::base_url;
+use model::access::Scope;
 use model::id::{ReceiverLinkId, WebhookId};
 use model::time::Timestamp;
 
@@ -30,8 +31,28 @@ pub struct LinkRow {
     pub ends: Markup,
 }
 
-/// The links of a webhook, newest first.
-pub async fn link_rows(state: &WebState, id: WebhookId, now: Timestamp) -> Result<Vec<LinkRow>, PageError> {
+/// The links of a webhook, newest first, and what is wrong with one that was to be made.
+#[derive(Default)]
+pub struct LinkList {
+    pub rows: Vec<LinkRow>,
+    pub errors: FieldErrors,
+}
+
+impl LinkList {
+    /// The links as far as a session may see them.
+    pub async fn load(state: &WebState, session: &UserSession, id: WebhookId) -> Result<Self, PageError> {
+        let rows = match session.may(Scope::WebhooksWrite) {
+            true => link_rows(state, id, session.context.now).await?,
+            false => Vec::new(),
+        };
+        Ok(Self {
+            rows,
+            errors: FieldErrors::default(),
+        })
+    }
+}
+
+async fn link_rows(state: &WebState, id: WebhookId, now: Timestamp) -> Result<Vec<LinkRow>, PageError> {
     let links = state.store.receiver_links.list(id).await?.into_iter();
     let row = |link: model::receiver_link::ReceiverLink| LinkRow {
         id: link.id,
