@@ -18,6 +18,7 @@ pub mod insights;
 pub mod mail;
 pub mod password;
 pub mod people;
+pub mod receiver_links;
 pub mod second_factor;
 pub mod system;
 pub mod tickets;

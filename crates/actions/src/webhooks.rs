@@ -1,8 +1,11 @@
 //! Webhooks: creating, changing, enabling, disabling, rotating the secret, Send Test.
 
 pub mod choice_preview;
+mod clone;
 pub mod draft;
 pub mod fields;
+pub mod file;
+pub mod import;
 pub mod message_preview;
 pub mod options;
 mod outages;
@@ -89,7 +92,7 @@ impl Actions {
     }
 
     /// What signs the links in messages of a kind that offers actions. It never leaves the server.
-    fn new_link_key(&self, kind: WebhookKind) -> Option<SecretText> {
+    pub(crate) fn new_link_key(&self, kind: WebhookKind) -> Option<SecretText> {
         let offers = kinds::adapter(kind)?.description().offers_actions();
         offers.then(|| SecretText::new(hex::encode(self.source.random::<32>())))
     }

@@ -14,7 +14,7 @@ use limit::bounded_map::BoundedMap;
 use model::access::{ApiKey, KeyHash, Scope, ScopeSet};
 use model::audit::Actor;
 use model::client_address::ClientAddress;
-use model::id::KeyId;
+use model::id::{KeyId, UserId};
 use model::restriction::Restriction;
 use model::time::Timestamp;
 
@@ -41,6 +41,20 @@ pub struct CallerKey {
     /// Its hash, to ask again.
     pub hash: KeyHash,
     expires_at: Option<Timestamp>,
+}
+
+impl CallerKey {
+    /// What stands in the place of a key for a person who is signed in to the pages.
+    pub fn of_person(id: UserId, actor: Actor, scopes: ScopeSet) -> Self {
+        Self {
+            id: KeyId::from_bytes(*id.as_bytes()),
+            actor,
+            scopes,
+            restriction: Restriction::default(),
+            hash: KeyHash([0; 32]),
+            expires_at: None,
+        }
+    }
 }
 
 /// The key of the request at hand.

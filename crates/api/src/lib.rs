@@ -26,8 +26,10 @@ mod insights;
 mod metrics;
 mod openapi;
 mod outgoing;
+mod own_session;
 pub mod problem;
 mod query;
+mod receiver_links;
 mod recovery;
 mod route;
 mod routes;
@@ -62,6 +64,7 @@ use crate::guard::Location;
 use crate::problem::{Code, PROBLEM_JSON, Problem, with_address};
 use crate::route::{Route, Verb};
 
+pub use own_session::{Person, read_as};
 pub use state::{ApiParts, ApiSettings, ApiState};
 
 /// What the paths of the API begin with, but for those of health and metrics.

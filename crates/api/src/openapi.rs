@@ -106,7 +106,7 @@ fn tag(path: &str) -> &str {
 
 fn parameters(route: &Route) -> Vec<Value> {
     let mut parameters = Vec::new();
-    for name in ["id", "webhook"] {
+    for name in ["id", "webhook", "link"] {
         if !route.path.contains(&format!("{{{name}}}")) {
             continue;
         }

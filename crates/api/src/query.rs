@@ -9,7 +9,9 @@ use crate::cursor::parse_list_cursor;
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
 use actions::FieldError;
-use model::id::{DeliveryId, IncidentId, KeyId, PolicyId, ServiceId, SourceId, UserId, WebhookId};
+use model::id::{
+    DeliveryId, IncidentId, KeyId, PolicyId, ReceiverLinkId, ServiceId, SourceId, UserId, WebhookId,
+};
 use model::incident_number::IncidentKey;
 use store::Page;
 
@@ -21,6 +23,9 @@ pub struct PathIncident(pub IncidentId);
 
 /// The same, with the webhook behind it.
 pub struct PathIncidentWebhook(pub IncidentId, pub WebhookId);
+
+/// The webhook in a path, with the link to its receiver's page behind it.
+pub struct PathReceiverLink(pub WebhookId, pub ReceiverLinkId);
 
 /// The query parameters. Unknown ones are refused, so that a slip does not widen a list.
 pub struct QueryOf<T>(pub T);
@@ -76,6 +81,17 @@ impl FromRequestParts<ApiState> for PathIncidentWebhook {
         let Path((incident, webhook)) = path.map_err(|_| not_found(IncidentId::WHAT))?;
         let webhook = webhook.parse().map_err(|_| not_found(WebhookId::WHAT))?;
         Ok(Self(find_incident(state, &incident).await?, webhook))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathReceiverLink {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((webhook, link)) = path.map_err(|_| not_found(WebhookId::WHAT))?;
+        let webhook = webhook.parse().map_err(|_| not_found(WebhookId::WHAT))?;
+        Ok(Self(webhook, link.parse().map_err(|_| not_found("link"))?))
     }
 }
 

@@ -9,6 +9,7 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::guard::{Access, Location, Repetition, Restricted, RoutePolicy, guard};
+use crate::own_session::admit;
 use crate::problem::Code;
 use crate::state::ApiState;
 use crate::words;
@@ -233,6 +234,12 @@ impl Route {
     /// Adds the route to a router, behind its guard.
     pub fn add_to(self, router: Router<ApiState>, state: &ApiState) -> Router<ApiState> {
         let layer = from_fn_with_state((state.clone(), self.rule), guard);
+        router.route(self.path, self.handler.route_layer(layer))
+    }
+
+    /// Adds the route to a router that people read from, behind the guard for those.
+    pub fn add_to_reads(self, router: Router<ApiState>, state: &ApiState, scope: Scope) -> Router<ApiState> {
+        let layer = from_fn_with_state((state.clone(), scope), admit);
         router.route(self.path, self.handler.route_layer(layer))
     }
 

@@ -23,7 +23,8 @@ use crate::webhook_view::WebhookView;
 use crate::webhooks::{DisableBody, StatsQuery, StatsView, TestBody, WebhooksQuery};
 use crate::{
     api_keys, audit, deliveries, escalation_policies, events, export_routes, incident_routes, insights,
-    recovery, services, source_routes, stream, stream_tokens, system_routes, ticket_routes, users, webhooks,
+    receiver_links, recovery, services, source_routes, stream, stream_tokens, system_routes, ticket_routes,
+    users, webhooks,
 };
 use actions::access::KeyDraft;
 use actions::catalog::{PolicyDraft, ServiceDraft, UserDraft};
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Route> {
         incident_routes::all(),
         insight_routes(),
         ticket_routes::all(),
+        receiver_links::all(),
         service_routes(),
         user_routes(),
         policy_routes(),
@@ -258,6 +260,15 @@ fn webhook_action_routes() -> Vec<Route> {
         .may_take::<RotationDraft>()
         .fails(&[InvalidFields, Conflict])
         .gives::<WebhookView<'_>>(200),
+        Route::new(
+            Post,
+            "/api/v1/webhooks/{id}/clone",
+            WRITE,
+            "Make a webhook like another one, disabled, with a secret of its own, shown once",
+            webhooks::clone,
+        )
+        .may_take::<Nothing>()
+        .gives::<WebhookView<'_>>(201),
         Route::new(
             Post,
             "/api/v1/webhooks/{id}/enable",

@@ -219,6 +219,17 @@ pub async fn rotate_secret(
     ok(&WebhookView::from(&webhook).with_secret(secret.reveal()))
 }
 
+/// `POST /webhooks/{id}/clone`
+pub async fn clone(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathId(id): PathId<WebhookId>,
+    _: OptionalBody<Nothing>,
+) -> ApiResult {
+    let (webhook, secret) = state.actions.clone_webhook(caller.actor(), id).await?;
+    created(&with_secret(&webhook, secret.reveal()))
+}
+
 /// `POST /webhooks/{id}/test`
 pub async fn test(
     State(state): State<ApiState>,

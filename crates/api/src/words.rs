@@ -137,6 +137,10 @@ mod tests {
                 id: SourceId::new(at, [0; 10]),
                 name: name(),
             },
+            Actor::Receiver {
+                webhook_id,
+                name: name(),
+            },
         ];
         assert_eq!(actors.map(|actor| actor.kind()), Actor::KINDS);
     }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use model::audit::{Actor, Change};
 use model::id::{
-    AttemptId, AuditId, EventId, InboxId, InboxRequestId, IncidentId, KeyId, PolicyId, ServiceId, SessionId,
-    SourceId, SourceRequestId, UserId, WebhookId,
+    AttemptId, AuditId, EventId, InboxId, InboxRequestId, IncidentId, KeyId, PolicyId, ReceiverLinkId,
+    ServiceId, SessionId, SourceId, SourceRequestId, UserId, WebhookId,
 };
 use model::time::Timestamp;
 
@@ -225,6 +225,7 @@ impl Env {
         new_session_id -> SessionId,
         new_inbox_id -> InboxId,
         new_inbox_request_id -> InboxRequestId,
+        new_receiver_link_id -> ReceiverLinkId,
         new_source_id -> SourceId,
         new_source_request_id -> SourceRequestId,
     }

@@ -48,8 +48,6 @@ pub struct Sample {
 impl Sample {
     /// A webhook of a kind with this URL, and an event about a sample incident that happened at a time.
     pub fn new(kind: WebhookKind, url: Url, name: EventName, at: Timestamp) -> Self {
-        let incident = incident(name, at);
-        let event = Event::new(EventId::new(at, [4; 10]), name, &incident, Actor::System, at);
         Self {
             webhook: webhook(kind, url.clone(), at),
             target: Target {
@@ -59,7 +57,7 @@ impl Sample {
                 headers: Vec::new(),
                 discovered_settings: None,
             },
-            event,
+            event: event(name, at),
             links: Links::default(),
             memory: None,
             progress: None,
@@ -138,6 +136,17 @@ impl Sample {
             now: self.now,
         }
     }
+}
+
+/// An event about a sample incident that happens at a time.
+pub fn event(name: EventName, at: Timestamp) -> Event {
+    Event::new(
+        EventId::new(at, [4; 10]),
+        name,
+        &incident(name, at),
+        Actor::System,
+        at,
+    )
 }
 
 fn incident(name: EventName, at: Timestamp) -> Incident {

@@ -36,11 +36,13 @@ pub enum Actor {
     },
     /// An alert source, with the name it had.
     Source { id: SourceId, name: String },
+    /// Whoever holds a link to the receiver's page of a webhook, with the name that the link had.
+    Receiver { webhook_id: WebhookId, name: String },
 }
 
 impl Actor {
     /// Every kind of actor.
-    pub const KINDS: [&'static str; 6] = ["system", "key", "user", "chat", "ticket", "source"];
+    pub const KINDS: [&'static str; 7] = ["system", "key", "user", "chat", "ticket", "source", "receiver"];
 
     /// Which of [`Actor::KINDS`].
     pub fn kind(&self) -> &'static str {
@@ -51,6 +53,7 @@ impl Actor {
             Self::Chat { .. } => "chat",
             Self::Ticket { .. } => "ticket",
             Self::Source { .. } => "source",
+            Self::Receiver { .. } => "receiver",
         }
     }
 
@@ -62,7 +65,8 @@ impl Actor {
             | Self::User { name, .. }
             | Self::Chat { name, .. }
             | Self::Ticket { name, .. }
-            | Self::Source { name, .. } => name,
+            | Self::Source { name, .. }
+            | Self::Receiver { name, .. } => name,
         }
     }
 
@@ -75,6 +79,7 @@ impl Actor {
             Self::Chat { webhook_id, name } => format!("chat:{webhook_id}:{name}"),
             Self::Ticket { webhook_id, name } => format!("ticket:{webhook_id}:{name}"),
             Self::Source { id, name } => format!("source:{id}:{name}"),
+            Self::Receiver { webhook_id, name } => format!("receiver:{webhook_id}:{name}"),
         }
     }
 
@@ -106,6 +111,12 @@ impl Actor {
                 id,
                 name: name.into(),
             }),
+            (Some("receiver"), Some(id), Some(name)) => {
+                id.parse().map_or(Self::System, |webhook_id| Self::Receiver {
+                    webhook_id,
+                    name: name.into(),
+                })
+            }
             _ => Self::System,
         }
     }
@@ -163,6 +174,11 @@ mod tests {
             name: "Ada (Ops: Discord)".into(),
         };
         assert_eq!(Actor::decode(&chat.encode()), chat);
+        let receiver = Actor::Receiver {
+            webhook_id: WebhookId::new(Timestamp::EPOCH, [1; 10]),
+            name: "Team B: payments".into(),
+        };
+        assert_eq!(Actor::decode(&receiver.encode()), receiver);
         assert_eq!(Actor::decode("key:broken"), Actor::System);
     }
 }

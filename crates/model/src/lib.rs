@@ -33,6 +33,7 @@ pub mod network;
 pub mod operational;
 pub mod outage;
 pub mod patch;
+pub mod receiver_link;
 pub mod restriction;
 pub mod retry;
 pub mod schema;

@@ -29,7 +29,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use url::Url;
 
-use api::{ApiParts, ApiSettings, ApiState};
+use api::{ApiParts, ApiSettings, ApiState, Person};
 use clock::Env;
 use config::{self, Config};
 use engine::deliver::Deliverer;
@@ -48,6 +48,7 @@ use store::wakeup::Wakeup;
 use store::{Store, log_store_failure};
 use supervisor::Supervisor;
 use telemetry::Metrics;
+use web::ApiReads;
 
 use clients::{Bounds, Clients};
 use fleet_watch::FleetWatch;
@@ -202,7 +203,7 @@ impl App {
             stopping: stop.begin.subscribe(),
         };
         let clients = Clients::new(Bounds::new(&capacity), proxies(config), Arc::clone(&metrics));
-        let pages = pages.merge(gateway::callers(&parts, client));
+        let pages = (pages.0.merge(gateway::callers(&parts, client)), pages.1);
         let site = site(config, parts, pages, stop.drain.subscribe());
         let (open, server) = start_server(listener, site, clients, stop.begin.subscribe(), &supervisor);
         let mut timers = dispatcher.start_tasks(&ticket_poller, keep_for(config));
@@ -417,8 +418,19 @@ fn proxies(config: &Config) -> TrustedProxies {
 }
 
 /// Everything that is served: the API, the doors of those who call us, the pages.
-fn site(config: &Config, parts: ApiParts, pages: Router, draining: watch::Receiver<bool>) -> Site {
-    let router = api::router(ApiState::new(parts), pages);
+fn site(
+    config: &Config,
+    parts: ApiParts,
+    (pages, api_reads): (Router, ApiReads),
+    draining: watch::Receiver<bool>,
+) -> Site {
+    let state = ApiState::new(parts);
+    let reading = state.clone();
+    api_reads.set(Arc::new(move |id, actor, scopes, uri| {
+        let person = Person { id, actor, scopes };
+        Box::pin(api::read_as(reading.clone(), person, uri))
+    }));
+    let router = api::router(state, pages);
     Site::new(router, config.public_url.as_ref(), proxies(config), draining)
 }
 

@@ -48,6 +48,7 @@ macro_rules! conformance {
         $crate::inboxes!();
         $crate::receipts!();
         $crate::second_factors!();
+        $crate::receiver_links!();
         $crate::sessions!();
         $crate::sign_in!();
         $crate::upkeep!();

@@ -56,6 +56,7 @@ mod policies;
 mod prune;
 mod queue;
 mod receipts;
+mod receiver_links;
 mod recording;
 mod rekey;
 mod replays;
@@ -122,6 +123,7 @@ impl From<Database> for Store {
             second_factors: Arc::clone(&database) as _,
             identities: Arc::clone(&database) as _,
             inboxes: Arc::clone(&database) as _,
+            receiver_links: Arc::clone(&database) as _,
             sources: Arc::clone(&database) as _,
             overview: Arc::clone(&database) as _,
             upkeep: database,

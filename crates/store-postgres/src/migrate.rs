@@ -23,7 +23,7 @@ struct Migration {
 }
 
 /// Every migration in order.
-const MIGRATIONS: [Migration; 15] = [
+const MIGRATIONS: [Migration; 16] = [
     Migration {
         sql: include_str!("../migrations/0001_schema.sql"),
         min_program: 1,
@@ -78,6 +78,10 @@ const MIGRATIONS: [Migration; 15] = [
     },
     Migration {
         sql: include_str!("../migrations/0014_older_incidents.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0016_receiver_links.sql"),
         min_program: 1,
     },
     Migration {

@@ -6,16 +6,18 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 
 use model::activity::Activity;
-use model::id::{IncidentId, ServiceId, WebhookId};
+use model::id::{DeliveryId, IncidentId, ServiceId, WebhookId};
 use model::incident::{Incident, IncidentStatus, Severity};
 use model::insight::InsightDay;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::deliveries::COUNTED_AT_MOST;
-use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth, grouped_of_each};
+use store::overview::{DeadGroup, OLDEST_SEARCHED, OpenIncidents, Overview, WebhookHealth, grouped_of_each};
 
 use super::activity;
-use super::columns::{bytes, degraded_from_row, number, optional_time, parsed, state_from_row, time, value};
+use super::columns::{
+    bytes, degraded_from_row, number, optional_id, optional_time, parsed, state_from_row, time, value,
+};
 use super::connection::Connection;
 use super::database::Database;
 use super::delivery_rows::optional_failure_code;
@@ -175,10 +177,14 @@ async fn webhook_health(connection: &Connection) -> StoreResult<HashMap<WebhookI
                    (SELECT max(latest.finished_at)
                     FROM (SELECT state, finished_at, is_test FROM deliveries
                           WHERE webhook_id = w.id ORDER BY id DESC LIMIT $1) latest
-                    WHERE latest.state = 'delivered' AND NOT latest.is_test) AS last_delivered_at
+                    WHERE latest.state = 'delivered' AND NOT latest.is_test) AS last_delivered_at,
+                   (SELECT first.id FROM (SELECT id FROM deliveries
+                                          WHERE webhook_id = w.id AND finished_at IS NULL AND state = 'scheduled'
+                                          ORDER BY due_at, id LIMIT $2) first
+                    ORDER BY first.id LIMIT 1) AS oldest_waiting
                FROM webhooks w WHERE w.deleted_at IS NULL";
     let health = connection
-        .read_all(sql, &[&LATEST_SEARCHED], |row| {
+        .read_all(sql, &[&LATEST_SEARCHED, &i64::from(OLDEST_SEARCHED)], |row| {
             let id = WebhookId::from_bytes(bytes(row, "id")?);
             let counts = counts.get(&id).copied().unwrap_or_default();
             Ok((id, health_from_row(row, counts)?))
@@ -194,7 +200,9 @@ fn health_from_row(row: &Row, counts: Counts) -> StoreResult<WebhookHealth> {
         degraded: degraded_from_row(row)?,
         last_delivered_at: optional_time(row, "last_delivered_at")?,
         dead: counts.dead,
-        open: counts.scheduled + counts.queued + counts.claimed,
+        scheduled: counts.scheduled,
+        queued: counts.queued,
+        oldest_waiting: optional_id(row, "oldest_waiting")?.map(DeliveryId::from_bytes),
     })
 }
 

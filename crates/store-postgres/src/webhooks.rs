@@ -22,6 +22,7 @@ use super::connection::Connection;
 use super::database::Database;
 use super::endpoints::load_secrets;
 use super::fallbacks;
+use super::receiver_links;
 use super::subscriptions;
 use super::writer::WriteContext;
 
@@ -182,7 +183,7 @@ pub async fn get(connection: &Connection, id: WebhookId) -> StoreResult<Webhook>
 }
 
 /// One webhook that nobody else changes until this transaction has ended. Deliveries of it may be made meanwhile.
-async fn lock(connection: &Connection, id: WebhookId) -> StoreResult<Webhook> {
+pub async fn lock(connection: &Connection, id: WebhookId) -> StoreResult<Webhook> {
     let sql = format!(
         "SELECT {WEBHOOK_COLUMNS} FROM webhooks WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE"
     );
@@ -290,6 +291,7 @@ async fn delete(context: &mut WriteContext, id: WebhookId, change: &Change) -> S
     // After the change, for which whoever edits another webhook at the same time waits.
     check_unused(&subscriptions::read(&context.connection).await?.1, id)?;
     forget(&context.connection, id).await?;
+    receiver_links::delete_of(&context.connection, id).await?;
     let detail = format!("deleted \"{}\"", webhook.settings.name);
     finish(context, id, change, "webhook.delete", &detail).await
 }

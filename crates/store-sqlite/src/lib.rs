@@ -51,6 +51,7 @@ mod prune;
 mod queue;
 mod readers;
 mod receipts;
+mod receiver_links;
 mod recording;
 mod refusals;
 mod rekey;
@@ -133,6 +134,7 @@ impl Database {
             second_factors: Arc::clone(self) as _,
             identities: Arc::clone(self) as _,
             inboxes: Arc::clone(self) as _,
+            receiver_links: Arc::clone(self) as _,
             sources: Arc::clone(self) as _,
             overview: Arc::clone(self) as _,
             upkeep: Arc::clone(self) as _,

@@ -12,7 +12,7 @@ use super::transfer::refusal;
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 20] = [
+const MIGRATIONS: [&str; 21] = [
     include_str!("../migrations/0001_engine.sql"),
     include_str!("../migrations/0002_pages.sql"),
     include_str!("../migrations/0003_chat.sql"),
@@ -32,6 +32,7 @@ const MIGRATIONS: [&str; 20] = [
     include_str!("../migrations/0017_key_restrictions.sql"),
     include_str!("../migrations/0018_incident_numbers.sql"),
     include_str!("../migrations/0019_acknowledged.sql"),
+    include_str!("../migrations/0021_receiver_links.sql"),
     include_str!("../migrations/0022_people.sql"),
 ];
 /// Added to the number of the schema once the data are moved elsewhere, so that programs that know nothing of moving take the

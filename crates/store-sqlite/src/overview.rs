@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use rusqlite::{Connection, Row};
 
 use model::activity::Activity;
-use model::id::{IncidentId, ServiceId, WebhookId};
+use model::id::{DeliveryId, IncidentId, ServiceId, WebhookId};
 use model::incident::{Incident, IncidentStatus, Severity};
 use model::insight::InsightDay;
 use model::time::Timestamp;
 use store::StoreResult;
 use store::deliveries::COUNTED_AT_MOST;
-use store::overview::{DeadGroup, OpenIncidents, Overview, WebhookHealth, grouped_of_each};
+use store::overview::{DeadGroup, OLDEST_SEARCHED, OpenIncidents, Overview, WebhookHealth, grouped_of_each};
 
 use super::activity;
 use super::columns::{degraded_from_row, id_bytes, state_from_row};
@@ -169,7 +169,9 @@ fn webhook_health(connection: &Connection) -> StoreResult<HashMap<WebhookId, Web
                 degraded: degraded_from_row(row)?,
                 last_delivered_at: None,
                 dead: 0,
-                open: 0,
+                scheduled: 0,
+                queued: 0,
+                oldest_waiting: None,
             };
             Ok((WebhookId::from_bytes(id_bytes(row, "id")?), health))
         },
@@ -193,14 +195,23 @@ fn count_of(connection: &Connection, id: WebhookId, health: WebhookHealth) -> St
     Ok(WebhookHealth {
         last_delivered_at: last_delivered_at.flatten().map(Timestamp::from_millis),
         dead: count_dead(connection, id, Some(COUNTED_AT_MOST))?,
-        open: open(connection, id)?,
+        scheduled: count_open(connection, id, "scheduled", Some(COUNTED_AT_MOST))?,
+        queued: count_open(connection, id, "queued", Some(COUNTED_AT_MOST))?,
+        oldest_waiting: oldest_waiting(connection, id)?,
         ..health
     })
 }
 
-fn open(connection: &Connection, id: WebhookId) -> StoreResult<u64> {
-    let count = |state| count_open(connection, id, state, Some(COUNTED_AT_MOST));
-    Ok(count("scheduled")? + count("queued")? + count("claimed")?)
+fn oldest_waiting(connection: &Connection, id: WebhookId) -> StoreResult<Option<DeliveryId>> {
+    let oldest: Option<Option<[u8; 16]>> = read_one(
+        connection,
+        "SELECT min(id) FROM (SELECT id FROM deliveries INDEXED BY deliveries_open
+                              WHERE webhook_id = ?1 AND state = 'scheduled' AND finished_at IS NULL
+                              ORDER BY due_at LIMIT ?2)",
+        (id.as_bytes(), OLDEST_SEARCHED),
+        |row| row.get(0),
+    )?;
+    Ok(oldest.flatten().map(DeliveryId::from_bytes))
 }
 
 fn dead_groups(connection: &Connection) -> StoreResult<Vec<DeadGroup>> {

@@ -20,6 +20,7 @@ use super::columns::{WEBHOOK_COLUMNS, webhook_from_row};
 use super::database::Database;
 use super::endpoints::load_secrets;
 use super::fallbacks;
+use super::receiver_links;
 use super::statements::{execute, read_all, read_one};
 use super::writer::WriteContext;
 use store::sealed::{seal, webhook_place};
@@ -219,6 +220,7 @@ fn delete(context: &mut WriteContext<'_>, id: WebhookId, change: &Change) -> Sto
     );
     expect_one(deleted)?;
     forget(context.connection, id)?;
+    receiver_links::delete_of(context.connection, id)?;
     let detail = format!("deleted \"{}\"", webhook.settings.name);
     finish(context, id, change, "webhook.delete", &detail)
 }

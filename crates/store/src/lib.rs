@@ -37,6 +37,7 @@ pub mod overview;
 pub mod page;
 pub mod queue;
 pub mod receipts;
+pub mod receiver_links;
 pub mod seal;
 pub mod sealed;
 pub mod second_factors;
@@ -112,6 +113,8 @@ pub struct Store {
     pub identities: Arc<dyn identities::Identities>,
     /// Inboxes and what came to them.
     pub inboxes: Arc<dyn inboxes::Inboxes>,
+    /// Links to receivers' pages.
+    pub receiver_links: Arc<dyn receiver_links::ReceiverLinks>,
     /// Alert sources, what came to them, and their alerts.
     pub sources: Arc<dyn sources::Sources>,
     /// Counts for pages.

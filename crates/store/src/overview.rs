@@ -8,7 +8,7 @@ use crate::StoreResult;
 use crate::page::WALKED_OF_EACH;
 use model::activity::Activity;
 use model::exchange::FailureCode;
-use model::id::{IncidentId, ServiceId, WebhookId};
+use model::id::{DeliveryId, IncidentId, ServiceId, WebhookId};
 use model::incident::{Incident, IncidentStatus, Severity};
 use model::insight::InsightDay;
 use model::time::Timestamp;
@@ -40,6 +40,9 @@ pub struct DeadGroup {
     /// When the first and the last of those that are counted were made.
     pub made_between: (Timestamp, Timestamp),
 }
+
+/// Among how many of a webhook's deliveries, in the order in which they are due, the oldest is looked for.
+pub const OLDEST_SEARCHED: u32 = 100;
 
 /// How many dead deliveries are grouped by their cause, of all webhooks that have any.
 const GROUPED_AT_MOST: u32 = 20_000;
@@ -105,8 +108,12 @@ pub struct WebhookHealth {
     pub last_delivered_at: Option<Timestamp>,
     /// Its dead deliveries, counted up to [`COUNTED_AT_MOST`](crate::deliveries::COUNTED_AT_MOST).
     pub dead: u64,
-    /// Its open deliveries, in each state likewise.
-    pub open: u64,
+    /// Its deliveries that wait for their time, counted likewise; those of a disabled webhook are held.
+    pub scheduled: u64,
+    /// Those that wait behind an earlier one of their incident, likewise.
+    pub queued: u64,
+    /// The one that waits for longest, among the [`OLDEST_SEARCHED`] that are due first.
+    pub oldest_waiting: Option<DeliveryId>,
 }
 
 #[cfg(test)]

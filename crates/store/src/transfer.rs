@@ -31,7 +31,7 @@ impl Table {
 }
 
 /// Every table that is moved, each behind those that its rows refer to.
-pub static TABLES: [Table; 30] = [
+pub static TABLES: [Table; 31] = [
     Table::new("policies", &["id"]),
     Table::new("users", &["id"]),
     Table::new("policy_steps", &["policy_id", "position"]),
@@ -53,6 +53,7 @@ pub static TABLES: [Table; 30] = [
         ],
     },
     Table::new("ledger", &["webhook_id"]),
+    Table::new("receiver_links", &["id"]),
     Table::new("deliveries", &["id"]),
     Table::new("attempts", &["delivery_id", "id"]),
     Table::new("api_keys", &["id"]),

@@ -290,48 +290,13 @@ for (const all of $$('[data-all]')) {
 $('form[data-go-on]')?.requestSubmit();
 for (const select of $$('select[data-go]')) select.addEventListener('change', () => select.form.requestSubmit());
 
-// A filter is checked while it is typed.
-const filter = $('[data-check-filter]');
-if (filter) {
-  const verdict = document.getElementById('filter-verdict');
-  let timer;
-  const check = async () => {
-    const body = new URLSearchParams(new FormData(filter.form));
-    // Trying is not sending: the form's own token is for that.
-    body.delete('once');
-    const answer = await fetch(`${base}/settings/integrations/check-filter`, { method: 'POST', body, headers: { accept: 'text/html' } });
-    if (answer.ok) verdict.replaceChildren(...new DOMParser().parseFromString(await answer.text(), 'text/html').body.childNodes);
-  };
-  filter.form.addEventListener('input', (event) => {
-    if (!event.target.matches('[data-check-filter], [name=events], [name=severities], [name=services]')) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => check().catch(() => {}), 350);
-  });
-}
-
-// A message, or what is read from a request, is previewed while it is set up.
-const previewed = $('form[data-preview]');
-if (previewed) {
-  const place = document.getElementById('preview');
-  let timer;
-  const draw = async () => {
-    const body = new URLSearchParams(new FormData(previewed));
-    body.delete('once');
-    const answer = await fetch(base + previewed.dataset.preview, { method: 'POST', body, headers: { accept: 'text/html' } });
-    if (answer.ok) place.replaceChildren(...new DOMParser().parseFromString(await answer.text(), 'text/html').body.childNodes);
-  };
-  const soon = (event) => {
-    if (!/^(url|previewEvent|mapping-|(remove-)?option-)/.test(event.target.name || '')) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => draw().catch(() => {}), 350);
-  };
-  previewed.addEventListener('input', soon);
-  previewed.addEventListener('click', (event) => {
-    if (event.target.name !== 'preview') return;
-    event.preventDefault();
-    draw().catch(() => {});
-  });
-}
+// What an address leads to is open.
+const openTarget = () => {
+  const part = location.hash && document.getElementById(location.hash.slice(1));
+  if (part && part.matches('details')) part.open = true;
+};
+openTarget();
+addEventListener('hashchange', openTarget);
 
 // The first mistake of a form is where to go on.
 const mistake = $('.has-error input:not([type=hidden]), .has-error textarea, .has-error select');

@@ -1,5 +1,6 @@
 //! What happens around every page: who looks, may they, is a form really theirs; and the headers that keep pages safe.
 
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -14,14 +15,16 @@ use crate::layout::Layout;
 use crate::layout::error::PageError;
 use crate::layout::error_page::error_page;
 use crate::layout::form::{CSRF_FIELD, Form, MAX_FORM_BYTES, MAX_OPEN_FORM_BYTES};
+use crate::receiver;
 use crate::route::{PageVerb, RoutePolicy};
 use crate::session::{
-    RequestContext, Transport, UserSession, cookie, csrf_token, is_csrf_token, preferences,
+    RequestContext, Transport, UserSession, cookie, csrf_token, is_csrf_token, preferences, typed_key,
 };
 use crate::state::WebState;
 use config::{base_path, without_base_path};
 use model::access::KeyHash;
 use model::session::SESSION_TOUCH_INTERVAL;
+use model::time::Timestamp;
 
 /// Scripts and styles come from our own files only, nothing is framed, forms go nowhere else.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -50,6 +53,9 @@ pub async fn guard(
 ) -> Response {
     if rule.verb == PageVerb::Any {
         return next.run(request).await;
+    }
+    if rule.policy == RoutePolicy::ReceiverLink {
+        return receiver::guard::guard(state, rule.verb, request, next).await;
     }
     let context = look_of(&state, &request);
     let session = match find_session(&state, request.headers(), &context).await {
@@ -99,6 +105,8 @@ async fn authorize(
         (RoutePolicy::SignedIn | RoutePolicy::Requires(_), None) => {
             return Err(to_sign_in(rule.verb, &context));
         }
+        // Has a guard of its own.
+        (RoutePolicy::ReceiverLink, _) => return Err(PageError::link_ended().into_response()),
         (RoutePolicy::Requires(scope), Some(session)) => {
             if !session.may(scope) {
                 return Err(PageError::not_allowed(session.user.role).into_response());
@@ -109,21 +117,14 @@ async fn authorize(
     let mut body = body;
     if rule.verb == PageVerb::Post {
         check_site(state, &parts.headers).map_err(IntoResponse::into_response)?;
-        if parts
-            .headers
-            .get(CONTENT_ENCODING)
-            .is_some_and(|encoding| encoding != "identity")
-        {
-            return Err(PageError::packed_form().into_response());
-        }
-        let limit = match rule.policy {
-            RoutePolicy::Public => MAX_OPEN_FORM_BYTES,
-            RoutePolicy::SignedIn | RoutePolicy::Requires(_) => MAX_FORM_BYTES,
+        let limit = match session {
+            None => MAX_OPEN_FORM_BYTES,
+            Some(_) => MAX_FORM_BYTES,
         };
-        let form = Form::read(body, limit)
+        let form = read_form(&parts.headers, body, limit)
             .await
             .map_err(IntoResponse::into_response)?;
-        body = axum::body::Body::empty();
+        body = Body::empty();
         if let Some(session) = &session
             && rule.policy != RoutePolicy::Public
             && !is_csrf_token(form.raw(CSRF_FIELD), &session.csrf)
@@ -132,7 +133,9 @@ async fn authorize(
         }
         // Nothing is kept of what somebody sends who is not signed in: their pages issue no such tokens.
         if let Some(session) = &session {
-            use_up_nonce(state, session, form.text(FORM_NONCE_FIELD))
+            let owner = session.session.id.to_string();
+            let nonce = form.text(FORM_NONCE_FIELD);
+            use_up_nonce(state, &session.csrf, owner, nonce, session.context.now)
                 .await
                 .map_err(IntoResponse::into_response)?;
         }
@@ -142,16 +145,31 @@ async fn authorize(
     Ok(Request::from_parts(parts, body))
 }
 
-/// Lets a form act that has not acted before, on whatever node.
-async fn use_up_nonce(state: &WebState, session: &UserSession, token: &str) -> Result<(), PageError> {
+/// Reads a form that is no larger than a limit, and is not packed.
+pub async fn read_form(headers: &HeaderMap, body: Body, limit: usize) -> Result<Form, PageError> {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
+        return Err(PageError::packed_form());
+    }
+    Form::read(body, limit).await
+}
+
+/// Lets a form act that has not acted before, on whatever node. `csrf` is the token of the forms of its owner.
+pub async fn use_up_nonce(
+    state: &WebState,
+    csrf: &str,
+    owner: String,
+    token: &str,
+    now: Timestamp,
+) -> Result<(), PageError> {
     if token.is_empty() {
         return Ok(());
     }
-    let now = session.context.now;
-    if !form_nonce::is_valid(&session.csrf, token, now) {
+    if !form_nonce::is_valid(csrf, token, now) {
         return Err(PageError::old_form());
     }
-    let owner = session.session.id.to_string();
     match state.store.receipts.use_up(owner, token.to_owned(), now).await? {
         true => Ok(()),
         false => Err(PageError::used_form()),
@@ -165,7 +183,8 @@ fn remember(extensions: &mut Extensions, context: RequestContext, session: Optio
     }
 }
 
-fn look_of(state: &WebState, request: &Request) -> RequestContext {
+/// How a request's page shall look.
+pub fn look_of(state: &WebState, request: &Request) -> RequestContext {
     let (theme, sidebar) = preferences(request.headers());
     let uri = request.uri();
     let did = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
@@ -216,11 +235,13 @@ async fn find_session(
         state.store.sessions.touch(session.id, context.now).await?;
     }
     let csrf = csrf_token(token);
+    let typed_key = typed_key(token);
     let form_nonce = form_nonce::issue(&csrf, context.now, state.source.random());
     Ok(Some(UserSession {
         user,
         session,
         csrf,
+        typed_key,
         context: RequestContext {
             form_nonce,
             ..context.clone()
@@ -259,6 +280,16 @@ fn is_this_machine(origin: &url::Url) -> bool {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
+    }
+}
+
+/// The same for pages that send no referrer: over plain HTTP browsers then hide the origin of their own forms too, so that the
+/// form's token alone must do.
+pub fn check_link_site(state: &WebState, headers: &HeaderMap) -> Result<(), PageError> {
+    let is_hidden = headers.get(ORIGIN).is_some_and(|origin| origin == "null");
+    match is_hidden && !headers.contains_key(FETCH_SITE) {
+        true => Ok(()),
+        false => check_site(state, headers),
     }
 }
 

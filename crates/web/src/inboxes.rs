@@ -3,5 +3,4 @@
 pub mod list;
 pub mod page;
 pub mod receiver;
-pub mod signature_check;
 pub mod snippets;

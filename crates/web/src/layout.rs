@@ -12,6 +12,7 @@ pub mod not_found;
 pub mod paging;
 pub mod query;
 pub mod show;
+pub mod typed_secrets;
 
 use std::borrow::Cow;
 
@@ -382,6 +383,8 @@ fn ticket_note_of(code: &str) -> Option<Flash> {
 /// The same about alert sources.
 fn source_note_of(code: &str) -> Option<Flash> {
     let (tone, sentence) = match code {
+        "cloned" => ("success", "Cloned. It is disabled: look at it, then enable it."),
+        "link-revoked" => ("success", "Revoked. The link opens nothing any more."),
         "key-rotated" => (
             "success",
             "The key is new, and the one before opens nothing any more: change it at the sender.",

@@ -6,6 +6,7 @@
 
 mod alert_sources;
 mod deliveries;
+mod events;
 mod form_nonce;
 mod guard;
 mod inboxes;
@@ -14,6 +15,7 @@ mod insights;
 mod layout;
 mod overview;
 mod people;
+mod receiver;
 mod reference;
 mod route;
 pub mod routes;
@@ -28,6 +30,7 @@ use axum::Router;
 use axum::middleware::from_fn;
 
 pub use layout::export::PageExports;
+pub use reference::try_api::ApiReads;
 pub use route::{PageVerb, RoutePolicy};
 pub use state::{SingleSignOn, WebParts, WebSettings, WebState};
 

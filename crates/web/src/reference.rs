@@ -5,3 +5,4 @@ pub mod documents;
 pub mod error_codes;
 pub mod openapi;
 pub mod openapi_schema;
+pub mod try_api;

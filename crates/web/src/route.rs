@@ -29,6 +29,8 @@ pub enum RoutePolicy {
     SignedIn,
     /// Who is signed in with a role that has this right.
     Requires(Scope),
+    /// Who holds a link to the receiver's page of a webhook.
+    ReceiverLink,
 }
 
 /// One route.

@@ -3,7 +3,8 @@
 use crate::layout::{assets, export, live};
 use crate::route::{PageRoute, RoutePolicy};
 use crate::{
-    alert_sources, deliveries, inboxes, incidents, insights, overview, people, reference, settings, webhooks,
+    alert_sources, deliveries, events, inboxes, incidents, insights, overview, people, receiver, reference,
+    settings, webhooks,
 };
 use model::access::Scope;
 
@@ -16,8 +17,10 @@ pub fn all() -> Vec<PageRoute> {
         catalog_pages(),
         delivery_pages(),
         webhook_pages(),
+        webhook_actions(),
         source_pages(),
         inbox_pages(),
+        receiver_pages(),
         settings_pages(),
     ]
     .into_iter()
@@ -232,10 +235,26 @@ fn webhook_pages() -> Vec<PageRoute> {
             WEBHOOKS,
             webhooks::new::create,
         ),
+        Route::page(
+            "/settings/integrations/export",
+            WEBHOOKS,
+            webhooks::copies::export_all,
+        ),
+        Route::page("/settings/integrations/import", WEBHOOKS, webhooks::import::page),
+        Route::form(
+            "/settings/integrations/import",
+            WEBHOOKS,
+            webhooks::import::import,
+        ),
         Route::form(
             "/settings/integrations/check-filter",
             WEBHOOKS,
             webhooks::form::check_filter,
+        ),
+        Route::form(
+            "/settings/integrations/find-services",
+            WEBHOOKS,
+            webhooks::service_picker::find,
         ),
         Route::form(
             "/settings/integrations/preview/{kind}",
@@ -253,6 +272,12 @@ fn webhook_pages() -> Vec<PageRoute> {
             WEBHOOKS,
             webhooks::form::change,
         ),
+    ]
+}
+
+fn webhook_actions() -> Vec<PageRoute> {
+    use PageRoute as Route;
+    vec![
         Route::form(
             "/settings/integrations/{id}/test",
             TEST,
@@ -278,6 +303,26 @@ fn webhook_pages() -> Vec<PageRoute> {
             "/settings/integrations/{id}/recover",
             REPLAY,
             webhooks::page::recover,
+        ),
+        Route::page(
+            "/settings/integrations/{id}/export",
+            WEBHOOKS,
+            webhooks::copies::export_one,
+        ),
+        Route::form(
+            "/settings/integrations/{id}/clone",
+            WEBHOOKS,
+            webhooks::copies::clone,
+        ),
+        Route::form(
+            "/settings/integrations/{id}/receiver-links",
+            WEBHOOKS,
+            webhooks::receiver_links::create,
+        ),
+        Route::form(
+            "/settings/integrations/{id}/receiver-links/{link}/revoke",
+            WEBHOOKS,
+            webhooks::receiver_links::revoke,
         ),
         Route::form(
             "/settings/integrations/{id}/delete",
@@ -345,6 +390,31 @@ fn inbox_pages() -> Vec<PageRoute> {
     ]
 }
 
+fn receiver_pages() -> Vec<PageRoute> {
+    use PageRoute as Route;
+    const LINK: RoutePolicy = RoutePolicy::ReceiverLink;
+    vec![
+        Route::page(
+            "/receiver/open/{token}",
+            RoutePolicy::Public,
+            receiver::open::open,
+        ),
+        Route::page("/receiver/{link}", LINK, receiver::page::page),
+        Route::form("/receiver/{link}/test", LINK, receiver::page::send_test),
+        Route::form(
+            "/receiver/{link}/rotate-secret",
+            LINK,
+            receiver::page::rotate_secret,
+        ),
+        Route::page("/receiver/{link}/deliveries/{id}", LINK, receiver::delivery::page),
+        Route::form(
+            "/receiver/{link}/deliveries/{id}/replay",
+            LINK,
+            receiver::delivery::replay,
+        ),
+    ]
+}
+
 fn settings_pages() -> Vec<PageRoute> {
     use PageRoute as Route;
     vec![
@@ -360,12 +430,20 @@ fn settings_pages() -> Vec<PageRoute> {
         Route::form("/settings/system/check", ADMIN, settings::system::check),
         Route::form("/settings/system/backup", ADMIN, settings::system::back_up),
         Route::page("/docs/api", RoutePolicy::SignedIn, reference::api_docs::page),
+        Route::page("/docs/api/try", RoutePolicy::SignedIn, reference::try_api::page),
         Route::page(
             "/docs/schemas",
             RoutePolicy::SignedIn,
             reference::api_docs::schemas,
         ),
         Route::page("/docs/errors", RoutePolicy::Public, reference::error_codes::page),
+        Route::page("/docs/events", RoutePolicy::Public, events::catalog::page),
+        Route::form("/docs/events", RoutePolicy::Public, events::catalog::check),
+        Route::page(
+            "/docs/events/{file}",
+            RoutePolicy::Public,
+            events::schema_file::page,
+        ),
         Route::page("/docs", RoutePolicy::Public, reference::documents::start),
         Route::page("/docs/{*path}", RoutePolicy::Public, reference::documents::page),
     ]

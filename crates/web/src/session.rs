@@ -17,6 +17,7 @@ use model::device::DEVICE_LIFETIME;
 use model::session::Session;
 use model::time::Timestamp;
 use model::user::User;
+use store::seal::MasterKey;
 use strum::{EnumString, IntoStaticStr};
 
 /// The cookie with the session's token, over plain HTTP.
@@ -37,6 +38,8 @@ const FLOW_COOKIE: &str = "opsknight_sign_in";
 const SECURE_FLOW_COOKIE: &str = "__Host-opsknight_sign_in";
 /// The same if the server has only a part of its host.
 const SECURE_PART_FLOW_COOKIE: &str = "__Secure-opsknight_sign_in";
+/// The cookie with the token of a link to a receiver's page; it is sent to that page only.
+pub const RECEIVER_COOKIE: &str = "opsknight_receiver";
 /// The cookie with the choice of light or dark.
 const THEME_COOKIE: &str = "opsknight_theme";
 /// The cookie with the choice of a wide or narrow sidebar.
@@ -92,6 +95,15 @@ impl Transport {
     /// A `Set-Cookie` for the token of a device.
     pub fn set_device(&self, token: &str) -> String {
         self.set(self.device_cookie(), token, DEVICE_LIFETIME.as_secs())
+    }
+
+    /// A `Set-Cookie` for the token of a link to a receiver's page, for so long; for that page only.
+    pub fn set_receiver(&self, link: &str, token: &str, max_age_seconds: u64) -> String {
+        let (path, secure) = (&self.base_path, self.secure_attribute());
+        format!(
+            "{RECEIVER_COOKIE}={token}; Path={path}/receiver/{link}; HttpOnly; SameSite=Lax; \
+             Max-Age={max_age_seconds}{secure}"
+        )
     }
 
     /// A `Set-Cookie` for a matter of taste.
@@ -182,6 +194,8 @@ pub struct UserSession {
     pub session: Session,
     /// The token that every form of this session carries.
     pub csrf: String,
+    /// What seals secrets that were typed, until the form is sent again. It stands in no page.
+    pub typed_key: MasterKey,
     /// How their pages look.
     pub context: RequestContext,
 }
@@ -201,6 +215,14 @@ impl UserSession {
 /// The token of a session's forms: made from the session's own token, which no other site can read.
 pub fn csrf_token(session_token: &str) -> String {
     hex::encode(hmac_sha256(session_token.as_bytes(), [b"opsknight form"]))
+}
+
+/// What seals secrets that a session typed: made from the session's own token, and not to be had from that of its forms.
+pub fn typed_key(session_token: &str) -> MasterKey {
+    MasterKey::new(hmac_sha256(
+        session_token.as_bytes(),
+        [b"opsknight typed secrets 1"],
+    ))
 }
 
 /// Whether a form's token is the session's, compared in constant time.

@@ -11,6 +11,7 @@ use url::Url;
 use crate::layout::export::PageExports;
 use crate::layout::live::Watchers;
 use crate::overview::badges::Badges;
+use crate::reference::try_api::ApiReads;
 use actions::Actions;
 use actions::access::SetupToken;
 use clock::Env;
@@ -18,6 +19,7 @@ use limit::shared::SharedLimits;
 use limit::{Limit, Limiter};
 use model::access::Role;
 use model::client_address::ClientNetwork;
+use model::id::ReceiverLinkId;
 use model::identity::RoleRule;
 use oidc::Provider;
 use store::Store;
@@ -43,6 +45,11 @@ pub const CODE_LIMIT: Limit = Limit {
 /// How many links and tokens one network address may try that do not work.
 const LINK_LIMIT: Limit = Limit {
     per_second: 0.5,
+    burst: 30.0,
+};
+/// How much may be done with one link to a receiver's page.
+const RECEIVER_LIMIT: Limit = Limit {
+    per_second: 0.2,
     burst: 30.0,
 };
 /// How much inboxes take from one network address.
@@ -113,6 +120,8 @@ pub struct WebParts {
     pub single_sign_on: Option<SingleSignOn>,
     /// What pages export: the API's own, which they may not know.
     pub exports: PageExports,
+    /// Reads of the API, which the pages may not know.
+    pub api_reads: ApiReads,
     /// What the server's own check that nothing is lost came to.
     pub audited: Box<dyn Fn() -> Option<Audited> + Send + Sync>,
     /// Becomes true when the server stops: live pages end.
@@ -128,6 +137,8 @@ pub struct Inner {
     parts: WebParts,
     /// Links and tokens that do not work, by network address.
     pub link_failures: Arc<Limiter<ClientNetwork>>,
+    /// What is done with links to receivers' pages.
+    pub receiver_actions: Arc<Limiter<ReceiverLinkId>>,
     /// What comes to inboxes, by network address.
     pub inbox_senders: Arc<Limiter<ClientNetwork>>,
     /// What comes to inboxes in all.
@@ -146,6 +157,7 @@ impl WebState {
         let (settings, limits) = (&parts.settings, &parts.limits);
         Self(Arc::new(Inner {
             link_failures: limits.limiter("link failures", LINK_LIMIT, MAX_COUNTED),
+            receiver_actions: limits.limiter("receiver links", RECEIVER_LIMIT, MAX_COUNTED),
             inbox_senders: limits.limiter("inbox senders", INBOX_SENDER_LIMIT, MAX_COUNTED),
             inbox_arrivals: limits.limiter("inbox arrivals", INBOX_LIMIT, 1),
             watchers: Watchers::default(),

@@ -1,8 +1,9 @@
 //! Every page rendered with sample data, some of it hostile, straight from the router: no socket, no browser. What needs
 //! those stands in `tests/it/web/`.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+pub(crate) mod templates;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::{Router, body::Body};
@@ -15,6 +16,7 @@ use crate::{WebParts, WebSettings, WebState, route::PageVerb, routes};
 use actions::access::SetupToken;
 use actions::incidents::{IncidentDraft, ServiceChoice};
 use actions::people::{FirstAdmin, NewPassword, Origin, actor_of};
+use actions::receiver_links::ReceiverLinkDraft;
 use actions::webhooks::draft::WebhookDraft;
 use actions::{ActionError, Actions, Patch, Tester, TicketGateway, UrlRules};
 use clock::Env;
@@ -108,7 +110,8 @@ impl House {
             Renderer::new("no program".into()),
         ));
         let (user, cookie) = sign_in(&actions).await;
-        let ids = furnish(&actions, &store, &source, &user).await;
+        let (ids, link) = furnish(&actions, &store, &source, &user).await;
+        let cookie = format!("{cookie}; opsknight_receiver={}", link.reveal());
         let (commits, commits_seen) = watch::channel(0);
         let (stop, stopping) = watch::channel(false);
         let state = WebState::new(WebParts {
@@ -122,6 +125,7 @@ impl House {
             setup: SetupToken::none(),
             openapi: api::openapi_document,
             exports: crate::PageExports::none(),
+            api_reads: crate::ApiReads::default(),
             audited: Box::new(|| None),
             stopping,
         });
@@ -146,6 +150,8 @@ impl House {
 
     /// The path of a route with real ids in it.
     fn path_of(&self, route: &str) -> String {
+        let link = self.ids.iter().find(|(before, _)| *before == "{link}");
+        let route = route.replace("{link}", link.map_or("", |(_, id)| id));
         let route = route.replace("{webhook}/{token}", "{id}");
         let place = self.ids.iter().find(|(before, _)| route.starts_with(before));
         let id = place.map_or("", |(_, id)| id);
@@ -198,7 +204,12 @@ async fn sign_in(actions: &Actions) -> (User, String) {
 }
 
 /// One of everything; where its pages are.
-async fn furnish(actions: &Actions, store: &Store, source: &Env, user: &User) -> Vec<(&'static str, String)> {
+async fn furnish(
+    actions: &Actions,
+    store: &Store,
+    source: &Env,
+    user: &User,
+) -> (Vec<(&'static str, String)>, SecretText) {
     let actor = || actor_of(user);
     let policy = serde_json::from_value(serde_json::json!({
         "name": HOSTILE, "steps": [{"waitMinutes": 5, "assignee": {"id": user.id}}]
@@ -251,7 +262,17 @@ async fn furnish(actions: &Actions, store: &Store, source: &Env, user: &User) ->
     };
     actions.keep_in_inbox(inbox.id, arrival).await.unwrap();
     let alerts = create_source(actions, store, source, service.id, user).await;
-    vec![
+    let link_draft = ReceiverLinkDraft {
+        name: HOSTILE.into(),
+        days: 1,
+    };
+    let (receiver_link, receiver_token) = actions
+        .create_receiver_link(actor(), webhook.id, link_draft)
+        .await
+        .unwrap();
+    let ids = vec![
+        ("{link}", receiver_link.id.to_string()),
+        ("/receiver/", delivery.clone()),
         ("/settings/sources/", alerts.to_string()),
         ("/act/", format!("{chat}/{token}")),
         ("/incidents/", incident.id.to_string()),
@@ -261,7 +282,8 @@ async fn furnish(actions: &Actions, store: &Store, source: &Env, user: &User) ->
         ("/deliveries/", delivery),
         ("/settings/integrations/", webhook.id.to_string()),
         ("/settings/inbox/", inbox.id.to_string()),
-    ]
+    ];
+    (ids, receiver_token)
 }
 
 /// An alert source with a request that was refused.
@@ -365,7 +387,13 @@ async fn fail_its_delivery(store: &Store, source: &Env, webhook_id: WebhookId) -
 }
 
 /// Pages that are no HTML, or end only with their session.
-const NO_PAGES: [&str; 4] = ["/assets/{version}/{name}", "/live", "/wall/live", "/docs/{*path}"];
+const NO_PAGES: [&str; 5] = [
+    "/assets/{version}/{name}",
+    "/live",
+    "/wall/live",
+    "/docs/{*path}",
+    "/receiver/open/{token}",
+];
 
 fn page_routes() -> Vec<&'static str> {
     let pages = routes::all()
@@ -412,87 +440,4 @@ async fn what_is_not_there_has_a_page_that_says_so() {
         assert_eq!(status, StatusCode::NOT_FOUND);
         assert!(html.contains("not_found") && html.contains("OpsKnight"), "{html}");
     }
-}
-
-fn templates() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-    let name = |path: &Path| path.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
-    files_below(&folder)
-        .iter()
-        .map(|path| (name(path), std::fs::read_to_string(path).unwrap()))
-        .collect()
-}
-
-pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let (folders, mut files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-    files.extend(folders.iter().flat_map(|folder| files_below(folder)));
-    files
-}
-
-#[test]
-fn no_template_steps_around_escaping_or_the_content_security_policy() {
-    let forbidden = [
-        "|safe",
-        "| safe",
-        "style=",
-        "onclick=",
-        "onchange=",
-        "<style",
-        "javascript:",
-        "autoescape",
-    ];
-    let found: Vec<_> = templates()
-        .into_iter()
-        .flat_map(|(name, text)| {
-            let bad = forbidden.iter().filter(move |bad| text.contains(**bad));
-            bad.map(|bad| format!("{name}: {bad}")).collect::<Vec<_>>()
-        })
-        .collect();
-    assert_eq!(found, [""; 0]);
-}
-
-#[test]
-fn every_form_carries_its_token() {
-    let is_open = |line: &str| {
-        ["/setup", "/sign-in", "/welcome", "{{ path }}"]
-            .iter()
-            .any(|path| line.contains(&format!("action=\"{path}\"")))
-    };
-    let bare: Vec<_> = templates()
-        .into_iter()
-        .flat_map(|(name, text)| {
-            let forms = text
-                .split("<form")
-                .skip(1)
-                .map(|form| form.split("</form").next().unwrap_or_default().to_owned());
-            let bare = forms.filter(|form| {
-                form.contains("method=\"post\"")
-                    && !form.contains("csrf")
-                    && !form.contains("parts::once")
-                    && !is_open(form)
-            });
-            bare.map(|form| format!("{name}: {}", &form[..form.len().min(80)]))
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    assert_eq!(bare, [""; 0]);
-}
-
-#[test]
-fn every_template_is_used() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut texts: Vec<String> = files_below(&folder)
-        .iter()
-        .map(|path| std::fs::read_to_string(path).unwrap())
-        .collect();
-    texts.extend(templates().into_iter().map(|(_, text)| text));
-    let names: BTreeSet<_> = templates().into_iter().map(|(name, _)| name).collect();
-    let unused: Vec<_> = names
-        .iter()
-        .filter(|name| !texts.iter().any(|text| text.contains(&format!("\"{name}\""))))
-        .collect();
-    assert_eq!(unused, Vec::<&String>::new());
 }

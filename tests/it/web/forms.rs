@@ -145,6 +145,101 @@ async fn headers_that_were_typed_are_refused_rather_than_dropped() {
     assert_eq!(webhook(&app, &id).await["headers"], json!(["X-New"]));
 }
 
+/// The form of a new webhook with a mistake in its timeout, as it comes back.
+async fn refused_once(admin: &PageClient, more: &[(&str, &str)]) -> Page {
+    admin.get(NEW).await.expect(200);
+    let mut fields = vec![
+        ("name", "Pager"),
+        ("url", "http://127.0.0.1:9300/"),
+        ("events", "incident.triggered"),
+    ];
+    fields.extend([
+        ("retrySchedule", "1m"),
+        ("timeout", "soon"),
+        ("ordering", "incident"),
+        ("whenDisabled", "hold"),
+    ]);
+    fields.extend(more);
+    admin.submit(NEW, &fields).await.expect(422)
+}
+
+const NEW: &str = "/settings/integrations/new/generic";
+
+#[tokio::test]
+async fn secrets_typed_once_survive_a_mistake_elsewhere_and_no_page_shows_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let admin = person(&app, Role::Admin).await;
+    let secrets = [
+        ("secret", "typed-secret-1"),
+        ("headerName", "X-Token"),
+        ("headerValue", "typed-secret-2"),
+    ];
+    let refused = refused_once(&admin, &secrets).await;
+    assert!(!refused.html.contains("typed-secret") && refused.html.contains("Typed already"));
+    let typed = hidden(&refused, "typed");
+    let again = [
+        ("name", "Pager"),
+        ("url", "http://127.0.0.1:9300/"),
+        ("timeout", "5s"),
+        ("secret", ""),
+        ("headerName", "X-Token"),
+        ("headerValue", ""),
+        ("typed", &typed),
+    ];
+    let again = [&SETTINGS[..2], &SETTINGS[3..], &again].concat();
+    let saved = admin.submit(NEW, &again).await.expect(200);
+    assert!(saved.html.contains("typed-secret-1"));
+    let made = app.api.get("/api/v1/webhooks").await.expect(200).json();
+    assert_eq!(made["items"][0]["headers"], json!(["X-Token"]));
+}
+
+#[tokio::test]
+async fn secrets_on_their_way_open_for_nobody_else_and_only_for_half_an_hour() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let (admin, other) = (person(&app, Role::Admin).await, person(&app, Role::Admin).await);
+    let typed = hidden(
+        &refused_once(&admin, &[("secret", "typed-secret-1")]).await,
+        "typed",
+    );
+    let with_it = async |visitor: &PageClient| {
+        let page = refused_once(visitor, &[("typed", &typed)]).await;
+        page.html.contains("name=\"typed\"")
+    };
+    assert!(with_it(&admin).await && !with_it(&other).await);
+    app.advance(std::time::Duration::from_secs(31 * 60));
+    assert!(!with_it(&admin).await);
+}
+
+#[tokio::test]
+async fn of_many_services_those_are_offered_that_are_searched_for_with_and_without_a_script() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    for number in 0..60 {
+        let service = json!({"name": format!("service {number:02}")});
+        app.api.post("/api/v1/services", service).await.expect(201);
+    }
+    let admin = person(&app, Role::Admin).await;
+    let form = admin.get(NEW).await.expect(200);
+    assert!(form.html.contains("service 49") && !form.html.contains("service 50"));
+    assert!(form.html.contains("and 10 more: search for them"));
+    let fields = [("serviceSearch", "Service 5"), ("findServices", "yes")];
+    let found = admin.submit(NEW, &fields).await.expect(200);
+    let part = admin
+        .submit("/settings/integrations/find-services", &fields[..1])
+        .await
+        .expect(200);
+    for page in [&found, &part] {
+        assert!(
+            page.html.contains("service 59") && !page.html.contains("service 49"),
+            "{}",
+            page.html
+        );
+    }
+    assert!(!part.html.contains("<html"));
+}
+
 #[tokio::test]
 async fn a_service_that_a_webhook_chose_stays_chosen_however_many_there_are() {
     let directory = tempfile::tempdir().unwrap();

@@ -18,10 +18,12 @@ use crate::support::test_app::{TestApp, text};
 
 /// Pages that never end.
 const STREAMS: [&str; 2] = ["/live", "/wall/live"];
+/// The cookie with the token of a link to a receiver's page.
+pub const RECEIVER_COOKIE: &str = "opsknight_receiver";
 /// The longest description of an incident.
 const MAX_DESCRIPTION_BYTES: usize = 10_000;
 /// Addresses that are no pages of the server's own.
-const FILES: [&str; 9] = [
+const FILES: [&str; 13] = [
     "/badges/{file}",
     "/assets/{version}/{name}",
     "/in/{id}",
@@ -31,6 +33,10 @@ const FILES: [&str; 9] = [
     "/forgot",
     "/sign-in/oidc",
     "/sign-in/oidc/callback",
+    "/docs/events/{file}",
+    "/settings/integrations/export",
+    "/settings/integrations/{id}/export",
+    "/receiver/open/{token}",
 ];
 
 /// What stands behind `/act/` in a link that resolves an incident: of a chat that gets no events.
@@ -54,6 +60,24 @@ pub async fn act_path(app: &TestApp, incident: &str) -> String {
     )
 }
 
+/// A link to the receiver's page of a webhook.
+pub struct SampleLink {
+    pub id: String,
+    pub token: String,
+}
+
+/// Makes a link to the receiver's page of a webhook.
+pub async fn make_link(app: &TestApp, webhook: &str) -> SampleLink {
+    let path = format!("/api/v1/webhooks/{webhook}/receiver-links");
+    let draft = json!({"name": "Payments team", "days": 30});
+    let made = app.api.post(&path, draft).await.expect(201).json();
+    let link = text(&made["link"]);
+    SampleLink {
+        id: text(&made["id"]),
+        token: link.rsplit('/').next().unwrap().to_owned(),
+    }
+}
+
 /// The server and the ids of what is in it.
 pub struct Sample {
     pub app: TestApp,
@@ -61,6 +85,8 @@ pub struct Sample {
     session: String,
     /// Of an address's beginning, what `{id}` stands for behind it.
     ids: Vec<(&'static str, String)>,
+    /// A link to the receiver's page of a webhook.
+    pub link: SampleLink,
     _receivers: Vec<Receiver>,
     _directory: TempDir,
 }
@@ -93,9 +119,11 @@ impl Sample {
             .sessions
             .list(user.parse().unwrap(), app.source().now());
         let source = json!({"name": say("Monitoring of the shop"), "kind": "generic", "serviceId": service});
+        let link = make_link(&app, &webhook).await;
         let ids = vec![
             ("/act/", act_path(&app, &incident).await),
             ("/account/sessions/", sessions.await.unwrap()[0].id.to_string()),
+            ("/receiver/", delivery.clone()),
             ("/deliveries/", delivery),
             (
                 "/escalation-policies/",
@@ -109,7 +137,7 @@ impl Sample {
             ("/settings/sources/", create(&app, "sources", source).await),
             ("/users/", user),
         ];
-        Self::new(app, session, ids, vec![receiver], directory)
+        Self::new(app, session, ids, link, vec![receiver], directory)
     }
 
     /// A server that was filled elsewhere.
@@ -117,6 +145,7 @@ impl Sample {
         app: TestApp,
         session: String,
         ids: Vec<(&'static str, String)>,
+        link: SampleLink,
         receivers: Vec<Receiver>,
         directory: TempDir,
     ) -> Self {
@@ -124,6 +153,7 @@ impl Sample {
             app,
             session,
             ids,
+            link,
             _receivers: receivers,
             _directory: directory,
         }
@@ -133,6 +163,7 @@ impl Sample {
     pub async fn browser(&self) -> Browser {
         let browser = Browser::open(&self.app).await;
         browser.keep_cookie(SESSION_COOKIE, &self.session).await;
+        browser.keep_cookie(RECEIVER_COOKIE, &self.link.token).await;
         browser
     }
 
@@ -149,6 +180,9 @@ impl Sample {
             .replace("{file}", "noisiest.csv")
             .replace("{*path}", "operations");
         let address = address.replace("{webhook}/{token}", "{id}");
+        let address = address
+            .replace("{link}", &self.link.id)
+            .replace("{token}", &self.link.token);
         let hook = self
             .ids
             .iter()
@@ -191,7 +225,9 @@ impl Sample {
 
     /// Somebody new with a role, who is signed in.
     pub async fn person(&self, role: Role) -> PageClient {
-        super::people::person(&self.app, role).await
+        let visitor = super::people::person(&self.app, role).await;
+        visitor.keep_cookie(RECEIVER_COOKIE, &self.link.token);
+        visitor
     }
 
     /// All that forms could have changed, to compare.

@@ -92,6 +92,7 @@ fn pictured() -> Vec<&'static str> {
         "/live",
         "/wall/live",
         "/insights/{file}",
+        "/receiver/open/{token}",
     ];
     let paths = pages.map(|route| route.path);
     let is_file =
@@ -146,6 +147,7 @@ fn name_of(pattern: &str) -> String {
         .trim_matches('/')
         .replace("/{webhook}/{token}", "")
         .replace("{id}", "one")
+        .replace("{link}", "link")
         .replace("{*path}", "operations")
         .replace("{kind}", "generic");
     match name.as_str() {

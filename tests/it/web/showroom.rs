@@ -8,7 +8,7 @@ use model::access::Role;
 use serde_json::json;
 
 use super::people::{begin_session, create_user};
-use super::sample::{Sample, act_path, create, create_inbox};
+use super::sample::{Sample, act_path, create, create_inbox, make_link};
 use crate::support::platform::Platform;
 use crate::support::receiver::{OK, Receiver, Reply};
 use crate::support::test_app::{Names, TestApp, text};
@@ -174,9 +174,11 @@ pub async fn showroom() -> Sample {
         .store()
         .sessions
         .list(ada.parse().unwrap(), app.source().now());
+    let link = make_link(&app, &text(&dead[0]["webhook"]["id"])).await;
     let ids = vec![
         ("/act/", act_path(&app, &incidents[incidents.len() - 1]).await),
         ("/account/sessions/", sessions.await.unwrap()[0].id.to_string()),
+        ("/receiver/", text(&dead[0]["id"])),
         ("/deliveries/", text(&dead[0]["id"])),
         ("/escalation-policies/", policy),
         ("/incidents/", incidents[7].clone()),
@@ -187,7 +189,7 @@ pub async fn showroom() -> Sample {
         ("/settings/sources/", source),
         ("/users/", grace),
     ];
-    Sample::new(app, session, ids, receivers, directory)
+    Sample::new(app, session, ids, link, receivers, directory)
 }
 
 /// A source that a test was sent to; its id.

@@ -22,7 +22,7 @@ use store::Store;
 use store::wakeup::Commits;
 use supervisor::{HowEnded, Supervisor, VitalEnd};
 use telemetry::Metrics;
-use web::{PageExports, SingleSignOn, WebParts, WebSettings, WebState};
+use web::{ApiReads, PageExports, SingleSignOn, WebParts, WebSettings, WebState};
 
 /// How many accounts' failures to sign in one address may have: it may be that of a whole office.
 const ACCOUNTS_PER_ADDRESS: f64 = 10.0;
@@ -50,8 +50,12 @@ pub struct Shared {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// The pages, and the one-time token of the set-up link if nobody can sign in yet.
-pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router, Option<SecretText>)> {
+/// The pages, where the API puts its reads once it is there, and the one-time token of the set-up link if nobody can sign in yet.
+pub async fn prepare(
+    config: &Config,
+    shared: Shared,
+) -> anyhow::Result<((Router, ApiReads), Option<SecretText>)> {
+    let api_reads = ApiReads::default();
     let (setup, token) = first_admin(config, &shared.store, &shared.source).await?;
     let failures_per_minute = ACCOUNTS_PER_ADDRESS * f64::from(config.api.failed_sign_ins_per_minute);
     let settings = WebSettings {
@@ -79,10 +83,11 @@ pub async fn prepare(config: &Config, shared: Shared) -> anyhow::Result<(Router,
         single_sign_on: shared.single_sign_on,
         openapi: api::openapi_document,
         exports,
+        api_reads: api_reads.clone(),
         audited: Box::new(move || shared.metrics.audited()),
         stopping: shared.stopping,
     });
-    Ok((web::router(state), token))
+    Ok(((web::router(state), api_reads), token))
 }
 
 /// The API's exports, with room of their own: no key's exports are in the way of people's.

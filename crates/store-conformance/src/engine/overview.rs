@@ -224,10 +224,29 @@ cases! {
         let health = world.store().overview.webhook_health().await.unwrap();
         let ordered = &health[&world.ordered];
         assert_eq!(ordered.last_delivered_at, Some(world.at(7)));
-        assert_eq!((ordered.dead, ordered.open), (1, 2));
+        assert_eq!((ordered.dead, ordered.scheduled, ordered.queued), (1, 1, 0));
+        let waiting = ordered.oldest_waiting.unwrap();
+        let waiting = world.store().deliveries.get(waiting).await.unwrap().delivery;
+        assert_eq!((waiting.webhook_id, waiting.state), (world.ordered, DeliveryState::Scheduled));
         let loose = &health[&world.loose];
         assert_eq!(loose.last_delivered_at, None);
-        assert_eq!((loose.dead, loose.open), (0, 4));
+        assert_eq!((loose.dead, loose.scheduled, loose.queued), (0, 4, 0));
+    }
+
+    async fn the_oldest_that_waits_was_made_first_and_not_one_that_is_due_first(world: &mut World) {
+        let first = trigger_at(world, "one", world.at(0)).await;
+        trigger_at(world, "three", world.at(5)).await;
+        let health = |world: &World| {
+            let overview = world.store().overview.clone();
+            let id = world.ordered;
+            async move { overview.webhook_health().await.unwrap()[&id].oldest_waiting }
+        };
+        let oldest = health(world).await.unwrap();
+        let found = world.store().deliveries.get(oldest).await.unwrap().delivery;
+        assert_eq!(found.incident_id, first.id);
+        let retry = NextStep::Retry { at: world.at(5000) };
+        world.finish_next(world.ordered, retry, world.at(7)).await;
+        assert_eq!(health(world).await, Some(oldest));
     }
 
     async fn a_deleted_webhook_has_no_health(world: &mut World) {

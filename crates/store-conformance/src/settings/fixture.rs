@@ -24,6 +24,7 @@ use store::identities::Identities;
 use store::inboxes::Inboxes;
 use store::queue::Queue;
 use store::receipts::{Answer, ReceiptState, Receipts};
+use store::receiver_links::ReceiverLinks;
 use store::second_factors::SecondFactors;
 use store::sessions::Sessions;
 use store::sign_in::SignIn;
@@ -131,6 +132,9 @@ impl Fixture {
     }
     pub fn inboxes(&self) -> &dyn Inboxes {
         &*self.store.inboxes
+    }
+    pub fn receiver_links(&self) -> &dyn ReceiverLinks {
+        &*self.store.receiver_links
     }
 
     pub fn sources(&self) -> &dyn Sources {

@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod identities;
 pub mod inboxes;
 pub mod receipts;
+pub mod receiver_links;
 pub mod samples;
 pub mod second_factors;
 pub mod sessions;

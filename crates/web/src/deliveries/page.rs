@@ -113,7 +113,7 @@ fn is_only_queued(delivery: &Delivery) -> bool {
 }
 
 /// What the state means for the future, in a sentence.
-fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestamp) -> String {
+pub fn what_comes_next(delivery: &Delivery, webhook: Option<&Webhook>, now: Timestamp) -> String {
     let schedule = webhook.map(|webhook| {
         let delays = webhook.settings.retry_schedule.delays();
         let texts: Vec<_> = delays.iter().map(|delay| format_duration(*delay)).collect();

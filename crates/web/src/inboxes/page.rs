@@ -6,8 +6,8 @@ use askama::Template;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 
+use crate::events::signature_check::{Check, Signed, check, header};
 use crate::inboxes::list::{address_of, require_inboxes};
-use crate::inboxes::signature_check::{Check, Signed, check, header};
 use crate::layout::error::{FieldErrors, PageError, PageResult};
 use crate::layout::form::Form;
 use crate::layout::query::{PathId, Query};

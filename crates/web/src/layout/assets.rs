@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 7] = [
+const ASSETS: [Asset; 8] = [
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",
@@ -27,6 +27,11 @@ const ASSETS: [Asset; 7] = [
         name: "script.js",
         media_type: "text/javascript; charset=utf-8",
         content: include_bytes!("../../assets/script.js"),
+    },
+    Asset {
+        name: "forms.js",
+        media_type: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../assets/forms.js"),
     },
     Asset {
         name: "live.js",
@@ -147,7 +152,7 @@ mod tests {
     fn every_mark_that_a_page_names_is_there() {
         let marks = include_str!("../../assets/icons.svg");
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-        let texts = crate::tests::files_below(&folder);
+        let texts = crate::tests::templates::files_below(&folder);
         let texts = texts.iter().map(|path| std::fs::read_to_string(path).unwrap());
         let named: Vec<_> = texts
             .flat_map(|text| {

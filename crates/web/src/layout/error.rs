@@ -84,6 +84,13 @@ impl PageError {
         )
     }
 
+    /// A link to a receiver's page opens nothing, or nothing any more.
+    pub fn link_ended() -> Self {
+        let sentence = "this link has ended, was revoked, or never was one";
+        let advice = "Open the link that you were given once more, or ask for another one.";
+        Self::new(StatusCode::NOT_FOUND, "link_ended", sentence, advice)
+    }
+
     /// The role lacks the right.
     pub fn not_allowed(role: Role) -> Self {
         let sentence = format!("your role ({}) does not allow this", role.as_str());

@@ -58,6 +58,29 @@ impl Form {
         }
     }
 
+    /// Puts a text into a field that was left empty, or is not there.
+    pub fn fill(&mut self, name: &str, text: &str) {
+        match self.fields.iter_mut().find(|(field, _)| field == name) {
+            Some((_, value)) if value.trim().is_empty() => text.clone_into(value),
+            Some(_) => {}
+            None => self.fields.push((name.to_owned(), text.to_owned())),
+        }
+    }
+
+    /// Puts a text into the empty field of a row whose other field, the one before it, has a value.
+    pub fn fill_beside(&mut self, other: &str, other_value: &str, name: &str, text: &str) {
+        let is_row = |(field, value): &(String, String)| field == other && value.trim() == other_value;
+        let Some(row) = self.fields.iter().position(is_row) else {
+            return;
+        };
+        if let Some((field, value)) = self.fields.get_mut(row + 1)
+            && field == name
+            && value.trim().is_empty()
+        {
+            text.clone_into(value);
+        }
+    }
+
     /// A field as it was typed; empty if it is not there.
     pub fn raw(&self, name: &str) -> &str {
         let field = self.fields.iter().find(|(field, _)| field == name);

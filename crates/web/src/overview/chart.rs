@@ -41,6 +41,12 @@ pub struct Day {
     delivery_times: Histogram,
 }
 
+/// A webhook is slow whose 95th percentile of the time of an attempt is not below this, in microseconds: receivers should answer
+/// at once and work later.
+const SLOW_US: u64 = 2_000_000;
+/// Of fewer attempts nothing is said.
+const MIN_ATTEMPTS: u64 = 5;
+
 /// When the first bar of a chart begins.
 pub fn chart_start(now: Timestamp) -> Timestamp {
     let periods = u32::try_from(BARS - 1).unwrap_or(u32::MAX);
@@ -117,6 +123,13 @@ impl Day {
         self.attempt_times
             .percentile_between(95)
             .map(show::micros_between)
+    }
+
+    /// The same if it is slow.
+    pub fn slow_p95(&self) -> Option<String> {
+        let p95 = self.attempt_times.percentile_between(95)?;
+        let is_slow = p95.0 >= SLOW_US && self.sum(|bar| bar.total()) >= MIN_ATTEMPTS;
+        is_slow.then(|| show::micros_between(p95))
     }
 
     /// Between what the median time from event to delivery lies.

@@ -14,6 +14,7 @@ use crate::layout::{Layout, Nav, render};
 use crate::overview::chart::{Day, chart_start};
 use crate::session::UserSession;
 use crate::state::WebState;
+use crate::webhooks::backlog::Backlog;
 use model::activity::{ACTIVITY_PERIOD, Activity, period_of};
 use model::id::WebhookId;
 use model::incident::{IncidentStatus, Severity};
@@ -45,6 +46,7 @@ struct Attention {
     badge: Markup,
     why: String,
     since: Option<Markup>,
+    backlog: Backlog,
 }
 
 #[derive(Template)]
@@ -93,6 +95,7 @@ pub async fn page(State(state): State<WebState>, session: UserSession) -> PageRe
         .await?;
     let mut attention = needs_attention(&health, &failing(&activity, now), now);
     let webhooks = webhooks_in_words(&attention);
+    attention.extend(slow(&health, &attention, &activity, now));
     let more = attention.len().saturating_sub(SHOWN_WEBHOOKS);
     attention.truncate(SHOWN_WEBHOOKS);
     render(&DashboardPage {
@@ -172,6 +175,7 @@ fn needs_attention(
                 badge,
                 why,
                 since: since.map(|since| show::when(since, now)),
+                backlog: Backlog::new(*id, health, now),
             };
             Some((order, row))
         })
@@ -179,6 +183,35 @@ fn needs_attention(
     // The newest webhooks first, as everywhere.
     attention.sort_by_key(|(order, row)| (*order, Reverse(row.id)));
     attention.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Webhooks that deliver, but slowly, and need no attention for anything else: flagged, but no reason to be alarmed.
+fn slow(
+    health: &HashMap<WebhookId, WebhookHealth>,
+    known: &[Attention],
+    activity: &[Activity],
+    now: Timestamp,
+) -> Vec<Attention> {
+    let is_known = |id: &WebhookId| known.iter().any(|row| row.id == *id);
+    let slow = health
+        .iter()
+        .filter(|(id, _)| !is_known(id))
+        .filter_map(|(id, health)| {
+            let p95 = Day::new(activity, Some(*id), now).slow_p95()?;
+            Some(Attention {
+                id: *id,
+                name: health.name.clone(),
+                badge: show::badge("warning", "Slow"),
+                why: format!(
+                    "95 % of its attempts take up to {p95}: its receiver should answer at once and work later"
+                ),
+                since: None,
+                backlog: Backlog::new(*id, health, now),
+            })
+        });
+    let mut slow: Vec<_> = slow.collect();
+    slow.sort_by_key(|row| Reverse(row.id));
+    slow
 }
 
 /// Webhooks to which nothing got through lately, although something was tried.

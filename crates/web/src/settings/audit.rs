@@ -40,6 +40,7 @@ impl AuditRow {
             Actor::Chat { webhook_id, .. } => ("chat", Some(webhook_path(*webhook_id))),
             Actor::Ticket { webhook_id, .. } => ("ticket", Some(webhook_path(*webhook_id))),
             Actor::Source { .. } => ("alert source", None),
+            Actor::Receiver { webhook_id, .. } => ("receiver’s link", Some(webhook_path(*webhook_id))),
         };
         Self {
             at: show::when_exactly(entry.at),

@@ -6,18 +6,21 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::layout::choices::{Choice, all_services};
+use crate::layout::choices::Choice;
 use crate::layout::error::{FieldErrors, PageError, PageResult};
 use crate::layout::form::Form;
 use crate::layout::query::PathId;
+use crate::layout::typed_secrets::TypedSecrets;
 use crate::layout::{Layout, Nav, go, render, render_refused};
 use crate::session::UserSession;
 use crate::state::WebState;
 use crate::webhooks::event_choices::{
     EventChoice, event_choices, is_told_of_webhooks, operational_choices, severity_boxes,
 };
+use crate::webhooks::form_secrets::{HeaderRow, headers_of, keep_secrets, spare_headers, with_typed_secrets};
 use crate::webhooks::options::{KindFields, Shown, options_draft};
 use crate::webhooks::outage_fields::{self, OutageFields};
+use crate::webhooks::service_picker::ServicePicker;
 use actions::checks::Checks;
 use actions::webhooks::choice_preview::ChoicePreview;
 use actions::webhooks::draft::{TlsDraft, WebhookDraft};
@@ -29,9 +32,6 @@ use model::incident::Severity;
 use model::time::format_duration;
 use model::webhook::{Ordering, Webhook, WebhookKind, WhenDisabled};
 
-/// Empty rows for headers that a form without a script offers.
-const SPARE_HEADERS: usize = 3;
-
 /// The fields of a webhook, as typed.
 pub struct WebhookFields {
     /// A friendly name.
@@ -42,14 +42,14 @@ pub struct WebhookFields {
     pub operational: Vec<EventChoice>,
     /// A CEL expression.
     pub filter: String,
-    /// Every service.
-    pub services: Vec<Choice>,
+    /// The services that it is limited to.
+    pub services: ServicePicker,
     /// Every severity.
     pub severities: Vec<Choice>,
     /// Names of headers that are set already; their values are never shown.
     pub header_names: Vec<String>,
     /// Headers being typed.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<HeaderRow>,
     /// The waits before retries.
     pub retry_schedule: String,
     /// Until the response head must have come.
@@ -86,10 +86,10 @@ impl WebhookFields {
             events: event_choices(|_| true),
             operational: operational_choices(kind, |_| false),
             filter: String::new(),
-            services: Vec::new(),
+            services: ServicePicker::default(),
             severities: severity_boxes(&[]),
             header_names: Vec::new(),
-            headers: vec![(String::new(), String::new()); SPARE_HEADERS],
+            headers: spare_headers().collect(),
             retry_schedule: "1m, 5m, 15m".into(),
             timeout: format_duration(kinds::adapter_or_unknown(kind).default_timeout()),
             concurrency: "16".into(),
@@ -122,11 +122,7 @@ impl WebhookFields {
                 .as_ref()
                 .map_or("", |filter| filter.source())
                 .to_owned(),
-            services: settings
-                .services
-                .iter()
-                .map(|id| chosen(&id.to_string()))
-                .collect(),
+            services: ServicePicker::new(settings.services.iter().map(ToString::to_string).collect()),
             severities: severity_boxes(&settings.severities),
             header_names: webhook.header_names.clone(),
             retry_schedule: delays.join(", "),
@@ -150,7 +146,7 @@ impl WebhookFields {
     }
 
     /// The fields as somebody typed them, on top of those of the webhook that they change.
-    pub fn typed(form: &Form, kind: WebhookKind, before: Option<&Webhook>) -> Self {
+    pub fn typed(form: &Form, kind: WebhookKind, before: Option<&Webhook>, kept: &TypedSecrets) -> Self {
         let events = form.all("events");
         let is_typed = |name: &str| events.iter().any(|text| text == name);
         let severities: Vec<_> = form
@@ -158,14 +154,17 @@ impl WebhookFields {
             .iter()
             .filter_map(|text| Severity::parse(text))
             .collect();
-        let mut headers: Vec<_> = headers_of(form).collect();
-        headers.extend(vec![(String::new(), String::new()); SPARE_HEADERS]);
+        let headers = headers_of(form).map(|(name, _)| HeaderRow {
+            is_kept: kept.has_beside(&name),
+            name,
+        });
+        let headers = headers.chain(spare_headers()).collect();
         Self {
             name: form.text("name").to_owned(),
             events: event_choices(|event| is_typed(event.as_str())),
             operational: operational_choices(kind, |event| is_typed(event.as_str())),
             filter: form.lines("filter"),
-            services: form.all("services").iter().map(|id| chosen(id)).collect(),
+            services: ServicePicker::typed(form),
             severities: severity_boxes(&severities),
             headers,
             retry_schedule: form.text("retrySchedule").to_owned(),
@@ -181,41 +180,12 @@ impl WebhookFields {
         }
     }
 
-    /// Puts the names of all services in, and of all other webhooks; those chosen stay so.
+    /// Puts the names of services in, and of all other webhooks; those chosen stay so.
     pub async fn with_choices(mut self, state: &WebState, own: Option<WebhookId>) -> Result<Self, PageError> {
-        let mut services = all_services(state).await?;
-        // A service that is chosen stays so, however many there are: none at all would mean every one.
-        for choice in &self.services {
-            if let Ok(id) = choice.value.parse()
-                && !services.iter().any(|service| service.id == id)
-            {
-                services.extend(state.store.services.get(id).await.ok());
-            }
-        }
-        let is_chosen = |id: &str| self.services.iter().any(|choice| choice.value == id);
-        let choice = |service: model::service::Service| {
-            let id = service.id.to_string();
-            Choice {
-                is_chosen: is_chosen(&id),
-                name: service.name,
-                value: id,
-            }
-        };
-        self.services = services.into_iter().map(choice).collect();
+        self.services = self.services.filled(state).await?;
         self.outage = self.outage.with_choices(state, own).await?;
         Ok(self)
     }
-}
-
-fn chosen(id: &str) -> Choice {
-    Choice::new(id, id, id)
-}
-
-/// The headers of a form: rows of name and value, the empty ones left out.
-fn headers_of(form: &Form) -> impl Iterator<Item = (String, String)> {
-    let names = form.all("headerName").into_iter();
-    let rows = names.zip(form.all("headerValue"));
-    rows.filter(|(name, value)| !name.is_empty() || !value.is_empty())
 }
 
 /// A draft out of a form. What is empty goes back to its default.
@@ -296,6 +266,7 @@ struct EditPage {
     id: WebhookId,
     fields: WebhookFields,
     kind: KindFields,
+    typed: TypedSecrets,
     errors: FieldErrors,
 }
 
@@ -308,14 +279,17 @@ impl EditPage {
         typed: Option<&Form>,
         errors: FieldErrors,
     ) -> Result<Self, PageError> {
+        let about = kinds::adapter_or_unknown(webhook.settings.kind).description();
+        let kept = keep_secrets(session, &edit_path(webhook.id), typed, about, &errors);
         let shown = Shown {
             saved: Some(webhook),
             typed,
+            kept: &kept,
             errors: &errors,
         };
         let kind = KindFields::load(state, webhook.settings.kind, shown).await?;
         let fields = match typed {
-            Some(form) => WebhookFields::typed(form, webhook.settings.kind, Some(webhook)),
+            Some(form) => WebhookFields::typed(form, webhook.settings.kind, Some(webhook), &kept),
             None => WebhookFields::new(webhook),
         };
         let title = format!("Edit {}", webhook.settings.name);
@@ -324,6 +298,7 @@ impl EditPage {
             id: webhook.id,
             fields: fields.with_choices(state, Some(webhook.id)).await?,
             kind,
+            typed: kept,
             errors,
         })
     }
@@ -348,7 +323,8 @@ pub async fn change(
     form: Form,
 ) -> PageResult {
     let before = state.store.webhooks.get(id).await?;
-    if form.has("preview") {
+    let form = with_typed_secrets(&session, &edit_path(id), form);
+    if is_no_attempt(&form) {
         let errors = FieldErrors::default();
         return render(&EditPage::load(&state, &session, &before, Some(&form), errors).await?);
     }
@@ -367,6 +343,15 @@ pub async fn change(
             render_refused(&page.await?)
         }
     }
+}
+
+/// Whether a form only asks for a preview, or for services to choose from.
+pub fn is_no_attempt(form: &Form) -> bool {
+    form.has("preview") || form.has("findServices")
+}
+
+fn edit_path(id: WebhookId) -> String {
+    format!("/settings/integrations/{id}/edit")
 }
 
 /// What only a form can get wrong: headers that would be dropped in silence, and a page that is older than the webhook.

@@ -9,9 +9,10 @@ use crate::layout::{Layout, Nav, render};
 use crate::overview::chart::{Day, chart_start};
 use crate::session::UserSession;
 use crate::state::WebState;
+use crate::webhooks::backlog::Backlog;
+use crate::webhooks::marks::kind_mark;
 use askama::Template;
 use axum::extract::State;
-use destination::about::KindDescription;
 use model::activity::Activity;
 use model::exchange::FailureCode;
 use model::id::{DeliveryId, WebhookId};
@@ -25,7 +26,7 @@ struct Card {
     id: WebhookId,
     name: String,
     kind: &'static str,
-    letter: String,
+    mark: String,
     url: String,
     state: Markup,
     trouble: Option<String>,
@@ -35,7 +36,9 @@ struct Card {
     p95: String,
     last: Markup,
     sparkline: Markup,
-    dead: String,
+    backlog: Backlog,
+    /// How slow it is, if it is.
+    slow: Option<String>,
     canary: Option<CanaryLine>,
 }
 
@@ -113,7 +116,7 @@ fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity]
         id: webhook.id,
         name: settings.name.clone(),
         kind: kind_name(settings.kind),
-        letter: kind_letter(kinds::adapter_or_unknown(settings.kind).description()),
+        mark: kind_mark(kinds::adapter_or_unknown(settings.kind).description()),
         url: masked_url(&settings.url),
         state: webhook_badge(webhook),
         trouble: trouble(webhook),
@@ -127,15 +130,10 @@ fn card(webhook: &Webhook, health: Option<&WebhookHealth>, activity: &[Activity]
         p95: day.p95().unwrap_or_else(|| "–".into()),
         last: show::when_or_dash(health.and_then(|health| health.last_delivered_at), now),
         sparkline: day.sparkline(),
-        dead: show::counted(health.map_or(0, |health| health.dead)),
+        backlog: health.map_or_else(Backlog::default, |health| Backlog::new(webhook.id, health, now)),
+        slow: day.slow_p95(),
         canary: CanaryLine::new(webhook, now),
     }
-}
-
-/// The first letter of a kind with a form of its own, as its mark; empty for the default format.
-pub fn kind_letter(about: &KindDescription) -> String {
-    let first = about.name.chars().next().filter(|_| !about.fields.is_empty());
-    first.map_or(String::new(), String::from)
 }
 
 /// What people call a kind.

@@ -5,11 +5,13 @@ use axum::extract::{Path, State};
 
 use crate::layout::error::{FieldErrors, PageError, PageResult};
 use crate::layout::form::Form;
+use crate::layout::typed_secrets::TypedSecrets;
 use crate::layout::{Layout, Nav, go, render, render_refused};
 use crate::session::UserSession;
 use crate::state::WebState;
-use crate::webhooks::form::{WebhookFields, draft_of, field_errors};
-use crate::webhooks::list::kind_letter;
+use crate::webhooks::form::{WebhookFields, draft_of, field_errors, is_no_attempt};
+use crate::webhooks::form_secrets::{keep_secrets, with_typed_secrets};
+use crate::webhooks::marks::kind_mark;
 use crate::webhooks::options::{KindFields, Shown};
 use actions::Patch;
 use destination::Adapter;
@@ -21,7 +23,7 @@ use model::webhook::WebhookKind;
 struct KindChoice {
     key: &'static str,
     name: &'static str,
-    letter: String,
+    mark: String,
     description: &'static str,
 }
 
@@ -39,6 +41,7 @@ struct NewWebhookPage {
     layout: Layout,
     kind: KindFields,
     fields: WebhookFields,
+    typed: TypedSecrets,
     errors: FieldErrors,
 }
 
@@ -59,7 +62,7 @@ pub async fn choose_kind(State(state): State<WebState>, session: UserSession) ->
         KindChoice {
             key: about.kind,
             name: about.name,
-            letter: kind_letter(about),
+            mark: kind_mark(about),
             description: about.summary,
         }
     };
@@ -79,20 +82,24 @@ impl NewWebhookPage {
         typed: Option<&Form>,
         errors: FieldErrors,
     ) -> Result<Self, PageError> {
+        let about = kinds::adapter_or_unknown(kind).description();
+        let kept = keep_secrets(session, &new_path(kind), typed, about, &errors);
         let shown = Shown {
             saved: None,
             typed,
+            kept: &kept,
             errors: &errors,
         };
         let fields = typed.map_or_else(
             || WebhookFields::empty(kind),
-            |form| WebhookFields::typed(form, kind, None),
+            |form| WebhookFields::typed(form, kind, None, &kept),
         );
         let kind = KindFields::load(state, kind, shown).await?;
         Ok(Self {
             layout: Layout::new(session, add_title(&kind), Nav::Integrations),
             kind,
             fields: fields.with_choices(state, None).await?,
+            typed: kept,
             errors,
         })
     }
@@ -118,7 +125,8 @@ pub async fn create(
 ) -> PageResult {
     let kind = parse_kind(&kind)?;
     let about = kinds::adapter_or_unknown(kind).description();
-    if form.has("preview") {
+    let form = with_typed_secrets(&session, &new_path(kind), form);
+    if is_no_attempt(&form) {
         let errors = FieldErrors::default();
         return render(&NewWebhookPage::load(&state, &session, kind, Some(&form), errors).await?);
     }
@@ -142,6 +150,10 @@ pub async fn create(
             render_refused(&page.await?)
         }
     }
+}
+
+fn new_path(kind: WebhookKind) -> String {
+    format!("/settings/integrations/new/{}", kind.as_str())
 }
 
 fn parse_kind(text: &str) -> Result<WebhookKind, PageError> {

@@ -8,6 +8,7 @@ use crate::layout::choices::Choice;
 use crate::layout::error::{FieldErrors, PageError};
 use crate::layout::form::Form;
 use crate::layout::show::Markup;
+use crate::layout::typed_secrets::TypedSecrets;
 use crate::state::WebState;
 use actions::webhooks::options::OptionsDraft;
 use destination::about::{Field, Input, KindDescription, Need, Signature, UrlField};
@@ -16,6 +17,9 @@ use model::webhook::{Webhook, WebhookKind};
 
 /// What the names of options begin with in forms.
 const PREFIX: &str = "option-";
+
+/// What stands in an empty field whose secret was typed already.
+pub const TYPED_ALREADY: &str = "Typed already. Leave empty to keep it.";
 
 /// The URL's field.
 pub struct UrlView {
@@ -113,11 +117,14 @@ pub struct KindFields {
 }
 
 /// What is shown in a form.
+#[derive(Clone, Copy)]
 pub struct Shown<'a> {
     /// The webhook that is changed.
     pub saved: Option<&'a Webhook>,
     /// What somebody typed.
     pub typed: Option<&'a Form>,
+    /// Secrets that were typed already.
+    pub kept: &'a TypedSecrets,
     /// What is wrong with it.
     pub errors: &'a FieldErrors,
 }
@@ -130,7 +137,12 @@ impl KindFields {
 
     /// The fields of a kind, with a preview of its message.
     pub async fn load(state: &WebState, kind: WebhookKind, shown: Shown<'_>) -> Result<Self, PageError> {
-        let Shown { saved, typed, errors } = shown;
+        let Shown {
+            saved,
+            typed,
+            kept,
+            errors: _,
+        } = shown;
         let base = state.message_base();
         let about = kinds::adapter_or_unknown(kind).description();
         let typed_url = match (typed, saved) {
@@ -164,8 +176,8 @@ impl KindFields {
         Ok(Self {
             key: kind.as_str().to_owned(),
             steps: steps(about, saved, base.as_deref()),
-            url: url_view(about, saved, &typed_url),
-            groups: option_groups(option_views(about, saved, typed, errors)),
+            url: url_view(about, saved, &typed_url, kept),
+            groups: option_groups(option_views(about, shown)),
             webhook: saved.map_or(String::new(), |webhook| webhook.id.to_string()),
             about,
             preview,
@@ -186,7 +198,12 @@ fn steps(about: &KindDescription, saved: Option<&Webhook>, base: Option<&str>) -
 }
 
 /// The URL's field of a kind: `typed` is what somebody typed, or what is saved.
-pub fn url_view(about: &KindDescription, saved: Option<&Webhook>, typed: &str) -> UrlView {
+pub fn url_view(
+    about: &KindDescription,
+    saved: Option<&Webhook>,
+    typed: &str,
+    kept: &TypedSecrets,
+) -> UrlView {
     let is_saved = saved.is_some();
     let has_substitute = about.fields.iter().any(|field| field.input == Input::Secret);
     match about.url {
@@ -206,13 +223,14 @@ pub fn url_view(about: &KindDescription, saved: Option<&Webhook>, typed: &str) -
             label: "URL",
             hint: hint.to_owned(),
             placeholder: match saved {
+                _ if kept.has("url") => TYPED_ALREADY.to_owned(),
                 Some(webhook) => format!("Set: {} Leave empty to keep it.", webhook.settings.url),
                 None => placeholder.to_owned(),
             },
             value: String::new(),
             is_secret: true,
             // A secret may stand for it: the action knows.
-            is_required: !is_saved && !has_substitute,
+            is_required: !is_saved && !has_substitute && !kept.has("url"),
             is_removable: is_saved && has_substitute,
         },
         UrlField::Root { default } => UrlView {
@@ -231,12 +249,13 @@ pub fn url_view(about: &KindDescription, saved: Option<&Webhook>, typed: &str) -
 }
 
 /// The fields of a kind's options. What was typed comes before what is saved.
-pub fn option_views(
-    about: &KindDescription,
-    saved: Option<&Webhook>,
-    typed: Option<&Form>,
-    errors: &FieldErrors,
-) -> Vec<OptionView> {
+pub fn option_views(about: &KindDescription, shown: Shown<'_>) -> Vec<OptionView> {
+    let Shown {
+        saved,
+        typed,
+        kept,
+        errors,
+    } = shown;
     let view = |field: &Field| {
         let name = format!("{PREFIX}{}", field.name);
         let is_set =
@@ -265,20 +284,32 @@ pub fn option_views(
             },
             label: field.label,
             hint: field.hint,
-            placeholder: match is_set {
-                true => "Set. Leave empty to keep it.",
-                false => field.placeholder,
+            placeholder: match (kept.has(&name), is_set) {
+                (true, _) => TYPED_ALREADY,
+                (false, true) => "Set. Leave empty to keep it.",
+                (false, false) => field.placeholder,
             },
             is_removable: is_set && field.need == Need::Optional,
-            is_required: field.need == Need::Required && !is_set,
+            is_required: field.need == Need::Required && !is_set && !kept.has(&name),
             fold: field.collapsed_group,
-            is_filled: is_set || (!value.is_empty() && value != field.default),
+            is_filled: is_set || kept.has(&name) || (!value.is_empty() && value != field.default),
             wrong: errors.at(&format!("options.{}", field.name)),
             value,
             name,
         }
     };
     about.fields.iter().map(view).collect()
+}
+
+/// The names of a kind's secret options, in forms and in what is wrong with them.
+pub fn secret_options(about: &KindDescription) -> impl Iterator<Item = (String, String)> {
+    let secret = about.fields.iter().filter(|field| field.is_secret());
+    secret.map(|field| {
+        (
+            format!("{PREFIX}{}", field.name),
+            format!("options.{}", field.name),
+        )
+    })
 }
 
 /// The options of a form, as the API would get them. A secret that is left empty stays as it is.
@@ -313,6 +344,16 @@ mod tests {
         abouts.find(|about| about.kind == "telegram").unwrap()
     }
 
+    fn views(about: &KindDescription, typed: Option<&Form>, errors: &FieldErrors) -> Vec<OptionView> {
+        let shown = Shown {
+            saved: None,
+            typed,
+            kept: &TypedSecrets::default(),
+            errors,
+        };
+        option_views(about, shown)
+    }
+
     #[test]
     fn a_secret_that_is_left_empty_stays_and_one_that_is_ticked_goes() {
         let kept = options_draft(
@@ -329,7 +370,7 @@ mod tests {
     #[test]
     fn no_secret_is_shown_in_a_form() {
         let typed = Form::new(&[("option-token", "1:secret"), ("option-chat", "5")]);
-        let views = option_views(about(), None, Some(&typed), &FieldErrors::default());
+        let views = views(about(), Some(&typed), &FieldErrors::default());
         let value = |name: &str| {
             views
                 .iter()
@@ -346,7 +387,7 @@ mod tests {
     fn no_field_that_must_be_filled_in_is_folded_and_each_heading_stands_once() {
         for adapter in kinds::all() {
             let about = adapter.description();
-            let groups = option_groups(option_views(about, None, None, &FieldErrors::default()));
+            let groups = option_groups(views(about, None, &FieldErrors::default()));
             let mut headings = std::collections::BTreeSet::new();
             for group in &groups {
                 let is_new = group.fold.is_empty() || headings.insert(group.fold);
@@ -367,7 +408,7 @@ mod tests {
             .unwrap();
         let field = about.fields.iter().find(is_folded).unwrap();
         let open = |typed: &Form, errors: &FieldErrors| {
-            let groups = option_groups(option_views(about, None, Some(typed), errors));
+            let groups = option_groups(views(about, Some(typed), errors));
             let open = groups.iter().filter(|group| group.is_open);
             open.map(|group| group.fold).collect::<Vec<_>>()
         };

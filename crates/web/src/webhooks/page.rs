@@ -20,6 +20,7 @@ use crate::state::WebState;
 use crate::webhooks::facts::{Fact, facts};
 use crate::webhooks::list::{CanaryLine, trouble, webhook_badge};
 use crate::webhooks::new::show_secret;
+use crate::webhooks::receiver_links::LinkList;
 use actions::deliveries::Period;
 use actions::webhooks::RotationDraft;
 use destination::about::{Signature, UrlField};
@@ -58,7 +59,7 @@ struct Recovery {
 }
 
 /// What may be sent as a sample.
-fn sample_events() -> Vec<Choice> {
+pub fn sample_events() -> Vec<Choice> {
     let choice = |name: &&'static str| Choice::new(*name, *name, "");
     EventName::NAMES.iter().map(choice).collect()
 }
@@ -94,6 +95,7 @@ struct WebhookPage {
     hold: bool,
     recovery: Option<Recovery>,
     rotation_errors: FieldErrors,
+    receiver_links: LinkList,
     query: Query,
     /// How to have the platform tell us of pressed buttons, for those who may set it up.
     callback: Option<String>,
@@ -128,7 +130,6 @@ impl WebhookPage {
             Some(delivery_id) => test_result(state, session, &webhook, delivery_id).await?,
             None => None,
         };
-        let facts = facts(&webhook, state).await?;
         let last_call = state.store.endpoints.last_call_at(id).await?;
         Ok(Self {
             layout: Layout::new(session, webhook.settings.name.clone(), Nav::Integrations),
@@ -159,7 +160,7 @@ impl WebhookPage {
             states: state_choices(query.text("status")),
             events: event_choices(query.text("event")),
             pager,
-            facts,
+            facts: facts(&webhook, state).await?,
             overlap_until: webhook
                 .previous_secret_until
                 .filter(|until| now < *until)
@@ -167,6 +168,7 @@ impl WebhookPage {
             hold: webhook.settings.when_disabled == WhenDisabled::Hold,
             recovery: None,
             rotation_errors: FieldErrors::default(),
+            receiver_links: LinkList::load(state, session, id).await?,
             callback: match session.may(Scope::WebhooksWrite) {
                 true => callback_help(state, id).await?,
                 false => None,
@@ -385,6 +387,18 @@ async fn refuse_rotation(
 ) -> PageResult {
     let mut page = WebhookPage::load(state, session, id, Query::default()).await?;
     page.rotation_errors = errors;
+    render_refused(&page)
+}
+
+/// The page with what is wrong with a link that was to be made.
+pub async fn refuse_link(
+    state: &WebState,
+    session: &UserSession,
+    id: WebhookId,
+    errors: FieldErrors,
+) -> PageResult {
+    let mut page = WebhookPage::load(state, session, id, Query::default()).await?;
+    page.receiver_links.errors = errors;
     render_refused(&page)
 }
 
