@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::client::Query;
 use super::failure::Failure;
-use super::output::{self, text};
+use super::output::text;
 use super::replay::time;
 use super::session::Session;
+use super::table::terminal_width;
 
 /// How many columns of text a service's name has at most where room is short.
 const SERVICE_WIDTH: usize = 16;
@@ -79,7 +80,7 @@ pub fn run(session: &Session, arguments: Arguments) -> Result<(), Failure> {
     ];
     query.extend(plain.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let answer = session.api.get("/api/v1/incidents", &query)?;
-    session.print(&answer, |page| in_words(page, output::width()))
+    session.print(&answer, |page| in_words(page, terminal_width()))
 }
 
 /// A page, no wider than so many columns; as wide as it is without a terminal.

@@ -27,12 +27,6 @@ pub fn progress(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// How many columns the terminal has; nothing if the output goes elsewhere.
-pub fn width() -> Option<usize> {
-    let is_terminal = io::stdout().is_terminal();
-    Table::new().width().filter(|_| is_terminal).map(usize::from)
-}
-
 /// Prints an answer as it came; nothing for an empty one.
 pub fn print_json(text: &str) -> Result<(), Failure> {
     if text.trim().is_empty() {

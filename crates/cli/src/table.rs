@@ -55,11 +55,18 @@ pub fn is_id(word: &str) -> bool {
     })
 }
 
+/// How many columns the terminal has; nothing if the output goes elsewhere.
+pub fn terminal_width() -> Option<usize> {
+    Table::new().width().map(usize::from)
+}
+
 /// How wide output may be.
 pub fn width() -> usize {
-    let terminal = Table::new().width().map(usize::from);
     let said = || environment("COLUMNS")?.parse().ok();
-    terminal.or_else(said).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
+    terminal_width()
+        .or_else(said)
+        .unwrap_or(DEFAULT_WIDTH)
+        .max(MIN_WIDTH)
 }
 
 /// A table of this width.

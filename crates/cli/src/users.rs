@@ -70,7 +70,7 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             session.print(&answer, |_| format!("deleted {}", which.user))
         }
         Command::RemoveSecondFactor(which) => {
-            let path = format!("/api/v1/users/{}/second-factor", segment(&which.user));
+            let path = format!("{}/second-factor", session.user_path(&which.user)?);
             let answer = session.api.delete(&path)?;
             session.print(&answer, |_| format!("{} has no second factor", which.user))
         }

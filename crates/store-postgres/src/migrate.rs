@@ -81,11 +81,11 @@ const MIGRATIONS: [Migration; 16] = [
         min_program: 1,
     },
     Migration {
-        sql: include_str!("../migrations/0016_receiver_links.sql"),
+        sql: include_str!("../migrations/0015_receiver_links.sql"),
         min_program: 1,
     },
     Migration {
-        sql: include_str!("../migrations/0017_people.sql"),
+        sql: include_str!("../migrations/0016_people.sql"),
         min_program: 1,
     },
 ];

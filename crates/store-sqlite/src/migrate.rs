@@ -32,8 +32,8 @@ const MIGRATIONS: [&str; 21] = [
     include_str!("../migrations/0017_key_restrictions.sql"),
     include_str!("../migrations/0018_incident_numbers.sql"),
     include_str!("../migrations/0019_acknowledged.sql"),
-    include_str!("../migrations/0021_receiver_links.sql"),
-    include_str!("../migrations/0022_people.sql"),
+    include_str!("../migrations/0020_receiver_links.sql"),
+    include_str!("../migrations/0021_people.sql"),
 ];
 /// Added to the number of the schema once the data are moved elsewhere, so that programs that know nothing of moving take the
 /// file for a newer one's, and leave it alone.

@@ -201,6 +201,9 @@ pub fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
         email: row.get("email")?,
         role: parsed(row, "role", Role::parse)?,
         created_at: time(row, "created_at")?,
-        display: display_from_columns(row.get("time_zone")?, row.get("clock")?),
+        display: display_from_columns(
+            row.get::<_, Option<String>>("time_zone")?.as_deref(),
+            row.get::<_, Option<String>>("clock")?.as_deref(),
+        ),
     })
 }

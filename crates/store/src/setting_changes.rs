@@ -97,10 +97,10 @@ pub fn of_display(before: &User, after: &TimeDisplay) -> Option<String> {
 }
 
 /// How a user wants times to be shown, out of columns. A zone that is no longer known is as good as none.
-pub fn display_from_columns(zone: Option<String>, clock: Option<String>) -> TimeDisplay {
+pub fn display_from_columns(zone: Option<&str>, clock: Option<&str>) -> TimeDisplay {
     TimeDisplay {
-        zone: zone.and_then(|zone| ZoneName::parse(&zone)),
-        clock: ClockFormat::parse(clock.as_deref().unwrap_or_default()),
+        zone: zone.and_then(ZoneName::parse),
+        clock: ClockFormat::parse(clock.unwrap_or_default()),
     }
 }
 

@@ -3,21 +3,22 @@
 use super::fake_api::FakeApi;
 use super::run;
 
+const ID: &str = "usr_0190b6c88f3e7d2a8e4c5f6a7b8c9d04";
 const LINK: &str =
     r#"{"link":"http://a.example/welcome?token=link_1","expiresAt":"2026-01-08T12:00:00.000Z"}"#;
 
 #[test]
 fn a_second_factor_is_taken_away() {
     let api = FakeApi::answering(&[(204, "")]);
-    let removed = run(&api, &["users", "remove-second-factor", "usr_1"]);
-    assert_eq!(removed.out, "usr_1 has no second factor\n");
-    assert_eq!(api.lines(), ["DELETE /api/v1/users/usr_1/second-factor"]);
+    let removed = run(&api, &["users", "remove-second-factor", ID]);
+    assert_eq!(removed.out, format!("{ID} has no second factor\n"));
+    assert_eq!(api.lines(), [format!("DELETE /api/v1/users/{ID}/second-factor")]);
 }
 
 #[test]
 fn times_are_printed_in_the_zone_that_is_asked_for_and_in_json_as_the_api_writes_them() {
     let api = FakeApi::answering(&[(201, LINK), (201, LINK), (201, LINK)]);
-    let printed = |arguments: &[&str]| run(&api, &[&["users", "sign-in-link", "usr_1"], arguments].concat());
+    let printed = |arguments: &[&str]| run(&api, &[&["users", "sign-in-link", ID], arguments].concat());
     let berlin = printed(&["--tz", "Europe/Berlin"]);
     assert!(
         berlin.out.ends_with("until 2026-01-08 13:00:00 CET\n"),

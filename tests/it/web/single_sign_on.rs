@@ -19,6 +19,9 @@ use crate::support::page_client::{Page, PageClient};
 use crate::support::programs::{node_packages, root};
 use crate::support::test_app::{Names, TestApp};
 
+/// What makes a provider's answer a wrong one.
+type Lie = Box<dyn Fn(&mut Says)>;
+
 /// Where a certified provider leads back to: it does not go there itself.
 const CALLBACK: &str = "/sign-in/oidc/callback";
 
@@ -156,7 +159,7 @@ async fn no_token_is_believed_that_is_wrong_in_any_respect() {
     let provider = IdentityProvider::start().await;
     let app = start(&directory, provider.issuer(), &|_| ()).await;
     let now = SystemClock.now().as_seconds();
-    let lies: [(&str, Box<dyn Fn(&mut Says)>); 11] = [
+    let lies: [(&str, Lie); 11] = [
         ("nonce", Box::new(|says| says.claims["nonce"] = json!("another"))),
         ("no nonce", Box::new(|says| says.claims["nonce"] = json!(null))),
         ("audience", Box::new(|says| says.claims["aud"] = json!("other"))),

@@ -86,7 +86,7 @@ fn write_webhook(file: &mut String, webhook: &Value, all: &[Value], services: &[
         // What is default need not be said, unless a server could have something else: only what is nothing is left out.
         let value = &webhook[camel];
         let is_nothing = value.is_null() || (camel == "severities" && *value == Value::Array(Vec::new()));
-        if !is_nothing && !(camel == "enabled" && *value == true) {
+        if !(is_nothing || camel == "enabled" && *value == true) {
             line(file, &format!("{snake} = {}", toml_value(value)));
         }
     }

@@ -9,6 +9,7 @@ use model::receiver_link::{MAX_RECEIVER_LINKS, ReceiverLink};
 use model::time::Timestamp;
 use model::webhook::Webhook;
 use store::StoreError;
+use store::access::AuditFilter;
 
 use crate::cases;
 
@@ -75,7 +76,7 @@ cases! {
         };
         assert_eq!(links.list(webhook.id).await, Ok(vec![used]));
         assert_eq!(fixture.actions_after(audit_length).await, ["webhook.receiver_link"]);
-        let log = fixture.access().list_audit(samples::everything()).await.unwrap();
+        let log = fixture.access().list_audit(AuditFilter::default(), samples::everything()).await.unwrap().rows;
         assert_eq!(log[0].subject, webhook.id.to_string());
         assert!(log[0].detail.starts_with("made a receiver's link to \"Jira\" for \"Team one\" until "));
         assert_eq!(fixture.see(&bystanders).await, bystanders);

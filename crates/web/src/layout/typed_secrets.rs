@@ -123,6 +123,7 @@ mod tests {
     use super::*;
     use crate::session::{RequestContext, Sidebar, Theme, csrf_token, typed_key};
     use model::access::{KeyHash, Role};
+    use model::display::TimeDisplay;
     use model::id::{SessionId, UserId};
     use model::session::Session;
     use model::user::User;
@@ -138,6 +139,7 @@ mod tests {
                 name: "Ada".into(),
                 email: None,
                 role: Role::Admin,
+                display: TimeDisplay::default(),
                 created_at: at,
             },
             session: Session {

@@ -348,6 +348,7 @@ mod tests {
             created_at: Timestamp::EPOCH,
             expires_at,
             revoked_at,
+            last_used_at: None,
         }
     }
 
