@@ -1,5 +1,6 @@
 //! Answers: JSON with a status, lists with a cursor, and answers that were kept.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
@@ -56,12 +57,10 @@ pub fn no_content() -> ApiResult {
 /// An answer of these JSON bytes.
 pub fn json_bytes(status: StatusCode, body: Vec<u8>) -> Response {
     let created = (status == StatusCode::CREATED).then(|| serde_json::from_slice::<CreatedId>(&body));
-    let mut response = (status, body).into_response();
+    let mut response = plain_json(status, body);
     if let Some(Ok(id)) = created {
         response.extensions_mut().insert(id);
     }
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
     response
 }
 
@@ -75,6 +74,18 @@ pub fn listed_to<'a, R, T: Serialize>(
         items: rows.iter().map(view).collect(),
         next_cursor,
     })
+}
+
+/// A 201 with these JSON bytes, of something whose id need not be looked for in them.
+pub fn created_bytes(id: String, body: Vec<u8>) -> Response {
+    let mut response = plain_json(StatusCode::CREATED, body);
+    response.extensions_mut().insert(CreatedId { id });
+    response
+}
+
+fn plain_json(status: StatusCode, body: Vec<u8>) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    (status, [(CONTENT_TYPE, json)], Body::from(body)).into_response()
 }
 
 /// A page of a list that may have more pages behind one that is not full.

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::answer::{ApiResult, answer_to_response, created, listed_to, ok, repeated};
+use crate::answer::{ApiResult, answer_to_response, created, created_bytes, listed_to, ok, repeated};
 use crate::auth::Caller;
 use crate::body::{JsonBody, Nothing, OptionalBody};
 use crate::cursor::{parse_place_cursor, place_cursor};
@@ -339,7 +339,8 @@ fn answer(committed: Committed) -> Response {
     match committed {
         Committed::Repeated(answer) => repeated(answer),
         Committed::KeyMisused => Problem::plain(Code::IdempotencyKeyReused).into_response(),
-        Committed::Created(_) | Committed::Changed(_) | Committed::Unchanged(_) | Committed::Refused(_) => {
+        Committed::Created(incident) => created_bytes(incident.id.to_string(), to_json(&incident)),
+        Committed::Changed(_) | Committed::Unchanged(_) | Committed::Refused(_) => {
             answer_to_response(render(&committed))
         }
     }

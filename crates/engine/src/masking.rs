@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 
 use destination::task::{Rendered, Target, secret_parts_of};
@@ -204,10 +204,20 @@ pub fn request_head(request: &OutboundRequest, shown_url: &str, own_headers: &He
     }
     for (name, value) in &request.headers {
         let is_secret = value.is_sensitive() || own_headers.contains_key(name);
-        let text = String::from_utf8_lossy(value.as_bytes());
-        let _ = writeln!(head, "{name}: {}", if is_secret { MASK } else { &text });
+        let shown = match is_secret {
+            true => MASK.as_bytes(),
+            false => value.as_bytes(),
+        };
+        push_header(&mut head, name, shown);
     }
     head
+}
+
+fn push_header(head: &mut String, name: &HeaderName, value: &[u8]) {
+    let value = String::from_utf8_lossy(value);
+    for text in [name.as_str(), ": ", &value, "\n"] {
+        head.push_str(text);
+    }
 }
 
 /// Where a message to a broker goes, and its headers.
@@ -229,7 +239,7 @@ fn write_message_head(head: &mut String, message: &BrokerMessage) {
 pub fn response_head(headers: &HeaderMap) -> String {
     let mut head = String::with_capacity(160);
     for (name, value) in headers {
-        let _ = writeln!(head, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
+        push_header(&mut head, name, value.as_bytes());
     }
     head
 }

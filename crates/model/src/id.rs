@@ -23,6 +23,10 @@ pub fn uuid_at(at: Timestamp, random: [u8; 10]) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
+/// How long a prefix is, with its underscore, and an id as a text.
+const PREFIX_LENGTH: usize = 4;
+const TEXT_LENGTH: usize = PREFIX_LENGTH + 32;
+
 macro_rules! define_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -62,11 +66,18 @@ macro_rules! define_id {
                 bytes[..6].copy_from_slice(&millis[2..]);
                 Self(Uuid::from_bytes(bytes))
             }
+
+            /// The id as a text, in the caller's place: several are written for each delivery.
+            fn write_into<'a>(&self, text: &'a mut [u8; TEXT_LENGTH]) -> &'a str {
+                text[..PREFIX_LENGTH].copy_from_slice(concat!($prefix, "_").as_bytes());
+                self.0.as_simple().encode_lower(&mut text[PREFIX_LENGTH..]);
+                str::from_utf8(text).unwrap_or_default()
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{}"), self.0.as_simple())
+                f.write_str(self.write_into(&mut [0; TEXT_LENGTH]))
             }
         }
 
@@ -90,7 +101,7 @@ macro_rules! define_id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(self.write_into(&mut [0; TEXT_LENGTH]))
             }
         }
 

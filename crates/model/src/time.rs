@@ -1,6 +1,7 @@
 //! Points in time: milliseconds since the Unix epoch, UTC. The only reader of the real time is `clock.rs`.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -56,18 +57,51 @@ impl Timestamp {
 
     /// RFC 3339 in whole seconds, as events show it: `2024-01-15T10:30:00Z`.
     pub fn to_rfc3339_seconds(self) -> String {
-        jiff_timestamp(self).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        let text = self.to_digits();
+        format!("{}Z", &text.as_str()[..SECONDS_LENGTH])
+    }
+
+    /// RFC 3339 with milliseconds. By hand: several are written for each delivery, and a library would read its pattern anew for
+    /// each.
+    fn to_digits(self) -> Digits {
+        let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
+        let time = jiff::tz::Offset::UTC.to_datetime(time);
+        let mut text = Digits(*b"0000-00-00T00:00:00.000Z");
+        text.write(0..4, time.year());
+        text.write(5..7, time.month().into());
+        text.write(8..10, time.day().into());
+        text.write(11..13, time.hour().into());
+        text.write(14..16, time.minute().into());
+        text.write(17..19, time.second().into());
+        text.write(20..23, time.millisecond());
+        text
     }
 }
 
-fn jiff_timestamp(at: Timestamp) -> jiff::Timestamp {
-    jiff::Timestamp::from_millisecond(at.0).unwrap_or_default()
+/// How much of a time stands before its milliseconds.
+const SECONDS_LENGTH: usize = 19;
+
+/// A time as [`Timestamp`] shows it.
+struct Digits([u8; 24]);
+
+impl Digits {
+    fn write(&mut self, place: Range<usize>, number: i16) {
+        let mut rest = number;
+        for digit in self.0[place].iter_mut().rev() {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 /// RFC 3339 with milliseconds, as the API shows it: `2024-01-15T10:30:00.123Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", jiff_timestamp(*self).strftime("%Y-%m-%dT%H:%M:%S.%3fZ"))
+        f.write_str(self.to_digits().as_str())
     }
 }
 
@@ -86,7 +120,7 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.to_digits().as_str())
     }
 }
 

@@ -7,14 +7,15 @@ use model::incident_number::IncidentNumber;
 use store::{StoreError, StoreResult};
 
 use super::columns::unexpected;
-use super::statements::read_one;
+use super::statements::{execute, read_one};
 
-/// Gives a new incident the number behind the last one: no row of the table is ever deleted.
+/// Gives a new incident the number behind the last one: no row of the table is ever deleted. The number is the row's place,
+/// which needs no `RETURNING`: SQLite would make a table for it, each time.
 pub fn give(connection: &Connection, id: IncidentId) -> StoreResult<IncidentNumber> {
-    let sql = "INSERT INTO incident_numbers (incident_id) VALUES (?1) RETURNING number";
-    let given = read_one(connection, sql, [id.as_bytes()], |row| number_from_row(row, 0))?;
+    let sql = "INSERT INTO incident_numbers (incident_id) VALUES (?1)";
+    execute(connection, sql, [id.as_bytes()])?;
     let missing = || StoreError::Corrupt("an incident got no number".into());
-    given.flatten().ok_or_else(missing)
+    IncidentNumber::new(connection.last_insert_rowid()).ok_or_else(missing)
 }
 
 /// The incident with a number.
