@@ -52,7 +52,10 @@ async fn behind_a_trusted_proxy_each_client_has_limits_of_its_own() {
     assert_eq!(sign_in_from(&app, "192.0.2.1", PASSWORD).await, 429);
     assert_eq!(sign_in_from(&app, "198.51.100.7, 192.0.2.2", PASSWORD).await, 303);
     let log = audit_log(&app).await;
-    assert_eq!(log["items"][0]["detail"], "signed in from 192.0.2.2");
+    let details = log["items"].as_array().unwrap().iter();
+    // Those of one millisecond stand in no order.
+    let details: Vec<_> = details.filter_map(|entry| entry["detail"].as_str()).collect();
+    assert!(details.contains(&"signed in from 192.0.2.2"), "{details:?}");
     let mut statuses = Vec::new();
     for address in [
         "192.0.2.1",

@@ -1,5 +1,4 @@
-//! Nobody is shut out: names, headings, contrast, focus, on every page, light and dark, on a desk and on a phone. axe-core, from npm,
-//! looks at each page too.
+//! Nobody is shut out: names, headings, contrast, focus, on every page, light and dark, on a desk and on a phone.
 
 use std::collections::BTreeSet;
 
@@ -13,33 +12,14 @@ use super::browser::{Browser, DESKTOP, PHONE};
 use super::people::{SESSION_COOKIE, begin_session, sign_in_link, use_set_up_link};
 use super::showroom::showroom;
 use crate::support::page_client::PageClient;
-use crate::support::programs::node_packages;
 use crate::support::test_app::{Names, TestApp};
 
 const CHECKS: &str = include_str!("accessibility.js");
 const NOTHING: [String; 0] = [];
 
-/// What axe-core says of the page in both themes, a line for each rule and element; nothing without it.
-const AXE: &str = "return axe.run().then(({violations}) => violations.flatMap(({id, nodes}) => \
-                   nodes.map(({html, failureSummary}) => `axe ${id}: ${html.slice(0, 120)} ${failureSummary}`)))";
-
-/// The source of axe-core; nothing if `./check` could not install it.
-fn axe() -> Option<String> {
-    let packages = node_packages("axe")?;
-    Some(std::fs::read_to_string(packages.join("node_modules/axe-core/axe.min.js")).unwrap())
-}
-
 /// What is wrong with the page that a browser shows, in both themes and sizes.
 async fn problems(browser: &mut Browser, path: &str) -> Vec<String> {
     let mut problems = Vec::new();
-    if let Some(axe) = axe() {
-        browser.eval(&axe).await;
-        for theme in ["light", "dark"] {
-            show_theme(browser, theme).await;
-            problems
-                .extend(lines(browser.eval(AXE).await).map(|problem| format!("{path} ({theme}): {problem}")));
-        }
-    }
     for (size, device) in [(DESKTOP, "desk"), (PHONE, "phone")] {
         browser.resize(size).await;
         for theme in ["light", "dark"] {
@@ -207,12 +187,6 @@ async fn the_checks_find_what_they_look_for() {
         "without a name",
     ];
     assert_eq!(rules, BTreeSet::from(expected));
-    if let Some(axe) = axe() {
-        browser.eval(&axe).await;
-        let found: Vec<String> = lines(browser.eval(AXE).await).collect();
-        let has = |rule: &str| found.iter().any(|line| line.starts_with(&format!("axe {rule}:")));
-        assert!(has("image-alt") && has("color-contrast"), "{found:?}");
-    }
     browser.finish().await;
 }
 

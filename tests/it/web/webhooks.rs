@@ -253,7 +253,7 @@ async fn disabling_says_what_becomes_of_events_and_enabling_sends_what_was_held(
         .await;
     browser.fill("Why", "the receiver moves house").await;
     browser.click("#disable form button").await;
-    browser.wait_for_text("Disabled since").await;
+    browser.wait_for_text("Disabled for").await;
     browser.wait_for_text("The receiver moves house").await;
     app.trigger("Disk full on db-1").await;
     browser.wait_for_text("Held").await;

@@ -193,7 +193,7 @@ cases! {
             .remove(0);
         assert_eq!(
             entry.detail,
-            "changed the URL, the headers, the secret options of \"old\""
+            "changed the URL, the headers, the secret options of \"old\" (URL: https://receiver.example/… → https://elsewhere.example/…)"
         );
         assert_eq!(
             (entry.actor.name(), entry.subject),

@@ -280,7 +280,11 @@ mod tests {
 
     #[track_caller]
     fn both_say(told: (String, String), words: &str) {
-        assert!(told.0.contains(words) && told.1.contains(words), "{told:?}");
+        let (opsknight, standard) = told;
+        assert!(
+            opsknight.contains(words) && standard.contains(words),
+            "{opsknight} {standard}"
+        );
     }
 
     #[test]

@@ -89,12 +89,25 @@ fn is_comment(name: &str, line: &str) -> bool {
     }
 }
 
-/// Comments that have a line to themselves, and how far a line is indented, are for who reads the source.
+/// Comments that have a line to themselves, how far a line is indented, and the blanks beside a style's marks are for who reads the
+/// source.
 fn shipped(name: &str, content: &[u8]) -> Vec<u8> {
     let lines = content.split_inclusive(|byte| *byte == b'\n');
     let is_shipped = |line: &&[u8]| !is_comment(name, String::from_utf8_lossy(line).trim());
     let lines = lines.filter(is_shipped).map(|line| line.trim_ascii_start());
-    lines.flatten().copied().collect()
+    let kept: Vec<u8> = lines.flatten().copied().collect();
+    match std::str::from_utf8(&kept) {
+        Ok(style) if name.ends_with(".css") => tight(style).into_bytes(),
+        Ok(_) | Err(_) => kept,
+    }
+}
+
+/// A style without the blanks that mean nothing. None of ours has such marks with a blank in a text or an address.
+fn tight(style: &str) -> String {
+    const BLANKS: [(&str, &str); 5] = [(": ", ":"), ("; ", ";"), (" {", "{"), ("{ ", "{"), (", ", ",")];
+    BLANKS.iter().fold(style.to_owned(), |style, (blank, tight)| {
+        style.replace(blank, tight)
+    })
 }
 
 /// Where a file is.
@@ -143,7 +156,7 @@ mod tests {
         let script = b"// why\nlet a = 'http://x'; // what\n  // and so on\n  b();\n";
         assert_eq!(shipped("a.js", script), b"let a = 'http://x'; // what\nb();\n");
         let style = "/* why */\na { b: c; } /* what */\n/* d */ e { } /* f */\n/* two\nlines */\n";
-        let kept = style.trim_start_matches("/* why */\n");
+        let kept = "a{b:c;} /* what */\n/* d */ e{} /* f */\n/* two\nlines */\n";
         assert_eq!(shipped("a.css", style.as_bytes()), kept.as_bytes());
         assert_eq!(shipped("a.svg", b"// x"), b"// x");
     }
