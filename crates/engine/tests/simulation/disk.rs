@@ -210,9 +210,17 @@ fn replace_writes() {
 }
 
 #[expect(unsafe_code, reason = "called by SQLite in place of pwrite(2)")]
-unsafe extern "C" fn replaced_write(descriptor: c_int, bytes: *const c_void, length: usize, at: i64) -> isize {
+unsafe extern "C" fn replaced_write(
+    descriptor: c_int,
+    bytes: *const c_void,
+    length: usize,
+    at: i64,
+) -> isize {
     let bytes = unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), length) };
-    match u64::try_from(at).map_err(|_| Errno::INVAL).and_then(|at| write(descriptor, bytes, at)) {
+    match u64::try_from(at)
+        .map_err(|_| Errno::INVAL)
+        .and_then(|at| write(descriptor, bytes, at))
+    {
         Ok(written) => isize::try_from(written).unwrap_or(-1),
         Err(error) => refuse(error),
     }

@@ -19,6 +19,9 @@ use super::behaviour::{Behaviour, Fate, WayBack, fate};
 use super::chance::{Random, lock};
 use super::disk;
 
+/// More requests than come of any one action: what sends more never ends.
+const MAX_ARRIVALS: usize = 20_000;
+
 /// See the module. Clones share everything.
 #[derive(Clone)]
 pub struct Receivers {
@@ -115,6 +118,7 @@ impl Receivers {
     /// What arrived since this was last asked.
     pub fn take_arrivals(&self) -> Vec<Arrival> {
         let mut state = lock(&self.state);
+        assert!(state.arrivals.len() < MAX_ARRIVALS, "requests come without end");
         // What is still on its way is told when it has ended.
         let (ended, open) = std::mem::take(&mut state.arrivals)
             .into_iter()
@@ -141,10 +145,10 @@ impl Receivers {
         (state.requests, state.trace)
     }
 
-    /// Nothing if the power is out.
+    /// Nothing if the power is out, or if there were requests without end: nobody answers then, so that time passes.
     fn begin(&self, request: &OutboundRequest) -> Option<(Fate, u64, Option<OnItsWay>)> {
         let mut state = lock(&self.state);
-        if disk::is_dark(&state.folder) {
+        if disk::is_dark(&state.folder) || state.arrivals.len() >= MAX_ARRIVALS {
             return None;
         }
         let host = request.url.host_str().unwrap().to_owned();
