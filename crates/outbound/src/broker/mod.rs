@@ -142,12 +142,8 @@ impl Kept for KeptSession {
         self.opened_at
     }
 
-    /// The next message finds out: it goes out once more on a fresh session then.
-    fn is_closed(&self) -> bool {
-        false
-    }
-
-    fn is_ready(&self) -> bool {
+    /// Whether it was closed the next message finds out: it goes out once more on a fresh session then.
+    fn is_ready(&mut self) -> bool {
         true
     }
 }
