@@ -29,6 +29,7 @@ mod migrate;
 mod output;
 mod policies;
 mod ready;
+mod receiver_links;
 mod recover;
 mod rekey;
 mod render_worker;
