@@ -10,7 +10,7 @@ use model::access::{KeyHash, Role};
 use model::audit::{Actor, Change};
 use model::device::{device_token, is_device_of};
 use model::digest::sha256;
-use model::display::{ClockFormat, TimeDisplay, ZoneName};
+use model::display::{ClockFormat, TimeDisplay};
 use model::id::{AuditId, SessionId, UserId};
 use model::identity::{Identity, ProvenPerson};
 use model::secret::SecretText;
@@ -176,12 +176,10 @@ impl Actions {
         clock: ClockFormat,
     ) -> Result<(), ActionError> {
         let mut checks = Checks::new();
-        let name = ZoneName::parse(zone);
-        if name.is_none() && !zone.is_empty() {
-            let detail =
-                "there is no such time zone; write one like Europe/Berlin or America/New_York, or nothing";
-            checks.fail("timeZone", "invalid_value", detail);
-        }
+        let name = match zone {
+            "" => None,
+            zone => checks.time_zone("timeZone", zone),
+        };
         checks.finish(|| ())?;
         let (change, display) = (
             self.source.change(actor_of(user)),
