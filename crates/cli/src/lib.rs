@@ -43,7 +43,6 @@ mod table;
 mod tickets;
 mod time_zone;
 mod users;
-mod webhook_file;
 mod webhook_settings;
 mod webhooks;
 

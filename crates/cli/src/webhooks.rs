@@ -7,16 +7,16 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use model::event::EventName;
+use model::webhook_file::{self, Secrets};
 
 use super::RootArguments;
 use super::apply;
 use super::client::{Answer, Query};
 use super::failure::Failure;
 use super::output::{self, text};
-use super::services::Page;
 use super::receiver_links;
+use super::services::Page;
 use super::session::{ServerArguments, Session, secret_from};
-use super::webhook_file;
 use super::webhook_settings::{Settings, unset, unsettable};
 
 const HEADINGS: [&str; 8] = ["ID", "NAME", "STATE", "WAITING", "DEAD", "KIND", "URL", "EVENTS"];
@@ -283,7 +283,16 @@ fn export(session: &Session, export: &Export) -> Result<(), Failure> {
         true => session.list_all("/api/v1/services")?,
         false => Vec::new(),
     };
-    let file = webhook_file::write(&chosen, &all, &services, export.with_env);
+    let name_of = |id: &str| {
+        let mut named = all.iter().chain(&services);
+        let found = named.find(|item| item["id"] == id);
+        found.map_or_else(|| id.to_owned(), |item| text(item, "/name"))
+    };
+    let secrets = match export.with_env {
+        true => Secrets::FromEnvironment,
+        false => Secrets::LeftOut,
+    };
+    let file = webhook_file::write(&chosen, name_of, secrets);
     for name in file.twice {
         // A warning that cannot be shown is no reason to write nothing.
         let _ = writeln!(
