@@ -60,9 +60,14 @@ pub fn audited(
         EventName::Reopened => ("incident.reopen", "reopened"),
     };
     let assignee = |of: &Option<UserRef>| of.as_ref().map_or("nobody".to_owned(), |user| user.name.clone());
+    let step = |of: &Incident| match event {
+        EventName::Escalated => of.escalation_steps_fired,
+        EventName::Triggered | EventName::Acknowledged | EventName::Resolved | EventName::Reopened => 0,
+    };
     let differences = [
         Difference::text("the status", before.status.as_str(), after.status.as_str()),
         Difference::shown("the assignee", &before.assignee, &after.assignee, assignee),
+        Difference::shown("the step", &step(before), &step(after), u32::to_string),
     ];
     Some((
         action,

@@ -173,7 +173,7 @@ cases! {
         let expected = [
             line(1, &named("ci"), "incident.acknowledge", "acknowledged \"one\" (status: triggered → acknowledged)"),
             line(4, &chat, "incident.reopen", "reopened \"one\" (status: resolved → triggered)"),
-            line(5, &user, "incident.escalate", "escalated \"one\" (assignee: nobody → Ann)"),
+            line(5, &user, "incident.escalate", "escalated \"one\" (assignee: nobody → Ann; step: 0 → 1)"),
             line(6, &user, "incident.resolve", "resolved \"one\" (status: triggered → resolved)"),
         ];
         assert_eq!(told, expected);
