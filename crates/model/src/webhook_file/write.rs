@@ -102,7 +102,7 @@ fn write_webhook(file: &mut String, webhook: &Value, name_of: &impl Fn(&str) -> 
     for (snake, camel) in FIELDS {
         let shown = shown(webhook, camel, name_of);
         match (camel, shown) {
-            ("options", options) => write_options(file, options, webhook, secrets),
+            ("options", options) => write_options(file, options.as_ref(), webhook, secrets),
             ("headers", _) => table(file, secret_prefix, snake, &from(name, texts(&webhook[camel]))),
             ("tls", _) => {
                 let [(ca, _), (identity, _)] = TLS;
@@ -127,8 +127,8 @@ fn write_webhook(file: &mut String, webhook: &Value, name_of: &impl Fn(&str) -> 
 }
 
 /// What the kind asks for. Where some of it is secret, and the environment is not asked for it, only what is not is written.
-fn write_options(file: &mut String, options: Option<Value>, webhook: &Value, secrets: Secrets) {
-    let plain = options.iter().filter_map(Value::as_object).flatten();
+fn write_options(file: &mut String, options: Option<&Value>, webhook: &Value, secrets: Secrets) {
+    let plain = options.and_then(Value::as_object).into_iter().flatten();
     let plain = plain.map(|(option, value)| format!("{} = {}", key(option), toml_value(value)));
     let plain: Vec<String> = plain.collect();
     let secret = texts(&webhook["secretOptions"]).filter(|option| *option != "url");
