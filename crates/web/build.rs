@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 use std::{env, fs};
 
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 
 /// Where the documents are, below the repository.
 const FOLDER: &str = "docs";
@@ -34,6 +34,9 @@ const TEXT: [&str; 15] = [
     "Caddyfile",
 ];
 
+/// What is wider than its page scrolls, by keys too.
+const TABLE: &str = "<div class=\"wide-table\" tabindex=\"0\" role=\"group\" aria-label=\"Table\">";
+const CODE: &str = "<pre tabindex=\"0\" role=\"group\" aria-label=\"Code\"><code>";
 /// Code up to this many bytes stays in one piece.
 const UNBROKEN: usize = 24;
 
@@ -146,10 +149,14 @@ impl Links<'_> {
                     words_until(&mut parser, |end| matches!(end, TagEnd::Image));
                 }
                 Event::Start(Tag::Table(columns)) => {
-                    events.push(Event::Html("<div class=\"wide-table\" tabindex=\"0\">".into()));
+                    events.push(Event::Html(TABLE.into()));
                     // Alignments would be styles of the page, which its policy forbids.
                     let columns = columns.iter().map(|_| pulldown_cmark::Alignment::None).collect();
                     events.push(Event::Start(Tag::Table(columns)));
+                }
+                Event::Start(Tag::CodeBlock(_)) => {
+                    let words = words_until(&mut parser, |end| matches!(end, TagEnd::CodeBlock));
+                    events.push(Event::Html(code_block(words.iter().map(text_of)).into()));
                 }
                 Event::End(TagEnd::Table) => {
                     events.push(event);
@@ -208,21 +215,34 @@ impl Links<'_> {
     }
 }
 
+/// Code that stands by itself.
+fn code_block<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut html = CODE.to_owned();
+    texts
+        .flat_map(str::chars)
+        .for_each(|character| push_escaped(&mut html, character));
+    html + "</code></pre>\n"
+}
+
 /// Code within a sentence. It may be broken where its parts meet, and only there.
 fn code(text: &str) -> String {
     let mut html = "<code>".to_owned();
     for character in text.chars() {
-        match character {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            other => html.push(other),
-        }
+        push_escaped(&mut html, character);
         if text.len() > UNBROKEN && "/?&=:_,@".contains(character) {
             html.push_str("<wbr>");
         }
     }
     html + "</code>"
+}
+
+fn push_escaped(html: &mut String, character: char) {
+    match character {
+        '&' => html.push_str("&amp;"),
+        '<' => html.push_str("&lt;"),
+        '>' => html.push_str("&gt;"),
+        other => html.push(other),
+    }
 }
 
 /// The events up to an end, which is left out.
@@ -264,21 +284,15 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 fn page_of_file(name: &Path, text: &str) -> Page {
-    let block = [
-        Event::Start(Tag::CodeBlock(pulldown_cmark::CodeBlockKind::Indented)),
-        Event::Text(CowStr::from(text)),
-        Event::End(TagEnd::CodeBlock),
-    ];
-    let mut page = Page {
+    Page {
         title: name
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
+        html: code_block([text].into_iter()),
         ..Page::default()
-    };
-    html::push_html(&mut page.html, block.into_iter());
-    page
+    }
 }
 
 /// The pages as a table, in the order of their paths.

@@ -1,5 +1,5 @@
 //! Doing the same to many incidents. Each is changed by itself, as if it had been asked for alone: with its own transaction,
-//! its own event or line of the audit log, and its own answer. Together they share the store's commits.
+//! its own event and line of the audit log, and its own answer. Together they share the store's commits.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;

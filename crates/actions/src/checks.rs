@@ -1,6 +1,7 @@
 //! Collects everything that is wrong with a request, so that its sender hears of all mistakes at once.
 
 use crate::{ActionError, FieldError};
+use model::display::ZoneName;
 
 /// The mistakes found so far.
 #[derive(Debug, Default)]
@@ -26,6 +27,17 @@ impl Checks {
     /// Notes that a required field is absent.
     pub fn missing(&mut self, field: &str) {
         self.fail(field, "missing", format!("{field} is required"));
+    }
+
+    /// The name of a time zone, if there is one of that name.
+    pub fn time_zone(&mut self, field: impl Into<String>, text: &str) -> Option<ZoneName> {
+        let zone = ZoneName::parse(text);
+        if zone.is_none() {
+            let detail =
+                "there is no such time zone; write one like Europe/Berlin or America/New_York, or nothing";
+            self.fail(field, "invalid_value", detail);
+        }
+        zone
     }
 
     /// A text of people: 1 to `max` characters, not blank, without NUL (PostgreSQL cannot keep it).

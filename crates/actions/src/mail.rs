@@ -9,10 +9,10 @@ use tokio::sync::Semaphore;
 
 use crate::{ActionError, Actions};
 use limit::Limit;
-use model::access::KeyHash;
 use model::audit::Actor;
 use model::id::UserId;
 use model::secret::SecretText;
+use model::user::User;
 use store::budgets::Budget;
 
 /// How long a link works that somebody has asked for themselves.
@@ -58,6 +58,26 @@ impl Mail {
             room: Arc::new(Semaphore::new(MAX_MAILS_AT_ONCE)),
         }
     }
+
+    /// Sends somebody a one-time link, with words before and behind it.
+    async fn send_link(
+        &self,
+        user: User,
+        subject: &str,
+        words: &str,
+        token: &SecretText,
+        end: &str,
+    ) -> Result<(), ActionError> {
+        let (name, base) = (user.name, self.mailer.base());
+        let link = format!("{base}/welcome?token={}", token.reveal());
+        let letter = Letter {
+            to: user.email.unwrap_or_default(),
+            subject: subject.into(),
+            text: SecretText::new(format!("{name},\n\n{words}\n\n{link}\n{end}")),
+        };
+        let sent = self.mailer.send(letter).await;
+        sent.map_err(|why| ActionError::Unavailable(format!("the mail was not sent: {why}")))
+    }
 }
 
 impl Actions {
@@ -73,18 +93,11 @@ impl Actions {
         let inviter = actor.name().to_owned();
         let (token, expires_at) = self.create_sign_in_link(actor, user_id).await?;
         let user = self.store.users.get(user_id).await?;
-        let link = format!("{}/welcome?token={}", mail.mailer.base(), token.reveal());
-        let text = format!(
-            "{},\n\n{inviter} invites you to OpsKnight. Choose a password here; the link works once, until {expires_at}:\n\n{link}\n",
-            user.name
+        let words = format!(
+            "{inviter} invites you to OpsKnight. Choose a password here; the link works once, until {expires_at}:"
         );
-        let letter = Letter {
-            to: user.email.unwrap_or_default(),
-            subject: "Your invitation to OpsKnight".into(),
-            text: SecretText::new(text),
-        };
-        let sent = mail.mailer.send(letter).await;
-        sent.map_err(|why| ActionError::Unavailable(format!("the mail was not sent: {why}")))
+        let sent = mail.send_link(user, "Your invitation to OpsKnight", &words, &token, "");
+        sent.await
     }
 
     /// Somebody has forgotten the password of this address. Whoever has it, and a password, gets a link by mail; nothing tells
@@ -117,23 +130,12 @@ impl Actions {
         if !self.password_rule.admits(&user) || spent.await?.is_some() {
             return Ok(());
         }
-        let token = format!("link_{}", hex::encode(self.source.random::<24>()));
-        let change = self.source.change(Actor::System);
-        let expires_at = change.at.plus(RESET_LINK_LIFETIME);
-        let hash = KeyHash::new(&token);
-        let links = &self.store.sign_in;
-        links.create_link(hash, user.id, expires_at, change).await?;
-        let link = format!("{}/welcome?token={token}", mail.mailer.base());
-        let text = format!(
-            "{},\n\nsomebody, probably you, has forgotten your password for OpsKnight. Choose another one here; the link works once, for an hour:\n\n{link}\n\nIf it was not you, do nothing: your password stays as it is.\n",
-            user.name
-        );
-        let letter = Letter {
-            to: user.email.unwrap_or_default(),
-            subject: "Your password for OpsKnight".into(),
-            text: SecretText::new(text),
-        };
-        let sent = mail.mailer.send(letter).await;
-        sent.map_err(ActionError::Unavailable)
+        let (token, _) = self
+            .make_link(Actor::System, user.id, RESET_LINK_LIFETIME)
+            .await?;
+        let words = "somebody, probably you, has forgotten your password for OpsKnight. Choose another one here; the link works once, for an hour:";
+        let end = "\nIf it was not you, do nothing: your password stays as it is.\n";
+        let sent = mail.send_link(user, "Your password for OpsKnight", words, &token, end);
+        sent.await
     }
 }

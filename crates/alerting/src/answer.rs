@@ -10,14 +10,11 @@ use serde_json::Value;
 use crate::wording::{BARE, Wording};
 use destination::status;
 use destination::task::{Classification, Pause, Target, Task};
-use destination::text::{Unit, cut, one_line};
+use destination::text::{one_line, quote_in_brackets};
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::patch::Patch;
 use model::time::Timestamp;
-
-/// How much of an answer's own words a failure quotes, in characters.
-const MAX_QUOTE_LENGTH: usize = 160;
 
 /// A service, as far as its answers go.
 pub(crate) struct Service {
@@ -128,7 +125,7 @@ pub(crate) fn classify(
                 "{} refuses this webhook's settings (status {}): {remedy}{}",
                 service.name,
                 reply.status,
-                quote(&reply)
+                quote_in_brackets(&reply.words())
             );
             Failure::new(FailureCode::SettingsRefused, detail)
                 .with(Disposition::NeedsOperator)
@@ -140,7 +137,7 @@ pub(crate) fn classify(
                 "the address answered {}, and not as {} does{}",
                 reply.status,
                 service.name,
-                quote(&reply)
+                quote_in_brackets(&reply.words())
             );
             Failure::new(FailureCode::ResponseInvalid, detail).into()
         }
@@ -154,7 +151,11 @@ fn slow_down(
     reply: &Reply<'_>,
     told: Option<Duration>,
 ) -> Classification {
-    let detail = format!("{} asks for fewer requests{}", service.name, quote(reply));
+    let detail = format!(
+        "{} asks for fewer requests{}",
+        service.name,
+        quote_in_brackets(&reply.words())
+    );
     let failure = Failure {
         retry_after: told,
         ..Failure::new(FailureCode::RateLimited, detail).with(Disposition::RateLimited)
@@ -175,7 +176,7 @@ fn refused(service: &Service, wording: Wording, reply: &Reply<'_>) -> Classifica
         "{} refuses this alert with status {}{}",
         service.name,
         reply.status,
-        quote(reply)
+        quote_in_brackets(&reply.words())
     );
     let failure = Failure::new(FailureCode::MessageRefused, detail);
     match wording {
@@ -184,15 +185,6 @@ fn refused(service: &Service, wording: Wording, reply: &Reply<'_>) -> Classifica
             ..failure.with(Disposition::Immediate).into()
         },
         Wording::Bare => failure.with(Disposition::Permanent).into(),
-    }
-}
-
-/// An answer's words in brackets; nothing if there are none.
-fn quote(reply: &Reply<'_>) -> String {
-    let words = cut(&reply.words(), MAX_QUOTE_LENGTH, Unit::Characters);
-    match words.trim_end_matches('.') {
-        "" => String::new(),
-        words => format!(" ({words})"),
     }
 }
 

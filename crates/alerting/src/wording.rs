@@ -1,6 +1,6 @@
 //! What an alert says, and how much of it.
 
-use destination::card::{Card, time_text};
+use destination::card::Card;
 use destination::task::Task;
 use destination::text::{Unit, cut};
 
@@ -45,7 +45,7 @@ pub(crate) fn details(card: &Card) -> Vec<(&'static str, String)> {
         ("severity", card.severity_name().to_lowercase()),
         ("service", card.service.clone()),
         ("assignee", card.assignee_name().to_owned()),
-        ("since", time_text(card.since)),
+        ("since", card.since_text()),
     ];
     let link = card.link.clone().map(|link| ("link", link));
     details.into_iter().chain(link).collect()

@@ -3,24 +3,22 @@
 //! What the file does not mention stays as it is. Secrets are never read back, so they count when a webhook is
 //! created only; header values are sent when anything else differs, or with `--send-headers`.
 
-mod fallbacks;
 pub mod sources;
 mod steps;
 
-use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use model::time::parse_duration;
+use model::webhook_file::{self, Declared, FALLBACK};
 
 use super::client::segment;
 use super::failure::Failure;
 use super::output::{self, text};
-use super::session::{Session, secret_in_environment};
-use super::webhook_file::{self, Declared};
+use super::session::{Session, secret_named};
 use steps::{Difference, Step};
 
 const LIST: &str = "/api/v1/webhooks";
@@ -63,38 +61,29 @@ struct Choices {
 /// Plans, shows the plan, carries it out.
 pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
     let path = arguments.file.display();
-    let text = fs::read_to_string(&arguments.file)
+    let file = fs::read_to_string(&arguments.file)
         .map_err(|error| Failure::Usage(format!("cannot read {path}: {error}")))?;
-    let mentions_services = text.contains("services");
+    let mentions_services = file.contains("services");
     let services = if mentions_services {
         session.list_all("/api/v1/services")?
     } else {
         Vec::new()
     };
-    let mistake = Cell::new(None);
-    let secret = |name: &str| {
-        secret_in_environment(name).unwrap_or_else(|failure| {
-            mistake.set(Some(failure));
-            None
-        })
-    };
-    let declared = webhook_file::read(&text, secret, |name| service_id(&services, name));
-    if let Some(failure) = mistake.take() {
-        return Err(failure);
-    }
-    let mut declared = declared.map_err(|reason| Failure::Usage(format!("{path}: {reason}")))?;
+    let wrong = |reason| Failure::Usage(format!("{path}: {reason}"));
+    let declared = webhook_file::read(&file, secret_named, |name| service_id(&services, name));
+    let mut declared = declared.map_err(wrong)?;
     if arguments.prune && declared.is_empty() {
         let reason =
             "names no webhook, and --prune would delete them all; delete them one by one if that is meant";
-        return Err(Failure::Usage(format!("{path}: {reason}")));
+        return Err(wrong(reason.into()));
     }
     let choices = Choices {
         prune: arguments.prune,
         send_headers: arguments.send_headers,
     };
     let present = session.list_all(LIST)?;
-    fallbacks::resolve(&mut declared, &present)
-        .map_err(|reason| Failure::Usage(format!("{path}: {reason}")))?;
+    let id = |name: &str| Some(text(present.iter().find(|other| other["name"] == name)?, "/id"));
+    webhook_file::resolve_fallbacks(&mut declared, id).map_err(wrong)?;
     let steps = plan(&declared, &present, choices).map_err(Failure::Other)?;
     if !session.is_json {
         output::print(&steps::in_words(&steps, &WORDS))?;
@@ -301,7 +290,7 @@ fn shown(value: &Value) -> String {
 fn carry_out(session: &Session, step: &Step, before: &[Value]) -> Result<Value, Failure> {
     match step {
         Step::Create { name, body } => {
-            let sent = fallbacks::with_id(body, before);
+            let sent = with_id(body, before);
             let created = session.api.post(LIST, Some(&sent))?.value;
             let is_new_secret = !body.contains_key("secret");
             if is_new_secret && !session.is_json {
@@ -312,10 +301,21 @@ fn carry_out(session: &Session, step: &Step, before: &[Value]) -> Result<Value, 
         }
         Step::Change { id, body, .. } => {
             let path = format!("{LIST}/{}", segment(id));
-            Ok(session.api.patch(&path, &fallbacks::with_id(body, before))?.value)
+            Ok(session.api.patch(&path, &with_id(body, before))?.value)
         }
         Step::Delete { id, .. } => Ok(session.api.delete(&format!("{LIST}/{}", segment(id)))?.value),
     }
+}
+
+/// What is sent for a webhook, given those that were made or changed before it.
+fn with_id(body: &Map<String, Value>, before: &[Value]) -> Value {
+    let mut body = body.clone();
+    if let Some(fallback) = body.get_mut(FALLBACK)
+        && let Some(found) = before.iter().find(|other| other["name"] == *fallback)
+    {
+        *fallback = found["id"].clone();
+    }
+    Value::Object(body)
 }
 
 #[cfg(test)]

@@ -8,14 +8,11 @@ use super::failure::Failure;
 use super::output::text;
 use super::replay::time;
 use super::session::Session;
-use super::table::terminal_width;
+use super::table::{cut, lines, terminal_width};
 
 /// How many columns of text a service's name has at most where room is short.
 const SERVICE_WIDTH: usize = 16;
-/// The fewest that a title has, however narrow the terminal.
-const LEAST_TITLE_WIDTH: usize = 12;
-/// What stands between two columns.
-const GAP: usize = 2;
+const HEADINGS: [&str; 6] = ["NUMBER", "STATUS", "SEVERITY", "TRIGGERED", "SERVICE", "TITLE"];
 
 /// Which incidents.
 #[derive(Args)]
@@ -92,7 +89,10 @@ fn in_words(page: &Value, width: Option<usize>) -> String {
     let table = match items {
         [] if more.is_some() => "none so far".to_owned(),
         [] => "none".to_owned(),
-        items => lines(items, width),
+        items => {
+            let rows = items.iter().map(|item| row(item, width.is_some())).collect();
+            lines(&HEADINGS, rows, width)
+        }
     };
     match more {
         Some(more) => format!("{table}\n{more}"),
@@ -100,32 +100,8 @@ fn in_words(page: &Value, width: Option<usize>) -> String {
     }
 }
 
-fn lines(items: &[Value], width: Option<usize>) -> String {
-    const HEADINGS: [&str; 6] = ["NUMBER", "STATUS", "SEVERITY", "TRIGGERED", "SERVICE", "TITLE"];
-    let mut rows = vec![HEADINGS.map(str::to_owned)];
-    rows.extend(items.iter().map(|item| row(item, width.is_some())));
-    let widths: [usize; 5] = std::array::from_fn(|column| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or(0)
-    });
-    let taken: usize = widths.iter().map(|width| width + GAP).sum();
-    let room = width.map(|width| width.saturating_sub(taken).max(LEAST_TITLE_WIDTH));
-    let lines = rows.into_iter().map(|row| {
-        let mut line = String::new();
-        for (text, width) in row.iter().zip(widths) {
-            line.push_str(&format!("{text:width$}{:GAP$}", ""));
-        }
-        line.push_str(&match room {
-            Some(room) => clipped(&row[5], room),
-            None => row[5].clone(),
-        });
-        line.trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
 /// One incident. What has no number has its id: those are never cut.
-fn row(item: &Value, is_narrow: bool) -> [String; 6] {
+fn row(item: &Value, is_narrow: bool) -> Vec<String> {
     let [number, id, status, severity, created_at, service, title] = [
         "/number",
         "/id",
@@ -146,18 +122,11 @@ fn row(item: &Value, is_narrow: bool) -> [String; 6] {
         // To the minute, since the list is read by people.
         true => (
             created_at.get(..16).unwrap_or(&created_at).replace('T', " "),
-            clipped(&one_line(service), SERVICE_WIDTH),
+            cut(&one_line(service), SERVICE_WIDTH),
         ),
         false => (created_at, one_line(service)),
     };
-    [name, status, severity, created_at, service, one_line(title)]
-}
-
-fn clipped(text: &str, width: usize) -> String {
-    match text.chars().count() > width {
-        true => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
-        false => text.to_owned(),
-    }
+    vec![name, status, severity, created_at, service, one_line(title)]
 }
 
 #[cfg(test)]

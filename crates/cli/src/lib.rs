@@ -29,6 +29,7 @@ mod migrate;
 mod output;
 mod policies;
 mod ready;
+mod receiver_links;
 mod recover;
 mod rekey;
 mod render_worker;
@@ -42,7 +43,6 @@ mod table;
 mod tickets;
 mod time_zone;
 mod users;
-mod webhook_file;
 mod webhook_settings;
 mod webhooks;
 

@@ -70,6 +70,12 @@ const SOURCE: Named = Named {
     path: "/api/v1/sources",
     command: "sources",
 };
+const RECEIVER_LINK: Named = Named {
+    what: "link",
+    prefix: "rlk_",
+    path: "",
+    command: "webhooks receiver-links",
+};
 const DELIVERY: Dated = Dated {
     what: "delivery",
     prefix: "dlv_",
@@ -130,6 +136,16 @@ impl Session {
     /// The id of an escalation policy.
     pub fn policy_id(&self, written: &str) -> Result<String, Failure> {
         self.id_of(&POLICY, written)
+    }
+
+    /// The id of a link below a webhook's path, by whom it is for, among those that were not revoked.
+    pub fn receiver_link_id(&self, path: &str, written: &str) -> Result<String, Failure> {
+        if written.starts_with(RECEIVER_LINK.prefix) && is_id(written) {
+            return Ok(written.to_owned());
+        }
+        let mut links = self.list_all(path)?;
+        links.retain(|link| link["revokedAt"].is_null());
+        choose(&RECEIVER_LINK, &links, written).map_err(Failure::Other)
     }
 
     /// The path of a delivery.

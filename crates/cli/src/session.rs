@@ -122,12 +122,16 @@ impl Session {
 pub fn secret_from(given: Option<String>, name: Option<String>) -> Result<Option<String>, Failure> {
     match (given, name) {
         (Some(secret), _) => Ok(Some(secret)),
-        (None, Some(name)) => match secret_in_environment(&name)? {
-            Some(secret) => Ok(Some(secret)),
-            None => Err(Failure::Usage(format!("the environment has no {name}"))),
-        },
+        (None, Some(name)) => secret_named(&name).map(Some).map_err(Failure::Usage),
         (None, None) => Ok(None),
     }
+}
+
+/// A secret that is to be in the environment; otherwise why it is not.
+pub fn secret_named(name: &str) -> Result<String, String> {
+    let found = secret_file::find(name, environment).map_err(|error| error.to_string())?;
+    let secret = found.map(|secret| secret.to_string());
+    secret.ok_or_else(|| format!("the environment has no {name}"))
 }
 
 /// A secret in the environment under a name, or in the file that the name with `_FILE` behind it names.

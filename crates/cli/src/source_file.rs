@@ -7,8 +7,9 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use toml::Table;
 
+use model::webhook_file::revealed;
+
 use super::output::text;
-use super::webhook_file::revealed;
 
 /// What is set of a source beside its name: in the file and in the API.
 const SETTINGS: [(&str, &str); 8] = [
@@ -37,7 +38,10 @@ pub struct Declared {
 }
 
 /// Reads the file. `environment` tells the value of a name.
-pub fn read(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Vec<Declared>, String> {
+pub fn read(
+    text: &str,
+    environment: impl Fn(&str) -> Result<String, String>,
+) -> Result<Vec<Declared>, String> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
     if let Some(name) = table.keys().find(|name| *name != "source") {
         return Err(format!("unknown {name:?}: the file is a list of [[source]]"));
@@ -61,7 +65,10 @@ pub fn read(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<
     Ok(declared)
 }
 
-fn read_source(table: &Table, environment: &impl Fn(&str) -> Option<String>) -> Result<Declared, String> {
+fn read_source(
+    table: &Table,
+    environment: &impl Fn(&str) -> Result<String, String>,
+) -> Result<Declared, String> {
     let said = |name: &str| {
         let value = table.get(name).and_then(toml::Value::as_str);
         value
@@ -154,6 +161,10 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn no_environment(name: &str) -> Result<String, String> {
+        Err(format!("the environment has no {name}"))
+    }
+
     fn present() -> Value {
         json!({
             "name": "Prod \"1\"", "kind": "generic", "service": {"name": "API"}, "key": "hush", "hasSecret": true,
@@ -170,7 +181,7 @@ mod tests {
             json!({"name": "b", "kind": "sns", "service": {"name": "API"}, "settings": {}}),
         ]);
         assert!(!file.contains("hush"), "{file}");
-        let read = read(&file, |_| None).unwrap();
+        let read = read(&file, no_environment).unwrap();
         assert_eq!((read.len(), read[0].name.as_str()), (2, "Prod \"1\""));
         assert_eq!(Value::from(read[0].settings.clone()), present()["settings"]);
         assert_eq!((read[0].service.as_str(), &read[0].secret), ("API", &None));
@@ -178,7 +189,7 @@ mod tests {
 
     #[test]
     fn mistakes_say_where_they_are() {
-        let said = |text: &str| read(text, |_| None).unwrap_err();
+        let said = |text: &str| read(text, no_environment).unwrap_err();
         assert!(said("[[webhook]]").contains("[[source]]"));
         assert!(said("[[source]]\nname = \"x\"").contains("source 1: it has no kind"));
         let all = "[[source]]\nname = \"x\"\nkind = \"sns\"\nservice = \"y\"\n";

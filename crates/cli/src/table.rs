@@ -3,7 +3,7 @@
 //! first. Everything stands in `--json`.
 
 use comfy_table::{CellAlignment, Column, ColumnConstraint, ContentArrangement, Table, Width, presets};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use config::environment;
 
@@ -15,6 +15,8 @@ const MIN_WIDTH: usize = 40;
 const LONGEST_WHOLE_WORD: usize = 24;
 /// What an id has behind its prefix.
 const ID_DIGITS: usize = 32;
+/// The least that is left of a text that is cut.
+const LEAST_CUT_WIDTH: usize = 12;
 /// Blanks between two columns.
 const GAP: u16 = 2;
 
@@ -104,6 +106,46 @@ pub fn table(headings: &[&str], rows: Vec<Vec<String>>, width: usize) -> String 
     lines.join("\n")
 }
 
+/// A table of one line for each row: no column is narrower than its texts but the last, which is cut to the room that is left. Without a
+/// width nothing is cut.
+pub fn lines(headings: &[&str], rows: Vec<Vec<String>>, width: Option<usize>) -> String {
+    let headings: Vec<String> = headings.iter().map(|heading| (*heading).to_owned()).collect();
+    let rows: Vec<Vec<String>> = [headings].into_iter().chain(rows).collect();
+    let last = rows[0].len().saturating_sub(1);
+    let widest = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..last)
+        .map(|column| widest(column) + usize::from(GAP))
+        .collect();
+    let taken: usize = widths.iter().sum();
+    let room = width.map_or(usize::MAX, |width| {
+        width.saturating_sub(taken).max(LEAST_CUT_WIDTH)
+    });
+    let lines = rows.iter().map(|row| {
+        let cells = row.iter().zip(&widths);
+        let mut line: String = cells
+            .map(|(text, width)| format!("{text}{:1$}", "", width - text.width()))
+            .collect();
+        line.push_str(&cut(&row[last], room));
+        line.trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A text that is no wider than so many columns.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for character in text.chars() {
+        if kept.width() + character.width().unwrap_or(0) >= width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept + "…"
+}
+
 fn set_width(column: &mut Column, width: usize) {
     let width = u16::try_from(width).unwrap_or(u16::MAX).saturating_add(GAP);
     column.set_padding((0, GAP));
@@ -182,6 +224,14 @@ mod tests {
         let table = table(&["ID", "URL"], vec![row(&[ID, url])], 66);
         assert!(table.lines().all(|line| line.width() <= 66), "{table}");
         assert!(table.contains(ID) && table.lines().count() > 2, "{table}");
+    }
+
+    #[test]
+    fn what_is_wider_than_its_room_is_cut_by_columns() {
+        let rows = vec![row(&["#1", "数据库连接超时了又超时"])];
+        let narrow = lines(&["NUMBER", "TITLE"], rows.clone(), Some(20));
+        assert_eq!(narrow, "NUMBER  TITLE\n#1      数据库连接…");
+        assert!(lines(&["NUMBER", "TITLE"], rows, None).ends_with("又超时"));
     }
 
     #[test]

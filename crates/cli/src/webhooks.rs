@@ -7,15 +7,16 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use model::event::EventName;
+use model::webhook_file::{self, Secrets};
 
 use super::RootArguments;
 use super::apply;
 use super::client::{Answer, Query};
 use super::failure::Failure;
 use super::output::{self, text};
+use super::receiver_links;
 use super::services::Page;
 use super::session::{ServerArguments, Session, secret_from};
-use super::webhook_file;
 use super::webhook_settings::{Settings, unset, unsettable};
 
 const HEADINGS: [&str; 8] = ["ID", "NAME", "STATE", "WAITING", "DEAD", "KIND", "URL", "EVENTS"];
@@ -30,6 +31,8 @@ pub enum Command {
     List(Page),
     /// Add a webhook; prints its secret, once.
     Add(Box<Add>),
+    /// Make a webhook like another one, disabled; prints its secret, once.
+    Clone(Which),
     /// Change a webhook; what is not named stays as it is.
     Edit(Box<Edit>),
     /// Show a webhook.
@@ -48,6 +51,9 @@ pub enum Command {
     Delete(Which),
     /// Show what a webhook did lately.
     Stats(Which),
+    /// Links that let whoever runs the receiver look after a webhook without an account.
+    #[command(subcommand)]
+    ReceiverLinks(receiver_links::Command),
     /// Print webhooks as a file for `apply`, without secrets.
     Export(Export),
     /// Make the server's webhooks be as a file says.
@@ -151,6 +157,7 @@ pub fn run(server: ServerArguments, root: &RootArguments, command: Command) -> R
     match command {
         Command::List(page) => list(session, page),
         Command::Add(add) => self::add(session, *add),
+        Command::Clone(which) => self::clone(session, &which),
         Command::Edit(edit) => self::edit(session, *edit),
         Command::Show(which) => show(session, &which, ""),
         Command::Stats(which) => show(session, &which, "/stats"),
@@ -160,6 +167,7 @@ pub fn run(server: ServerArguments, root: &RootArguments, command: Command) -> R
         Command::Disable(disable) => self::disable(session, disable),
         Command::RotateSecret(rotate) => self::rotate(session, rotate),
         Command::Delete(which) => delete(session, &which),
+        Command::ReceiverLinks(command) => receiver_links::run(session, command),
         Command::Export(export) => self::export(session, &export),
         Command::Apply(arguments) => apply::run(session, &arguments),
     }
@@ -227,9 +235,24 @@ fn add(session: &Session, add: Add) -> Result<(), Failure> {
     }
     let answer = session.api.post(LIST, Some(&Value::Object(body)))?;
     session.print(&answer, |webhook| {
-        let [id, name] = ["/id", "/name"].map(|place| text(webhook, place));
-        format!("added {name} ({id}){}", secret_in_words(webhook))
+        format!("added {}{}", named(webhook), secret_in_words(webhook))
     })
+}
+
+fn clone(session: &Session, which: &Which) -> Result<(), Failure> {
+    let path = session.webhook_path(&which.webhook)?;
+    let answer = session.api.post(&format!("{path}/clone"), None)?;
+    session.print(&answer, |webhook| {
+        let secret = secret_in_words(webhook);
+        format!(
+            "made {}, disabled: change it, then enable it{secret}",
+            named(webhook)
+        )
+    })
+}
+
+fn named(webhook: &Value) -> String {
+    format!("{} ({})", text(webhook, "/name"), text(webhook, "/id"))
 }
 
 fn edit(session: &Session, edit: Edit) -> Result<(), Failure> {
@@ -260,7 +283,16 @@ fn export(session: &Session, export: &Export) -> Result<(), Failure> {
         true => session.list_all("/api/v1/services")?,
         false => Vec::new(),
     };
-    let file = webhook_file::write(&chosen, &all, &services, export.with_env);
+    let name_of = |id: &str| {
+        let mut named = all.iter().chain(&services);
+        let found = named.find(|item| item["id"] == id);
+        found.map_or_else(|| id.to_owned(), |item| text(item, "/name"))
+    };
+    let secrets = match export.with_env {
+        true => Secrets::FromEnvironment,
+        false => Secrets::LeftOut,
+    };
+    let file = webhook_file::write(&chosen, name_of, secrets);
     for name in file.twice {
         // A warning that cannot be shown is no reason to write nothing.
         let _ = writeln!(

@@ -125,12 +125,39 @@ impl Field {
     }
 }
 
+/// The heading of what says how times are written.
+const TIMES: &str = "Times";
+
+/// In which zone a kind that writes times for people writes them.
+pub const TIME_ZONE: Field = Field {
+    name: "timeZone",
+    label: "Time zone",
+    hint: "For the times in what is sent, such as Europe/Berlin. UTC if it is empty.",
+    placeholder: "UTC",
+    input: Input::TimeZone,
+    collapsed_group: TIMES,
+    ..Field::LINE
+};
+
+/// By which clock it writes them: the words are those of [`ClockFormat`](model::display::ClockFormat).
+pub const CLOCK: Field = Field {
+    name: "clock",
+    label: "Clock",
+    hint: "For the same times.",
+    input: Input::Choice(&[("hours24", "24 hours: 13:00"), ("hours12", "12 hours: 1:00 pm")]),
+    default: "hours24",
+    collapsed_group: TIMES,
+    ..Field::LINE
+};
+
 /// How a field is filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
     Line,
     /// A line that is an address which requests go to: it must be one that they may go to.
     Url,
+    /// A line that is the name of a time zone.
+    TimeZone,
     /// A line of servers beside the URL's, which get what is secret as it does.
     Servers,
     /// A line that is a secret.

@@ -1,10 +1,12 @@
 //! What every chat message says about an event, before it takes a platform's form: texts made harmless, the colour, the
 //! links. Each adapter escapes and cuts these in its own way.
 
+use crate::about::{CLOCK, TIME_ZONE};
 use crate::task::{ActLink, Task};
 use crate::text::{Unit, cut, one_line};
 use model::attempt::{Disposition, Failure};
 use model::audit::Actor;
+use model::display::{ClockFormat, TimeDisplay, ZoneName};
 use model::event::EventName;
 use model::exchange::FailureCode;
 use model::id::IncidentId;
@@ -31,6 +33,8 @@ pub struct Card {
     pub since: Timestamp,
     /// When this event happened.
     pub at: Timestamp,
+    /// How the webhook wants times to be written.
+    pub times: TimeDisplay,
     /// Who caused the event, in one line; nothing if it was the server itself.
     pub by: Option<String>,
     /// Whether it is a sample.
@@ -57,6 +61,10 @@ impl Card {
             assignee: incident.assignee.map(|user| one_line(&user.name)),
             since: incident.created_at,
             at: task.event.at,
+            times: TimeDisplay {
+                zone: ZoneName::parse(task.target.option(TIME_ZONE.name)),
+                clock: ClockFormat::parse(task.target.option(CLOCK.name)),
+            },
             by: match &task.event.actor {
                 Actor::System => None,
                 person => Some(one_line(person.name())),
@@ -158,18 +166,15 @@ impl Card {
         }
     }
 
+    /// When the incident was made, for people, where the platform has no form of its own for times.
+    pub fn since_text(&self) -> String {
+        self.times.text(self.since)
+    }
+
     /// The assignee's name, or that there is none.
     pub fn assignee_name(&self) -> &str {
         self.assignee.as_deref().unwrap_or("nobody")
     }
-}
-
-/// A time for people, where the platform has no form of its own: `2024-01-15 10:30 UTC`.
-pub fn time_text(at: Timestamp) -> String {
-    let text = at.to_rfc3339_seconds();
-    let date = text.get(..10).unwrap_or_default();
-    let minute = text.get(11..16).unwrap_or_default();
-    format!("{date} {minute} UTC")
 }
 
 /// What the button of an action says.

@@ -45,6 +45,22 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// How much is quoted of what a service says, in characters.
+const MAX_QUOTE: usize = 200;
+
+/// What a service says, as part of a sentence: one line, short, without a full stop.
+pub fn quote(text: &str) -> String {
+    cut(one_line(text).trim_end_matches('.'), MAX_QUOTE, Unit::Characters)
+}
+
+/// The same in brackets, for the end of a sentence; nothing if there is nothing to read.
+pub fn quote_in_brackets(text: &str) -> String {
+    match quote(text) {
+        words if words.trim_matches([':', ' ']).is_empty() => String::new(),
+        words => format!(" ({words})"),
+    }
+}
+
 /// Marks of direction and width that a reader does not see, but that change what is seen around them.
 fn is_unseen(character: char) -> bool {
     matches!(character,

@@ -1,6 +1,9 @@
 //! How somebody wants times to be shown: in which zone, and by which clock.
 
+use jiff::tz::TimeZone;
 use strum::{EnumString, IntoStaticStr};
+
+use crate::time::Timestamp;
 
 /// The longest name of a time zone, in bytes.
 const MAX_ZONE_BYTES: usize = 64;
@@ -37,8 +40,8 @@ pub struct ZoneName(String);
 impl ZoneName {
     /// A zone by its name, whatever its case; nothing if none is called so.
     pub fn parse(text: &str) -> Option<Self> {
-        let zone = Some(text).filter(|text| text.len() <= MAX_ZONE_BYTES)?;
-        let zone = jiff::tz::TimeZone::get(zone).ok()?;
+        let zone = Some(text).filter(|text| (1..=MAX_ZONE_BYTES).contains(&text.len()))?;
+        let zone = TimeZone::get(zone).ok()?;
         zone.iana_name().map(|name| Self(name.to_owned()))
     }
 
@@ -56,6 +59,24 @@ pub struct TimeDisplay {
     pub clock: ClockFormat,
 }
 
+impl TimeDisplay {
+    /// A time in a message, to the minute: `2024-01-15 10:30 UTC`, or `2024-01-15 11:30 am CET`. Without a zone in UTC, and by the clock
+    /// of 24 hours unless 12 are asked for.
+    pub fn text(&self, at: Timestamp) -> String {
+        let zone = self
+            .zone
+            .as_ref()
+            .and_then(|zone| TimeZone::get(zone.as_str()).ok());
+        let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default();
+        let format = match self.clock {
+            ClockFormat::Language | ClockFormat::Hours24 => "%Y-%m-%d %H:%M %Z",
+            ClockFormat::Hours12 => "%Y-%m-%d %-I:%M %P %Z",
+        };
+        let zoned = at.to_zoned(zone.unwrap_or(TimeZone::UTC));
+        jiff::fmt::strtime::format(format, &zoned).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +91,30 @@ mod tests {
             [const { None }; 4]
         );
         assert_eq!(name(&"x".repeat(65)), None);
+    }
+
+    #[test]
+    fn a_time_of_a_message_is_in_its_zone_and_by_its_clock() {
+        let at: Timestamp = "2024-07-15T22:30:59Z".parse().unwrap();
+        let text = |zone: &str, clock| {
+            let zone = ZoneName::parse(zone);
+            TimeDisplay { zone, clock }.text(at)
+        };
+        assert_eq!(TimeDisplay::default().text(at), "2024-07-15 22:30 UTC");
+        assert_eq!(
+            text("Europe/Berlin", ClockFormat::Hours24),
+            "2024-07-16 00:30 CEST"
+        );
+        assert_eq!(
+            text("America/New_York", ClockFormat::Hours12),
+            "2024-07-15 6:30 pm EDT"
+        );
+        let noon = "2024-07-15T12:00:00Z".parse().unwrap();
+        let utc = TimeDisplay {
+            zone: None,
+            clock: ClockFormat::Hours12,
+        };
+        assert_eq!(utc.text(noon), "2024-07-15 12:00 pm UTC");
     }
 
     #[test]

@@ -51,4 +51,5 @@ pub mod time;
 pub mod transport;
 pub mod user;
 pub mod webhook;
+pub mod webhook_file;
 pub mod webhook_kind;

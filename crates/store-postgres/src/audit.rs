@@ -15,6 +15,39 @@ use store::{Listed, Page};
 use super::columns::{bytes, number, parsed, time, value};
 use super::connection::Connection;
 
+/// A row of a change. The detail is a sentence without secrets.
+pub struct Line<'a> {
+    pub change: &'a Change,
+    pub action: &'static str,
+    pub subject: String,
+    pub detail: String,
+}
+
+/// Writes the rows of several changes.
+pub async fn write_all(connection: &Connection, lines: &[Line<'_>]) -> StoreResult<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&[u8]> = lines
+        .iter()
+        .map(|line| &line.change.audit_id.as_bytes()[..])
+        .collect();
+    let times: Vec<i64> = lines.iter().map(|line| line.change.at.as_millis()).collect();
+    let actors: Vec<String> = lines.iter().map(|line| line.change.actor.encode()).collect();
+    let actions: Vec<&str> = lines.iter().map(|line| line.action).collect();
+    let subjects: Vec<&str> = lines.iter().map(|line| line.subject.as_str()).collect();
+    let details: Vec<_> = lines.iter().map(|line| plain(&line.detail)).collect();
+    connection
+        .execute(
+            "INSERT INTO audit (id, at, actor, action, subject, detail)
+             SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[])
+             ON CONFLICT (id) DO NOTHING",
+            &[&ids, &times, &actors, &actions, &subjects, &details],
+        )
+        .await
+        .map(|_| ())
+}
+
 /// Writes the row of a change. The detail is a sentence without secrets. A change of several steps, each told with the
 /// same id, leaves one row.
 pub async fn write(

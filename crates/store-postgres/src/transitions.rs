@@ -10,12 +10,13 @@ use model::incident::{Incident, IncidentAction, Transition};
 use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
-use store::incident_plan::new_incident;
+use store::incident_plan::{audited, new_incident};
 use store::incidents::{Committed, TransitionRequest, Trigger};
 use store::insight_plan;
 use store::receipts::Receipt;
 
 use super::answers::Receipts;
+use super::audit::{self, Line};
 use super::incident_numbers::{self, Numbers};
 use super::incident_references::References;
 use super::incident_rows;
@@ -156,6 +157,8 @@ async fn prepare_all(
         insert(context, &mut steps).await?;
         learn_numbers(context, &mut steps).await?;
         update(context, &mut steps).await?;
+        let lines: Vec<_> = requests.iter().zip(&steps).filter_map(line).collect();
+        audit::write_all(&context.connection, &lines).await?;
     }
     let results: Vec<_> = steps.iter().map(Step::result).collect();
     let done = requests.iter().zip(&results).zip(is_repeated);
@@ -301,6 +304,27 @@ async fn update(context: &WriteContext, steps: &mut [Step]) -> StoreResult<()> {
     });
     let (incidents, before): (Vec<_>, Vec<_>) = changes.unzip();
     incident_rows::update(&context.connection, &incidents, &before).await
+}
+
+/// What the audit log says of what was decided.
+fn line<'a>((request, step): (&'a Request, &Step)) -> Option<Line<'a>> {
+    match step {
+        Step::Answered(_) | Step::Create(_) => None,
+        Step::Change {
+            before,
+            incident,
+            event,
+        } => {
+            let change = request.change();
+            let (action, detail) = audited(before, incident, *event, &change.actor)?;
+            Some(Line {
+                change,
+                action,
+                subject: incident.id.to_string(),
+                detail,
+            })
+        }
+    }
 }
 
 /// Counts what was decided, for insights.

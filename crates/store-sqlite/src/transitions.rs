@@ -9,11 +9,12 @@ use model::id::{EventId, IncidentId};
 use model::incident::{Incident, IncidentAction, Transition};
 use store::StoreError;
 use store::StoreResult;
-use store::incident_plan::new_incident;
+use store::incident_plan::{audited, new_incident};
 use store::incidents::{Committed, TransitionRequest, Trigger};
 use store::insight_plan;
 
 use super::answers::answer_once;
+use super::audit;
 use super::incident_references as references;
 use super::incident_rows;
 use super::outbox::{LaneHistory, publish};
@@ -106,6 +107,9 @@ fn commit(
         refuse_second_open(context.connection, &incident)?;
     }
     incident_rows::update(context.connection, &incident, before.status)?;
+    if let Some((action, detail)) = audited(&before, &incident, name, &change.actor) {
+        audit::write(context.connection, &change, action, incident.id, &detail)?;
+    }
     let counted = insight_plan::of_transition(&before, &incident, name, change.at);
     let event = Event::new(event_id, name, &incident, change.actor, change.at);
     publish(context, event, &incident, LaneHistory::Possible)?;

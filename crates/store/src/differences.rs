@@ -56,17 +56,22 @@ pub fn changed_sentence(name: &str, differences: &[Difference]) -> Option<String
         return None;
     }
     let fields: Vec<_> = changed.iter().map(|one| one.field).collect();
-    let values = changed.iter().filter_map(|one| {
+    let sentence = format!("changed {} of \"{name}\"", fields.join(", "));
+    Some(with_values(sentence, differences))
+}
+
+/// A sentence, and behind it old and new of what changed.
+pub fn with_values(sentence: String, differences: &[Difference]) -> String {
+    let values = differences.iter().filter_map(|one| {
         let [old, new] = one.values.as_ref()?;
         let field = one.field.strip_prefix("the ").unwrap_or(one.field);
         Some(format!("{field}: {old} → {new}"))
     });
     let values: Vec<_> = values.collect();
-    let sentence = format!("changed {} of \"{name}\"", fields.join(", "));
-    Some(match values.is_empty() {
+    match values.is_empty() {
         true => sentence,
         false => format!("{sentence} ({})", values.join("; ")),
-    })
+    }
 }
 
 /// What differs between a webhook's settings.

@@ -7,7 +7,7 @@ use crate::format::{self, Binding, Formatted};
 use destination::about::{Field, Input, Problem};
 use destination::status;
 use destination::task::{Classification, Rendered, Target, Task};
-use destination::text::{Unit, cut, one_line};
+use destination::text::quote;
 use model::attempt::{Disposition, Failure};
 use model::broker::{BrokerAccount, BrokerAddress, BrokerMessage, BrokerStage, SignInMechanism};
 use model::exchange::{Exchange, FailureCode, Response};
@@ -15,8 +15,6 @@ use model::secret::SecretText;
 use model::time::Timestamp;
 use model::transport::{REPLY, STAGE};
 
-/// How much of a broker's own words a failure quotes, in characters.
-const MAX_QUOTE_LENGTH: usize = 200;
 /// Servers beside the URL's.
 const MAX_FURTHER_SERVERS: usize = 15;
 /// The longest name of a place in a broker, in bytes.
@@ -232,8 +230,7 @@ pub(crate) fn is_about_message(response: &Response) -> bool {
 
 /// What the broker replied, in one line.
 pub(crate) fn words(response: &Response) -> String {
-    let words = one_line(&header(response, &REPLY));
-    cut(words.trim_end_matches('.'), MAX_QUOTE_LENGTH, Unit::Characters)
+    quote(&header(response, &REPLY))
 }
 
 fn header(response: &Response, name: &http::HeaderName) -> String {

@@ -138,3 +138,27 @@ async fn a_preview_of_another_kind_is_refused() {
         .await
         .expect(200);
 }
+
+#[tokio::test]
+async fn times_are_written_in_the_zone_and_by_the_clock_of_the_webhook() {
+    let chat = Chat::start("google_chat", json!({})).await;
+    chat.app.trigger("as it always was").await;
+    chat.settle(1).await;
+    assert!(chat.platform.texts()[0].contains(" UTC"));
+    chat.change(json!({"options": {"timeZone": "Asia/Tokyo", "clock": "hours12"}}))
+        .await;
+    chat.app.trigger("far away").await;
+    chat.settle(2).await;
+    let text = chat.platform.texts().pop().unwrap();
+    assert!(text.contains("pm JST") && !text.contains("UTC"), "{text}");
+    for (name, value) in [("timeZone", "Tokio"), ("clock", "13")] {
+        let wrong = webhook("google_chat", &chat.platform.url, &json!({ name: value }));
+        assert_eq!(refused_fields(&chat, wrong).await, [format!("options.{name}")]);
+    }
+    let none = webhook(
+        "discord",
+        "https://discord.com/api/webhooks/1/t",
+        &json!({"timeZone": "UTC"}),
+    );
+    assert_eq!(refused_fields(&chat, none).await, ["options.timeZone"]);
+}

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::fake_api::FakeApi;
 use super::{Run, file, program, run, run_alone};
+use crate::support::page_client::PageClient;
 use crate::support::server_process::ServerProcess;
 
 const WEBHOOK: &str = "whk_0190b6c88f3e7d2a8e4c5f6a7b8c9d05";
@@ -256,4 +257,49 @@ fn a_wrong_value_is_told_the_right_ones() {
         assert_eq!(refused.code, Some(2), "{refused:?}");
         assert!(refused.err.contains(right), "{}", refused.err);
     }
+}
+
+#[tokio::test]
+async fn a_webhook_is_cloned_and_links_to_its_receivers_page_are_made_listed_and_revoked() {
+    let data = tempfile::tempdir().unwrap();
+    let server = ServerProcess::start(data.path()).await;
+    let run = async |arguments: &[&str]| {
+        let run = run_at(&server, &[&["webhooks"], arguments].concat()).await;
+        assert_eq!(run.code, Some(0), "{arguments:?}: {}", run.err);
+        run.out
+    };
+    run(&["add", "--name", "Pager", "--receiver", "http://127.0.0.1:9009/"]).await;
+    let cloned = run(&["clone", "Pager"]).await;
+    assert!(
+        cloned.starts_with("made Pager (copy) (whk_") && cloned.contains("\nsecret: whsec_"),
+        "{cloned}"
+    );
+    let link = ["receiver-links", "create", "Pager", "Team B", "--days", "7"];
+    let made = run(&link).await;
+    assert!(made.contains("/receiver/open/rl_"), "{made}");
+    let listed = run(&["receiver-links", "list", "Pager"]).await;
+    assert!(listed.contains("Team B") && listed.contains("rlk_"), "{listed}");
+    run(&["receiver-links", "revoke", "Pager", "Team B"]).await;
+    let again = run_at(
+        &server,
+        &["webhooks", "receiver-links", "revoke", "Pager", "Team B"],
+    );
+    let again = again.await;
+    assert!(
+        again.code == Some(1) && again.err.contains("no link called \"Team B\""),
+        "{again:?}"
+    );
+    let (_, token) = made.lines().next().unwrap().split_once("/receiver/").unwrap();
+    let visitor = PageClient::new(&server.url);
+    visitor.get(&format!("/receiver/{token}")).await.expect(404);
+    let long = run_alone(&[
+        "webhooks",
+        "receiver-links",
+        "create",
+        "Pager",
+        "x",
+        "--days",
+        "366",
+    ]);
+    assert!(long.code == Some(2) && long.err.contains("365"), "{}", long.err);
 }

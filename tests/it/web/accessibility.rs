@@ -1,4 +1,5 @@
-//! Nobody is shut out: names, headings, contrast, focus, on every page, light and dark, on a desk and on a phone.
+//! Nobody is shut out: names, headings, contrast, focus, on every page, light and dark, on a desk and on a phone. axe-core, from npm,
+//! looks at each page too.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +13,44 @@ use super::browser::{Browser, DESKTOP, PHONE};
 use super::people::{SESSION_COOKIE, begin_session, sign_in_link, use_set_up_link};
 use super::showroom::showroom;
 use crate::support::page_client::PageClient;
+use crate::support::programs::node_packages;
 use crate::support::test_app::{Names, TestApp};
 
 const CHECKS: &str = include_str!("accessibility.js");
 const NOTHING: [String; 0] = [];
 
-/// What is wrong with the page that a browser shows, in both themes and sizes.
+/// What axe-core says of the page, a line for each rule and element; `{rules}` are those that are looked at, all if there are none.
+const AXE: &str = "return axe.run({runOnly: {rules}, resultTypes: ['violations'], selectors: false, preload: false}) \
+                   .then(({violations}) => violations.flatMap(({id, nodes}) => nodes.map(({html, failureSummary}) => \
+                   `axe ${id}: ${html.slice(0, 120)} ${failureSummary}`)))";
+/// Those of all themes, and those that the second may fail alone: what colours decide.
+const RULES: [(&str, &str); 2] = [
+    ("light", "undefined"),
+    ("dark", "['color-contrast', 'link-in-text-block']"),
+];
+
+/// The source of axe-core; nothing if `./check` could not install it.
+fn axe() -> Option<String> {
+    let packages = node_packages("axe")?;
+    Some(std::fs::read_to_string(packages.join("node_modules/axe-core/axe.min.js")).unwrap())
+}
+
+/// What is wrong with the page that a browser shows. axe-core looks at what our own checks have unfolded.
 async fn problems(browser: &mut Browser, path: &str) -> Vec<String> {
+    let mut problems = problems_by_own_checks(browser, path).await;
+    let Some(axe) = axe() else { return problems };
+    browser.resize(DESKTOP).await;
+    browser.eval(&axe).await;
+    for (theme, rules) in RULES {
+        show_theme(browser, theme).await;
+        let found = lines(browser.eval(&AXE.replace("{rules}", rules)).await);
+        problems.extend(found.map(|problem| format!("{path} ({theme}): {problem}")));
+    }
+    problems
+}
+
+/// What our own checks find, in both themes and sizes.
+async fn problems_by_own_checks(browser: &mut Browser, path: &str) -> Vec<String> {
     let mut problems = Vec::new();
     for (size, device) in [(DESKTOP, "desk"), (PHONE, "phone")] {
         browser.resize(size).await;
@@ -67,7 +99,11 @@ async fn every_page_of_an_empty_server_is_accessible() {
     let app = TestApp::start(directory.path()).await;
     let mut browser = Browser::open_as(&app, Role::Admin).await;
     browser.expect_complaint("the server responded with a status of 401");
-    let found = problems_of_pages(&mut browser, &pages_without_id()).await;
+    let mut found = Vec::new();
+    for path in pages_without_id() {
+        browser.goto(&path).await;
+        found.extend(problems_by_own_checks(&mut browser, &path).await);
+    }
     assert_eq!(found, NOTHING);
     browser.finish().await;
 }
@@ -187,6 +223,12 @@ async fn the_checks_find_what_they_look_for() {
         "without a name",
     ];
     assert_eq!(rules, BTreeSet::from(expected));
+    if let Some(axe) = axe() {
+        browser.eval(&axe).await;
+        let found: Vec<String> = lines(browser.eval(&AXE.replace("{rules}", "undefined")).await).collect();
+        let has = |rule: &str| found.iter().any(|line| line.starts_with(&format!("axe {rule}:")));
+        assert!(has("image-alt") && has("color-contrast"), "{found:?}");
+    }
     browser.finish().await;
 }
 

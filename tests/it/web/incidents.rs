@@ -175,7 +175,7 @@ async fn filters_narrow_the_list_and_stand_in_the_address() {
     browser.goto("/incidents").await;
     browser.wait_for_text("Disk full").await;
     assert!(!browser.text("#incidents").await.contains("Certificate"));
-    browser.press("All").await;
+    browser.press("All 2").await;
     browser.wait_for_text("Certificate expired").await;
     browser.choose("Assignee", "Me").await;
     browser.choose("Triggered", "Last hour").await;

@@ -5,21 +5,19 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use toml::{Table, Value};
+use serde_json::Value;
 
 use crate::webhooks::draft::{WebhookDraft, check_webhook};
-use crate::webhooks::file::{FileNames, entries};
+use crate::webhooks::file::{FileNames, told_settings};
 use crate::{ActionError, Actions, Patch};
 use model::audit::Actor;
-use model::id::WebhookId;
+use model::id::{ServiceId, WebhookId};
 use model::secret::SecretText;
-use model::webhook::Webhook;
+use model::webhook::{Webhook, WebhookSettings};
+use model::webhook_file::{self, Declared, FALLBACK};
 
 /// The most webhooks of one import.
 pub const MAX_IMPORTED: usize = 200;
-/// What the ids of services and webhooks begin with.
-const SERVICE_PREFIX: &str = "svc_";
-const WEBHOOK_PREFIX: &str = "whk_";
 
 /// A setting that would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,15 +53,12 @@ impl Actions {
     /// Says what an import of a file would do, in the order of the file; a sentence if the file cannot be read or would be refused.
     pub async fn plan_import(&self, text: &str) -> Result<Vec<ImportStep>, ActionError> {
         let (names, present) = self.names_for_file().await?;
-        let tables = read(text).map_err(refused)?;
-        let mut steps: Vec<ImportStep> = Vec::with_capacity(tables.len());
-        for (index, table) in tables.into_iter().enumerate() {
-            let place = place(&table, index);
-            let before: Vec<_> = steps.iter().map(|step| step.name.as_str()).collect();
-            let read = declared(table, &names, &before)
-                .map_err(|reason| refused(format!("webhook {place}: {reason}")))?;
-            let step = self.plan_one(read, &names, &present).await;
-            steps.push(step.map_err(|error| within(&place, error))?);
+        let declared = read(text, &names).map_err(refused)?;
+        let mut steps: Vec<ImportStep> = Vec::with_capacity(declared.len());
+        for webhook in declared {
+            let name = webhook.name.clone();
+            let step = self.plan_one(webhook, &names, &present).await;
+            steps.push(step.map_err(|error| within(&name, error))?);
         }
         Ok(steps)
     }
@@ -83,7 +78,7 @@ impl Actions {
                 "there is more than one webhook of this name: rename one of them first".into(),
             ));
         }
-        let mut draft = declared.draft;
+        let (mut draft, fallback) = draft_of(&declared).map_err(refused)?;
         let endpoint = match found {
             Some(webhook) => self.store.endpoints.load(webhook.id).await?,
             None => None,
@@ -102,10 +97,12 @@ impl Actions {
                 format!("{} set anew", secret_options.join(", ")),
             ));
         }
-        let before = endpoint
-            .map(|endpoint| entries(&endpoint.webhook.settings, names))
-            .unwrap_or_default();
-        changes.splice(0..0, differences(&before, &entries(&checked.settings, names)));
+        let in_file = |settings: &WebhookSettings| {
+            webhook_file::fields(&told_settings(settings), |id| names.name_of(id))
+        };
+        let before = endpoint.map(|endpoint| in_file(&endpoint.webhook.settings));
+        let differences = differences(&before.unwrap_or_default(), &in_file(&checked.settings));
+        changes.splice(0..0, differences);
         if let (Some(enabled), true) = (
             checked.enabled,
             found.is_none_or(|webhook| Some(webhook.is_enabled()) != checked.enabled),
@@ -116,7 +113,7 @@ impl Actions {
                 enabled.to_string(),
             ));
         }
-        if let Some(fallback) = &declared.fallback {
+        if let Some(fallback) = &fallback {
             changes.push(change("fallback_webhook", String::new(), fallback.clone()));
         }
         Ok(ImportStep {
@@ -124,7 +121,7 @@ impl Actions {
             id: found.map(|webhook| webhook.id),
             changes,
             draft,
-            fallback: declared.fallback,
+            fallback,
         })
     }
 
@@ -161,13 +158,6 @@ impl Actions {
     }
 }
 
-/// A webhook as a file wants it.
-struct Declared {
-    name: String,
-    draft: WebhookDraft,
-    fallback: Option<String>,
-}
-
 fn refused(detail: String) -> ActionError {
     ActionError::Invalid(vec![crate::FieldError {
         field: "file".into(),
@@ -177,7 +167,7 @@ fn refused(detail: String) -> ActionError {
 }
 
 /// The mistakes of one webhook, as mistakes of the file.
-fn within(place: &str, error: ActionError) -> ActionError {
+fn within(name: &str, error: ActionError) -> ActionError {
     match error {
         ActionError::Invalid(errors) => {
             let sentences: Vec<_> = errors
@@ -187,140 +177,45 @@ fn within(place: &str, error: ActionError) -> ActionError {
                     field => format!("{field}: {}", error.detail),
                 })
                 .collect();
-            refused(format!("webhook {place}: {}", sentences.join("; ")))
+            refused(format!("webhook {name:?}: {}", sentences.join("; ")))
         }
         other => other,
     }
 }
 
-fn read(text: &str) -> Result<Vec<Table>, String> {
-    let mut file: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-    let list = file.remove("webhook");
-    if let Some(name) = file.keys().next() {
-        return Err(format!("unknown {name:?}: the file is a list of [[webhook]]"));
-    }
-    let list = match list {
-        Some(Value::Array(list)) => list,
-        Some(_) => return Err("write [[webhook]], with two brackets: it is a list".into()),
-        None => return Err("the file has no [[webhook]]".into()),
+/// What a file says, with ids of what is there.
+fn read(text: &str, names: &FileNames) -> Result<Vec<Declared>, String> {
+    let no_environment = |_: &str| {
+        let sentence = "{ env = … } is read by `opsknight webhooks apply` only: write the value itself here";
+        Err(sentence.to_owned())
     };
-    if list.len() > MAX_IMPORTED {
-        return Err(format!(
-            "the file has more than {MAX_IMPORTED} webhooks: import it in parts"
-        ));
-    }
-    let table = |item: Value| match item {
-        Value::Table(table) => Ok(table),
-        _ => Err("each [[webhook]] is a table".to_owned()),
+    let service_id = |name: &str| {
+        let id = names.id_of(ServiceId::PREFIX, name);
+        id.ok_or_else(|| format!("there is no service called {name:?}"))
     };
-    list.into_iter().map(table).collect()
-}
-
-fn place(table: &Table, index: usize) -> String {
-    let name = table.get("name").and_then(Value::as_str);
-    name.map_or_else(|| (index + 1).to_string(), |name| format!("{name:?}"))
-}
-
-fn declared(table: Table, names: &FileNames, further_up: &[&str]) -> Result<Declared, String> {
-    let name = table
-        .get("name")
-        .and_then(Value::as_str)
-        .ok_or("it has no name")?
-        .to_owned();
-    if further_up.contains(&name.as_str()) {
-        return Err("two webhooks of the file have this name; names tell them apart".into());
-    }
-    let mut fallback = None;
-    let mut fields = Table::new();
-    for (written, value) in table {
-        refuse_environment(&value)?;
-        let field = camel_case(&written);
-        let value = match field.as_str() {
-            "services" => service_ids(value, names)?,
-            "fallbackWebhook" => match fallback_id(&value, names, further_up)? {
-                Some(id) => Value::from(id),
-                None => {
-                    fallback = value.as_str().map(str::to_owned);
-                    continue;
-                }
-            },
-            _ => value,
-        };
-        fields.insert(field, value);
-    }
-    let draft =
-        WebhookDraft::deserialize(Value::Table(fields)).map_err(|error| error.message().to_owned())?;
-    Ok(Declared {
-        name,
-        draft,
-        fallback,
-    })
-}
-
-/// `retry_schedule` as the API writes it.
-fn camel_case(snake: &str) -> String {
-    let mut is_next_upper = false;
-    let mut camel = String::with_capacity(snake.len());
-    for letter in snake.chars() {
-        match (letter, is_next_upper) {
-            ('_', _) => is_next_upper = true,
-            (letter, true) => {
-                camel.extend(letter.to_uppercase());
-                is_next_upper = false;
-            }
-            (letter, false) => camel.push(letter),
+    let mut declared = webhook_file::read(text, no_environment, service_id)?;
+    match declared.len() {
+        0 => return Err("the file has no [[webhook]]".into()),
+        1..=MAX_IMPORTED => {}
+        _ => {
+            return Err(format!(
+                "the file has more than {MAX_IMPORTED} webhooks: import it in parts"
+            ));
         }
     }
-    camel
+    webhook_file::resolve_fallbacks(&mut declared, |name| names.id_of(WebhookId::PREFIX, name))?;
+    Ok(declared)
 }
 
-fn refuse_environment(value: &Value) -> Result<(), String> {
-    let Value::Table(table) = value else {
-        return Ok(());
-    };
-    let is_reference = table.len() == 1 && table.contains_key("env");
-    if is_reference {
-        return Err(
-            "{ env = … } is read by `opsknight webhooks apply` only: write the value itself here".into(),
-        );
+/// What is wanted, and the webhook by name that takes over if it is not made yet.
+fn draft_of(declared: &Declared) -> Result<(WebhookDraft, Option<String>), String> {
+    let fallback = declared.unmade_fallback().map(str::to_owned);
+    let mut fields = declared.fields.clone();
+    if fallback.is_some() {
+        fields.remove(FALLBACK);
     }
-    table.values().try_for_each(refuse_environment)
-}
-
-fn service_ids(value: Value, names: &FileNames) -> Result<Value, String> {
-    let Value::Array(list) = value else {
-        return Err("services is a list of names or ids".into());
-    };
-    let id = |item: Value| {
-        let text = item.as_str().ok_or("services is a list of names or ids")?;
-        if text.starts_with(SERVICE_PREFIX) {
-            return Ok(item);
-        }
-        let found = names.services.iter().find(|(_, name)| *name == text);
-        found
-            .map(|(id, _)| Value::from(id.to_string()))
-            .ok_or_else(|| format!("there is no service called {text:?}"))
-    };
-    list.into_iter()
-        .map(id)
-        .collect::<Result<Vec<_>, String>>()
-        .map(Value::Array)
-}
-
-/// The id of the webhook that takes over; nothing if it is further up in the file, and not made yet.
-fn fallback_id(value: &Value, names: &FileNames, further_up: &[&str]) -> Result<Option<String>, String> {
-    let text = value.as_str().ok_or("fallback_webhook is a name or an id")?;
-    if text.starts_with(WEBHOOK_PREFIX) {
-        return Ok(Some(text.to_owned()));
-    }
-    let found = names.webhooks.iter().find(|(_, name)| *name == text);
-    match found {
-        Some((id, _)) => Ok(Some(id.to_string())),
-        None if further_up.contains(&text) => Ok(None),
-        None => Err(format!(
-            "there is no webhook called {text:?} to fall back to; one that is to be made stands further up"
-        )),
-    }
+    let draft = WebhookDraft::deserialize(Value::Object(fields)).map_err(|error| error.to_string())?;
+    Ok((draft, fallback))
 }
 
 fn change(field: &str, from: String, to: String) -> SettingChange {
@@ -362,59 +257,21 @@ fn secret_changes(draft: &WebhookDraft) -> Vec<SettingChange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::id::ServiceId;
-
-    fn names() -> FileNames {
-        let mut names = FileNames::default();
-        names
-            .services
-            .insert(ServiceId::from_bytes([1; 16]), "API".into());
-        names
-            .webhooks
-            .insert(WebhookId::from_bytes([2; 16]), "chat".into());
-        names
-    }
-
-    fn drafts(text: &str) -> Result<Vec<Declared>, String> {
-        let mut read_so_far: Vec<Declared> = Vec::new();
-        for table in read(text)? {
-            let before: Vec<_> = read_so_far.iter().map(|one| one.name.as_str()).collect();
-            let one = declared(table, &names(), &before)?;
-            read_so_far.push(one);
-        }
-        Ok(read_so_far)
-    }
 
     fn reason(text: &str) -> String {
-        drafts(text).map(|_| ()).unwrap_err()
-    }
-
-    #[test]
-    fn names_become_ids_and_fields_those_of_the_api() {
-        let text = "[[webhook]]\nname = \"pager\"\nretry_schedule = [\"1m\"]\nservices = [\"API\"]\nfallback_webhook = \"chat\"\n\
-                    [[webhook]]\nname = \"late\"\nfallback_webhook = \"pager\"";
-        let drafts = drafts(text).unwrap();
-        let pager = &drafts[0].draft;
-        assert!(pager.retry_schedule == Patch::Set(vec!["1m".into()]));
-        assert!(pager.services == Patch::Set(vec![ServiceId::from_bytes([1; 16]).to_string()]));
-        assert!(pager.fallback_webhook == Patch::Set(WebhookId::from_bytes([2; 16]).to_string()));
-        assert_eq!(
-            (drafts[1].fallback.as_deref(), drafts[0].fallback.as_deref()),
-            (Some("pager"), None)
-        );
+        let declared = read(text, &FileNames::default());
+        let drafts = declared.and_then(|all| all.iter().try_for_each(|one| draft_of(one).map(drop)));
+        drafts.unwrap_err()
     }
 
     #[test]
     fn mistakes_of_a_file_are_told() {
-        assert!(reason("webhook = 1").contains("two brackets"));
         assert!(reason("").contains("no [[webhook]]"));
-        assert!(reason("[other]\na = 1").contains("other"));
-        assert!(reason("[[webhook]]\nurl = \"x\"").contains("no name"));
-        assert!(reason("[[webhook]]\nname = \"a\"\nnmae = \"b\"").contains("nmae"));
-        assert!(reason("[[webhook]]\nname = \"a\"\n[[webhook]]\nname = \"a\"").contains("two webhooks"));
         assert!(reason("[[webhook]]\nname = \"a\"\nservices = [\"nobody\"]").contains("nobody"));
         assert!(reason("[[webhook]]\nname = \"a\"\nfallback_webhook = \"nobody\"").contains("nobody"));
-        let many = "[[webhook]]\nname = \"a\"\n".repeat(MAX_IMPORTED + 1);
+        assert!(reason("[[webhook]]\nname = \"a\"\nconcurrency = \"many\"").contains("many"));
+        let many = |index: usize| format!("[[webhook]]\nname = \"{index}\"\n");
+        let many: String = (0..=MAX_IMPORTED).map(many).collect();
         assert!(reason(&many).contains("in parts"));
     }
 

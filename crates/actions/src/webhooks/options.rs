@@ -261,7 +261,7 @@ pub(crate) fn problems(adapter: &dyn Adapter, target: &Target, templates: &Templ
 fn tidy(field: &Field, text: &str) -> String {
     match field.input {
         Input::Lines => text.replace("\r\n", "\n"),
-        Input::Line | Input::Url | Input::Servers | Input::Secret | Input::Choice(_) => {
+        Input::Line | Input::Url | Input::TimeZone | Input::Servers | Input::Secret | Input::Choice(_) => {
             text.trim().to_owned()
         }
     }
@@ -280,6 +280,7 @@ fn check_value(checks: &mut Checks, field: &Field, text: &str) {
         Input::Lines if text.contains('\0') => {
             checks.fail(name, "invalid_character", "this contains a NUL character");
         }
+        Input::TimeZone => drop(checks.time_zone(name, text)),
         Input::Choice(choices) if !choices.iter().any(|(value, _)| *value == text) => {
             let known: Vec<_> = choices.iter().map(|(value, _)| *value).collect();
             checks.fail(name, "invalid_value", format!("this takes {}", known.join(", ")));

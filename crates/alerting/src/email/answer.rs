@@ -9,15 +9,13 @@ use crate::wording::{BARE, Wording};
 use destination::joint::{ALONE, refused};
 use destination::status;
 use destination::task::{Classification, Task};
-use destination::text::{Unit, cut, one_line};
+use destination::text::quote_in_brackets;
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::patch::Patch;
 use model::time::Timestamp;
 use model::transport::{MailStage, REFUSED_RECIPIENT, REPLY, STAGE};
 
-/// How much of a reply a failure quotes, in characters.
-const MAX_QUOTE_LENGTH: usize = 160;
 /// Begins what is left for the next attempt: for whom.
 const LEFT: &str = "to=";
 
@@ -224,8 +222,7 @@ fn quote(sent: &Sent, response: &Response) -> String {
     let reply = recipients
         .by_ref()
         .fold(reply, |text, address| text.replace(address.as_str(), "…"));
-    let words = cut(&one_line(&reply), MAX_QUOTE_LENGTH, Unit::Characters);
-    format!(" ({})", words.trim_end_matches('.'))
+    quote_in_brackets(&reply)
 }
 
 fn header(response: &Response, name: &HeaderName) -> Option<String> {

@@ -8,7 +8,7 @@ use crate::email::addresses;
 use crate::email::answer::{self, Continuation, Sent};
 use crate::email::render::{escape, footer, head, message, page};
 use crate::wording::{Wording, headline};
-use destination::card::{Card, time_text};
+use destination::card::Card;
 use destination::joint::{AlonePace, Joint, JointLimits, batch_id};
 use destination::task::{Classification, Rendered, Target, Task};
 use model::attempt::{Disposition, Failure};
@@ -107,7 +107,7 @@ fn line(card: &Card) -> String {
         "{} · {} · {}",
         card.happened_by(),
         card.service,
-        time_text(card.at)
+        card.times.text(card.at)
     )
 }
 

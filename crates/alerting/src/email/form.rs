@@ -1,6 +1,8 @@
 //! How mail presents itself to whoever sets up a webhook.
 
-use destination::about::{Confirmation, Field, Input, KindDescription, Need, Signature, UrlField};
+use destination::about::{
+    CLOCK, Confirmation, Field, Input, KindDescription, Need, Signature, TIME_ZONE, UrlField,
+};
 
 /// What the pages, the API and the documents say about this kind.
 pub static ABOUT: KindDescription = KindDescription {
@@ -13,7 +15,7 @@ pub static ABOUT: KindDescription = KindDescription {
         hint: "Your mail server: smtp:// with STARTTLS (port 587 unless another is given), smtps:// with TLS from the first byte (465).",
     },
     fields: &[
-        FROM, TO, USERNAME, PASSWORD, REPLY_TO, SUBJECT, ENCRYPTION, ACTIONS,
+        FROM, TO, USERNAME, PASSWORD, REPLY_TO, SUBJECT, ENCRYPTION, ACTIONS, TIME_ZONE, CLOCK,
     ],
     steps: &[
         "Ask whoever runs your mail for the server that programs may send through, and for an account or app password.",

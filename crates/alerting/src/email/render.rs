@@ -10,7 +10,7 @@ use lettre::message::{Body, MessageBuilder, MultiPart, MultiPartKind, SinglePart
 use crate::email::address::Addresses;
 use crate::email::encode::encode;
 use crate::wording::{Wording, headline};
-use destination::card::{Card, act_label, time_text};
+use destination::card::{Card, act_label};
 use destination::task::{Rendered, Task};
 use destination::text::{Unit, cut, one_line};
 use model::attempt::{Disposition, Failure};
@@ -162,7 +162,7 @@ fn facts(card: &Card) -> [(&'static str, String); 4] {
         ("Status", card.status_name().to_owned()),
         ("Service", card.service.clone()),
         ("Assignee", card.assignee_name().to_owned()),
-        ("Since", time_text(card.since)),
+        ("Since", card.since_text()),
     ]
 }
 

@@ -1,6 +1,8 @@
 //! How ntfy presents itself to whoever sets up a webhook.
 
-use destination::about::{Confirmation, Field, Input, KindDescription, Need, Signature, UrlField};
+use destination::about::{
+    CLOCK, Confirmation, Field, Input, KindDescription, Need, Signature, TIME_ZONE, UrlField,
+};
 
 /// What the pages, the API and the documents say about this kind.
 pub static ABOUT: KindDescription = KindDescription {
@@ -10,7 +12,9 @@ pub static ABOUT: KindDescription = KindDescription {
     url: UrlField::Root {
         default: "https://ntfy.sh/",
     },
-    fields: &[TOPIC, TOKEN, USERNAME, PASSWORD, MESSAGES, ACTIONS],
+    fields: &[
+        TOPIC, TOKEN, USERNAME, PASSWORD, MESSAGES, ACTIONS, TIME_ZONE, CLOCK,
+    ],
     steps: &[
         "Install the ntfy app, or open your server's page, and subscribe to a topic that nobody can guess.",
         "Put the topic's name into Topic; on ntfy.sh whoever knows it can read and write there.",

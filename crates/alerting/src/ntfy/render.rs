@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::ntfy::is_name;
 use crate::request::{Credentials, below, post};
 use crate::wording::{Wording, headline};
-use destination::card::{Card, act_label, time_text};
+use destination::card::{Card, act_label};
 use destination::task::{Rendered, Task};
 use destination::text::{Unit, cut};
 use model::attempt::Failure;
@@ -68,7 +68,7 @@ fn text(card: &Card) -> String {
         card.severity_name(),
         card.service,
         card.assignee_name(),
-        time_text(card.since)
+        card.since_text()
     )
 }
 

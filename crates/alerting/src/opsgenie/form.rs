@@ -1,6 +1,8 @@
 //! How Opsgenie presents itself to whoever sets up a webhook.
 
-use destination::about::{Confirmation, Field, Input, KindDescription, Need, Signature, UrlField};
+use destination::about::{
+    CLOCK, Confirmation, Field, Input, KindDescription, Need, Signature, TIME_ZONE, UrlField,
+};
 
 /// What the pages, the API and the documents say about this kind.
 pub static ABOUT: KindDescription = KindDescription {
@@ -28,6 +30,8 @@ pub static ABOUT: KindDescription = KindDescription {
             placeholder: "opsknight, production",
             ..Field::LINE
         },
+        TIME_ZONE,
+        CLOCK,
     ],
     steps: &[
         "In Opsgenie, open the team that shall be alerted, then Integrations; in Jira Service Management, open \

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::request::{Credentials, below, post};
 use crate::wording::{Wording, details, headline};
-use destination::card::{Card, time_text};
+use destination::card::Card;
 use destination::task::{Rendered, Target, Task};
 use destination::text::{Unit, cut};
 use model::attempt::Failure;
@@ -115,7 +115,7 @@ fn description(card: &Card) -> String {
             card.service
         ),
         format!("Assignee: {}", card.assignee_name()),
-        format!("Since: {}", time_text(card.since)),
+        format!("Since: {}", card.since_text()),
     ];
     let harmless = lines.map(|line| line.replace('<', "‹").replace('>', "›"));
     harmless

@@ -9,7 +9,7 @@ use crate::discord::mention::is_id;
 use crate::discord::{Action, edits, host_bucket, webhook_bucket};
 use destination::status;
 use destination::task::{Classification, Pause, Task};
-use destination::text::{Unit, cut, one_line};
+use destination::text::quote;
 use destination::waits;
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
@@ -21,8 +21,6 @@ use model::time::Timestamp;
 const UNTOLD_WAIT: Duration = Duration::from_secs(30);
 /// How long nothing is asked of a Discord that has banned this server's address; bans last an hour or longer.
 const BAN_WAIT: Duration = Duration::from_secs(10 * 60);
-/// How much of Discord's own words is repeated, in characters.
-const MAX_QUOTE: usize = 160;
 
 /// The body of an error.
 #[derive(Debug, Deserialize)]
@@ -112,7 +110,7 @@ fn lost(error: &ErrorBody) -> Classification {
     let detail = format!(
         "the message cannot be edited any more ({}): {}",
         error.code(),
-        quote(error)
+        quote(&error.message)
     );
     Classification {
         message_ref: Patch::Clear,
@@ -168,7 +166,7 @@ fn limited(
 }
 
 fn refused(task: &Task<'_>, status: u16, error: &ErrorBody) -> Classification {
-    let (code, quote) = (error.code(), quote(error));
+    let (code, quote) = (error.code(), quote(&error.message));
     let told = |advice: &str| person(format!("Discord says {quote:?} ({code}): {advice}"));
     match code {
         10_015 => told("make a new webhook in the channel's settings and put its URL here"),
@@ -210,8 +208,4 @@ fn person(detail: String) -> Classification {
     Failure::new(FailureCode::SettingsRefused, detail)
         .with(Disposition::NeedsOperator)
         .into()
-}
-
-fn quote(error: &ErrorBody) -> String {
-    cut(&one_line(&error.message), MAX_QUOTE, Unit::Characters)
 }

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use destination::card::time_text;
 use destination::preview::{Part, Preview};
+use model::display::TimeDisplay;
 use model::time::Timestamp;
 
 /// The message; nothing if the JSON is none.
@@ -107,7 +107,7 @@ fn time(text: &str) -> Option<(String, &str)> {
     let seconds = inner.split(':').next()?;
     let seconds: i64 = seconds.parse().ok()?;
     let at = Timestamp::from_millis(seconds.checked_mul(1000)?);
-    Some((time_text(at), rest))
+    Some((TimeDisplay::default().text(at), rest))
 }
 
 /// A text without its markdown.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::google_chat::{PLAIN, UNNAMED, bucket_key, has_left};
 use destination::status;
 use destination::task::{Classification, Pause, Task};
-use destination::text::{Unit, cut, one_line};
+use destination::text::{one_line, quote};
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::patch::Patch;
@@ -16,8 +16,6 @@ use model::time::Timestamp;
 
 /// How long a space is left alone if Google asks for fewer requests; for how long, it does not promise to tell.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How much of an answer's own words a failure quotes, in characters.
-const MAX_QUOTE_LENGTH: usize = 120;
 
 /// Judges an exchange.
 pub(super) fn classify(task: &Task<'_>, exchange: &Exchange, now: Timestamp) -> Classification {
@@ -180,13 +178,10 @@ impl Said {
 
     /// The words in brackets, for the end of a sentence; nothing if there are none worth reading.
     fn quote(&self) -> String {
-        let short = |text: &str| cut(&one_line(text), MAX_QUOTE_LENGTH, Unit::Characters);
-        let words = short(&self.text);
-        match (short(&self.status).as_str(), words.trim_end_matches('.')) {
+        match (quote(&self.status).as_str(), quote(&self.text).as_str()) {
             _ if self.is_page => " (it sent a web page)".to_owned(),
             ("", "") => String::new(),
-            ("", words) => format!(" ({words})"),
-            (status, "") => format!(" ({status})"),
+            ("", words) | (words, "") => format!(" ({words})"),
             (status, words) => format!(" ({status}: {words})"),
         }
     }

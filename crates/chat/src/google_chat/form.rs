@@ -1,6 +1,8 @@
 //! How Google Chat presents itself to whoever sets up a webhook.
 
-use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
+use destination::about::{
+    CLOCK, Confirmation, Field, Input, KindDescription, Signature, TIME_ZONE, UrlField,
+};
 
 /// What the pages, the API and the documents say about this kind.
 pub static ABOUT: KindDescription = KindDescription {
@@ -42,6 +44,8 @@ pub static ABOUT: KindDescription = KindDescription {
             placeholder: "users/123456789012345678901",
             ..Field::LINE
         },
+        TIME_ZONE,
+        CLOCK,
     ],
     steps: &[
         "Open the space in Google Chat in a browser; it takes a Google Workspace account that permits webhooks.",

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::google_chat::markup::{disarm, escape};
 use crate::google_chat::{PLAIN, UNNAMED, has_left, mention};
-use destination::card::{Card, act_label, time_text};
+use destination::card::{Card, act_label};
 use destination::task::{Rendered, Task};
 use model::attempt::Failure;
 
@@ -114,7 +114,7 @@ fn sections(card: &Card) -> Vec<Value> {
         fact("info", "Status", card.status_name()),
         fact("dns", "Service", &card.service),
         fact("person", "Assignee", card.assignee_name()),
-        fact("schedule", "Since", &time_text(card.since)),
+        fact("schedule", "Since", &card.since_text()),
     ];
     widgets.extend(card.by.as_ref().map(|by| fact("edit", "By", by)));
     let mut sections = vec![json!({ "widgets": widgets })];
@@ -155,7 +155,7 @@ fn plain_message(card: &Card, calls: &str) -> Value {
         card.status_name(),
         disarm(&card.service),
         disarm(card.assignee_name()),
-        time_text(card.since),
+        card.since_text(),
     );
     let mut lines = vec![format!("{calls}{}", summary(card)), about];
     let link = card.link.iter();

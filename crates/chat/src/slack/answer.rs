@@ -9,7 +9,7 @@ use crate::slack::errors::{Sort, sort};
 use crate::slack::{Action, Memory, Mode, bucket_key};
 use destination::status;
 use destination::task::{Classification, Pause, Task};
-use destination::text::{Unit, cut, one_line};
+use destination::text::quote;
 use destination::waits;
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
@@ -22,8 +22,6 @@ const UNTOLD_WAIT: Duration = Duration::from_secs(30);
 const LONG_WAIT: Duration = Duration::from_secs(15 * 60);
 /// The longest word that can be the name of an error, in bytes.
 const MAX_ERROR_BYTES: usize = 80;
-/// How much of Slack's own words is repeated, in characters.
-const MAX_QUOTE: usize = 160;
 
 /// An answer of the Web API.
 #[derive(Debug, Deserialize)]
@@ -142,7 +140,7 @@ fn refused(
     details: &str,
     now: Timestamp,
 ) -> Classification {
-    let said = quote(error, details);
+    let said = with_details(error, details);
     let failed = |code| Failure::new(code, format!("Slack says {said}"));
     match sort(error, action) {
         Sort::Lost => Classification {
@@ -214,11 +212,9 @@ fn person(detail: String) -> Classification {
         .into()
 }
 
-fn quote(error: &str, details: &str) -> String {
-    let whole = if details.is_empty() {
-        error.to_owned()
-    } else {
-        format!("{error} ({details})")
-    };
-    cut(&one_line(&whole), MAX_QUOTE, Unit::Characters)
+fn with_details(error: &str, details: &str) -> String {
+    match details {
+        "" => quote(error),
+        details => quote(&format!("{error} ({details})")),
+    }
 }

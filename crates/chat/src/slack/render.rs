@@ -9,11 +9,10 @@ use url::Url;
 
 use crate::slack::escape::{UNIT, escape, fit};
 use crate::slack::{Action, Hook, Mode, mention};
-use destination::card::{Card, act_label, time_text};
+use destination::card::{Card, act_label};
 use destination::task::{ActLink, Rendered, Target, Task};
 use model::attempt::{Disposition, Failure};
 use model::exchange::FailureCode;
-use model::time::Timestamp;
 
 /// The longest text of a header.
 const MAX_HEADER: usize = 150;
@@ -200,7 +199,7 @@ fn details(task: &Task<'_>, card: &Card) -> Vec<Value> {
             field("Assignee", card.assignee_name()),
         ],
     });
-    let since = format!("Since {}", date(card.since, "{date_short_pretty} {time}, {ago}"));
+    let since = format!("Since {}", date(card, "{date_short_pretty} {time}, {ago}"));
     let context = json!({
         "type": "context",
         "elements": [mrkdwn(&since), plain_text(&card.incident_id.to_string())],
@@ -223,9 +222,9 @@ fn mrkdwn(text: &str) -> Value {
     json!({ "type": "mrkdwn", "text": text })
 }
 
-/// A time that every reader sees in their own zone.
-fn date(at: Timestamp, form: &str) -> String {
-    format!("<!date^{}^{form}|{}>", at.as_seconds(), time_text(at))
+/// When an incident was made, which every reader sees in their own zone.
+fn date(card: &Card, form: &str) -> String {
+    format!("<!date^{}^{form}|{}>", card.since.as_seconds(), card.since_text())
 }
 
 /// The buttons; nothing if there are none.

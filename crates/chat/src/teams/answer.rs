@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::teams::{PLAIN, bucket_key};
 use destination::status;
 use destination::task::{Classification, Pause, Task};
-use destination::text::{Unit, cut, one_line};
+use destination::text::{one_line, quote};
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::patch::Patch;
@@ -16,8 +16,6 @@ use model::time::Timestamp;
 
 /// How long a workflow is left alone if it asks for fewer requests without saying for how long.
 const PAUSE: Duration = Duration::from_secs(5);
-/// How much of an answer's own words a failure quotes, in characters.
-const MAX_QUOTE_LENGTH: usize = 120;
 /// What stands before the inner status in the body of a connector's answer.
 const INNER_STATUS: &str = "Microsoft Teams endpoint returned HTTP error ";
 /// What a connector answers once it was removed.
@@ -199,17 +197,11 @@ impl Said {
 
     /// The words in brackets, for the end of a sentence; nothing if there are none worth reading.
     fn quote(&self) -> String {
-        let words = cut(&self.text, MAX_QUOTE_LENGTH, Unit::Characters);
-        let words = words.trim_end_matches('.');
-        match (self.code.as_str(), words) {
+        match (quote(&self.code).as_str(), quote(&self.text).as_str()) {
             _ if self.is_page => " (it sent a web page)".to_owned(),
             ("", "") => String::new(),
-            ("", words) => format!(" ({words})"),
-            (code, "") => format!(" ({})", cut(&one_line(code), MAX_QUOTE_LENGTH, Unit::Characters)),
-            (code, words) => format!(
-                " ({}: {words})",
-                cut(&one_line(code), MAX_QUOTE_LENGTH, Unit::Characters)
-            ),
+            ("", words) | (words, "") => format!(" ({words})"),
+            (code, words) => format!(" ({code}: {words})"),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::teams::PLAIN;
 use crate::teams::markdown::escape;
 use crate::teams::mention::{self, Mention};
-use destination::card::{Card, act_label, time_text};
+use destination::card::{Card, act_label};
 use destination::task::{Rendered, Task};
 use model::attempt::Failure;
 use model::incident::{IncidentAction, IncidentStatus, Severity};
@@ -183,7 +183,7 @@ fn plain_content(card: &Card) -> Value {
         card.status_name(),
         card.service,
         card.assignee_name(),
-        time_text(card.since),
+        card.since_text(),
     );
     let headline = format!("{} {}: {}", card.mark(), card.happened_by(), card.title);
     let mut body = vec![block(&headline), block(&about)];

@@ -8,7 +8,7 @@ use crate::telegram::PLAIN;
 use crate::telegram::settings::{self, Action, Memory, Moved};
 use destination::status;
 use destination::task::{Classification, Pause, Task};
-use destination::text::{Unit, cut, one_line};
+use destination::text::{one_line, quote};
 use destination::waits;
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
@@ -18,8 +18,6 @@ use model::time::Timestamp;
 
 /// How long others wait after a rate limit whose end was not told.
 const UNTOLD_WAIT: Duration = Duration::from_secs(3);
-/// The longest quotation of Telegram's own words, in characters.
-const MAX_QUOTE: usize = 160;
 
 /// An answer of the Bot API, as far as it concerns us.
 #[derive(Deserialize)]
@@ -268,12 +266,10 @@ fn not_telegram() -> Classification {
 fn quoted(task: &Task<'_>, description: &str) -> String {
     let token = task.target.secret("token");
     let description = one_line(description);
-    let safe = if token.is_empty() {
-        description
-    } else {
-        description.replace(token, "***")
-    };
-    cut(&safe, MAX_QUOTE, Unit::Characters)
+    match token {
+        "" => quote(&description),
+        token => quote(&description.replace(token, "***")),
+    }
 }
 
 #[cfg(test)]

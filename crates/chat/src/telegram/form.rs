@@ -1,6 +1,8 @@
 //! How Telegram presents itself: its fields and how to get what they ask for.
 
-use destination::about::{Confirmation, Field, Input, KindDescription, Need, Signature, UrlField};
+use destination::about::{
+    CLOCK, Confirmation, Field, Input, KindDescription, Need, Signature, TIME_ZONE, UrlField,
+};
 
 /// The form.
 pub static ABOUT: KindDescription = KindDescription {
@@ -11,7 +13,9 @@ pub static ABOUT: KindDescription = KindDescription {
     url: UrlField::Root {
         default: "https://api.telegram.org/",
     },
-    fields: &[TOKEN, CHAT, THREAD, MESSAGES, ACTIONS, MENTION, SILENT],
+    fields: &[
+        TOKEN, CHAT, THREAD, MESSAGES, ACTIONS, MENTION, SILENT, TIME_ZONE, CLOCK,
+    ],
     steps: &[
         "In Telegram, write to @BotFather, send /newbot and choose a name for your bot.",
         "Copy the token that @BotFather answers with into Bot token.",

@@ -12,7 +12,7 @@ use url::{Host, Url};
 
 use crate::telegram::PLAIN;
 use crate::telegram::settings::{self, Action};
-use destination::card::{Card, act_label, time_text};
+use destination::card::{Card, act_label};
 use destination::task::{Rendered, Target, Task};
 use destination::text::{Unit, cut};
 use model::attempt::{Disposition, Failure};
@@ -153,7 +153,7 @@ fn full_text(task: &Task<'_>, card: &Card) -> Message {
     message.push("\nSince: ");
     // Preview as "5 minutes ago" by those apps that know this entity, and as it stands by others.
     let since = json!({ "type": "date_time", "unix_time": card.since.as_seconds(), "date_time_format": "r" });
-    message.push_as(&time_text(card.since), since);
+    message.push_as(&card.since_text(), since);
     if card.by.is_some() || card.happened() != card.status_name() {
         message.push("\n");
         let person = card.by.as_deref().map(|person| quiet(person, MAX_PERSON));

@@ -3,7 +3,6 @@
 //! What the file does not mention stays as it is. A secret is never read back: it counts when a source is created, or has none,
 //! or with `--send-secrets`. Keys are made by the server, and printed once.
 
-use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 
@@ -14,7 +13,7 @@ use super::steps::{Difference, Step, Words, in_words};
 use crate::client::segment;
 use crate::failure::Failure;
 use crate::output::{self, text};
-use crate::session::{Session, secret_in_environment};
+use crate::session::{Session, secret_named};
 use crate::source_file::{self, Declared};
 
 const LIST: &str = "/api/v1/sources";
@@ -47,18 +46,7 @@ pub fn run(session: &Session, arguments: &Arguments) -> Result<(), Failure> {
     let usage = |reason: String| Failure::Usage(format!("{path}: {reason}"));
     let written = fs::read_to_string(&arguments.file)
         .map_err(|error| Failure::Usage(format!("cannot read {path}: {error}")))?;
-    let mistake = Cell::new(None);
-    let secret = |name: &str| {
-        secret_in_environment(name).unwrap_or_else(|failure| {
-            mistake.set(Some(failure));
-            None
-        })
-    };
-    let declared = source_file::read(&written, secret);
-    if let Some(failure) = mistake.take() {
-        return Err(failure);
-    }
-    let declared = declared.map_err(usage)?;
+    let declared = source_file::read(&written, secret_named).map_err(usage)?;
     if arguments.prune && declared.is_empty() {
         let reason =
             "names no source, and --prune would delete them all; delete them one by one if that is meant";
@@ -226,7 +214,7 @@ mod tests {
     fn steps(file: &str, present: &[Value], sends_secrets: bool) -> Result<Vec<Step>, String> {
         let services = [json!({"id": "svc_1", "name": "API"})];
         plan(
-            &source_file::read(file, |_| None).unwrap(),
+            &source_file::read(file, |_| Err(String::new())).unwrap(),
             present,
             &services,
             sends_secrets,

@@ -3,7 +3,10 @@
 use super::*;
 
 fn declared(text: &str) -> Vec<Declared> {
-    let environment = |name: &str| (name == "TOKEN").then(|| "t0ken".to_owned());
+    let environment = |name: &str| match name {
+        "TOKEN" => Ok("t0ken".to_owned()),
+        _ => Err("no such name".to_owned()),
+    };
     let services = |name: &str| match name {
         "API Gateway" => Ok("svc_1".to_owned()),
         _ => Err(format!("there is no service called {name:?}")),
@@ -109,22 +112,14 @@ fn header_values_are_sent_when_asked_and_never_shown() {
 fn two_webhooks_of_one_name_are_refused() {
     let twice = [present(), present()];
     assert!(plan(&declared(SAME), &twice, Choices::default()).is_err());
-    let file = format!("{SAME}{SAME}");
-    let nothing = |_: &str| None;
-    let any = |_: &str| Ok(String::new());
-    assert!(webhook_file::read(&file.replace("{ env = \"TOKEN\" }", "\"x\""), nothing, any).is_err());
 }
 
 #[test]
-fn mistakes_in_the_file_are_named() {
-    let read = |text: &str| {
-        let error = webhook_file::read(text, |_| None, |_| Err("no such service".into()));
-        error.unwrap_err()
-    };
-    assert!(read("[[webhook]]\nname = \"a\"\nurll = \"x\"").contains("\"a\": there is no field \"urll\""));
-    assert!(read("[[webhook]]\nname = \"a\"\nsecret = { env = \"GONE\" }").contains("no GONE"));
-    assert!(read("[[webhook]]\nurl = \"x\"").contains("webhook 1: it has no name"));
-    assert!(read("[[webhook]]\nname = \"a\"\nservices = [\"x\"]").contains("no such service"));
-    assert!(read("[webhook]\nname = \"a\"").contains("two brackets"));
-    assert!(read("[[webhooks]]\nname = \"a\"").contains("unknown \"webhooks\""));
+fn a_fallback_that_was_made_just_now_is_sent_by_its_id() {
+    let body = json!({"name": "late", "fallbackWebhook": "pager"});
+    let sent = with_id(
+        body.as_object().unwrap(),
+        &[json!({"id": "whk_2", "name": "pager"})],
+    );
+    assert_eq!(sent["fallbackWebhook"], "whk_2");
 }

@@ -2,12 +2,13 @@
 
 use model::audit::Actor;
 use model::event::EventName;
-use model::id::{IncidentId, ServiceId, UserId, WebhookId};
+use model::id::{IncidentId, KeyId, ServiceId, UserId, WebhookId};
 use model::incident::{IncidentAction, IncidentStatus, Severity};
 use model::incident_number::IncidentNumber;
 use model::restriction::Restriction;
 use store::Page;
 use store::StoreError;
+use store::access::AuditFilter;
 use store::incident_search::Direction;
 use store::incidents::{Committed, IncidentEdit, IncidentFilter, ServiceKey, TimelineKind, Trigger};
 
@@ -147,6 +148,37 @@ cases! {
         assert_eq!(world.backend.accepted(world.loose).await, 5);
     }
 
+    async fn what_a_person_or_a_key_does_to_an_incident_is_in_the_audit_log_once(world: &mut World) {
+        let incident = world.trigger("one").await;
+        let named = |name: &str| Actor::Key { id: KeyId::new(world.at(0), [1; 10]), name: name.into() };
+        let act = async |actor: Actor, action, ms| {
+            let mut request = world.new_transition(incident.id, action, world.at(ms));
+            request.change.actor = actor;
+            world.store().incidents.transition(request).await.unwrap();
+        };
+        act(named("ci"), IncidentAction::Acknowledge, 1).await;
+        act(named("again"), IncidentAction::Acknowledge, 2).await;
+        act(Actor::System, IncidentAction::Resolve, 3).await;
+        let chat = Actor::Chat { webhook_id: world.ordered, name: "Ada (Slack)".into() };
+        act(chat.clone(), IncidentAction::Reopen, 4).await;
+        let user = Actor::User { id: world.ann, name: "Ann".into() };
+        act(user.clone(), IncidentAction::Escalate, 5).await;
+        act(user.clone(), IncidentAction::Resolve, 6).await;
+        let log = world.store().access.list_audit(AuditFilter::default(), Page::first()).await.unwrap().rows;
+        let of_incident = log.into_iter().rev().filter(|entry| entry.subject == incident.id.to_string());
+        let told: Vec<_> = of_incident.map(|entry| (entry.at, entry.actor, entry.action, entry.detail)).collect();
+        let line = |ms, actor: &Actor, action: &str, detail: &str| {
+            (world.at(ms), actor.clone(), action.to_owned(), detail.to_owned())
+        };
+        let expected = [
+            line(1, &named("ci"), "incident.acknowledge", "acknowledged \"one\" (status: triggered → acknowledged)"),
+            line(4, &chat, "incident.reopen", "reopened \"one\" (status: resolved → triggered)"),
+            line(5, &user, "incident.escalate", "escalated \"one\" (assignee: nobody → Ann; step: 0 → 1)"),
+            line(6, &user, "incident.resolve", "resolved \"one\" (status: triggered → resolved)"),
+        ];
+        assert_eq!(told, expected);
+    }
+
     async fn what_changes_nothing_or_does_not_apply_makes_no_event(world: &mut World) {
         let incident = world.trigger("one").await;
         let acknowledged = changed(world.act(incident.id, IncidentAction::Acknowledge, world.at(1)).await);
@@ -204,7 +236,7 @@ cases! {
         let timeline = incidents.timeline(incident.id).await.unwrap();
         assert_eq!(timeline.len(), 2);
         assert_eq!(timeline[1].actor, Actor::System);
-        assert!(matches!(&timeline[1].kind, TimelineKind::Note(sentence) if sentence.contains("assigned it to Ann")));
+        assert!(matches!(&timeline[1].kind, TimelineKind::Note(sentence) if sentence.contains("from \"one\" to \"two\"") && sentence.contains("assigned it to Ann")));
         assert_eq!(world.backend.audited(&incident.id.to_string()).await, [r"incident.edit"]);
         assert_eq!(world.store().events.latest_sequence().await, Ok(before));
         let nobody = IncidentEdit {

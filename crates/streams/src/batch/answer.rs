@@ -6,14 +6,12 @@ use serde_json::Value;
 use crate::batch::format::Format;
 use destination::joint::refused;
 use destination::task::{Classification, Task};
-use destination::text::{Unit, cut, one_line};
+use destination::text::quote_in_brackets;
 use destination::{status, waits};
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::time::Timestamp;
 
-/// How much of an answer's own words a failure quotes, in characters.
-const MAX_QUOTE_LENGTH: usize = 160;
 /// The header by which ClickHouse says what went wrong.
 const EXCEPTION: &str = "x-clickhouse-exception-code";
 /// Splunk's codes for a wrong index and a missing channel: those come with 400, too.
@@ -136,7 +134,7 @@ impl<'a> Answer<'a> {
         let result = result.unwrap_or(&Value::Null);
         let status = result["status"].as_u64().unwrap_or_default();
         let words = |name: &str| result["error"][name].as_str().unwrap_or_default();
-        let said = quoted(&format!("{}: {}", words("type"), words("reason")));
+        let said = quote_in_brackets(&format!("{}: {}", words("type"), words("reason")));
         let failure =
             |code, what: &str| Failure::new(code, format!("{} {what}{said}", self.format.receiver()));
         match status {
@@ -197,21 +195,12 @@ impl<'a> Answer<'a> {
     fn failure(&self, code: FailureCode, what: &str) -> Failure {
         let words = match self.is_page() {
             true => String::new(),
-            false => quoted(&String::from_utf8_lossy(&self.response.body)),
+            false => quote_in_brackets(&String::from_utf8_lossy(&self.response.body)),
         };
         let status = self.response.status;
         Failure::new(
             code,
             format!("{} {what} (status {status}){words}", self.format.receiver()),
         )
-    }
-}
-
-/// An answer's words in brackets; nothing if there are none.
-fn quoted(text: &str) -> String {
-    let words = cut(&one_line(text), MAX_QUOTE_LENGTH, Unit::Characters);
-    match words.trim_end_matches('.') {
-        "" | ":" => String::new(),
-        words => format!(" ({words})"),
     }
 }

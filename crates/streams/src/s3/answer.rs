@@ -4,14 +4,12 @@ use http::header::ETAG;
 
 use destination::joint::refused;
 use destination::task::Classification;
-use destination::text::{Unit, cut, one_line};
+use destination::text::quote;
 use destination::{status, waits};
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::time::Timestamp;
 
-/// How much of an answer's own words a failure quotes, in characters.
-const MAX_QUOTE_LENGTH: usize = 200;
 /// The longest code of an error, in bytes.
 const MAX_CODE_BYTES: usize = 64;
 /// The header that names a bucket's region, whatever else was asked.
@@ -169,14 +167,14 @@ impl Refusal<'_> {
         let region = region.or_else(|| element(self.body, "Region"));
         let endpoint = element(self.body, "Endpoint");
         match (region, endpoint) {
-            (Some(region), _) => format!("; its region is {}", short(region)),
-            (None, Some(endpoint)) => format!("; its address is {}", short(endpoint)),
+            (Some(region), _) => format!("; its region is {}", quote(region)),
+            (None, Some(endpoint)) => format!("; its address is {}", quote(endpoint)),
             (None, None) => String::new(),
         }
     }
 
     fn quoted(&self) -> String {
-        match short(element(self.body, "Message").unwrap_or_default()) {
+        match quote(element(self.body, "Message").unwrap_or_default()) {
             words if words.is_empty() => self.code.to_owned(),
             words => format!("{}: {words}", self.code),
         }
@@ -186,9 +184,4 @@ impl Refusal<'_> {
 fn too_large(quoted: &str) -> Failure {
     let detail = format!("S3 refuses an object of this size ({quoted})");
     Failure::new(FailureCode::MessageRefused, detail)
-}
-
-fn short(text: &str) -> String {
-    let line = one_line(text);
-    cut(line.trim_end_matches('.'), MAX_QUOTE_LENGTH, Unit::Characters)
 }

@@ -4,13 +4,10 @@ use serde_json::Value;
 
 use destination::status;
 use destination::task::Classification;
-use destination::text::{Unit, cut, one_line};
+use destination::text::quote;
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::{Exchange, FailureCode, Response};
 use model::time::Timestamp;
-
-/// How much of an answer's own words a failure quotes, in characters.
-const MAX_QUOTE_LENGTH: usize = 200;
 
 /// Errors of too many requests.
 const SLOW_DOWN: [&str; 4] = [
@@ -104,8 +101,7 @@ fn failure(error: &str, response: &Response, json: &Value) -> Option<Failure> {
     let words = ["message", "Message"]
         .iter()
         .find_map(|name| json.get(*name)?.as_str());
-    let words = one_line(words.unwrap_or_default());
-    let words = cut(words.trim_end_matches('.'), MAX_QUOTE_LENGTH, Unit::Characters);
+    let words = quote(words.unwrap_or_default());
     let quoted = match &*words {
         "" => error.to_owned(),
         words => format!("{error}: {words}"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::forge::settings::{LABEL, is_our_label, is_same_label, severity_label};
 use crate::forge::{Forge, markdown};
-use destination::card::{Card, time_text};
+use destination::card::Card;
 use destination::task::Task;
 use destination::template::Escape;
 use destination::template::context::Context;
@@ -180,7 +180,7 @@ impl<'a> Maker<'a> {
             ("Severity", card.severity_name().to_owned()),
             ("Service", markdown::escape(&card.service)),
             ("Assignee", markdown::escape(&assignee)),
-            ("Since", time_text(card.since)),
+            ("Since", card.since_text()),
         ];
         let facts = facts
             .map(|(name, value)| format!("**{name}:** {value}"))

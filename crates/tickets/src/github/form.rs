@@ -5,7 +5,9 @@ use crate::forge::form::{
 };
 use crate::workflow::comments::WRITTEN_NOTES;
 use crate::workflow::headline;
-use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
+use destination::about::{
+    CLOCK, Confirmation, Field, Input, KindDescription, Signature, TIME_ZONE, UrlField,
+};
 
 /// The form.
 pub static ABOUT: KindDescription = KindDescription {
@@ -29,6 +31,8 @@ pub static ABOUT: KindDescription = KindDescription {
         LABELS,
         SEVERITY_LABELS,
         ASSIGNEES,
+        TIME_ZONE,
+        CLOCK,
     ],
     steps: &[
         "In GitHub, make a user for OpsKnight alone, so that its changes are told from those of people, and give it the role \

@@ -5,7 +5,9 @@ use crate::forge::form::{
 };
 use crate::workflow::comments::WRITTEN_NOTES;
 use crate::workflow::headline;
-use destination::about::{Confirmation, Field, Input, KindDescription, Signature, UrlField};
+use destination::about::{
+    CLOCK, Confirmation, Field, Input, KindDescription, Signature, TIME_ZONE, UrlField,
+};
 
 /// The form.
 pub static ABOUT: KindDescription = KindDescription {
@@ -32,6 +34,8 @@ pub static ABOUT: KindDescription = KindDescription {
         SEVERITY_LABELS,
         ASSIGNEES,
         CONFIDENTIAL,
+        TIME_ZONE,
+        CLOCK,
     ],
     steps: &[
         "In the project, open Settings, Access tokens, and add a token with the role Planner or Reporter and the scope api: it \

@@ -2,7 +2,9 @@
 
 use crate::workflow::comments::WRITTEN_NOTES;
 use crate::workflow::headline;
-use destination::about::{Confirmation, Field, Input, KindDescription, Need, Signature, UrlField};
+use destination::about::{
+    CLOCK, Confirmation, Field, Input, KindDescription, Need, Signature, TIME_ZONE, UrlField,
+};
 
 /// Jira, as people see it.
 pub static ABOUT: KindDescription = KindDescription {
@@ -44,6 +46,8 @@ pub static ABOUT: KindDescription = KindDescription {
         STATUS_REOPENED,
         RESOLUTION,
         TRANSITION_FIELDS,
+        TIME_ZONE,
+        CLOCK,
     ],
     steps: &[
         "Make an account in Jira for OpsKnight alone, so that its changes can be told from those of people.",

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::jira::issue::is_our_label;
 use crate::jira::wiki;
-use destination::card::{Card, time_text};
+use destination::card::Card;
 use destination::mapping;
 use destination::task::Task;
 use destination::template::context::Context;
@@ -197,7 +197,7 @@ impl<'a> Maker<'a> {
             ("Severity", card.severity_name().to_owned()),
             ("Service", wiki::escape(&card.service)),
             ("Assignee", wiki::escape(&assignee)),
-            ("Since", time_text(card.since)),
+            ("Since", card.since_text()),
         ];
         let facts = facts.map(|(name, value)| format!("*{name}:* {value}")).join("\n");
         let more = self

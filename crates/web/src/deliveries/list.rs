@@ -127,6 +127,7 @@ pub fn since_choices(chosen: &str) -> Vec<Choice> {
         ("1h", "Last hour"),
         ("24h", "Last 24 hours"),
         ("7d", "Last 7 days"),
+        ("30d", "Last 30 days"),
     ];
     names.map(|(value, name)| Choice::new(value, name, chosen)).into()
 }

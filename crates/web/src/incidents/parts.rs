@@ -67,7 +67,14 @@ impl<'a> Filters<'a> {
                 "Resolved",
                 counts.map(|of| shown(of.resolved, of.resolved_is_cut)),
             ),
-            tab(ANY, "All", None),
+            tab(
+                ANY,
+                "All",
+                counts.map(|of| {
+                    let all = of.triggered + of.acknowledged + of.resolved;
+                    shown(all, of.open_is_cut || of.resolved_is_cut)
+                }),
+            ),
         ]
     }
 
@@ -199,6 +206,28 @@ mod tests {
         assert_eq!((back.newer, back.older), (at("after", "c"), at("before", "9")));
         let first = filters().pager(newest, Part::First, None);
         assert_eq!((first.first, first.newer, first.older), (None, None, None));
+    }
+
+    #[test]
+    fn each_status_tells_how_many_there_are_as_far_as_they_were_counted() {
+        let counts = StatusCounts {
+            triggered: 2,
+            acknowledged: 1,
+            resolved: 40,
+            resolved_is_cut: true,
+            ..StatusCounts::default()
+        };
+        let told = filters().statuses(Some(counts));
+        let told: Vec<_> = told.iter().map(|tab| (tab.name, tab.count.as_str())).collect();
+        let expected = [
+            ("Open", "3"),
+            ("Triggered", "2"),
+            ("Acknowledged", "1"),
+            ("Resolved", "40+"),
+            ("All", "43+"),
+        ];
+        assert_eq!(told, expected);
+        assert!(filters().statuses(None).iter().all(|tab| tab.count.is_empty()));
     }
 
     #[test]

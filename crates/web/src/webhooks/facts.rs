@@ -57,7 +57,12 @@ fn option_facts(webhook: &Webhook) -> Vec<Fact> {
                     let chosen = choices.iter().find(|(choice, _)| choice == value);
                     chosen.map_or(value.clone(), |(_, meaning)| (*meaning).to_owned())
                 }
-                Input::Line | Input::Url | Input::Servers | Input::Secret | Input::Lines => value.clone(),
+                Input::Line
+                | Input::Url
+                | Input::TimeZone
+                | Input::Servers
+                | Input::Secret
+                | Input::Lines => value.clone(),
             }),
     };
     let fact = |field: &Field| {

@@ -274,10 +274,16 @@ pub fn option_views(about: &KindDescription, shown: Shown<'_>) -> Vec<OptionView
                     .iter()
                     .map(|(value, meaning)| Choice::new(*value, *meaning, chosen))
                     .collect(),
-                Input::Line | Input::Url | Input::Servers | Input::Secret | Input::Lines => Vec::new(),
+                Input::Line
+                | Input::Url
+                | Input::TimeZone
+                | Input::Servers
+                | Input::Secret
+                | Input::Lines => Vec::new(),
             },
             input: match field.input {
                 Input::Line | Input::Url | Input::Servers => "line",
+                Input::TimeZone => "zone",
                 Input::Secret => "secret",
                 Input::Lines => "lines",
                 Input::Choice(_) => "choice",
@@ -319,9 +325,12 @@ pub fn options_draft(about: &KindDescription, form: &Form) -> OptionsDraft {
         let name = format!("{PREFIX}{}", field.name);
         let text = match field.input {
             Input::Lines => form.lines(&name),
-            Input::Line | Input::Url | Input::Servers | Input::Secret | Input::Choice(_) => {
-                form.text(&name).to_owned()
-            }
+            Input::Line
+            | Input::Url
+            | Input::TimeZone
+            | Input::Servers
+            | Input::Secret
+            | Input::Choice(_) => form.text(&name).to_owned(),
         };
         let is_removed = form.has(&format!("remove-{name}"));
         if !field.is_secret() || is_removed {

@@ -1,28 +1,24 @@
-//! The file of `opsknight webhooks apply` and `export`: a list of `[[webhook]]`, with the API's fields in snake_case.
-//!
-//! Pure but for the environment, which comes in as a function. Says what each webhook shall be; `apply.rs` decides
-//! what has to be done for it.
+//! The file that webhooks are exported to, imported and applied from, by the pages and the command line: a list of `[[webhook]]`, with
+//! the API's fields in snake_case. Says what each webhook shall be, not what has to be done for it. What secrets are called comes in as a
+//! function: the command line looks into its environment, a server tells nothing of its own.
 
 mod write;
 
 use serde_json::{Map, Value};
 use toml::Table;
 
-pub use write::write;
+pub use write::{Exported, Secrets, fields, write};
 
-/// Each field: its name in the file and in the API.
+/// Each field in the order of the file: its name there and in the API.
 const FIELDS: [(&str, &str); 23] = [
     ("name", "name"),
     ("url", "url"),
     ("secret", "secret"),
-    ("events", "events"),
     ("kind", "kind"),
-    ("options", "options"),
-    ("enabled", "enabled"),
+    ("events", "events"),
     ("filter", "filter"),
     ("services", "services"),
     ("severities", "severities"),
-    ("headers", "headers"),
     ("retry_schedule", "retrySchedule"),
     ("timeout", "timeout"),
     ("concurrency", "concurrency"),
@@ -31,11 +27,19 @@ const FIELDS: [(&str, &str); 23] = [
     ("when_disabled", "whenDisabled"),
     ("after_outage", "afterOutage"),
     ("expire_after", "expireAfter"),
-    ("fallback_webhook", "fallbackWebhook"),
+    ("fallback_webhook", FALLBACK),
     ("fallback_after", "fallbackAfter"),
     ("canary", "canary"),
+    ("enabled", "enabled"),
+    ("options", "options"),
+    ("headers", "headers"),
     ("tls", "tls"),
 ];
+/// The field that names another webhook.
+pub const FALLBACK: &str = "fallbackWebhook";
+/// What the ids of webhooks and services begin with: names are told from them by that.
+const WEBHOOK_PREFIX: &str = "whk_";
+const SERVICE_PREFIX: &str = "svc_";
 /// The members of `tls`: in the file and in the API.
 const TLS: [(&str, &str); 2] = [("ca_pem", "caPem"), ("identity_pem", "identityPem")];
 
@@ -48,10 +52,10 @@ pub struct Declared {
     pub fields: Map<String, Value>,
 }
 
-/// Reads the file. `service_id` finds the id of a service by its name; `environment` tells the value of a name.
+/// Reads the file. `environment` tells the value of a name, `service_id` finds the id of a service by its name; each says why it cannot.
 pub fn read(
     text: &str,
-    environment: impl Fn(&str) -> Option<String>,
+    environment: impl Fn(&str) -> Result<String, String>,
     service_id: impl Fn(&str) -> Result<String, String>,
 ) -> Result<Vec<Declared>, String> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
@@ -88,7 +92,7 @@ fn place(table: &Table, index: usize) -> String {
 
 fn read_webhook(
     table: &Table,
-    environment: &impl Fn(&str) -> Option<String>,
+    environment: &impl Fn(&str) -> Result<String, String>,
     service_id: &impl Fn(&str) -> Result<String, String>,
 ) -> Result<Declared, String> {
     let mut fields = Map::new();
@@ -116,8 +120,43 @@ fn read_webhook(
     Ok(Declared { name, fields })
 }
 
+/// Puts ids for the names of webhooks that take over, which `webhook_id` knows. Others must stand further up in the file: their ids are
+/// known when they are made.
+pub fn resolve_fallbacks(
+    declared: &mut [Declared],
+    webhook_id: impl Fn(&str) -> Option<String>,
+) -> Result<(), String> {
+    for index in 0..declared.len() {
+        let (before, rest) = declared.split_at_mut(index);
+        let Some(webhook) = rest.first_mut() else { continue };
+        let Some(name) = webhook.unmade_fallback() else {
+            continue;
+        };
+        if let Some(id) = webhook_id(name) {
+            webhook.fields.insert(FALLBACK.to_owned(), id.into());
+        } else if !before.iter().any(|other| other.name == name) {
+            return Err(format!(
+                "webhook {:?}: there is no webhook called {name:?} to fall back to; one that is to be made stands further up",
+                webhook.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl Declared {
+    /// The webhook that takes over, where it is named and not by its id.
+    pub fn unmade_fallback(&self) -> Option<&str> {
+        let fallback = self.fields.get(FALLBACK)?.as_str()?;
+        Some(fallback).filter(|name| !name.starts_with(WEBHOOK_PREFIX))
+    }
+}
+
 /// A secret: a text, or `{ env = "NAME" }`.
-pub fn revealed(value: &toml::Value, environment: &impl Fn(&str) -> Option<String>) -> Result<Value, String> {
+pub fn revealed(
+    value: &toml::Value,
+    environment: &impl Fn(&str) -> Result<String, String>,
+) -> Result<Value, String> {
     let table = match value {
         toml::Value::String(text) => return Ok(Value::from(text.as_str())),
         toml::Value::Table(table) if table.len() == 1 => table,
@@ -125,16 +164,14 @@ pub fn revealed(value: &toml::Value, environment: &impl Fn(&str) -> Option<Strin
     };
     let name = table.get("env").and_then(toml::Value::as_str);
     let name = name.ok_or("write a secret as a text or as { env = \"NAME\" }")?;
-    environment(name)
-        .map(Value::from)
-        .ok_or_else(|| format!("the environment has no {name}"))
+    environment(name).map(Value::from)
 }
 
 /// Headers and options: a table of texts, each of which may come from the environment.
 fn texts(
     field: &str,
     value: &toml::Value,
-    environment: &impl Fn(&str) -> Option<String>,
+    environment: &impl Fn(&str) -> Result<String, String>,
 ) -> Result<Value, String> {
     let table = value
         .as_table()
@@ -151,7 +188,7 @@ fn texts(
 }
 
 /// Certificates: an authority to trust, and a client certificate with its key.
-fn tls(value: &toml::Value, environment: &impl Fn(&str) -> Option<String>) -> Result<Value, String> {
+fn tls(value: &toml::Value, environment: &impl Fn(&str) -> Result<String, String>) -> Result<Value, String> {
     let Value::Object(written) = texts("tls", value, environment)? else {
         return Ok(Value::Null);
     };
@@ -172,7 +209,7 @@ fn services(
     let list = value.as_array().ok_or("services is a list of names or ids")?;
     let id = |item: &toml::Value| {
         let text = item.as_str().ok_or("services is a list of names or ids")?;
-        let id = if text.starts_with("svc_") {
+        let id = if text.starts_with(SERVICE_PREFIX) {
             text.to_owned()
         } else {
             service_id(text)?
@@ -188,3 +225,6 @@ fn services(
 fn plain(value: &toml::Value) -> Result<Value, String> {
     serde_json::to_value(value).map_err(|error| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
