@@ -16,6 +16,7 @@ pub mod incident_lists;
 pub mod incidents;
 pub mod insights;
 pub mod mail;
+pub mod passkeys;
 pub mod password;
 pub mod people;
 pub mod receiver_links;

@@ -146,6 +146,14 @@ fn user_routes() -> Vec<Route> {
             users::delete_second_factor,
         )
         .gives_nothing(),
+        Route::new(
+            Delete,
+            "/api/v1/users/{id}/passkeys",
+            Scope::Admin,
+            "Take all of a user's passkeys away, as when they have lost them; nothing happens if there are none",
+            users::delete_passkeys,
+        )
+        .gives_nothing(),
     ]
 }
 

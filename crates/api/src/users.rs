@@ -122,6 +122,16 @@ pub async fn create_sign_in_link(
     })
 }
 
+/// `DELETE /users/{id}/passkeys`
+pub async fn delete_passkeys(
+    State(state): State<ApiState>,
+    caller: Caller,
+    PathId(id): PathId<UserId>,
+) -> ApiResult {
+    state.actions.reset_passkeys(caller.actor(), id).await?;
+    no_content()
+}
+
 /// `DELETE /users/{id}/second-factor`
 pub async fn delete_second_factor(
     State(state): State<ApiState>,

@@ -31,6 +31,8 @@ pub enum Command {
     SignInLink(Which),
     /// Take a user's second factor away, as when they have lost it: their password alone lets them in then.
     RemoveSecondFactor(Which),
+    /// Take all passkeys of a user away, as when they have lost them: they sign in with their password then.
+    RemovePasskeys(Which),
 }
 
 /// A new user.
@@ -73,6 +75,11 @@ pub fn run(session: &Session, command: Command) -> Result<(), Failure> {
             let path = format!("{}/second-factor", session.user_path(&which.user)?);
             let answer = session.api.delete(&path)?;
             session.print(&answer, |_| format!("{} has no second factor", which.user))
+        }
+        Command::RemovePasskeys(which) => {
+            let path = format!("{}/passkeys", session.user_path(&which.user)?);
+            let answer = session.api.delete(&path)?;
+            session.print(&answer, |_| format!("{} has no passkeys", which.user))
         }
         Command::SignInLink(which) => {
             let path = format!("{}/sign-in-link", session.user_path(&which.user)?);

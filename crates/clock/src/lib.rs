@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use model::audit::{Actor, Change};
 use model::id::{
-    AttemptId, AuditId, EventId, InboxId, InboxRequestId, IncidentId, KeyId, PolicyId, ReceiverLinkId,
-    ServiceId, SessionId, SourceId, SourceRequestId, UserId, WebhookId,
+    AttemptId, AuditId, EventId, InboxId, InboxRequestId, IncidentId, KeyId, PasskeyId, PolicyId,
+    ReceiverLinkId, ServiceId, SessionId, SourceId, SourceRequestId, UserId, WebhookId,
 };
 use model::time::Timestamp;
 
@@ -223,6 +223,7 @@ impl Env {
         new_key_id -> KeyId,
         new_audit_id -> AuditId,
         new_session_id -> SessionId,
+        new_passkey_id -> PasskeyId,
         new_inbox_id -> InboxId,
         new_inbox_request_id -> InboxRequestId,
         new_receiver_link_id -> ReceiverLinkId,

@@ -128,6 +128,7 @@ define_id!(/** Names a session (not the token in its cookie). */ SessionId, "ses
 define_id!(/** Names an inbox. */ InboxId, "inb");
 define_id!(/** Names a request that came to an inbox. */ InboxRequestId, "req");
 define_id!(/** Names a link to the receiver's page of a webhook (not its token). */ ReceiverLinkId, "rlk");
+define_id!(/** Names a passkey (not its credential). */ PasskeyId, "pky");
 define_id!(/** Names an alert source. */ SourceId, "src");
 define_id!(/** Names a request that came to an alert source. */ SourceRequestId, "srq");
 

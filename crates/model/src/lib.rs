@@ -32,6 +32,7 @@ pub mod insight_report;
 pub mod network;
 pub mod operational;
 pub mod outage;
+pub mod passkey;
 pub mod patch;
 pub mod receiver_link;
 pub mod restriction;

@@ -10,10 +10,12 @@ mod mail;
 mod open_store;
 mod outbound_rules;
 mod pages;
+mod passkeys;
 mod run;
 mod schema_watch;
 mod server;
 mod set_up_token;
+mod shared_secret;
 mod single_sign_on;
 mod unread_body;
 

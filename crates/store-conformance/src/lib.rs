@@ -46,6 +46,7 @@ macro_rules! conformance {
         $crate::fleet!();
         $crate::identities!();
         $crate::inboxes!();
+        $crate::passkeys!();
         $crate::receipts!();
         $crate::second_factors!();
         $crate::receiver_links!();

@@ -52,6 +52,7 @@ mod outages;
 mod outbox;
 mod overview;
 mod parameter_types;
+mod passkeys;
 mod policies;
 mod prune;
 mod queue;
@@ -122,6 +123,7 @@ impl From<Database> for Store {
             sessions: Arc::clone(&database) as _,
             second_factors: Arc::clone(&database) as _,
             identities: Arc::clone(&database) as _,
+            passkeys: Arc::clone(&database) as _,
             inboxes: Arc::clone(&database) as _,
             receiver_links: Arc::clone(&database) as _,
             sources: Arc::clone(&database) as _,

@@ -23,7 +23,7 @@ struct Migration {
 }
 
 /// Every migration in order.
-const MIGRATIONS: [Migration; 16] = [
+const MIGRATIONS: [Migration; 17] = [
     Migration {
         sql: include_str!("../migrations/0001_schema.sql"),
         min_program: 1,
@@ -86,6 +86,10 @@ const MIGRATIONS: [Migration; 16] = [
     },
     Migration {
         sql: include_str!("../migrations/0016_people.sql"),
+        min_program: 1,
+    },
+    Migration {
+        sql: include_str!("../migrations/0017_passkeys.sql"),
         min_program: 1,
     },
 ];

@@ -46,6 +46,7 @@ mod operational;
 mod outages;
 mod outbox;
 mod overview;
+mod passkeys;
 mod policies;
 mod prune;
 mod queue;
@@ -133,6 +134,7 @@ impl Database {
             sessions: Arc::clone(self) as _,
             second_factors: Arc::clone(self) as _,
             identities: Arc::clone(self) as _,
+            passkeys: Arc::clone(self) as _,
             inboxes: Arc::clone(self) as _,
             receiver_links: Arc::clone(self) as _,
             sources: Arc::clone(self) as _,

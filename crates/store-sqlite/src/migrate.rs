@@ -12,7 +12,7 @@ use super::transfer::refusal;
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 21] = [
+const MIGRATIONS: [&str; 22] = [
     include_str!("../migrations/0001_engine.sql"),
     include_str!("../migrations/0002_pages.sql"),
     include_str!("../migrations/0003_chat.sql"),
@@ -34,6 +34,7 @@ const MIGRATIONS: [&str; 21] = [
     include_str!("../migrations/0019_acknowledged.sql"),
     include_str!("../migrations/0020_receiver_links.sql"),
     include_str!("../migrations/0021_people.sql"),
+    include_str!("../migrations/0022_passkeys.sql"),
 ];
 /// Added to the number of the schema once the data are moved elsewhere, so that programs that know nothing of moving take the
 /// file for a newer one's, and leave it alone.

@@ -35,6 +35,7 @@ pub mod operational;
 pub mod outage_plan;
 pub mod overview;
 pub mod page;
+pub mod passkeys;
 pub mod queue;
 pub mod receipts;
 pub mod receiver_links;
@@ -111,6 +112,8 @@ pub struct Store {
     pub second_factors: Arc<dyn second_factors::SecondFactors>,
     /// Who people are at an OpenID provider.
     pub identities: Arc<dyn identities::Identities>,
+    /// Public keys that people sign in by.
+    pub passkeys: Arc<dyn passkeys::Passkeys>,
     /// Inboxes and what came to them.
     pub inboxes: Arc<dyn inboxes::Inboxes>,
     /// Links to receivers' pages.

@@ -31,7 +31,7 @@ impl Table {
 }
 
 /// Every table that is moved, each behind those that its rows refer to.
-pub static TABLES: [Table; 31] = [
+pub static TABLES: [Table; 32] = [
     Table::new("policies", &["id"]),
     Table::new("users", &["id"]),
     Table::new("policy_steps", &["policy_id", "position"]),
@@ -72,6 +72,7 @@ pub static TABLES: [Table; 31] = [
         sealed: &["secret"],
     },
     Table::new("recovery_codes", &["hash"]),
+    Table::new("passkeys", &["id"]),
     Table {
         name: "inboxes",
         key: &["id"],

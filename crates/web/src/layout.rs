@@ -344,6 +344,18 @@ fn people_note_of(code: &str) -> Option<Flash> {
             "success",
             "The second factor is removed: the password alone is enough.",
         ),
+        "passkey-added" => (
+            "success",
+            "The passkey is added. Next time, press Sign in with a passkey.",
+        ),
+        "passkey-removed" => (
+            "success",
+            "The passkey is removed: it opens nothing here any more.",
+        ),
+        "passkeys-removed" => (
+            "success",
+            "The person's passkeys are removed: they sign in with their password.",
+        ),
         "connected" => (
             "success",
             "Connected. You may sign in by the provider from now on; your role follows your groups there.",

@@ -3,6 +3,8 @@
 pub mod account;
 pub mod code;
 pub mod forgot;
+pub mod passkey_sign_in;
+pub mod passkeys;
 pub mod second_factor;
 pub mod set_up;
 pub mod sign_in;

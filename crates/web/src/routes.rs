@@ -45,6 +45,16 @@ fn entrance() -> Vec<PageRoute> {
         Route::page("/forgot", RoutePolicy::Public, people::forgot::page),
         Route::form("/forgot", RoutePolicy::Public, people::forgot::ask),
         Route::form("/sign-in/code", RoutePolicy::Public, people::code::sign_in),
+        Route::form(
+            "/sign-in/passkey/options",
+            RoutePolicy::Public,
+            people::passkey_sign_in::begin,
+        ),
+        Route::form(
+            "/sign-in/passkey",
+            RoutePolicy::Public,
+            people::passkey_sign_in::sign_in,
+        ),
         Route::page(
             "/sign-in/oidc",
             RoutePolicy::Public,
@@ -100,6 +110,22 @@ fn account_pages() -> Vec<PageRoute> {
             "/account/second-factor/delete",
             RoutePolicy::SignedIn,
             people::second_factor::delete,
+        ),
+        Route::page("/account/passkeys", RoutePolicy::SignedIn, people::passkeys::page),
+        Route::form(
+            "/account/passkeys",
+            RoutePolicy::SignedIn,
+            people::passkeys::create,
+        ),
+        Route::form(
+            "/account/passkeys/options",
+            RoutePolicy::SignedIn,
+            people::passkeys::begin,
+        ),
+        Route::form(
+            "/account/passkeys/delete",
+            RoutePolicy::SignedIn,
+            people::passkeys::delete,
         ),
         Route::form(
             "/account/times",
@@ -172,6 +198,11 @@ fn catalog_pages() -> Vec<PageRoute> {
             "/users/{id}/second-factor/delete",
             ADMIN,
             people::users::reset_second_factor,
+        ),
+        Route::form(
+            "/users/{id}/passkeys/delete",
+            ADMIN,
+            people::users::reset_passkeys,
         ),
         Route::form("/users/{id}/disconnect", ADMIN, people::users::disconnect),
         Route::form("/users/{id}/invite", ADMIN, people::users::invite),

@@ -32,7 +32,7 @@ const DEVICE_COOKIE: &str = "opsknight_device";
 const SECURE_DEVICE_COOKIE: &str = "__Host-opsknight_device";
 /// The same if the server has only a part of its host.
 const SECURE_PART_DEVICE_COOKIE: &str = "__Secure-opsknight_device";
-/// The cookie of a sign-in by the provider that is under way, over plain HTTP.
+/// The cookie of a sign-in by the provider or a passkey that is under way, over plain HTTP.
 const FLOW_COOKIE: &str = "opsknight_sign_in";
 /// The same over TLS.
 const SECURE_FLOW_COOKIE: &str = "__Host-opsknight_sign_in";

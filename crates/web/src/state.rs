@@ -22,6 +22,7 @@ use model::client_address::ClientNetwork;
 use model::id::ReceiverLinkId;
 use model::identity::RoleRule;
 use oidc::Provider;
+use passkeys::{RelyingParty, UnfitAddress};
 use store::Store;
 use store::upkeep::Audited;
 
@@ -118,6 +119,8 @@ pub struct WebParts {
     pub openapi: fn() -> serde_json::Value,
     /// The provider that people may sign in by.
     pub single_sign_on: Option<SingleSignOn>,
+    /// This server as authenticators know it, or why there are no passkeys for it.
+    pub passkeys: Result<RelyingParty, UnfitAddress>,
     /// What pages export: the API's own, which they may not know.
     pub exports: PageExports,
     /// Reads of the API, which the pages may not know.

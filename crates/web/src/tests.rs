@@ -122,6 +122,7 @@ impl House {
             settings: settings(directory.path()),
             limits: limit::shared::SharedLimits::default(),
             single_sign_on: None,
+            passkeys: passkeys::RelyingParty::new(None, [0; 32]),
             setup: SetupToken::none(),
             openapi: api::openapi_document,
             exports: crate::PageExports::none(),

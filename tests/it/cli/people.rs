@@ -1,4 +1,4 @@
-//! What the command line does for people: their second factors, and the time zone of what it prints.
+//! What the command line does for people: their second factors and passkeys, and the time zone of what it prints.
 
 use super::fake_api::FakeApi;
 use super::run;
@@ -13,6 +13,14 @@ fn a_second_factor_is_taken_away() {
     let removed = run(&api, &["users", "remove-second-factor", ID]);
     assert_eq!(removed.out, format!("{ID} has no second factor\n"));
     assert_eq!(api.lines(), [format!("DELETE /api/v1/users/{ID}/second-factor")]);
+}
+
+#[test]
+fn passkeys_are_taken_away() {
+    let api = FakeApi::answering(&[(204, "")]);
+    let removed = run(&api, &["users", "remove-passkeys", ID]);
+    assert_eq!(removed.out, format!("{ID} has no passkeys\n"));
+    assert_eq!(api.lines(), [format!("DELETE /api/v1/users/{ID}/passkeys")]);
 }
 
 #[test]

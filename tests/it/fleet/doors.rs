@@ -10,12 +10,15 @@ use model::secret::SecretText;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_postgres::Client;
+use url::Url;
 
 use super::postgres;
 use super::stream::Stream;
 use crate::support::api_client::ApiClient;
+use crate::support::authenticator::Authenticator;
 use crate::support::page_client::{Page, PageClient};
 use crate::support::test_app::{Names, TestApp};
+use crate::web::passkeys::{self, FLOW_COOKIE};
 use crate::web::people::{self, SESSION_COOKIE, set_up, sign_in};
 use crate::web::sample::act_path;
 
@@ -388,6 +391,30 @@ async fn servers_that_are_new_at_once_have_one_set_up_link() {
     }
     let users = pair.second.api.get("/api/v1/users").await.expect(200).json();
     assert_eq!(users["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_by_a_passkey_that_one_server_began_is_finished_once_at_another() {
+    const ORIGIN: &str = "http://localhost:9999";
+    let pair = Pair::start_with(&|config| config.public_url = Some(Url::parse(ORIGIN).unwrap())).await;
+    let ada = set_up(&pair.first).await;
+    let mut authenticator = Authenticator::new(ORIGIN);
+    passkeys::add(&ada, "Key ring", &mut authenticator)
+        .await
+        .expect(303);
+    let [begun, finished] = [&pair.first, &pair.second].map(|app| PageClient::new(&app.base()));
+    let answered = authenticator.get(&passkeys::asked_to_sign_in(&begun).await);
+    let browser = begun.cookie(FLOW_COOKIE).unwrap();
+    finished.keep_cookie(FLOW_COOKIE, &browser);
+    let both = tokio::join!(
+        passkeys::answer(&begun, &answered),
+        passkeys::answer(&finished, &answered)
+    );
+    let mut statuses = [both.0.status, both.1.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 401]);
+    finished.keep_cookie(FLOW_COOKIE, &browser);
+    passkeys::answer(&finished, &answered).await.expect(401);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! What the integration tests share: scripted receivers and their certificates, servers, clients.
 
 pub mod api_client;
+pub mod authenticator;
 pub mod broken_tls;
 pub mod certificates;
 pub mod described;

@@ -10,8 +10,10 @@ use serde_json::Value;
 use web::{PageVerb, routes};
 
 use super::browser::{Browser, DESKTOP, PHONE};
-use super::people::{SESSION_COOKIE, begin_session, sign_in_link, use_set_up_link};
+use super::passkeys;
+use super::people::{SESSION_COOKIE, begin_session, set_up, sign_in_link, use_set_up_link};
 use super::showroom::showroom;
+use crate::support::authenticator::Authenticator;
 use crate::support::page_client::PageClient;
 use crate::support::programs::node_packages;
 use crate::support::test_app::{Names, TestApp};
@@ -157,10 +159,29 @@ async fn the_ways_in_of_a_server_with_a_provider_and_mail_are_accessible() {
     let mut found = problems_of_pages(&mut browser, &open).await;
     let session = begin_session(&app, user.as_str().unwrap(), "Chromium").await;
     browser.keep_cookie(SESSION_COOKIE, &session).await;
-    let own = ["/account", "/account/second-factor"].map(str::to_owned);
+    let own = ["/account", "/account/passkeys", "/account/second-factor"].map(str::to_owned);
     found.extend(problems_of_pages(&mut browser, &own).await);
     let theirs = format!("/users/{}", user.as_str().unwrap());
     found.extend(problems_of_pages(&mut browser, &[theirs]).await);
+    assert_eq!(found, NOTHING);
+    browser.finish().await;
+}
+
+#[tokio::test]
+async fn the_pages_on_which_somebody_changes_how_they_sign_in_are_accessible() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = TestApp::start(directory.path()).await;
+    let ada = set_up(&app).await;
+    let mut authenticator = Authenticator::new(&passkeys::origin(&app));
+    passkeys::add(&ada, "Key ring", &mut authenticator)
+        .await
+        .expect(303);
+    let mut browser = Browser::open(&app).await;
+    browser
+        .keep_cookie(SESSION_COOKIE, &ada.cookie(SESSION_COOKIE).unwrap())
+        .await;
+    let own = ["/account", "/account/passkeys", "/account/second-factor"].map(str::to_owned);
+    let found = problems_of_pages(&mut browser, &own).await;
     assert_eq!(found, NOTHING);
     browser.finish().await;
 }

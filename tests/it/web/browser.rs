@@ -68,6 +68,13 @@ impl Browser {
         Self::open_with(app, Scripts::On).await
     }
 
+    /// A browser that finds the server at another of its addresses.
+    pub async fn open_at(app: &TestApp, base: &str) -> Self {
+        let mut browser = Self::open(app).await;
+        base.clone_into(&mut browser.base);
+        browser
+    }
+
     /// A browser with scripts on or off.
     pub async fn open_with(app: &TestApp, scripts: Scripts) -> Self {
         let permit = ROOM.acquire().await.unwrap();
@@ -381,7 +388,8 @@ impl Browser {
         }
     }
 
-    async fn devtools(&self, method: &'static str, parameters: Value) -> Value {
+    /// Tells the browser's developer tools to do something; what they answer.
+    pub async fn devtools(&self, method: &'static str, parameters: Value) -> Value {
         self.command("goog/cdp/execute", json!({"cmd": method, "params": parameters}))
             .await
     }

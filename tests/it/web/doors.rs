@@ -101,6 +101,8 @@ fn only_these_forms_and_pages_are_open_to_everybody() {
             "/setup",
             "/sign-in",
             "/sign-in/code",
+            "/sign-in/passkey",
+            "/sign-in/passkey/options",
             "/welcome"
         ])
     );

@@ -1,5 +1,5 @@
 // Everything in the page that our templates did not put there: run as the body of a function by the browser tests.
-const OUR_SCRIPT = /^\/assets\/[0-9a-f]{12}\/(script|forms|wall)\.js$/;
+const OUR_SCRIPT = /^\/assets\/[0-9a-f]{12}\/(script|forms|passkeys|wall)\.js$/;
 const OUR_IMAGE = /^\/assets\/[0-9a-f]{12}\/icon\.svg$/;
 const isOurs = (address, pattern) => {
   const url = new URL(address || 'none:', location.href);

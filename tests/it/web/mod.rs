@@ -18,6 +18,8 @@ mod incidents;
 mod insights;
 mod looks;
 mod mail;
+pub mod passkeys;
+mod passkeys_in_browser;
 pub mod people;
 mod receiver_links;
 pub mod sample;

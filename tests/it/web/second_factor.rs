@@ -26,7 +26,7 @@ fn between<'a>(page: &'a Page, start: &str, end: &str) -> &'a str {
 }
 
 /// Sets the second factor of somebody up; its secret, and the recovery codes.
-async fn enroll(app: &TestApp, visitor: &PageClient) -> (TotpSecret, Vec<String>) {
+pub async fn enroll(app: &TestApp, visitor: &PageClient) -> (TotpSecret, Vec<String>) {
     let page = visitor.get("/account/second-factor").await.expect(200);
     let text = between(&page, "name=\"secret\" value=\"", "\"").to_owned();
     assert!(

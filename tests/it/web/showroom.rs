@@ -5,6 +5,8 @@ use std::iter::repeat_n;
 use std::time::Duration;
 
 use model::access::Role;
+use model::audit::Actor;
+use model::passkey::{Credential, Passkey};
 use serde_json::json;
 
 use super::people::{begin_session, create_user};
@@ -174,6 +176,9 @@ pub async fn showroom() -> Sample {
         .store()
         .sessions
         .list(ada.parse().unwrap(), app.source().now());
+    for name in ["This laptop", "Key ring"] {
+        keep_passkey(&app, &ada, name).await;
+    }
     let link = make_link(&app, &text(&dead[0]["webhook"]["id"])).await;
     let ids = vec![
         ("/act/", act_path(&app, &incidents[incidents.len() - 1]).await),
@@ -190,6 +195,25 @@ pub async fn showroom() -> Sample {
         ("/users/", grace),
     ];
     Sample::new(app, session, ids, link, receivers, directory)
+}
+
+/// A passkey of a user that opens nothing.
+async fn keep_passkey(app: &TestApp, user: &str, name: &str) {
+    let source = app.source();
+    let passkey = Passkey {
+        id: source.new_passkey_id(),
+        user_id: user.parse().unwrap(),
+        name: name.into(),
+        credential: Credential {
+            id: name.into(),
+            public_key: vec![0],
+            sign_count: 0,
+        },
+        created_at: source.now(),
+        last_used_at: None,
+    };
+    let change = source.change(Actor::System);
+    app.store().passkeys.create(passkey, change).await.unwrap();
 }
 
 /// A source that a test was sent to; its id.

@@ -72,6 +72,7 @@ pub async fn prepare(
         max_streams: shared.capacity.live_pages,
     };
     let exports = page_exports(&shared);
+    let passkeys = super::passkeys::prepare(config, shared.own_address, &shared.source)?;
     let state = WebState::new(WebParts {
         actions: shared.actions,
         store: shared.store,
@@ -81,6 +82,7 @@ pub async fn prepare(
         limits: shared.limits,
         setup,
         single_sign_on: shared.single_sign_on,
+        passkeys,
         openapi: api::openapi_document,
         exports,
         api_reads: api_reads.clone(),

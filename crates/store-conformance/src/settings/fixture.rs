@@ -22,6 +22,7 @@ use store::catalog::{Policies, Services, Users};
 use store::fleet::Fleet;
 use store::identities::Identities;
 use store::inboxes::Inboxes;
+use store::passkeys::Passkeys;
 use store::queue::Queue;
 use store::receipts::{Answer, ReceiptState, Receipts};
 use store::receiver_links::ReceiverLinks;
@@ -126,6 +127,9 @@ impl Fixture {
     }
     pub fn identities(&self) -> &dyn Identities {
         &*self.store.identities
+    }
+    pub fn passkeys(&self) -> &dyn Passkeys {
+        &*self.store.passkeys
     }
     pub fn second_factors(&self) -> &dyn SecondFactors {
         &*self.store.second_factors

@@ -15,6 +15,7 @@ mod fixture;
 pub mod fleet;
 pub mod identities;
 pub mod inboxes;
+pub mod passkeys;
 pub mod receipts;
 pub mod receiver_links;
 pub mod samples;

@@ -153,7 +153,7 @@ async fn incidents_of_before_and_of_older_programs_have_numbers_in_the_order_in_
     Services::create(&node, service, change).await.unwrap();
     drop(node);
     let undo = "DELETE FROM migrations WHERE number >= 13;
-                DROP TABLE recovery_codes, second_factors, identities, receiver_links;
+                DROP TABLE passkeys, recovery_codes, second_factors, identities, receiver_links;
                 ALTER TABLE users DROP COLUMN time_zone, DROP COLUMN clock;
                 ALTER TABLE api_keys DROP COLUMN last_used_at; ALTER TABLE audit DROP COLUMN times;
                 DROP TRIGGER incidents_numbered ON incidents; DROP FUNCTION number_incidents; DROP TABLE incident_numbers";

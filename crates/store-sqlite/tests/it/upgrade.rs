@@ -158,7 +158,7 @@ async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
     drop(write_version(1, folder.path()));
     let database = open(folder.path());
-    assert_eq!(database.info().await.unwrap().schema_version, 21);
+    assert_eq!(database.info().await.unwrap().schema_version, 22);
     let ada = Users::get(&database, UserId::from_bytes(id(1))).await.unwrap();
     assert_eq!(ada.name, "Ada");
     assert_eq!(database.has_passwords().await, Ok(false));

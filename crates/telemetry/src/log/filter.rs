@@ -18,6 +18,7 @@ pub const CRATES: &[&str] = &[
     "model",
     "oidc",
     "outbound",
+    "passkeys",
     "renderer",
     "server",
     "simulators",

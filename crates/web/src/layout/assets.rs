@@ -17,7 +17,7 @@ struct Asset {
     content: &'static [u8],
 }
 
-const ASSETS: [Asset; 8] = [
+const ASSETS: [Asset; 9] = [
     Asset {
         name: "style.css",
         media_type: "text/css; charset=utf-8",
@@ -32,6 +32,11 @@ const ASSETS: [Asset; 8] = [
         name: "forms.js",
         media_type: "text/javascript; charset=utf-8",
         content: include_bytes!("../../assets/forms.js"),
+    },
+    Asset {
+        name: "passkeys.js",
+        media_type: "text/javascript; charset=utf-8",
+        content: include_bytes!("../../assets/passkeys.js"),
     },
     Asset {
         name: "live.js",

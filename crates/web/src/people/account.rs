@@ -83,6 +83,8 @@ struct AccountPage {
     provider: Option<String>,
     identities: Vec<IdentityRow>,
     has_second_factor: bool,
+    /// How many passkeys they have.
+    passkeys: usize,
     zone: String,
     clocks: Vec<Choice>,
     errors: FieldErrors,
@@ -107,6 +109,7 @@ impl AccountPage {
             zone: layout.zone.clone(),
             clocks: clock_choices(session.user.display.clock),
             layout,
+            passkeys: state.store.passkeys.list(session.user.id).await?.len(),
             has_second_factor: state.store.second_factors.get(session.user.id).await?.is_some(),
             errors,
         })

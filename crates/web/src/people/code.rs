@@ -51,7 +51,7 @@ pub async fn sign_in(
     let Some(user) = state.actions.second_step_user(&page.token).await? else {
         count_failure(&state, &origin)?;
         let mistake = "The password was shown too long ago. Sign in again.";
-        let page = SignInPage::refused(&state, &context, mistake.to_owned());
+        let page = SignInPage::refused(&state, &context, "/".to_owned(), mistake.to_owned());
         return Ok(page.answer(StatusCode::UNAUTHORIZED));
     };
     // Whoever comes here knows the password: nobody else can close the account by wrong codes.

@@ -41,6 +41,8 @@ pub struct SignInPage {
     hides_passwords: bool,
     /// Whether a forgotten password is mended by mail.
     sends_mail: bool,
+    /// Where passkeys work: scheme, host and port of the pages.
+    passkeys: Option<String>,
 }
 
 impl SignInPage {
@@ -53,14 +55,19 @@ impl SignInPage {
             mistake: None,
             is_new: false,
             sends_mail: state.actions.sends_mail(),
+            passkeys: state
+                .passkeys
+                .as_ref()
+                .ok()
+                .map(|party| party.origin().to_owned()),
             provider: provider.map(|provider| provider.name.clone()),
             hides_passwords: provider.is_some_and(|provider| provider.replaces_passwords),
         }
     }
 
-    /// The page after a sign-in by the provider came to nothing.
-    pub fn refused(state: &WebState, context: &RequestContext, mistake: String) -> Self {
-        let mut page = Self::new(state, context, "/".to_owned());
+    /// The page after a sign-in came to nothing that would have led to this page.
+    pub fn refused(state: &WebState, context: &RequestContext, next: String, mistake: String) -> Self {
+        let mut page = Self::new(state, context, next);
         page.mistake = Some(mistake);
         page
     }
@@ -217,6 +224,33 @@ impl Attempt {
     }
 }
 
+/// One try to sign in with what cannot be guessed, counted by the network address only, before anything is looked at.
+pub struct NetworkAttempt(Vec<Budget>);
+
+impl NetworkAttempt {
+    /// Counts it, or answers with a sentence that says how long to wait.
+    pub async fn begin(state: &WebState, origin: &SignInOrigin) -> Result<Result<Self, String>, PageError> {
+        let network = origin.address.network().to_string();
+        let budget = vec![Budget::new("network", &network, state.settings.failure_limit)];
+        let spent = state.store.budgets.spend(budget.clone(), state.source.now());
+        Ok(match spent.await? {
+            Some(wait) => Err(format!(
+                "Too many failed attempts. Try again in {} seconds.",
+                wait.as_millis().div_ceil(1000)
+            )),
+            None => Ok(Self(budget)),
+        })
+    }
+
+    /// It has not failed.
+    pub async fn give_back(self, state: &WebState) {
+        let given = state.store.budgets.give_back(self.0, state.source.now());
+        if let Err(error) = given.await {
+            log_store_failure!(error, "a sign-in that did not fail counts as one that did");
+        }
+    }
+}
+
 /// `POST /sign-out`
 pub async fn sign_out(State(state): State<WebState>, session: UserSession) -> PageResult {
     let (user_id, session_id) = (session.user.id, session.session.id);
@@ -240,6 +274,12 @@ pub fn signed_in(state: &WebState, tokens: &SignedIn, next: &str) -> axum::respo
     let device = device.map(|token| AppendHeaders([(SET_COOKIE, transport.set_device(token.reveal()))]));
     let onwards = [(LOCATION, next.to_owned()), (SET_COOKIE, session)];
     (http::StatusCode::SEE_OTHER, onwards, device, ()).into_response()
+}
+
+/// The same answer, after which the browser no longer holds what it began to sign in with.
+pub fn without_flow(state: &WebState, response: axum::response::Response) -> axum::response::Response {
+    let ended = transport(state).set_flow("", 0);
+    (AppendHeaders([(SET_COOKIE, ended)]), response).into_response()
 }
 
 /// A browser that will keep the cookie of a session.

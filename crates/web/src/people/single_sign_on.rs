@@ -13,7 +13,7 @@ use crate::guard::transport;
 use crate::layout::error::{PageError, PageResult};
 use crate::layout::query::Query;
 use crate::layout::{Layout, Nav, go, local_path, render};
-use crate::people::sign_in::{SignInOrigin, SignInPage, signed_in};
+use crate::people::sign_in::{NetworkAttempt, SignInOrigin, SignInPage, signed_in, without_flow};
 use crate::session::{Anybody, RequestContext, UserSession, cookie};
 use crate::state::{SingleSignOn, WebState};
 use actions::people::{AdmissionError, SignedIn};
@@ -21,8 +21,6 @@ use model::id::SessionId;
 use model::identity::role_of;
 use model::time::Timestamp;
 use oidc::{Claims, OidcError, SignInFlow};
-use store::budgets::Budget;
-use store::log_store_failure;
 
 /// How long somebody may take at the provider.
 const FLOW_LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -180,20 +178,13 @@ pub async fn finish(
     query: Query,
 ) -> PageResult {
     let settings = settings(&state)?;
-    let budget = vec![Budget::new(
-        "network",
-        &origin.address.network().to_string(),
-        state.settings.failure_limit,
-    )];
-    if let Some(wait) = state.store.budgets.spend(budget.clone(), context.now).await? {
-        let seconds = wait.as_millis().div_ceil(1000);
-        let sentence = format!("Too many failed attempts. Try again in {seconds} seconds.");
-        return Ok(refused(
-            &state,
-            &context,
-            Refusal(StatusCode::TOO_MANY_REQUESTS, sentence),
-        ));
-    }
+    let attempt = match NetworkAttempt::begin(&state, &origin).await? {
+        Ok(attempt) => attempt,
+        Err(sentence) => {
+            let refusal = Refusal(StatusCode::TOO_MANY_REQUESTS, sentence);
+            return Ok(refused(&state, &context, refusal));
+        }
+    };
     let given = Answer {
         begun: cookie(&headers, transport(&state).flow_cookie()).and_then(Begun::parse),
         query: &query,
@@ -201,10 +192,7 @@ pub async fn finish(
     };
     match answered(&state, settings, &given, session, &origin).await? {
         Ok(finished) => {
-            let given_back = state.store.budgets.give_back(budget, context.now);
-            if let Err(error) = given_back.await {
-                log_store_failure!(error, "a sign-in that did not fail counts as one that did");
-            }
+            attempt.give_back(&state).await;
             let response = match finished {
                 Finished::SignedIn(tokens, next) => signed_in(&state, &tokens, &next),
                 Finished::Connected => go("/account", "connected")?,
@@ -331,14 +319,8 @@ fn explain(error: &OidcError) -> Refusal {
 /// The sign-in page with the reason; what was begun has ended.
 fn refused(state: &WebState, context: &RequestContext, refusal: Refusal) -> Response {
     let Refusal(status, sentence) = refusal;
-    let page = SignInPage::refused(state, context, sentence);
+    let page = SignInPage::refused(state, context, "/".to_owned(), sentence);
     without_flow(state, page.answer(status))
-}
-
-/// The same answer, after which the browser no longer holds what it began with.
-fn without_flow(state: &WebState, response: Response) -> Response {
-    let ended = transport(state).set_flow("", 0);
-    (AppendHeaders([(SET_COOKIE, ended)]), response).into_response()
 }
 
 #[cfg(test)]

@@ -128,6 +128,8 @@ struct UserPage {
     access: Access,
     identities: Vec<IdentityRow>,
     has_second_factor: bool,
+    /// How many passkeys they have.
+    passkeys: usize,
     sends_mail: bool,
     /// Only administrators see them.
     sessions: Vec<SessionRow>,
@@ -155,6 +157,7 @@ impl UserPage {
             access: Access::new(&user, record.password.is_some(), !identities.is_empty()),
             identities,
             sends_mail: state.actions.sends_mail(),
+            passkeys: state.store.passkeys.list(id).await?.len(),
             has_second_factor: state.store.second_factors.get(id).await?.is_some(),
             name: user.name,
             email: user.email.unwrap_or_default(),
@@ -374,6 +377,16 @@ pub async fn reset_second_factor(
 ) -> PageResult {
     state.actions.reset_second_factor(session.actor(), id).await?;
     go(&format!("/users/{id}"), "second-factor-removed")
+}
+
+/// `POST /users/{id}/passkeys/delete`: as when they have lost them.
+pub async fn reset_passkeys(
+    State(state): State<WebState>,
+    session: UserSession,
+    PathId(id): PathId<UserId>,
+) -> PageResult {
+    state.actions.reset_passkeys(session.actor(), id).await?;
+    go(&format!("/users/{id}"), "passkeys-removed")
 }
 
 /// `POST /users/{id}/invite`: the sign-in link goes by mail.

@@ -50,6 +50,7 @@ fn every_form_carries_its_token() {
             "/setup",
             "/sign-in",
             "/sign-in/code",
+            "/sign-in/passkey",
             "/forgot",
             "/welcome",
             "{{ path }}",
