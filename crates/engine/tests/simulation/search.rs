@@ -37,7 +37,8 @@ impl Scenario {
         let mut world = World::new(self.seed);
         for (number, action) in self.actions.iter().enumerate() {
             if is_told {
-                println!("{} ms, action {number}: {action:?}", world.monotonic_ms());
+                let (now_ms, trace) = (world.monotonic_ms(), world.trace());
+                println!("{now_ms} ms, trace {trace:016x}, action {number}: {action:?}");
             }
             world.perform(*action);
         }
