@@ -2,7 +2,7 @@
 //! twice, not even after it was killed.
 
 use std::io::{BufRead, BufReader, Lines};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
@@ -13,6 +13,7 @@ use model::secret::SecretText;
 use outbound::signature::{SigningSecrets, sign};
 
 use super::is_available;
+use crate::fleet::postgres::free_port;
 use crate::support::programs::{judges, root};
 
 #[path = "../../../docs/receivers/axum/receiver.rs"]
@@ -46,9 +47,7 @@ struct Running {
 
 impl Running {
     fn start(program: &Program, folder: &Path) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = free_port();
         let mut command = (program.serve)(port);
         let mut child = surrounded(&mut command, folder)
             .env("PORT", port.to_string())
