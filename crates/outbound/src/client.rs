@@ -24,7 +24,7 @@ use super::allow_list::AllowList;
 use super::broker::{Brokers, Dialer};
 use super::connector::{Connector, PhaseLimits, Progress, failure, micros_since, without_alpn};
 use super::head::HeadError;
-use super::pool::{Connection, Pool, driven};
+use super::pool::{Connection, Pool};
 use super::proxy::Proxy;
 use super::resolver::Resolve;
 use super::shortage::{ShortageCounts, Shortages};
@@ -127,7 +127,7 @@ impl Client {
     ) -> Result<Response, SendFailure> {
         let message = render(&mut request)?;
         let body_cap = request.body_cap.min(MAX_BODY_CAP_BYTES);
-        let (mut connection, answer) = self.ask(&request, message, started_at, progress).await?;
+        let (connection, answer) = self.ask(&request, message, started_at, progress).await?;
         let (url, profile) = (request.url, request.tls);
         let origin = &url[..Position::BeforePath];
         let (mut head, mut body) = answer.into_parts();
@@ -135,8 +135,7 @@ impl Client {
             head.headers.append(name, value);
         }
         let mut kept = Vec::new();
-        let reading = read_body(&mut body, &mut kept, body_cap, self.0.connector.limits.body);
-        let is_whole = driven(&mut connection.driver, reading).await;
+        let is_whole = read_body(&mut body, &mut kept, body_cap, self.0.connector.limits.body).await;
         let may_be_kept = self.0.connector.may_be_kept(&url) && !connection.signs.must_close();
         if is_whole && may_be_kept && !head.status.is_informational() {
             self.0.pool.put(origin, profile, connection, Instant::now());
@@ -295,8 +294,7 @@ async fn ask_on(
     connection.signs.expect_head();
     connection.writes.begin();
     let written_at = Instant::now();
-    let asking = driven(&mut connection.driver, connection.sender.send_request(message));
-    let unanswered = match timeout_at(deadline, asking).await {
+    let unanswered = match timeout_at(deadline, connection.sender.send_request(message)).await {
         Ok(Ok(answer)) => {
             progress.timings.first_byte_us = Some(micros_since(written_at));
             return Ok(answer);
@@ -308,7 +306,7 @@ async fn ask_on(
         }
     };
     // What one connection swallowed may be done, whatever becomes of the request on the next.
-    progress.may_be_sent |= connection.writes.reach() == Reach::MaybeSent;
+    progress.may_be_sent |= connection.writes.give_up() == Reach::MaybeSent;
     Err(unanswered)
 }
 

@@ -415,7 +415,7 @@ pub(super) fn micros_since(moment: Instant) -> u64 {
     u64::try_from(moment.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Sets HTTP/1.1 up on a connected stream.
+/// Sets HTTP/1.1 up on a connected stream, and a task that drives it.
 async fn speak_http<S>(
     stream: S,
     writes: Arc<WriteTracker>,
@@ -434,11 +434,13 @@ where
     let (sender, driver) = handshake
         .await
         .map_err(|_| failure(FailureCode::ConnectionClosed, "the connection closed at once"))?;
+    // Whatever ends the connection, the request on it hears of it too.
+    let driver = tokio::spawn(async move { driver.await.unwrap_or_default() });
     Ok(Connection {
         sender,
         remote_address,
         opened_at: Instant::now(),
-        driver: Some(Box::pin(driver)),
+        driver: driver.abort_handle(),
         signs,
         writes,
         client_certificate,

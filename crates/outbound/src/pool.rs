@@ -1,19 +1,17 @@
 //! Connections kept alive between requests. They were checked when they were dialled, and are found again only under
 //! the same origin (scheme, host name, port) and the same TLS settings, so that no name rides on another's connection.
 //!
-//! The lock is held for moments, never across a wait. What an idle connection's socket has to say is read when the connection is
-//! looked at.
+//! The lock is held for a few instructions at a time, never across a wait.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::answer_stream::AnswerSigns;
@@ -38,8 +36,8 @@ pub(super) struct Connection {
     pub(super) remote_address: SocketAddr,
     /// When it was opened.
     pub(super) opened_at: Instant,
-    /// Reads and writes the socket while it is polled; nothing once that has ended.
-    pub(super) driver: Option<Driver>,
+    /// The task that reads and writes the socket.
+    pub(super) driver: AbortHandle,
     /// What its stream tells of the answers.
     pub(super) signs: Arc<AnswerSigns>,
     /// What its socket tells of the present request.
@@ -48,28 +46,10 @@ pub(super) struct Connection {
     pub(super) client_certificate: ClientCertificate,
 }
 
-/// What reads and writes a socket. How it ends is heard by the request on it, too.
-pub(super) type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
-
-/// Does work that takes a connection's reading and writing. Whoever asks does both: there is no task that would have to be woken.
-pub(super) async fn driven<T>(driver: &mut Option<Driver>, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    std::future::poll_fn(|context| {
-        // What is asked goes out at once, and what came is heard at once.
-        let before = work.as_mut().poll(context);
-        if before.is_ready() {
-            return before;
-        }
-        drive(driver, context);
-        work.as_mut().poll(context)
-    })
-    .await
-}
-
-fn drive(driver: &mut Option<Driver>, context: &mut Context<'_>) {
-    let polled = driver.as_mut().map(|driver| driver.as_mut().poll(context));
-    if let Some(Poll::Ready(_)) = polled {
-        *driver = None;
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Left alone, the task would first try to write what is buffered, to a receiver that may never read it.
+        self.driver.abort();
     }
 }
 
@@ -77,8 +57,11 @@ fn drive(driver: &mut Option<Driver>, context: &mut Context<'_>) {
 pub(super) trait Kept: Send + 'static {
     fn opened_at(&self) -> Instant;
 
-    /// Whether the next request may be sent on it at once: nobody has closed it, as far as that is known.
-    fn is_ready(&mut self) -> bool;
+    /// Whether the other side has closed it, as far as that is known.
+    fn is_closed(&self) -> bool;
+
+    /// Whether the next request may be sent on it at once.
+    fn is_ready(&self) -> bool;
 }
 
 impl Kept for Connection {
@@ -86,8 +69,11 @@ impl Kept for Connection {
         self.opened_at
     }
 
-    fn is_ready(&mut self) -> bool {
-        drive(&mut self.driver, &mut Context::from_waker(Waker::noop()));
+    fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    fn is_ready(&self) -> bool {
         self.sender.is_ready()
     }
 }
@@ -124,8 +110,9 @@ impl<C: Kept> Pool<C> {
     pub(super) fn take(&self, origin: &str, tls: Option<&Arc<TlsProfile>>, now: Instant) -> Option<C> {
         let mut shelf = self.lock();
         let idle = shelf.by_origin.get_mut(origin)?;
-        let fits = |idle: &mut Idle<C>| idle.tls.as_ref() == tls && idle.is_fresh(now);
-        let position = idle.iter_mut().rposition(fits)?;
+        let fits =
+            |idle: &Idle<C>| idle.tls.as_ref() == tls && idle.is_fresh(now) && idle.connection.is_ready();
+        let position = idle.iter().rposition(fits)?;
         let found = idle.remove(position);
         shelf.idle_count -= 1;
         Some(found.connection)
@@ -139,7 +126,7 @@ impl<C: Kept> Pool<C> {
         connection: C,
         now: Instant,
     ) {
-        let mut idle = Idle {
+        let idle = Idle {
             connection,
             tls,
             idle_since: now,
@@ -178,7 +165,7 @@ impl<C: Kept> Shelf<C> {
 
     fn remove_expired(&mut self, now: Instant) {
         self.by_origin.retain(|_, idle| {
-            idle.retain_mut(|idle| idle.is_fresh(now));
+            idle.retain(|idle| idle.is_fresh(now));
             !idle.is_empty()
         });
         self.idle_count = self.by_origin.values().map(Vec::len).sum();
@@ -186,10 +173,10 @@ impl<C: Kept> Shelf<C> {
 }
 
 impl<C: Kept> Idle<C> {
-    fn is_fresh(&mut self, now: Instant) -> bool {
+    fn is_fresh(&self, now: Instant) -> bool {
         let idle_time = now.saturating_duration_since(self.idle_since);
         let age = now.saturating_duration_since(self.connection.opened_at());
-        idle_time < IDLE_TIME_LIMIT && age < AGE_LIMIT && self.connection.is_ready()
+        idle_time < IDLE_TIME_LIMIT && age < AGE_LIMIT && !self.connection.is_closed()
     }
 }
 
@@ -220,14 +207,16 @@ mod tests {
     /// A ready connection, and the receiver's end of it.
     async fn connection(opened_at: Instant) -> (Connection, DuplexStream) {
         let (near, far) = tokio::io::duplex(1024);
-        let (sender, driver) = http1::handshake(TokioIo::new(near)).await.unwrap();
+        let (mut sender, driver) = http1::handshake(TokioIo::new(near)).await.unwrap();
+        let driver = tokio::spawn(async move { driver.await.unwrap_or_default() }).abort_handle();
+        sender.ready().await.unwrap();
         let remote_address = ([192, 0, 2, 1], 80).into();
         (
             Connection {
                 sender,
                 remote_address,
                 opened_at,
-                driver: Some(Box::pin(driver)),
+                driver,
                 signs: Arc::default(),
                 writes: Arc::default(),
                 client_certificate: ClientCertificate::NotAsked,

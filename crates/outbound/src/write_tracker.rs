@@ -6,8 +6,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -16,30 +15,51 @@ use model::exchange::Reach;
 
 /// What a connection has written of its present request.
 #[derive(Debug, Default)]
-pub(super) struct WriteTracker {
-    has_written: AtomicBool,
+pub(super) struct WriteTracker(Mutex<Written>);
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    #[default]
+    Nothing,
+    Something,
+    /// Nothing, and nothing may be any more.
+    Closed,
 }
 
 impl WriteTracker {
     /// To be called before each request.
     pub(super) fn begin(&self) {
-        self.has_written.store(false, Ordering::Relaxed);
+        *self.lock() = Written::Nothing;
     }
 
-    /// How far the request has come.
-    pub(super) fn reach(&self) -> Reach {
-        match self.has_written.load(Ordering::Relaxed) {
-            true => Reach::MaybeSent,
-            false => Reach::NotSent,
+    /// How far the request came that is given up now. Had it not left, it never will: the connection's own task may be
+    /// about to write it.
+    pub(super) fn give_up(&self) -> Reach {
+        let mut written = self.lock();
+        match *written {
+            Written::Something => Reach::MaybeSent,
+            Written::Nothing | Written::Closed => {
+                *written = Written::Closed;
+                Reach::NotSent
+            }
         }
     }
 
-    /// Notes what came of a write.
-    fn note(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Writes, unless the request was given up.
+    fn write(&self, write: impl FnOnce() -> Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let mut written = self.lock();
+        if *written == Written::Closed {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let result = write();
         if matches!(result, Poll::Ready(Ok(1..))) {
-            self.has_written.store(true, Ordering::Relaxed);
+            *written = Written::Something;
         }
         result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Written> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -69,7 +89,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Self { stream, tracker } = self.get_mut();
-        tracker.note(Pin::new(stream).poll_write(context, bytes))
+        tracker.write(|| Pin::new(stream).poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -78,7 +98,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let Self { stream, tracker } = self.get_mut();
-        tracker.note(Pin::new(stream).poll_write_vectored(context, slices))
+        tracker.write(|| Pin::new(stream).poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -97,7 +117,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncWriteExt, DuplexStream};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     /// A tracked stream, what it tells, and the receiver's end of it.
     fn tracked(buffer_bytes: usize) -> (TrackedStream<DuplexStream>, Arc<WriteTracker>, DuplexStream) {
@@ -113,7 +133,7 @@ mod tests {
         assert_eq!(stream.write(b"POST").await.unwrap(), 1);
         drop(far);
         stream.write(b"OST").await.unwrap_err();
-        assert_eq!(tracker.reach(), Reach::MaybeSent);
+        assert_eq!(tracker.give_up(), Reach::MaybeSent);
     }
 
     #[tokio::test]
@@ -122,7 +142,7 @@ mod tests {
         tracker.begin();
         let slices = [IoSlice::new(b"PO"), IoSlice::new(b"ST")];
         assert_ne!(stream.write_vectored(&slices).await.unwrap(), 0);
-        assert_eq!(tracker.reach(), Reach::MaybeSent);
+        assert_eq!(tracker.give_up(), Reach::MaybeSent);
     }
 
     #[tokio::test]
@@ -133,7 +153,7 @@ mod tests {
             .await
             .unwrap();
         tracker.begin();
-        assert_eq!(tracker.reach(), Reach::NotSent);
+        assert_eq!(tracker.give_up(), Reach::NotSent);
     }
 
     #[tokio::test]
@@ -142,6 +162,19 @@ mod tests {
         drop(far);
         tracker.begin();
         stream.write(b"POST").await.unwrap_err();
-        assert_eq!(tracker.reach(), Reach::NotSent);
+        assert_eq!(tracker.give_up(), Reach::NotSent);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_was_given_up_unsent_never_leaves() {
+        let (mut stream, tracker, mut far) = tracked(64);
+        tracker.begin();
+        assert_eq!(tracker.give_up(), Reach::NotSent);
+        stream.write_all(b"POST").await.unwrap_err();
+        assert_eq!(tracker.give_up(), Reach::NotSent);
+        drop(stream);
+        let mut came = Vec::new();
+        far.read_to_end(&mut came).await.unwrap();
+        assert_eq!(came, b"");
     }
 }

@@ -142,8 +142,12 @@ impl Kept for KeptSession {
         self.opened_at
     }
 
-    /// Whether it was closed the next message finds out: it goes out once more on a fresh session then.
-    fn is_ready(&mut self) -> bool {
+    /// The next message finds out: it goes out once more on a fresh session then.
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    fn is_ready(&self) -> bool {
         true
     }
 }
