@@ -1,9 +1,9 @@
 //! What an authenticator says of itself and of its person (WebAuthn, section 6.1): the part of each answer that it has signed.
 
+use minicbor::Decoder;
 use model::passkey::{Credential, MAX_CREDENTIAL_ID_BYTES, MAX_PUBLIC_KEY_BYTES};
 
 use crate::PasskeyError;
-use crate::cbor::Reader;
 use crate::public_key::PublicKey;
 
 const USER_PRESENT: u8 = 1;
@@ -13,9 +13,9 @@ const BACKED_UP: u8 = 1 << 4;
 const HAS_CREDENTIAL: u8 = 1 << 6;
 const HAS_EXTENSIONS: u8 = 1 << 7;
 
-const HASH_BYTES: u64 = 32;
+const HASH_BYTES: usize = 32;
 /// The identifier of the authenticator's make, which nothing here depends on.
-const AAGUID_BYTES: u64 = 16;
+const AAGUID_BYTES: usize = 16;
 
 /// An authenticator's words, not believed yet.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,9 +32,8 @@ impl AuthenticatorData {
     /// Takes an authenticator's words apart.
     pub fn parse(bytes: &[u8]) -> Result<Self, PasskeyError> {
         let malformed = PasskeyError::NotBelieved("the authenticator's words cannot be read");
-        let mut reader = Reader(bytes);
-        let data = Self::read(&mut reader).ok_or(malformed)?;
-        if !reader.0.is_empty() || data.has(BACKED_UP) && !data.has(BACKUP_ELIGIBLE) {
+        let data = Self::read(bytes).ok_or(malformed)?;
+        if data.has(BACKED_UP) && !data.has(BACKUP_ELIGIBLE) {
             return Err(malformed);
         }
         Ok(data)
@@ -53,19 +52,23 @@ impl AuthenticatorData {
         Ok(())
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let party_hash = reader.take(HASH_BYTES)?.into();
-        let [flags] = *reader.take(1)?.first_chunk()?;
-        let sign_count = u32::from_be_bytes(*reader.take(4)?.first_chunk()?);
-        let credential = match flags & HAS_CREDENTIAL {
-            0 => None,
-            _ => Some(read_credential(reader, sign_count)?),
-        };
-        if flags & HAS_EXTENSIONS != 0 {
-            reader.skip()?;
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (party_hash, rest) = bytes.split_at_checked(HASH_BYTES)?;
+        let (&flags, rest) = rest.split_first()?;
+        let (sign_count, mut rest) = rest.split_first_chunk()?;
+        let sign_count = u32::from_be_bytes(*sign_count);
+        let mut credential = None;
+        if flags & HAS_CREDENTIAL != 0 {
+            let (made, behind) = split_credential(rest, sign_count)?;
+            (credential, rest) = (Some(made), behind);
         }
-        Some(Self {
-            party_hash,
+        if flags & HAS_EXTENSIONS != 0 {
+            let mut extensions = Decoder::new(rest);
+            extensions.skip().ok()?;
+            rest = &rest[extensions.position()..];
+        }
+        rest.is_empty().then(|| Self {
+            party_hash: party_hash.into(),
             flags,
             sign_count,
             credential,
@@ -77,18 +80,20 @@ impl AuthenticatorData {
     }
 }
 
-fn read_credential(reader: &mut Reader<'_>, sign_count: u32) -> Option<Credential> {
-    reader.take(AAGUID_BYTES)?;
-    let length = u16::from_be_bytes(*reader.take(2)?.first_chunk()?);
-    let id = reader.take(u64::from(length))?;
-    let before = reader.0;
-    PublicKey::read(reader)?;
-    let public_key = before.strip_suffix(reader.0)?;
+/// A credential, and what stands behind it.
+fn split_credential(bytes: &[u8], sign_count: u32) -> Option<(Credential, &[u8])> {
+    let (_, rest) = bytes.split_at_checked(AAGUID_BYTES)?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let (id, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    let mut key = Decoder::new(rest);
+    PublicKey::read(&mut key)?;
+    let (public_key, rest) = rest.split_at(key.position());
     let is_sound =
         (1..=MAX_CREDENTIAL_ID_BYTES).contains(&id.len()) && public_key.len() <= MAX_PUBLIC_KEY_BYTES;
-    is_sound.then(|| Credential {
+    let credential = Credential {
         id: id.into(),
         public_key: public_key.into(),
         sign_count,
-    })
+    };
+    is_sound.then_some((credential, rest))
 }

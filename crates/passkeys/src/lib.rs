@@ -4,7 +4,6 @@
 //! knows users, sessions or pages.
 
 mod authenticator_data;
-mod cbor;
 mod challenge;
 mod client_data;
 mod error;

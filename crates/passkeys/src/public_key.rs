@@ -5,8 +5,7 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey, VerificationAlgorithm,
 };
-
-use crate::cbor::Reader;
+use minicbor::Decoder;
 
 /// ECDSA on P-256 with SHA-256 (RFC 9053).
 const ES256: i64 = -7;
@@ -46,18 +45,18 @@ pub enum PublicKey {
 
 impl PublicKey {
     /// The key that comes next; nothing if it is of a kind that was not asked for, or is none.
-    pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
+    pub fn read(decoder: &mut Decoder<'_>) -> Option<Self> {
         let (mut kind, mut algorithm, mut curve) = (None, None, None);
         let (mut first, mut second, mut third) = (None, None, None);
-        let parts = reader.map().filter(|parts| *parts <= MAX_PARTS)?;
+        let parts = decoder.map().ok()?.filter(|parts| *parts <= MAX_PARTS)?;
         for _ in 0..parts {
-            match (reader.integer()?, kind) {
-                (KEY_TYPE, None) => kind = Some(reader.integer()?),
-                (ALGORITHM, _) if algorithm.is_none() => algorithm = Some(reader.integer()?),
-                (CURVE_OR_N, Some(RSA)) if first.is_none() => first = Some(reader.bytes()?),
-                (CURVE_OR_N, _) if curve.is_none() => curve = Some(reader.integer()?),
-                (X_OR_E, _) if second.is_none() => second = Some(reader.bytes()?),
-                (Y, _) if third.is_none() => third = Some(reader.bytes()?),
+            match (decoder.i64().ok()?, kind) {
+                (KEY_TYPE, None) => kind = Some(decoder.i64().ok()?),
+                (ALGORITHM, _) if algorithm.is_none() => algorithm = Some(decoder.i64().ok()?),
+                (CURVE_OR_N, Some(RSA)) if first.is_none() => first = Some(decoder.bytes().ok()?),
+                (CURVE_OR_N, _) if curve.is_none() => curve = Some(decoder.i64().ok()?),
+                (X_OR_E, _) if second.is_none() => second = Some(decoder.bytes().ok()?),
+                (Y, _) if third.is_none() => third = Some(decoder.bytes().ok()?),
                 _ => return None,
             }
         }
@@ -75,9 +74,9 @@ impl PublicKey {
 
     /// A key alone.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader(bytes);
-        let key = Self::read(&mut reader)?;
-        reader.0.is_empty().then_some(key)
+        let mut decoder = Decoder::new(bytes);
+        let key = Self::read(&mut decoder)?;
+        (decoder.position() == bytes.len()).then_some(key)
     }
 
     /// Whether a signature is this key's.

@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use minicbor::Decoder;
 use serde_json::{Value, json};
 use url::{Host, Url};
 
@@ -11,7 +12,6 @@ use model::passkey::Credential;
 use model::time::Timestamp;
 
 use crate::authenticator_data::AuthenticatorData;
-use crate::cbor::Reader;
 use crate::challenge::{self, CHALLENGE_LIFETIME};
 use crate::client_data::{Ceremony, challenge_of};
 use crate::public_key::{ALGORITHMS, PublicKey};
@@ -228,17 +228,18 @@ impl RelyingParty {
 
 /// The authenticator's words in an attestation object (WebAuthn, section 6.5). What vouches for the authenticator is skipped.
 pub(crate) fn authenticator_words(attestation: &[u8]) -> Option<&[u8]> {
-    let mut reader = Reader(attestation);
-    let members = reader.map().filter(|members| *members <= MAX_MEMBERS)?;
+    let mut decoder = Decoder::new(attestation);
+    // What is of no definite length, no authenticator writes.
+    let members = decoder.map().ok()?.filter(|members| *members <= MAX_MEMBERS)?;
     let mut words = None;
     for _ in 0..members {
-        match reader.text()? {
-            "authData" if words.is_none() => words = Some(reader.bytes()?),
+        match decoder.str().ok()? {
+            "authData" if words.is_none() => words = Some(decoder.bytes().ok()?),
             "authData" => return None,
-            _ => reader.skip()?,
+            _ => decoder.skip().ok()?,
         }
     }
-    words.filter(|_| reader.0.is_empty())
+    words.filter(|_| decoder.position() == attestation.len())
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -100,6 +100,18 @@ fn what_is_broken_off_longer_or_another_answer_is_refused_without_a_panic() {
 }
 
 #[test]
+fn what_is_endless_or_very_deep_is_refused_without_harm() {
+    // {_ "authData": h'00' }, then {"attStmt": [[[…]]]} with a million levels, and {"attStmt": 2^63 items}.
+    let endless = hex::decode("bf6861757468446174614100ff").unwrap();
+    let statement = hex::decode("a16761747453746d74").unwrap();
+    let deep = [&statement[..], &[0x81; 1_000_000]].concat();
+    let many = [&statement[..], &[0x9b, 0x80, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    for attestation in [endless, deep, many] {
+        assert_eq!(authenticator_words(&attestation), None);
+    }
+}
+
+#[test]
 fn a_point_off_its_curve_and_parts_that_stand_twice_are_no_key() {
     let key = "a5010203262001215820afefa16f97ca9b2d23eb86ccb64098d20db90856062eb249c33a9b672f26df61225820930a56b87a2fca66334b03458abf879717c12cc68ed73290af2e2664796b9220";
     let parse = |text: &str| PublicKey::parse(&hex::decode(text).unwrap());
