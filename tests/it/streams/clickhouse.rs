@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::judge_server::JudgeServer;
+use crate::support::judge_server::JudgeServer;
 use crate::support::test_app::{TestApp, text};
 
 /// How long an event waits for others by default.

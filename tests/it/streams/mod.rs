@@ -4,7 +4,6 @@ mod amqp;
 mod batch;
 mod brokers;
 mod clickhouse;
-mod judge_server;
 mod kafka;
 mod nats;
 mod s3;

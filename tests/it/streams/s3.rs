@@ -5,9 +5,9 @@ use std::time::Duration;
 use clock::Env;
 use serde_json::{Value, json};
 
-use super::judge_server::JudgeServer;
 use super::needed;
 use crate::chat::Chat;
+use crate::support::judge_server::JudgeServer;
 use crate::support::test_app::{TestApp, text};
 
 /// How long an event waits for others by default.

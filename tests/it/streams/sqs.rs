@@ -3,9 +3,9 @@
 use clock::Env;
 use serde_json::{Value, json};
 
-use super::judge_server::JudgeServer;
 use super::needed;
 use crate::chat::Chat;
+use crate::support::judge_server::JudgeServer;
 use crate::support::test_app::TestApp;
 
 #[tokio::test]

@@ -21,8 +21,14 @@ pub struct JudgeServer {
 impl JudgeServer {
     /// Of a script of `tests/judges`; nothing if this machine has no judges.
     pub async fn start(judge: &str) -> Option<Self> {
-        let mut child = Command::new(python()?)
-            .arg(script(judge))
+        let mut command = Command::new(python()?);
+        command.arg(script(judge));
+        Some(Self::run(command).await)
+    }
+
+    /// Of a command that says a line of JSON when it is ready.
+    pub async fn run(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -32,12 +38,12 @@ impl JudgeServer {
         let input = child.stdin.take().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let set_up = next_json(&mut lines).await;
-        Some(Self {
+        Self {
             _child: child,
             input,
             lines,
             set_up,
-        })
+        }
     }
 
     /// What was sent since it was last asked.

@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod described;
 pub mod documented;
 pub mod identity_provider;
+pub mod judge_server;
 pub mod page_client;
 pub mod platform;
 pub mod programs;

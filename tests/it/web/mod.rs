@@ -18,6 +18,7 @@ mod incidents;
 mod insights;
 mod looks;
 mod mail;
+mod openid_providers;
 pub mod passkeys;
 mod passkeys_in_browser;
 pub mod people;

@@ -1,7 +1,6 @@
-//! Signing in by an OpenID provider: by a certified one, and by one that lies.
+//! Signing in by an OpenID provider: by one that lies. Those that do not are in `openid_providers.rs`.
 
 use std::collections::HashMap;
-use std::process::Stdio;
 
 use clock::{Clock, SystemClock};
 use config::Config;
@@ -9,21 +8,18 @@ use model::access::Role;
 use model::identity::RoleRule;
 use model::secret::SecretText;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 use url::Url;
 
 use super::people::{EMAIL, PASSWORD, SESSION_COOKIE, create_user, set_up, sign_in};
 use crate::support::identity_provider::{CLIENT_ID, IdentityProvider, Says, Signing};
 use crate::support::page_client::{Page, PageClient};
-use crate::support::programs::{node_packages, root};
 use crate::support::test_app::{Names, TestApp};
 
 /// What makes a provider's answer a wrong one.
 type Lie = Box<dyn Fn(&mut Says)>;
 
 /// Where a certified provider leads back to: it does not go there itself.
-const CALLBACK: &str = "/sign-in/oidc/callback";
+pub const CALLBACK: &str = "/sign-in/oidc/callback";
 
 fn settings(config: &mut Config, issuer: &str) {
     config.oidc.issuer = issuer.to_owned();
@@ -38,7 +34,7 @@ fn settings(config: &mut Config, issuer: &str) {
 }
 
 /// A server whose people sign in by this issuer, at the time of this machine, with further settings.
-async fn start(directory: &tempfile::TempDir, issuer: &str, change: &dyn Fn(&mut Config)) -> TestApp {
+pub async fn start(directory: &tempfile::TempDir, issuer: &str, change: &dyn Fn(&mut Config)) -> TestApp {
     let both = |config: &mut Config| {
         settings(config, issuer);
         change(config);
@@ -49,12 +45,12 @@ async fn start(directory: &tempfile::TempDir, issuer: &str, change: &dyn Fn(&mut
 }
 
 /// The parameters of an address.
-fn parameters(address: &str) -> HashMap<String, String> {
+pub fn parameters(address: &str) -> HashMap<String, String> {
     Url::parse(address).unwrap().query_pairs().into_owned().collect()
 }
 
 /// Path and query of an address.
-fn local(address: &str) -> String {
+pub fn local(address: &str) -> String {
     let url = Url::parse(address).unwrap();
     url[url::Position::BeforePath..url::Position::AfterQuery].to_owned()
 }
@@ -104,7 +100,7 @@ async fn sign_in_with(
 }
 
 /// The users with name and role, the newest first.
-async fn users(app: &TestApp) -> Vec<(String, Value)> {
+pub async fn users(app: &TestApp) -> Vec<(String, Value)> {
     let users = app.api.get("/api/v1/users").await.expect(200).json();
     let users = users["items"].as_array().unwrap().iter();
     users
@@ -350,131 +346,4 @@ async fn passwords_can_be_left_to_those_who_break_the_glass() {
     let visitor = PageClient::new(&app.base());
     visitor.submit("/welcome", &fields).await.expect(422);
     assert_eq!(visitor.cookie(SESSION_COOKIE), None);
-}
-
-/// A certified provider in a process of its own, which ends with it.
-struct Certified {
-    issuer: String,
-    _process: Child,
-    /// It would end if nobody listened to what else it says.
-    _output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Certified {
-    /// Starts it; nothing if `./check` said that npm could not bring it.
-    async fn start() -> Option<Self> {
-        let folder = node_packages("oidc")?;
-        let mut process = Command::new("node")
-            .arg(root().join("tests/judges/oidc/provider.mjs"))
-            .arg(&folder)
-            .arg(format!("http://opsknight.test{CALLBACK}"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some(issuer) = line.strip_prefix("ready ") {
-                return Some(Self {
-                    issuer: issuer.to_owned(),
-                    _process: process,
-                    _output: lines,
-                });
-            }
-        }
-        panic!("the provider ended before it was ready");
-    }
-
-    /// What a browser does there with a person who signs in and consents; the address that it is led back to.
-    async fn visit(&self, address: &str, person: &str) -> String {
-        let browser = PageClient::new(&self.issuer);
-        let mut page = browser.get(&local(address)).await;
-        // Two forms, and four redirects between them.
-        for _ in 0..10 {
-            let to = page.location().to_owned();
-            page = match to.as_str() {
-                "" if page.html.contains("name=\"login\"") => {
-                    let fields = [("prompt", "login"), ("login", person), ("password", "any")];
-                    browser.post(&action(&page), &fields, &[]).await
-                }
-                "" => browser.post(&action(&page), &[("prompt", "consent")], &[]).await,
-                to if to.starts_with('/') => browser.get(to).await,
-                to if to.starts_with(&self.issuer) => browser.get(&local(to)).await,
-                _ => return to,
-            };
-        }
-        panic!("the provider leads nowhere: {}", page.html);
-    }
-}
-
-/// Where the form of a page goes.
-fn action(page: &Page) -> String {
-    let (_, after) = page
-        .html
-        .split_once("action=\"")
-        .unwrap_or_else(|| panic!("{}", page.html));
-    let action = after.split('"').next().unwrap();
-    if action.starts_with("http") {
-        local(action)
-    } else {
-        action.to_owned()
-    }
-}
-
-#[tokio::test]
-async fn people_sign_in_by_a_certified_provider() {
-    let Some(provider) = Certified::start().await else {
-        return;
-    };
-    let directory = tempfile::tempdir().unwrap();
-    let app = start(&directory, &provider.issuer, &|_| ()).await;
-    for (person, status) in [("grace", 303), ("ada", 303), ("mallory", 403)] {
-        let visitor = PageClient::new(&app.base());
-        let page = visitor.get("/sign-in/oidc?next=/account").await.expect(303);
-        let back = provider.visit(page.location(), person).await;
-        let page = visitor.get(&local(&back)).await;
-        assert_eq!(page.status, status, "{person}: {}", page.html);
-    }
-    let expected = [("Ada Lovelace", "responder"), ("Grace Hopper", "admin")];
-    assert_eq!(
-        users(&app).await,
-        expected.map(|(name, role)| (name.to_owned(), json!(role)))
-    );
-}
-
-#[tokio::test]
-async fn a_certified_provider_gives_no_token_for_the_code_of_another_client_or_sign_in() {
-    let Some(provider) = Certified::start().await else {
-        return;
-    };
-    let directory = tempfile::tempdir().unwrap();
-    let app = start(&directory, &provider.issuer, &|_| ()).await;
-    for (parameter, value) in [
-        ("client_id", "other"),
-        ("code_challenge", "B".repeat(43).as_str()),
-    ] {
-        let visitor = PageClient::new(&app.base());
-        let page = visitor.get("/sign-in/oidc").await.expect(303);
-        let mut address = Url::parse(page.location()).unwrap();
-        let changed = parameters(page.location())
-            .into_iter()
-            .map(|(name, text)| match name == parameter {
-                true => (name, value.to_owned()),
-                false => (name, text),
-            });
-        address
-            .query_pairs_mut()
-            .clear()
-            .extend_pairs(changed.collect::<Vec<_>>());
-        let back = provider.visit(address.as_str(), "grace").await;
-        let page = visitor.get(&local(&back)).await;
-        assert_eq!(
-            (page.status, visitor.cookie(SESSION_COOKIE)),
-            (502, None),
-            "{parameter}"
-        );
-    }
-    assert_eq!(users(&app).await, []);
 }

@@ -1,5 +1,5 @@
 // A certified OpenID provider with three people and two clients, for tests. Arguments: the folder that npm has filled, and where
-// the clients are led back to. It says its address when it is ready, and ends when its input does.
+// the clients are led back to. It says its address, as JSON, when it is ready, and ends when its input does.
 import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
 
@@ -30,7 +30,7 @@ const server = createServer().listen(0, "127.0.0.1", () => {
     cookies: { keys: ["a key of this test"] },
   });
   server.on("request", provider.callback());
-  console.log(`ready ${issuer}`);
+  console.log(JSON.stringify({ issuer }));
 });
 
 process.stdin.resume().on("end", () => process.exit());
