@@ -323,20 +323,19 @@ impl Browser {
         }
     }
 
-    /// Goes back to one empty window, without cookies, caches, and what pages have stored.
+    /// Goes on in one tab that no test has seen, without cookies, caches, and what pages have stored: scripts, media and
+    /// authenticators that a test gave to one are gone with it.
     async fn forget_everything(&self) {
-        let mut windows = self.client.windows().await.unwrap();
-        let first = windows.remove(0);
-        for window in windows {
+        let used = self.client.windows().await.unwrap();
+        let fresh = self.client.new_window(true).await.unwrap().handle;
+        for window in used {
             self.client.switch_to_window(window).await.unwrap();
             self.client.close_window().await.unwrap();
         }
-        self.client.switch_to_window(first).await.unwrap();
-        self.client.goto("about:blank").await.unwrap();
+        self.client.switch_to_window(fresh).await.unwrap();
         let all = json!({"origin": self.base, "storageTypes": "all"});
         for (method, parameters) in [
             ("Page.bringToFront", json!({})),
-            ("Page.resetNavigationHistory", json!({})),
             ("Network.clearBrowserCookies", json!({})),
             ("Network.clearBrowserCache", json!({})),
             ("Storage.clearDataForOrigin", all),

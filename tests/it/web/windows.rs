@@ -10,9 +10,6 @@ use crate::support::test_app::TestApp;
 
 /// More than a browser opens connections to a server of HTTP/1.
 const WINDOWS: usize = 8;
-/// How many streams all of them have: one. On a busy machine Chromium was seen to hold a second one for as long as the windows were
-/// open, and it is not known for which of them.
-const MAX_SHARED: usize = 2;
 /// How many streams a session may have.
 const PLACES: usize = 12;
 /// The beginning of the answer that opens a stream.
@@ -51,8 +48,7 @@ async fn the_windows_of_a_browser_share_one_stream() {
         browser.goto("/incidents").await;
         browser.wait_for("body.is-live").await;
     }
-    let streams = streams(&app, &session).await;
-    assert!((1..=MAX_SHARED).contains(&streams), "{streams} streams");
+    assert_eq!(streams(&app, &session).await, 1);
     app.trigger("Disk full on db-1").await;
     browser.wait_for_text("Disk full on db-1").await;
     for window in &windows {
