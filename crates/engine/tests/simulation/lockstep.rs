@@ -32,13 +32,16 @@ struct State {
 }
 
 impl Lockstep {
-    /// A runtime whose time is its own. It has one thread for queries, which run in the order in which they were asked.
+    /// A runtime whose time is its own. It has one thread for queries, which run in the order in which they were asked. Tasks that
+    /// other threads have woken come before those that tasks have, each time: by itself the runtime has turns for that, and counts
+    /// them by how often it looked for a task, which is often or seldom as that thread ends its work late or soon.
     pub fn runtime(&self) -> Runtime {
         let (settling, unparked) = (self.clone(), self.clone());
         Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .max_blocking_threads(1)
+            .global_queue_interval(1)
             .on_thread_park(move || settling.settle())
             .on_thread_unpark(move || unparked.unparked())
             .build()
