@@ -2,14 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tower::ServiceExt;
 
 use super::load::Accepted;
 use crate::support::seed::Seeded;
@@ -22,8 +28,8 @@ const MAX_FAILURES: u32 = 5;
 /// How long something is waited for that must come soon: longer than the lease of a server that was killed.
 const LONGEST_SILENCE: Duration = Duration::from_secs(15);
 
-/// How often it is called until nothing that came before is left: each of its threads may have something in hand.
-const CALLS: usize = 3;
+/// How often it is looked whether something that is waited for has happened.
+const LOOK_INTERVAL: Duration = Duration::from_millis(2);
 
 /// One request, as it came.
 #[derive(Debug, Clone)]
@@ -51,6 +57,7 @@ struct Memory {
 pub struct CrashReceiver {
     url: String,
     memory: Arc<Mutex<Memory>>,
+    open_connections: Arc<AtomicUsize>,
 }
 
 /// What came of what was accepted.
@@ -74,13 +81,18 @@ impl CrashReceiver {
             runs_end_softly: vec![true],
         };
         let memory = Arc::new(Mutex::new(memory));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = axum::Router::new()
             .route("/{webhook}", axum::routing::post(receive))
             .with_state(Arc::clone(&memory));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, memory }
+        let open_connections = Arc::default();
+        tokio::spawn(serve(listener, router, Arc::clone(&open_connections)));
+        Self {
+            url,
+            memory,
+            open_connections,
+        }
     }
 
     pub fn url(&self) -> &str {
@@ -92,14 +104,16 @@ impl CrashReceiver {
         self.memory.lock().unwrap().runs_end_softly.push(ends_softly);
     }
 
-    /// What a killed server had sent may still lie in a socket: whoever calls now is served after it.
+    /// What a server that is gone had sent may still lie in a socket, or be in the hands of a thread that waits for a processor. Its
+    /// connections end behind all that; whoever calls now is let in behind them, and goes too.
     pub async fn read_what_was_sent(&self) {
         let address = self.url.trim_start_matches("http://");
-        for _ in 0..CALLS {
-            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-            let call = b"GET / HTTP/1.1\r\nhost: crash\r\nconnection: close\r\n\r\n";
-            stream.write_all(call).await.unwrap();
-            stream.read_to_end(&mut Vec::new()).await.unwrap();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let call = b"GET / HTTP/1.1\r\nhost: crash\r\nconnection: close\r\n\r\n";
+        stream.write_all(call).await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+        while self.open_connections.load(Ordering::SeqCst) > 0 {
+            tokio::time::sleep(LOOK_INTERVAL).await;
         }
     }
 
@@ -109,7 +123,7 @@ impl CrashReceiver {
         let before = count();
         let heard = async {
             while count() == before {
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                tokio::time::sleep(LOOK_INTERVAL).await;
             }
         };
         // Nothing may be open, and nobody accept anything.
@@ -133,6 +147,22 @@ impl CrashReceiver {
             findings.wrongly_repeated.extend(wrong);
         }
         findings
+    }
+}
+
+async fn serve(listener: TcpListener, router: axum::Router, open_connections: Arc<AtomicUsize>) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        open_connections.fetch_add(1, Ordering::SeqCst);
+        let (router, open_connections) = (router.clone(), Arc::clone(&open_connections));
+        tokio::spawn(async move {
+            let answer = service_fn(|request| router.clone().oneshot(request));
+            // The server at the other end may be killed in the middle.
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answer)
+                .await;
+            open_connections.fetch_sub(1, Ordering::SeqCst);
+        });
     }
 }
 
