@@ -70,6 +70,12 @@ const FILL: &str = "
     UPDATE ledger SET accepted = accepted + 5001 WHERE webhook_id = unhex(printf('%032x', 3));
     DELETE FROM events WHERE sequence = 6000;";
 
+/// A user with a passkey.
+const PASSKEY: &str = "
+    INSERT INTO users (id, email, name, role, created_at) VALUES (zeroblob(16), 'ada@example.com', 'Ada', 'admin', 0);
+    INSERT INTO passkeys (id, user_id, name, credential_id, public_key, sign_count, created_at)
+    VALUES (zeroblob(16), zeroblob(16), 'Ada''s phone', x'03', CAST('key' AS BLOB), 4294967295, 0);";
+
 /// A folder as a version with this schema left it.
 fn folder_of_version(version: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -168,6 +174,9 @@ async fn what_a_data_directory_holds_is_delivered_from_the_database_it_was_moved
     );
     let key = server.key.clone();
     server.kill().await;
+    let connection = Connection::open(folder.path().join("opsknight.db")).unwrap();
+    connection.execute_batch(PASSKEY).unwrap();
+    drop(connection);
 
     let report = migrate(folder.path(), &url, None).await.unwrap();
     assert_eq!(
@@ -178,6 +187,10 @@ async fn what_a_data_directory_holds_is_delivered_from_the_database_it_was_moved
         (rows(&report, "events"), report["resealed"].as_u64()),
         (2, Some(0))
     );
+    let client = super::postgres::server().connect(database_name(&url)).await;
+    let passkey = "SELECT convert_from(public_key, 'UTF8') || ' ' || sign_count || ' ' || name FROM passkeys";
+    let passkey: String = client.query_one(passkey, &[]).await.unwrap().get(0);
+    assert_eq!(passkey, "key 4294967295 Ada's phone");
     let again = migrate(folder.path(), &url, None).await.unwrap();
     assert_eq!(again["wasMovedBefore"], true);
 
