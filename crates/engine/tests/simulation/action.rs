@@ -76,6 +76,12 @@ pub enum Action {
     GiveUp {
         delivery: usize,
     },
+    /// Somebody closes or opens a ticket where it is.
+    MoveTicket {
+        webhook: usize,
+        ticket: usize,
+        closes: bool,
+    },
     /// Time passes, with all that goes on in it.
     Pass {
         ms: u64,
@@ -154,12 +160,17 @@ fn action(random: &mut Random) -> Action {
         },
         48..=50 => Action::Create(choices(random)),
         51..=53 => Action::Switch { webhook: any(random) },
-        54..=55 => Action::Edit {
+        54 => Action::Edit {
             webhook: any(random),
             choices: choices(random),
         },
-        56 => Action::Delete { webhook: any(random) },
-        57..=59 => Action::Replay {
+        55 => Action::Delete { webhook: any(random) },
+        56..=57 => Action::MoveTicket {
+            webhook: any(random),
+            ticket: any(random),
+            closes: !random.one_in(3),
+        },
+        58..=59 => Action::Replay {
             delivery: any(random),
         },
         60 => match random.one_in(2) {

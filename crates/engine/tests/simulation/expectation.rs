@@ -198,6 +198,12 @@ impl Expectation {
         let Some(expected) = self.deliveries.get(&delivery.id) else {
             return;
         };
+        if delivery.state != DeliveryState::Claimed {
+            assert_eq!(
+                delivery.attempts_made, expected.attempts,
+                "the attempts of {delivery:?}, as they were seen"
+            );
+        }
         match delivery.state {
             DeliveryState::Delivered => {
                 assert!(expected.is_taken, "{delivery:?} is delivered, but nobody took it");

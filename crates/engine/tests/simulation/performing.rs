@@ -26,6 +26,8 @@ use super::webhook::{self, Known};
 use super::world::{AWAKE, World, folder};
 
 const MAX_WEBHOOKS: usize = 7;
+/// Where a ticket is one issue, which one request closes and opens.
+const CODE_HOSTS: [&str; 2] = ["github", "gitlab"];
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl World {
@@ -47,6 +49,11 @@ impl World {
             Action::Recover { webhook } => self.recover(webhook),
             Action::Test { webhook } => self.test(webhook),
             Action::GiveUp { delivery } => self.give_up(delivery),
+            Action::MoveTicket {
+                webhook,
+                ticket,
+                closes,
+            } => self.move_ticket(webhook, ticket, closes),
             Action::Pass { ms } => self.node().pass(Duration::from_millis(ms)),
             Action::Suspend { ms } => {
                 self.suspend(Duration::from_millis(ms));
@@ -316,6 +323,16 @@ impl World {
         match given_up {
             Ok(_) | Err(StoreError::Conflict(_)) => {}
             Err(error) => panic!("giving up came to {error}"),
+        }
+    }
+
+    /// The engine hears of it when it asks next.
+    fn move_ticket(&self, webhook: usize, ticket: usize, closes: bool) {
+        let mut living = self.living();
+        living.retain(|id| CODE_HOSTS.contains(&self.webhooks[id].kind));
+        if !living.is_empty() {
+            let known = &self.webhooks[&chosen(&living, webhook)];
+            self.receivers.move_issue(&known.host, known.kind, ticket, closes);
         }
     }
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::json;
 
 use clock::Env;
 use model::exchange::{Exchange, FailureCode, OutboundRequest, PhaseTimings, Reach, Response, SendFailure};
@@ -113,6 +114,44 @@ impl Receivers {
 
     pub fn behave(&self, host: &str, behaviour: Behaviour) {
         lock(&self.state).receivers.get_mut(host).unwrap().behaviour = behaviour;
+    }
+
+    /// Somebody else closes or opens an issue of a code host; nothing happens if there is none.
+    pub fn move_issue(&self, host: &str, kind: &str, issue: usize, closes: bool) {
+        let mut state = lock(&self.state);
+        let receiver = state.receivers.get_mut(host).unwrap();
+        let platform = receiver.platform.as_mut().expect("a platform");
+        let Some(number) = issue.checked_rem(platform.messages().len()) else {
+            return;
+        };
+        let number = number + 1;
+        let (method, target, body) = match kind {
+            "github" => (
+                Method::PATCH,
+                format!("/api/v3/repos/acme/operations/issues/{number}"),
+                json!({"state": if closes { "closed" } else { "open" }}),
+            ),
+            _ => (
+                Method::PUT,
+                format!("/api/v4/projects/acme%2Foperations/issues/{number}"),
+                json!({"state_event": if closes { "close" } else { "reopen" }}),
+            ),
+        };
+        let headers = [
+            (AUTHORIZATION, "Bearer ada-lovelace-token"),
+            (CONTENT_TYPE, "application/json"),
+            (HOST, host),
+            (USER_AGENT, "ada"),
+        ];
+        let headers = headers.map(|(name, value)| (name, HeaderValue::from_str(value).unwrap()));
+        let answer = platform.answer(&simulators::Request {
+            method: &method,
+            target: &target,
+            headers: &headers.into_iter().collect(),
+            body: body.to_string().as_bytes(),
+            now: self.source.wall_now(),
+        });
+        assert!(answer.status < 300, "{target}: {}", answer.body);
     }
 
     /// What arrived since this was last asked.
