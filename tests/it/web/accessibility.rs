@@ -101,11 +101,7 @@ async fn every_page_of_an_empty_server_is_accessible() {
     let app = TestApp::start(directory.path()).await;
     let mut browser = Browser::open_as(&app, Role::Admin).await;
     browser.expect_complaint("the server responded with a status of 401");
-    let mut found = Vec::new();
-    for path in pages_without_id() {
-        browser.goto(&path).await;
-        found.extend(problems_by_own_checks(&mut browser, &path).await);
-    }
+    let found = problems_of_pages(&mut browser, &pages_without_id()).await;
     assert_eq!(found, NOTHING);
     browser.finish().await;
 }

@@ -37,7 +37,7 @@ async fn the_sidebar_becomes_narrow_and_stays_so() {
     let app = TestApp::start(directory.path()).await;
     let browser = Browser::open_as(&app, Role::Viewer).await;
     let width = "return document.querySelector('.sidebar').offsetWidth";
-    assert_eq!(browser.eval(width).await, 280);
+    assert_eq!(browser.eval(width).await, 256);
     browser.press("Narrow sidebar").await;
     browser.wait_for("html[data-sidebar=narrow]").await;
     browser.goto("/incidents").await;
