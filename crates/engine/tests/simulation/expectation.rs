@@ -248,11 +248,13 @@ impl Expected {
             self.is_over = true;
             return;
         };
-        let told = arrival.retry_after.as_ref();
-        let told = told.and_then(|told| told.parse().ok()).map(Duration::from_secs);
         self.wait = Some(Wait {
             failed_at_ms: arrival.ended_at_ms.unwrap_or(arrival.sent_at_ms),
-            at_least: told.unwrap_or_default().min(MAX_RETRY_AFTER).max(*delay),
+            at_least: arrival
+                .told_wait
+                .unwrap_or_default()
+                .min(MAX_RETRY_AFTER)
+                .max(*delay),
             is_held_back: is_held_back(known),
         });
     }

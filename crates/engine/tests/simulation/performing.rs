@@ -189,6 +189,7 @@ impl World {
             host,
             kind,
             webhook,
+            is_new: true,
             is_deleted: false,
             may_double: false,
             sent_ms: BTreeSet::new(),

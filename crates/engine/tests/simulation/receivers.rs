@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use serde_json::json;
 use clock::Env;
 use model::exchange::{Exchange, FailureCode, OutboundRequest, PhaseTimings, Reach, Response, SendFailure};
 use model::id::DeliveryId;
+use model::time::Timestamp;
 use outbound::{RequestSender, ShortageCounts};
 use simulators::{Message, Simulator};
 
@@ -67,8 +69,8 @@ pub struct Arrival {
     pub is_taken: bool,
     /// The status that the sender heard.
     pub heard: Option<u16>,
-    /// What the sender was told to wait, in seconds or as a date.
-    pub retry_after: Option<String>,
+    /// How long the sender was told to wait, in seconds or as a date.
+    pub told_wait: Option<Duration>,
     /// Deliveries to plain receivers that were on their way then, this one included.
     pub in_flight: usize,
 }
@@ -219,7 +221,7 @@ impl Receivers {
             ended_at_ms: None,
             is_taken: false,
             heard: None,
-            retry_after: None,
+            told_wait: None,
             in_flight,
         };
         let at = sent_at_ms.to_be_bytes();
@@ -277,7 +279,8 @@ impl Receivers {
             arrival.is_taken = is_taken;
             arrival.heard = answer.map(|answer| answer.status);
             let header = answer.and_then(|answer| answer.headers.get(http::header::RETRY_AFTER));
-            arrival.retry_after = header.map(|value| value.to_str().unwrap().to_owned());
+            let told = header.map(|value| value.to_str().unwrap());
+            arrival.told_wait = told.map(|told| wait_of(told, self.source.wall_now()));
         }
     }
 }
@@ -335,6 +338,17 @@ impl RequestSender for Receivers {
 
     fn shortages(&self) -> ShortageCounts {
         ShortageCounts::default()
+    }
+}
+
+/// The wait that seconds or a date mean now.
+fn wait_of(told: &str, now: Timestamp) -> Duration {
+    match told.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let until = jiff::fmt::rfc2822::parse(told).unwrap().timestamp();
+            Timestamp::from_millis(until.as_millisecond()).since(now)
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Known {
     pub kind: &'static str,
     /// As it was last read.
     pub webhook: Webhook,
+    /// Made since what happened was last taken in: the engine may have made events before.
+    pub is_new: bool,
     pub is_deleted: bool,
     /// Whether something may have been posted twice there.
     pub may_double: bool,

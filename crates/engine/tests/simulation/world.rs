@@ -219,7 +219,8 @@ impl World {
     /// Takes in what has happened since the last time, and judges it.
     pub fn synchronise(&mut self) {
         self.latest = self.latest.max(self.source.now());
-        let before = self.webhooks.clone();
+        let mut before = self.webhooks.clone();
+        before.retain(|_, known| !known.is_new);
         let after = self.events.last_key_value().map_or(0, |(place, _)| *place);
         let (webhooks, news) = self.ask(async move |store| {
             let page = Page {
@@ -237,6 +238,7 @@ impl World {
         for webhook in webhooks {
             let known = self.webhooks.get_mut(&webhook.id).expect("a webhook of ours");
             known.webhook = webhook;
+            known.is_new = false;
             self.expectation.hold_back(known);
         }
         for (event, deliveries) in news {
