@@ -3,7 +3,7 @@
 use model::event::EventName;
 use model::id::IncidentId;
 use model::patch::Patch;
-use model::ticket::{LinkState, LinkUpdate, POLL_INTERVAL, TicketNews, is_in_line};
+use model::ticket::{LinkState, LinkUpdate, POLL_INTERVAL, TicketNews, TicketPhase, is_in_line};
 use model::time::Timestamp;
 
 use super::{IncidentStanding, LinkRow};
@@ -53,10 +53,11 @@ impl LinkRow {
                 let is_agreed = facts.event.is_some_and(|event| is_in_line(event, ticket.phase));
                 let is_first = self.ticket().is_none();
                 Self {
-                    seen: if is_agreed || is_first {
-                        ticket.phase
-                    } else {
-                        self.seen
+                    seen: match ticket.phase {
+                        phase if is_agreed => phase,
+                        // Nobody makes a ticket that is over: it was closed before it was known here.
+                        TicketPhase::New | TicketPhase::InProgress if is_first => ticket.phase,
+                        TicketPhase::New | TicketPhase::InProgress | TicketPhase::Done => self.seen,
                     },
                     state: Some(LinkState::Linked(ticket.clone())),
                     // Whatever becomes of its delivery.

@@ -96,6 +96,24 @@ fn a_ticket_that_stands_elsewhere_than_the_event_wants_is_read_at_once() {
 }
 
 #[test]
+fn a_ticket_that_was_closed_before_it_was_known_here_is_news() {
+    let link = |event, phase| {
+        let update = seen(phase);
+        let looking = row().intend(at(1)).unwrap();
+        let plan = after_attempt(Some(looking), row(), &facts(&update, event), at(2));
+        let row = plan.row.unwrap();
+        (row.seen, row.next_poll_at)
+    };
+    let closed = link(EventName::Escalated, TicketPhase::Done);
+    assert_eq!(closed, (TicketPhase::New, Some(at(2))));
+    let agreed = link(EventName::Resolved, TicketPhase::Done);
+    assert_eq!(agreed.0, TicketPhase::Done);
+    // Where tickets begin is their system's affair.
+    let begun = link(EventName::Triggered, TicketPhase::InProgress);
+    assert_eq!(begun.0, TicketPhase::InProgress);
+}
+
+#[test]
 fn whoever_asked_by_hand_is_remembered_while_a_create_fails() {
     let update = LinkUpdate {
         news: Some(TicketNews::NotMade),
