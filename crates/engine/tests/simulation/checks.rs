@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::delivery::DeliveryState;
+use model::incident::IncidentStatus;
 use model::webhook::{Ordering, WebhookState};
+use simulators::Message;
+use store::Store;
 
 use super::behaviour::Behaviour;
 use super::node::KEEP_FOR;
+use super::performing::CODE_HOSTS;
 use super::webhook::Known;
 use super::world::{FEED_PAGE, World};
 
@@ -17,6 +21,8 @@ const HEALING: Duration = Duration::from_secs(24 * 3600);
 const HEALING_STEP: Duration = Duration::from_secs(600);
 /// …after each of which so long is worked: a ticket takes a dozen requests.
 const HEALING_WORK: Duration = Duration::from_secs(30);
+/// How many steps in a row nothing is open: what people did with tickets is heard of meanwhile, and told to others.
+const QUIET_STEPS: u32 = 8;
 /// Where an incident is one message, which is changed.
 const EDITED_KINDS: [&str; 2] = ["discord", "telegram"];
 /// Where it is one ticket.
@@ -91,17 +97,19 @@ impl World {
             self.set_state(id, WebhookState::Enabled);
         }
         let until_ms = self.monotonic_ms() + i64::try_from(HEALING.as_millis()).unwrap();
-        loop {
+        let mut quiet_steps = 0;
+        while quiet_steps < QUIET_STEPS {
             self.suspend(HEALING_STEP);
             self.node().pass(HEALING_WORK);
             self.synchronise();
             let open = self.all_deliveries().into_iter();
             let open: Vec<_> = open.filter(|delivery| delivery.state.is_open()).collect();
-            if open.is_empty() {
-                break;
-            }
+            quiet_steps = match open.is_empty() {
+                true => quiet_steps + 1,
+                false => 0,
+            };
             assert!(
-                self.monotonic_ms() < until_ms,
+                open.is_empty() || self.monotonic_ms() < until_ms,
                 "still open: {:#?}",
                 &open[..open.len().min(3)]
             );
@@ -114,6 +122,40 @@ impl World {
                 known.webhook
             );
             self.check_platform(known);
+        }
+        self.check_tickets();
+    }
+
+    /// Whoever closes a ticket resolves its incident: of one that is open, and whose latest event has been told there, it is open too.
+    fn check_tickets(&self) {
+        let latest: BTreeMap<_, _> = self
+            .events
+            .values()
+            .map(|event| (event.incident_id, event.sequence))
+            .collect();
+        let told: BTreeSet<_> = self
+            .all_deliveries()
+            .into_iter()
+            .filter(|delivery| delivery.state == DeliveryState::Delivered)
+            .filter(|delivery| latest.get(&delivery.incident_id) == Some(&delivery.event_sequence))
+            .map(|delivery| (delivery.incident_id, delivery.webhook_id))
+            .collect();
+        for (incident_id, webhook_id) in told {
+            let known = &self.webhooks[&webhook_id];
+            if known.is_deleted || !CODE_HOSTS.contains(&known.kind) {
+                continue;
+            }
+            let get = async move |store: Store| store.incidents.get(incident_id).await.unwrap();
+            let incident = self.ask(get);
+            let tickets = self.receivers.messages(&known.host);
+            let mut tickets = tickets.iter().map(Message::text);
+            let closed =
+                tickets.find(|ticket| ticket.contains(&incident.title) && !ticket.contains("State: open"));
+            assert!(
+                incident.status == IncidentStatus::Resolved || closed.is_none(),
+                "its ticket is closed at {}: {incident:?} {closed:?}",
+                known.host
+            );
         }
     }
 

@@ -27,7 +27,7 @@ use super::world::{AWAKE, World, folder};
 
 const MAX_WEBHOOKS: usize = 7;
 /// Where a ticket is one issue, which one request closes and opens.
-const CODE_HOSTS: [&str; 2] = ["github", "gitlab"];
+pub const CODE_HOSTS: [&str; 2] = ["github", "gitlab"];
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl World {

@@ -15,6 +15,10 @@ use super::world::World;
 pub const ACTIONS: usize = 400;
 /// How long a found script is made shorter, unless one says otherwise.
 const SHRINK_SECONDS: u64 = 120;
+/// A seed that takes longer never ends: others take some ten seconds on a busy machine.
+const LONGEST_SEED: Duration = Duration::from_secs(300);
+/// How often that is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A script with the seed of all that is left to chance beside it: what a file in `regressions/` holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -129,11 +133,16 @@ pub fn search(budget: Budget, threads: usize) -> Tried {
         };
         is_left && tried.failed.is_empty()
     };
+    // What each thread plays, and since when; nothing once it has ended.
+    let playing: Vec<_> = (0..threads)
+        .map(|_| Mutex::new(Some((0, Instant::now()))))
+        .collect();
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for mine in &playing {
             scope.spawn(|| {
                 while goes_on() {
                     let seed = fresh_seed();
+                    *lock(mine) = Some((seed, Instant::now()));
                     let played = catch_unwind(|| Scenario::of_seed(seed).play());
                     let mut tried = lock(&tried);
                     tried.seeds += 1;
@@ -142,10 +151,28 @@ pub fn search(budget: Budget, threads: usize) -> Tried {
                         Err(_) => tried.failed.push(seed),
                     }
                 }
+                *lock(mine) = None;
             });
+        }
+        while let Some(now) = playing.iter().filter_map(|one| *lock(one)).reduce(earlier) {
+            end_if_endless(now);
+            std::thread::sleep(LOOK_INTERVAL);
         }
     });
     tried.into_inner().unwrap()
+}
+
+/// Which of two seeds began earlier.
+fn earlier(one: (u64, Instant), other: (u64, Instant)) -> (u64, Instant) {
+    if one.1 <= other.1 { one } else { other }
+}
+
+/// A thread that never ends cannot be ended: the whole program is.
+fn end_if_endless((seed, since): (u64, Instant)) {
+    if since.elapsed() > LONGEST_SEED {
+        println!("seed {seed} never ends: SIMULATION_TRACE=1 SIMULATION_SEED={seed} shows how far it comes");
+        std::process::exit(1);
+    }
 }
 
 impl Tried {
