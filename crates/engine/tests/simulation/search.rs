@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use clock::{Entropy as _, SystemEntropy};
@@ -137,14 +138,18 @@ pub fn search(budget: Budget, threads: usize) -> Tried {
     let playing: Vec<_> = (0..threads)
         .map(|_| Mutex::new(Some((0, Instant::now()))))
         .collect();
+    // Closed as soon as all have ended.
+    let (working, all_ended) = mpsc::channel::<()>();
+    let (goes_on, all_tried) = (&goes_on, &tried);
     std::thread::scope(|scope| {
         for mine in &playing {
-            scope.spawn(|| {
+            let working = working.clone();
+            scope.spawn(move || {
                 while goes_on() {
                     let seed = fresh_seed();
                     *lock(mine) = Some((seed, Instant::now()));
                     let played = catch_unwind(|| Scenario::of_seed(seed).play());
-                    let mut tried = lock(&tried);
+                    let mut tried = lock(all_tried);
                     tried.seeds += 1;
                     match played {
                         Ok(world) => tried.add(&world),
@@ -152,11 +157,13 @@ pub fn search(budget: Budget, threads: usize) -> Tried {
                     }
                 }
                 *lock(mine) = None;
+                drop(working);
             });
         }
-        while let Some(now) = playing.iter().filter_map(|one| *lock(one)).reduce(earlier) {
-            end_if_endless(now);
-            std::thread::sleep(LOOK_INTERVAL);
+        drop(working);
+        while all_ended.recv_timeout(LOOK_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            let now = playing.iter().filter_map(|one| *lock(one));
+            now.reduce(earlier).into_iter().for_each(end_if_endless);
         }
     });
     tried.into_inner().unwrap()
