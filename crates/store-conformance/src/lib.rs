@@ -38,6 +38,7 @@ macro_rules! conformance {
         $crate::repeated_requests!();
         $crate::replays!();
         $crate::sources!();
+        $crate::ticket_telling!();
         $crate::tickets!();
 
         $crate::access!();

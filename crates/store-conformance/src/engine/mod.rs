@@ -26,6 +26,7 @@ pub mod replays;
 mod rows;
 pub mod sequences;
 pub mod sources;
+pub mod ticket_telling;
 pub mod tickets;
 mod world;
 
