@@ -12,6 +12,7 @@ use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
 use store::delivery_plan::{InitialState, NewDelivery, claimed_delivery, delivery_id};
+use store::planned_times::{PLANNED_TIMES, PlannedTime};
 use store::queue::{AttemptRecord, ClaimRequest, Claimed, Membership, Queue, Recorded};
 
 use super::claims::{self, Wakes};
@@ -113,6 +114,12 @@ async fn shift_schedule(
                    ORDER BY id FOR NO KEY UPDATE)
                UPDATE deliveries d SET due_at = greatest(0, d.due_at + $3) FROM moved WHERE d.id = moved.id";
     connection.execute(sql, &[&after, &before, &by_ms]).await?;
+    for PlannedTime { table, column, only } in PLANNED_TIMES {
+        let sql = format!(
+            "UPDATE {table} SET {column} = greatest(0, {column} + $3) WHERE {column} > $1 AND {column} < $2 AND {only}"
+        );
+        connection.execute(&sql, &[&after, &before, &by_ms]).await?;
+    }
     let mut wakes = Wakes::default();
     for (webhook_id, due_at) in claims::next_due(connection).await? {
         wakes.add(webhook_id, due_at);

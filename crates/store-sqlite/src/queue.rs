@@ -11,6 +11,7 @@ use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
 use store::delivery_plan::{InitialState, claimed_delivery, delivery_id};
+use store::planned_times::{PLANNED_TIMES, PlannedTime};
 use store::queue::{AttemptRecord, ClaimRequest, Claimed, Membership, Queue, Recorded};
 
 use super::claims::{self, Wakes, is_enabled, next_due_at};
@@ -117,6 +118,16 @@ fn shift_schedule(
          WHERE escalate_at IS NOT NULL AND escalate_at > ?1 AND escalate_at < ?2",
         (after.as_millis(), before.as_millis(), by_ms),
     )?;
+    for PlannedTime { table, column, only } in PLANNED_TIMES {
+        let sql = format!(
+            "UPDATE {table} SET {column} = max(0, {column} + ?3) WHERE {column} > ?1 AND {column} < ?2 AND {only}"
+        );
+        execute(
+            context.connection,
+            &sql,
+            (after.as_millis(), before.as_millis(), by_ms),
+        )?;
+    }
     wakes.send_after_commit(context);
     Ok(())
 }

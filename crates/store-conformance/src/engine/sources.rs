@@ -256,6 +256,23 @@ cases! {
         assert_eq!(sources.due_alerts(world.at(700_000), 10).await, Ok(vec![]));
     }
 
+    async fn when_the_clock_is_set_back_storms_and_flapping_end_as_early_as_if_it_never_had_been_ahead(world: &mut World) {
+        let source = create(world, "k").await;
+        let ahead = 3_600_000;
+        let storm: Vec<_> = (0..6).map(|number| said(Fire, &format!("host-{number}"))).collect();
+        receive(world, source.id, ahead, storm).await;
+        let steps = [Resolve, Fire, Resolve].map(|action| said(action, "host-0"));
+        let damped = receive(world, source.id, ahead, steps.to_vec()).await;
+        assert_eq!(damped[2].as_str(), "damped");
+        let queue = &world.store().queue;
+        let for_ever = Timestamp::from_millis(i64::MAX);
+        queue.shift_schedule(world.at(1), for_ever, -ahead).await.unwrap();
+        let after_storm = receive(world, source.id, 60_000, vec![said(Fire, "another")]).await;
+        assert_eq!(after_storm[0].as_str(), "opened");
+        let due = world.store().sources.due_alerts(world.at(600_000), 10).await.unwrap();
+        assert_eq!(due, [(source.id, "host-0".to_owned())]);
+    }
+
     async fn the_same_firing_does_not_open_what_a_person_resolved(world: &mut World) {
         let source = create(world, "k").await;
         let opened = receive(world, source.id, 1, vec![fires_since(world, 1)]).await[0].incident_id().unwrap();

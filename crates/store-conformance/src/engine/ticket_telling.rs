@@ -20,6 +20,14 @@ cases! {
         assert_eq!(recalled.assignee.map(|user| user.id), Some(world.bob));
     }
 
+    async fn when_a_ticket_is_read_next_moves_with_the_clock(world: &mut World) {
+        world.linked("one", 1).await;
+        let polls = &world.store().ticket_polls;
+        assert_eq!(polls.is_any_due(world.at(200_000)).await, Ok(false));
+        world.store().queue.shift_schedule(world.at(2000), world.at(900_000), -101_000).await.unwrap();
+        assert_eq!(polls.is_any_due(world.at(200_000)).await, Ok(true));
+    }
+
     async fn what_people_write_is_known_to_the_ticket_and_sentences_of_the_server_are_not(world: &mut World) {
         let incident_id = world.linked("one", 1).await;
         let edit = store::incidents::IncidentEdit {
