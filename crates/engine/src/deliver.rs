@@ -112,7 +112,9 @@ impl Deliverer {
         let secrets = &mut made.sent.secrets;
         secrets.extend(links.acts.into_iter().map(|act| act.token));
         secrets.extend(token.map(|token| token.text.reveal().to_owned()));
-        finish_attempt(&self.source, prepared, delivery, made)
+        let mut ended = finish_attempt(&self.source, prepared, delivery, made);
+        ended.record.incident_seen.clone_from(&known.incident_seen);
+        ended
     }
 
     async fn make(&self, prepared: &Prepared, delivery: &ClaimedDelivery, task: &Task<'_>) -> RawAttempt {

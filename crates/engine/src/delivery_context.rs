@@ -9,6 +9,7 @@ use model::ticket::{LinkState, LinkUpdate, TicketLink, TicketNews};
 use model::time::Timestamp;
 use store::Store;
 use store::StoreResult;
+use store::tickets::Tellable;
 use store::webhooks::MessageRef;
 
 /// See the module.
@@ -22,6 +23,8 @@ pub struct DeliveryContext {
     pub workflow: Option<String>,
     /// What the incident says beyond the event.
     pub incident_context: Option<IncidentContext>,
+    /// What of that its ticket is told without an event.
+    pub incident_seen: Option<Box<Tellable>>,
 }
 
 impl DeliveryContext {
@@ -45,6 +48,7 @@ impl DeliveryContext {
         let context = store.tickets.load_context(webhook_id, incident_id).await?;
         Ok(Self {
             message_ref: None,
+            incident_seen: Some(Box::new(context.tellable())),
             link: context.link,
             workflow: context.workflow,
             incident_context: Some(IncidentContext {

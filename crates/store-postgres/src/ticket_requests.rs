@@ -28,6 +28,7 @@ use super::outbox::{self, InitialState};
 use super::replays::{self, Finished};
 use super::ticket_changes::write_note;
 use super::ticket_rows::{self, owner};
+use super::tickets;
 use super::writer::WriteContext;
 
 /// Somebody wants a ticket, or wants it brought in line.
@@ -200,25 +201,19 @@ pub async fn tell_what_came_meanwhile(
     record: &AttemptRecord,
     now: Timestamp,
 ) -> StoreResult<()> {
-    if record.is_test || record.state_updates.ticket.is_none() {
+    let Some(seen) = record.incident_seen.as_deref().filter(|_| !record.is_test) else {
         return Ok(());
-    }
+    };
     let (incident_id, webhook_id) = (record.incident_id, record.webhook_id);
-    let sql = "SELECT 1 FROM incidents WHERE id = $1 AND updated_at > $2
-               UNION ALL
-               SELECT 1 FROM notes n JOIN audit a ON a.id = n.id
-               WHERE n.incident_id = $1 AND n.at > $2 AND a.action = 'incident.note'";
-    let started_at = record.attempt.started_at.as_millis();
-    let is_edited = context
-        .connection
-        .finds(sql, &[&&incident_id.as_bytes()[..], &started_at])
-        .await?;
-    if !is_edited {
+    let now_known = tickets::recall(&context.connection, webhook_id, incident_id).await?;
+    let is_linked = now_known
+        .link
+        .as_ref()
+        .is_some_and(|link| link.ticket().is_some());
+    if !is_linked || now_known.tellable() == *seen {
         return Ok(());
     }
-    let row = ticket_rows::lock(&context.connection, webhook_id, incident_id).await?;
-    let is_linked = row.is_some_and(|row| row.ticket().is_some());
-    if is_linked && !lanes::has_open(&context.connection, incident_id, webhook_id).await? {
+    if !lanes::has_open(&context.connection, incident_id, webhook_id).await? {
         let mut wakes = Wakes::default();
         reopen(
             context,

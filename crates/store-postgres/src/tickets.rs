@@ -117,7 +117,8 @@ impl Tickets for Database {
     }
 }
 
-async fn recall(
+/// What a delivery needs to know of its incident and its ticket.
+pub async fn recall(
     connection: &Connection,
     webhook_id: WebhookId,
     incident_id: IncidentId,

@@ -27,6 +27,7 @@ use super::replays::{self, Finished};
 use super::statements::{execute, read_all, read_one};
 use super::ticket_changes::write_note;
 use super::ticket_rows::{self, owner};
+use super::tickets;
 use super::writer::WriteContext;
 
 /// Somebody wants a ticket, or wants it brought in line.
@@ -206,22 +207,15 @@ pub fn tell_what_came_meanwhile(
     now: Timestamp,
     wakes: &mut Wakes,
 ) -> StoreResult<()> {
-    if record.is_test || record.state_updates.ticket.is_none() {
+    let Some(seen) = record.incident_seen.as_deref().filter(|_| !record.is_test) else {
         return Ok(());
-    }
-    let sql = "SELECT 1 FROM incidents WHERE id = ?1 AND updated_at > ?2
-               UNION ALL
-               SELECT 1 FROM notes n JOIN audit a ON a.id = n.id
-               WHERE n.incident_id = ?1 AND n.at > ?2 AND a.action = 'incident.note'";
-    let key = (
-        record.incident_id.as_bytes(),
-        record.attempt.started_at.as_millis(),
-    );
-    if read_one(context.connection, sql, key, |_| Ok(()))?.is_none() {
-        return Ok(());
-    }
-    let row = ticket_rows::load(context.connection, record.webhook_id, record.incident_id)?;
-    if row.is_some_and(|row| row.ticket().is_some()) {
+    };
+    let now_known = tickets::recall(context.connection, record.webhook_id, record.incident_id)?;
+    let is_linked = now_known
+        .link
+        .as_ref()
+        .is_some_and(|link| link.ticket().is_some());
+    if is_linked && now_known.tellable() != *seen {
         let finished = Finished::in_lane(record.delivery_id, record.incident_id);
         replays::reopen(
             context,

@@ -89,7 +89,8 @@ impl Tickets for Database {
     }
 }
 
-fn recall(
+/// What a delivery needs to know of its incident and its ticket.
+pub fn recall(
     connection: &Connection,
     webhook_id: WebhookId,
     incident_id: IncidentId,

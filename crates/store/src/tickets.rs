@@ -10,7 +10,7 @@ use crate::StoreResult;
 use crate::incidents::Committed;
 use model::audit::{Actor, Change};
 use model::delivery::Claim;
-use model::id::{AuditId, DeliveryId, EventId, IncidentId, WebhookId};
+use model::id::{AuditId, DeliveryId, EventId, IncidentId, UserId, WebhookId};
 use model::incident::Headline;
 use model::ticket::{PollPurpose, Ticket, TicketLink, WrittenNote};
 use model::time::Timestamp;
@@ -36,6 +36,26 @@ pub struct TicketContext {
     pub assignee: Option<UserRef>,
     /// What people wrote on it, oldest first; at most the latest [`MAX_WRITTEN_NOTES`](model::ticket::MAX_WRITTEN_NOTES).
     pub notes: Vec<WrittenNote>,
+}
+
+/// What of an incident its tickets are told without an event: compared as a whole, since a clock that was set makes what is newer
+/// look older.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tellable {
+    headline: Option<Headline>,
+    assignee: Option<UserId>,
+    notes: Vec<AuditId>,
+}
+
+impl TicketContext {
+    /// What of it a ticket is told.
+    pub fn tellable(&self) -> Tellable {
+        Tellable {
+            headline: self.headline.clone(),
+            assignee: self.assignee.as_ref().map(|user| user.id),
+            notes: self.notes.iter().map(|note| note.id).collect(),
+        }
+    }
 }
 
 /// What is to be written down before a request leaves.

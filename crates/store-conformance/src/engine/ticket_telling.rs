@@ -1,8 +1,34 @@
 //! What an incident's tickets are told without an event.
 
+use model::delivery::{ClaimedDelivery, NextStep};
+use model::id::IncidentId;
+use model::incident::IncidentAction;
+use model::ticket::TicketPhase;
+use model::time::Timestamp;
+use store::queue::AttemptRecord;
+use store::tickets::Tellable;
+
 use crate::cases;
 
+use super::tickets::{seen, ticket};
 use super::world::World;
+
+impl World {
+    async fn tellable(&self, incident_id: IncidentId) -> Tellable {
+        let recalled = self.store().tickets.load_context(self.ordered, incident_id).await;
+        recalled.unwrap().tellable()
+    }
+
+    /// The ticket was told what was known of its incident.
+    async fn tell_knowing(&self, delivery: &ClaimedDelivery, known: Tellable, at: Timestamp) {
+        let record = AttemptRecord {
+            state_updates: seen(ticket(1, TicketPhase::New)),
+            incident_seen: Some(Box::new(known)),
+            ..self.attempt(delivery, NextStep::Delivered, at)
+        };
+        self.store().queue.record([record].into(), at).await.unwrap();
+    }
+}
 
 cases! {
     engine::ticket_telling;
@@ -18,6 +44,24 @@ cases! {
         assert_eq!(again.len(), 1);
         let recalled = world.store().tickets.load_context(world.ordered, incident_id).await.unwrap();
         assert_eq!(recalled.assignee.map(|user| user.id), Some(world.bob));
+    }
+
+    async fn what_changed_while_a_ticket_was_being_told_is_told_once_whatever_the_clock_shows(world: &mut World) {
+        let incident_id = world.linked("one", 1).await;
+        world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
+        let being_told = world.claim(world.ordered, 9, world.at(2000)).await.deliveries.remove(0);
+        let before = world.tellable(incident_id).await;
+        // The clock was an hour ahead when somebody took it, and has been set right since.
+        let edit = store::incidents::IncidentEdit {
+            assignee: Some(Some(world.bob)),
+            ..Default::default()
+        };
+        world.store().incidents.edit(incident_id, edit, world.change(world.at(3_600_000))).await.unwrap();
+        world.tell_knowing(&being_told, before, world.at(3000)).await;
+        let again = world.claim(world.ordered, 9, world.at(3000)).await.deliveries.remove(0);
+        assert_eq!(again.id, being_told.id);
+        world.tell_knowing(&again, world.tellable(incident_id).await, world.at(4000)).await;
+        assert_eq!(world.claim(world.ordered, 9, world.at(4000)).await.deliveries.len(), 0);
     }
 
     async fn when_a_ticket_is_read_next_moves_with_the_clock(world: &mut World) {

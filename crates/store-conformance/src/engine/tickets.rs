@@ -22,7 +22,7 @@ use crate::cases;
 
 use super::world::World;
 
-fn ticket(number: u32, phase: TicketPhase) -> Ticket {
+pub(super) fn ticket(number: u32, phase: TicketPhase) -> Ticket {
     Ticket {
         id: format!("1000{number}"),
         key: format!("OPS-{number}"),
@@ -32,7 +32,7 @@ fn ticket(number: u32, phase: TicketPhase) -> Ticket {
     }
 }
 
-fn seen(ticket: Ticket) -> StateUpdates {
+pub(super) fn seen(ticket: Ticket) -> StateUpdates {
     let update = LinkUpdate {
         news: Some(TicketNews::Seen(ticket)),
         error: None,
@@ -67,7 +67,7 @@ impl World {
         self.store().tickets.intend(intent).await.unwrap()
     }
 
-    async fn tell(&self, delivery: &ClaimedDelivery, legacy: StateUpdates, at: Timestamp) {
+    pub(super) async fn tell(&self, delivery: &ClaimedDelivery, legacy: StateUpdates, at: Timestamp) {
         let record = AttemptRecord {
             state_updates: legacy,
             ..self.attempt(delivery, NextStep::Delivered, at)
