@@ -188,6 +188,17 @@ async fn delete_deliveries(
     Ok(count)
 }
 
+/// Whether nothing needs an event `e`: no delivery, and no open incident, whose latest is told to a ticket that is made or changed
+/// later.
+macro_rules! is_unused {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence)
+         AND (EXISTS (SELECT 1 FROM events later
+                      WHERE later.incident_id = e.incident_id AND later.sequence > e.sequence AND NOT later.is_test)
+              OR NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = e.incident_id AND i.status <> 'resolved'))"
+    };
+}
+
 /// One event as the pruner sees it.
 struct Candidate {
     sequence: i64,
@@ -218,10 +229,11 @@ async fn find_events(
 }
 
 async fn read_events(connection: &Connection, after: i64, before: Timestamp) -> StoreResult<Vec<Candidate>> {
-    let sql = "SELECT sequence, at < $2 AS is_old,
-             NOT EXISTS (SELECT 1 FROM deliveries d
-                         WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence) AS is_unused
-         FROM events e WHERE sequence > $1 ORDER BY sequence LIMIT $3";
+    let sql = concat!(
+        "SELECT sequence, at < $2 AS is_old, ",
+        is_unused!(),
+        " AS is_unused FROM events e WHERE sequence > $1 ORDER BY sequence LIMIT $3"
+    );
     connection
         .read_all(
             sql,
@@ -240,9 +252,7 @@ fn candidate_from_row(row: &Row) -> StoreResult<Candidate> {
 }
 
 async fn delete_events(connection: &Connection, found: &Vec<i64>) -> StoreResult<u64> {
-    let sql = "DELETE FROM events e WHERE sequence = ANY($1)
-             AND NOT EXISTS (SELECT 1 FROM deliveries d
-                             WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence)";
+    let sql = concat!("DELETE FROM events e WHERE sequence = ANY($1) AND ", is_unused!());
     let deleted = connection.execute(sql, &[found]).await?;
     let sql = "UPDATE feed SET pruned_up_to = greatest(pruned_up_to, $1)";
     let last = found.iter().max().copied().unwrap_or_default();

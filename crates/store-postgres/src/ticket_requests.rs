@@ -187,8 +187,15 @@ pub async fn tell_linked(
             continue;
         }
         let is_open = lanes::has_open(&context.connection, incident_id, webhook_id).await?;
-        if let Some(last) = last.filter(|_| !is_open) {
-            reopen(context, (incident_id, webhook_id), last, now, &mut wakes).await?;
+        match last {
+            _ if is_open => {}
+            Some(last) => reopen(context, (incident_id, webhook_id), last, now, &mut wakes).await?,
+            // All that was delivered is pruned.
+            None => {
+                if let Some(sequence) = latest_event(&context.connection, incident_id).await? {
+                    make(context, incident_id, webhook_id, sequence, now, &mut wakes).await?;
+                }
+            }
         }
     }
     wakes.send_after_commit(context);
@@ -235,7 +242,8 @@ pub async fn deliver_latest(
     webhook_id: WebhookId,
     now: Timestamp,
 ) -> StoreResult<DeliveryId> {
-    let sequence = latest_event(&context.connection, incident_id).await?;
+    let latest = latest_event(&context.connection, incident_id).await?;
+    let sequence = latest.ok_or(StoreError::NotFound { what: "event" })?;
     let found = delivery_of(&context.connection, incident_id, webhook_id, sequence).await?;
     let mut wakes = Wakes::default();
     let id = match found {
@@ -253,14 +261,15 @@ pub async fn deliver_latest(
     Ok(id)
 }
 
-async fn latest_event(connection: &Connection, incident_id: IncidentId) -> StoreResult<i64> {
+/// An incident's latest event. One that is open has one.
+async fn latest_event(connection: &Connection, incident_id: IncidentId) -> StoreResult<Option<i64>> {
     let sql = "SELECT max(sequence) AS latest FROM events WHERE incident_id = $1 AND NOT is_test";
     let latest = connection
         .read_one(sql, &[&&incident_id.as_bytes()[..]], |row| {
             optional_number(row, "latest")
         })
         .await?;
-    latest.flatten().ok_or(StoreError::NotFound { what: "event" })
+    Ok(latest.flatten())
 }
 
 /// The delivery of an event to a webhook, and whether it is open; it stays as it is until the transaction ends.
@@ -293,7 +302,7 @@ async fn reopen(
     replays::reopen(context, &finished, webhook_id, Ordering::Incident, now, wakes).await
 }
 
-/// A delivery of an event that the webhook did not want, or that happened before there was the webhook.
+/// A delivery of an event that the webhook did not want, that happened before there was the webhook, or whose delivery is pruned.
 async fn make(
     context: &mut WriteContext,
     incident_id: IncidentId,

@@ -110,6 +110,17 @@ fn delete_deliveries(connection: &Connection, found: &[[u8; 16]], retention: Ret
     Ok(count)
 }
 
+/// Whether nothing needs an event `e`: no delivery, and no open incident, whose latest is told to a ticket that is made or changed
+/// later.
+macro_rules! is_unused {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence)
+         AND (EXISTS (SELECT 1 FROM events later
+                      WHERE later.incident_id = e.incident_id AND later.sequence > e.sequence AND later.is_test = 0)
+              OR NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = e.incident_id AND i.status <> 'resolved'))"
+    };
+}
+
 /// One event as the pruner sees it.
 struct Candidate {
     sequence: i64,
@@ -142,10 +153,11 @@ async fn find_events(database: &Database, round: PruneRound, retention: Retentio
 fn read_events(connection: &Connection, after: i64, before: Timestamp) -> StoreResult<Vec<Candidate>> {
     read_all(
         connection,
-        "SELECT sequence, at < ?2 AS is_old,
-             NOT EXISTS (SELECT 1 FROM deliveries d
-                         WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence) AS is_unused
-         FROM events e WHERE sequence > ?1 ORDER BY sequence LIMIT ?3",
+        concat!(
+            "SELECT sequence, at < ?2 AS is_old, ",
+            is_unused!(),
+            " AS is_unused FROM events e WHERE sequence > ?1 ORDER BY sequence LIMIT ?3"
+        ),
         (after, before.as_millis(), PRUNE_BATCH),
         candidate_from_row,
     )
@@ -164,9 +176,7 @@ fn delete_events(connection: &Connection, found: &[i64]) -> StoreResult<u64> {
     for sequence in found {
         let deleted = execute(
             connection,
-            "DELETE FROM events WHERE sequence = ?1
-                 AND NOT EXISTS (SELECT 1 FROM deliveries d
-                                 WHERE d.incident_id = events.incident_id AND d.event_sequence = events.sequence)",
+            concat!("DELETE FROM events AS e WHERE sequence = ?1 AND ", is_unused!()),
             [sequence],
         );
         count += deleted? as u64;

@@ -184,16 +184,25 @@ pub fn tell_linked(
             continue;
         }
         let is_open = lanes::has_open(context.connection, incident_id, webhook_id)?;
-        if let Some(last) = last.filter(|_| !is_open) {
-            let finished = Finished::in_lane(last, incident_id);
-            replays::reopen(
-                context,
-                &finished,
-                webhook_id,
-                Ordering::Incident,
-                now,
-                &mut wakes,
-            )?;
+        match last {
+            _ if is_open => {}
+            Some(last) => {
+                let finished = Finished::in_lane(last, incident_id);
+                replays::reopen(
+                    context,
+                    &finished,
+                    webhook_id,
+                    Ordering::Incident,
+                    now,
+                    &mut wakes,
+                )?;
+            }
+            // All that was delivered is pruned.
+            None => {
+                if let Some(sequence) = latest_event(context.connection, incident_id)? {
+                    make(context, incident_id, webhook_id, sequence, now, &mut wakes)?;
+                }
+            }
         }
     }
     wakes.send_after_commit(context);
@@ -236,13 +245,8 @@ pub fn deliver_latest(
     webhook_id: WebhookId,
     now: Timestamp,
 ) -> StoreResult<DeliveryId> {
-    let latest = read_one(
-        context.connection,
-        "SELECT max(sequence) FROM events WHERE incident_id = ?1 AND is_test = 0",
-        [incident_id.as_bytes()],
-        |row| row.get::<_, Option<i64>>(0),
-    )?;
-    let sequence = latest.flatten().ok_or(StoreError::NotFound { what: "event" })?;
+    let latest = latest_event(context.connection, incident_id)?;
+    let sequence = latest.ok_or(StoreError::NotFound { what: "event" })?;
     let found = read_one(
         context.connection,
         "SELECT id, finished_at IS NULL FROM deliveries INDEXED BY deliveries_lane
@@ -274,7 +278,18 @@ pub fn deliver_latest(
     Ok(id)
 }
 
-/// A delivery of an event that the webhook did not want, or that happened before there was the webhook.
+/// An incident's latest event. One that is open has one.
+fn latest_event(connection: &Connection, incident_id: IncidentId) -> StoreResult<Option<i64>> {
+    let latest = read_one(
+        connection,
+        "SELECT max(sequence) FROM events WHERE incident_id = ?1 AND is_test = 0",
+        [incident_id.as_bytes()],
+        |row| row.get(0),
+    )?;
+    Ok(latest.flatten())
+}
+
+/// A delivery of an event that the webhook did not want, that happened before there was the webhook, or whose delivery is pruned.
 fn make(
     context: &mut WriteContext<'_>,
     incident_id: IncidentId,

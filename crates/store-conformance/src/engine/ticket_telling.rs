@@ -1,12 +1,14 @@
 //! What an incident's tickets are told without an event.
 
 use model::delivery::{ClaimedDelivery, NextStep};
+use model::event::EventName;
 use model::id::IncidentId;
 use model::incident::IncidentAction;
 use model::ticket::TicketPhase;
 use model::time::Timestamp;
 use store::queue::AttemptRecord;
 use store::tickets::Tellable;
+use store::upkeep::Retention;
 
 use crate::cases;
 
@@ -14,6 +16,22 @@ use super::tickets::{seen, ticket};
 use super::world::World;
 
 impl World {
+    /// Whatever was made before then and is over is pruned, and all that depends on it.
+    async fn prune_before(&mut self, before: Timestamp) {
+        let retention = Retention {
+            delivered_before: before,
+            dead_before: before,
+            receipts_before: Timestamp::EPOCH,
+            activity_before: Timestamp::EPOCH,
+            message_refs_before: Timestamp::EPOCH,
+            inbox_requests_before: Timestamp::EPOCH,
+            alerts_before: Timestamp::EPOCH,
+            expired_by: Timestamp::EPOCH,
+        };
+        while self.store().upkeep.prune(retention).await.unwrap() > 0 {}
+        self.bystanders.accept_changes(self.backend.as_ref()).await;
+    }
+
     async fn tellable(&self, incident_id: IncidentId) -> Tellable {
         let recalled = self.store().tickets.load_context(self.ordered, incident_id).await;
         recalled.unwrap().tellable()
@@ -44,6 +62,30 @@ cases! {
         assert_eq!(again.len(), 1);
         let recalled = world.store().tickets.load_context(world.ordered, incident_id).await.unwrap();
         assert_eq!(recalled.assignee.map(|user| user.id), Some(world.bob));
+    }
+
+    async fn an_open_incident_tells_its_ticket_long_after_all_that_was_delivered_is_pruned(world: &mut World) {
+        let incident_id = world.linked("one", 1).await;
+        world.finish_next(world.loose, NextStep::Delivered, world.at(1000)).await;
+        let later = world.at(60_000);
+        world.prune_before(later).await;
+        assert_eq!(world.lane(world.ordered, incident_id).await.len(), 0);
+        let edit = store::incidents::IncidentEdit {
+            assignee: Some(Some(world.bob)),
+            ..Default::default()
+        };
+        world.store().incidents.edit(incident_id, edit, world.change(later)).await.unwrap();
+        let told = world.claim(world.ordered, 9, later).await.deliveries.remove(0);
+        assert_eq!(told.event.name, EventName::Triggered);
+        world.tell(&told, seen(ticket(1, TicketPhase::New)), later).await;
+        // Once it is over, nothing is kept for it.
+        world.act(incident_id, IncidentAction::Resolve, later).await;
+        for webhook in [world.ordered, world.loose] {
+            world.finish_next(webhook, NextStep::Delivered, later).await;
+        }
+        world.prune_before(world.at(120_000)).await;
+        let left = world.store().events.list_after(0, 100).await.unwrap();
+        assert!(left.iter().all(|event| event.incident_id != incident_id), "{left:?}");
     }
 
     async fn what_changed_while_a_ticket_was_being_told_is_told_once_whatever_the_clock_shows(world: &mut World) {
