@@ -169,11 +169,7 @@ impl TicketPoller {
 
     async fn poll(&self, due: DuePoll) {
         let (webhook_id, incident_id) = (due.link.webhook_id, due.link.incident_id);
-        let looked = match due.must_check_duplicates {
-            true => self.check_duplicates(&due.link).await,
-            false => self.read(&due.link, None).await.map(|result| result.map(drop)),
-        };
-        let noted = match looked {
+        let noted = match self.look(&due).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => {
                 let now = self.source.now();
@@ -187,6 +183,19 @@ impl TicketPoller {
         if let Err(error) = noted {
             log_store_failure!(error, %webhook_id, %incident_id, "a ticket could not be looked at; it is looked at again");
         }
+    }
+
+    /// Looks for tickets that were made with this one, and reads it whatever comes of that, unless another one has taken its place.
+    async fn look(&self, due: &DuePoll) -> StoreResult<Result<(), Failure>> {
+        let checked = match due.must_check_duplicates {
+            true => self.check_duplicates(&due.link).await?,
+            false => Ok(IsReplaced(false)),
+        };
+        if checked == Ok(IsReplaced(true)) {
+            return Ok(Ok(()));
+        }
+        let read = self.read(&due.link, None).await?;
+        Ok(read.and(checked.map(drop)))
     }
 
     /// Reads a ticket, and lets its incident follow, if somebody wants that or the webhook's settings say so.
@@ -271,7 +280,7 @@ impl TicketPoller {
     }
 
     /// Looks for tickets that were made twice, closes all but the oldest, and remembers that one.
-    async fn check_duplicates(&self, link: &TicketLink) -> StoreResult<Result<(), Failure>> {
+    async fn check_duplicates(&self, link: &TicketLink) -> StoreResult<Result<IsReplaced, Failure>> {
         let question = TicketQuery::Marked {
             marker: link.marker(),
         };
@@ -283,7 +292,7 @@ impl TicketPoller {
         let is_ours = |ticket: &Ticket| link.ticket().is_some_and(|ours| ours.id == ticket.id);
         // A search that does not show the ticket that is known lags: it says nothing about others either.
         if !tickets.iter().any(is_ours) {
-            return self.read(link, None).await.map(|result| result.map(drop));
+            return Ok(Ok(IsReplaced(false)));
         }
         let mut tickets = tickets.into_iter();
         let (oldest, others): (Option<Ticket>, Vec<Ticket>) = (tickets.next(), tickets.collect());
@@ -300,8 +309,8 @@ impl TicketPoller {
                 return Ok(Err(failure));
             }
         }
-        let is_same = link.ticket().is_some_and(|ticket| ticket.id == oldest.id);
-        self.record_duplicate_check(link, DuplicateCheck::Merged((!is_same).then_some(oldest)))
+        let other = (!is_ours(&oldest)).then_some(oldest);
+        self.record_duplicate_check(link, DuplicateCheck::Merged(other))
             .await
     }
 
@@ -309,15 +318,20 @@ impl TicketPoller {
         &self,
         link: &TicketLink,
         found: DuplicateCheck,
-    ) -> StoreResult<Result<(), Failure>> {
+    ) -> StoreResult<Result<IsReplaced, Failure>> {
         let change = self.source.change(Actor::System);
         let looks = &self.store.ticket_polls;
+        let is_replaced = IsReplaced(matches!(found, DuplicateCheck::Merged(Some(_))));
         looks
             .record_duplicate_check(link.webhook_id, link.incident_id, id_of(link), found, change)
             .await?;
-        Ok(Ok(()))
+        Ok(Ok(is_replaced))
     }
 }
+
+/// Whether another ticket is the incident's by now.
+#[derive(Debug, PartialEq, Eq)]
+struct IsReplaced(bool);
 
 /// The id of a link's ticket.
 fn id_of(link: &TicketLink) -> String {

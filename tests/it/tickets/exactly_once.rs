@@ -162,6 +162,26 @@ async fn of_two_tickets_the_older_stays_and_the_other_is_closed() {
 }
 
 #[tokio::test]
+async fn an_incident_follows_its_ticket_at_once_though_others_made_with_it_are_looked_for() {
+    for kind in KINDS {
+        let desk = Desk::start(kind, json!({})).await;
+        desk.let_it_call().await;
+        warm_up(&desk).await;
+        // Made twice, as far as anybody knows.
+        desk.system.fail_next("lost_before");
+        let incident = desk.app.trigger("closed soon").await;
+        while desk.app.deliveries("status=delivered").await.len() < 2 {
+            desk.app.advance(Duration::from_secs(30));
+            desk.app.quiesce().await;
+        }
+        desk.move_ticket(&incident, "done").await;
+        // No time passes.
+        let is_resolved = async || desk.incident(&incident).await["status"] == "resolved";
+        desk.until(&format!("{kind} is followed"), is_resolved).await;
+    }
+}
+
+#[tokio::test]
 async fn two_webhooks_at_one_place_keep_their_tickets_apart() {
     for kind in KINDS {
         let desk = Desk::start(kind, json!({})).await;
