@@ -385,7 +385,7 @@ impl LinkRow {
         match found {
             DuplicateCheck::Merged(Some(stays)) if owner.is_none() => {
                 let moved = Self {
-                    seen: stays.phase,
+                    seen: seen_first(stays.phase, checked.seen),
                     state: Some(LinkState::Linked(stays.clone())),
                     next_poll_at: Some(now),
                     ..checked
@@ -394,6 +394,15 @@ impl LinkRow {
             }
             DuplicateCheck::Clean | DuplicateCheck::Merged(_) => Some((checked, false)),
         }
+    }
+}
+
+/// What both sides agree on when a ticket is first known here: where it stands, unless it is over. Nobody makes one that is, so that
+/// it was closed before.
+fn seen_first(phase: TicketPhase, before: TicketPhase) -> TicketPhase {
+    match phase {
+        TicketPhase::New | TicketPhase::InProgress => phase,
+        TicketPhase::Done => before,
     }
 }
 

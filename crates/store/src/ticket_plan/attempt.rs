@@ -3,10 +3,10 @@
 use model::event::EventName;
 use model::id::IncidentId;
 use model::patch::Patch;
-use model::ticket::{LinkState, LinkUpdate, POLL_INTERVAL, TicketNews, TicketPhase, is_in_line};
+use model::ticket::{LinkState, LinkUpdate, POLL_INTERVAL, TicketNews, is_in_line};
 use model::time::Timestamp;
 
-use super::{IncidentStanding, LinkRow};
+use super::{IncidentStanding, LinkRow, seen_first};
 
 /// What an attempt means for its delivery's link, with all that this depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,9 +55,8 @@ impl LinkRow {
                 Self {
                     seen: match ticket.phase {
                         phase if is_agreed => phase,
-                        // Nobody makes a ticket that is over: it was closed before it was known here.
-                        TicketPhase::New | TicketPhase::InProgress if is_first => ticket.phase,
-                        TicketPhase::New | TicketPhase::InProgress | TicketPhase::Done => self.seen,
+                        phase if is_first => seen_first(phase, self.seen),
+                        _ => self.seen,
                     },
                     state: Some(LinkState::Linked(ticket.clone())),
                     // Whatever becomes of its delivery.

@@ -114,6 +114,25 @@ fn a_ticket_that_was_closed_before_it_was_known_here_is_news() {
 }
 
 #[test]
+fn an_older_ticket_that_was_closed_before_it_was_found_is_news() {
+    let seen = |phase| {
+        let older = Ticket {
+            id: "10000".into(),
+            ..ticket(phase)
+        };
+        let newer = row().join(&ticket(TicketPhase::InProgress), at(1));
+        let found = DuplicateCheck::Merged(Some(older));
+        let (row, is_replaced) = newer
+            .checked_for_duplicates("10001", &found, None, at(2))
+            .unwrap();
+        assert!(is_replaced);
+        row.seen
+    };
+    assert_eq!(seen(TicketPhase::Done), TicketPhase::InProgress);
+    assert_eq!(seen(TicketPhase::New), TicketPhase::New);
+}
+
+#[test]
 fn whoever_asked_by_hand_is_remembered_while_a_create_fails() {
     let update = LinkUpdate {
         news: Some(TicketNews::NotMade),
