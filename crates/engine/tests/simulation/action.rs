@@ -76,8 +76,19 @@ pub enum Action {
     GiveUp {
         delivery: usize,
     },
-    /// Somebody closes or opens a ticket where it is. Scripts that are kept may have it, those of seeds do not yet: some of them never
-    /// ended with it, as a ticket's delivery was tried again without a pause.
+    /// One of a source's alerts fires, and for so long if its sender says so; or it is over.
+    Alert {
+        key: usize,
+        fires: bool,
+        ends_in_ms: Option<u64>,
+    },
+    /// Somebody gives one of the latest incidents another assignee, severity or title, or writes on it: its tickets are told, without
+    /// an event.
+    EditIncident {
+        incident: usize,
+        what: usize,
+    },
+    /// Somebody closes or opens a ticket where it is.
     MoveTicket {
         webhook: usize,
         ticket: usize,
@@ -143,14 +154,23 @@ pub fn script(seed: u64, length: usize) -> Vec<Action> {
 fn action(random: &mut Random) -> Action {
     let any = |random: &mut Random| random.below(1000);
     match random.below(100) {
-        0..=17 => Action::Trigger {
+        0..=3 => Action::Alert {
+            key: any(random),
+            fires: !random.one_in(3),
+            ends_in_ms: random.one_in(3).then(|| random.below(7_200_000) as u64),
+        },
+        4..=17 => Action::Trigger {
             service: any(random),
             severity: any(random),
             key: random.one_in(3).then(|| any(random)),
         },
-        18..=39 => Action::Transition {
+        18..=37 => Action::Transition {
             incident: any(random),
             to: any(random),
+        },
+        38..=39 => Action::EditIncident {
+            incident: any(random),
+            what: any(random),
         },
         40..=47 => Action::Behave {
             webhook: any(random),
@@ -161,12 +181,17 @@ fn action(random: &mut Random) -> Action {
         },
         48..=50 => Action::Create(choices(random)),
         51..=53 => Action::Switch { webhook: any(random) },
-        54..=55 => Action::Edit {
+        54 => Action::Edit {
             webhook: any(random),
             choices: choices(random),
         },
-        56 => Action::Delete { webhook: any(random) },
-        57..=59 => Action::Replay {
+        55 => Action::Delete { webhook: any(random) },
+        56..=57 => Action::MoveTicket {
+            webhook: any(random),
+            ticket: any(random),
+            closes: !random.one_in(3),
+        },
+        58..=59 => Action::Replay {
             delivery: any(random),
         },
         60 => match random.one_in(2) {

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod action;
+mod alerts;
 mod behaviour;
 mod chance;
 mod checks;

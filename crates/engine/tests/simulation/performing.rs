@@ -10,13 +10,13 @@ use model::attempt::Outcome;
 use model::audit::Actor;
 use model::delivery::{Delivery, DeliveryState};
 use model::event::{Event, EventName};
-use model::id::{EventId, WebhookId};
+use model::id::{EventId, IncidentId, WebhookId};
 use model::incident::{Incident, IncidentAction, IncidentStatus, Severity};
 use model::service::ServiceRef;
 use model::webhook::WebhookState;
 use store::StoreError;
 use store::deliveries::Replayed;
-use store::incidents::{Committed, ServiceKey, TransitionRequest, Trigger};
+use store::incidents::{Committed, IncidentEdit, ServiceKey, TransitionRequest, Trigger};
 use store::webhooks::WebhookEdit;
 
 use super::action::{Action, Choices, KINDS};
@@ -40,6 +40,12 @@ impl World {
                 key,
             } => self.trigger(service, severity, key),
             Action::Transition { incident, to } => self.transition(incident, to),
+            Action::Alert {
+                key,
+                fires,
+                ends_in_ms,
+            } => self.alert(key, fires, ends_in_ms),
+            Action::EditIncident { incident, what } => self.edit_one_of_latest(incident, what),
             Action::Create(choices) => self.create(&choices),
             Action::Switch { webhook } => self.switch(webhook),
             Action::Edit { webhook, choices } => self.edit(webhook, &choices),
@@ -161,6 +167,48 @@ impl World {
         self.note(event_id, committed);
     }
 
+    fn edit_one_of_latest(&mut self, incident: usize, what: usize) {
+        let incidents = self.recent_incidents();
+        if incidents.is_empty() {
+            return;
+        }
+        let id = chosen(&incidents, incident);
+        let edit = match what % 4 {
+            0 => IncidentEdit {
+                assignee: Some(chosen(&[self.person, None], what / 4)),
+                ..IncidentEdit::default()
+            },
+            1 => IncidentEdit {
+                severity: Some(chosen(Severity::ALL, what / 4)),
+                ..IncidentEdit::default()
+            },
+            2 => return self.retitle(id),
+            _ => {
+                let change = self.source.change(Actor::System);
+                let text = format!("note {what}");
+                return self
+                    .ask(async move |store| store.incidents.add_note(id, text, change).await.unwrap());
+            }
+        };
+        self.edit_incident(id, edit);
+    }
+
+    /// A title that no incident had before, and by which it is still known.
+    pub fn retitle(&self, id: IncidentId) {
+        let incident = self.ask(async move |store| store.incidents.get(id).await.unwrap());
+        let title = format!("{} at {}", known_by(&incident.title), self.monotonic_ms());
+        let edit = IncidentEdit {
+            title: Some(title),
+            ..IncidentEdit::default()
+        };
+        self.edit_incident(id, edit);
+    }
+
+    fn edit_incident(&self, id: IncidentId, edit: IncidentEdit) {
+        let change = self.source.change(Actor::System);
+        self.ask(async move |store| store.incidents.edit(id, edit, change).await.unwrap());
+    }
+
     fn note(&mut self, event_id: EventId, committed: Result<Committed, StoreError>) {
         match committed {
             Ok(Committed::Created(_) | Committed::Changed(_)) => self.accepted.push(event_id),
@@ -280,10 +328,12 @@ impl World {
         };
         let now = self.source.now();
         let (since, until) = (now.minus(6 * HOUR), now.plus(HOUR));
-        let is_dead =
-            |delivery: &Delivery| delivery.webhook_id == id && delivery.state == DeliveryState::Dead;
-        let dead = self.all_deliveries().into_iter().filter(is_dead);
-        dead.for_each(|delivery| self.expectation.replayed(delivery.id));
+        let is_recovered = |delivery: &Delivery| {
+            let is_of_then = since <= delivery.created_at && delivery.created_at < until;
+            delivery.webhook_id == id && delivery.state == DeliveryState::Dead && is_of_then
+        };
+        let recovered = self.all_deliveries().into_iter().filter(is_recovered);
+        recovered.for_each(|delivery| self.expectation.replayed(delivery.id));
         self.webhooks.get_mut(&id).unwrap().may_double = true;
         let change = self.source.change(Actor::System);
         self.ask(async move |store| {
@@ -365,6 +415,11 @@ impl World {
         let living = self.living();
         (!living.is_empty()).then(|| living[webhook % living.len()])
     }
+}
+
+/// What of an incident's title stays.
+pub fn known_by(title: &str) -> &str {
+    title.split_inclusive(" here").next().unwrap_or(title)
 }
 
 /// What a test tells of.

@@ -11,6 +11,7 @@ use model::filter::Filter;
 use model::outage::AfterOutage;
 use model::retry::RetrySchedule;
 use model::secret::SecretText;
+use model::ticket::{HEADLINE_OPTION, WRITTEN_NOTES_OPTION};
 use model::webhook::{Ordering, Rate, Webhook, WebhookKind, WebhookSecrets, WebhookSettings, WhenDisabled};
 
 use super::action::{Choices, KINDS};
@@ -145,7 +146,12 @@ fn values(kind: &str) -> Vec<(&'static str, &'static str)> {
             ("account", "opsknight.integration"),
             ("password", "good-password"),
         ],
-        "github" | "gitlab" => vec![("token", "good-token"), ("acknowledgedLabel", "acknowledged")],
+        "github" | "gitlab" => vec![
+            ("token", "good-token"),
+            ("acknowledgedLabel", "acknowledged"),
+            (HEADLINE_OPTION, "on"),
+            (WRITTEN_NOTES_OPTION, "on"),
+        ],
         "sqs" => vec![
             ("accessKeyId", "AKIDEXAMPLE"),
             ("secretAccessKey", "made/up/secret/access/key/of/forty/chars"),

@@ -7,13 +7,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use clock::{Clock as _, Env};
+use model::access::Role;
 use model::audit::Actor;
 use model::delivery::Delivery;
 use model::escalation::{EscalationPolicy, EscalationStep};
 use model::event::Event;
-use model::id::{EventId, IncidentId, WebhookId};
-use model::service::Service;
+use model::id::{EventId, IncidentId, SourceId, UserId, WebhookId};
+use model::service::{Service, ServiceRef};
 use model::time::Timestamp;
+use model::user::User;
 use store::deliveries::DeliveryFilter;
 use store::{Page, Store, StoreResult};
 
@@ -55,6 +57,11 @@ pub struct World {
     /// What users were told is not on disk.
     pub refused: BTreeSet<EventId>,
     pub directory: TempDir,
+    /// Where alerts come from; nothing before it is made.
+    pub alert_source: Option<SourceId>,
+    pub alerts_sent: u64,
+    /// To whom incidents are given; nobody before there is one.
+    pub person: Option<UserId>,
 }
 
 impl World {
@@ -76,6 +83,9 @@ impl World {
             latest: Timestamp::EPOCH,
             refused: BTreeSet::new(),
             directory: folder(),
+            alert_source: None,
+            alerts_sent: 0,
+            person: None,
         };
         world.start();
         world.furnish();
@@ -206,14 +216,29 @@ impl World {
             created_at: self.source.now(),
         };
         let services = [service("api", Some(policy.id)), service("shop", None)];
+        let person = User {
+            id: self.source.new_user_id(),
+            name: "Ann".into(),
+            email: None,
+            role: Role::Responder,
+            created_at: self.source.now(),
+            display: Default::default(),
+        };
+        self.person = Some(person.id);
+        let alerting = ServiceRef {
+            id: services[0].id,
+            name: services[0].name.clone(),
+        };
         let source = self.source.clone();
         self.ask(async move |store| {
             let change = || source.change(Actor::System);
+            store.users.create(person, change()).await.unwrap();
             store.policies.create(policy, change()).await.unwrap();
             for service in services {
                 store.services.create(service, change()).await.unwrap();
             }
         });
+        self.make_source(alerting);
     }
 
     /// Takes in what has happened since the last time, and judges it.
