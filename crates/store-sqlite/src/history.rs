@@ -4,6 +4,7 @@
 //! It goes past the writer and everything that is decided there, as millions of rows would take an hour otherwise. The rows are
 //! such as a server writes; nothing is counted for the insights.
 
+use std::fs::File;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -90,7 +91,11 @@ pub fn write(directory: &Path, history: &History) -> StoreResult<()> {
     }
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)")
-        .map_err(unavailable)
+        .map_err(unavailable)?;
+    // Or the system would write it during the measurement: SQLite waits only for what its last checkpoint wrote.
+    File::open(directory.join(FILE_NAME))
+        .and_then(|file| file.sync_all())
+        .map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 /// An incident with all that belongs to it.
