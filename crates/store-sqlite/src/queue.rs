@@ -11,7 +11,6 @@ use model::time::Timestamp;
 use store::StoreError;
 use store::StoreResult;
 use store::delivery_plan::{InitialState, claimed_delivery, delivery_id};
-use store::planned_times::{PLANNED_TIMES, PlannedTime};
 use store::queue::{AttemptRecord, ClaimRequest, Claimed, Membership, Queue, Recorded};
 
 use super::claims::{self, Wakes, is_enabled, next_due_at};
@@ -84,6 +83,25 @@ impl Queue for Database {
     }
 }
 
+/// What else a server plans by its own clock.
+const PLANNED: [&str; 5] = [
+    "UPDATE ticket_links SET next_poll_at = max(0, next_poll_at + ?3) WHERE next_poll_at > ?1 AND next_poll_at < ?2",
+    "UPDATE webhooks SET canary_due_at = max(0, canary_due_at + ?3) WHERE canary_due_at > ?1 AND canary_due_at < ?2",
+    "UPDATE operational_notices SET due_at = max(0, due_at + ?3) WHERE due_at > ?1 AND due_at < ?2",
+    "UPDATE sources SET storm_until = max(0, storm_until + ?3) WHERE storm_until > ?1 AND storm_until < ?2",
+    // Unless it is quiet, its sender has said when it ends.
+    "UPDATE source_alerts SET resolve_at = max(0, resolve_at + ?3)
+     WHERE is_quiet AND resolve_at > ?1 AND resolve_at < ?2",
+];
+
+/// Since when something is measured: it stays as long ago as it was. What began after a jump forward has the new time already.
+const BEGUN: [&str; 4] = [
+    "UPDATE sources SET window_at = max(0, window_at + ?2) WHERE ?2 < 0 OR window_at <= ?1",
+    "UPDATE sources SET last_request_at = max(0, last_request_at + ?2) WHERE ?2 < 0 OR last_request_at <= ?1",
+    "UPDATE sources SET silence_told_at = max(0, silence_told_at + ?2) WHERE ?2 < 0 OR silence_told_at <= ?1",
+    "UPDATE source_alerts SET changes_at = max(0, changes_at + ?2) WHERE ?2 < 0 OR changes_at <= ?1",
+];
+
 /// Claimed ones move too: they may be given back.
 fn shift_schedule(
     context: &mut WriteContext<'_>,
@@ -118,15 +136,15 @@ fn shift_schedule(
          WHERE escalate_at IS NOT NULL AND escalate_at > ?1 AND escalate_at < ?2",
         (after.as_millis(), before.as_millis(), by_ms),
     )?;
-    for PlannedTime { table, column, only } in PLANNED_TIMES {
-        let sql = format!(
-            "UPDATE {table} SET {column} = max(0, {column} + ?3) WHERE {column} > ?1 AND {column} < ?2 AND {only}"
-        );
+    for sql in PLANNED {
         execute(
             context.connection,
-            &sql,
+            sql,
             (after.as_millis(), before.as_millis(), by_ms),
         )?;
+    }
+    for sql in BEGUN {
+        execute(context.connection, sql, (after.as_millis(), by_ms))?;
     }
     wakes.send_after_commit(context);
     Ok(())

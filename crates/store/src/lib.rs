@@ -36,7 +36,6 @@ pub mod outage_plan;
 pub mod overview;
 pub mod page;
 pub mod passkeys;
-pub mod planned_times;
 pub mod queue;
 pub mod receipts;
 pub mod receiver_links;

@@ -150,8 +150,8 @@ pub trait Queue: Send + Sync {
     /// Frees the claims of nodes whose lease ran out; says how many.
     async fn rescue(&self, now: Timestamp) -> StoreResult<u64>;
 
-    /// Moves everything that is planned between two times (deliveries, escalations,
-    /// [`PLANNED_TIMES`](crate::planned_times::PLANNED_TIMES)) by `by_ms`: the wall clock jumped.
+    /// Moves all that is planned between two times by `by_ms`, and what is measured since some time as far as it began before: the
+    /// wall clock jumped.
     async fn shift_schedule(&self, after: Timestamp, before: Timestamp, by_ms: i64) -> StoreResult<()>;
 
     /// Stores a sample event and its one delivery to a webhook, claimed by this node.
