@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::lease::Lease;
 use clock::Env;
 use model::audit::Actor;
-use model::time::Timestamp;
 use store::Store;
 use store::StoreResult;
 use store::log_store_failure;
@@ -24,13 +23,14 @@ const GRACE: Duration = Duration::from_secs(180);
 
 /// Runs until the task is dropped, while this node leads. Two nodes that did so at once would only get in each other's way.
 pub async fn run(store: Store, source: Env, lease: Arc<Lease>) {
-    // Since when requests can have come: silence of before was our own.
+    // Since when requests can have come, on the clock that nobody sets: silence of before was our own.
     let mut listening_since = None;
     loop {
         let mut resolved = 0;
         if lease.leads(source.monotonic_millis()) {
-            let since = *listening_since.get_or_insert_with(|| source.now());
-            match tend(&store, &source, since).await {
+            let since_ms = *listening_since.get_or_insert_with(|| source.monotonic_millis());
+            let listened = Duration::from_millis((source.monotonic_millis() - since_ms).unsigned_abs());
+            match tend(&store, &source, listened).await {
                 Ok(count) => resolved = count,
                 Err(error) => {
                     log_store_failure!(error, "alerts that are due could not be looked for; trying again");
@@ -46,9 +46,10 @@ pub async fn run(store: Store, source: Env, lease: Arc<Lease>) {
     }
 }
 
-async fn tend(store: &Store, source: &Env, since: Timestamp) -> StoreResult<u32> {
-    store.sources.tell_silent(source.now(), since).await?;
-    match since.plus(GRACE) <= source.now() {
+async fn tend(store: &Store, source: &Env, listened: Duration) -> StoreResult<u32> {
+    let now = source.now();
+    store.sources.tell_silent(now, now.minus(listened)).await?;
+    match listened >= GRACE {
         true => resolve_due(store, source).await,
         false => Ok(0),
     }
