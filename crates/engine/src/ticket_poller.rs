@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::dispatcher::Dispatcher;
 use clock::Env;
 use destination::ticketing::{Comment, QueryResult, Reading, TicketQuery};
-use model::attempt::Failure;
+use model::attempt::{Disposition, Failure};
 use model::audit::Actor;
 use model::digest::sha256;
 use model::id::{AuditId, IncidentId, WebhookId};
@@ -185,17 +185,23 @@ impl TicketPoller {
         }
     }
 
-    /// Looks for tickets that were made with this one, and reads it whatever comes of that, unless another one has taken its place.
+    /// Looks for tickets that were made with this one, and reads it whatever comes of that, unless another one has taken its place
+    /// or its system wants no requests now.
     async fn look(&self, due: &DuePoll) -> StoreResult<Result<(), Failure>> {
         let checked = match due.must_check_duplicates {
             true => self.check_duplicates(&due.link).await?,
-            false => Ok(IsReplaced(false)),
+            false => Ok(Standing::Stays),
         };
-        if checked == Ok(IsReplaced(true)) {
-            return Ok(Ok(()));
+        match &checked {
+            Ok(Standing::IsReplaced) => return Ok(Ok(())),
+            Err(failure) if failure.disposition == Disposition::RateLimited => return Ok(checked.map(drop)),
+            Ok(Standing::Stays) | Err(_) => {}
         }
-        let read = self.read(&due.link, None).await?;
-        Ok(read.and(checked.map(drop)))
+        Ok(match self.read(&due.link, None).await? {
+            // It is read again in a moment.
+            Ok(PollOutcome::Busy) => Ok(()),
+            read => read.and(checked.map(drop)),
+        })
     }
 
     /// Reads a ticket, and lets its incident follow, if somebody wants that or the webhook's settings say so.
@@ -280,7 +286,7 @@ impl TicketPoller {
     }
 
     /// Looks for tickets that were made twice, closes all but the oldest, and remembers that one.
-    async fn check_duplicates(&self, link: &TicketLink) -> StoreResult<Result<IsReplaced, Failure>> {
+    async fn check_duplicates(&self, link: &TicketLink) -> StoreResult<Result<Standing, Failure>> {
         let question = TicketQuery::Marked {
             marker: link.marker(),
         };
@@ -292,7 +298,7 @@ impl TicketPoller {
         let is_ours = |ticket: &Ticket| link.ticket().is_some_and(|ours| ours.id == ticket.id);
         // A search that does not show the ticket that is known lags: it says nothing about others either.
         if !tickets.iter().any(is_ours) {
-            return Ok(Ok(IsReplaced(false)));
+            return Ok(Ok(Standing::Stays));
         }
         let mut tickets = tickets.into_iter();
         let (oldest, others): (Option<Ticket>, Vec<Ticket>) = (tickets.next(), tickets.collect());
@@ -318,20 +324,26 @@ impl TicketPoller {
         &self,
         link: &TicketLink,
         found: DuplicateCheck,
-    ) -> StoreResult<Result<IsReplaced, Failure>> {
+    ) -> StoreResult<Result<Standing, Failure>> {
         let change = self.source.change(Actor::System);
         let looks = &self.store.ticket_polls;
-        let is_replaced = IsReplaced(matches!(found, DuplicateCheck::Merged(Some(_))));
+        let standing = match found {
+            DuplicateCheck::Merged(Some(_)) => Standing::IsReplaced,
+            DuplicateCheck::Merged(None) | DuplicateCheck::Clean => Standing::Stays,
+        };
         looks
             .record_duplicate_check(link.webhook_id, link.incident_id, id_of(link), found, change)
             .await?;
-        Ok(Ok(is_replaced))
+        Ok(Ok(standing))
     }
 }
 
-/// Whether another ticket is the incident's by now.
-#[derive(Debug, PartialEq, Eq)]
-struct IsReplaced(bool);
+/// Whether a ticket is still its incident's.
+enum Standing {
+    Stays,
+    /// An older one is.
+    IsReplaced,
+}
 
 /// The id of a link's ticket.
 fn id_of(link: &TicketLink) -> String {
