@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Desk, KINDS};
+use crate::support::platform::Hold;
 
 #[tokio::test]
 async fn an_incident_has_one_ticket_that_goes_along_with_it() {
@@ -207,4 +208,32 @@ async fn a_changed_title_and_severity_reach_the_ticket_if_that_is_wanted() {
         };
         assert_eq!(told, requests, "{kind}: {}", desk.story().await);
     }
+}
+
+#[tokio::test]
+async fn a_title_that_changes_while_its_ticket_is_being_made_reaches_it() {
+    // Jira's answer to a create says little: the ticket is read before anything is done with it.
+    let desk = Desk::start("jira", json!({"changes": "on"})).await;
+    let webhook = format!("/api/v1/webhooks/{}", desk.webhook);
+    let hasty = json!({"timeout": "1s"});
+    let edited = desk.app.api.send("PATCH", &webhook, Some(hasty), &[]).await;
+    edited.unwrap().expect(200);
+    desk.app.trigger("an ordinary one").await;
+    desk.settle(1).await;
+    desk.system.hold(2, Hold::Before);
+    let incident = desk.app.trigger("a first title").await;
+    let is_made = async || desk.system.is_holding();
+    desk.until("the ticket is made", is_made).await;
+    let path = format!("/api/v1/incidents/{incident}");
+    let title = json!({"title": "Another title"});
+    let edited = desk.app.api.send("PATCH", &path, Some(title), &[]).await;
+    edited.unwrap().expect(200);
+    desk.system.let_go();
+    desk.settle(2).await;
+    let tickets = desk.tickets().concat();
+    assert!(
+        tickets.contains("Another title"),
+        "{tickets} {}",
+        desk.story().await
+    );
 }

@@ -86,9 +86,11 @@ pub(crate) fn renewed(task: &Task<'_>) -> Option<Event> {
 /// Whether the ticket has to be told.
 pub(crate) fn is_news(state: &TicketState, inputs: &Inputs<'_>) -> bool {
     let is_wanted = inputs.task.target.option(HEADLINE_OPTION) == "on";
-    let told = state.told.headline.clone().or_else(|| of_event(&inputs.task));
-    is_wanted
-        && !state.delivery.is_fresh
-        && !state.delivery.has_given_up(Chore::Headline)
-        && told != digest(&inputs.task)
+    let told = match (&state.told.headline, state.delivery.is_fresh) {
+        (Some(told), _) => Some(told.clone()),
+        // It was found again, as it was made a moment ago.
+        (None, true) => return false,
+        (None, false) => of_event(&inputs.task),
+    };
+    is_wanted && !state.delivery.has_given_up(Chore::Headline) && told != digest(&inputs.task)
 }

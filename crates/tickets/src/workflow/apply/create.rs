@@ -2,6 +2,7 @@
 
 use crate::workflow::action::{Facts, Mark, Observation, Sighting, Trouble, TroubleKind};
 use crate::workflow::apply::{After, FIND_AGAIN, Verdict, strange};
+use crate::workflow::headline;
 use crate::workflow::state::{Chore, Doubt, Link, Name, Phase};
 use destination::task::Classification;
 use model::attempt::{Disposition, Failure, Outcome};
@@ -39,6 +40,10 @@ impl After<'_> {
         delivery.is_fresh = true;
         delivery.dropped.clear();
         delivery.seen = Some(Phase(TicketPhase::New));
+        // Whatever changes from now on, before its last request too, is news.
+        self.state.told = std::mem::take(&mut self.state.told).about(&sighting.ticket.id);
+        self.state.told.headline = headline::digest(&self.inputs.task);
+        self.state.told.assignee = Some(self.inputs.assignee_id());
         if !sighting.is_partial {
             self.see(&sighting);
             return self.go_on(format!("{made}{without}"));
@@ -47,7 +52,6 @@ impl After<'_> {
             id: sighting.ticket.id.clone(),
             key: sighting.ticket.key,
         });
-        self.state.told = std::mem::take(&mut self.state.told).about(&sighting.ticket.id);
         self.go_on(format!("{made}{without}"))
     }
 
