@@ -88,7 +88,8 @@ impl World {
         assert!(found.is_empty(), "events out of nothing: {found:?}");
     }
 
-    /// All faults end, and people close half of the issues and give the latest incidents other titles; then nothing may stay open, and every platform shows what it should.
+    /// All faults end, and people close half of the issues and give the latest incidents other titles; then nothing may stay open, and
+    /// every platform shows what it should.
     pub fn heal(&mut self) {
         for known in self.webhooks.values() {
             self.receivers.behave(&known.host, Behaviour::Healthy);
@@ -146,7 +147,7 @@ impl World {
         }
     }
 
-    /// Every issue of an incident that is open has the title that the incident was given at the end. Of one that is over, there may be
+    /// Every ticket of an incident that is open has the title that the incident was given at the end. Of one that is over, there may be
     /// nothing left to tell.
     fn check_titles(&self, id: IncidentId) {
         let (incident, links) = self.ask(async move |store| {
@@ -158,7 +159,7 @@ impl World {
         }
         for LinkOverview { link, .. } in links {
             let (known, ticket) = (&self.webhooks[&link.webhook_id], link.ticket());
-            if known.is_deleted || !CODE_HOSTS.contains(&known.kind) || ticket.is_none() {
+            if known.is_deleted || !TICKET_KINDS.contains(&known.kind) || ticket.is_none() {
                 continue;
             }
             let tickets = self.receivers.messages(&known.host);

@@ -141,10 +141,12 @@ fn values(kind: &str) -> Vec<(&'static str, &'static str)> {
             ("account", "opsknight@example.com"),
             ("token", "good-token"),
             ("project", "OPS"),
+            (HEADLINE_OPTION, "on"),
         ],
         "servicenow" => vec![
             ("account", "opsknight.integration"),
             ("password", "good-password"),
+            (HEADLINE_OPTION, "on"),
         ],
         "github" | "gitlab" => vec![
             ("token", "good-token"),
