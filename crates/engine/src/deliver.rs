@@ -113,7 +113,7 @@ impl Deliverer {
         secrets.extend(links.acts.into_iter().map(|act| act.token));
         secrets.extend(token.map(|token| token.text.reveal().to_owned()));
         let mut ended = finish_attempt(&self.source, prepared, delivery, made);
-        ended.record.incident_seen.clone_from(&known.incident_seen);
+        ended.record.ticket_content.clone_from(&known.ticket_content);
         ended
     }
 

@@ -9,7 +9,7 @@ use model::ticket::{LinkState, LinkUpdate, TicketLink, TicketNews};
 use model::time::Timestamp;
 use store::Store;
 use store::StoreResult;
-use store::tickets::Tellable;
+use store::tickets::TicketContent;
 use store::webhooks::MessageRef;
 
 /// See the module.
@@ -23,8 +23,8 @@ pub struct DeliveryContext {
     pub workflow: Option<String>,
     /// What the incident says beyond the event.
     pub incident_context: Option<IncidentContext>,
-    /// What of that its ticket is told without an event.
-    pub incident_seen: Option<Box<Tellable>>,
+    /// What of that its ticket shows.
+    pub ticket_content: Option<Box<TicketContent>>,
 }
 
 impl DeliveryContext {
@@ -48,7 +48,7 @@ impl DeliveryContext {
         let context = store.tickets.load_context(webhook_id, incident_id).await?;
         Ok(Self {
             message_ref: None,
-            incident_seen: Some(Box::new(context.tellable())),
+            ticket_content: Some(Box::new(context.content())),
             link: context.link,
             workflow: context.workflow,
             incident_context: Some(IncidentContext {

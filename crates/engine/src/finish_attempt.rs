@@ -155,7 +155,7 @@ pub fn finish_one_of(
         attempt,
         next_step,
         spent,
-        incident_seen: None,
+        ticket_content: None,
         settings_of: prepared.webhook.updated_at,
     };
     AttemptResult {

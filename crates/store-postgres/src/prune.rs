@@ -1,4 +1,4 @@
-//! Pruning: finished deliveries with their attempts, then days of attempts, events that nothing refers to, and the small
+//! Pruning: finished deliveries with their attempts, then days of attempts, events that nothing needs, and the small
 //! things. Incidents are never pruned.
 //!
 //! What may go is looked for without locks, in the order of ids, and deleted in small batches, so that deliveries never wait
@@ -195,7 +195,7 @@ macro_rules! is_unused {
         "NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence)
          AND (EXISTS (SELECT 1 FROM events later
                       WHERE later.incident_id = e.incident_id AND later.sequence > e.sequence AND NOT later.is_test)
-              OR NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = e.incident_id AND i.status <> 'resolved'))"
+              OR coalesce((SELECT i.status = 'resolved' FROM incidents i WHERE i.id = e.incident_id), true))"
     };
 }
 

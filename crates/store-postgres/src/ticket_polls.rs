@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use model::audit::{Actor, Change};
 use model::id::{AuditId, IncidentId, WebhookId};
 use model::time::Timestamp;
+use store::StoreError;
 use store::StoreResult;
 use store::incidents::{Committed, TransitionRequest};
 use store::ticket_plan::{IncidentStanding, LinkRow, PollPlan, WebhookStanding};
@@ -373,7 +374,9 @@ async fn apply_duplicate_check(
     .await?;
     audit::write(&context.connection, change, "ticket.join", incident_id, &sentence).await?;
     // The one that stays was told nothing of what came since.
-    ticket_requests::deliver_latest(context, incident_id, webhook_id, change.at)
-        .await
-        .map(|_| ())
+    match ticket_requests::deliver_latest(context, incident_id, webhook_id, change.at).await {
+        // Of what is over and pruned there is nothing to tell.
+        Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

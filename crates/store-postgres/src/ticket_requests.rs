@@ -19,7 +19,7 @@ use store::tickets::Requested;
 
 use super::audit;
 use super::claims::{Wakes, is_enabled};
-use super::columns::{bytes, optional_id, optional_number, parsed, value};
+use super::columns::{bytes, optional_number, parsed, value};
 use super::connection::Connection;
 use super::events;
 use super::incident_rows;
@@ -162,11 +162,7 @@ pub async fn tell_linked(
     news: TicketsNeedTelling,
     now: Timestamp,
 ) -> StoreResult<()> {
-    let sql = "SELECT l.webhook_id, w.options, (
-                   SELECT d.id FROM deliveries d
-                   WHERE d.incident_id = l.incident_id AND d.webhook_id = l.webhook_id AND NOT d.is_test
-                   ORDER BY d.event_sequence DESC LIMIT 1) AS delivery_id
-               FROM ticket_links l JOIN webhooks w ON w.id = l.webhook_id
+    let sql = "SELECT l.webhook_id, w.options FROM ticket_links l JOIN webhooks w ON w.id = l.webhook_id
                WHERE l.incident_id = $1 AND l.ticket_id IS NOT NULL AND w.deleted_at IS NULL
                    AND (w.disabled_since IS NULL OR w.when_disabled = 'hold')
                ORDER BY l.webhook_id";
@@ -174,32 +170,52 @@ pub async fn tell_linked(
         .connection
         .read_all(sql, &[&&incident_id.as_bytes()[..]], |row| {
             let options = parsed(row, "options", |json| serde_json::from_str(json).ok())?;
-            Ok((
-                WebhookId::from_bytes(bytes(row, "webhook_id")?),
-                options,
-                optional_id(row, "delivery_id")?.map(DeliveryId::from_bytes),
-            ))
+            Ok((WebhookId::from_bytes(bytes(row, "webhook_id")?), options))
         })
         .await?;
     let mut wakes = Wakes::default();
-    for (webhook_id, options, last) in told {
-        if !news.concerns(&options) {
-            continue;
-        }
-        let is_open = lanes::has_open(&context.connection, incident_id, webhook_id).await?;
-        match last {
-            _ if is_open => {}
-            Some(last) => reopen(context, (incident_id, webhook_id), last, now, &mut wakes).await?,
-            // All that was delivered is pruned.
-            None => {
-                if let Some(sequence) = latest_event(&context.connection, incident_id).await? {
-                    make(context, incident_id, webhook_id, sequence, now, &mut wakes).await?;
-                }
-            }
+    for (webhook_id, options) in told {
+        if news.concerns(&options) {
+            tell_again(context, incident_id, webhook_id, now, &mut wakes).await?;
         }
     }
     wakes.send_after_commit(context);
     Ok(())
+}
+
+/// Has a ticket told again by the last delivery of its lane, unless that is on its way. One of an earlier event, which may be under
+/// way, tells nothing. Locks the incident.
+async fn tell_again(
+    context: &mut WriteContext,
+    incident_id: IncidentId,
+    webhook_id: WebhookId,
+    now: Timestamp,
+    wakes: &mut Wakes,
+) -> StoreResult<()> {
+    // Whatever is open there stays so until this transaction has ended.
+    lanes::has_open(&context.connection, incident_id, webhook_id).await?;
+    let sql = "SELECT id, finished_at IS NULL AS is_open FROM deliveries
+               WHERE incident_id = $1 AND webhook_id = $2 AND NOT is_test ORDER BY event_sequence DESC LIMIT 1";
+    let lane = (&incident_id.as_bytes()[..], &webhook_id.as_bytes()[..]);
+    let from_row = |row: &Row| {
+        let id = DeliveryId::from_bytes(bytes(row, "id")?);
+        Ok((id, value(row, "is_open")?))
+    };
+    let last = context
+        .connection
+        .read_one(sql, &[&lane.0, &lane.1], from_row)
+        .await?;
+    match last {
+        Some((_, true)) => Ok(()),
+        Some((last, false)) => reopen(context, (incident_id, webhook_id), last, now, wakes).await,
+        // All that was delivered is pruned.
+        None => match latest_event(&context.connection, incident_id).await? {
+            Some(sequence) => make(context, incident_id, webhook_id, sequence, now, wakes)
+                .await
+                .map(drop),
+            None => Ok(()),
+        },
+    }
 }
 
 /// An edit or a note that came while the ticket was being told waited for that to end: it was not told.
@@ -208,7 +224,7 @@ pub async fn tell_what_came_meanwhile(
     record: &AttemptRecord,
     now: Timestamp,
 ) -> StoreResult<()> {
-    let Some(seen) = record.incident_seen.as_deref().filter(|_| !record.is_test) else {
+    let Some(seen) = record.ticket_content.as_deref().filter(|_| !record.is_test) else {
         return Ok(());
     };
     let (incident_id, webhook_id) = (record.incident_id, record.webhook_id);
@@ -217,19 +233,9 @@ pub async fn tell_what_came_meanwhile(
         .link
         .as_ref()
         .is_some_and(|link| link.ticket().is_some());
-    if !is_linked || now_known.tellable() == *seen {
-        return Ok(());
-    }
-    if !lanes::has_open(&context.connection, incident_id, webhook_id).await? {
+    if is_linked && now_known.content() != *seen {
         let mut wakes = Wakes::default();
-        reopen(
-            context,
-            (incident_id, webhook_id),
-            record.delivery_id,
-            now,
-            &mut wakes,
-        )
-        .await?;
+        tell_again(context, incident_id, webhook_id, now, &mut wakes).await?;
         wakes.send_after_commit(context);
     }
     Ok(())
@@ -261,7 +267,7 @@ pub async fn deliver_latest(
     Ok(id)
 }
 
-/// An incident's latest event. One that is open has one.
+/// An incident's latest event, unless it is pruned.
 async fn latest_event(connection: &Connection, incident_id: IncidentId) -> StoreResult<Option<i64>> {
     let sql = "SELECT max(sequence) AS latest FROM events WHERE incident_id = $1 AND NOT is_test";
     let latest = connection

@@ -1,4 +1,4 @@
-//! Pruning: finished deliveries with their attempts, then events that nothing refers to, then the small things.
+//! Pruning: finished deliveries with their attempts, then events that nothing needs, then the small things.
 //! Incidents are never pruned.
 //!
 //! What may go is looked for on a reader, in the order of ids, and deleted by the writer in small batches, so that
@@ -117,7 +117,7 @@ macro_rules! is_unused {
         "NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.incident_id = e.incident_id AND d.event_sequence = e.sequence)
          AND (EXISTS (SELECT 1 FROM events later
                       WHERE later.incident_id = e.incident_id AND later.sequence > e.sequence AND later.is_test = 0)
-              OR NOT EXISTS (SELECT 1 FROM incidents i WHERE i.id = e.incident_id AND i.status <> 'resolved'))"
+              OR coalesce((SELECT i.status = 'resolved' FROM incidents i WHERE i.id = e.incident_id), true))"
     };
 }
 

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use model::audit::{Actor, Change};
 use model::id::{AuditId, IncidentId, WebhookId};
 use model::time::Timestamp;
+use store::StoreError;
 use store::StoreResult;
 use store::incidents::{Committed, TransitionRequest};
 use store::ticket_plan::{IncidentStanding, LinkRow, PollPlan, WebhookStanding};
@@ -355,5 +356,9 @@ fn apply_duplicate_check(
     )?;
     audit::write(context.connection, change, "ticket.join", incident_id, &sentence)?;
     // The one that stays was told nothing of what came since.
-    ticket_requests::deliver_latest(context, incident_id, webhook_id, change.at).map(|_| ())
+    match ticket_requests::deliver_latest(context, incident_id, webhook_id, change.at) {
+        // Of what is over and pruned there is nothing to tell.
+        Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }

@@ -161,52 +161,56 @@ pub fn tell_linked(
 ) -> StoreResult<()> {
     let told = read_all(
         context.connection,
-        "SELECT l.webhook_id, w.options, (
-             SELECT d.id FROM deliveries d INDEXED BY deliveries_lane
-             WHERE d.incident_id = l.incident_id AND d.webhook_id = l.webhook_id AND d.is_test = 0
-             ORDER BY d.event_sequence DESC LIMIT 1)
-         FROM ticket_links l CROSS JOIN webhooks w ON w.id = l.webhook_id
+        "SELECT l.webhook_id, w.options FROM ticket_links l CROSS JOIN webhooks w ON w.id = l.webhook_id
          WHERE l.incident_id = ?1 AND l.ticket_id IS NOT NULL AND w.deleted_at IS NULL
              AND (w.disabled_since IS NULL OR w.when_disabled = 'hold')",
         [incident_id.as_bytes()],
         |row| {
-            let delivery: Option<[u8; 16]> = row.get(2)?;
+            let webhook_id = WebhookId::from_bytes(row.get(0)?);
             Ok((
-                WebhookId::from_bytes(row.get(0)?),
+                webhook_id,
                 parsed(row, "options", |json| serde_json::from_str(json).ok())?,
-                delivery.map(DeliveryId::from_bytes),
             ))
         },
     )?;
     let mut wakes = Wakes::default();
-    for (webhook_id, options, last) in told {
-        if !news.concerns(&options) {
-            continue;
-        }
-        let is_open = lanes::has_open(context.connection, incident_id, webhook_id)?;
-        match last {
-            _ if is_open => {}
-            Some(last) => {
-                let finished = Finished::in_lane(last, incident_id);
-                replays::reopen(
-                    context,
-                    &finished,
-                    webhook_id,
-                    Ordering::Incident,
-                    now,
-                    &mut wakes,
-                )?;
-            }
-            // All that was delivered is pruned.
-            None => {
-                if let Some(sequence) = latest_event(context.connection, incident_id)? {
-                    make(context, incident_id, webhook_id, sequence, now, &mut wakes)?;
-                }
-            }
+    for (webhook_id, options) in told {
+        if news.concerns(&options) {
+            tell_again(context, incident_id, webhook_id, now, &mut wakes)?;
         }
     }
     wakes.send_after_commit(context);
     Ok(())
+}
+
+/// Has a ticket told again by the last delivery of its lane, unless that is on its way. One of an earlier event, which may be under
+/// way, tells nothing.
+fn tell_again(
+    context: &mut WriteContext<'_>,
+    incident_id: IncidentId,
+    webhook_id: WebhookId,
+    now: Timestamp,
+    wakes: &mut Wakes,
+) -> StoreResult<()> {
+    let last = read_one(
+        context.connection,
+        "SELECT id, finished_at IS NULL FROM deliveries INDEXED BY deliveries_lane
+         WHERE incident_id = ?1 AND webhook_id = ?2 AND is_test = 0 ORDER BY event_sequence DESC LIMIT 1",
+        (incident_id.as_bytes(), webhook_id.as_bytes()),
+        |row| Ok((DeliveryId::from_bytes(row.get(0)?), row.get(1)?)),
+    )?;
+    match last {
+        Some((_, true)) => Ok(()),
+        Some((last, false)) => {
+            let finished = Finished::in_lane(last, incident_id);
+            replays::reopen(context, &finished, webhook_id, Ordering::Incident, now, wakes)
+        }
+        // All that was delivered is pruned.
+        None => match latest_event(context.connection, incident_id)? {
+            Some(sequence) => make(context, incident_id, webhook_id, sequence, now, wakes).map(drop),
+            None => Ok(()),
+        },
+    }
 }
 
 /// An edit or a note that came while the ticket was being told waited for that to end: it was not told.
@@ -216,7 +220,7 @@ pub fn tell_what_came_meanwhile(
     now: Timestamp,
     wakes: &mut Wakes,
 ) -> StoreResult<()> {
-    let Some(seen) = record.incident_seen.as_deref().filter(|_| !record.is_test) else {
+    let Some(seen) = record.ticket_content.as_deref().filter(|_| !record.is_test) else {
         return Ok(());
     };
     let now_known = tickets::recall(context.connection, record.webhook_id, record.incident_id)?;
@@ -224,18 +228,10 @@ pub fn tell_what_came_meanwhile(
         .link
         .as_ref()
         .is_some_and(|link| link.ticket().is_some());
-    if is_linked && now_known.tellable() != *seen {
-        let finished = Finished::in_lane(record.delivery_id, record.incident_id);
-        replays::reopen(
-            context,
-            &finished,
-            record.webhook_id,
-            Ordering::Incident,
-            now,
-            wakes,
-        )?;
+    match is_linked && now_known.content() != *seen {
+        true => tell_again(context, record.incident_id, record.webhook_id, now, wakes),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// Has the latest event of an incident delivered to a webhook: for the first time, or again. One that is open already will do.
@@ -278,7 +274,7 @@ pub fn deliver_latest(
     Ok(id)
 }
 
-/// An incident's latest event. One that is open has one.
+/// An incident's latest event, unless it is pruned.
 fn latest_event(connection: &Connection, incident_id: IncidentId) -> StoreResult<Option<i64>> {
     let latest = read_one(
         connection,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::StoreResult;
-use crate::tickets::Tellable;
+use crate::tickets::TicketContent;
 use model::attempt::{Attempt, StateUpdates};
 use model::delivery::{Claim, ClaimedDelivery, NextStep, Spending};
 use model::event::Event;
@@ -92,8 +92,8 @@ pub struct AttemptRecord {
     pub spent: Spending,
     /// What it leaves for later attempts, in the same transaction.
     pub state_updates: StateUpdates,
-    /// What of its incident the attempt knew, if it was about a ticket. If that is otherwise by now, the ticket is told again.
-    pub incident_seen: Option<Box<Tellable>>,
+    /// What the attempt knew of its incident, if it was about a ticket. If that is otherwise by now, the ticket is told again.
+    pub ticket_content: Option<Box<TicketContent>>,
     /// When the settings under which the attempt was made were last changed. Under others its word on the webhook does not
     /// count: nothing is learned, and nobody is disabled by it.
     pub settings_of: Timestamp,

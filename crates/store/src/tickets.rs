@@ -38,19 +38,19 @@ pub struct TicketContext {
     pub notes: Vec<WrittenNote>,
 }
 
-/// What of an incident its tickets are told without an event: compared as a whole, since a clock that was set makes what is newer
-/// look older.
+/// What a ticket shows of its incident beyond events. It is compared as a whole: after a clock was set back, what is newer looks
+/// older.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tellable {
+pub struct TicketContent {
     headline: Option<Headline>,
     assignee: Option<UserId>,
     notes: Vec<AuditId>,
 }
 
 impl TicketContext {
-    /// What of it a ticket is told.
-    pub fn tellable(&self) -> Tellable {
-        Tellable {
+    /// What the ticket is to show.
+    pub fn content(&self) -> TicketContent {
+        TicketContent {
             headline: self.headline.clone(),
             assignee: self.assignee.as_ref().map(|user| user.id),
             notes: self.notes.iter().map(|note| note.id).collect(),

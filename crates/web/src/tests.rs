@@ -377,7 +377,7 @@ async fn fail_its_delivery(store: &Store, source: &Env, webhook_id: WebhookId) -
         next_step: NextStep::Dead,
         spent: Default::default(),
         state_updates: Default::default(),
-        incident_seen: None,
+        ticket_content: None,
         settings_of: Default::default(),
         disable_webhook: None,
         is_test: false,

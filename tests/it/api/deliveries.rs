@@ -79,7 +79,7 @@ async fn kill_deliveries(server: &Server, webhook_id: &str) {
             next_step: NextStep::Dead,
             spent: Default::default(),
             state_updates: Default::default(),
-            incident_seen: None,
+            ticket_content: None,
             settings_of: Default::default(),
             disable_webhook: None,
         });

@@ -1,13 +1,13 @@
 //! What an incident's tickets are told without an event.
 
-use model::delivery::{ClaimedDelivery, NextStep};
+use model::delivery::{ClaimedDelivery, DeliveryState, NextStep};
 use model::event::EventName;
 use model::id::IncidentId;
 use model::incident::IncidentAction;
 use model::ticket::TicketPhase;
 use model::time::Timestamp;
 use store::queue::AttemptRecord;
-use store::tickets::Tellable;
+use store::tickets::TicketContent;
 use store::upkeep::Retention;
 
 use crate::cases;
@@ -32,16 +32,16 @@ impl World {
         self.bystanders.accept_changes(self.backend.as_ref()).await;
     }
 
-    async fn tellable(&self, incident_id: IncidentId) -> Tellable {
+    async fn content(&self, incident_id: IncidentId) -> TicketContent {
         let recalled = self.store().tickets.load_context(self.ordered, incident_id).await;
-        recalled.unwrap().tellable()
+        recalled.unwrap().content()
     }
 
     /// The ticket was told what was known of its incident.
-    async fn tell_knowing(&self, delivery: &ClaimedDelivery, known: Tellable, at: Timestamp) {
+    async fn tell_knowing(&self, delivery: &ClaimedDelivery, known: TicketContent, at: Timestamp) {
         let record = AttemptRecord {
             state_updates: seen(ticket(1, TicketPhase::New)),
-            incident_seen: Some(Box::new(known)),
+            ticket_content: Some(Box::new(known)),
             ..self.attempt(delivery, NextStep::Delivered, at)
         };
         self.store().queue.record([record].into(), at).await.unwrap();
@@ -92,7 +92,7 @@ cases! {
         let incident_id = world.linked("one", 1).await;
         world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
         let being_told = world.claim(world.ordered, 9, world.at(2000)).await.deliveries.remove(0);
-        let before = world.tellable(incident_id).await;
+        let before = world.content(incident_id).await;
         // The clock was an hour ahead when somebody took it, and has been set right since.
         let edit = store::incidents::IncidentEdit {
             assignee: Some(Some(world.bob)),
@@ -102,8 +102,23 @@ cases! {
         world.tell_knowing(&being_told, before, world.at(3000)).await;
         let again = world.claim(world.ordered, 9, world.at(3000)).await.deliveries.remove(0);
         assert_eq!(again.id, being_told.id);
-        world.tell_knowing(&again, world.tellable(incident_id).await, world.at(4000)).await;
+        world.tell_knowing(&again, world.content(incident_id).await, world.at(4000)).await;
         assert_eq!(world.claim(world.ordered, 9, world.at(4000)).await.deliveries.len(), 0);
+    }
+
+    async fn an_edit_is_told_though_an_earlier_event_is_being_told_again(world: &mut World) {
+        let incident_id = world.linked("one", 1).await;
+        world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
+        world.finish_next(world.ordered, NextStep::Delivered, world.at(2000)).await;
+        let first = world.lane(world.ordered, incident_id).await.remove(0);
+        world.store().deliveries.replay(first.id, world.change(world.at(3000))).await.unwrap();
+        let edit = store::incidents::IncidentEdit {
+            assignee: Some(Some(world.bob)),
+            ..Default::default()
+        };
+        world.store().incidents.edit(incident_id, edit, world.change(world.at(4000))).await.unwrap();
+        let states = world.states(world.ordered, incident_id).await;
+        assert_eq!(states, [DeliveryState::Scheduled, DeliveryState::Queued]);
     }
 
     async fn when_a_ticket_is_read_next_moves_with_the_clock(world: &mut World) {

@@ -250,7 +250,7 @@ impl World {
                 ..delivery.spent
             },
             state_updates: Default::default(),
-            incident_seen: None,
+            ticket_content: None,
             // As the backend inserts them.
             settings_of: Timestamp::from_millis(1),
             disable_webhook: None,

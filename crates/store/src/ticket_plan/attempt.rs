@@ -3,7 +3,7 @@
 use model::event::EventName;
 use model::id::IncidentId;
 use model::patch::Patch;
-use model::ticket::{LinkState, LinkUpdate, POLL_INTERVAL, TicketNews, is_in_line};
+use model::ticket::{LinkState, LinkUpdate, POLL_INTERVAL, TicketNews, TicketPhase, is_in_line};
 use model::time::Timestamp;
 
 use super::{IncidentStanding, LinkRow, seen_first};
@@ -56,7 +56,7 @@ impl LinkRow {
                     seen: match ticket.phase {
                         phase if is_agreed => phase,
                         phase if is_first => seen_first(phase, self.seen),
-                        _ => self.seen,
+                        TicketPhase::New | TicketPhase::InProgress | TicketPhase::Done => self.seen,
                     },
                     state: Some(LinkState::Linked(ticket.clone())),
                     // Whatever becomes of its delivery.
