@@ -273,6 +273,17 @@ cases! {
         assert_eq!(due, [(source.id, "host-0".to_owned())]);
     }
 
+    async fn changes_that_were_counted_while_the_clock_was_ahead_do_not_hold_an_alert_open(world: &mut World) {
+        let source = create(world, "k").await;
+        let ahead = 3_600_000;
+        let steps = [Fire, Resolve, Fire].map(|action| said(action, "db"));
+        receive(world, source.id, ahead, steps.to_vec()).await;
+        let for_ever = Timestamp::from_millis(i64::MAX);
+        world.store().queue.shift_schedule(world.at(1), for_ever, -ahead).await.unwrap();
+        let resolved = receive(world, source.id, 2, vec![said(Resolve, "db")]).await;
+        assert_eq!(resolved[0].as_str(), "resolved");
+    }
+
     async fn the_same_firing_does_not_open_what_a_person_resolved(world: &mut World) {
         let source = create(world, "k").await;
         let opened = receive(world, source.id, 1, vec![fires_since(world, 1)]).await[0].incident_id().unwrap();

@@ -5,11 +5,12 @@ use std::time::Duration;
 use model::source::Alert;
 use model::time::Timestamp;
 
-/// How often an alert changed within the present window.
+/// How often an alert changed within the present window. One that a clock which was ahead began has ended: alerts are too many
+/// to be moved when a clock is set.
 pub fn changes_now(alert: &Alert, now: Timestamp, window: Duration) -> u32 {
-    match alert.changes_at.plus(window) <= now {
-        true => 0,
-        false => alert.changes,
+    match alert.changes_at <= now && now < alert.changes_at.plus(window) {
+        true => alert.changes,
+        false => 0,
     }
 }
 
