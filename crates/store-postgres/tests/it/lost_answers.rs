@@ -13,7 +13,9 @@ use store_conformance::engine::World;
 use store_conformance::{Backend, Opening};
 use store_postgres::Database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::oneshot;
 
 use super::backend::{PostgresBackend, open_database};
 use super::server::{Server, server};
@@ -22,8 +24,6 @@ use super::server::{Server, server};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it is looked for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a request is on its way before the connection breaks, so that the database gets it.
-const ON_ITS_WAY: Duration = Duration::from_millis(100);
 
 /// What happens at the next COMMIT.
 enum Fault {
@@ -84,31 +84,58 @@ async fn pass_on(client: UnixStream, server: PathBuf, next_fault: NextFault) {
     let Ok(to_server) = UnixStream::connect(server).await else {
         return;
     };
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = to_server.into_split();
-    let answers = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
+    let (mut from_client, to_client) = client.into_split();
+    let (from_server, mut to_server) = to_server.into_split();
+    let (stop, stopped) = oneshot::channel();
+    let answers = tokio::spawn(pass_back(from_server, to_client, stopped));
     let mut bytes = vec![0; 1 << 16];
-    while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
-        let is_commit = bytes[..count].windows(7).any(|word| word == b"COMMIT\0");
+    let fault = loop {
+        let Ok(count @ 1..) = from_client.read(&mut bytes).await else {
+            return;
+        };
+        let is_commit = says_commit(&bytes[..count]);
         let fault = is_commit.then(|| next_fault.lock().unwrap().take()).flatten();
-        if fault.is_some() {
-            // No answer gets through any more.
-            answers.abort();
-            while !answers.is_finished() {
-                tokio::task::yield_now().await;
-            }
-        }
-        if let Some(Fault::Crash(server)) = fault {
-            return tokio::task::block_in_place(|| server.crash());
+        if let Some(fault) = fault {
+            bytes.truncate(count);
+            break fault;
         }
         if to_server.write_all(&bytes[..count]).await.is_err() {
             return;
         }
-        if fault.is_some() {
-            tokio::time::sleep(ON_ITS_WAY).await;
-            return;
+    };
+    // No answer gets through any more.
+    drop(stop);
+    let mut from_server = answers.await.unwrap();
+    match fault {
+        Fault::Crash(server) => tokio::task::block_in_place(|| server.crash()),
+        Fault::Unanswered => {
+            to_server.write_all(&bytes).await.unwrap();
+            // A database that loses its client before it comes to the COMMIT undoes the transaction.
+            let mut answered = Vec::new();
+            while !says_commit(&answered) {
+                let read = from_server.read_buf(&mut answered).await.unwrap();
+                assert!(read > 0, "the database has closed the connection");
+            }
         }
     }
+}
+
+/// Passes answers on until it is told to stop; gives back where they come from.
+async fn pass_back(
+    mut from_server: OwnedReadHalf,
+    mut to_client: OwnedWriteHalf,
+    stopped: oneshot::Receiver<()>,
+) -> OwnedReadHalf {
+    tokio::select! {
+        _ = tokio::io::copy(&mut from_server, &mut to_client) => {}
+        _ = stopped => {}
+    }
+    from_server
+}
+
+/// Whether a request or an answer holds that word, as both sides write it.
+fn says_commit(bytes: &[u8]) -> bool {
+    bytes.windows(7).any(|word| word == b"COMMIT\0")
 }
 
 /// A world, and a node that reaches its database through something that breaks.
