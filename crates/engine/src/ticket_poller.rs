@@ -2,7 +2,6 @@
 //! Of several nodes the leader does it; each poll is taken by one node only, whoever leads.
 //! What was read is handed to the store, which lets the incident follow in one transaction.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use destination::ticketing::{Comment, QueryResult, Reading, TicketQuery};
 use model::attempt::{Disposition, Failure};
 use model::audit::Actor;
 use model::digest::sha256;
-use model::id::{AuditId, IncidentId, WebhookId};
+use model::id::AuditId;
 use model::ticket::{MAX_COMMENT_LENGTH, PollPurpose, Ticket, TicketLink};
 use model::time::Timestamp;
 use model::webhook::Webhook;
@@ -24,14 +23,16 @@ use store::StoreResult;
 use store::log_store_failure;
 use store::tickets::{BUSY_WAIT, DuePoll, DuplicateCheck, PollOutcome, PollResult, TimelineComment};
 
+use turns::{TicketPlace, Turn, Turns};
+
+mod turns;
+
 /// How often it is asked what is due.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How many tickets are taken at once.
 const BATCH: u32 = 32;
-/// How many tickets are being read at the same time, in all.
-const MAX_POLLS: usize = 64;
-/// How many of them at one webhook: a system that hangs keeps no other one waiting.
-const PER_WEBHOOK: usize = 2;
+/// How far apart those are put off that wait for the same: they stay in their order.
+const PLACE: Duration = Duration::from_millis(1);
 
 /// Reads tickets.
 #[derive(Clone)]
@@ -44,35 +45,8 @@ pub struct TicketPoller {
     in_hand: Arc<watch::Sender<()>>,
 }
 
-/// The tickets that are being read.
-#[derive(Default)]
-struct UnderWay {
-    polls: JoinSet<(WebhookId, IncidentId)>,
-    of_webhook: HashMap<WebhookId, HashSet<IncidentId>>,
-}
-
-impl UnderWay {
-    fn has_room_for(&self, link: &TicketLink) -> bool {
-        let looks = self.of_webhook.get(&link.webhook_id);
-        looks.is_none_or(|looks| looks.len() < PER_WEBHOOK && !looks.contains(&link.incident_id))
-    }
-
-    /// Forgets those that have ended.
-    fn clear_ended(&mut self) {
-        while let Some(ended) = self.polls.try_join_next() {
-            match ended {
-                Ok((webhook_id, incident_id)) => {
-                    if let Some(looks) = self.of_webhook.get_mut(&webhook_id) {
-                        looks.remove(&incident_id);
-                    }
-                }
-                // A bug of ours: which one it was is not known, so that all are asked for anew.
-                Err(_) => self.of_webhook.clear(),
-            }
-        }
-        self.of_webhook.retain(|_, looks| !looks.is_empty());
-    }
-}
+/// What is due, and a receiver that is held until it is done.
+type Taken = (DuePoll, watch::Receiver<()>);
 
 impl TicketPoller {
     /// Reads by way of this dispatcher.
@@ -88,14 +62,20 @@ impl TicketPoller {
 
     /// Polls until the task is dropped.
     pub async fn run(self) {
-        let mut under_way = UnderWay::default();
+        let (mut polls, mut turns) = (JoinSet::new(), Turns::default());
+        // How many were put off since there was a pause.
+        let mut put_off = 0;
         loop {
-            under_way.clear_ended();
-            let taken = match under_way.polls.len() < MAX_POLLS {
-                true => self.start_due(&mut under_way).await,
-                false => 0,
-            };
+            while let Some(ended) = polls.try_join_next() {
+                match ended {
+                    Ok(place) => turns.ended(place),
+                    // A bug of ours: which one it was is not known, so that all are asked for anew.
+                    Err(_) => turns.forget_running(),
+                }
+            }
+            let taken = self.start_due(&mut polls, &mut turns, &mut put_off).await;
             if taken < BATCH as usize {
+                put_off = 0;
                 // Something may be due now, or a time came: it is looked at either way.
                 let _ = tokio::time::timeout(INTERVAL, self.news.notified()).await;
             }
@@ -113,13 +93,24 @@ impl TicketPoller {
         matches!(is_due, Ok(false)) && self.in_hand.receiver_count() == 0
     }
 
-    /// Starts reading what is due; says how many tickets were taken. Those of a webhook that has its share are put off.
-    async fn start_due(&self, under_way: &mut UnderWay) -> usize {
-        let _in_hand = self.in_hand.subscribe();
+    /// Starts reading what waits and what is due; says how many tickets were taken. Those of a webhook that has its share are put off.
+    async fn start_due(
+        &self,
+        polls: &mut JoinSet<TicketPlace>,
+        turns: &mut Turns<Taken>,
+        put_off: &mut u32,
+    ) -> usize {
+        let in_hand = self.in_hand.subscribe();
+        let now = self.source.now();
         if !self.dispatcher.leads() {
+            for (due, _) in turns.give_up_waiting() {
+                self.postpone(place_of(&due), now).await;
+            }
             return 0;
         }
-        let now = self.source.now();
+        while let Some(taken) = turns.next() {
+            self.start(polls, turns, taken).await;
+        }
         let taken = match self.store.ticket_polls.take_due(now, BATCH).await {
             Ok(taken) => taken,
             Err(error) => {
@@ -129,34 +120,38 @@ impl TicketPoller {
         };
         let count = taken.len();
         for due in taken {
-            let (webhook_id, incident_id) = (due.link.webhook_id, due.link.incident_id);
-            let paused = self.dispatcher.paused_until(webhook_id);
-            let later = match under_way.has_room_for(&due.link) {
-                true => paused,
-                false => Some(now.plus(BUSY_WAIT)),
-            };
-            if let Some(at) = later {
-                self.postpone(webhook_id, incident_id, at).await;
-                continue;
+            let place = place_of(&due);
+            match turns.offer(place, (due, in_hand.clone())) {
+                Turn::Begins(taken) => self.start(polls, turns, taken).await,
+                Turn::Waits => {}
+                Turn::Later => {
+                    *put_off = put_off.saturating_add(1);
+                    let at = now.plus(BUSY_WAIT).plus(PLACE.saturating_mul(*put_off));
+                    self.postpone(place, at).await;
+                }
             }
-            under_way
-                .of_webhook
-                .entry(webhook_id)
-                .or_default()
-                .insert(incident_id);
-            let (poller, in_hand) = (self.clone(), self.in_hand.subscribe());
-            under_way.polls.spawn(async move {
-                poller.poll(due).await;
-                drop(in_hand);
-                poller.notify();
-                (webhook_id, incident_id)
-            });
         }
         count
     }
 
+    /// Reads a ticket whose turn it is, unless its system wants no requests now.
+    async fn start(&self, polls: &mut JoinSet<TicketPlace>, turns: &mut Turns<Taken>, (due, in_hand): Taken) {
+        let place = place_of(&due);
+        if let Some(at) = self.dispatcher.paused_until(place.0) {
+            turns.ended(place);
+            return self.postpone(place, at).await;
+        }
+        let poller = self.clone();
+        polls.spawn(async move {
+            poller.poll(due).await;
+            drop(in_hand);
+            poller.notify();
+            place
+        });
+    }
+
     /// Nothing is lost by looking later.
-    async fn postpone(&self, webhook_id: WebhookId, incident_id: IncidentId, at: Timestamp) {
+    async fn postpone(&self, (webhook_id, incident_id): TicketPlace, at: Timestamp) {
         let put_off = self
             .store
             .ticket_polls
@@ -168,7 +163,7 @@ impl TicketPoller {
     }
 
     async fn poll(&self, due: DuePoll) {
-        let (webhook_id, incident_id) = (due.link.webhook_id, due.link.incident_id);
+        let (webhook_id, incident_id) = place_of(&due);
         let noted = match self.look(&due).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => {
@@ -343,6 +338,10 @@ enum Standing {
     Stays,
     /// An older one is.
     IsReplaced,
+}
+
+fn place_of(due: &DuePoll) -> TicketPlace {
+    (due.link.webhook_id, due.link.incident_id)
 }
 
 /// The id of a link's ticket.
