@@ -182,6 +182,7 @@ pub(crate) fn write(task: &Task<'_>, state: &TicketState) -> Option<String> {
     };
     let forms = [(true, whole()), (true, short()), (false, short())];
     let tells = state.told.assignee.is_some()
+        || state.told.headline.is_some()
         || state.told.link_is_resolved.is_some()
         || !state.told.notes.is_empty();
     let told = if tells {

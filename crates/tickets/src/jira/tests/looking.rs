@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use model::event::Event;
+use model::id::EventId;
+use model::ticket::HEADLINE_OPTION;
+
 use super::*;
 use crate::workflow::stored::text_of;
 
@@ -131,6 +135,45 @@ fn a_lost_answer_leads_to_one_ticket_only() {
     let second = play(first.after, vec![shown, answer(200, &issue("To Do", &[]))]);
     assert_eq!(second.paths(), ["GET /search/jql", "GET /issue/10012"]);
     assert_eq!(second.last.outcome, Outcome::Delivered);
+}
+
+#[test]
+fn whatever_event_finds_a_ticket_it_is_told_what_its_incident_is_called_since_it_was_made() {
+    let wanting = sample(EventName::Triggered).with_option(HEADLINE_OPTION, "on");
+    // The server may have died before it noted anything.
+    let noted = play(wanting.clone(), vec![silence(FailureCode::ResponseTimeout)]).after;
+    for mut sample in [noted, intended(wanting, None)] {
+        let mut incident = sample.event.incident().unwrap();
+        incident.title = "Another one".into();
+        let before = &sample.event;
+        let id = EventId::new(at(), [9; 10]);
+        let escalated = Event::new(
+            id,
+            EventName::Escalated,
+            &incident,
+            before.actor.clone(),
+            before.at,
+        );
+        sample.event = Event {
+            sequence: before.sequence + 1,
+            ..escalated
+        };
+        let answers = vec![
+            found(&[ours(&sample, "10012", "To Do")]),
+            answer(200, &issue("To Do", &[])),
+            nothing(),
+            answer(201, &json!({ "id": "1" })),
+        ];
+        let played = play(sample, answers);
+        let paths = [
+            "GET /search/jql",
+            "GET /issue/10012",
+            "PUT /issue/10012",
+            "POST /issue/10012/comment",
+        ];
+        assert_eq!(played.paths(), paths);
+        assert_eq!(played.body(2)["fields"]["summary"], "Another one");
+    }
 }
 
 #[test]

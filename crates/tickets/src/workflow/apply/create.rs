@@ -3,7 +3,7 @@
 use crate::workflow::action::{Facts, Mark, Observation, Sighting, Trouble, TroubleKind};
 use crate::workflow::apply::{After, FIND_AGAIN, Verdict, strange};
 use crate::workflow::headline;
-use crate::workflow::state::{Chore, Doubt, Link, Name, Phase};
+use crate::workflow::state::{Chore, Doubt, Link, Name, Phase, Told};
 use destination::task::Classification;
 use model::attempt::{Disposition, Failure, Outcome};
 use model::exchange::FailureCode;
@@ -42,22 +42,29 @@ impl After<'_> {
         delivery.seen = Some(Phase(TicketPhase::New));
         // Whatever changes from now on, before its last request too, is news.
         self.state.told = std::mem::take(&mut self.state.told).about(&sighting.ticket.id);
-        self.state.told.headline = headline::digest(&self.inputs.task);
-        self.state.told.assignee = Some(self.inputs.assignee_id());
+        self.note_what_it_is_made_with();
         if !sighting.is_partial {
             self.see(&sighting);
             return self.go_on(format!("{made}{without}"));
         }
-        delivery.made = Some(Name {
+        self.state.delivery.made = Some(Name {
             id: sighting.ticket.id.clone(),
             key: sighting.ticket.key,
         });
         self.go_on(format!("{made}{without}"))
     }
 
+    fn note_what_it_is_made_with(&mut self) {
+        self.state.told.headline = headline::digest(&self.inputs.task);
+        self.state.told.assignee = Some(self.inputs.assignee_id());
+    }
+
     /// It may have been made: the next attempt looks first. Whoever answered in the system's place has to be put right by a
     /// person; it is looked for all the same.
-    fn may_be_made(self, mut trouble: Trouble) -> Verdict {
+    fn may_be_made(mut self, mut trouble: Trouble) -> Verdict {
+        // Another event may find it, which does not know.
+        self.state.told = Told::default();
+        self.note_what_it_is_made_with();
         if trouble.failure.disposition != Disposition::NeedsOperator {
             let detail = format!(
                 "{}; whether the ticket was made is not known",
@@ -123,6 +130,8 @@ impl After<'_> {
         self.state.delivery.seen = Some(Phase(TicketPhase::New));
         self.state.delivery.pages = 0;
         self.see(&sighting);
+        // Where it is not on record what the ticket was made with, it is told.
+        self.state.told.headline.get_or_insert_default();
         let (state, classification) = self.go_on(format!("{} was made after all", sighting.ticket.key));
         let classification = Classification {
             ticket: Some(TicketNews::Seen(sighting.ticket)),
