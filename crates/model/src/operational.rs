@@ -154,13 +154,16 @@ impl OperationalNotice {
         }
     }
 
-    /// The event: the same notice always makes the same one.
-    pub fn into_event(self) -> Event {
+    /// The event. Of two with the same name, subject and time the number of the notice in its store, or when it is made an event,
+    /// tells one from the other.
+    pub fn into_event(self, number: i64, made_at: Timestamp) -> Event {
         let at = self.at;
         let hash = sha256([
             self.name.as_str().as_bytes(),
             &self.subject.key,
             &at.as_millis().to_be_bytes(),
+            &number.to_be_bytes(),
+            &made_at.as_millis().to_be_bytes(),
         ]);
         let mut random = [0; 10];
         random.copy_from_slice(&hash[..10]);
@@ -285,6 +288,8 @@ pub(crate) fn as_incident(event: &Event, name: OperationalName) -> Option<Incide
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn notice(name: OperationalName) -> OperationalNotice {
@@ -301,7 +306,7 @@ mod tests {
             ..notice(OperationalName::DeliveryDead)
         };
         let id = dead.subject.id.clone();
-        let event = dead.clone().into_event();
+        let event = dead.clone().into_event(1, dead.at);
         let expected = format!(
             concat!(
                 r#"{{"event":"delivery.dead","timestamp":"2024-01-15T10:30:00Z","#,
@@ -311,7 +316,10 @@ mod tests {
             id
         );
         assert_eq!(String::from_utf8_lossy(&event.body), expected);
-        assert_eq!(event.id, dead.into_event().id);
+        let later = dead.at.plus(Duration::from_millis(1));
+        let same = [(1, dead.at), (2, dead.at), (1, later)];
+        let same = same.map(|(number, made_at)| dead.clone().into_event(number, made_at).id == event.id);
+        assert_eq!(same, [true, false, false]);
     }
 
     #[test]
@@ -319,7 +327,8 @@ mod tests {
         for name in OperationalName::ALL {
             let notice = notice(*name);
             let subject = notice.subject.clone();
-            let event = notice.into_event();
+            let at = notice.at;
+            let event = notice.into_event(1, at);
             let incident = event.incident().unwrap();
             assert_eq!(incident.id.as_bytes(), &subject.key);
             assert_eq!(event.event_type().as_str(), name.as_str());

@@ -84,7 +84,7 @@ async fn publish_due(context: &mut WriteContext, now: Timestamp) -> StoreResult<
         let publishing = Publishing::new(notice.name, notice.count, now);
         settle(context, id, publishing).await?;
         if publishing != Publishing::Nothing {
-            publish(context, notice).await?;
+            publish(context, (id, notice), now).await?;
             published += 1;
         }
     }
@@ -92,13 +92,17 @@ async fn publish_due(context: &mut WriteContext, now: Timestamp) -> StoreResult<
 }
 
 /// One at a time: of two about the same subject the second queues behind the first. Nobody may want it any more.
-async fn publish(context: &mut WriteContext, notice: OperationalNotice) -> StoreResult<()> {
+async fn publish(
+    context: &mut WriteContext,
+    (number, notice): (i64, OperationalNotice),
+    now: Timestamp,
+) -> StoreResult<()> {
     let subscriptions = context.subscriptions().await?;
     if !is_wanted(&subscriptions, &notice) {
         return Ok(());
     }
     let publication = Publication {
-        event: notice.clone().into_event(),
+        event: notice.clone().into_event(number, now),
         subscribers: Subscribers::OfNotice(notice),
         history: LaneHistory::Possible,
     };

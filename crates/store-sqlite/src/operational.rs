@@ -84,7 +84,7 @@ fn publish_due(context: &mut WriteContext<'_>, now: Timestamp) -> StoreResult<u3
             )?,
         };
         if publishing != Publishing::Nothing {
-            publish_operational(context, &notice)?;
+            publish_operational(context, (id, &notice), now)?;
             published += 1;
         }
     }

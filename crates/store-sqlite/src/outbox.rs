@@ -8,6 +8,7 @@ use model::event::Event;
 use model::id::{DeliveryId, WebhookId};
 use model::incident::Incident;
 use model::operational::{OperationalName, OperationalNotice};
+use model::time::Timestamp;
 use model::webhook::Webhook;
 use store::StoreError;
 use store::StoreResult;
@@ -41,11 +42,15 @@ pub fn publish(
 }
 
 /// The same of an operational event; nothing is written if no webhook wants it any more.
-pub fn publish_operational(context: &mut WriteContext<'_>, notice: &OperationalNotice) -> StoreResult<()> {
+pub fn publish_operational(
+    context: &mut WriteContext<'_>,
+    (number, notice): (i64, &OperationalNotice),
+    now: Timestamp,
+) -> StoreResult<()> {
     if !is_wanted(&context.subscriptions()?, notice) {
         return Ok(());
     }
-    let event = notice.clone().into_event();
+    let event = notice.clone().into_event(number, now);
     publish_to(context, event, LaneHistory::Possible, |webhook| {
         webhook.wants_operational(notice)
     })

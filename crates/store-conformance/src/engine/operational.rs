@@ -119,6 +119,25 @@ cases! {
         assert_eq!(world.backend.number(sql, &[]).await, 0);
     }
 
+    async fn when_the_clock_is_set_back_deaths_are_told_as_early_as_if_it_never_had_been_ahead(world: &mut World) {
+        let (subscriber, subject) = (world.loose, world.ordered);
+        choose_all(world, &[subscriber]).await;
+        let ahead = 3_600_000;
+        let operational = world.store().operational.clone();
+        for title in ["one", "two"] {
+            world.trigger(title).await;
+            world.finish_next(subject, NextStep::Dead, world.at(ahead)).await;
+            operational.publish_due(world.at(ahead)).await.unwrap();
+        }
+        let for_ever = Timestamp::from_millis(i64::MAX);
+        world.store().queue.shift_schedule(world.at(1), for_ever, -ahead).await.unwrap();
+        let due = world.at(0).plus(DEAD_INTERVAL);
+        assert_eq!(operational.publish_due(world.at(1)).await, Ok(0));
+        assert_eq!(operational.publish_due(due).await, Ok(1));
+        let claimed = world.claim(subscriber, 9, due).await.deliveries;
+        assert_eq!(told(&claimed), [("delivery.dead", "1".into()), ("delivery.dead", "1".into())]);
+    }
+
     async fn what_becomes_of_an_operational_event_is_told_to_nobody(world: &mut World) {
         let both = [world.ordered, world.loose];
         choose_all(world, &both).await;

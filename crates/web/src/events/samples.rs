@@ -86,7 +86,7 @@ fn operational(name: OperationalName, at: Timestamp) -> Event {
         reason: reason.map(str::to_owned),
         ..OperationalNotice::new(name, subject, at)
     };
-    notice.into_event()
+    notice.into_event(0, at)
 }
 
 #[cfg(test)]
