@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::exchange::FailureCode;
 use model::id::DeliveryId;
+use model::time::Timestamp;
 use model::webhook::CanaryResult;
 use store::canaries::CANARY_RETRY;
 
@@ -47,5 +48,23 @@ cases! {
         assert_eq!(canaries.take_due(next.plus(9 * HOUR), 9).await, Ok(vec![]));
         canaries.record(world.loose, failed).await.unwrap();
         assert_eq!(world.store().webhooks.get(world.loose).await.unwrap().last_canary, None);
+    }
+
+    async fn when_the_clock_is_set_back_a_canary_comes_as_early_as_if_it_never_had_been_ahead(world: &mut World) {
+        let (id, ahead) = (world.ordered, HOUR);
+        let due_at = world.at(0).plus(ahead).plus(6 * HOUR).as_millis();
+        world
+            .restart_as(NODE + 1, async |backend: &dyn Backend| {
+                let sql = "UPDATE webhooks SET canary_hours = 6, canary_due_at = ?2 WHERE id = ?1";
+                backend.execute(sql, &[id.as_bytes().into(), due_at.into()]).await;
+            })
+            .await;
+        let for_ever = Timestamp::from_millis(i64::MAX);
+        let by_ms = -i64::try_from(ahead.as_millis()).unwrap();
+        world.store().queue.shift_schedule(world.at(0), for_ever, by_ms).await.unwrap();
+        let canaries = world.store().canaries.clone();
+        let due = world.at(0).plus(6 * HOUR);
+        assert_eq!(canaries.take_due(due.minus(Duration::from_millis(1)), 9).await, Ok(vec![]));
+        assert_eq!(canaries.take_due(due, 9).await, Ok(vec![id]));
     }
 }

@@ -7,7 +7,7 @@ use model::incident::IncidentAction;
 use model::ticket::TicketPhase;
 use model::time::Timestamp;
 use store::queue::AttemptRecord;
-use store::tickets::TicketContent;
+use store::tickets::{Requested, TicketContent};
 use store::upkeep::Retention;
 
 use crate::cases;
@@ -86,6 +86,19 @@ cases! {
         world.prune_before(world.at(120_000)).await;
         let left = world.store().events.list_after(0, 100).await.unwrap();
         assert!(left.iter().all(|event| event.incident_id != incident_id), "{left:?}");
+    }
+
+    async fn a_ticket_can_be_asked_for_after_all_that_was_delivered_is_pruned(world: &mut World) {
+        let incident_id = world.trigger("one").await.id;
+        for webhook in [world.ordered, world.loose] {
+            world.finish_next(webhook, NextStep::Delivered, world.at(1000)).await;
+        }
+        let later = world.at(60_000);
+        world.prune_before(later).await;
+        let tickets = &world.store().tickets;
+        let requested = tickets.request(incident_id, world.ordered, world.change(later)).await.unwrap();
+        let told = world.claim(world.ordered, 9, later).await.deliveries.remove(0);
+        assert_eq!((requested, told.event.name), (Requested::OnItsWay(told.id), EventName::Triggered));
     }
 
     async fn what_changed_while_a_ticket_was_being_told_is_told_once_whatever_the_clock_shows(world: &mut World) {
