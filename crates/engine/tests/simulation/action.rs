@@ -139,6 +139,15 @@ pub struct Choices {
     pub takes_all: bool,
     pub is_filtered: bool,
     pub seed: u64,
+    /// Which of the webhooks that there are takes over what this one cannot deliver, if one does…
+    #[serde(default)]
+    pub fallback: Option<usize>,
+    /// …and what is late.
+    #[serde(default)]
+    pub takes_over_late: bool,
+    /// What it still wants after an outage.
+    #[serde(default)]
+    pub after_outage: usize,
 }
 
 /// A script of so many actions.
@@ -246,5 +255,8 @@ fn choices(random: &mut Random) -> Choices {
         takes_all: !random.one_in(4),
         is_filtered: random.one_in(4),
         seed: random.next_u64(),
+        fallback: random.one_in(3).then(|| random.below(1000)),
+        takes_over_late: random.one_in(2),
+        after_outage: random.below(6),
     }
 }

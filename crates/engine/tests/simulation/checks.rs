@@ -49,6 +49,8 @@ impl World {
             }
         }
         self.check_feed();
+        self.check_endings(&deliveries);
+        self.check_take_overs(&deliveries);
         let found: BTreeSet<_> = deliveries.iter().map(|delivery| delivery.id).collect();
         let kept_since = self.latest.minus(KEEP_FOR.delivered);
         self.expectation.deliveries.retain(|id, expected| {
@@ -159,7 +161,9 @@ impl World {
         }
         for LinkOverview { link, .. } in links {
             let (known, ticket) = (&self.webhooks[&link.webhook_id], link.ticket());
-            if known.is_deleted || !TICKET_KINDS.contains(&known.kind) || ticket.is_none() {
+            // Where events expire, what is told anew does, too.
+            let is_told_all = known.webhook.settings.after_outage.expire_after().is_none();
+            if known.is_deleted || !TICKET_KINDS.contains(&known.kind) || ticket.is_none() || !is_told_all {
                 continue;
             }
             let tickets = self.receivers.messages(&known.host);

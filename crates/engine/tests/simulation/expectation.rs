@@ -35,6 +35,8 @@ pub struct Expected {
     is_over: bool,
     /// It may come again although it was taken, or behind a later one of its lane.
     may_repeat: bool,
+    /// It took over from another webhook's, and may come behind a later one of its lane.
+    is_take_over: bool,
     attempts: u32,
     attempts_of_schedule: usize,
     wait: Option<Wait>,
@@ -79,6 +81,7 @@ impl Expectation {
             is_taken: false,
             is_over: false,
             may_repeat: false,
+            is_take_over: delivery.fallback_of.is_some(),
             attempts: 0,
             attempts_of_schedule: 0,
             wait: None,
@@ -117,7 +120,7 @@ impl Expectation {
             assert!(expected.may_repeat, "{name} was taken, and came again");
             self.repeats += 1;
         }
-        if known.webhook.settings.ordering == Ordering::Incident {
+        if known.webhook.settings.ordering == Ordering::Incident && !expected.is_take_over {
             let lane = (expected.webhook_id, expected.incident_id);
             check_lane(&mut self.lanes, lane, expected, arrival, &name);
         }
@@ -194,8 +197,8 @@ impl Expectation {
     }
 
     /// Compares a delivery as the store has it with what is known.
-    pub fn compare(&self, delivery: &Delivery) {
-        let Some(expected) = self.deliveries.get(&delivery.id) else {
+    pub fn compare(&mut self, delivery: &Delivery) {
+        let Some(expected) = self.deliveries.get_mut(&delivery.id) else {
             return;
         };
         if delivery.state != DeliveryState::Claimed {
@@ -216,9 +219,8 @@ impl Expectation {
                     "{delivery:?} is dead before its time: {expected:?}"
                 );
             }
-            DeliveryState::Superseded
-            | DeliveryState::Expired
-            | DeliveryState::Scheduled
+            DeliveryState::Superseded | DeliveryState::Expired => expected.is_over = true,
+            DeliveryState::Scheduled
             | DeliveryState::Queued
             | DeliveryState::Claimed
             | DeliveryState::Held => {}

@@ -17,6 +17,7 @@ mod disk;
 mod expectation;
 mod lockstep;
 mod node;
+mod outages;
 mod performing;
 mod receivers;
 mod search;

@@ -225,14 +225,20 @@ impl World {
         let kind = KINDS[choices.kind];
         let host = format!("{}-{}.example", kind.replace('_', "-"), self.made.len());
         let url = Url::parse(&self.receivers.add(&host, kind, choices.seed)).unwrap();
-        let settings = webhook::settings(choices, &url);
+        let settings = webhook::settings(choices, &url, self.chosen_fallback(choices));
         let secrets = webhook::secrets(choices, &url);
         let change = self.source.change(Actor::System);
-        let webhook = self.ask(async move |store| {
+        let created = self.ask(async move |store| {
             let state = WebhookState::Enabled;
             let created = store.webhooks.create(id, settings, secrets, state, change);
-            created.await.unwrap()
+            created.await
         });
+        let webhook = match created {
+            Ok(webhook) => webhook,
+            // Too many would take over from one another.
+            Err(StoreError::Conflict(_)) => return,
+            Err(error) => panic!("a webhook came to {error}"),
+        };
         let known = Known {
             host,
             kind,
@@ -291,8 +297,11 @@ impl World {
             return;
         };
         let change = self.source.change(Actor::System);
-        self.ask(async move |store| store.webhooks.delete(id, change).await.unwrap());
-        self.webhooks.get_mut(&id).unwrap().is_deleted = true;
+        match self.ask(async move |store| store.webhooks.delete(id, change).await) {
+            Ok(()) => self.webhooks.get_mut(&id).unwrap().is_deleted = true,
+            Err(StoreError::Conflict(_)) if self.is_fallback(id) => {}
+            Err(error) => panic!("a deletion came to {error}"),
+        }
     }
 
     fn behave(&mut self, webhook: usize, behaviour: Behaviour) {
@@ -413,7 +422,7 @@ impl World {
         self.made.iter().copied().filter(living).collect()
     }
 
-    fn living_one(&self, webhook: usize) -> Option<WebhookId> {
+    pub fn living_one(&self, webhook: usize) -> Option<WebhookId> {
         let living = self.living();
         (!living.is_empty()).then(|| living[webhook % living.len()])
     }

@@ -8,7 +8,7 @@ use url::Url;
 use destination::about::UrlField;
 use model::event::{EventName, EventSet};
 use model::filter::Filter;
-use model::outage::AfterOutage;
+use model::outage::{AfterOutage, Fallback, MIN_EXPIRY};
 use model::retry::RetrySchedule;
 use model::secret::SecretText;
 use model::ticket::{HEADLINE_OPTION, WRITTEN_NOTES_OPTION};
@@ -35,7 +35,7 @@ pub struct Known {
 }
 
 /// What is chosen, as settings of a webhook under a URL.
-pub fn settings(choices: &Choices, url: &Url) -> WebhookSettings {
+pub fn settings(choices: &Choices, url: &Url, fallback: Option<Fallback>) -> WebhookSettings {
     let seconds = Duration::from_secs;
     let schedule = match choices.schedule {
         0 => RetrySchedule::none(),
@@ -68,8 +68,12 @@ pub fn settings(choices: &Choices, url: &Url) -> WebhookSettings {
             true => WhenDisabled::Drop,
             false => WhenDisabled::Hold,
         },
-        after_outage: AfterOutage::Everything,
-        fallback: None,
+        after_outage: match choices.after_outage {
+            4 => AfterOutage::Newest,
+            5 => AfterOutage::Expire { after: MIN_EXPIRY },
+            _ => AfterOutage::Everything,
+        },
+        fallback,
         canary_hours: None,
     }
 }

@@ -275,6 +275,7 @@ impl World {
             }
             self.events.insert(event.sequence, event);
         }
+        self.meet_take_overs();
         let is_refused = |event: &&Event| self.refused.contains(&event.id);
         let refused = self.events.values().find(is_refused);
         assert!(refused.is_none(), "{refused:?} was refused, and is in the feed");
@@ -295,7 +296,9 @@ impl World {
         };
         let wants = |known: &Known| !known.is_deleted && known.webhook.wants(event.name, &incident);
         for (id, known) in &self.webhooks {
-            let has_it = deliveries.iter().any(|delivery| delivery.webhook_id == *id);
+            let is_its_own =
+                |delivery: &&Delivery| delivery.webhook_id == *id && delivery.fallback_of.is_none();
+            let has_it = deliveries.iter().find(is_its_own).is_some();
             let (wanted, wants) = (before.get(id).is_some_and(wants), wants(known));
             let place = event.sequence;
             assert!(
