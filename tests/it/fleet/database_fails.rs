@@ -51,6 +51,22 @@ async fn a_database_that_restarts_or_drops_its_connections_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_starts_although_its_database_is_slow_to_answer_the_first_heartbeat() {
+    let cluster = Cluster::start().await;
+    let mut fleet = Fleet::start(&[cluster.url()]).await;
+    fleet.terminate(0).await;
+    // Longer than a heartbeat may take.
+    let held = cluster.execute("BEGIN; LOCK TABLE nodes; SELECT pg_sleep(3); COMMIT");
+    let locks = "SELECT count(*) FROM pg_locks WHERE relation = 'nodes'::regclass AND mode = 'AccessExclusiveLock' AND granted";
+    let start = async {
+        until("the table is locked", async || cluster.number(locks).await == 1).await;
+        fleet.start_missing().await;
+    };
+    tokio::join!(held, start);
+    fleet.node(0).until_ready(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_database_is_away_changes_are_refused_and_what_is_in_flight_is_recorded_later() {
     let cluster = Cluster::start().await;
     let mut fleet = Fleet::start(&vec![cluster.url(); 2]).await;

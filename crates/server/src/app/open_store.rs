@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -10,14 +11,18 @@ use config::{Config, Database};
 use engine::dispatch_handle::DispatchHandle;
 use engine::rescuer;
 use model::secret::SecretText;
-use store::Store;
 use store::seal::Sealer;
+use store::{Store, StoreError, StoreResult};
 
 use super::pages::CommitWatch;
 use crate::master_key::{self, MasterKeys};
 
 /// The folder of backups in the data directory.
 const BACKUPS: &str = "backups";
+/// How often the first heartbeat is tried. Each has a second: a busy database may need more than once.
+const FIRST_HEARTBEATS: u32 = 10;
+/// The pause between two of them.
+const HEARTBEAT_PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens the store, and takes back what an earlier run had in hand.
 pub async fn open_store(
@@ -94,7 +99,7 @@ fn sealer(keys: &MasterKeys) -> Sealer {
 
 /// Whatever an earlier run had in hand is free again before anything new is claimed.
 async fn take_back(store: &Store, source: &Env, inbox: &DispatchHandle) -> anyhow::Result<()> {
-    rescuer::renew_lease(store, source, inbox).await?;
+    take_lease(store, source, inbox).await?;
     let freed = store.queue.rescue(source.now()).await?;
     if freed > 0 {
         tracing::info!(
@@ -103,4 +108,20 @@ async fn take_back(store: &Store, source: &Env, inbox: &DispatchHandle) -> anyho
         );
     }
     Ok(())
+}
+
+async fn take_lease(store: &Store, source: &Env, inbox: &DispatchHandle) -> StoreResult<()> {
+    for _ in 1..FIRST_HEARTBEATS {
+        match rescuer::renew_lease(store, source, inbox).await {
+            Err(StoreError::Unavailable(reason)) => {
+                tracing::warn!(
+                    reason,
+                    "the database does not answer a heartbeat in time; trying again"
+                );
+            }
+            taken => return taken.map(drop),
+        }
+        tokio::time::sleep(HEARTBEAT_PAUSE).await;
+    }
+    rescuer::renew_lease(store, source, inbox).await.map(drop)
 }
