@@ -95,10 +95,11 @@ const PLANNED: [&str; 5] = [
 ];
 
 /// Since when something is measured: it stays as long ago as it was. What began after a jump forward has the new time already.
-const BEGUN: [&str; 3] = [
+const BEGUN: [&str; 4] = [
     "UPDATE sources SET window_at = max(0, window_at + ?2) WHERE ?2 < 0 OR window_at <= ?1",
     "UPDATE sources SET last_request_at = max(0, last_request_at + ?2) WHERE ?2 < 0 OR last_request_at <= ?1",
     "UPDATE sources SET silence_told_at = max(0, silence_told_at + ?2) WHERE ?2 < 0 OR silence_told_at <= ?1",
+    "UPDATE operational_notices SET at = max(0, at + ?2) WHERE ?2 < 0 OR at <= ?1",
 ];
 
 /// Claimed ones move too: they may be given back.
