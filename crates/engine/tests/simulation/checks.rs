@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::delivery::DeliveryState;
+use model::event::EventName;
 use model::id::IncidentId;
 use model::incident::IncidentStatus;
 use model::webhook::{Ordering, WebhookState};
@@ -191,9 +192,17 @@ impl World {
             .filter(|delivery| latest.get(&delivery.incident_id) == Some(&delivery.event_sequence))
             .map(|delivery| (delivery.incident_id, delivery.webhook_id))
             .collect();
+        // Its ticket stays closed where nobody is told that an incident is open again.
+        let reopened: BTreeSet<_> = self
+            .events
+            .values()
+            .filter(|event| event.name == EventName::Reopened)
+            .map(|event| event.incident_id)
+            .collect();
         for (incident_id, webhook_id) in told {
             let known = &self.webhooks[&webhook_id];
-            if known.is_deleted || !CODE_HOSTS.contains(&known.kind) {
+            let is_of_code_host = !known.is_deleted && CODE_HOSTS.contains(&known.kind);
+            if !is_of_code_host || reopened.contains(&incident_id) {
                 continue;
             }
             let get = async move |store: Store| store.incidents.get(incident_id).await.unwrap();
