@@ -82,7 +82,8 @@ impl World {
                 }
                 (DeliveryState::Expired, AfterOutage::Expire { after }) => {
                     let ended_at = delivery.finished_at.unwrap_or_default();
-                    ended_at.since(delivery.created_at) >= after
+                    // What is told again is as old as that.
+                    ended_at.since(delivery.created_at) >= after || delivery.attempts_made > 0
                 }
                 (DeliveryState::Superseded | DeliveryState::Expired, _) => false,
                 _ => true,
