@@ -49,8 +49,9 @@ pub struct World {
     pub events: BTreeMap<i64, Event>,
     /// What users were told is on disk.
     pub accepted: Vec<EventId>,
-    /// Requests that arrived before their events were looked at.
-    early: Vec<Arrival>,
+    /// Requests that arrived before their events were looked at, and whether the run that made them was cut off: then nobody may
+    /// know of them.
+    early: Vec<(Arrival, bool)>,
     pub runs: i64,
     /// The latest time that the wall clock has shown.
     pub latest: Timestamp,
@@ -162,6 +163,9 @@ impl World {
 
     fn go_on_with(&mut self, left: TempDir, pause: Duration) {
         self.judge_arrivals();
+        self.early
+            .iter_mut()
+            .for_each(|(_, is_cut_off)| *is_cut_off = true);
         disk::forget(self.directory.path());
         self.directory = left;
         for arrival in self.receivers.take_unheard() {
@@ -283,8 +287,11 @@ impl World {
         for id in std::mem::take(&mut self.accepted) {
             assert!(told.contains(&id), "{id} was accepted, and is not in the feed");
         }
-        for arrival in std::mem::take(&mut self.early) {
+        for (arrival, is_cut_off) in std::mem::take(&mut self.early) {
             self.judge(&arrival);
+            if let Some(id) = arrival.delivery_id.filter(|_| is_cut_off) {
+                self.expectation.cut_off(id);
+            }
         }
         self.judge_arrivals();
     }
@@ -317,7 +324,9 @@ impl World {
     fn judge_arrivals(&mut self) {
         for arrival in self.receivers.take_arrivals() {
             match arrival.delivery_id {
-                Some(id) if !self.expectation.deliveries.contains_key(&id) => self.early.push(arrival),
+                Some(id) if !self.expectation.deliveries.contains_key(&id) => {
+                    self.early.push((arrival, false));
+                }
                 Some(_) | None => self.judge(&arrival),
             }
         }
