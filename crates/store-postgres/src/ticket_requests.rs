@@ -183,8 +183,8 @@ pub async fn tell_linked(
     Ok(())
 }
 
-/// Has a ticket told again by the last delivery of its lane, unless that is on its way. One of an earlier event, which may be under
-/// way, tells nothing. Locks the incident.
+/// Has a ticket told again by the last delivery of its lane, unless that is on its way. One of an earlier event than the ticket was
+/// told of, which may be under way, tells nothing. Locks the incident.
 async fn tell_again(
     context: &mut WriteContext,
     incident_id: IncidentId,
@@ -195,7 +195,9 @@ async fn tell_again(
     // Whatever is open there stays so until this transaction has ended.
     lanes::has_open(&context.connection, incident_id, webhook_id).await?;
     let sql = "SELECT id, finished_at IS NULL AS is_open FROM deliveries
-               WHERE incident_id = $1 AND webhook_id = $2 AND NOT is_test ORDER BY event_sequence DESC LIMIT 1";
+               WHERE incident_id = $1 AND webhook_id = $2 AND NOT is_test AND event_sequence >= coalesce((
+                   SELECT l.event_sequence FROM ticket_links l WHERE l.webhook_id = $2 AND l.incident_id = $1), 0)
+               ORDER BY event_sequence DESC LIMIT 1";
     let lane = (&incident_id.as_bytes()[..], &webhook_id.as_bytes()[..]);
     let from_row = |row: &Row| {
         let id = DeliveryId::from_bytes(bytes(row, "id")?);
@@ -208,7 +210,7 @@ async fn tell_again(
     match last {
         Some((_, true)) => Ok(()),
         Some((last, false)) => reopen(context, (incident_id, webhook_id), last, now, wakes).await,
-        // All that was delivered is pruned.
+        // What was delivered is pruned.
         None => match latest_event(&context.connection, incident_id).await? {
             Some(sequence) => make(context, incident_id, webhook_id, sequence, now, wakes)
                 .await

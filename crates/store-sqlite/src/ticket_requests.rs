@@ -183,8 +183,8 @@ pub fn tell_linked(
     Ok(())
 }
 
-/// Has a ticket told again by the last delivery of its lane, unless that is on its way. One of an earlier event, which may be under
-/// way, tells nothing.
+/// Has a ticket told again by the last delivery of its lane, unless that is on its way. One of an earlier event than the ticket was
+/// told of, which may be under way, tells nothing.
 fn tell_again(
     context: &mut WriteContext<'_>,
     incident_id: IncidentId,
@@ -195,7 +195,9 @@ fn tell_again(
     let last = read_one(
         context.connection,
         "SELECT id, finished_at IS NULL FROM deliveries INDEXED BY deliveries_lane
-         WHERE incident_id = ?1 AND webhook_id = ?2 AND is_test = 0 ORDER BY event_sequence DESC LIMIT 1",
+         WHERE incident_id = ?1 AND webhook_id = ?2 AND is_test = 0 AND event_sequence >= coalesce((
+             SELECT l.event_sequence FROM ticket_links l WHERE l.webhook_id = ?2 AND l.incident_id = ?1), 0)
+         ORDER BY event_sequence DESC LIMIT 1",
         (incident_id.as_bytes(), webhook_id.as_bytes()),
         |row| Ok((DeliveryId::from_bytes(row.get(0)?), row.get(1)?)),
     )?;
@@ -205,7 +207,7 @@ fn tell_again(
             let finished = Finished::in_lane(last, incident_id);
             replays::reopen(context, &finished, webhook_id, Ordering::Incident, now, wakes)
         }
-        // All that was delivered is pruned.
+        // What was delivered is pruned.
         None => match latest_event(context.connection, incident_id)? {
             Some(sequence) => make(context, incident_id, webhook_id, sequence, now, wakes).map(drop),
             None => Ok(()),

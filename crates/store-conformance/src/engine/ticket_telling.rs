@@ -18,9 +18,13 @@ use super::world::World;
 impl World {
     /// Whatever was made before then and is over is pruned, and all that depends on it.
     async fn prune_before(&mut self, before: Timestamp) {
+        self.prune(before, before).await;
+    }
+
+    async fn prune(&mut self, delivered_before: Timestamp, dead_before: Timestamp) {
         let retention = Retention {
-            delivered_before: before,
-            dead_before: before,
+            delivered_before,
+            dead_before,
             receipts_before: Timestamp::EPOCH,
             activity_before: Timestamp::EPOCH,
             message_refs_before: Timestamp::EPOCH,
@@ -99,6 +103,24 @@ cases! {
         let requested = tickets.request(incident_id, world.ordered, world.change(later)).await.unwrap();
         let told = world.claim(world.ordered, 9, later).await.deliveries.remove(0);
         assert_eq!((requested, told.event.name), (Requested::OnItsWay(told.id), EventName::Triggered));
+    }
+
+    async fn a_ticket_is_told_although_only_a_delivery_of_an_earlier_event_is_left(world: &mut World) {
+        let incident_id = world.trigger("one").await.id;
+        world.finish_next(world.ordered, NextStep::Dead, world.at(1)).await;
+        world.act(incident_id, IncidentAction::Acknowledge, world.at(2000)).await;
+        let told = world.claim(world.ordered, 9, world.at(2000)).await.deliveries.remove(0);
+        world.tell(&told, seen(ticket(1, TicketPhase::InProgress)), world.at(2000)).await;
+        let later = world.at(60_000);
+        world.prune(later, Timestamp::EPOCH).await;
+        assert_eq!(world.states(world.ordered, incident_id).await, [DeliveryState::Dead]);
+        let edit = store::incidents::IncidentEdit {
+            assignee: Some(Some(world.bob)),
+            ..Default::default()
+        };
+        world.store().incidents.edit(incident_id, edit, world.change(later)).await.unwrap();
+        let again = world.claim(world.ordered, 9, later).await.deliveries.remove(0);
+        assert_eq!(again.event.name, EventName::Acknowledged);
     }
 
     async fn what_changed_while_a_ticket_was_being_told_is_told_once_whatever_the_clock_shows(world: &mut World) {
