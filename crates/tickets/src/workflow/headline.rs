@@ -88,7 +88,7 @@ pub(crate) fn is_news(state: &TicketState, inputs: &Inputs<'_>) -> bool {
     let is_wanted = inputs.task.target.option(HEADLINE_OPTION) == "on";
     let told = match (&state.told.headline, state.delivery.is_fresh) {
         (Some(told), _) => Some(told.clone()),
-        // It was found again, as it was made a moment ago.
+        // A program of before has just made it, and did not note with what.
         (None, true) => return false,
         (None, false) => of_event(&inputs.task),
     };
