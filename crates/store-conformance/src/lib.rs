@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backend;
+pub mod earlier;
 pub mod engine;
 pub mod settings;
 

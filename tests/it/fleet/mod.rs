@@ -19,6 +19,8 @@ mod sharing;
 mod stream;
 mod takeover;
 
+#[path = "../../../crates/store-sqlite/tests/it/earlier.rs"]
+mod earlier;
 #[allow(dead_code, reason = "the store's own tests use more of it")]
 #[path = "../../../crates/store-postgres/tests/it/server.rs"]
 pub mod postgres;

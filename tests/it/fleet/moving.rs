@@ -9,51 +9,13 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use super::earlier::{schemas, write_version};
 use super::{new_database, settle};
 use crate::support::api_client::ApiClient;
 use crate::support::receiver::{OK, Receiver, Reply};
 use crate::support::seed::Seeded;
 use crate::support::server_process::ServerProcess;
 
-/// Each earlier schema of SQLite, with rows as a version with this schema wrote them.
-const EARLIER: [(&str, &str); 9] = [
-    (
-        include_str!("../../../crates/store-sqlite/migrations/0001_engine.sql"),
-        include_str!("../../../crates/store-sqlite/tests/samples/0001.sql"),
-    ),
-    (
-        include_str!("../../../crates/store-sqlite/migrations/0002_pages.sql"),
-        "",
-    ),
-    (
-        include_str!("../../../crates/store-sqlite/migrations/0003_chat.sql"),
-        include_str!("../../../crates/store-sqlite/tests/samples/0003.sql"),
-    ),
-    (
-        include_str!("../../../crates/store-sqlite/migrations/0004_tickets.sql"),
-        include_str!("../../../crates/store-sqlite/tests/samples/0004.sql"),
-    ),
-    (
-        include_str!("../../../crates/store-sqlite/migrations/0005_checks.sql"),
-        "",
-    ),
-    (
-        include_str!("../../../crates/store-sqlite/migrations/0006_open_incidents.sql"),
-        "",
-    ),
-    (
-        include_str!("../../../crates/store-sqlite/migrations/0007_give_up.sql"),
-        "",
-    ),
-    (
-        include_str!("../../../crates/store-sqlite/migrations/0008_migrations.sql"),
-        "",
-    ),
-    (
-        include_str!("../../../crates/store-sqlite/migrations/0009_open_words.sql"),
-        include_str!("../../../crates/store-sqlite/tests/samples/0009.sql"),
-    ),
-];
 /// The key of folders that no server has made.
 const KEY: &str = "abababababababababababababababababababababababababababababababab";
 /// Many rows, so that there is time to interrupt.
@@ -79,18 +41,7 @@ const PASSKEY: &str = "
 /// A folder as a version with this schema left it.
 fn folder_of_version(version: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let connection = Connection::open(folder.path().join("opsknight.db")).unwrap();
-    for (schema, rows) in &EARLIER[..version] {
-        connection.execute_batch(schema).unwrap();
-        connection.execute_batch(rows).unwrap();
-    }
-    for (number, (schema, _)) in (1..).zip(&EARLIER[..version]).filter(|_| version >= 8) {
-        let hash = model::digest::sha256([schema.as_bytes()]);
-        let sql = "INSERT INTO migrations (number, hash) VALUES (?1, ?2)";
-        connection.execute(sql, (number, hash)).unwrap();
-    }
-    let number = i64::try_from(version).unwrap();
-    connection.pragma_update(None, "user_version", number).unwrap();
+    drop(write_version(&schemas(), version, folder.path()));
     folder
 }
 
@@ -248,7 +199,8 @@ fn header(request: &str, name: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_of_each_earlier_version_is_moved_with_every_row() {
-    for version in 1..=EARLIER.len() {
+    let schemas = schemas();
+    for version in (1..=schemas.len()).filter(|version| schemas[version - 1].rows.is_some()) {
         let folder = folder_of_version(version);
         let [url, _] = new_database();
         let report = migrate(folder.path(), &url, Some(KEY)).await.unwrap();

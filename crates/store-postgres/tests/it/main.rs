@@ -6,6 +6,7 @@
 mod backend;
 mod condition;
 mod contention;
+mod earlier;
 mod faults;
 mod insights;
 mod leases;

@@ -5,6 +5,7 @@
 
 mod backend;
 mod condition;
+mod earlier;
 mod file;
 mod history;
 mod leases;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use model::attempt::Disposition;
-use model::digest::sha256;
 use model::id::{DeliveryId, IncidentId, UserId, WebhookId};
 use model::incident::Severity;
 use model::incident_number::IncidentNumber;
@@ -20,35 +19,13 @@ use store::sign_in::SignIn;
 use store::tickets::Tickets;
 use store::upkeep::Upkeep;
 use store_conformance::Opening;
+use store_conformance::earlier::expect_samples;
 use store_conformance::settings::samples;
 use store_sqlite::Database;
 
 use super::backend::open_database;
+use super::earlier::{schemas, write_version};
 
-/// Each earlier schema, with rows as a version with this schema wrote them.
-const EARLIER: [(&str, &str); 9] = [
-    (
-        include_str!("../../migrations/0001_engine.sql"),
-        include_str!("../samples/0001.sql"),
-    ),
-    (include_str!("../../migrations/0002_pages.sql"), ""),
-    (
-        include_str!("../../migrations/0003_chat.sql"),
-        include_str!("../samples/0003.sql"),
-    ),
-    (
-        include_str!("../../migrations/0004_tickets.sql"),
-        include_str!("../samples/0004.sql"),
-    ),
-    (include_str!("../../migrations/0005_checks.sql"), ""),
-    (include_str!("../../migrations/0006_open_incidents.sql"), ""),
-    (include_str!("../../migrations/0007_give_up.sql"), ""),
-    (include_str!("../../migrations/0008_migrations.sql"), ""),
-    (
-        include_str!("../../migrations/0009_open_words.sql"),
-        include_str!("../samples/0009.sql"),
-    ),
-];
 fn file(directory: &Path) -> Connection {
     Connection::open(directory.join("opsknight.db")).unwrap()
 }
@@ -63,25 +40,10 @@ fn id(number: u8) -> [u8; 16] {
     bytes
 }
 
-/// A store that began with version 1 and has come to this one.
-fn write_version(version: usize, directory: &Path) -> Connection {
-    let connection = file(directory);
-    for (schema, rows) in &EARLIER[..version] {
-        connection.execute_batch(schema).unwrap();
-        connection.execute_batch(rows).unwrap();
-    }
-    for (number, (schema, _)) in (1..).zip(&EARLIER[..version]).filter(|_| version >= 8) {
-        let hash = sha256([schema.as_bytes()]);
-        connection
-            .execute(
-                "INSERT INTO migrations (number, hash) VALUES (?1, ?2)",
-                (number, hash),
-            )
-            .unwrap();
-    }
-    let number = i64::try_from(version).unwrap();
-    connection.pragma_update(None, "user_version", number).unwrap();
-    connection
+/// A store of the version before this one, with all that earlier ones had written.
+fn write_latest(directory: &Path) -> Connection {
+    let schemas = schemas();
+    write_version(&schemas, schemas.len() - 1, directory)
 }
 
 fn texts(connection: &Connection, sql: &str) -> Vec<String> {
@@ -108,9 +70,10 @@ fn queries(connection: &Connection) -> Vec<String> {
 
 #[tokio::test]
 async fn a_store_of_each_earlier_version_keeps_every_row() {
-    for version in 1..=EARLIER.len() {
+    let schemas = schemas();
+    for version in 1..=schemas.len() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = write_version(version, folder.path());
+        let connection = write_version(&schemas, version, folder.path());
         let queries = queries(&connection);
         let rows = |connection: &Connection| -> Vec<_> {
             queries.iter().map(|sql| texts(connection, sql)).collect()
@@ -136,9 +99,16 @@ async fn a_store_of_each_earlier_version_keeps_every_row() {
 }
 
 #[tokio::test]
+async fn what_later_versions_wrote_reads_as_what_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(write_latest(folder.path()));
+    expect_samples(&open(folder.path()).into()).await;
+}
+
+#[tokio::test]
 async fn incidents_of_before_get_numbers_in_the_order_in_which_they_were_made() {
     let folder = tempfile::tempdir().unwrap();
-    drop(write_version(EARLIER.len(), folder.path()));
+    drop(write_latest(folder.path()));
     let database = open(folder.path());
     let connection = file(folder.path());
     let made = texts(&connection, "SELECT id FROM incidents ORDER BY id");
@@ -156,9 +126,13 @@ async fn incidents_of_before_get_numbers_in_the_order_in_which_they_were_made() 
 #[tokio::test]
 async fn a_store_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
-    drop(write_version(1, folder.path()));
+    let schemas = schemas();
+    drop(write_version(&schemas, 1, folder.path()));
     let database = open(folder.path());
-    assert_eq!(database.info().await.unwrap().schema_version, 22);
+    assert_eq!(
+        database.info().await.unwrap().schema_version as usize,
+        schemas.len()
+    );
     let ada = Users::get(&database, UserId::from_bytes(id(1))).await.unwrap();
     assert_eq!(ada.name, "Ada");
     assert_eq!(database.has_passwords().await, Ok(false));
@@ -204,7 +178,7 @@ async fn attempts(
 #[tokio::test]
 async fn attempts_of_earlier_versions_read_back_as_what_they_were() {
     let folder = tempfile::tempdir().unwrap();
-    drop(write_version(EARLIER.len(), folder.path()));
+    drop(write_latest(folder.path()));
     let database = open(folder.path());
     let (schedule, wait) = (Some(Disposition::Backoff), Some(Disposition::RateLimited));
     let dead = [("failed", schedule, None), ("gone", schedule, None)];
@@ -226,7 +200,7 @@ async fn attempts_of_earlier_versions_read_back_as_what_they_were() {
 #[test]
 fn words_of_later_versions_fit_into_the_schema_and_what_contradicts_itself_does_not() {
     let folder = tempfile::tempdir().unwrap();
-    drop(write_version(EARLIER.len(), folder.path()));
+    drop(write_latest(folder.path()));
     drop(open(folder.path()));
     let connection = file(folder.path());
     let changed = |sql: &str| connection.execute(sql, ());
@@ -260,7 +234,7 @@ fn words_of_later_versions_fit_into_the_schema_and_what_contradicts_itself_does_
 #[tokio::test]
 async fn ticket_links_in_every_state_are_brought_up_to_date_with_what_their_tickets_were_told() {
     let folder = tempfile::tempdir().unwrap();
-    drop(write_version(EARLIER.len(), folder.path()));
+    drop(write_latest(folder.path()));
     let database = open(folder.path());
     let webhook = WebhookId::from_bytes(id(33));
     let mut links = Vec::new();
