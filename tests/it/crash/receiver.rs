@@ -99,6 +99,11 @@ impl CrashReceiver {
         &self.url
     }
 
+    /// How many requests have come.
+    pub fn requests(&self) -> usize {
+        self.memory.lock().unwrap().receipts.len()
+    }
+
     /// What comes from now on belongs to another run of the server.
     pub fn next_run(&self, ends_softly: bool) {
         self.memory.lock().unwrap().runs_end_softly.push(ends_softly);

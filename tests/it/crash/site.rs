@@ -1,6 +1,6 @@
 //! One server of the crash test with its store, its clients and its receivers: killed over and over, and judged in the end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -24,10 +24,13 @@ const SOFT_STOP_EVERY: u32 = 4;
 /// Every so many rounds the program is certainly sending before it is stopped: a server on a PostgreSQL waits for the lease of the
 /// one before.
 const SENDING_EVERY: u32 = 10;
-/// Every so many rounds it says how far it is.
-const TOLD_EVERY: u32 = 400;
-/// How long everything may take to be delivered in the end, before the test says that it never will be.
-const SETTLE_LIMIT: Duration = Duration::from_secs(600);
+/// Every so many rounds it may deliver everything, as otherwise more and more would wait until the end: short rounds accept more than
+/// they send.
+const REST_EVERY: u32 = 400;
+/// How long nothing may come to the receiver while something waits, before the test says that it never will be.
+const STANDSTILL: Duration = Duration::from_secs(180);
+/// How often it is looked what waits.
+const SETTLE_LOOK: Duration = Duration::from_millis(100);
 /// The states in which a delivery is yet to be sent.
 const OPEN: [&str; 4] = ["scheduled", "queued", "claimed", "held"];
 /// More than a platform's simulator keeps.
@@ -181,9 +184,42 @@ impl Site {
                 self.kills += 1;
             }
             self.load.stop().await;
-            if rounds % TOLD_EVERY == 0 {
+            if rounds % REST_EVERY == 0 {
+                self.rest().await;
                 println!("{}: {} of {kills} kills", self.store(), self.kills);
             }
+        }
+    }
+
+    /// A round without clients, which lasts until everything is delivered.
+    async fn rest(&self) {
+        self.receiver.next_run(true);
+        let server = self.start_server().await;
+        self.settle(&ApiClient::new(&server.url, &server.key)).await;
+        assert!(server.terminate().await, "a soft stop ends cleanly");
+    }
+
+    /// Waits until no delivery is open any more; those that are dead, with all their attempts.
+    async fn settle(&self, api: &ApiClient) -> Vec<String> {
+        // Of very many, the server says only that they are so many or more.
+        let (mut seen, mut since) = ((u64::MAX, 0), Instant::now());
+        loop {
+            let counts = api.get("/api/v1/system").await.expect(200).json()["deliveries"].clone();
+            let open: u64 = OPEN.map(|state| counts[state].as_u64().unwrap()).iter().sum();
+            if open == 0 {
+                return in_state(api, "dead").await;
+            }
+            let sees = (open, self.receiver.requests());
+            if sees != seen {
+                (seen, since) = (sees, Instant::now());
+            }
+            if since.elapsed() > STANDSTILL {
+                for state in OPEN.into_iter().chain(["dead"]) {
+                    println!("{state}: {}", in_state(api, state).await.join("\n"));
+                }
+                panic!("everything accepted is delivered in the end");
+            }
+            tokio::time::sleep(SETTLE_LOOK).await;
         }
     }
 
@@ -193,7 +229,7 @@ impl Site {
         let server = self.start_server().await;
         let api = ApiClient::new(&server.url, &server.key);
         self.load.finish(&api).await;
-        let dead = settle(&api).await;
+        let dead = self.settle(&api).await;
         let accepted = self.load.accepted();
         let findings = self.receiver.compare(&accepted);
         let tickets = self.check_platforms(&accepted);
@@ -250,28 +286,6 @@ fn expect_nothing_wrong(findings: &Findings) {
     assert_eq!(first(&findings.lost), NOTHING, "accepted but never delivered");
     assert_eq!(first(&findings.out_of_order), NOTHING, "out of order");
     assert_eq!(first(&findings.wrongly_repeated), NOTHING, "repeated");
-}
-
-/// Waits until no delivery is open any more; those that are dead, with all their attempts.
-async fn settle(api: &ApiClient) -> Vec<String> {
-    let settled = async {
-        loop {
-            let counts = api.get("/api/v1/system").await.expect(200).json()["deliveries"].clone();
-            let open = OPEN.map(|state| counts[state].as_u64().unwrap());
-            if open.iter().sum::<u64>() == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    if tokio::time::timeout(SETTLE_LIMIT, settled).await.is_err() {
-        for state in OPEN.into_iter().chain(["dead"]) {
-            let told = in_state(api, state).await;
-            println!("{state}: {}", told.join("\n"));
-        }
-        panic!("everything accepted is delivered in the end");
-    }
-    in_state(api, "dead").await
 }
 
 /// The latest deliveries in a state, each with its attempts.
