@@ -9,6 +9,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use model::delivery::{Delivery, DeliveryState};
 use model::id::{DeliveryId, WebhookId};
+use model::outage::EndedAs;
 use store::StoreResult;
 use store::deliveries::DeliveryFilter;
 use store::page::{WALKED_OF_EACH, WALKED_ROWS};
@@ -55,6 +56,8 @@ enum Way {
     Open(WebhookId),
     /// A webhook's dead ones.
     Dead(WebhookId),
+    /// Those of a webhook that it wanted no more.
+    Ended(WebhookId, EndedAs),
 }
 
 /// The ways that lead to all that a filter asks for. Scarce states have indexes that begin with the webhook.
@@ -69,12 +72,22 @@ fn ways(connection: &Connection, filter: &DeliveryFilter) -> StoreResult<Vec<Way
     }
     let webhooks = webhooks_of(connection, filter)?;
     if !is_of_open {
-        return Ok(webhooks.into_iter().map(Way::Dead).collect());
+        let way = |webhook| match ended_as(filter) {
+            Some(ended_as) => Way::Ended(webhook, ended_as),
+            None => Way::Dead(webhook),
+        };
+        return Ok(webhooks.into_iter().map(way).collect());
     }
     let (waiting, is_crowded) = waiting(connection, filter, webhooks)?;
     // So many are found among the latest of their webhooks.
     let way = if is_crowded { Way::Webhook } else { Way::Open };
     Ok(waiting.into_iter().map(way).collect())
+}
+
+/// How what a filter asks for ended, if its webhook wanted it no more.
+fn ended_as(filter: &DeliveryFilter) -> Option<EndedAs> {
+    let ends = [EndedAs::Superseded, EndedAs::Expired];
+    ends.into_iter().find(|end| filter.state == Some(end.state()))
 }
 
 /// The webhooks whose deliveries may fit: whether one that waits is held says its webhook.
@@ -144,6 +157,12 @@ impl Way {
             Self::Lane => "FROM deliveries d INDEXED BY deliveries_lane WHERE TRUE",
             Self::Open(_) => "FROM deliveries d INDEXED BY deliveries_open WHERE d.finished_at IS NULL",
             Self::Dead(_) => "FROM deliveries d INDEXED BY deliveries_dead WHERE d.state = 'dead'",
+            Self::Ended(_, EndedAs::Superseded) => {
+                "FROM deliveries d INDEXED BY deliveries_ended WHERE d.ended_as IS NOT NULL AND d.ended_as = 'superseded'"
+            }
+            Self::Ended(_, EndedAs::Expired) => {
+                "FROM deliveries d INDEXED BY deliveries_ended WHERE d.ended_as IS NOT NULL AND d.ended_as = 'expired'"
+            }
         }
     }
 
@@ -151,6 +170,14 @@ impl Way {
     fn is_bounded_by(self, filter: &DeliveryFilter) -> bool {
         match self {
             Self::Age | Self::Webhook(_) | Self::Dead(_) => !filter.is_answered_by_index(),
+            // Its index knows the state.
+            Self::Ended(..) => {
+                let rest = DeliveryFilter {
+                    state: None,
+                    ..filter.clone()
+                };
+                !rest.is_answered_by_index()
+            }
             Self::Lane | Self::Open(_) => false,
         }
     }
@@ -159,7 +186,9 @@ impl Way {
         match self {
             Self::Age => None,
             Self::Lane => filter.webhook_id,
-            Self::Webhook(webhook) | Self::Open(webhook) | Self::Dead(webhook) => Some(webhook),
+            Self::Webhook(webhook) | Self::Open(webhook) | Self::Dead(webhook) | Self::Ended(webhook, _) => {
+                Some(webhook)
+            }
         }
     }
 }
@@ -382,6 +411,8 @@ mod tests {
             Way::Age,
             Way::Webhook(webhook),
             Way::Dead(webhook),
+            Way::Ended(webhook, EndedAs::Superseded),
+            Way::Ended(webhook, EndedAs::Expired),
             Way::Open(webhook),
             Way::Lane,
         ];

@@ -12,7 +12,7 @@ use super::transfer::refusal;
 use model::digest::sha256;
 
 /// Every migration in order. They only ever add.
-const MIGRATIONS: [&str; 22] = [
+const MIGRATIONS: [&str; 23] = [
     include_str!("../migrations/0001_engine.sql"),
     include_str!("../migrations/0002_pages.sql"),
     include_str!("../migrations/0003_chat.sql"),
@@ -35,6 +35,7 @@ const MIGRATIONS: [&str; 22] = [
     include_str!("../migrations/0020_receiver_links.sql"),
     include_str!("../migrations/0021_people.sql"),
     include_str!("../migrations/0022_passkeys.sql"),
+    include_str!("../migrations/0023_ended.sql"),
 ];
 /// Added to the number of the schema once the data are moved elsewhere, so that programs that know nothing of moving take the
 /// file for a newer one's, and leave it alone.
