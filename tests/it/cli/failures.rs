@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 
 use super::fake_api::FakeApi;
 use super::{piped, program, run, run_alone};
+use crate::fleet::postgres::free_port;
 
 const PROBLEM: &str = r#"{"type":"about:blank","title":"fields cannot be accepted","status":422,"code":"invalid_fields",
 "detail":"name, url of the request cannot be accepted","advice":"correct the fields that errors names",
@@ -46,9 +47,7 @@ fn a_missing_key_and_a_missing_right_have_their_own_exit_code() {
 
 #[test]
 fn a_server_that_is_not_there_has_its_own_exit_code() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let url = format!("http://127.0.0.1:{}", free_port());
     let run = run_alone(&["services", "list", "--url", &url]);
     assert_eq!(run.code, Some(3), "{run:?}");
     assert!(run.err.contains(&format!("cannot reach {url}")), "{}", run.err);

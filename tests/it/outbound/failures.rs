@@ -11,13 +11,12 @@ use super::{
     SHORT, ScriptedResolver, SilentResolver, client, client_resolving, code, detail, post, post_briefly,
     post_to, strict_client,
 };
+use crate::fleet::postgres::free_port;
 use crate::support::receiver::{Receiver, Reply};
 
 #[tokio::test]
 async fn a_closed_port_refuses() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let address = ([127, 0, 0, 1], free_port()).into();
     let exchange = client().send(post_to(address)).await;
     assert_eq!(code(&exchange), FailureCode::ConnectRefused);
     assert_eq!(detail(&exchange), "127.0.0.1 refused the connection");

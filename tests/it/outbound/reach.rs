@@ -13,6 +13,7 @@ use super::{
     ScriptedResolver, client, client_resolving, code, post, post_briefly, post_tls, post_to, response,
     strict_client,
 };
+use crate::fleet::postgres::free_port;
 use crate::support::broken_tls::{Breakage, break_off};
 use crate::support::certificates::{Authority, ClientCertificates};
 use crate::support::receiver::{OK, Receiver, Reply};
@@ -24,8 +25,8 @@ fn told(exchange: &Exchange) -> (FailureCode, Reach) {
 }
 
 async fn listener() -> (TcpListener, u16) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let port = free_port();
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     (listener, port)
 }
 

@@ -9,6 +9,7 @@ use clock::Env;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
+use crate::fleet::postgres::free_port;
 use crate::support::api_client::ApiClient;
 use crate::support::platform::Platform;
 use crate::support::programs::{program, root};
@@ -60,9 +61,7 @@ async fn type_in(command: &str, key: &str) -> Value {
 /// An Alertmanager as somebody has one: it tells nobody yet.
 async fn running_alertmanager(file: &Path) -> (Child, String) {
     std::fs::write(file, "route:\n  receiver: nobody\nreceivers:\n- name: nobody\n").unwrap();
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = free_port();
     let child = Command::new(program("prometheus-alertmanager").unwrap())
         .arg(format!("--config.file={}", file.display()))
         .arg(format!(
