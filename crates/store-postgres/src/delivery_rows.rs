@@ -17,7 +17,7 @@ use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
 use store::deliveries::{AttemptPage, ListedAttempts};
-use store::head_text::unpack;
+use store::head_text::{Beside, unpack};
 use store::outage_plan::{DeathColumns, shown};
 use store::page::WALKED_ROWS;
 
@@ -165,10 +165,14 @@ pub fn from_row(row: &Row) -> StoreResult<Delivery> {
 
 fn attempt_from_row(row: &Row, delivery_id: DeliveryId) -> StoreResult<Attempt> {
     let remote_address: Option<&str> = value(row, "remote_address")?;
+    let beside = Beside {
+        delivery_id,
+        started_at: time(row, "started_at")?,
+    };
     Ok(Attempt {
         id: AttemptId::from_bytes(bytes(row, "id")?),
         number: number(row, "number")?,
-        started_at: time(row, "started_at")?,
+        started_at: beside.started_at,
         timings: PhaseTimings {
             dns_us: optional_number(row, "dns_us")?,
             connect_us: optional_number(row, "connect_us")?,
@@ -181,9 +185,9 @@ fn attempt_from_row(row: &Row, delivery_id: DeliveryId) -> StoreResult<Attempt> 
             .transpose()?,
         outcome: outcome_from_row(row)?,
         status: optional_number(row, "status")?,
-        request_head: unpack(value(row, "request_head")?, delivery_id),
+        request_head: unpack(value(row, "request_head")?, beside),
         request_body: value::<Option<Vec<u8>>>(row, "request_body")?.map(Bytes::from),
-        response_head: unpack(value(row, "response_head")?, delivery_id),
+        response_head: unpack(value(row, "response_head")?, beside),
         response_body: value::<Vec<u8>>(row, "response_body")?.into(),
         response_body_is_truncated: value(row, "response_body_truncated")?,
         note: value(row, "note")?,

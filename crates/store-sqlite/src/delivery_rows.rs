@@ -18,7 +18,7 @@ use model::webhook::WebhookKind;
 use store::StoreError;
 use store::StoreResult;
 use store::deliveries::{AttemptPage, ListedAttempts};
-use store::head_text::unpack;
+use store::head_text::{Beside, unpack};
 use store::outage_plan::{DeathColumns, shown};
 use store::page::WALKED_ROWS;
 
@@ -145,10 +145,14 @@ fn delivery_from_row(row: &Row<'_>) -> Result<Delivery> {
 
 fn attempt_from_row(row: &Row<'_>, delivery_id: DeliveryId) -> Result<Attempt> {
     let remote_address: Option<String> = row.get(13)?;
+    let beside = Beside {
+        delivery_id,
+        started_at: Timestamp::from_millis(row.get(2)?),
+    };
     Ok(Attempt {
         id: AttemptId::from_bytes(row.get(0)?),
         number: row.get(1)?,
-        started_at: Timestamp::from_millis(row.get(2)?),
+        started_at: beside.started_at,
         timings: PhaseTimings {
             dns_us: microseconds(row, 8)?,
             connect_us: microseconds(row, 9)?,
@@ -161,9 +165,9 @@ fn attempt_from_row(row: &Row<'_>, delivery_id: DeliveryId) -> Result<Attempt> {
             .transpose()?,
         outcome: outcome_from_row(row)?,
         status: row.get(7)?,
-        request_head: unpack(row.get_ref(14)?.as_str()?, delivery_id),
+        request_head: unpack(row.get_ref(14)?.as_str()?, beside),
         request_body: row.get::<_, Option<Vec<u8>>>(19)?.map(Bytes::from),
-        response_head: unpack(row.get_ref(15)?.as_str()?, delivery_id),
+        response_head: unpack(row.get_ref(15)?.as_str()?, beside),
         response_body: Bytes::copy_from_slice(row.get_ref(16)?.as_blob()?),
         response_body_is_truncated: row.get(17)?,
         note: row.get(20)?,

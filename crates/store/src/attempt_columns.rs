@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::head_text;
+use crate::head_text::{self, Beside};
 use model::attempt::{Attempt, Disposition, Outcome};
 use model::exchange::FailureCode;
 use model::id::DeliveryId;
@@ -31,6 +31,10 @@ impl<'a> AttemptColumns<'a> {
     pub fn new(delivery_id: DeliveryId, attempt: &'a Attempt) -> Self {
         let failure = attempt.outcome.failure();
         let timings = &attempt.timings;
+        let beside = Beside {
+            delivery_id,
+            started_at: attempt.started_at,
+        };
         Self {
             outcome: attempt.outcome.as_str(),
             failure: failure.map(|failure| failure.code).map(FailureCode::as_str),
@@ -42,8 +46,8 @@ impl<'a> AttemptColumns<'a> {
             first_byte_us: timings.first_byte_us.map(signed),
             total_us: signed(timings.total_us),
             remote_address: attempt.remote_address.map(|address| address.to_string()),
-            request_head: head_text::pack(&attempt.request_head, delivery_id),
-            response_head: head_text::pack(&attempt.response_head, delivery_id),
+            request_head: head_text::pack(&attempt.request_head, beside),
+            response_head: head_text::pack(&attempt.response_head, beside),
             remedy: remedy_name(&attempt.outcome),
         }
     }
