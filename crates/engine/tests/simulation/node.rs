@@ -15,20 +15,22 @@ use engine::pruner::KeepFor;
 use engine::rescuer;
 use engine::scheduler::SchedulerLimits;
 use engine::ticket_poller::TicketPoller;
+use model::delivery::Delivery;
 use model::event::Event;
 use model::id::WebhookId;
 use outbound::RequestSender;
 use renderer::Renderer;
-use store::deliveries::DeliveryDetail;
+use store::deliveries::{DeliveryDetail, DeliveryFilter};
 use store::seal::{MasterKey, Sealer};
 use store::wakeup::Wakeup;
-use store::{NoObserver, Store, StoreResult};
+use store::{NoObserver, Page, Store, StoreResult};
 use store_sqlite::{Database, Settings};
 use supervisor::Supervisor;
 use telemetry::Metrics;
 
 use super::chance::SimulatedClock;
 use super::lockstep::Lockstep;
+use super::world::PAGE;
 
 /// Small enough that every bound is met.
 pub const LIMITS: SchedulerLimits = SchedulerLimits {
@@ -54,6 +56,8 @@ pub struct Node {
     supervisor: Supervisor,
     lockstep: Lockstep,
     clock: Arc<SimulatedClock>,
+    /// Every delivery as the run found it, before it did anything.
+    pub found: Vec<Delivery>,
 }
 
 /// What a run is given from outside.
@@ -113,7 +117,9 @@ impl Node {
             supervisor,
             lockstep,
             clock,
+            found: Vec::new(),
         };
+        node.found = node.ask(all_deliveries);
         let (store, taken_by, at) = (node.store.clone(), Arc::clone(&node.handle), source.clone());
         node.run(async move {
             rescuer::renew_lease(&store, &at, &taken_by).await?;
@@ -194,6 +200,23 @@ impl Node {
             let path = entry.unwrap().path();
             std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
         }
+    }
+}
+
+/// Every delivery in the store but tests.
+pub async fn all_deliveries(store: Store) -> Vec<Delivery> {
+    let mut all: Vec<Delivery> = Vec::new();
+    loop {
+        let page = Page {
+            limit: PAGE,
+            before: all.last().map(|delivery| *delivery.id.as_bytes()),
+        };
+        let next = store.deliveries.list(DeliveryFilter::default(), page);
+        let next = next.await.unwrap().rows;
+        if next.is_empty() {
+            return all;
+        }
+        all.extend(next);
     }
 }
 
