@@ -110,9 +110,7 @@ impl Actions {
         draft: KeyDraft,
     ) -> Result<(ApiKey, SecretText), ActionError> {
         let scopes = check_scopes(&draft.scopes)?;
-        if let Some(scope) = scopes.iter().find(|scope| !held.contains(*scope)) {
-            return Err(ActionError::ScopeNotHeld(scope));
-        }
+        expect_held(held, scopes)?;
         let restriction = check_restriction(&draft, scopes)?;
         for id in restriction.services() {
             self.expect_service(*id).await?;
@@ -174,6 +172,14 @@ impl Actions {
             last_used_at: None,
         };
         Ok((key, secret))
+    }
+}
+
+/// Nobody gives, or takes over, what they may not do themselves.
+pub(crate) fn expect_held(held: ScopeSet, wanted: ScopeSet) -> Result<(), ActionError> {
+    match wanted.iter().find(|scope| !held.contains(*scope)) {
+        Some(scope) => Err(ActionError::ScopeNotHeld(scope)),
+        None => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::access::expect_held;
 use crate::checks::Checks;
 use crate::incidents::{MAX_DESCRIPTION_LENGTH, UserChoice};
 use crate::{ActionError, Actions, Patch};
@@ -146,7 +147,8 @@ impl Actions {
         Ok(self.store.users.create(user, change).await?)
     }
 
-    /// Changes a user. Only administrators make administrators, and change those that there are.
+    /// Changes a user. Only administrators make administrators, and change those that there are; and an address, to which links to a
+    /// new password go, only who may do all that its person may.
     pub async fn change_user(
         &self,
         actor: Actor,
@@ -156,8 +158,11 @@ impl Actions {
     ) -> Result<User, ActionError> {
         let before = self.store.users.get(id).await?;
         may_touch(held, before.role)?;
-        let user = apply_user(before, draft)?;
+        let user = apply_user(before.clone(), draft)?;
         may_touch(held, user.role)?;
+        if before.email.is_some() && user.email != before.email {
+            expect_held(held, before.role.scopes())?;
+        }
         let change = self.source.change(actor);
         Ok(self.store.users.update(user, change).await?)
     }

@@ -9,7 +9,7 @@ use model::id::AuditId;
 use store::StoreResult;
 use store::access::AuditFilter;
 use store::page::WALKED_ROWS;
-use store::texts::plain;
+use store::texts::{findable, plain};
 use store::{Listed, Page};
 
 use super::columns::{bytes, number, parsed, time, value};
@@ -100,6 +100,10 @@ pub async fn list(
     filter: &AuditFilter,
     page: Page,
 ) -> StoreResult<Listed<AuditEntry>> {
+    let texts = [&filter.who, &filter.kind];
+    if texts.into_iter().flatten().any(|text| findable(text).is_none()) {
+        return Ok(Listed::none());
+    }
     let (lower, upper) = filter.bounds(page);
     let walked_to = match filter.is_selective() {
         true => walk_end(connection, lower, upper).await?,

@@ -11,6 +11,7 @@ use model::user::UserRef;
 use store::StoreError;
 use store::StoreResult;
 use store::incidents::ServiceKey;
+use store::texts::findable;
 
 use super::columns::{bytes, number, optional_id, optional_number, time, value};
 use super::connection::Connection;
@@ -94,7 +95,7 @@ async fn services(
     for key in keys {
         match key {
             ServiceKey::Id(id) => ids.push(&id.as_bytes()[..]),
-            ServiceKey::Name(name) => names.push(name),
+            ServiceKey::Name(name) => names.extend(findable(name)),
         }
     }
     let sql =

@@ -14,6 +14,7 @@ use store::incidents::{
     Committed, IncidentEdit, IncidentFilter, Incidents, MAX_TIMELINE, StatusCounts, TimelineEntry,
     TimelineKind, TransitionRequest, Trigger,
 };
+use store::texts::findable;
 use store::{Listed, Page};
 
 use super::columns::{bytes, number, parsed, time, value};
@@ -93,7 +94,8 @@ impl Incidents for Database {
 
     async fn find_open(&self, dedup_key: String) -> StoreResult<Option<IncidentId>> {
         let connection = self.connection().await?;
-        let open = incident_rows::load_open(&connection, &[&dedup_key]).await?;
+        let keys: Vec<&str> = findable(&dedup_key).into_iter().collect();
+        let open = incident_rows::load_open(&connection, &keys).await?;
         Ok(open.first().map(|incident| incident.id))
     }
 

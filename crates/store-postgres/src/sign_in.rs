@@ -13,6 +13,7 @@ use store::StoreError;
 use store::StoreResult;
 use store::setting_changes;
 use store::sign_in::{SignIn, SignInRecord};
+use store::texts::findable;
 
 use super::audit;
 use super::columns::value;
@@ -137,6 +138,9 @@ async fn has_passwords(connection: &Connection) -> StoreResult<bool> {
 /// Of two people whose addresses differ in case alone, which version 1 let in, it is the one written the same way, or
 /// else the first.
 async fn find_by_email(connection: &Connection, email: &str) -> StoreResult<Option<SignInRecord>> {
+    let Some(email) = findable(email) else {
+        return Ok(None);
+    };
     let sql = "SELECT id, name, email, role, created_at, time_zone, clock, password FROM users
                WHERE lower(email COLLATE \"C\") = lower($1 COLLATE \"C\") ORDER BY email = $1 DESC, id LIMIT 1";
     connection.read_one(sql, &[&email], record_from_row).await
@@ -188,7 +192,8 @@ async fn create_link(
     audit::write(connection, change, "user.sign_in_link", user_id, &detail).await
 }
 
-async fn delete_link_of(connection: &Connection, user_id: UserId) -> StoreResult<()> {
+/// Ends the link of a person, if there is one.
+pub async fn delete_link_of(connection: &Connection, user_id: UserId) -> StoreResult<()> {
     let sql = "DELETE FROM sign_in_links WHERE user_id = $1";
     connection
         .execute(sql, &[&&user_id.as_bytes()[..]])

@@ -18,6 +18,7 @@ use super::audit;
 use super::columns::{bytes, parsed, time, value};
 use super::connection::{Connection, ConstraintRefusal};
 use super::database::Database;
+use super::sign_in;
 
 #[async_trait]
 impl Users for Database {
@@ -137,6 +138,10 @@ async fn update(connection: &Connection, user: &User, change: &Change) -> StoreR
             REFUSAL,
         )
         .await?;
+    if before.email != user.email {
+        // It lies in the mailbox of before.
+        sign_in::delete_link_of(connection, user.id).await?;
+    }
     audit::write(connection, change, "user.update", user.id, &detail).await?;
     Ok(User {
         created_at: before.created_at,

@@ -183,7 +183,8 @@ fn create_link(
     audit::write(connection, change, "user.sign_in_link", user_id, &detail)
 }
 
-fn delete_link_of(connection: &Connection, user_id: UserId) -> StoreResult<()> {
+/// Ends the link of a person, if there is one.
+pub fn delete_link_of(connection: &Connection, user_id: UserId) -> StoreResult<()> {
     execute(
         connection,
         "DELETE FROM sign_in_links WHERE user_id = ?1",

@@ -18,6 +18,7 @@ use super::audit;
 use super::columns::{id_bytes, parsed, time};
 use super::database::Database;
 use super::refusals::{ConstraintRefusal, execute_or_refuse};
+use super::sign_in;
 use super::statements::{execute, read_all, read_one};
 
 #[async_trait]
@@ -107,6 +108,10 @@ fn update(connection: &Connection, user: User, change: &Change) -> StoreResult<U
         (user.id.as_bytes(), &user.name, &user.email, user.role.as_str()),
         REFUSAL,
     )?;
+    if before.email != user.email {
+        // It lies in the mailbox of before.
+        sign_in::delete_link_of(connection, user.id)?;
+    }
     audit::write(connection, change, "user.update", user.id, &detail)?;
     Ok(User {
         created_at: before.created_at,

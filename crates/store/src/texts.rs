@@ -16,6 +16,11 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A text as it can be looked for: nothing that is kept holds a NUL.
+pub fn findable(text: &str) -> Option<&str> {
+    (!text.contains('\0')).then_some(text)
+}
+
 /// What an attempt leaves of a text, as it can be kept; one of NULs only leaves nothing.
 pub fn plain_patch(patch: &Patch<String>) -> Patch<Cow<'_, str>> {
     match patch {

@@ -2,7 +2,7 @@
 
 use api::ApiSettings;
 use limit::Limit;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::server::{SETUP_TOKEN, Server};
 
@@ -176,6 +176,27 @@ async fn an_administrators_key_makes_a_one_time_link_for_whoever_has_an_address(
         server.post(&path, json!({})).await.problem(),
         (403, "forbidden".into())
     );
+}
+
+#[tokio::test]
+async fn an_address_is_changed_only_by_who_may_do_all_that_its_person_may() {
+    let mut server = Server::start().await;
+    let person = json!({"name": "Ada", "email": "ada@example.org"});
+    let id = server.post("/api/v1/users", person).await.json()["id"].clone();
+    let path = format!("/api/v1/users/{}", id.as_str().unwrap());
+    let change = async |server: &Server, change: Value| {
+        server
+            .send_json(http::Method::PATCH, &path, &[], change)
+            .await
+            .status
+    };
+    let elsewhere = || json!({"email": "elsewhere@example.org"});
+    let admin = server.key.clone();
+    server.key = server.with_scopes(&["catalog:write"]).await.1;
+    assert_eq!(change(&server, elsewhere()).await, 403);
+    assert_eq!(change(&server, json!({"name": "Ada L."})).await, 200);
+    server.key = admin;
+    assert_eq!(change(&server, elsewhere()).await, 200);
 }
 
 #[tokio::test]

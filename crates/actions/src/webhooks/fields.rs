@@ -201,6 +201,10 @@ pub(crate) fn check_filter(checks: &mut Checks, text: &str) -> Option<Option<Fil
         Ok(filter)
     });
     match parsed {
+        Ok(_) if text.contains('\0') => {
+            checks.fail("filter", "invalid_filter", "a filter cannot hold a NUL");
+            None
+        }
         Ok(filter) => Some(Some(filter)),
         Err(error) => {
             checks.fail("filter", "invalid_filter", error.to_string());

@@ -106,6 +106,7 @@ cases! {
         let triggers = [
             (Trigger { service: ServiceKey::Id(unknown_service), ..world.new_trigger("a") }, "service"),
             (Trigger { service: ServiceKey::Name("api gateway".into()), ..world.new_trigger("b") }, "service"),
+            (Trigger { service: ServiceKey::Name("API\0".into()), ..world.new_trigger("nul") }, "service"),
             (Trigger { assignee: Some(UserId::new(world.at(9), [9; 10])), ..world.new_trigger("c") }, "user"),
         ];
         let before = world.store().events.latest_sequence().await.unwrap();
@@ -305,6 +306,7 @@ cases! {
         let incidents = &world.store().incidents;
         assert_eq!(incidents.find_open("DB-pool/7".into()).await, Ok(Some(first.id)));
         assert_eq!(incidents.find_open("db-pool/7".into()).await, Ok(None));
+        assert_eq!(incidents.find_open("DB-pool/7\0".into()).await, Ok(None));
         world.act(first.id, IncidentAction::Resolve, world.at(1)).await;
         assert_eq!(incidents.find_open("DB-pool/7".into()).await, Ok(None));
     }

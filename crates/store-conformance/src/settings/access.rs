@@ -15,6 +15,16 @@ use super::samples;
 cases! {
     settings::access;
 
+    async fn of_what_holds_a_nul_nothing_is_found_in_the_audit_log(fixture: Fixture) {
+        fixture.plant_bystanders().await;
+        let nul = || Some("user\0".to_owned());
+        for (who, kind) in [(nul(), None), (None, nul())] {
+            let filter = AuditFilter { who, kind, ..AuditFilter::default() };
+            let found = fixture.access().list_audit(filter, samples::everything()).await.unwrap();
+            assert_eq!(found.rows, []);
+        }
+    }
+
     async fn a_key_is_found_by_its_hash(fixture: Fixture) {
         let bystanders = fixture.plant_bystanders().await;
         let source = &fixture.source;
