@@ -308,3 +308,24 @@ async fn an_address_that_hands_out_tokens_is_one_that_may_be_reached() {
         .expect(422);
     assert!(refused.text.contains("options.tokenUrl"), "{}", refused.text);
 }
+
+#[tokio::test]
+async fn a_secret_does_not_go_to_another_address_that_hands_out_tokens() {
+    let oauth = json!({"auth": "oauth", "clientId": "id", "clientSecret": "kept"});
+    let desk = Desk::start("jira", oauth).await;
+    let path = format!("/api/v1/webhooks/{}", desk.webhook);
+    let change = async |options: Value| {
+        let body = json!({ "options": options });
+        desk.app.api.send("PATCH", &path, Some(body), &[]).await.unwrap()
+    };
+    let elsewhere = "http://127.0.0.1:9/token";
+    let refused = change(json!({"tokenUrl": elsewhere})).await.expect(422);
+    assert!(
+        refused.text.contains("secrets_missing") && refused.text.contains("client secret"),
+        "{}",
+        refused.text
+    );
+    change(json!({"tokenUrl": elsewhere, "clientSecret": "given anew"}))
+        .await
+        .expect(200);
+}

@@ -160,20 +160,29 @@ impl OptionsCheck<'_> {
         before.is_some_and(|url| url.path() == SEEN_PATH && url.as_str() == text.trim())
     }
 
-    /// Tokens were given for one host: another is not to get them just because the address changes.
+    /// Secrets were given for one host: another is not to get them just because an address changes. An address among the options gets
+    /// those that stand beside it.
     fn check_move(&self, checks: &mut Checks, settings: &WebhookSettings, changes: &SecretChanges) {
         let Some(before) = self.before else { return };
         let former = &before.webhook.settings;
         let fields = self.adapter.description().fields.iter();
-        let mut servers = fields.clone().filter(|field| field.input == Input::Servers);
+        let is_moved = |field: &&Field| {
+            matches!(field.input, Input::Servers | Input::Url)
+                && former.options.get(field.name) != settings.options.get(field.name)
+        };
+        let moved: Vec<&Field> = fields.clone().filter(is_moved).collect();
         let is_elsewhere = server(&former.url) != server(&settings.url)
-            || servers.any(|field| former.options.get(field.name) != settings.options.get(field.name));
+            || moved.iter().any(|field| field.input == Input::Servers);
         let kept = fields.filter(|field| {
             let is_set = before.secrets.options.contains_key(field.name);
-            field.is_secret() && is_set && !changes.contains_key(field.name)
+            let goes_along = is_elsewhere
+                || moved
+                    .iter()
+                    .any(|address| address.collapsed_group == field.collapsed_group);
+            field.is_secret() && is_set && goes_along && !changes.contains_key(field.name)
         });
         let kept: Vec<_> = kept.map(|field| field.label.to_lowercase()).collect();
-        if is_elsewhere && !kept.is_empty() {
+        if !kept.is_empty() {
             let detail = format!("this leads to another host: give it the {} anew", kept.join(", "));
             checks.fail(URL, "secrets_missing", detail);
         }
