@@ -108,15 +108,26 @@ fn amazon_url(message: &Value, name: &str) -> Option<Url> {
     };
     let host = host.strip_suffix(".cn").unwrap_or(host);
     let region = host.strip_prefix("sns.")?.strip_suffix(".amazonaws.com")?;
-    let is_region = !region.is_empty()
-        && region
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let is_plain = url.scheme() == "https"
         && url.port().is_none()
         && url.username().is_empty()
         && url.password().is_none();
-    (is_region && is_plain).then_some(url)
+    (is_region(region) && is_plain).then_some(url)
+}
+
+/// Whether this can be a region: `eu-west-1`, `us-gov-east-1`. Whoever has the bucket `sns` answers at `sns.s3.amazonaws.com`.
+fn is_region(name: &str) -> bool {
+    let is_made_of =
+        |part: &str, is_one: fn(&u8) -> bool| !part.is_empty() && part.bytes().all(|byte| is_one(&byte));
+    let parts: Vec<&str> = name.split('-').collect();
+    let [area, places @ .., number] = parts.as_slice() else {
+        return false;
+    };
+    let mut words = places.iter().chain([area]);
+    area.len() == 2
+        && !places.is_empty()
+        && words.all(|word| is_made_of(word, u8::is_ascii_lowercase))
+        && is_made_of(number, u8::is_ascii_digit)
 }
 
 fn check_signature(message: &Value, certificate: Certificate<'_>, now: Timestamp) -> Result<(), Refused> {

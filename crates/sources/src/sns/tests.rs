@@ -137,7 +137,12 @@ fn only_amazons_own_addresses_are_asked() {
         message["SigningCertURL"] = url.into();
         Sns.read(&Given::post("", message.to_string()).request())
     };
-    assert!(asked("https://sns.cn-north-1.amazonaws.com.cn/x.pem").is_ok());
+    for url in [
+        "https://sns.cn-north-1.amazonaws.com.cn/x.pem",
+        "https://sns.us-gov-east-1.amazonaws.com/x.pem",
+    ] {
+        assert!(asked(url).is_ok(), "{url}");
+    }
     for url in [
         "http://sns.eu-west-1.amazonaws.com/x.pem",
         "https://sns.eu-west-1.amazonaws.com.evil.example/x.pem",
@@ -148,6 +153,10 @@ fn only_amazons_own_addresses_are_asked() {
         "https://sns.eu-west-1.amazonaws.com/x.txt",
         "https://sns..amazonaws.com/x.pem",
         "https://s3.amazonaws.com/x.pem",
+        "https://sns.s3.amazonaws.com/x.pem",
+        "https://sns.s3-us-west-2.amazonaws.com/x.pem",
+        "https://sns.s3-website-1.amazonaws.com/x.pem",
+        "https://sns.-a-1.amazonaws.com/x.pem",
         "https://10.0.0.1/x.pem",
         "",
     ] {
