@@ -17,7 +17,7 @@ const PATHS: [&str; 2] = ["/api/v1/events", "/api/v1/events/stream"];
 /// What they may send with it beside what they always may.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, last-event-id");
 /// What they may see of an answer's head beside what they always may.
-const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("retry-after");
+const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("retry-after, x-opsknight-next-cursor");
 /// For how long browsers need not ask again, in seconds.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("600");
 
