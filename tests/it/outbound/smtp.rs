@@ -330,6 +330,37 @@ async fn a_server_that_says_nothing_or_nonsense_is_no_mail_server() {
 }
 
 #[tokio::test]
+async fn a_good_reply_to_something_else_is_none_to_the_mail() {
+    const NO_DATA: Script = &[
+        ("EHLO", "250 hello"),
+        ("MAIL", "250 ok"),
+        ("RCPT", "250 ok"),
+        ("DATA", "250 ok"),
+    ];
+    const NO_TRUST: Script = &[("EHLO", "250 hello"), ("MAIL", "251 ok")];
+    for (greeting, script) in [
+        ("220 one\r\n220 two", PLAIN),
+        ("200 news server", PLAIN),
+        ("250 ok", PLAIN),
+        ("220 hello", NO_DATA),
+        ("220 hello", NO_TRUST),
+    ] {
+        let server = MailServer::start(greeting, script).await;
+        let exchange = client().send(server.mail(MailSecurity::WhereOffered)).await;
+        assert_eq!(
+            (code(&exchange), exchange.reach),
+            (FailureCode::ResponseInvalid, Reach::NotSent),
+            "{greeting}: {script:?}"
+        );
+        assert!(
+            detail(&exchange).contains("no mail was sent"),
+            "{}",
+            detail(&exchange)
+        );
+    }
+}
+
+#[tokio::test]
 async fn letters_beyond_ascii_need_a_server_that_takes_them() {
     let server = MailServer::start("220 hello", PLAIN).await;
     let mut request = server.mail(MailSecurity::WhereOffered);

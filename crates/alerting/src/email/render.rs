@@ -54,7 +54,9 @@ pub(super) struct Mail {
 pub(super) fn render(task: &Task<'_>, wording: Wording, addresses: &Addresses) -> Result<Mail, Failure> {
     let card = Card::new(task)?.cut(MAX_TITLE, MAX_NAME);
     let id = format!("<{}@{}>", task.delivery_id, addresses.from.email.domain());
+    // What some of its addressees got of this very mail is none before it.
     let before = task.message_ref.and_then(Thread::read);
+    let before = before.filter(|thread| thread.id != id);
     let subject = subject(&card, task, before.as_ref());
     let own = [
         ("X-OpsKnight-Event", task.event.event_type().as_str().to_owned()),

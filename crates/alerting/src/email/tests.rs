@@ -226,6 +226,19 @@ fn who_is_taken_later_gets_the_mail_later_and_nobody_twice() {
 }
 
 #[test]
+fn who_gets_the_first_mail_later_gets_no_answer_to_it() {
+    let mut sample = sample(EventName::Triggered);
+    let said = ["bob@example.com 451 4.7.1 later"];
+    let first = message(&sample);
+    let taken = judge(&sample, MailStage::Message, "250 ok", &said);
+    let Patch::Set(thread) = taken.message_ref else {
+        panic!("the mail is remembered");
+    };
+    sample.memory = Some(thread);
+    assert_eq!(message(&sample), first);
+}
+
+#[test]
 fn who_is_refused_is_told_and_keeps_nobody_else_from_the_mail() {
     let said = ["bob@example.com 550 5.1.1 nobody"];
     let taken = judge(&sample(EventName::Triggered), MailStage::Message, "250 ok", &said);

@@ -179,14 +179,16 @@ async fn expect<S: AsyncRead + AsyncWrite + Unpin>(
     as_expected(stage, dialogue.ask(command).await?, code)
 }
 
+/// A good reply to something else must not be taken for one to the mail: of that not a byte was sent.
 fn as_expected(stage: MailStage, reply: Reply, code: u16) -> Result<Reply, End> {
-    match reply.code == code {
-        true => Ok(reply),
-        false => Err(End::Refused {
-            stage,
-            reply,
-            recipients: Vec::new(),
-        }),
+    match reply.code {
+        given if given == code => Ok(reply),
+        given @ ..=399 => {
+            let detail =
+                format!("the mail server replied {given} where {code} was to come: no mail was sent");
+            Err(failure(FailureCode::ResponseInvalid, detail).into())
+        }
+        _ => Err(refused_by(stage, reply, Vec::new())),
     }
 }
 
@@ -276,8 +278,10 @@ async fn transfer<S: AsyncRead + AsyncWrite + Unpin>(
     if mail.message.is_empty() {
         return Ok(Taken { reply, refused });
     }
-    if let Err(End::Refused { reply, .. }) = expect(dialogue, MailStage::Message, "DATA", 354).await {
-        return Err(refused_by(MailStage::Message, reply, refused));
+    match expect(dialogue, MailStage::Message, "DATA", 354).await {
+        Ok(_) => {}
+        Err(End::Refused { reply, .. }) => return Err(refused_by(MailStage::Message, reply, refused)),
+        Err(end) => return Err(end),
     }
     progress.may_be_sent = true;
     dialogue.wait_longer(AFTER_MESSAGE);
