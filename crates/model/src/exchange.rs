@@ -268,9 +268,7 @@ impl FailureCode {
             Self::TlsNotOffered => {
                 "let the mail server or broker offer encryption, or allow the webhook to go without, in its settings"
             }
-            Self::Deferred => {
-                "nothing at first: it is sent again; if it stays, do what the mail server's words say"
-            }
+            Self::Deferred => "nothing at first: it is sent again; if it stays, do what its sentence says",
             Self::ResponseTimeout => "answer 2xx first and work later, or raise the webhook's timeout",
             Self::ConnectionClosed | Self::ResponseInvalid => {
                 "check that the receiver speaks HTTP at this URL, or its own protocol if it is a mail server or a broker"

@@ -56,6 +56,7 @@ impl Adapter for Alertmanager {
             match classification.outcome {
                 Outcome::Delivered => Classification {
                     message_ref: labels.kept(),
+                    outcome: answer::not_over_yet(task, exchange).map_or(Outcome::Delivered, Outcome::Failed),
                     ..classification
                 },
                 _ => classification,

@@ -80,11 +80,7 @@ pub(super) fn alert(
     open_until: Timestamp,
 ) -> Result<Value, Failure> {
     let card = Card::new(task)?.cut(usize::MAX, MAX_NAME);
-    // An alert must not end before it begins, and both are told in whole seconds.
-    let ends_at = match card.status {
-        IncidentStatus::Resolved => card.at.max(card.since),
-        IncidentStatus::Triggered | IncidentStatus::Acknowledged => open_until,
-    };
+    let ends_at = end(&card).unwrap_or(open_until);
     let mut alert = json!({
         "labels": labels.0,
         "annotations": { "summary": headline(&card, MAX_SUMMARY) },
@@ -103,6 +99,14 @@ pub(super) fn alert(
         }
     }
     Ok(alert)
+}
+
+/// When the alert ended of an incident that is over. It must not be before it began, and both are told in whole seconds.
+pub(super) fn end(card: &Card) -> Option<Timestamp> {
+    match card.status {
+        IncidentStatus::Resolved => Some(card.at.max(card.since)),
+        IncidentStatus::Triggered | IncidentStatus::Acknowledged => None,
+    }
 }
 
 /// The labels in the settings; nothing if they are not as they may be.

@@ -46,6 +46,30 @@ fn a_triggered_incident_is_an_alert_that_fires() {
 }
 
 #[test]
+fn an_end_that_is_yet_to_come_for_alertmanager_is_told_again() {
+    let judge = |event, date: &str| {
+        let world = world(event);
+        assert_eq!(world.sample.now.to_rfc3339_seconds(), "2024-01-15T10:30:00Z");
+        world.judge(200, &[("date", date.to_owned())], "").outcome
+    };
+    let behind = "Mon, 15 Jan 2024 10:29:57 GMT";
+    let again = judge(EventName::Resolved, behind);
+    let failure = again.failure().unwrap();
+    assert_eq!(failure.disposition, Disposition::RateLimited);
+    assert_eq!(failure.retry_after.unwrap().as_secs(), 4);
+    assert!(failure.detail.contains("3 s behind"), "{}", failure.detail);
+    for date in [
+        "Mon, 15 Jan 2024 10:30:00 GMT",
+        "Mon, 15 Jan 2024 10:30:09 GMT",
+        "Mon, 15 Jan 2024 09:00:00 GMT",
+        "yesterday",
+    ] {
+        assert_eq!(judge(EventName::Resolved, date), Outcome::Delivered, "{date}");
+    }
+    assert_eq!(judge(EventName::Acknowledged, behind), Outcome::Delivered);
+}
+
+#[test]
 fn an_incidents_life_is_one_alert() {
     let mut world = world(EventName::Triggered);
     let mut seen = Vec::new();
