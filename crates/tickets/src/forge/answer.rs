@@ -104,7 +104,10 @@ impl Judge<'_> {
         let status = response.status;
         let words = words(status, &response.body);
         let said = quoted(&words);
-        if status == 429 || status == 403 && is_limit(response, &words) {
+        if status == 429
+            || status == 403 && is_limit(response, &words)
+            || status == 422 && is_too_quick(&words)
+        {
             return self.limited(response);
         }
         let needs_operator = |detail| {
@@ -255,6 +258,12 @@ fn is_limit(response: &Response, words: &str) -> bool {
     let lower = words.to_lowercase();
     let says_so = lower.contains("rate limit") || lower.contains("abuse detection");
     is_used_up(response) || response.headers.contains_key("retry-after") || says_so
+}
+
+/// GitHub's limit of how much one account may write: the request was as it should be.
+fn is_too_quick(words: &str) -> bool {
+    let lower = words.to_lowercase();
+    lower.contains("submitted too quickly") || lower.contains("been spammed")
 }
 
 /// How long an answer asks to wait. When the hour's limit ends says nothing while something is left of it.

@@ -203,6 +203,15 @@ fn whom_a_refused_create_concerns_depends_on_what_was_refused() {
             RateLimited,
         ),
         (raw(429, &[], ""), Limited, RateLimited),
+        (
+            raw(
+                422,
+                &[],
+                r#"{"message":"Validation Failed","errors":[{"resource":"Issue","code":"custom","message":"was submitted too quickly"}]}"#,
+            ),
+            Limited,
+            RateLimited,
+        ),
         (raw(403, &[], "<html>Blocked</html>"), ClientError, VerifyFirst),
         (refused(502, "Server Error"), ServerError, VerifyFirst),
         (silence(Reach::NotSent), FailureCode::ResponseTimeout, Backoff),
