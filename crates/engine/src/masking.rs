@@ -16,6 +16,8 @@ use model::transport::Transport;
 
 /// What stands for a secret.
 const MASK: &str = "***";
+/// Where the words of a service were cut off.
+const CUT: char = '…';
 /// Shorter secrets are left in texts: masking "a" would leave nothing to read.
 const MIN_SECRET_BYTES: usize = 6;
 /// The longest body of a request that is kept.
@@ -76,9 +78,35 @@ impl<'a> Masks<'a> {
         let mut found: Vec<_> = self.all().filter(|secret| text.contains(secret)).collect();
         // A secret that holds another goes first, or its rest would be left.
         found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        found
+        let text = found
             .into_iter()
-            .fold(text, |text, secret| text.replace(secret, MASK))
+            .fold(text, |text, secret| text.replace(secret, MASK));
+        self.without_begun(text)
+    }
+
+    /// What a service says is cut before it comes here: the beginning of a secret goes too, where its rest was cut off.
+    fn without_begun(&self, mut text: String) -> String {
+        let cuts: Vec<usize> = text.rmatch_indices(CUT).map(|(at, _)| at).collect();
+        for at in cuts {
+            if let Some(length) = self.begun(&text.as_bytes()[..at])
+                && text.is_char_boundary(at - length)
+            {
+                text.replace_range(at - length..at, MASK);
+            }
+        }
+        text
+    }
+
+    /// How much of the end of this is the beginning of a secret.
+    fn begun(&self, kept: &[u8]) -> Option<usize> {
+        let longest = self.all().map(str::len).max().unwrap_or(0).min(kept.len());
+        let is_begun = |length: usize| {
+            let end = &kept[kept.len() - length..];
+            self.all().any(|secret| secret.as_bytes().starts_with(end))
+        };
+        (MIN_SECRET_BYTES..=longest)
+            .rev()
+            .find(|length| is_begun(*length))
     }
 
     /// A body without them, cut to what is kept. One that holds a secret and is no text is kept as the text that can be read
@@ -93,15 +121,8 @@ impl<'a> Masks<'a> {
 
     /// The same for a body whose end was not read: the beginning of a secret goes too, where its rest was cut off.
     pub fn cut_body(&self, body: &Bytes, max_bytes: usize) -> Bytes {
-        let is_begun = |length: usize| {
-            let end = &body[body.len() - length..];
-            self.all().any(|secret| secret.as_bytes().starts_with(end))
-        };
-        let longest = self.all().map(str::len).max().unwrap_or(0).min(body.len());
-        let begun = (MIN_SECRET_BYTES..=longest)
-            .rev()
-            .find(|length| is_begun(*length));
-        self.body(&body.slice(..body.len() - begun.unwrap_or(0)), max_bytes)
+        let begun = self.begun(body).unwrap_or(0);
+        self.body(&body.slice(..body.len() - begun), max_bytes)
     }
 }
 
@@ -263,6 +284,24 @@ mod tests {
     fn masked(target: &Target, text: &str) -> String {
         let own = Credentials::of(target);
         Masks::new(&own, Vec::new()).text(text.to_owned())
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_goes_where_what_a_service_said_was_cut() {
+        let token = format!("eyJ{}", "é0".repeat(200));
+        let target = target("https://a.example/", &[("token", &token)], &[]);
+        let own = Credentials::of(&target);
+        let masks = Masks::new(&own, vec!["act-token".into()]);
+        let masked = |text: &str| masks.text(text.to_owned());
+        let begun: String = token.chars().take(180).collect();
+        assert_eq!(
+            masked(&format!("refused (invalid {begun}…)")),
+            "refused (invalid ***…)"
+        );
+        assert_eq!(masked(&format!("act-to… and {begun}…")), "***… and ***…");
+        for harmless in ["… act-to", "eyJé…", "wait…", "…", "act-to and so on…"] {
+            assert_eq!(masked(harmless), harmless);
+        }
     }
 
     #[test]
