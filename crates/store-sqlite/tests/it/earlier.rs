@@ -19,7 +19,7 @@ pub fn write_version(schemas: &[Schema], version: usize, folder: &Path) -> Conne
     let connection = Connection::open(folder.join("opsknight.db")).unwrap();
     for schema in &schemas[..version] {
         connection.execute_batch(&schema.migration).unwrap();
-        for rows in &schema.rows {
+        if let Some(rows) = &schema.rows {
             connection.execute_batch(rows).unwrap();
         }
     }
