@@ -318,7 +318,7 @@ async fn a_secret_does_not_go_to_another_address_that_hands_out_tokens() {
         let body = json!({ "options": options });
         desk.app.api.send("PATCH", &path, Some(body), &[]).await.unwrap()
     };
-    let elsewhere = "http://127.0.0.1:9/token";
+    let elsewhere = "http://127.0.0.1:20009/token";
     let refused = change(json!({"tokenUrl": elsewhere})).await.expect(422);
     assert!(
         refused.text.contains("secrets_missing") && refused.text.contains("client secret"),
