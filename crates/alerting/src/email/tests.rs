@@ -104,6 +104,7 @@ fn an_incidents_mails_are_one_thread() {
     };
     let mut second = sample(EventName::Resolved).about(|incident| incident.title = "renamed".into());
     second.memory = Some(memory);
+    second.event.at = second.event.at.plus(std::time::Duration::from_secs(60));
     let sent = message(&second);
     assert_eq!(
         header(&sent, "Subject"),
