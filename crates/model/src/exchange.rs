@@ -190,7 +190,7 @@ pub enum FailureCode {
     ServerError,
     /// A status outside 200–599.
     UnexpectedStatus,
-    /// The mail server does not take the mail now, and may later.
+    /// The other side does not take it now, and may later.
     Deferred,
     /// The request could not be built from the webhook's settings.
     RequestInvalid,

@@ -16,7 +16,7 @@ use crate::settings::samples;
 pub struct Schema {
     /// What makes it of the one before.
     pub migration: String,
-    /// What a version with it wrote; nothing if no version before would have written it otherwise.
+    /// What a version with it wrote, as far as the samples of those before do not hold it.
     pub rows: Option<String>,
 }
 
@@ -48,7 +48,7 @@ fn read(file: &PathBuf) -> String {
     std::fs::read_to_string(file).unwrap()
 }
 
-/// What the samples hold that no version wrote from its beginning reads as what it was.
+/// What the samples of later schemas hold reads as what it was.
 pub async fn expect_samples(store: &Store) {
     let id = |number: u8| {
         let mut bytes = [0; 16];
